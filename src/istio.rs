@@ -1,0 +1,1 @@
+//! The vocabulary: versions, flavours, tags, hubs, and the matrix of what fits what. No IO.
