@@ -1,4 +1,4 @@
 //! Chooses, installs and proves Solo's hardened builds of Istio, by the real istioctl.
 
-pub mod istio;
-pub mod overlay;
+pub mod exit;
+pub mod sys;
