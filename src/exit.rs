@@ -32,8 +32,14 @@ impl Exit {
     pub const TABLE: [(Exit, &str); 8] = [
         (Exit::Ok, "done, nothing wrong found"),
         (Exit::Usage, "wrong flag, word or combination of flags"),
-        (Exit::Data, "a file, tag, hub, key or revision that cannot be used"),
-        (Exit::Unavailable, "the command cannot begin: no istioctl, no cluster"),
+        (
+            Exit::Data,
+            "a file, tag, hub, key or revision that cannot be used",
+        ),
+        (
+            Exit::Unavailable,
+            "the command cannot begin: no istioctl, no cluster",
+        ),
         (Exit::Internal, "a bug of glooistio"),
         (Exit::CannotWrite, "the result could not be written"),
         (Exit::Findings, "checks found errors, or differences"),
