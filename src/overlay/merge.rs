@@ -22,7 +22,9 @@ pub fn merge(
     let mut router = Router::new(base, files)?;
     for (place, file) in files.iter().enumerate() {
         for (target, part) in router.parts(place, file)? {
-            overlay(rules.engine, &mut router.targets[target], part, file)?;
+            let target = &mut router.targets[target];
+            notices.extend(renaming(target, file));
+            overlay(rules.engine, target, part, file)?;
         }
     }
     for assignment in sets {
@@ -62,6 +64,19 @@ fn overlay(
         .map(|(path, at)| (path.clone(), Origin::File(at.clone())));
     target.origins.extend(std::iter::once(start).chain(places));
     Ok(())
+}
+
+/// Files become one document in istioctl's way, even where each was meant to be one.
+fn renaming(target: &Target, file: &UserDocument) -> Option<Notice> {
+    let old = target.document.get("metadata")?.get("name")?.as_str()?;
+    let new = file.name().filter(|new| *new != old)?;
+    Some(Notice {
+        origin: Origin::File(file.start.clone()),
+        text: format!(
+            "{new} is merged with {old} into one document; for two, put both into one file with \
+             `---` between them"
+        ),
+    })
 }
 
 fn finished(engine: Engine, target: Target) -> Result<Document, OverlayError> {
