@@ -7,6 +7,7 @@
 
 mod apply;
 mod convert;
+mod early;
 mod error;
 mod fields;
 mod map;
@@ -18,6 +19,7 @@ mod read;
 mod route;
 mod scalar;
 mod set;
+mod split;
 mod strategic;
 mod text;
 mod write;
@@ -26,9 +28,10 @@ use std::fmt;
 
 use serde_json::Value;
 
+pub use early::{Early, early};
 pub use error::OverlayError;
 pub use merge::merge;
-pub use places::{Decides, Early, Effective, Place, early, effective};
+pub use places::{Decides, Effective, Place, effective};
 pub use read::{UserDocument, read};
 pub use set::Assignment;
 pub use write::{quote, write};

@@ -149,13 +149,11 @@ impl Apply<'_> {
                 .position(|element| element.get(key).is_some_and(|v| says(v, value))),
             Segment::Element(value) => list.iter().position(|element| says(element, value)),
         };
-        match found {
-            Some(_) => self.whole(list, found, rest),
-            None => {
-                let problem = format!("{} has no element {selector}", self.path);
-                Err(self.refuse(problem, format!("it has {}", self.elements(list, selector))))
-            }
+        if found.is_none() {
+            let problem = format!("{} has no element {selector}", self.path);
+            return Err(self.refuse(problem, format!("it has {}", elements(list, selector))));
         }
+        self.whole(list, found, rest)
     }
 
     /// No engine can put a scalar in the place of a map.
@@ -173,23 +171,6 @@ impl Apply<'_> {
             return Err(self.refuse(format!("the element of {} is a map", self.path), next));
         }
         Ok(found)
-    }
-
-    fn elements(&self, list: &[Value], selector: &Segment) -> String {
-        let names: Vec<String> = list
-            .iter()
-            .filter_map(|element| match selector {
-                Segment::Pair { key, .. } => element
-                    .get(key)
-                    .map(|value| format!("[{key}:{}]", bare(value))),
-                _ => Some(format!("[:{}]", bare(element))),
-            })
-            .collect();
-        if names.is_empty() {
-            format!("{} elements without it", list.len())
-        } else {
-            names.join(", ")
-        }
     }
 
     /// The path so far, as it is written after `--set`.
@@ -212,4 +193,21 @@ fn bare(value: &Value) -> String {
 
 fn says(value: &Value, text: &str) -> bool {
     bare(value) == text
+}
+
+fn elements(list: &[Value], selector: &Segment) -> String {
+    let names: Vec<String> = list
+        .iter()
+        .filter_map(|element| match selector {
+            Segment::Pair { key, .. } => element
+                .get(key)
+                .map(|value| format!("[{key}:{}]", bare(value))),
+            _ => Some(format!("[:{}]", bare(element))),
+        })
+        .collect();
+    if names.is_empty() {
+        format!("{} elements without it", list.len())
+    } else {
+        names.join(", ")
+    }
 }

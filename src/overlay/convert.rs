@@ -178,7 +178,7 @@ impl<'a> Converter<'a> {
         if fields::is_text(&self.path) {
             if read
                 .as_ref()
-                .map_or(true, |value| value.to_string() != text)
+                .map_or(true, |value| !scalar::is_written(value, text))
             {
                 let said = format!(
                     "{} is kept as the text {text:?}; put it in quotes",

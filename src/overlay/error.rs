@@ -64,7 +64,7 @@ impl OverlayError {
     }
 
     pub(super) fn value(
-        path: impl ToString,
+        path: &impl ToString,
         problem: impl Into<String>,
         next: impl Into<String>,
     ) -> Self {

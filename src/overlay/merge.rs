@@ -86,7 +86,7 @@ fn check_gateways(engine: Engine, list: &str, gateways: &[Value]) -> Result<(), 
         let path = format!("spec.components.{list}[{place}]");
         let Some(name) = gateway["name"].as_str().filter(|name| !name.is_empty()) else {
             let next = format!("add `name: …`, or --set components.{list}[{place}].name=…");
-            return Err(OverlayError::value(path, "this gateway has no name", next));
+            return Err(OverlayError::value(&path, "this gateway has no name", next));
         };
         let twin = gateways[..place]
             .iter()
@@ -94,7 +94,7 @@ fn check_gateways(engine: Engine, list: &str, gateways: &[Value]) -> Result<(), 
         if twin && engine == Engine::Strategic {
             let problem = format!("a second gateway {name}, of which istioctl keeps one");
             return Err(OverlayError::value(
-                path,
+                &path,
                 problem,
                 "use another name, or a document of its own",
             ));
@@ -132,7 +132,7 @@ fn check_nulls(value: &Value, path: &mut Path) -> Result<(), OverlayError> {
                 "remove it, or give it a value"
             };
             Err(OverlayError::value(
-                &*path,
+                path,
                 "istioctl fails on null here",
                 next,
             ))

@@ -1,10 +1,9 @@
-//! Where the images of a document come from, and what the user's own input says of them.
+//! Where the images of a document come from, by a document that is whole.
 
 use serde_json::Value;
 
 use super::path::Path;
-use super::set::Assignment;
-use super::{Document, Engine, Origin, Rules, UserDocument};
+use super::{Document, Engine, Origin, Rules};
 
 /// What a place decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +43,12 @@ pub struct Effective {
 }
 
 /// Strongest first, in both engines; unvalidated values are merged over everything at the end.
-const HUB: &[&str] = &[
+pub(super) const HUB: &[&str] = &[
     "spec.unvalidatedValues.global.hub",
     "spec.values.global.hub",
     "spec.hub",
 ];
-const TAG: &[&str] = &[
+pub(super) const TAG: &[&str] = &[
     "spec.unvalidatedValues.global.tag",
     "spec.values.global.tag",
     "spec.tag",
@@ -58,17 +57,17 @@ const VARIANT: &[&str] = &[
     "spec.unvalidatedValues.global.variant",
     "spec.values.global.variant",
 ];
-const REVISION: &[&str] = &[
+pub(super) const REVISION: &[&str] = &[
     "spec.unvalidatedValues.revision",
     "spec.values.revision",
     "spec.revision",
 ];
-const NAMESPACE: &[&str] = &[
+pub(super) const NAMESPACE: &[&str] = &[
     "spec.unvalidatedValues.global.istioNamespace",
     "spec.values.global.istioNamespace",
     "metadata.namespace",
 ];
-const PROFILE: &[&str] = &["spec.profile"];
+pub(super) const PROFILE: &[&str] = &["spec.profile"];
 
 /// What `document` asks for, and every place that has a say in its images.
 pub fn effective(rules: Rules, document: &Document) -> Effective {
@@ -96,13 +95,13 @@ pub fn effective(rules: Rules, document: &Document) -> Effective {
     }
 }
 
-fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
+pub(super) fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
     path.split('.')
         .try_fold(value, |value, key| value.get(key))
         .filter(|value| !value.is_null())
 }
 
-fn said(value: &Value) -> Option<String> {
+pub(super) fn said(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
@@ -208,7 +207,7 @@ impl Walk<'_> {
         self.path.push_key("value");
         let whole = patch["path"]
             .as_str()
-            .is_some_and(|path| path.ends_with(".image") || path == "image");
+            .is_some_and(|path| path.rsplit('.').next() == Some("image"));
         if let (true, Some(text)) = (whole, said(&patch["value"])) {
             self.add(text, Decides::Image, None);
         }
@@ -316,47 +315,4 @@ impl Document {
             |(_, origin)| origin.clone(),
         )
     }
-}
-
-/// What the user's own input says before there is a plan: each value with its origin.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Early {
-    pub hub: Option<(String, Origin)>,
-    pub tag: Option<(String, Origin)>,
-    pub revision: Option<(String, Origin)>,
-    pub profile: Option<(String, Origin)>,
-    pub namespace: Option<(String, Origin)>,
-}
-
-/// The last word of files and sets on what a plan is made of; `values.global` beats `spec`, from
-/// wherever it comes, and otherwise a `--set` beats a file.
-pub fn early(files: &[UserDocument], sets: &[Assignment]) -> Early {
-    let last = |paths: &[&str]| {
-        paths
-            .iter()
-            .find_map(|path| set(sets, path).or_else(|| filed(files, path)))
-    };
-    Early {
-        hub: last(HUB),
-        tag: last(TAG),
-        revision: last(REVISION),
-        profile: last(PROFILE),
-        namespace: last(NAMESPACE),
-    }
-}
-
-fn set(sets: &[Assignment], path: &str) -> Option<(String, Origin)> {
-    let assignment = sets
-        .iter()
-        .rev()
-        .find(|assignment| assignment.place().to_string() == path)?;
-    Some((said(&assignment.value)?, assignment.origin()))
-}
-
-fn filed(files: &[UserDocument], path: &str) -> Option<(String, Origin)> {
-    files.iter().rev().find_map(|file| {
-        let value = said(at(&file.value, path)?)?;
-        let (_, position) = file.places.iter().rev().find(|(place, _)| place == path)?;
-        Some((value, Origin::File(position.clone())))
-    })
 }

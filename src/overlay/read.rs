@@ -1,4 +1,4 @@
-//! A file into the IstioOperators it holds.
+//! A file into the `IstioOperator`s it holds.
 
 use std::rc::Rc;
 
@@ -42,7 +42,7 @@ impl UserDocument {
     }
 }
 
-/// Reads the IstioOperators of `bytes`, called `source` in messages. Nothing, comments and `null`
+/// Reads the `IstioOperator`s of `bytes`, called `source` in messages. Nothing, comments and `null`
 /// are no document.
 pub fn read(source: &str, bytes: &[u8]) -> Result<Vec<UserDocument>, OverlayError> {
     let text = text::decode(source, bytes)?;
@@ -148,7 +148,7 @@ fn completed(mut value: Map<String, Value>, start: &Position, notices: &mut Vec<
         notices.push(Notice {
             origin: Origin::File(start.clone()),
             text,
-        })
+        });
     };
     let mut whole = Map::new();
     for (name, right) in [("apiVersion", API_VERSION), ("kind", KIND)] {

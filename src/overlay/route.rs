@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::path::Segment;
 use super::set::Assignment;
-use super::{Base, Origin, OverlayError, UserDocument};
+use super::{Base, Origin, OverlayError, UserDocument, split};
 
 /// A document in the making.
 pub(super) struct Target {
@@ -19,8 +19,11 @@ pub(super) struct Router {
     shared: Vec<bool>,
 }
 
+/// What a target gets of a file.
+pub(super) type Part = (usize, Map<String, Value>);
+
 /// What every document of an installation must agree on.
-const COMMON: &[&str] = &[
+pub(super) const COMMON: &[&str] = &[
     "hub",
     "tag",
     "revision",
@@ -29,8 +32,8 @@ const COMMON: &[&str] = &[
     "installPackagePath",
 ];
 /// The same below `values`.
-const COMMON_VALUES: &[&str] = &["global", "revision", "compatibilityVersion"];
-const GATEWAYS: [&str; 2] = ["ingressGateways", "egressGateways"];
+pub(super) const COMMON_VALUES: &[&str] = &["global", "revision", "compatibilityVersion"];
+pub(super) const GATEWAYS: [&str; 2] = ["ingressGateways", "egressGateways"];
 
 impl Router {
     /// The documents are those of the base; without one, each of a stream of several, else one.
@@ -66,7 +69,7 @@ impl Router {
         &self,
         place: usize,
         file: &UserDocument,
-    ) -> Result<Vec<(usize, Map<String, Value>)>, OverlayError> {
+    ) -> Result<Vec<Part>, OverlayError> {
         let Value::Object(whole) = &file.value else {
             return Ok(Vec::new());
         };
@@ -84,18 +87,7 @@ impl Router {
         if self.targets.len() == 1 {
             return Ok(vec![(0, whole.clone())]);
         }
-        let mut split = Split {
-            router: self,
-            file,
-            parts: vec![None; self.targets.len()],
-        };
-        split.document(whole)?;
-        Ok(split
-            .parts
-            .into_iter()
-            .enumerate()
-            .filter_map(|(target, part)| Some((target, part?)))
-            .collect())
+        split::parts(self, file)
     }
 
     /// The targets of an assignment.
@@ -131,7 +123,12 @@ impl Router {
     }
 
     /// The one document that holds the gateway, or without a name the list.
-    fn gateway(&self, list: &str, name: Option<&str>, what: &str) -> Result<usize, OverlayError> {
+    pub(super) fn gateway(
+        &self,
+        list: &str,
+        name: Option<&str>,
+        what: &str,
+    ) -> Result<usize, OverlayError> {
         let fits = |gateways: &[Value]| match name {
             Some(name) => gateways.iter().any(|gateway| gateway["name"] == name),
             None => !gateways.is_empty(),
@@ -149,7 +146,7 @@ impl Router {
     }
 
     /// `values.gateways` configures every gateway of its kind.
-    fn with_gateways(&self, kind: &str, what: &str) -> Result<Vec<usize>, OverlayError> {
+    pub(super) fn with_gateways(&self, kind: &str, what: &str) -> Result<Vec<usize>, OverlayError> {
         let list = match kind {
             "istio-ingressgateway" => GATEWAYS[0],
             "istio-egressgateway" => GATEWAYS[1],
@@ -163,7 +160,7 @@ impl Router {
         }
     }
 
-    fn control_plane(&self, what: &str) -> Result<usize, OverlayError> {
+    pub(super) fn control_plane(&self, what: &str) -> Result<usize, OverlayError> {
         let next = "say which by metadata.name in a file";
         match self.matching(Target::is_control_plane).as_slice() {
             [one] => Ok(*one),
@@ -264,122 +261,4 @@ fn shared(files: &[UserDocument]) -> Vec<bool> {
             after || before
         })
         .collect()
-}
-
-/// An overlay without a name, taken apart.
-struct Split<'a> {
-    router: &'a Router,
-    file: &'a UserDocument,
-    parts: Vec<Option<Map<String, Value>>>,
-}
-
-impl Split<'_> {
-    fn document(&mut self, whole: &Map<String, Value>) -> Result<(), OverlayError> {
-        for (key, value) in fields_of(whole.get("metadata")) {
-            self.to_all(&["metadata", key], value);
-        }
-        for (key, value) in fields_of(whole.get("spec")) {
-            match key.as_str() {
-                "components" => self.components(value)?,
-                "values" | "unvalidatedValues" => self.values(key, value)?,
-                key if COMMON.contains(&key) => self.to_all(&["spec", key], value),
-                key => self.to_control_plane(&["spec", key], value)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn components(&mut self, components: &Value) -> Result<(), OverlayError> {
-        for (key, value) in fields_of(Some(components)) {
-            match value {
-                Value::Array(gateways) if GATEWAYS.contains(&key.as_str()) => {
-                    self.gateways(key, gateways)?
-                }
-                _ => self.to_control_plane(&["spec", "components", key], value)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn gateways(&mut self, list: &str, gateways: &[Value]) -> Result<(), OverlayError> {
-        let place = ["spec", "components", list];
-        if gateways.is_empty() {
-            let what = self.what(&place);
-            let target = self.router.gateway(list, None, &what)?;
-            self.insert(target, &place, Value::Array(Vec::new()));
-        }
-        for gateway in gateways {
-            let name = gateway["name"].as_str();
-            let what = self.what(&["spec", "components", list, name.unwrap_or("(no name)")]);
-            let target = self.router.gateway(list, name, &what)?;
-            self.append(target, &place, gateway);
-        }
-        Ok(())
-    }
-
-    fn values(&mut self, root: &str, values: &Value) -> Result<(), OverlayError> {
-        for (key, value) in fields_of(Some(values)) {
-            match key.as_str() {
-                field if COMMON_VALUES.contains(&field) => {
-                    self.to_all(&["spec", root, field], value)
-                }
-                "gateways" => {
-                    for (kind, value) in fields_of(Some(value)) {
-                        let place = ["spec", root, "gateways", kind.as_str()];
-                        for target in self.router.with_gateways(kind, &self.what(&place))? {
-                            self.insert(target, &place, value.clone());
-                        }
-                    }
-                }
-                _ => self.to_control_plane(&["spec", root, key], value)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn to_all(&mut self, place: &[&str], value: &Value) {
-        for target in 0..self.parts.len() {
-            self.insert(target, place, value.clone());
-        }
-    }
-
-    fn to_control_plane(&mut self, place: &[&str], value: &Value) -> Result<(), OverlayError> {
-        let target = self.router.control_plane(&self.what(place))?;
-        self.insert(target, place, value.clone());
-        Ok(())
-    }
-
-    fn what(&self, place: &[&str]) -> String {
-        format!("{} of {}", place.join("."), self.file.start.source)
-    }
-
-    fn insert(&mut self, target: usize, place: &[&str], value: Value) {
-        if let Some(slot) = self.slot(target, place) {
-            *slot = value;
-        }
-    }
-
-    fn append(&mut self, target: usize, place: &[&str], value: &Value) {
-        match self.slot(target, place) {
-            Some(Value::Array(list)) => list.push(value.clone()),
-            Some(slot) => *slot = Value::Array(vec![value.clone()]),
-            None => {}
-        }
-    }
-
-    fn slot(&mut self, target: usize, place: &[&str]) -> Option<&mut Value> {
-        let (last, parents) = place.split_last()?;
-        let mut map = self.parts[target].get_or_insert_default();
-        for key in parents {
-            map = map
-                .entry(*key)
-                .or_insert_with(|| Value::Object(Map::new()))
-                .as_object_mut()?;
-        }
-        Some(map.entry(*last).or_insert(Value::Null))
-    }
-}
-
-fn fields_of(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
-    value.and_then(Value::as_object).into_iter().flatten()
 }

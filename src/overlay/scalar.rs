@@ -83,6 +83,12 @@ pub(super) fn float(value: f64) -> Option<Value> {
     Number::from_f64(value).map(Value::Number)
 }
 
+/// Whether `text` is how `value` is always written, so that it makes no difference which is kept.
+pub(super) fn is_written(value: &Value, text: &str) -> bool {
+    let written = value.to_string();
+    written == text
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -164,7 +164,7 @@ fn typing(path: &[Segment], value: &str, notices: &mut Notices<'_>) -> Result<Va
     if !fields::is_text(&place) {
         return Ok(read);
     }
-    if read.to_string() != value {
+    if !scalar::is_written(&read, value) {
         notices.add(format!("{place} is kept as the text {value:?}"));
     }
     Ok(text.into())
