@@ -1,17 +1,54 @@
 //! The checks: pure functions over facts that were gathered before.
 //!
 //! A check is one file here with its page beside it, and one line in [`CHECKS`]. Its id is the file
-//! name in kebab-case. Severities are overridden here and nowhere else: a check never knows.
+//! name in kebab-case. Severities are changed in `policy` and nowhere else: a check never knows.
 
-use std::collections::BTreeMap;
+mod control_plane;
+mod control_plane_fips;
+mod crds;
+mod data_plane_fips;
+mod evidence;
+mod expectation;
+mod fips;
+mod gateways;
+mod injection;
+mod pending;
+mod pods_ready;
+mod policy;
+mod proxies;
+mod revision_tags;
+mod uninjected;
+mod webhooks;
+#[cfg(test)]
+mod support;
 
 use jiff::civil::Date;
+
+pub use evidence::evidence;
+pub use expectation::{Expectation, Source, Wanted};
+pub use pending::pending;
+pub use policy::{Policy, PolicyError, find};
 
 use crate::facts::{self, Fact};
 use crate::istio::Matrix;
 use crate::plan::Plan;
 use crate::render::Rendered;
-use crate::report::{CheckResult, Finding, Severity, Skipped, Status};
+use crate::report::{CheckResult, Finding, Phase, Skipped, Status};
+
+/// Every check in the order it is shown: the order of a person's way.
+pub const CHECKS: &[Check] = &[
+    control_plane::CHECK,
+    crds::CHECK,
+    webhooks::CHECK,
+    revision_tags::CHECK,
+    gateways::CHECK,
+    pods_ready::CHECK,
+    injection::CHECK,
+    proxies::CHECK,
+    uninjected::CHECK,
+    control_plane_fips::CHECK,
+    data_plane_fips::CHECK,
+];
 
 /// What a Before check looks at.
 pub struct Before<'a> {
@@ -50,6 +87,24 @@ pub enum Outcome {
     Found(Vec<Finding>),
 }
 
+impl Outcome {
+    /// What was found, else a pass that says what was seen.
+    fn of(findings: Vec<Finding>, seen: impl Into<String>) -> Outcome {
+        if findings.is_empty() { Outcome::Passed(seen.into()) } else { Outcome::Found(findings) }
+    }
+}
+
+impl<T> Fact<T> {
+    /// Judges what is known; a gap is never a pass.
+    pub fn judge(&self, judge: impl FnOnce(&T) -> Outcome) -> Outcome {
+        match self {
+            Fact::Known(value) => judge(value),
+            Fact::Unknown(why) => Outcome::Unknown(why.clone()),
+            Fact::NotAsked(why) => Outcome::NotChecked((*why).to_owned()),
+        }
+    }
+}
+
 /// The phase is the type: a Before check cannot see what runs afterwards.
 #[derive(Clone, Copy)]
 pub enum Run {
@@ -63,20 +118,137 @@ pub struct Check {
     pub id: &'static str,
     /// What holds when it passes: `istioctl is of the planned minor`.
     pub title: &'static str,
-    /// Heading that it stands under: `istioctl`, `kubernetes`, `images`, …
+    /// Heading that it stands under: `istioctl`, `kubernetes`, `build`, …
     pub category: &'static str,
     pub run: Run,
     /// The page that `explain` shows.
     pub page: &'static str,
 }
 
-/// What the user changed about severities.
-#[derive(Debug, Clone, Default)]
-pub struct Policy {
-    /// `--severity ID=LEVEL`.
-    pub levels: BTreeMap<String, Severity>,
-    /// `--skip ID=REASON`.
-    pub skips: BTreeMap<String, String>,
-    /// `--strict`: warnings are errors.
-    pub strict: bool,
+impl Check {
+    pub fn phase(&self) -> Phase {
+        match self.run {
+            Run::Before(_) => Phase::Before,
+            Run::After(_) => Phase::After,
+        }
+    }
+
+    /// A result that says nothing yet.
+    fn result(&self) -> CheckResult {
+        CheckResult {
+            id: self.id,
+            title: self.title,
+            category: self.category,
+            phase: self.phase(),
+            status: Status::NotChecked,
+            severity: None,
+            detail: String::new(),
+            findings: Vec::new(),
+        }
+    }
+}
+
+/// What all checks of a phase gave.
+#[derive(Debug, Default)]
+pub struct Ran {
+    pub results: Vec<CheckResult>,
+    pub skipped: Vec<Skipped>,
+}
+
+/// Runs the checks of what is about to be done.
+pub fn before(subject: &Before<'_>, policy: &Policy) -> Ran {
+    run(policy, |check| match check.run {
+        Run::Before(judge) => Some(judge(subject)),
+        Run::After(_) => None,
+    })
+}
+
+/// Runs the checks of what runs.
+pub fn after(subject: &After<'_>, policy: &Policy) -> Ran {
+    run(policy, |check| match check.run {
+        Run::After(judge) => Some(judge(subject)),
+        Run::Before(_) => None,
+    })
+}
+
+fn run(policy: &Policy, judge: impl Fn(&Check) -> Option<Outcome>) -> Ran {
+    let mut ran = Ran::default();
+    for check in CHECKS {
+        let Some(outcome) = judge(check) else { continue };
+        let Some(reason) = policy.skipped(check) else {
+            ran.results.push(policy.settle(check, outcome));
+            continue;
+        };
+        let detail = format!("left out: {reason}");
+        ran.results.push(CheckResult { status: Status::Skipped, detail, ..check.result() });
+        ran.skipped.push(Skipped { check: check.id.to_owned(), reason: reason.to_owned() });
+    }
+    ran
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Files in `src/check` that are no checks.
+    const HELPERS: [&str; 6] = ["evidence", "expectation", "pending", "policy", "fips", "support"];
+
+    fn files(extension: &str) -> BTreeSet<String> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check");
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let named = entries.filter(|path| path.extension().is_some_and(|found| found == extension));
+        named.map(|path| path.file_stem().unwrap().to_string_lossy().replace('_', "-")).collect()
+    }
+
+    #[test]
+    fn every_file_is_a_registered_check_with_a_page() {
+        let registered: BTreeSet<String> = CHECKS.iter().map(|check| check.id.to_owned()).collect();
+        assert_eq!(registered.len(), CHECKS.len(), "an id stands twice");
+        let helpers: BTreeSet<String> = HELPERS.iter().map(|name| (*name).to_owned()).collect();
+        let checks: BTreeSet<String> = files("rs").difference(&helpers).cloned().collect();
+        assert_eq!(checks, registered);
+        assert_eq!(files("md"), registered);
+    }
+
+    #[test]
+    fn every_page_answers_the_same_questions() {
+        for check in CHECKS {
+            let headings: Vec<&str> =
+                check.page.lines().filter(|line| line.starts_with('#')).collect();
+            let title = format!("# {}", check.id);
+            assert_eq!(
+                headings,
+                [&title, "## What is checked", "## Why it matters", "## Outcomes", "## What to do", "## Leaving it out"],
+                "{}",
+                check.id
+            );
+            assert!(check.page.contains(&format!("--skip {}=", check.id)), "{}", check.id);
+        }
+    }
+
+    #[test]
+    fn titles_and_categories_are_short_and_lower_case() {
+        for check in CHECKS {
+            assert!(check.title.len() <= 72 && !check.title.ends_with('.'), "{}", check.id);
+            assert_eq!(check.category, check.category.to_lowercase(), "{}", check.id);
+        }
+    }
+
+    #[test]
+    fn checks_of_a_category_and_phase_stand_together() {
+        let mut headings: Vec<_> = CHECKS.iter().map(|check| (check.phase(), check.category)).collect();
+        headings.dedup();
+        let once: BTreeSet<_> = headings.iter().collect();
+        assert_eq!(once.len(), headings.len(), "{headings:?}");
+    }
+
+    #[test]
+    fn a_gap_is_never_a_pass() {
+        let passes = |_: &u8| Outcome::Passed(String::new());
+        assert_eq!(Fact::Unknown("no".into()).judge(passes), Outcome::Unknown("no".into()));
+        assert_eq!(Fact::NotAsked("no").judge(passes), Outcome::NotChecked("no".into()));
+        assert_eq!(Fact::Known(1).judge(passes), Outcome::Passed(String::new()));
+    }
 }

@@ -32,8 +32,14 @@ impl Exit {
     pub const TABLE: [(Exit, &str); 8] = [
         (Exit::Ok, "done, nothing wrong found"),
         (Exit::Usage, "wrong flag, word or combination of flags"),
-        (Exit::Data, "a file, tag, hub, key or revision that cannot be used"),
-        (Exit::Unavailable, "the command cannot begin: no istioctl, no cluster"),
+        (
+            Exit::Data,
+            "a file, tag, hub, key or revision that cannot be used",
+        ),
+        (
+            Exit::Unavailable,
+            "the command cannot begin: no istioctl, no cluster",
+        ),
         (Exit::Internal, "a bug of glooistio"),
         (Exit::CannotWrite, "the result could not be written"),
         (Exit::Findings, "checks found errors, or differences"),
@@ -58,6 +64,43 @@ impl Exit {
             Exit::Interrupted => 130,
             Exit::Istioctl(code) => code,
         }
+    }
+}
+
+/// Why a command could not go on: what to say, what to do next, and the code to end with.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    /// Lower case, without a full stop.
+    pub message: String,
+    /// Next steps, most likely first.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure that says what `error` and everything behind it say.
+    pub fn new(exit: Exit, error: &dyn std::error::Error) -> Failure {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if !message.contains(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
+            }
+            source = cause.source();
+        }
+        Failure { exit, message, hints: Vec::new() }
+    }
+
+    pub fn message(exit: Exit, message: impl Into<String>) -> Failure {
+        Failure { exit, message: message.into(), hints: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hints.push(hint.into());
+        self
     }
 }
 

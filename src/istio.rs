@@ -1,1 +1,45 @@
 //! The vocabulary: versions, flavours, tags, hubs, and the matrix of what fits what. No IO.
+//!
+//! Everything a release, a registry or a page decides is data (`istio/data/*.yaml`); the types here
+//! only know the shapes. `Matrix` answers questions about the data and always quotes its sources.
+
+/// Serde for types written as one text: `Display` out, `FromStr` in.
+///
+/// The text is parsed while it is visited, so that an error of a YAML file keeps its line and column.
+macro_rules! text_serde {
+    ($type:ty, $expecting:literal) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Text;
+                impl serde::de::Visitor<'_> for Text {
+                    type Value = $type;
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str($expecting)
+                    }
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$type, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Text)
+            }
+        }
+    };
+}
+
+pub mod version;
+
+pub mod flavor;
+
+pub mod tag;
+
+pub mod client;
+
+pub mod hub;
+
+pub mod capability;

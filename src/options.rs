@@ -16,7 +16,8 @@ pub struct Options {
     pub hub: Option<Hub>,
     pub repo_key: Option<RepoKey>,
     pub platform: Option<String>,
-    pub template: Template,
+    /// `None`: the default one for the platform.
+    pub template: Option<Template>,
     /// `--param NAME=VALUE`.
     pub params: BTreeMap<String, String>,
     pub gloo_mesh: Option<Minor>,
@@ -25,7 +26,8 @@ pub struct Options {
     pub files: Vec<(String, Vec<u8>)>,
     /// `--set` in order.
     pub sets: Vec<String>,
-    pub revision: Option<Revision>,
+    /// `Some(None)`: `-r default` was typed.
+    pub revision: Option<Option<Revision>>,
     /// `-i`: the namespace of the control plane.
     pub namespace: Option<String>,
 }
@@ -37,12 +39,8 @@ pub enum Template {
     Preset(String),
     /// The user's own template: its name and text.
     File { name: String, text: String },
-}
-
-impl Default for Template {
-    fn default() -> Self {
-        Template::Preset("default".to_owned())
-    }
+    /// None: the user's documents stand alone, as in `check --manifest`.
+    None,
 }
 
 /// The name of a revision other than `default`.

@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 pub mod json;
+pub mod short;
 pub mod text;
 
 /// Number of the JSON contract.
@@ -35,9 +36,12 @@ pub struct Finding {
     /// Why it matters, or where the claim comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// The next step: a command where there is one.
+    /// The next step, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
+    /// The next step as a command that can be copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 impl Finding {
@@ -50,6 +54,7 @@ impl Finding {
             wanted: None,
             why: None,
             fix: None,
+            command: None,
         }
     }
 
@@ -94,10 +99,24 @@ impl Finding {
         self.fix = Some(text.into());
         self
     }
+
+    #[must_use]
+    pub fn command(mut self, text: impl Into<String>) -> Self {
+        self.command = Some(text.into());
+        self
+    }
+}
+
+/// When a check looks: before anything is changed, or at what runs afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    Before,
+    After,
 }
 
 /// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     Passed,
@@ -120,7 +139,12 @@ pub struct CheckResult {
     pub id: &'static str,
     pub title: &'static str,
     pub category: &'static str,
+    pub phase: Phase,
     pub status: Status,
+    /// How much the outcome weighs: the worst finding; `error` for an unknown, unless
+    /// `--severity` lowered it. Absent where nothing was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
     /// What was seen, or why nothing was: never empty unless there are findings.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
@@ -209,6 +233,7 @@ pub struct Expected {
     pub chosen: Vec<String>,
 }
 
+/// The cluster that answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cluster {
     pub context: String,
@@ -231,8 +256,10 @@ pub struct Skipped {
     pub reason: String,
 }
 
+/// Why a run stopped before its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ErrorReport {
+    /// The exit code of the process.
     pub exit: u8,
     pub message: String,
     pub hints: Vec<String>,
@@ -241,6 +268,7 @@ pub struct ErrorReport {
 /// Numbers of a run: proxies seen, of other meshes, gone while being read, …
 pub type Counts = std::collections::BTreeMap<&'static str, u64>;
 
+/// The program that wrote the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tool {
     pub name: &'static str,
@@ -295,8 +323,17 @@ impl Report {
         }
     }
 
-    /// Whether a check failed, or should have seen something and could not.
+    /// Whether a check found an error, or should have seen something and could not.
     pub fn failed(&self) -> bool {
-        self.checks.iter().any(|check| matches!(check.status, Status::Failed | Status::Unknown))
+        self.checks.iter().any(|check| check.severity == Some(Severity::Error))
+    }
+
+    /// How many checks ended in `status`.
+    pub fn ended(&self, status: Status) -> usize {
+        self.checks.iter().filter(|check| check.status == status).count()
     }
 }
+
+/// Reports that the tests of every format write.
+#[cfg(test)]
+mod samples;
