@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
-use crate::action::{self, Action};
+use crate::action::{self, Action, Place};
 use crate::check::{self, Policy};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Fact, Istioctl};
@@ -110,7 +110,7 @@ impl Install<'_> {
         session.report.documents = documents(&prepared.manifest.documents, &actions);
         session.ui.event(&Event::Stage("Asking the cluster".to_owned()));
         let cluster = session.connect()?;
-        let facts = facts::before(&cluster, client, &prepared.plan.namespace);
+        let facts = facts::Before { istioctl: client, ..facts::before(&cluster)? };
         session.check(&prepared, &facts);
         if session.report.failed() {
             return Ok(Exit::Findings);
@@ -128,8 +128,9 @@ impl Install<'_> {
     }
 
     fn actions(&self, prepared: &Prepared) -> Vec<Action> {
-        let place = (prepared.plan.namespace.as_str(), prepared.plan.revision_label());
-        action::install(&self.istioctl.path, &self.handed_on, &prepared.manifest.documents, place)
+        let place = Place { namespace: &prepared.plan.namespace, revision: prepared.plan.revision_label() };
+        let documents = &prepared.manifest.documents;
+        action::install(&self.istioctl.path, &self.handed_on, documents, prepared.gateways(), place)
     }
 
     fn confirm(&self, session: &mut Session<'_>, prepared: &Prepared) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! Plan → IstioOperator documents, parsed back and compared with what was meant. Pure.
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::exit::{Exit, Failure};
 use crate::istio::Hub;
@@ -130,6 +131,11 @@ fn put(document: &mut Value, path: &[&str], text: &str) {
 }
 
 impl Rendered {
+    /// Hex sha256 of the YAML.
+    pub fn sha256(&self) -> String {
+        Sha256::digest(self.yaml.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Whether istiod comes of this document.
     pub fn has_control_plane(&self) -> bool {
         has_control_plane(&self.value)

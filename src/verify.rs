@@ -7,7 +7,6 @@ use crate::exit::{Exit, Failure};
 use crate::facts::{self, ControlPlane, Manager, Record};
 use crate::install::{Session, prove};
 use crate::istio::ImageTag;
-use crate::plan::DEFAULT_NAMESPACE;
 use crate::sys::cluster::Cluster;
 
 /// What to verify.
@@ -26,10 +25,9 @@ impl Verify {
     /// Judges what runs. The report holds what was seen.
     pub fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
         let cluster = session.connect()?;
-        let namespace = self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
-        let (planes, records) = facts::installed(&cluster, namespace)?;
+        let (planes, records) = facts::installed(&cluster)?;
         let expected = self.expected(session, &cluster, &planes, &records)?;
-        prove::running(session, &cluster, &expected, Scope::Everything, namespace)
+        prove::running(session, &cluster, &expected, Scope::Everything)
     }
 
     fn expected(

@@ -23,8 +23,8 @@ impl Rules {
         let matrix = matrix(args.matrix.as_deref())?;
         report.data = matrix
             .data_dates()
-            .into_iter()
-            .map(|(name, date)| DataFile { name, date: date.to_string() })
+            .iter()
+            .map(|data| DataFile { name: data.file.clone(), date: data.date.to_string() })
             .collect();
         let policy = Policy::parse(&args.severity, &args.skip, args.strict)
             .map_err(|error| Failure::new(Exit::Usage, &error))?;
@@ -66,13 +66,15 @@ pub(crate) fn target(flags: &IstioctlFlags) -> KubeTarget {
 /// The istioctl that will be run, asked for its version.
 pub(crate) fn istioctl(run: &RunArgs) -> Result<Istioctl, Failure> {
     let path = super::find_istioctl(run.istioctl.as_deref())?;
-    facts::istioctl(&path).map_err(|error| {
-        Failure::new(Exit::Unavailable, &error)
-            .hint(format!("try `{} version --remote=false`, or name another by --istioctl PATH", path.display()))
-    })
+    match facts::istioctl(&path) {
+        Fact::Known(istioctl) => Ok(istioctl),
+        Fact::Unknown(why) => Err(Failure::message(Exit::Unavailable, why).hint("name another by --istioctl PATH")),
+        Fact::NotAsked(why) => Err(Failure::message(Exit::Internal, why)),
+    }
 }
 
 /// The same where a command can do without one.
 pub(crate) fn istioctl_if_there(run: &RunArgs) -> Fact<Istioctl> {
-    istioctl(run).map_or_else(|failure| Fact::Unknown(failure.message), Fact::Known)
+    super::find_istioctl(run.istioctl.as_deref())
+        .map_or_else(|failure| Fact::Unknown(failure.message), |path| facts::istioctl(&path))
 }

@@ -26,14 +26,19 @@ pub fn apply(
         let done = match action {
             _ if signal::interrupted() => Err(Failure::message(Exit::Interrupted, "interrupted")),
             Action::Istioctl { invocation, .. } => run(session, invocation),
-            Action::Wait { namespace, revision } => {
+            // What is not ready in time is found by the checks, with its causes.
+            Action::Rollout { deployments } => {
+                session.ui.event(&Event::Working("Waiting for rollouts".to_owned()));
+                facts::rolled_out(cluster, deployments, session.timeout).map(drop).map_err(Failure::from)
+            }
+            Action::Webhooks { revision } => {
                 session.ui.event(&Event::Working(format!("Waiting for the webhooks of revision {revision}")));
-                facts::rolled_out(cluster, namespace, revision, session.timeout).map_err(Failure::from)
+                facts::webhooks_filled(cluster, revision, session.timeout).map(drop).map_err(Failure::from)
             }
             Action::Record { .. } => record(session, cluster, prepared, install),
         };
         match (done, action) {
-            (Ok(()), Action::Istioctl { document, .. }) => in_place.push(document),
+            (Ok(()), Action::Istioctl { document, .. }) => in_place.push(document.as_str()),
             (Ok(()), _) => {}
             (Err(failure), action) => return Err(explained(session, cluster, prepared, failure, (&in_place, action))),
         }
@@ -86,12 +91,19 @@ fn record(
         data: session.report.data.iter().map(|file| (file.name.clone(), file.date.clone())).collect(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    if let Err(error) = facts::write_record(cluster, &plan.namespace, &record) {
+    if let Err(why) = kept(cluster, &record, &plan.namespace) {
         session.ui.event(&Event::Warning(format!(
-            "the record of this install could not be written: {error}; `verify` and `upgrade` will judge by istiod's own tag"
+            "the record of this install could not be written: {why}; `verify` and `upgrade` will judge by istiod's own tag"
         )));
     }
     Ok(())
+}
+
+fn kept(cluster: &Cluster, record: &facts::Record, namespace: &str) -> Result<(), String> {
+    let (planes, _) = facts::installed(cluster).map_err(|error| error.to_string())?;
+    let ours = |plane: &&facts::ControlPlane| plane.namespace == namespace && plane.revision == record.revision;
+    let plane = planes.iter().find(ours).ok_or("no istiod of this revision was found")?;
+    facts::keep(cluster, record, plane).map_err(|error| error.to_string())
 }
 
 /// Adds to a failure what the cluster says of it, what is in place, and how to go on.
@@ -104,8 +116,8 @@ fn explained(
 ) -> Failure {
     let mut failure = failure;
     if !signal::interrupted() {
-        let causes = facts::causes(cluster, &prepared.namespaces());
-        failure.hints.extend(causes.into_iter().map(|cause| format!("the cluster says: {cause}")));
+        let causes = prepared.namespaces().into_iter().filter_map(|namespace| facts::causes(cluster, &namespace, &[]).ok());
+        failure.hints.extend(causes.flatten().map(|cause| format!("the cluster says: {cause}")));
     }
     let place = if in_place.is_empty() { "nothing was finished".to_owned() } else { format!("in place: {}", in_place.join(", ")) };
     failure.hints.push(format!("{place}; stopped at: {failed}"));
