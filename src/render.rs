@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::exit::{Exit, Failure};
 use crate::istio::Hub;
-use crate::options::{Options, Template};
+use crate::options::Options;
 use crate::overlay::{self, Assignment, Base, Document, Effective, Notice, OverlayError, UserDocument};
 use crate::plan::Plan;
 
@@ -64,10 +64,7 @@ pub fn render(
     files: &[UserDocument],
     sets: &[Assignment],
 ) -> Result<Manifest, RenderError> {
-    let base = match &plan.template {
-        Template::None => Vec::new(),
-        _ => base(&template::fill(plan, &options.params)?)?,
-    };
+    let base = base(&template::fill(plan, &options.params)?)?;
     let mut merged = overlay::merge(plan.rules, &base, files, sets)?;
     for document in &mut merged.documents {
         settle(plan, options, &mut document.value);

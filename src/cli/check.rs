@@ -12,7 +12,6 @@ use crate::install::Session;
 use crate::install::prepare::prepare;
 use crate::options::{Options, Template};
 use crate::report::Report;
-use crate::sys::os;
 use crate::ui::Ui;
 
 /// Run the checks of an install without installing

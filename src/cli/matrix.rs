@@ -4,7 +4,7 @@ use super::args::{Format, OutputArgs};
 use super::output::Shown;
 use super::{Ended, resolve, session};
 use crate::exit::{Exit, Failure};
-use crate::istio::{Matrix, Minor, Part, Runs, Table};
+use crate::istio::{Level, Matrix, Minor, Part, Runs, Table};
 use crate::report::Report;
 use crate::ui::Ui;
 
@@ -64,6 +64,15 @@ impl Args {
     }
 }
 
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::Pass | Level::Info => "supported",
+        Level::NoData => "no data",
+        Level::Warning => "warning",
+        Level::Error => "refused",
+    }
+}
+
 /// The lines of Istio that nothing refuses there.
 fn what_runs(matrix: &Matrix, kubernetes: Minor, gloo_mesh: Option<Minor>) -> Table {
     let row = |runs: Runs| {
@@ -71,7 +80,7 @@ fn what_runs(matrix: &Matrix, kubernetes: Minor, gloo_mesh: Option<Minor>) -> Ta
         vec![
             runs.istio.to_string(),
             runs.newest.map_or_else(|| "-".to_owned(), |tag| tag.to_string()),
-            runs.judgement.level.to_string(),
+            level(runs.judgement.level).to_owned(),
             runs.judgement.wanted,
             quotes.join("; "),
         ]

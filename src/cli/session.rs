@@ -49,7 +49,7 @@ pub(crate) fn matrix(file: Option<&std::path::Path>) -> Result<Matrix, Failure> 
     let Some(path) = file else { return Ok(Matrix::builtin().clone()) };
     let name = path.display().to_string();
     let text = os::text(&name, os::read(path, os::TEXT_LIMIT)?)?;
-    Matrix::with_file(&name, &text).map_err(|error| Failure::new(Exit::Data, &error))
+    Matrix::builtin().with_file(&name, &text).map_err(|error| Failure::new(Exit::Data, &error))
 }
 
 /// Whose cluster: the same flags as istioctl's.
