@@ -306,7 +306,10 @@ impl Report {
     pub fn new(command: &'static str) -> Self {
         Report {
             schema: SCHEMA,
-            tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+            tool: Tool {
+                name: env!("CARGO_PKG_NAME"),
+                version: env!("CARGO_PKG_VERSION"),
+            },
             command,
             data: Vec::new(),
             cluster: None,
@@ -325,12 +328,17 @@ impl Report {
 
     /// Whether a check found an error, or should have seen something and could not.
     pub fn failed(&self) -> bool {
-        self.checks.iter().any(|check| check.severity == Some(Severity::Error))
+        self.checks
+            .iter()
+            .any(|check| check.severity == Some(Severity::Error))
     }
 
     /// How many checks ended in `status`.
     pub fn ended(&self, status: Status) -> usize {
-        self.checks.iter().filter(|check| check.status == status).count()
+        self.checks
+            .iter()
+            .filter(|check| check.status == status)
+            .count()
     }
 }
 

@@ -88,7 +88,9 @@ fn next(page: &mut Page<'_>, steps: &[String]) -> io::Result<()> {
 }
 
 fn error(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
-    let Some(error) = &report.error else { return Ok(()) };
+    let Some(error) = &report.error else {
+        return Ok(());
+    };
     page.marked(Tone::Bad, &format!("error: {}", error.message))?;
     for hint in &error.hints {
         page.paragraph(4, Tone::Plain, hint)?;
@@ -116,12 +118,19 @@ fn ending(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     if !parts.is_empty() {
         page.paragraph(0, Tone::Dim, &format!("checks: {}", parts.join(", ")))?;
     }
-    let seen: Vec<String> =
-        report.counts.iter().map(|(what, number)| format!("{number} {what}")).collect();
+    let seen: Vec<String> = report
+        .counts
+        .iter()
+        .map(|(what, number)| format!("{number} {what}"))
+        .collect();
     if !seen.is_empty() {
         page.paragraph(0, Tone::Dim, &format!("seen: {}", seen.join(", ")))?;
     }
-    let tone = if report.failed() || report.error.is_some() { Tone::Bad } else { Tone::Good };
+    let tone = if report.failed() || report.error.is_some() {
+        Tone::Bad
+    } else {
+        Tone::Good
+    };
     page.verdict("Status check results are", tone)
 }
 
@@ -130,7 +139,12 @@ mod tests {
     use super::*;
     use crate::report::samples;
 
-    const PLAIN: Style = Style { color: false, width: 80, ascii: false, verbose: false };
+    const PLAIN: Style = Style {
+        color: false,
+        width: 80,
+        ascii: false,
+        verbose: false,
+    };
 
     fn text(style: &Style) -> String {
         let mut bytes = Vec::new();
@@ -310,14 +324,23 @@ mod tests {
 
     #[test]
     fn colours_are_the_only_difference_that_colour_makes() {
-        let colored = text(&Style { color: true, ..PLAIN });
+        let colored = text(&Style {
+            color: true,
+            ..PLAIN
+        });
         assert!(colored.contains("\u{1b}[1m\u{1b}[31m×"), "{colored:?}");
-        assert_eq!(anstream::adapter::strip_str(&colored).to_string(), text(&PLAIN));
+        assert_eq!(
+            anstream::adapter::strip_str(&colored).to_string(),
+            text(&PLAIN)
+        );
     }
 
     #[test]
     fn a_dumb_terminal_gets_ascii_only() {
-        let dumb = text(&Style { ascii: true, ..PLAIN });
+        let dumb = text(&Style {
+            ascii: true,
+            ..PLAIN
+        });
         assert!(dumb.is_ascii(), "{dumb}");
         assert!(dumb.ends_with("Status check results are x\n"));
     }
@@ -325,9 +348,19 @@ mod tests {
     #[test]
     fn verbose_shows_what_passed_and_what_did_not_apply() {
         let quiet = text(&PLAIN);
-        let loud = text(&Style { verbose: true, ..PLAIN });
-        for only_loud in ["- the OpenShift fits", "not an OpenShift", "left out: agreed with Jo"] {
-            assert!(!quiet.contains(only_loud) && loud.contains(only_loud), "{only_loud}");
+        let loud = text(&Style {
+            verbose: true,
+            ..PLAIN
+        });
+        for only_loud in [
+            "- the OpenShift fits",
+            "not an OpenShift",
+            "left out: agreed with Jo",
+        ] {
+            assert!(
+                !quiet.contains(only_loud) && loud.contains(only_loud),
+                "{only_loud}"
+            );
         }
     }
 
