@@ -1,4 +1,32 @@
 //! Chooses, installs and proves Solo's hardened builds of Istio, by the real istioctl.
+//!
+//! ```text
+//! options → plan → overlay, render → facts(before) → check(Before) → actions → facts(after) → check(After) → report
+//! ```
+//!
+//! The modules stand in the order of their imports: each uses only those above it.
 
+pub mod exit;
 pub mod istio;
+pub mod report;
+
+pub mod sys;
+pub mod ui;
+
+pub mod options;
+
 pub mod overlay;
+pub mod plan;
+pub mod render;
+
+pub mod facts;
+
+pub mod check;
+
+pub mod action;
+
+pub mod install;
+pub mod upgrade;
+pub mod verify;
+
+pub mod cli;

@@ -1,0 +1,59 @@
+//! What istioctl prints while it installs → our own events.
+
+use crate::report::text::printable;
+use crate::ui::Event;
+
+/// What a line of istioctl means; `None` for its drawing and for empty lines.
+pub fn event(line: &str) -> Option<Event> {
+    let text = printable(line);
+    let text = text.trim();
+    if !text.chars().any(char::is_alphanumeric) {
+        return None;
+    }
+    Some(match text.chars().next() {
+        Some('✔') => Event::Done(named(text)),
+        Some('✘') => Event::Gave(named(text)),
+        Some('-') => Event::Working(named(text)),
+        _ if text.starts_with("WARNING") || text.starts_with('!') || text.starts_with('❗') => {
+            Event::Warning(text.to_owned())
+        }
+        _ => Event::Said(text.to_owned()),
+    })
+}
+
+/// The line without its mark in front and its picture behind.
+fn named(text: &str) -> String {
+    let pictured = |c: char| !(c.is_alphanumeric() || c.is_ascii_punctuation());
+    text.trim_start_matches(['✔', '✘', '-', ' ']).trim_end_matches(pictured).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_both_eras_become_events() {
+        for (line, wanted) in [
+            ("✔ Istio core installed ⛵️", Some(Event::Done("Istio core installed".into()))),
+            ("✔ Istiod installed", Some(Event::Done("Istiod installed".into()))),
+            (
+                "- Processing resources for Istiod. Waiting for Deployment/istio-system/istiod",
+                Some(Event::Working(
+                    "Processing resources for Istiod. Waiting for Deployment/istio-system/istiod".into(),
+                )),
+            ),
+            (
+                "✘ Istiod encountered an error: failed to wait",
+                Some(Event::Gave("Istiod encountered an error: failed to wait".into())),
+            ),
+            ("        |\\          ", None),
+            ("/______||__________\\", None),
+            ("", None),
+            ("Error: no", Some(Event::Said("Error: no".into()))),
+            ("WARNING: Istio is being upgraded", Some(Event::Warning("WARNING: Istio is being upgraded".into()))),
+            ("\u{1b}[32m✔\u{1b}[0m x", Some(Event::Said(printable("\u{1b}[32m✔\u{1b}[0m x").trim().into()))),
+        ] {
+            assert_eq!(event(line), wanted, "{line}");
+        }
+    }
+}

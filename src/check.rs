@@ -1,0 +1,301 @@
+//! The checks: pure functions over facts that were gathered before.
+//!
+//! A check is one file here with its page beside it, and one line in [`CHECKS`]. Its id is the file
+//! name in kebab-case. Severities are changed in `policy` and nowhere else: a check never knows.
+
+mod build_change;
+mod control_plane;
+mod control_plane_fips;
+mod crds;
+mod data_plane_fips;
+mod data_plane_skew;
+mod default_revision;
+mod distroless_exec;
+mod distroless_twice;
+mod document_names;
+mod documents_agree;
+mod evidence;
+mod expectation;
+mod fips;
+mod gateways;
+mod hpa_target;
+mod injection;
+mod istioctl_version;
+mod manager;
+mod namespace_alone;
+mod node_architecture;
+mod nodes;
+mod pending;
+mod permissions;
+mod pod_security;
+mod pods_ready;
+mod policy;
+mod privileged_ports;
+mod proxies;
+mod record;
+mod revision_tags;
+mod uninjected;
+mod upgrade_skew;
+mod walk;
+mod webhooks;
+mod webhooks_left;
+#[cfg(test)]
+mod support;
+
+use jiff::civil::Date;
+
+pub use evidence::evidence;
+pub use expectation::{Expectation, Source, Wanted};
+pub use pending::pending;
+pub use policy::{Policy, PolicyError, find};
+
+use crate::facts::{self, Fact};
+use crate::istio::Matrix;
+use crate::plan::Plan;
+use crate::render::Rendered;
+use crate::report::{CheckResult, Finding, Phase, Skipped, Status};
+
+/// Every check in the order it is shown: the order of a person's way.
+pub const CHECKS: &[Check] = &[
+    istioctl_version::CHECK,
+    nodes::CHECK,
+    node_architecture::CHECK,
+    pod_security::CHECK,
+    permissions::CHECK,
+    documents_agree::CHECK,
+    document_names::CHECK,
+    distroless_twice::CHECK,
+    distroless_exec::CHECK,
+    hpa_target::CHECK,
+    namespace_alone::CHECK,
+    privileged_ports::CHECK,
+    manager::CHECK,
+    upgrade_skew::CHECK,
+    data_plane_skew::CHECK,
+    build_change::CHECK,
+    record::CHECK,
+    webhooks_left::CHECK,
+    default_revision::CHECK,
+    control_plane::CHECK,
+    crds::CHECK,
+    webhooks::CHECK,
+    revision_tags::CHECK,
+    gateways::CHECK,
+    pods_ready::CHECK,
+    injection::CHECK,
+    proxies::CHECK,
+    uninjected::CHECK,
+    control_plane_fips::CHECK,
+    data_plane_fips::CHECK,
+];
+
+/// What a Before check looks at.
+pub struct Before<'a> {
+    pub plan: &'a Plan,
+    pub documents: &'a [Rendered],
+    pub facts: &'a facts::Before,
+    pub matrix: &'a Matrix,
+    /// The day that end of life is judged for.
+    pub today: Date,
+}
+
+impl Before<'_> {
+    /// The planned revision as objects carry it.
+    fn revision(&self) -> &str {
+        self.plan.revision.as_ref().map_or("default", crate::options::Revision::as_str)
+    }
+}
+
+/// What an After check looks at.
+pub struct After<'a> {
+    pub expected: &'a Expectation,
+    pub facts: &'a facts::After,
+    pub scope: Scope,
+}
+
+/// How much an After check judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// What an install changed; proxies that were not restarted are pending, not wrong.
+    Changed,
+    /// Every proxy, strictly.
+    Everything,
+}
+
+/// How a check ended, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// What was seen.
+    Passed(String),
+    NotApplicable(String),
+    NotChecked(String),
+    Unknown(String),
+    Found(Vec<Finding>),
+}
+
+impl Outcome {
+    /// What was found, else a pass that says what was seen.
+    fn of(findings: Vec<Finding>, seen: impl Into<String>) -> Outcome {
+        if findings.is_empty() { Outcome::Passed(seen.into()) } else { Outcome::Found(findings) }
+    }
+}
+
+impl<T> Fact<T> {
+    /// Judges what is known; a gap is never a pass.
+    pub fn judge(&self, judge: impl FnOnce(&T) -> Outcome) -> Outcome {
+        match self {
+            Fact::Known(value) => judge(value),
+            Fact::Unknown(why) => Outcome::Unknown(why.clone()),
+            Fact::NotAsked(why) => Outcome::NotChecked((*why).to_owned()),
+        }
+    }
+}
+
+/// The phase is the type: a Before check cannot see what runs afterwards.
+#[derive(Clone, Copy)]
+pub enum Run {
+    Before(fn(&Before<'_>) -> Outcome),
+    After(fn(&After<'_>) -> Outcome),
+}
+
+/// One check.
+pub struct Check {
+    /// Kebab-case; the file name.
+    pub id: &'static str,
+    /// What holds when it passes: `istioctl is of the planned minor`.
+    pub title: &'static str,
+    /// Heading that it stands under: `istioctl`, `kubernetes`, `build`, …
+    pub category: &'static str,
+    pub run: Run,
+    /// The page that `explain` shows.
+    pub page: &'static str,
+}
+
+impl Check {
+    pub fn phase(&self) -> Phase {
+        match self.run {
+            Run::Before(_) => Phase::Before,
+            Run::After(_) => Phase::After,
+        }
+    }
+
+    /// A result that says nothing yet.
+    fn result(&self) -> CheckResult {
+        CheckResult {
+            id: self.id,
+            title: self.title,
+            category: self.category,
+            phase: self.phase(),
+            status: Status::NotChecked,
+            severity: None,
+            detail: String::new(),
+            findings: Vec::new(),
+        }
+    }
+}
+
+/// What all checks of a phase gave.
+#[derive(Debug, Default)]
+pub struct Ran {
+    pub results: Vec<CheckResult>,
+    pub skipped: Vec<Skipped>,
+}
+
+/// Runs the checks of what is about to be done.
+pub fn before(subject: &Before<'_>, policy: &Policy) -> Ran {
+    run(policy, |check| match check.run {
+        Run::Before(judge) => Some(judge(subject)),
+        Run::After(_) => None,
+    })
+}
+
+/// Runs the checks of what runs.
+pub fn after(subject: &After<'_>, policy: &Policy) -> Ran {
+    run(policy, |check| match check.run {
+        Run::After(judge) => Some(judge(subject)),
+        Run::Before(_) => None,
+    })
+}
+
+fn run(policy: &Policy, judge: impl Fn(&Check) -> Option<Outcome>) -> Ran {
+    let mut ran = Ran::default();
+    for check in CHECKS {
+        let Some(outcome) = judge(check) else { continue };
+        let Some(reason) = policy.skipped(check) else {
+            ran.results.push(policy.settle(check, outcome));
+            continue;
+        };
+        let detail = format!("left out: {reason}");
+        ran.results.push(CheckResult { status: Status::Skipped, detail, ..check.result() });
+        ran.skipped.push(Skipped { check: check.id.to_owned(), reason: reason.to_owned() });
+    }
+    ran
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Files in `src/check` that are no checks.
+    const HELPERS: [&str; 7] =
+        ["evidence", "expectation", "fips", "pending", "policy", "support", "walk"];
+
+    fn files(extension: &str) -> BTreeSet<String> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check");
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let named = entries.filter(|path| path.extension().is_some_and(|found| found == extension));
+        named.map(|path| path.file_stem().unwrap().to_string_lossy().replace('_', "-")).collect()
+    }
+
+    #[test]
+    fn every_file_is_a_registered_check_with_a_page() {
+        let registered: BTreeSet<String> = CHECKS.iter().map(|check| check.id.to_owned()).collect();
+        assert_eq!(registered.len(), CHECKS.len(), "an id stands twice");
+        let helpers: BTreeSet<String> = HELPERS.iter().map(|name| (*name).to_owned()).collect();
+        let checks: BTreeSet<String> = files("rs").difference(&helpers).cloned().collect();
+        assert_eq!(checks, registered);
+        assert_eq!(files("md"), registered);
+    }
+
+    #[test]
+    fn every_page_answers_the_same_questions() {
+        for check in CHECKS {
+            let headings: Vec<&str> =
+                check.page.lines().filter(|line| line.starts_with('#')).collect();
+            let title = format!("# {}", check.id);
+            assert_eq!(
+                headings,
+                [&title, "## What is checked", "## Why it matters", "## Outcomes", "## What to do", "## Leaving it out"],
+                "{}",
+                check.id
+            );
+            assert!(check.page.contains(&format!("--skip {}=", check.id)), "{}", check.id);
+        }
+    }
+
+    #[test]
+    fn titles_and_categories_are_short_and_lower_case() {
+        for check in CHECKS {
+            assert!(check.title.len() <= 72 && !check.title.ends_with('.'), "{}", check.id);
+            assert_eq!(check.category, check.category.to_lowercase(), "{}", check.id);
+        }
+    }
+
+    #[test]
+    fn checks_of_a_category_and_phase_stand_together() {
+        let mut headings: Vec<_> = CHECKS.iter().map(|check| (check.phase(), check.category)).collect();
+        headings.dedup();
+        let once: BTreeSet<_> = headings.iter().collect();
+        assert_eq!(once.len(), headings.len(), "{headings:?}");
+    }
+
+    #[test]
+    fn a_gap_is_never_a_pass() {
+        let passes = |_: &u8| Outcome::Passed(String::new());
+        assert_eq!(Fact::Unknown("no".into()).judge(passes), Outcome::Unknown("no".into()));
+        assert_eq!(Fact::NotAsked("no").judge(passes), Outcome::NotChecked("no".into()));
+        assert_eq!(Fact::Known(1).judge(passes), Outcome::Passed(String::new()));
+    }
+}

@@ -1,0 +1,36 @@
+//! What every Envoy says of its own cryptography, where FIPS is expected.
+
+use super::fips::judge;
+use super::{After, Check, Outcome, Run};
+use crate::facts::Role;
+
+pub(super) const CHECK: Check = Check {
+    id: "data-plane-fips",
+    title: "every proxy says that it is a FIPS build",
+    category: "fips",
+    run: Run::After(run),
+    page: include_str!("data_plane_fips.md"),
+};
+
+fn run(after: &After<'_>) -> Outcome {
+    judge(after, |role| matches!(role, Role::Sidecar | Role::Gateway | Role::Ztunnel))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{fips_outcome, found, passed};
+    use crate::facts::SelfReport;
+
+    const FIPS: &str = "1.31.0-solo-fips";
+
+    #[test]
+    fn each_answer_of_a_proxy_has_its_outcome() {
+        let text = || "fips_mode".to_owned();
+        assert!(passed(&fips_outcome(run, Role::Sidecar, FIPS, SelfReport::Fips(text()))));
+        assert!(passed(&fips_outcome(run, Role::Sidecar, FIPS, SelfReport::Silent(text()))));
+        assert!(found(&fips_outcome(run, Role::Sidecar, FIPS, SelfReport::Standard(text())), "contradicted"));
+        let unread = fips_outcome(run, Role::Gateway, FIPS, SelfReport::Unreadable("refused".into()));
+        assert!(matches!(unread, Outcome::Unknown(why) if why.contains("refused")));
+    }
+}

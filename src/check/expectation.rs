@@ -1,0 +1,118 @@
+//! What must run, and whether an image is that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::istio::ImageTag;
+
+/// Where an expectation comes from; printed, since a proof is only as good as what it was judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The plan of this run.
+    Plan,
+    /// What an earlier install wrote down.
+    Record,
+    /// Nothing was written down: the image of istiod itself.
+    Istiod,
+}
+
+impl Source {
+    /// In words, behind `judged by`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Source::Plan => "the plan",
+            Source::Record => "the record of the install",
+            Source::Istiod => "istiod's own image, since no record of an install was found",
+        }
+    }
+}
+
+/// The build that one revision must run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    pub hub: String,
+    pub tag: ImageTag,
+    pub source: Source,
+    /// The floor `declared`: plan or record say FIPS.
+    pub fips: bool,
+}
+
+/// What must run, by revision; every other revision is somebody else's: counted, never judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expectation {
+    pub revisions: BTreeMap<String, Wanted>,
+    /// `namespace/name` of the gateway Deployments that the install itself changed.
+    pub gateways: BTreeSet<String>,
+}
+
+impl Wanted {
+    /// `hub/…:tag`, as messages show it.
+    pub(super) fn image(&self) -> String {
+        format!("{}/…:{}", self.hub, self.tag)
+    }
+
+    /// In which way the image is not the wanted one.
+    pub(super) fn differs(&self, image: &str) -> Option<String> {
+        let Image { hub, tag } = Image::read(image);
+        match tag {
+            None => Some(format!("{image} names no tag, so its flavour cannot be told")),
+            Some(tag) if tag != self.tag.to_string() => {
+                Some(format!("runs {tag}, wanted {}", self.tag))
+            }
+            Some(_) if hub != self.hub => Some(format!("runs from {hub}, wanted {}", self.hub)),
+            Some(_) => None,
+        }
+    }
+}
+
+/// An image reference in its parts.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Image<'a> {
+    pub hub: &'a str,
+    pub tag: Option<&'a str>,
+}
+
+impl<'a> Image<'a> {
+    /// Reads `registry:5000/path/name:tag@sha256:…`; the colon of a port is no tag.
+    pub(super) fn read(image: &'a str) -> Image<'a> {
+        let named = image.split_once('@').map_or(image, |(named, _)| named);
+        let (hub, last) = named.rsplit_once('/').unwrap_or(("", named));
+        Image { hub, tag: last.split_once(':').map(|(_, tag)| tag) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_read_with_ports_and_digests() {
+        for (image, hub, tag) in [
+            ("r.io:5000/a/proxyv2:1.31.0-solo", "r.io:5000/a", Some("1.31.0-solo")),
+            ("r.io:5000/a/proxyv2", "r.io:5000/a", None),
+            ("r.io/a/proxyv2:1.31.0@sha256:00", "r.io/a", Some("1.31.0")),
+            ("r.io/a/proxyv2@sha256:00", "r.io/a", None),
+            ("proxyv2:1.31.0", "", Some("1.31.0")),
+        ] {
+            assert_eq!(Image::read(image), Image { hub, tag }, "{image}");
+        }
+    }
+
+    #[test]
+    fn version_flavour_and_hub_all_count() {
+        let wanted = Wanted {
+            hub: "r.io/a".into(),
+            tag: "1.31.0-solo-fips".parse().unwrap(),
+            source: Source::Plan,
+            fips: true,
+        };
+        assert_eq!(wanted.differs("r.io/a/proxyv2:1.31.0-solo-fips"), None);
+        for (image, words) in [
+            ("r.io/a/proxyv2:1.31.1-solo-fips", "runs 1.31.1-solo-fips"),
+            ("r.io/a/proxyv2:1.31.0-solo", "runs 1.31.0-solo,"),
+            ("r.io/b/proxyv2:1.31.0-solo-fips", "runs from r.io/b"),
+            ("r.io/a/proxyv2@sha256:00", "names no tag"),
+        ] {
+            assert!(wanted.differs(image).unwrap().contains(words), "{image}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What the injector would put into a new pod, by a server-side dry run.
+
+use super::{After, Check, Outcome, Run, Wanted};
+use crate::facts::{Fact, Injected};
+use crate::report::Finding;
+
+pub(super) const CHECK: Check = Check {
+    id: "injection",
+    title: "a new pod gets the expected proxy",
+    category: "injection",
+    run: Run::After(run),
+    page: include_str!("injection.md"),
+};
+
+fn run(after: &After<'_>) -> Outcome {
+    let mut findings = Vec::new();
+    let mut images = 0;
+    let mut gaps = Vec::new();
+    for (revision, wanted) in &after.expected.revisions {
+        match after.facts.injected.get(revision) {
+            Some(Fact::Known(injected)) => {
+                images += injected.images.len();
+                findings.extend(judge(revision, wanted, injected));
+            }
+            Some(Fact::Unknown(why)) => gaps.push(Outcome::Unknown(format!("revision {revision}: {why}"))),
+            Some(Fact::NotAsked(why)) => gaps.push(Outcome::NotChecked((*why).to_owned())),
+            None => gaps.push(Outcome::NotChecked(format!("no dry run for revision {revision}"))),
+        }
+    }
+    match gaps.into_iter().next() {
+        Some(gap) if findings.is_empty() => gap,
+        _ => Outcome::of(findings, format!("{images} containers injected as expected")),
+    }
+}
+
+fn judge(revision: &str, wanted: &Wanted, injected: &Injected) -> Vec<Finding> {
+    let place = format!("revision {revision}, namespace {}", injected.namespace);
+    if injected.images.is_empty() {
+        let none = Finding::error("a new pod would get no proxy")
+            .subject(place)
+            .why("the injector answered and added nothing")
+            .command(format!("kubectl get namespace {} --show-labels", injected.namespace));
+        return vec![none];
+    }
+    let wrong = injected.images.iter().filter_map(|(container, image)| {
+        let difference = wanted.differs(image)?;
+        let finding = Finding::error(format!("container {container} {difference}"));
+        Some(finding.subject(&place).found(image).wanted(wanted.image()).why(
+            "the injector's own values decide this: an annotation, a template or `values.global` names another image",
+        ))
+    });
+    wrong.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::check::support::{self, found, passed};
+
+    fn outcome(fact: Fact<Injected>) -> Outcome {
+        let mut facts = support::after();
+        facts.injected = BTreeMap::from([("default".to_owned(), fact)]);
+        support::run_after(run, &facts, "1.31.0-solo-fips")
+    }
+
+    fn injected(images: &[(&str, &str)]) -> Fact<Injected> {
+        let images = images.iter().map(|(name, image)| ((*name).to_owned(), (*image).to_owned())).collect();
+        Fact::Known(Injected { namespace: "a".into(), revision: "default".into(), images })
+    }
+
+    #[test]
+    fn every_injected_container_must_be_right() {
+        let proxy = ("istio-proxy", "r.io/istio/proxyv2:1.31.0-solo-fips");
+        let init = ("istio-init", "r.io/istio/proxyv2:1.31.0-solo");
+        assert!(passed(&outcome(injected(&[proxy]))));
+        assert!(found(&outcome(injected(&[proxy, init])), "istio-init runs 1.31.0-solo,"));
+        assert!(found(&outcome(injected(&[])), "no proxy"));
+    }
+
+    #[test]
+    fn a_dry_run_that_failed_is_unknown_and_one_that_was_not_tried_is_not_checked() {
+        assert!(matches!(outcome(Fact::Unknown("refused".into())), Outcome::Unknown(_)));
+        let facts = support::after();
+        assert!(matches!(support::run_after(run, &facts, "1.31.0"), Outcome::NotChecked(_)));
+    }
+}

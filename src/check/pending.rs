@@ -1,0 +1,91 @@
+//! Which pods run what they should not, and the command that gives them what they should.
+
+use std::collections::BTreeMap;
+
+use super::After;
+use super::expectation::Wanted;
+use crate::facts::{Class, Members, Role};
+use crate::report::PendingRestart;
+
+/// The workloads whose pods still run another proxy than a new pod would get.
+pub fn pending(after: &After<'_>) -> Vec<PendingRestart> {
+    let Some(census) = after.facts.census.known() else { return Vec::new() };
+    let mut restarts: BTreeMap<(String, String), PendingRestart> = BTreeMap::new();
+    for (class, members) in &census.classes {
+        let Some(reason) = stale(after, class) else { continue };
+        if judged_now(after, class, members) {
+            continue;
+        }
+        for (workload, pods) in &members.owners {
+            let key = (class.namespace.clone(), workload.clone());
+            restarts.entry(key).or_insert_with(|| restart(class, workload, &reason)).pods += pods;
+        }
+    }
+    restarts.into_values().collect()
+}
+
+fn restart(class: &Class, workload: &str, reason: &str) -> PendingRestart {
+    PendingRestart {
+        namespace: class.namespace.clone(),
+        workload: workload.to_owned(),
+        pods: 0,
+        reason: reason.to_owned(),
+        command: command(workload, &class.namespace),
+    }
+}
+
+/// The command that makes the pods of a workload new ones.
+pub(super) fn command(workload: &str, namespace: &str) -> String {
+    match workload.split_once('/') {
+        Some(("deployment" | "daemonset" | "statefulset", _)) => {
+            format!("kubectl rollout restart {workload} -n {namespace}")
+        }
+        Some(("rollout", name)) => format!("kubectl argo rollouts restart {name} -n {namespace}"),
+        _ => format!("kubectl delete {workload} -n {namespace}"),
+    }
+}
+
+/// Whether the install itself brought this pod up, so that a wrong image in it is a finding.
+pub(super) fn judged_now(after: &After<'_>, class: &Class, members: &Members) -> bool {
+    class.role == Role::Gateway
+        && members.owners.keys().any(|owner| {
+            let name = owner.split_once('/').map_or(owner.as_str(), |(_, name)| name);
+            after.expected.gateways.contains(&format!("{}/{name}", class.namespace))
+        })
+}
+
+/// Why a proxy is not what it should be; `None` for those out of scope, too.
+pub(super) fn stale(after: &After<'_>, class: &Class) -> Option<String> {
+    if !matches!(class.role, Role::Sidecar | Role::Gateway) {
+        return None;
+    }
+    if let Some(asked) = asked(after, &class.namespace)
+        && asked != class.revision
+        && after.expected.revisions.contains_key(&asked)
+    {
+        return Some(format!("runs revision {}, its namespace asks for {asked}", class.revision));
+    }
+    let wanted = after.expected.revisions.get(&class.revision)?;
+    images(class).find_map(|image| wanted.differs(image))
+}
+
+/// The proxy's image and those of the other mesh containers beside it.
+fn images(class: &Class) -> impl Iterator<Item = &str> {
+    std::iter::once(class.image.as_str()).chain(class.others.iter().map(String::as_str))
+}
+
+/// The revision that the namespace asks for, revision tags resolved.
+fn asked(after: &After<'_>, namespace: &str) -> Option<String> {
+    let namespaces = after.facts.namespaces.known()?;
+    let label = namespaces.iter().find(|known| known.name == namespace)?.injection.clone()?;
+    let webhooks = after.facts.webhooks.known()?;
+    let tagged = webhooks
+        .iter()
+        .find(|webhook| !webhook.deactivated && webhook.tag.as_deref() == Some(label.as_str()));
+    Some(tagged.map_or(label, |webhook| webhook.revision.clone()))
+}
+
+/// The wanted build of a class in scope.
+pub(super) fn wanted<'a>(after: &'a After<'_>, class: &Class) -> Option<&'a Wanted> {
+    after.expected.revisions.get(&class.revision)
+}

@@ -1,0 +1,59 @@
+//! A revision tag points to a control plane that exists.
+
+use super::{After, Check, Outcome, Run};
+use crate::report::Finding;
+
+pub(super) const CHECK: Check = Check {
+    id: "revision-tags",
+    title: "revision tags point to a revision that is there",
+    category: "control plane",
+    run: Run::After(run),
+    page: include_str!("revision_tags.md"),
+};
+
+fn run(after: &After<'_>) -> Outcome {
+    after.facts.webhooks.judge(|webhooks| {
+        let tags: Vec<_> =
+            webhooks.iter().filter_map(|hook| Some((hook, hook.tag.as_deref()?))).collect();
+        if tags.is_empty() {
+            return Outcome::NotApplicable("no revision tags".to_owned());
+        }
+        after.facts.control_planes.judge(|planes| {
+            let findings = tags
+                .iter()
+                .filter(|(hook, _)| !planes.iter().any(|plane| plane.revision == hook.revision))
+                .map(|(hook, tag)| {
+                    Finding::error(format!("points to revision {}, which is not there", hook.revision))
+                        .subject(format!("revision tag {tag}"))
+                        .why("new pods of the namespaces that use this tag get no proxy, or are refused")
+                        .command(format!("istioctl tag set {tag} --revision REVISION --overwrite"))
+                });
+            Outcome::of(findings.collect(), format!("{} tags", tags.len()))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{self, control_plane, found, passed, webhook};
+    use crate::facts::{Fact, Webhook};
+
+    #[test]
+    fn a_tag_needs_its_revision() {
+        let tagged = |revision: &str| Webhook { tag: Some("prod".into()), ..webhook(revision) };
+        for (hooks, words) in [
+            (vec![tagged("default")], ""),
+            (vec![tagged("1-20")], "points to revision 1-20"),
+        ] {
+            let mut facts = support::after();
+            facts.control_planes = Fact::Known(vec![control_plane("default", "1.31.0")]);
+            facts.webhooks = Fact::Known(hooks);
+            let outcome = support::run_after(run, &facts, "1.31.0");
+            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{outcome:?}");
+        }
+        let mut facts = support::after();
+        facts.webhooks = Fact::Known(vec![webhook("default")]);
+        assert!(matches!(support::run_after(run, &facts, "1.31.0"), Outcome::NotApplicable(_)));
+    }
+}

@@ -1,0 +1,123 @@
+//! Small facts for the tests of checks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{After, Expectation, Outcome, Scope, Source, Wanted};
+use crate::facts::{
+    self, Census, Class, ControlPlane, Fact, Manager, Members, Namespace, Role, SelfReport, Webhook,
+    WebhookKind,
+};
+
+pub(super) const HUB: &str = "r.io/istio";
+
+/// Whether a check passed.
+pub(super) fn passed(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Passed(_))
+}
+
+/// Whether some finding's message contains the words.
+pub(super) fn found(outcome: &Outcome, words: &str) -> bool {
+    matches!(outcome, Outcome::Found(findings) if findings.iter().any(|finding| finding.message.contains(words)))
+}
+
+/// Facts of a cluster with nothing in it.
+pub(super) fn after() -> facts::After {
+    facts::After {
+        cluster: Fact::NotAsked("no cluster in this test"),
+        control_planes: Fact::Known(Vec::new()),
+        webhooks: Fact::Known(Vec::new()),
+        namespaces: Fact::Known(Vec::new()),
+        crds: Fact::Known(BTreeMap::new()),
+        census: Fact::Known(Census::default()),
+        injected: BTreeMap::new(),
+        records: Fact::Known(Vec::new()),
+    }
+}
+
+/// Expects `tag` of the default revision; its flavour says whether FIPS is the floor.
+pub(super) fn expecting(tag: &str) -> Expectation {
+    let tag: crate::istio::ImageTag = tag.parse().unwrap();
+    let fips = tag.flavor.is_fips();
+    let wanted = Wanted { hub: HUB.to_owned(), tag, source: Source::Plan, fips };
+    Expectation { revisions: BTreeMap::from([("default".to_owned(), wanted)]), gateways: BTreeSet::new() }
+}
+
+pub(super) fn run_after(run: fn(&After<'_>) -> Outcome, facts: &facts::After, tag: &str) -> Outcome {
+    run(&After { expected: &expecting(tag), facts, scope: Scope::Everything })
+}
+
+/// One pod of a role that says something of FIPS, in a mesh that expects `tag`.
+pub(super) fn fips_outcome(
+    run: fn(&After<'_>) -> Outcome,
+    role: Role,
+    tag: &str,
+    report: SelfReport,
+) -> Outcome {
+    let mut census = Census::default();
+    census.classes.insert(Class { report, ..class(role, "a", tag) }, members(1, "x"));
+    let mut facts = after();
+    facts.census = Fact::Known(census);
+    run_after(run, &facts, tag)
+}
+
+pub(super) fn control_plane(revision: &str, tag: &str) -> ControlPlane {
+    ControlPlane {
+        namespace: "istio-system".to_owned(),
+        name: "istiod".to_owned(),
+        uid: String::new(),
+        revision: revision.to_owned(),
+        image: format!("{HUB}/pilot:{tag}"),
+        hub: HUB.to_owned(),
+        tag: tag.parse().map_err(|_| tag.to_owned()),
+        manager: Manager::Istioctl { owner: "unknown".to_owned() },
+        replicas: 1,
+        ready: 1,
+    }
+}
+
+pub(super) fn webhook(revision: &str) -> Webhook {
+    Webhook {
+        kind: WebhookKind::Mutating,
+        name: "istio-sidecar-injector".to_owned(),
+        revision: revision.to_owned(),
+        tag: None,
+        service: Some(("istio-system".to_owned(), "istiod".to_owned())),
+        service_ready: Fact::Known(true),
+        ca_bundle: true,
+        deactivated: false,
+        fail_closed: true,
+    }
+}
+
+pub(super) fn namespace(name: &str, injection: Option<&str>) -> Namespace {
+    Namespace {
+        name: name.to_owned(),
+        enforce: None,
+        injection: injection.map(str::to_owned),
+        ambient: false,
+    }
+}
+
+pub(super) fn class(role: Role, namespace: &str, tag: &str) -> Class {
+    Class {
+        role,
+        namespace: namespace.to_owned(),
+        revision: "default".to_owned(),
+        image: format!("{HUB}/proxyv2:{tag}"),
+        image_id: String::new(),
+        others: BTreeSet::new(),
+        ready: true,
+        status: "Running".to_owned(),
+        arch: Some("amd64".to_owned()),
+        report: SelfReport::NotAsked,
+    }
+}
+
+/// Pods of one Deployment.
+pub(super) fn members(pods: u64, owner: &str) -> Members {
+    Members {
+        pods,
+        owners: BTreeMap::from([(format!("deployment/{owner}"), pods)]),
+        examples: vec![format!("{owner}-1")],
+    }
+}

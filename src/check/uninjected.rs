@@ -1,0 +1,44 @@
+//! Pods without a proxy in namespaces that ask for injection.
+
+use super::{After, Check, Outcome, Run};
+use crate::report::Finding;
+
+pub(super) const CHECK: Check = Check {
+    id: "uninjected",
+    title: "namespaces that ask for a proxy have one in every pod",
+    category: "data plane",
+    run: Run::After(run),
+    page: include_str!("uninjected.md"),
+};
+
+fn run(after: &After<'_>) -> Outcome {
+    after.facts.census.judge(|census| {
+        let bare = census.uninjected.iter().filter(|(_, pods)| **pods > 0);
+        let findings = bare.map(|(namespace, pods)| {
+            Finding::warning(format!("{pods} pods have no proxy, though the namespace asks for injection"))
+                .subject(format!("namespace {namespace}"))
+                .why("they were started before the label, or while the injector could not be reached")
+                .fix("restart their workloads, or opt them out by the label sidecar.istio.io/inject=false")
+                .command(format!("kubectl get pods -n {namespace}"))
+        });
+        Outcome::of(findings.collect(), "no pod was left out")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{self, found, passed};
+    use crate::facts::{Census, Fact};
+
+    #[test]
+    fn pods_without_a_proxy_are_a_warning_per_namespace() {
+        let mut facts = support::after();
+        facts.census = Fact::Known(Census::default());
+        assert!(passed(&support::run_after(run, &facts, "1.31.0")));
+        let mut census = Census::default();
+        census.uninjected.insert("shop".to_owned(), 2);
+        facts.census = Fact::Known(census);
+        assert!(found(&support::run_after(run, &facts, "1.31.0"), "2 pods have no proxy"));
+    }
+}

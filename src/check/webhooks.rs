@@ -1,0 +1,110 @@
+//! Every revision in scope has a live injection webhook, with a CA bundle and a Service that answers.
+
+use super::{After, Check, Outcome, Run};
+use crate::facts::{Fact, Webhook, WebhookKind};
+use crate::report::Finding;
+
+pub(super) const CHECK: Check = Check {
+    id: "webhooks",
+    title: "injection and validation can be reached",
+    category: "control plane",
+    run: Run::After(run),
+    page: include_str!("webhooks.md"),
+};
+
+fn run(after: &After<'_>) -> Outcome {
+    after.facts.webhooks.judge(|webhooks| {
+        let live: Vec<&Webhook> = webhooks
+            .iter()
+            .filter(|hook| !hook.deactivated && after.expected.revisions.contains_key(&hook.revision))
+            .collect();
+        let missing = after
+            .expected
+            .revisions
+            .keys()
+            .filter(|revision| !live.iter().any(|hook| injects(hook, revision)))
+            .map(|revision| missing(revision));
+        let findings = missing.chain(live.iter().flat_map(|hook| judge(hook))).collect();
+        if let Some(why) = live.iter().find_map(|hook| unread(hook)) {
+            return if live.iter().all(|hook| judge(hook).is_empty()) { Outcome::Unknown(why) } else { Outcome::Found(findings) };
+        }
+        Outcome::of(findings, format!("{} webhooks", live.len()))
+    })
+}
+
+fn injects(hook: &Webhook, revision: &str) -> bool {
+    hook.kind == WebhookKind::Mutating && hook.revision == revision
+}
+
+fn missing(revision: &str) -> Finding {
+    Finding::error(format!("revision {revision} has no injection webhook: new pods get no proxy"))
+        .fix("install the revision again, or set a revision tag to it")
+}
+
+fn judge(hook: &Webhook) -> Vec<Finding> {
+    let kind = match hook.kind {
+        WebhookKind::Mutating => "MutatingWebhookConfiguration",
+        WebhookKind::Validating => "ValidatingWebhookConfiguration",
+    };
+    let place = format!("{kind} {}", hook.name);
+    let effect = match (hook.kind, hook.fail_closed) {
+        (WebhookKind::Mutating, true) => "new pods in its namespaces are refused",
+        (WebhookKind::Mutating, false) => "new pods start without a proxy, and nobody is told",
+        (WebhookKind::Validating, true) => "every change of Istio's configuration is refused",
+        (WebhookKind::Validating, false) => "wrong configuration is accepted",
+    };
+    let bundle = (!hook.ca_bundle).then(|| {
+        Finding::error("has no CA bundle")
+            .subject(&place)
+            .why(effect)
+            .fix("istiod fills it in once it is ready: look at its log for `patching webhook`")
+    });
+    let service = matches!(hook.service_ready, Fact::Known(false)).then(|| {
+        let service = hook.service.as_ref().map(|(space, name)| format!("{space}/{name}"));
+        Finding::error("its Service has no ready endpoint")
+            .subject(&place)
+            .found(service.unwrap_or_else(|| "no Service".to_owned()))
+            .why(effect)
+            .command("kubectl get endpointslices -A -l istio=pilot")
+    });
+    bundle.into_iter().chain(service).collect()
+}
+
+fn unread(hook: &Webhook) -> Option<String> {
+    match &hook.service_ready {
+        Fact::Unknown(why) => Some(format!("{}: {why}", hook.name)),
+        Fact::Known(_) | Fact::NotAsked(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{self, found, passed, webhook};
+
+    #[test]
+    fn bundle_service_and_presence_are_judged() {
+        for (hooks, words) in [
+            (vec![webhook("default")], ""),
+            (vec![], "no injection webhook"),
+            (vec![Webhook { deactivated: true, ..webhook("default") }], "no injection webhook"),
+            (vec![Webhook { ca_bundle: false, ..webhook("default") }], "no CA bundle"),
+            (vec![Webhook { service_ready: Fact::Known(false), ..webhook("default") }], "no ready endpoint"),
+            (vec![webhook("default"), Webhook { ca_bundle: false, ..webhook("theirs") }], ""),
+        ] {
+            let mut facts = support::after();
+            facts.webhooks = Fact::Known(hooks);
+            let outcome = support::run_after(run, &facts, "1.31.0");
+            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_could_not_be_read_is_unknown() {
+        let mut facts = support::after();
+        facts.webhooks =
+            Fact::Known(vec![Webhook { service_ready: Fact::Unknown("forbidden".into()), ..webhook("default") }]);
+        let outcome = support::run_after(run, &facts, "1.31.0");
+        assert!(matches!(outcome, Outcome::Unknown(why) if why.contains("forbidden")));
+    }
+}

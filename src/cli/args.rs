@@ -1,0 +1,212 @@
+//! The flags of ours that several commands share.
+
+use std::path::PathBuf;
+
+use crate::ui::ColorChoice;
+
+/// `-o`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+    Yaml,
+    /// One line.
+    Short,
+}
+
+/// How things are said.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Format of the result on stdout
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Format,
+    /// Say nothing but warnings, errors and the result
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// When to use colour (`NO_COLOR` is respected)
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: ColorChoice,
+}
+
+/// What to install.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "What to install")]
+pub struct PlanArgs {
+    /// Version (`1.31`, `1.31.0`, `1.30.2-patch1`) or tag (`1.31.0-solo-fips-distroless`) of Istio
+    #[arg(long, value_name = "VERSION|TAG")]
+    pub istio: Option<String>,
+    #[command(flatten)]
+    pub flavor: FlavorArgs,
+    /// Registry and path that the images are pulled from
+    #[arg(long, value_name = "HUB")]
+    pub hub: Option<String>,
+    /// Key of Solo's registry, part of the hub for some minors
+    #[arg(long, value_name = "KEY", env = "GLOOISTIO_REPO_KEY", hide_env_values = true, conflicts_with = "repo_key_file")]
+    pub repo_key: Option<String>,
+    /// File that holds the repo key
+    #[arg(long, value_name = "FILE")]
+    pub repo_key_file: Option<PathBuf>,
+    /// Platform of the cluster, such as `openshift` or `gke`
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    /// Preset that the documents start from [default: default, or openshift on that platform]
+    #[arg(long, value_name = "NAME", conflicts_with = "template")]
+    pub preset: Option<String>,
+    /// Template of your own, instead of a preset
+    #[arg(long, value_name = "FILE")]
+    pub template: Option<PathBuf>,
+    /// Parameter of the preset or template; repeatable
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub param: Vec<String>,
+    /// Version of Gloo Mesh that the cluster is registered with
+    #[arg(long, value_name = "VERSION")]
+    pub gloo_mesh: Option<String>,
+    /// Feature that must work with the chosen version; repeatable (`glooistio matrix features`)
+    #[arg(long, value_name = "FEATURE")]
+    pub feature: Vec<String>,
+}
+
+/// The options of an install as its record holds them.
+#[derive(Debug, clap::Parser)]
+#[command(no_binary_name = true)]
+struct Recorded {
+    #[command(flatten)]
+    plan: PlanArgs,
+}
+
+impl PlanArgs {
+    /// What a later upgrade applies again, as typed. Version, flavour and key are not among it: the
+    /// record has the tag and the hub.
+    pub(super) fn typed(&self) -> Vec<String> {
+        let one = |name: &str, value: Option<String>| value.map(|value| format!("--{name}={value}"));
+        let template = self.template.as_ref().map(|path| path.display().to_string());
+        let single = [
+            one("hub", self.hub.clone()),
+            one("platform", self.platform.clone()),
+            one("preset", self.preset.clone()),
+            one("template", template),
+            one("gloo-mesh", self.gloo_mesh.clone()),
+        ];
+        let params = self.param.iter().map(|param| format!("--param={param}"));
+        let features = self.feature.iter().map(|feature| format!("--feature={feature}"));
+        single.into_iter().flatten().chain(params).chain(features).collect()
+    }
+
+    /// Reads what [`PlanArgs::typed`] wrote.
+    pub(super) fn read(typed: &[String]) -> Result<PlanArgs, clap::Error> {
+        <Recorded as clap::Parser>::try_parse_from(typed).map(|recorded| recorded.plan)
+    }
+
+    /// These options over older ones: what is given now counts, the rest stays.
+    pub(super) fn over(&self, then: &PlanArgs) -> PlanArgs {
+        let mut both = self.clone();
+        both.hub = both.hub.or_else(|| then.hub.clone());
+        both.platform = both.platform.or_else(|| then.platform.clone());
+        if both.preset.is_none() && both.template.is_none() {
+            both.preset.clone_from(&then.preset);
+            both.template.clone_from(&then.template);
+        }
+        both.gloo_mesh = both.gloo_mesh.or_else(|| then.gloo_mesh.clone());
+        both.param.splice(0..0, then.param.iter().cloned());
+        both.feature.splice(0..0, then.feature.iter().filter(|old| !self.feature.contains(old)).cloned());
+        both
+    }
+}
+
+/// Which variety of the build.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "What to install")]
+pub struct FlavorArgs {
+    /// `solo` or `standard` [default: solo where that version has one]
+    #[arg(long, value_name = "DISTRIBUTION")]
+    pub distribution: Option<String>,
+    /// The FIPS build
+    #[arg(long)]
+    pub fips: bool,
+    /// The distroless build
+    #[arg(long)]
+    pub distroless: bool,
+    /// The ARM build
+    #[arg(long)]
+    pub arm: bool,
+}
+
+/// What is judged, and how strictly.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Checks")]
+pub struct CheckArgs {
+    /// Leave a check out, and say why; repeatable
+    #[arg(long, value_name = "ID=REASON")]
+    pub skip: Vec<String>,
+    /// Change how much a check matters: `info`, `warning` or `error`; repeatable
+    #[arg(long, value_name = "ID=LEVEL")]
+    pub severity: Vec<String>,
+    /// Take warnings for errors
+    #[arg(long)]
+    pub strict: bool,
+    /// YAML file whose rows replace those of the built-in matrix
+    #[arg(long, value_name = "FILE")]
+    pub matrix: Option<PathBuf>,
+    /// Show every check, also those that passed or do not apply
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// How our own reads and waits are bounded, and which istioctl is run.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RunArgs {
+    /// The istioctl to run [default: the first on PATH]
+    #[arg(long, value_name = "PATH", env = "GLOOISTIO_ISTIOCTL")]
+    pub istioctl: Option<PathBuf>,
+    /// Bound of our own reads and waits
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub timeout: std::time::Duration,
+}
+
+impl Default for RunArgs {
+    fn default() -> Self {
+        RunArgs { istioctl: None, timeout: std::time::Duration::from_secs(60) }
+    }
+}
+
+/// Reads a duration as Go writes it: `90s`, `5m0s`.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let parsed: jiff::SignedDuration =
+        text.parse().map_err(|_| "write it like 90s or 5m0s".to_owned())?;
+    std::time::Duration::try_from(parsed)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "it must be longer than nothing".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recorded_options_come_back_and_what_is_given_now_counts() {
+        let then = PlanArgs {
+            preset: Some("production".into()),
+            param: vec!["cluster=a".into(), "network=n".into()],
+            hub: Some("h.io/mirror".into()),
+            ..PlanArgs::default()
+        };
+        let read = PlanArgs::read(&then.typed()).unwrap();
+        let now = PlanArgs { param: vec!["cluster=b".into()], ..PlanArgs::default() };
+        let both = now.over(&read);
+        assert_eq!(both.preset.as_deref(), Some("production"));
+        assert_eq!(both.hub.as_deref(), Some("h.io/mirror"));
+        assert_eq!(both.param, ["cluster=a", "network=n", "cluster=b"]);
+    }
+
+    #[test]
+    fn durations_are_written_as_in_go() {
+        assert_eq!(duration("5m0s"), Ok(std::time::Duration::from_secs(300)));
+        assert_eq!(duration("90s"), Ok(std::time::Duration::from_secs(90)));
+        for wrong in ["", "abc", "0s", "-5s", "5"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What a command line asks for, before clap sees it.
+//!
+//! istioctl's root flags may stand before the command word, and every word that is not ours is
+//! istioctl's with all that stands around it. So the word is found first.
+
+use super::istioctl_flags::{FLAGS, Kind};
+
+/// A command line, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// One of our commands: the arguments with the word first, for clap.
+    Ours(Vec<String>),
+    /// A word that will be ours: which, and what to use until then.
+    Later { word: String, instead: &'static str },
+    /// Everything for istioctl as it came, less our own `--istioctl PATH`.
+    Istioctl { args: Vec<String>, istioctl: Option<String> },
+}
+
+/// Words of our own, with the name that clap knows them by.
+const OURS: &[(&str, &str)] = &[
+    ("render", "render"),
+    ("check", "check"),
+    ("install", "install"),
+    ("apply", "install"),
+    ("verify", "verify"),
+    ("verify-install", "verify"),
+    ("upgrade", "upgrade"),
+    ("matrix", "matrix"),
+    ("explain", "explain"),
+    ("completion", "completion"),
+    ("man", "man"),
+    ("help", "help"),
+];
+
+/// Words that are reserved, and what does the work until they are built.
+const LATER: &[(&str, &str)] = &[
+    ("inspect", "`go version -m FILE` shows what a binary says of itself, and `glooistio verify` what runs"),
+    ("images", "`glooistio render -o yaml` names the hub and tag of every image"),
+    ("istioctl", "give a client by --istioctl PATH"),
+];
+
+/// Switches of ours that may stand before the word; every other long flag takes a value there.
+const SWITCHES: &[&str] = &["quiet", "strict", "fips", "distroless", "arm", "no-verify", "verbose", "help", "version"];
+
+/// Sorts a command line (without the program's name).
+pub fn sort(args: Vec<String>) -> Asked {
+    let Some(at) = word_at(&args) else {
+        return Asked::Ours(args);
+    };
+    let word = args[at].as_str();
+    let (length, name) = match (word, args.get(at + 1).map(String::as_str)) {
+        ("manifest", Some("install" | "apply")) => (2, Some("install")),
+        _ => (1, OURS.iter().find(|(ours, _)| *ours == word).map(|(_, name)| *name)),
+    };
+    if let Some((word, instead)) = LATER.iter().find(|(later, _)| *later == word) {
+        return Asked::Later { word: (*word).to_owned(), instead };
+    }
+    let Some(name) = name else {
+        return for_istioctl(args, at);
+    };
+    let mut ours = vec![name.to_owned()];
+    ours.extend_from_slice(&args[..at]);
+    ours.extend_from_slice(&args[at + length..]);
+    Asked::Ours(ours)
+}
+
+/// Index of the command word: the first argument that is neither a flag nor a flag's value.
+fn word_at(args: &[String]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(arg) = args.get(at) {
+        if arg == "--" {
+            return None;
+        }
+        if !arg.starts_with('-') || arg == "-" {
+            return Some(at);
+        }
+        at += if takes_next(arg) { 2 } else { 1 };
+    }
+    None
+}
+
+fn takes_next(arg: &str) -> bool {
+    if let Some(long) = arg.strip_prefix("--") {
+        let switch = FLAGS.iter().any(|flag| flag.long == long && flag.kind == Kind::Switch);
+        return !long.contains('=') && !switch && !SWITCHES.contains(&long);
+    }
+    arg.len() == 2 && !matches!(arg, "-h" | "-q" | "-y" | "-v" | "-V")
+}
+
+fn for_istioctl(mut args: Vec<String>, word: usize) -> Asked {
+    let mut istioctl = None;
+    let given = args[..word].iter().position(|arg| arg == "--istioctl" || arg.starts_with("--istioctl="));
+    if let Some(at) = given {
+        let flag = args.remove(at);
+        istioctl = match flag.split_once('=') {
+            Some((_, path)) => Some(path.to_owned()),
+            None => (at < args.len()).then(|| args.remove(at)),
+        };
+    }
+    Asked::Istioctl { args, istioctl }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sorted(line: &str) -> Asked {
+        sort(line.split_whitespace().map(str::to_owned).collect())
+    }
+
+    fn ours(line: &str) -> Asked {
+        Asked::Ours(line.split_whitespace().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn our_words_come_first_whatever_stood_before_them() {
+        for (line, wanted) in [
+            ("install -y", "install -y"),
+            ("apply -f -", "install -f -"),
+            ("manifest install -y -f -", "install -y -f -"),
+            ("--context c install --fips", "install --context c --fips"),
+            ("-f a --set tag=x install", "install -f a --set tag=x"),
+            ("-q --kubeconfig=k verify-install", "verify -q --kubeconfig=k"),
+            ("--fips --dry-run=true install", "install --fips --dry-run=true"),
+            ("--help", "--help"),
+            ("", ""),
+        ] {
+            assert_eq!(sorted(line), ours(wanted), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_other_word_goes_to_istioctl_unchanged() {
+        for line in ["--context c proxy-status", "manifest generate -f a", "version --remote=false", "-n x analyze install"] {
+            let args = line.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(sorted(line), Asked::Istioctl { args, istioctl: None }, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_client_may_be_named_before_a_word_of_istioctl() {
+        let wanted = Asked::Istioctl { args: vec!["ps".into()], istioctl: Some("/x".into()) };
+        assert_eq!(sorted("--istioctl /x ps"), wanted);
+        assert_eq!(sorted("--istioctl=/x ps"), wanted);
+    }
+
+    #[test]
+    fn reserved_words_never_reach_istioctl() {
+        for word in ["inspect", "images", "istioctl"] {
+            assert!(matches!(sorted(word), Asked::Later { .. }), "{word}");
+        }
+    }
+}

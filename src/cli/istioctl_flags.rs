@@ -1,0 +1,193 @@
+//! The flags of `istioctl install` and `upgrade`, as a table.
+//!
+//! Spelling, short form and repeat rules are istioctl's. What becomes of each is written beside it;
+//! a test holds the table against the help and the completions of the real program.
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+/// What becomes of a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Given to istioctl as it came.
+    HandedOn,
+    /// Given to istioctl, and used for our own connection to the cluster.
+    Shared,
+    /// Becomes part of the documents.
+    Folded,
+    /// Answered by us and never handed on.
+    Ours,
+}
+
+/// How often a flag may stand, and what it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One value; the last one counts.
+    Value,
+    /// A value each time.
+    Repeated,
+    /// True, or what stands after `=`.
+    Switch,
+}
+
+pub struct Flag {
+    pub long: &'static str,
+    pub short: Option<char>,
+    pub kind: Kind,
+    pub fate: Fate,
+    /// istioctl does not show it in its help.
+    pub hidden: bool,
+    /// A root flag of istioctl: it may stand before the command word.
+    pub root: bool,
+    pub help: &'static str,
+}
+
+const fn flag(long: &'static str, short: Option<char>, kind: Kind, fate: Fate, help: &'static str) -> Flag {
+    Flag { long, short, kind, fate, hidden: false, root: false, help }
+}
+
+const fn root(long: &'static str, short: Option<char>, kind: Kind, fate: Fate, help: &'static str) -> Flag {
+    Flag { root: true, ..flag(long, short, kind, fate, help) }
+}
+
+const fn log(long: &'static str, kind: Kind) -> Flag {
+    Flag { hidden: true, ..root(long, None, kind, Fate::HandedOn, "Logging of istioctl") }
+}
+
+/// Every flag that some istioctl takes for `install` or `upgrade`.
+pub const FLAGS: &[Flag] = &[
+    flag("filename", Some('f'), Kind::Repeated, Fate::Folded, "IstioOperator file to merge over the preset; `-` is stdin; repeatable, or separated by commas"),
+    flag("set", Some('s'), Kind::Repeated, Fate::Folded, "Override a value of the IstioOperator: `PATH=VALUE`; repeatable"),
+    flag("revision", Some('r'), Kind::Value, Fate::Folded, "Name of the control plane revision"),
+    flag("skip-confirmation", Some('y'), Kind::Switch, Fate::Ours, "Do not ask before the cluster is changed"),
+    flag("dry-run", None, Kind::Switch, Fate::Ours, "Print the documents and commands and change nothing"),
+    flag("verify", None, Kind::Switch, Fate::Ours, "Verify after the install: always done, unless --no-verify"),
+    flag("manifests", Some('d'), Kind::Value, Fate::HandedOn, "Directory of charts and profiles for istioctl"),
+    Flag { hidden: true, ..flag("charts", None, Kind::Value, Fate::HandedOn, "Old name of --manifests") },
+    flag("readiness-timeout", None, Kind::Value, Fate::HandedOn, "How long istioctl waits for each component [istioctl: 5m0s]"),
+    flag("force", None, Kind::Switch, Fate::HandedOn, "Let istioctl go on in spite of validation errors"),
+    root("kubeconfig", Some('c'), Kind::Value, Fate::Shared, "Kubernetes configuration file"),
+    root("context", None, Kind::Value, Fate::Shared, "Context of the Kubernetes configuration"),
+    root("as", None, Kind::Value, Fate::Shared, "User to impersonate"),
+    root("as-uid", None, Kind::Value, Fate::Shared, "UID to impersonate"),
+    root("as-group", None, Kind::Repeated, Fate::Shared, "Group to impersonate; repeatable"),
+    root("istioNamespace", Some('i'), Kind::Value, Fate::Folded, "Namespace of the control plane [default: istio-system]"),
+    Flag { hidden: true, ..root("namespace", Some('n'), Kind::Value, Fate::HandedOn, "Namespace flag of istioctl; its install does not use it") },
+    root("vklog", None, Kind::Value, Fate::HandedOn, "Verbosity of istioctl's Kubernetes client"),
+    root("kubeclient-timeout", None, Kind::Value, Fate::HandedOn, "Timeout of istioctl's Kubernetes client"),
+    log("log_output_level", Kind::Value),
+    log("log_as_json", Kind::Switch),
+    log("log_target", Kind::Repeated),
+    log("log_caller", Kind::Value),
+    log("log_stacktrace_level", Kind::Value),
+    log("log_rotate", Kind::Value),
+    log("log_rotate_max_age", Kind::Value),
+    log("log_rotate_max_backups", Kind::Value),
+    log("log_rotate_max_size", Kind::Value),
+];
+
+/// Reads a switch as Go's `strconv.ParseBool` does.
+fn go_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("use true or false".to_owned()),
+    }
+}
+
+impl Flag {
+    fn arg(&self) -> Arg {
+        let arg = Arg::new(self.long)
+            .long(self.long)
+            .help(self.help)
+            .hide(self.hidden)
+            .help_heading("Flags of istioctl");
+        let arg = match self.short {
+            Some(short) => arg.short(short),
+            None => arg,
+        };
+        match self.kind {
+            Kind::Value => arg.value_name("VALUE").allow_hyphen_values(true),
+            Kind::Repeated => {
+                arg.value_name("VALUE").action(ArgAction::Append).allow_hyphen_values(true)
+            }
+            Kind::Switch => arg
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .hide_possible_values(true)
+                .value_name("BOOL")
+                .value_parser(go_bool),
+        }
+    }
+}
+
+/// What was typed for istioctl's flags.
+#[derive(Debug, Clone, Default)]
+pub struct IstioctlFlags {
+    values: Vec<(&'static str, Vec<String>)>,
+}
+
+impl IstioctlFlags {
+    /// Every value of a repeated flag, in order.
+    pub fn all(&self, long: &str) -> &[String] {
+        self.values.iter().find(|(name, _)| *name == long).map_or(&[], |(_, values)| values)
+    }
+
+    /// The last value of a flag.
+    pub fn last(&self, long: &str) -> Option<&str> {
+        self.all(long).last().map(String::as_str)
+    }
+
+    /// Whether a switch is on.
+    pub fn on(&self, long: &str) -> bool {
+        self.last(long) == Some("true")
+    }
+
+    /// The arguments that istioctl gets, as a person would type them.
+    pub fn handed_on(&self) -> Vec<String> {
+        let goes = |flag: &&Flag| matches!(flag.fate, Fate::HandedOn | Fate::Shared);
+        FLAGS.iter().filter(goes).flat_map(|flag| self.typed(flag)).collect()
+    }
+
+    fn typed(&self, flag: &Flag) -> Vec<String> {
+        let long = format!("--{}", flag.long);
+        let values = self.all(flag.long).iter();
+        match flag.kind {
+            Kind::Switch if self.on(flag.long) => vec![long],
+            Kind::Switch => values.map(|value| format!("{long}={value}")).collect(),
+            Kind::Value | Kind::Repeated => {
+                values.flat_map(|value| [long.clone(), value.clone()]).collect()
+            }
+        }
+    }
+}
+
+impl clap::FromArgMatches for IstioctlFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let values = FLAGS.iter().filter_map(|flag| {
+            let texts: Vec<String> = match flag.kind {
+                Kind::Switch => matches.get_one::<bool>(flag.long).map(bool::to_string).into_iter().collect(),
+                Kind::Value | Kind::Repeated => {
+                    matches.get_many::<String>(flag.long).into_iter().flatten().cloned().collect()
+                }
+            };
+            (!texts.is_empty()).then_some((flag.long, texts))
+        });
+        Ok(IstioctlFlags { values: values.collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl clap::Args for IstioctlFlags {
+    fn augment_args(command: Command) -> Command {
+        command.args(FLAGS.iter().map(Flag::arg)).args_override_self(true)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}

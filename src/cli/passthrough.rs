@@ -1,0 +1,17 @@
+//! Any word that is not ours goes to istioctl: arguments unchanged, streams and exit code kept.
+
+use std::path::PathBuf;
+
+use crate::exit::{Exit, Failure};
+use crate::sys::process::{self, Invocation, Status};
+
+/// Runs istioctl with the user's own words.
+pub fn run(args: Vec<String>, istioctl: Option<&str>) -> Result<Exit, Failure> {
+    let program = super::find_istioctl(istioctl.map(PathBuf::from).as_deref())?;
+    let invocation = Invocation { program, args, stdin: None, env: Vec::new() };
+    match process::passthrough(&invocation)? {
+        Status::Code(0) => Ok(Exit::Ok),
+        Status::Code(code) => Ok(Exit::Istioctl(code)),
+        Status::Signal(signal) => Ok(Exit::signalled(signal)),
+    }
+}

@@ -1,0 +1,130 @@
+//! What was typed → valid options. Everything after this is free of flags.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::args::PlanArgs;
+use super::istioctl_flags::IstioctlFlags;
+use crate::exit::{Exit, Failure};
+use crate::istio::{Distribution, Minor, RepoKey};
+use crate::options::{Options, Revision, Template};
+use crate::sys::os;
+
+/// Makes options of the flags.
+pub(super) fn options(plan: &PlanArgs, flags: &IstioctlFlags) -> Result<Options, Failure> {
+    Ok(Options {
+        request: plan.istio.as_deref().map(|text| parsed("--istio", text)).transpose()?,
+        distribution: plan.flavor.distribution.as_deref().map(distribution).transpose()?,
+        fips: plan.flavor.fips,
+        distroless: plan.flavor.distroless,
+        arm: plan.flavor.arm,
+        hub: plan.hub.as_deref().map(|text| parsed("--hub", text)).transpose()?,
+        repo_key: repo_key(plan)?,
+        platform: plan.platform.clone(),
+        template: template(plan)?,
+        params: params(&plan.param)?,
+        gloo_mesh: plan.gloo_mesh.as_deref().map(|text| parsed::<Minor>("--gloo-mesh", text)).transpose()?,
+        features: plan.feature.clone(),
+        files: files(flags.all("filename"))?,
+        sets: flags.all("set").to_vec(),
+        revision: flags.last("revision").map(Revision::parse).transpose().map_err(|error| {
+            Failure::message(Exit::Data, format!("--revision: {error}"))
+        })?,
+        namespace: flags.last("istioNamespace").map(str::to_owned),
+    })
+}
+
+/// A value of a flag as its type.
+pub(super) fn parsed<T>(flag: &str, text: &str) -> Result<T, Failure>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error| Failure::message(Exit::Data, format!("{flag}: {error}")))
+}
+
+fn distribution(text: &str) -> Result<Distribution, Failure> {
+    match text {
+        "solo" => Ok(Distribution::Solo),
+        "standard" => Ok(Distribution::Standard),
+        _ => Err(Failure::message(Exit::Usage, format!("--distribution {text}: it is `solo` or `standard`"))),
+    }
+}
+
+fn repo_key(plan: &PlanArgs) -> Result<Option<RepoKey>, Failure> {
+    let text = match (&plan.repo_key, &plan.repo_key_file) {
+        (Some(key), _) if key.is_empty() => return Ok(None),
+        (Some(key), _) => key.clone(),
+        (None, Some(path)) => os::text(&path.to_string_lossy(), os::read(path, 4096)?)?,
+        (None, None) => return Ok(None),
+    };
+    text.parse().map(Some).map_err(|error| Failure::message(Exit::Data, format!("--repo-key: {error}")))
+}
+
+fn template(plan: &PlanArgs) -> Result<Option<Template>, Failure> {
+    let Some(path) = &plan.template else {
+        return Ok(plan.preset.clone().map(Template::Preset));
+    };
+    let name = path.display().to_string();
+    let text = os::text(&name, os::read(path, os::TEXT_LIMIT)?)?;
+    Ok(Some(Template::File { name, text }))
+}
+
+fn params(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(Failure::message(Exit::Usage, format!("--param {text}: write NAME=VALUE"))),
+    };
+    given.iter().map(pair).collect()
+}
+
+/// Reads `-f` in order; commas separate names, as in istioctl.
+fn files(given: &[String]) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let names: Vec<String> = given.iter().flat_map(|text| names(text)).collect();
+    if names.iter().filter(|name| *name == "-").count() > 1 {
+        return Err(Failure::message(Exit::Usage, "-f - stands twice: stdin can be read once"));
+    }
+    names.into_iter().map(read).collect()
+}
+
+/// One file, or stdin.
+pub(super) fn read(name: String) -> Result<(String, Vec<u8>), Failure> {
+    if name == "-" {
+        return Ok(("stdin".to_owned(), os::read_stdin(os::TEXT_LIMIT)?));
+    }
+    let bytes = os::read(Path::new(&name), os::TEXT_LIMIT)?;
+    Ok((name, bytes))
+}
+
+/// The names in one `-f`: separated by commas, `"…"` around a name that has one itself.
+fn names(text: &str) -> Vec<String> {
+    let (mut names, mut name, mut quoted) = (Vec::new(), String::new(), false);
+    for c in text.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => names.push(std::mem::take(&mut name)),
+            c => name.push(c),
+        }
+    }
+    names.push(name);
+    names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_separate_files_and_quotes_keep_them_together() {
+        assert_eq!(names("a,b"), ["a", "b"]);
+        assert_eq!(names("a, b"), ["a", "b"]);
+        assert_eq!(names(r#""x,y.yaml",z"#), ["x,y.yaml", "z"]);
+        assert_eq!(names(""), [""; 0]);
+    }
+
+    #[test]
+    fn stdin_is_read_once() {
+        let failure = files(&["-,-".to_owned()]).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+    }
+}

@@ -1,0 +1,122 @@
+//! The exit codes, in one place.
+//!
+//! istioctl's own where it has one (64, 65 and 79 mean the same there), `sysexits.h` for the rest.
+//! The first that applies in the order of the stages counts: usage, data, what is needed to begin,
+//! what the checks found.
+
+/// Why the process ended as it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Done, and nothing wrong was found.
+    Ok,
+    /// A wrong flag, word or combination of flags.
+    Usage,
+    /// A file, tag, hub or revision that cannot be used.
+    Data,
+    /// The command cannot begin: no istioctl, or no cluster.
+    Unavailable,
+    /// A bug of glooistio.
+    Internal,
+    /// The result could not be written.
+    CannotWrite,
+    /// Checks found errors, or differences.
+    Findings,
+    /// Interrupted, or declined at the prompt.
+    Interrupted,
+    /// What istioctl ended with: its own code, or 128 + N when signal N killed it.
+    Istioctl(u8),
+}
+
+impl Exit {
+    /// Every code of our own with the line that README prints for it.
+    pub const TABLE: [(Exit, &str); 8] = [
+        (Exit::Ok, "done, nothing wrong found"),
+        (Exit::Usage, "wrong flag, word or combination of flags"),
+        (
+            Exit::Data,
+            "a file, tag, hub, key or revision that cannot be used",
+        ),
+        (
+            Exit::Unavailable,
+            "the command cannot begin: no istioctl, no cluster",
+        ),
+        (Exit::Internal, "a bug of glooistio"),
+        (Exit::CannotWrite, "the result could not be written"),
+        (Exit::Findings, "checks found errors, or differences"),
+        (Exit::Interrupted, "interrupted, or declined at the prompt"),
+    ];
+
+    /// The code for an istioctl that a signal ended, as shells give it.
+    pub fn signalled(signal: i32) -> Exit {
+        Exit::Istioctl(u8::try_from(128 + signal).unwrap_or(u8::MAX))
+    }
+
+    /// The number given to the operating system.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Ok => 0,
+            Exit::Usage => 64,
+            Exit::Data => 65,
+            Exit::Unavailable => 69,
+            Exit::Internal => 70,
+            Exit::CannotWrite => 74,
+            Exit::Findings => 79,
+            Exit::Interrupted => 130,
+            Exit::Istioctl(code) => code,
+        }
+    }
+}
+
+/// Why a command could not go on: what to say, what to do next, and the code to end with.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    /// Lower case, without a full stop.
+    pub message: String,
+    /// Next steps, most likely first.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure that says what `error` and everything behind it say.
+    pub fn new(exit: Exit, error: &dyn std::error::Error) -> Failure {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if !message.contains(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
+            }
+            source = cause.source();
+        }
+        Failure { exit, message, hints: Vec::new() }
+    }
+
+    pub fn message(exit: Exit, message: impl Into<String>) -> Failure {
+        Failure { exit, message: message.into(), hints: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_lists_every_code_of_our_own_once() {
+        let codes: Vec<u8> = Exit::TABLE.iter().map(|(exit, _)| exit.code()).collect();
+        assert_eq!(codes, [0, 64, 65, 69, 70, 74, 79, 130]);
+    }
+
+    #[test]
+    fn a_signal_becomes_128_and_its_number() {
+        assert_eq!(Exit::signalled(15).code(), 143);
+        assert_eq!(Exit::signalled(i32::MAX - 200).code(), u8::MAX);
+    }
+}

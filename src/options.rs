@@ -1,0 +1,136 @@
+//! What the user asked for: plain, valid values. Nothing here knows a flag.
+
+use std::collections::BTreeMap;
+
+use crate::istio::{Distribution, Hub, Minor, RepoKey, Request};
+
+/// Everything that decides which documents are rendered.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// `--istio`, or the target of an upgrade.
+    pub request: Option<Request>,
+    pub distribution: Option<Distribution>,
+    pub fips: bool,
+    pub distroless: bool,
+    pub arm: bool,
+    pub hub: Option<Hub>,
+    pub repo_key: Option<RepoKey>,
+    pub platform: Option<String>,
+    /// `None`: the default one for the platform.
+    pub template: Option<Template>,
+    /// `--param NAME=VALUE`.
+    pub params: BTreeMap<String, String>,
+    pub gloo_mesh: Option<Minor>,
+    pub features: Vec<String>,
+    /// `-f` in order: the name as given, and the bytes.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// `--set` in order.
+    pub sets: Vec<String>,
+    /// `Some(None)`: `-r default` was typed.
+    pub revision: Option<Option<Revision>>,
+    /// `-i`: the namespace of the control plane.
+    pub namespace: Option<String>,
+    /// A tag that an upgrade replaces wherever the overlays of its record still say it.
+    pub supersedes: Option<String>,
+}
+
+/// Where the first document comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Template {
+    /// A preset that is built in, by name.
+    Preset(String),
+    /// The user's own template: its name and text.
+    File { name: String, text: String },
+    /// None: the user's documents stand alone, as in `check --manifest`.
+    None,
+}
+
+/// The name of a revision other than `default`.
+///
+/// A lower-case DNS label of at most [`Revision::LONGEST`] characters: `istiod-NAME` must be one too.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revision(String);
+
+/// Why a text names no revision.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RevisionError {
+    #[error("revision `{0}` must be lower case: use `{lower}`", lower = .0.to_lowercase())]
+    Case(String),
+    #[error("revision `{0}` is longer than {longest} characters: `istiod-{0}` must fit a Service name", longest = Revision::LONGEST)]
+    Long(String),
+    #[error("revision `{0}` must be letters, digits and dashes, beginning and ending with a letter or digit: use `{better}`", better = slug(.0))]
+    Shape(String),
+}
+
+impl Options {
+    /// The flavour flags, as far as they were typed.
+    pub fn wanted(&self) -> crate::istio::Wanted {
+        crate::istio::Wanted {
+            distribution: self.distribution,
+            fips: self.fips.then_some(true),
+            distroless: self.distroless.then_some(true),
+            arm: self.arm.then_some(true),
+        }
+    }
+}
+
+impl Revision {
+    /// The 63 characters of a Service name less those of `istiod-`.
+    pub const LONGEST: usize = 56;
+
+    /// Reads a revision; `default` and the empty text mean that none is set.
+    pub fn parse(text: &str) -> Result<Option<Revision>, RevisionError> {
+        if text.is_empty() || text == "default" {
+            return Ok(None);
+        }
+        let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        if text.chars().any(|c| c.is_ascii_uppercase()) {
+            return Err(RevisionError::Case(text.to_owned()));
+        }
+        if !text.chars().all(|c| label(c) || c == '-')
+            || !text.starts_with(label)
+            || !text.ends_with(label)
+        {
+            return Err(RevisionError::Shape(text.to_owned()));
+        }
+        if text.len() > Revision::LONGEST {
+            return Err(RevisionError::Long(text.to_owned()));
+        }
+        Ok(Some(Revision(text.to_owned())))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The nearest spelling that is a revision: `1.20.3` → `1-20-3`.
+fn slug(text: &str) -> String {
+    let dashed: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let trimmed = dashed.trim_matches('-');
+    if trimmed.is_empty() { "1-31".to_owned() } else { trimmed.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_and_empty_mean_unset() {
+        assert_eq!(Revision::parse("default"), Ok(None));
+        assert_eq!(Revision::parse(""), Ok(None));
+    }
+
+    #[test]
+    fn refusals_name_the_spelling_that_works() {
+        for (text, spelling) in
+            [("Ab", "`ab`"), ("1.20.3", "`1-20-3`"), ("-a", "`a`"), ("a_b", "`a-b`"), ("..", "`1-31`")]
+        {
+            let refusal = Revision::parse(text).unwrap_err().to_string();
+            assert!(refusal.contains(spelling), "{text}: {refusal}");
+        }
+        assert!(Revision::parse(&"a".repeat(57)).is_err());
+        assert!(Revision::parse(&"a".repeat(56)).is_ok());
+    }
+}

@@ -1,0 +1,274 @@
+//! Nodes into JSON values, as `sigs.k8s.io/yaml` would, text kept where text is meant.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use super::fields::{self, Shape};
+use super::parse::{Data, Node};
+use super::path::Path;
+use super::{Notice, Origin, OverlayError, Position, scalar};
+
+/// Reads one document of a file.
+pub(super) struct Converter<'a> {
+    source: &'a str,
+    path: Path,
+    /// Where watched values stand, by canonical path; a later one of the same path wins.
+    pub(super) places: Vec<(String, Position)>,
+    pub(super) notices: Vec<Notice>,
+}
+
+impl<'a> Converter<'a> {
+    pub(super) fn new(source: &'a str) -> Self {
+        Self {
+            source,
+            path: Path::default(),
+            places: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+
+    pub(super) fn value(&mut self, node: &Node) -> Result<Value, OverlayError> {
+        let value = match &node.data {
+            Data::Scalar { text, plain, tag } => self.scalar(node, text, *plain, tag.as_deref()),
+            Data::List(items) => self.list(items),
+            Data::Map(pairs) => self.map(pairs),
+        }?;
+        self.check_shape(node, &value)?;
+        if fields::is_watched(&self.path) && !value.is_null() {
+            self.places.push((self.path.to_string(), self.at(node)));
+        }
+        Ok(value)
+    }
+
+    pub(super) fn at(&self, node: &Node) -> Position {
+        Position {
+            source: self.source.into(),
+            line: node.line,
+            column: node.column,
+        }
+    }
+
+    fn list(&mut self, items: &[Rc<Node>]) -> Result<Value, OverlayError> {
+        let mut list = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            self.path.push_item(index, name_of(item));
+            list.push(self.value(item)?);
+            self.path.pop();
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn map(&mut self, pairs: &[(Rc<Node>, Rc<Node>)]) -> Result<Value, OverlayError> {
+        let mut map = Map::new();
+        let mut own = HashSet::new();
+        for (key_node, node) in pairs {
+            if is_merge(key_node) {
+                self.merge_key(node, &mut map, &own)?;
+                continue;
+            }
+            let key = self.key(key_node)?;
+            if !own.insert(key.clone()) {
+                let problem = format!("{key} stands twice in one map");
+                return Err(self.refuse(key_node, problem, "remove one of the two"));
+            }
+            self.path.push_key(&key);
+            map.insert(key, self.value(node)?);
+            self.path.pop();
+        }
+        Ok(Value::Object(map))
+    }
+
+    /// `<<`: the first of several maps wins; what stands in the map itself wins over all.
+    fn merge_key(
+        &mut self,
+        node: &Node,
+        map: &mut Map<String, Value>,
+        own: &HashSet<String>,
+    ) -> Result<(), OverlayError> {
+        let sources: Vec<&Node> = match &node.data {
+            Data::Map(_) => vec![node],
+            Data::List(items) => items.iter().rev().map(Rc::as_ref).collect(),
+            Data::Scalar { .. } => Vec::new(),
+        };
+        if sources.is_empty()
+            || !sources
+                .iter()
+                .all(|source| matches!(source.data, Data::Map(_)))
+        {
+            return Err(self.refuse(
+                node,
+                "`<<` wants a map or a list of maps",
+                "give it an alias of a map",
+            ));
+        }
+        for source in sources {
+            let Data::Map(pairs) = &source.data else {
+                continue;
+            };
+            let Value::Object(merged) = self.map(pairs)? else {
+                continue;
+            };
+            if let Some((key, _)) = merged
+                .iter()
+                .find(|(key, value)| own.contains(*key) && map.get(*key) != Some(value))
+            {
+                let problem = format!("{key} stands before `<<`, which holds another value for it");
+                return Err(self.refuse(
+                    node,
+                    problem,
+                    "put `<<` first; readers disagree on this order",
+                ));
+            }
+            map.extend(merged);
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, node: &Node) -> Result<String, OverlayError> {
+        let Data::Scalar { text, plain, tag } = &node.data else {
+            return Err(self.refuse(node, "a key must be text", "write a word before the colon"));
+        };
+        if let Some(right) = fields::respelled(&self.path, text) {
+            let problem = format!("unknown field {text}");
+            return Err(self.refuse(node, problem, format!("it is spelled {right}")));
+        }
+        if !plain || tag.as_deref() == Some("str") {
+            return Ok(text.clone());
+        }
+        let key = match scalar::resolve(text) {
+            Ok(Value::String(key)) => return Ok(key),
+            Ok(Value::Bool(value)) => value.to_string(),
+            Ok(Value::Number(value)) if !value.is_f64() => value.to_string(),
+            _ => {
+                return Err(self.refuse(
+                    node,
+                    format!("the key {text:?} is not text"),
+                    "put it in quotes",
+                ));
+            }
+        };
+        if key != *text {
+            let said = format!(
+                "the key {text} is read as {key:?}, as istioctl does; quote it to keep it as it is"
+            );
+            self.notice(node, said);
+        }
+        Ok(key)
+    }
+
+    fn scalar(
+        &mut self,
+        node: &Node,
+        text: &str,
+        plain: bool,
+        tag: Option<&str>,
+    ) -> Result<Value, OverlayError> {
+        match tag {
+            Some("str") => return Ok(text.into()),
+            Some(tag) => return self.tagged(node, text, tag),
+            None if !plain => return Ok(text.into()),
+            None => {}
+        }
+        let read = scalar::resolve(text);
+        if matches!(read, Ok(Value::String(_) | Value::Null)) {
+            return Ok(read.unwrap_or_default());
+        }
+        if fields::is_text(&self.path) {
+            if read
+                .as_ref()
+                .map_or(true, |value| !scalar::is_written(value, text))
+            {
+                let said = format!(
+                    "{} is kept as the text {text:?}; put it in quotes",
+                    self.path
+                );
+                self.notice(node, said);
+            }
+            return Ok(text.into());
+        }
+        read.map_err(|_| {
+            let problem = format!("{text} is no value that Kubernetes knows");
+            self.refuse(
+                node,
+                problem,
+                "give a number, or quote it to have it as text",
+            )
+        })
+    }
+
+    fn tagged(&self, node: &Node, text: &str, tag: &str) -> Result<Value, OverlayError> {
+        let fits = |value: &Value| match tag {
+            "null" => value.is_null(),
+            "bool" => value.is_boolean(),
+            "int" => value.is_i64() || value.is_u64(),
+            "float" => value.is_number(),
+            _ => false,
+        };
+        scalar::resolve(text).ok().filter(fits).ok_or_else(|| {
+            self.refuse(
+                node,
+                format!("{text:?} is no !!{tag} here"),
+                "remove the tag",
+            )
+        })
+    }
+
+    fn check_shape(&self, node: &Node, value: &Value) -> Result<(), OverlayError> {
+        let (fits, wanted, next) = match fields::shape(&self.path) {
+            None => return Ok(()),
+            Some(Shape::Map) => (
+                value.is_object(),
+                "a map",
+                "write its fields below it, indented",
+            ),
+            Some(Shape::List) => (value.is_array(), "a list", "write `- ` before each entry"),
+            Some(Shape::Bool) => (
+                value.is_boolean(),
+                "a switch",
+                "write true or false, without quotes",
+            ),
+        };
+        if fits || value.is_null() {
+            return Ok(());
+        }
+        Err(self.refuse(node, format!("{} must be {wanted}", self.path), next))
+    }
+
+    fn notice(&mut self, node: &Node, text: String) {
+        self.notices.push(Notice {
+            origin: Origin::File(self.at(node)),
+            text,
+        });
+    }
+
+    pub(super) fn refuse(
+        &self,
+        node: &Node,
+        problem: impl Into<String>,
+        next: impl Into<String>,
+    ) -> OverlayError {
+        OverlayError::file(self.at(node), problem, next)
+    }
+}
+
+fn is_merge(node: &Node) -> bool {
+    matches!(&node.data, Data::Scalar { text, plain, tag: None } if text == "<<" && *plain)
+        || matches!(&node.data, Data::Scalar { tag: Some(tag), .. } if tag == "merge")
+}
+
+/// The `name` of a list entry, by which its place is known after merging.
+fn name_of(node: &Node) -> Option<&str> {
+    let Data::Map(pairs) = &node.data else {
+        return None;
+    };
+    pairs
+        .iter()
+        .find_map(|(key, value)| match (&key.data, &value.data) {
+            (Data::Scalar { text: key, .. }, Data::Scalar { text, .. }) if key == "name" => {
+                Some(text.as_str())
+            }
+            _ => None,
+        })
+}

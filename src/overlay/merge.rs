@@ -1,0 +1,246 @@
+//! Puts base, files and assignments together.
+
+use serde_json::{Map, Value};
+
+use super::path::Path;
+use super::route::{Router, Target};
+use super::set::Assignment;
+use super::{
+    Base, Document, Engine, Merged, Notice, Origin, OverlayError, Rules, UserDocument, apply, map,
+    strategic,
+};
+
+/// Merges `base` < `files` in order < `sets` in order, as the engine would; one document per target.
+/// Without a base the files themselves are the documents.
+pub fn merge(
+    rules: Rules,
+    base: &[Base],
+    files: &[UserDocument],
+    sets: &[Assignment],
+) -> Result<Merged, OverlayError> {
+    let mut notices: Vec<Notice> = files.iter().flat_map(|file| file.notices.clone()).collect();
+    let mut router = Router::new(base, files)?;
+    for (place, file) in files.iter().enumerate() {
+        for (target, part) in router.parts(place, file)? {
+            let target = &mut router.targets[target];
+            notices.extend(renaming(target, file));
+            overlay(rules.engine, target, part, file)?;
+        }
+    }
+    for assignment in sets {
+        for target in router.assigned(assignment)? {
+            let Target {
+                document, origins, ..
+            } = &mut router.targets[target];
+            let place = apply::apply(rules.engine, document, assignment)?;
+            origins.push((place.to_string(), assignment.origin()));
+        }
+        notices.extend(assignment.notices.iter().cloned());
+    }
+    let documents = router
+        .targets
+        .into_iter()
+        .map(|target| finished(rules.engine, target));
+    Ok(Merged {
+        documents: documents.collect::<Result<_, _>>()?,
+        notices,
+    })
+}
+
+fn overlay(
+    engine: Engine,
+    target: &mut Target,
+    part: Map<String, Value>,
+    file: &UserDocument,
+) -> Result<(), OverlayError> {
+    match engine {
+        Engine::Map => map::merge(&mut target.document, part),
+        Engine::Strategic => strategic::merge(&mut target.document, part)?,
+    }
+    let start = (String::new(), Origin::File(file.start.clone()));
+    let places = file
+        .places
+        .iter()
+        .map(|(path, at)| (path.clone(), Origin::File(at.clone())));
+    target.origins.extend(std::iter::once(start).chain(places));
+    Ok(())
+}
+
+/// Files become one document in istioctl's way, even where each was meant to be one.
+fn renaming(target: &Target, file: &UserDocument) -> Option<Notice> {
+    let old = target.document.get("metadata")?.get("name")?.as_str()?;
+    let new = file.name().filter(|new| *new != old)?;
+    Some(Notice {
+        origin: Origin::File(file.start.clone()),
+        text: format!(
+            "{new} is merged with {old} into one document; for two, put both into one file with \
+             `---` between them"
+        ),
+    })
+}
+
+fn finished(engine: Engine, target: Target) -> Result<Document, OverlayError> {
+    let value = Value::Object(target.document);
+    for list in ["ingressGateways", "egressGateways"] {
+        let Some(gateways) = value["spec"]["components"][list].as_array() else {
+            continue;
+        };
+        check_gateways(engine, list, gateways)?;
+    }
+    if engine == Engine::Map {
+        check_nulls(&value, &mut Path::default())?;
+    }
+    Ok(Document {
+        value,
+        origins: target.origins,
+    })
+}
+
+fn check_gateways(engine: Engine, list: &str, gateways: &[Value]) -> Result<(), OverlayError> {
+    for (place, gateway) in gateways.iter().enumerate() {
+        let path = format!("spec.components.{list}[{place}]");
+        let Some(name) = gateway["name"].as_str().filter(|name| !name.is_empty()) else {
+            let next = format!("add `name: …`, or --set components.{list}[{place}].name=…");
+            return Err(OverlayError::value(&path, "this gateway has no name", next));
+        };
+        let twin = gateways[..place]
+            .iter()
+            .any(|other| other["name"] == gateway["name"]);
+        if twin && engine == Engine::Strategic {
+            let problem = format!("a second gateway {name}, of which istioctl keeps one");
+            return Err(OverlayError::value(
+                &path,
+                problem,
+                "use another name, or a document of its own",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Where a null makes the engine panic, break a chart, or write an image tag `<nil>`.
+const FATAL_NULLS: &[&str] = &[
+    "spec.hub",
+    "spec.tag",
+    "spec.components",
+    "spec.components.ingressGateways",
+    "spec.components.egressGateways",
+    "spec.components.*.tag",
+    "spec.components.*.[].tag",
+    "spec.values.global",
+    "spec.values.global.hub",
+    "spec.values.global.tag",
+    "spec.values.global.proxy",
+    "spec.values.global.proxy.image",
+    "spec.values.global.proxy_init",
+    "spec.values.global.proxy_init.image",
+];
+
+fn check_nulls(value: &Value, path: &mut Path) -> Result<(), OverlayError> {
+    match value {
+        Value::Null if FATAL_NULLS.iter().any(|pattern| path.matches(pattern)) => {
+            let gateways = path.matches("spec.components.ingressGateways")
+                || path.matches("spec.components.egressGateways");
+            let next = if gateways {
+                "write `[]` to have none"
+            } else {
+                "remove it, or give it a value"
+            };
+            Err(OverlayError::value(
+                path,
+                "istioctl fails on null here",
+                next,
+            ))
+        }
+        Value::Object(map) => map.iter().try_for_each(|(key, value)| {
+            path.push_key(key);
+            check_nulls(value, path)?;
+            path.pop();
+            Ok(())
+        }),
+        Value::Array(list) => list.iter().enumerate().try_for_each(|(index, value)| {
+            path.push_item(index, None);
+            check_nulls(value, path)?;
+            path.pop();
+            Ok(())
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{read, write};
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Case {
+        name: String,
+        engine: Engine,
+        #[serde(default)]
+        files: Vec<String>,
+        #[serde(default)]
+        sets: Vec<String>,
+        expect: Option<Value>,
+        error: Option<String>,
+        /// Where istioctl itself does otherwise: for the comparison with it.
+        #[serde(rename = "differs")]
+        _differs: Option<String>,
+    }
+
+    fn merged(case: &Case) -> Result<Value, OverlayError> {
+        let mut files = Vec::new();
+        for (place, text) in case.files.iter().enumerate() {
+            files.extend(read(&format!("{place}.yaml"), text.as_bytes())?);
+        }
+        let sets = case.sets.iter().map(|text| Assignment::parse(text));
+        let sets: Vec<Assignment> = sets.collect::<Result<_, _>>()?;
+        let rules = Rules {
+            engine: case.engine,
+            gateway_tag: true,
+            variant: true,
+        };
+        let mut merged = merge(rules, &[], &files, &sets)?;
+        assert_eq!(merged.documents.len(), 1, "{}", case.name);
+        Ok(merged.documents.remove(0).value)
+    }
+
+    #[test]
+    fn every_case_of_the_table_merges_as_it_says() {
+        let table = include_str!("../../tests/data/overlay-cases.yaml");
+        let cases: Vec<Case> = serde_yaml::from_str(table).unwrap();
+        let mut wrong = Vec::new();
+        for case in &cases {
+            let got = merged(case);
+            let fits = match (&got, &case.expect, &case.error) {
+                (Ok(value), Some(expect), None) => {
+                    let mut whole = json!({
+                        "apiVersion": "install.istio.io/v1alpha1", "kind": "IstioOperator",
+                    });
+                    whole
+                        .as_object_mut()
+                        .unwrap()
+                        .extend(expect.as_object().unwrap().clone());
+                    *value == whole
+                        && read("ours", write(value).as_bytes()).unwrap()[0].value() == value
+                }
+                (Err(error), None, Some(part)) => error.to_string().contains(part),
+                _ => false,
+            };
+            if !fits {
+                wrong.push(format!("{}: {got:?}", case.name));
+            }
+        }
+        assert!(
+            wrong.is_empty(),
+            "{} of {}:\n{}",
+            wrong.len(),
+            cases.len(),
+            wrong.join("\n")
+        );
+        assert!(cases.len() > 100, "the table is not whole");
+    }
+}

@@ -1,0 +1,472 @@
+//! Where the images of a document come from, by a document that is whole.
+
+use serde_json::Value;
+
+use super::path::Path;
+use super::{Document, Engine, Origin, Rules};
+
+/// What a place decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decides {
+    /// An image reference, or the name of an image.
+    Image,
+    Hub,
+    Tag,
+    /// What is put behind the tag.
+    Variant,
+}
+
+/// One value from which an image is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Within the document: `spec.components.ingressGateways[name:x].tag`.
+    pub path: String,
+    pub value: String,
+    pub decides: Decides,
+    /// The preset document, the file with line and column, or the `--set`.
+    pub origin: Origin,
+    /// Why the engine does not use it, when it does not.
+    pub ignored: Option<&'static str>,
+}
+
+/// What a document asks for when istioctl is done with it. `None` is left to profile and istioctl.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effective {
+    pub hub: Option<String>,
+    pub tag: Option<String>,
+    pub variant: Option<String>,
+    pub revision: Option<String>,
+    pub namespace: Option<String>,
+    pub profile: Option<String>,
+    /// Every place an image, hub, tag or variant can come from, in the order of the document.
+    pub places: Vec<Place>,
+}
+
+/// Strongest first, in both engines; unvalidated values are merged over everything at the end.
+pub(super) const HUB: &[&str] = &[
+    "spec.unvalidatedValues.global.hub",
+    "spec.values.global.hub",
+    "spec.hub",
+];
+pub(super) const TAG: &[&str] = &[
+    "spec.unvalidatedValues.global.tag",
+    "spec.values.global.tag",
+    "spec.tag",
+];
+const VARIANT: &[&str] = &[
+    "spec.unvalidatedValues.global.variant",
+    "spec.values.global.variant",
+];
+pub(super) const REVISION: &[&str] = &[
+    "spec.unvalidatedValues.revision",
+    "spec.values.revision",
+    "spec.revision",
+];
+pub(super) const NAMESPACE: &[&str] = &[
+    "spec.unvalidatedValues.global.istioNamespace",
+    "spec.values.global.istioNamespace",
+    "metadata.namespace",
+];
+pub(super) const PROFILE: &[&str] = &["spec.profile"];
+
+/// What `document` asks for, and every place that has a say in its images.
+pub fn effective(rules: Rules, document: &Document) -> Effective {
+    let first = |paths: &[&str]| {
+        paths
+            .iter()
+            .find_map(|path| at(&document.value, path))
+            .and_then(said)
+    };
+    let mut walk = Walk {
+        rules,
+        document,
+        path: Path::default(),
+        places: Vec::new(),
+    };
+    walk.value(&document.value);
+    Effective {
+        hub: first(HUB),
+        tag: first(TAG),
+        variant: first(VARIANT),
+        revision: first(REVISION),
+        namespace: first(NAMESPACE),
+        profile: first(PROFILE),
+        places: walk.places,
+    }
+}
+
+pub(super) fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
+    path.split('.')
+        .try_fold(value, |value, key| value.get(key))
+        .filter(|value| !value.is_null())
+}
+
+pub(super) fn said(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+const PLACES: &[(&str, Decides)] = &[
+    ("spec.hub", Decides::Hub),
+    ("spec.tag", Decides::Tag),
+    ("spec.components.*.hub", Decides::Hub),
+    ("spec.components.*.tag", Decides::Tag),
+    ("spec.components.*.[].hub", Decides::Hub),
+    ("spec.components.*.[].tag", Decides::Tag),
+    (
+        "spec.meshConfig.defaultConfig.image.imageType",
+        Decides::Variant,
+    ),
+];
+
+/// Below `spec.values` and `spec.unvalidatedValues`.
+const VALUES: &[(&str, Decides)] = &[
+    ("*.hub", Decides::Hub),
+    ("*.tag", Decides::Tag),
+    ("*.variant", Decides::Variant),
+    ("*.image", Decides::Image),
+    ("global.proxy.image", Decides::Image),
+    ("global.proxy.variant", Decides::Variant),
+    ("global.proxy_init.image", Decides::Image),
+    ("gateways.*.hub", Decides::Hub),
+    ("gateways.*.tag", Decides::Tag),
+    ("gateways.*.image", Decides::Image),
+    ("meshConfig.defaultConfig.image.imageType", Decides::Variant),
+];
+
+const ANNOTATIONS: &[(&str, Decides)] = &[
+    ("sidecar.istio.io/proxyImage", Decides::Image),
+    ("sidecar.istio.io/proxyImageType", Decides::Variant),
+];
+
+struct Walk<'a> {
+    rules: Rules,
+    document: &'a Document,
+    path: Path,
+    places: Vec<Place>,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Object(map) => {
+                self.patch(value);
+                for (key, value) in map {
+                    self.path.push_key(key);
+                    self.field(key, value);
+                    self.value(value);
+                    self.path.pop();
+                }
+            }
+            Value::Array(list) => {
+                for (index, value) in list.iter().enumerate() {
+                    self.path
+                        .push_item(index, value.get("name").and_then(Value::as_str));
+                    self.value(value);
+                    self.path.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn field(&mut self, key: &str, value: &Value) {
+        let Some(text) = said(value) else { return };
+        if let Some(decides) = decided_by(&self.path, key) {
+            let ignored = self.ignored();
+            self.add(text, decides, ignored);
+        }
+    }
+
+    fn add(&mut self, value: String, decides: Decides, ignored: Option<&'static str>) {
+        let path = self.path.to_string();
+        let origin = self.document.origin(&path);
+        self.places.push(Place {
+            path,
+            value,
+            decides,
+            origin,
+            ignored,
+        });
+    }
+
+    /// A patch of `k8s.overlays` that sets an image, by its path or within its value.
+    fn patch(&mut self, patch: &Value) {
+        let component = self
+            .path
+            .matches("spec.components.*.k8s.overlays.[].patches.[]");
+        let gateway = self
+            .path
+            .matches("spec.components.*.[].k8s.overlays.[].patches.[]");
+        if !component && !gateway {
+            return;
+        }
+        self.path.push_key("value");
+        let whole = patch["path"]
+            .as_str()
+            .is_some_and(|path| path.rsplit('.').next() == Some("image"));
+        if let (true, Some(text)) = (whole, said(&patch["value"])) {
+            self.add(text, Decides::Image, None);
+        }
+        let mut images = Vec::new();
+        images_in(&patch["value"], &mut images);
+        for image in images {
+            self.add(image, Decides::Image, None);
+        }
+        self.path.pop();
+    }
+
+    fn ignored(&self) -> Option<&'static str> {
+        let set = |path: String| at(&self.document.value, &path).is_some();
+        match self.path.words().as_slice() {
+            ["spec", key @ ("hub" | "tag")]
+                if set(format!("spec.values.global.{key}"))
+                    || set(format!("spec.unvalidatedValues.global.{key}")) =>
+            {
+                Some("values.global wins over it")
+            }
+            ["spec", "components", _, "[]", "hub"] => Some("istioctl does not use a gateway's hub"),
+            ["spec", "components", _, "[]", "tag"] if !self.rules.gateway_tag => {
+                Some("this istioctl does not use a gateway's tag")
+            }
+            ["spec", "components", name, key @ ("hub" | "tag")]
+                if self.rules.engine == Engine::Strategic
+                    && set(format!("spec.values.{name}.{key}")) =>
+            {
+                Some("the same field below values wins over it")
+            }
+            [
+                "spec",
+                "values" | "unvalidatedValues",
+                name,
+                key @ ("hub" | "tag"),
+            ] if self.rules.engine == Engine::Map
+                && set(format!("spec.components.{name}.{key}")) =>
+            {
+                Some("the same field of the component wins over it")
+            }
+            ["spec", "values", .., "variant"] if !self.rules.variant => {
+                Some("this Istio has no variants")
+            }
+            ["spec", "values", rest @ ..]
+                if set(format!("spec.unvalidatedValues.{}", rest.join("."))) =>
+            {
+                Some("unvalidatedValues wins over it")
+            }
+            _ => None,
+        }
+    }
+}
+
+fn decided_by(path: &Path, key: &str) -> Option<Decides> {
+    let found = |table: &[(&str, Decides)], fits: &dyn Fn(&str) -> bool| {
+        table
+            .iter()
+            .find(|(pattern, _)| fits(pattern))
+            .map(|(_, decides)| *decides)
+    };
+    let annotation = || found(ANNOTATIONS, &|name| name == key);
+    let below = path
+        .below("spec.values")
+        .or_else(|| path.below("spec.unvalidatedValues"));
+    found(PLACES, &|pattern| path.matches(pattern))
+        .or_else(|| {
+            found(VALUES, &|pattern| {
+                below.is_some_and(|steps| super::path::fits(steps, pattern))
+            })
+        })
+        .or_else(annotation)
+}
+
+fn images_in(value: &Value, images: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match value {
+                    Value::String(image) if key == "image" => images.push(image.clone()),
+                    value => images_in(value, images),
+                }
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| images_in(value, images)),
+        _ => {}
+    }
+}
+
+impl Document {
+    /// Where the value at `path` was said last, or what it stands in.
+    fn origin(&self, path: &str) -> Origin {
+        let holds = |outer: &str| {
+            path.strip_prefix(outer)
+                .is_some_and(|rest| outer.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let exact = self.origins.iter().rev().find(|(place, _)| place == path);
+        let outer = || {
+            self.origins
+                .iter()
+                .rev()
+                .filter(|(place, _)| holds(place))
+                .max_by_key(|(place, _)| place.len())
+        };
+        exact.or_else(outer).map_or_else(
+            || Origin::Base("default".into()),
+            |(_, origin)| origin.clone(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Assignment, Base, merge, read};
+    use super::*;
+
+    const MAP: Rules = Rules {
+        engine: Engine::Map,
+        gateway_tag: true,
+        variant: true,
+    };
+    const OLD: Rules = Rules {
+        engine: Engine::Strategic,
+        gateway_tag: false,
+        variant: false,
+    };
+
+    fn of(rules: Rules, spec: &str, sets: &[&str]) -> Effective {
+        let text = format!("apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\n{spec}\n");
+        let files = read("f", text.as_bytes()).unwrap();
+        let sets: Vec<_> = sets
+            .iter()
+            .map(|text| Assignment::parse(text).unwrap())
+            .collect();
+        let value = serde_json::json!({"spec": {"hub": "base", "profile": "demo"}});
+        let base = Base {
+            name: "b".into(),
+            value,
+        };
+        effective(
+            rules,
+            &merge(rules, &[base], &files, &sets).unwrap().documents[0],
+        )
+    }
+
+    fn listed(effective: &Effective) -> Vec<String> {
+        let line = |place: &Place| {
+            let ignored = place
+                .ignored
+                .map(|why| format!(" ({why})"))
+                .unwrap_or_default();
+            format!(
+                "{}: {}={:?}{ignored}",
+                place.origin, place.path, place.value
+            )
+        };
+        effective.places.iter().map(line).collect()
+    }
+
+    #[test]
+    fn values_global_wins_and_the_rest_is_read_where_it_stands() {
+        let spec = "metadata: {namespace: n1}\nspec: {hub: a, tag: b, revision: r, values: {global: {hub: c}}}";
+        let found = of(MAP, spec, &["tag=d", "values.global.variant=debug"]);
+        assert_eq!(found.hub.as_deref(), Some("c"));
+        assert_eq!(found.tag.as_deref(), Some("d"));
+        assert_eq!(found.variant.as_deref(), Some("debug"));
+        assert_eq!(found.revision.as_deref(), Some("r"));
+        assert_eq!(found.namespace.as_deref(), Some("n1"));
+        assert_eq!(found.profile.as_deref(), Some("demo"));
+        assert_eq!(
+            listed(&found),
+            [
+                "f:4:13: spec.hub=\"a\" (values.global wins over it)",
+                "--set tag=d: spec.tag=\"d\"",
+                "f:4:60: spec.values.global.hub=\"c\"",
+                "--set values.global.variant=debug: spec.values.global.variant=\"debug\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_place_of_an_image_is_found() {
+        let spec = r#"spec:
+  meshConfig: {defaultConfig: {image: {imageType: debug}}}
+  components:
+    pilot:
+      tag: c1
+      k8s:
+        podAnnotations: {sidecar.istio.io/proxyImage: x/y, sidecar.istio.io/proxyImageType: debug}
+        overlays:
+        - kind: Deployment
+          patches:
+          - {path: "spec.template.spec.containers.[name:discovery].image", value: q/r}
+          - {path: spec.template.spec, value: {initContainers: [{image: s/t}]}}
+          - {path: spec.replicas, value: 1}
+    ingressGateways:
+    - {name: ig, hub: gh, tag: gt}
+  values:
+    pilot: {hub: ph, tag: pt, image: pi, variant: pv}
+    cni: {image: ci}
+    global: {proxy: {image: px}, proxy_init: {image: pn}}
+    gateways: {istio-ingressgateway: {tag: vt}}
+  unvalidatedValues:
+    ztunnel: {tag: zt}
+    pilot: {image: up}"#;
+        let places = |rules| {
+            listed(&of(rules, spec, &[]))
+                .into_iter()
+                .map(|line| line.split_once(": ").unwrap().1.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let overlay = "spec.components.pilot.k8s.overlays[0].patches";
+        assert_eq!(places(MAP), [
+            "spec.hub=\"base\"".to_owned(),
+            "spec.meshConfig.defaultConfig.image.imageType=\"debug\"".into(),
+            "spec.components.pilot.tag=\"c1\"".into(),
+            "spec.components.pilot.k8s.podAnnotations.sidecar\\.istio\\.io/proxyImage=\"x/y\"".into(),
+            "spec.components.pilot.k8s.podAnnotations.sidecar\\.istio\\.io/proxyImageType=\"debug\"".into(),
+            format!("{overlay}[0].value=\"q/r\""),
+            format!("{overlay}[1].value=\"s/t\""),
+            "spec.components.ingressGateways[name:ig].hub=\"gh\" (istioctl does not use a gateway's hub)".into(),
+            "spec.components.ingressGateways[name:ig].tag=\"gt\"".into(),
+            "spec.values.pilot.hub=\"ph\"".into(),
+            "spec.values.pilot.tag=\"pt\" (the same field of the component wins over it)".into(),
+            "spec.values.pilot.image=\"pi\" (unvalidatedValues wins over it)".into(),
+            "spec.values.pilot.variant=\"pv\"".into(),
+            "spec.values.cni.image=\"ci\"".into(),
+            "spec.values.global.proxy.image=\"px\"".into(),
+            "spec.values.global.proxy_init.image=\"pn\"".into(),
+            "spec.values.gateways.istio-ingressgateway.tag=\"vt\"".into(),
+            "spec.unvalidatedValues.ztunnel.tag=\"zt\"".into(),
+            "spec.unvalidatedValues.pilot.image=\"up\"".into(),
+        ]);
+        let ignored: Vec<_> = places(OLD)
+            .into_iter()
+            .filter(|line| line.ends_with(')'))
+            .collect();
+        assert_eq!(
+            ignored,
+            [
+                "spec.components.pilot.tag=\"c1\" (the same field below values wins over it)",
+                "spec.components.ingressGateways[name:ig].hub=\"gh\" (istioctl does not use a gateway's hub)",
+                "spec.components.ingressGateways[name:ig].tag=\"gt\" (this istioctl does not use a gateway's tag)",
+                "spec.values.pilot.image=\"pi\" (unvalidatedValues wins over it)",
+                "spec.values.pilot.variant=\"pv\" (this Istio has no variants)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_place_knows_who_said_it() {
+        let spec = "spec:\n  components:\n    ingressGateways:\n    - {name: ig, tag: a}\n    - {name: two, tag: b}";
+        let found = of(MAP, spec, &["components.ingressGateways[1].tag=c"]);
+        assert_eq!(
+            listed(&found),
+            [
+                "preset document b: spec.hub=\"base\"",
+                "f:6:23: spec.components.ingressGateways[name:ig].tag=\"a\"",
+                "--set components.ingressGateways[1].tag=c: spec.components.ingressGateways[name:two].tag=\"c\"",
+            ]
+        );
+    }
+}

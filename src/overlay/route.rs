@@ -1,0 +1,264 @@
+//! Which document a file, a part of it or a `--set` is meant for.
+
+use serde_json::{Map, Value};
+
+use super::path::Segment;
+use super::set::Assignment;
+use super::{Base, Origin, OverlayError, UserDocument, split};
+
+/// A document in the making.
+pub(super) struct Target {
+    name: String,
+    pub(super) document: Map<String, Value>,
+    pub(super) origins: Vec<(String, Origin)>,
+}
+
+pub(super) struct Router {
+    pub(super) targets: Vec<Target>,
+    /// For each file document whether its stream has others.
+    shared: Vec<bool>,
+}
+
+/// What a target gets of a file.
+pub(super) type Part = (usize, Map<String, Value>);
+
+/// What every document of an installation must agree on.
+pub(super) const COMMON: &[&str] = &[
+    "hub",
+    "tag",
+    "revision",
+    "namespace",
+    "compatibilityVersion",
+    "installPackagePath",
+];
+/// The same below `values`.
+pub(super) const COMMON_VALUES: &[&str] = &["global", "revision", "compatibilityVersion"];
+pub(super) const GATEWAYS: [&str; 2] = ["ingressGateways", "egressGateways"];
+
+impl Router {
+    /// The documents are those of the base; without one, each of a stream of several, else one.
+    pub(super) fn new(base: &[Base], files: &[UserDocument]) -> Result<Self, OverlayError> {
+        let shared = shared(files);
+        let mut targets: Vec<Target> = base.iter().map(of_base).collect();
+        if targets.is_empty() {
+            for (file, shared) in files.iter().zip(&shared) {
+                let name = file.name().unwrap_or_default();
+                if *shared {
+                    targets.push(empty(name));
+                }
+            }
+        }
+        for (place, target) in targets.iter().enumerate() {
+            if targets[..place]
+                .iter()
+                .any(|other| other.name == target.name)
+            {
+                return Err(OverlayError::SameName {
+                    name: target.name.clone(),
+                });
+            }
+        }
+        if targets.is_empty() {
+            targets.push(empty(""));
+        }
+        Ok(Self { targets, shared })
+    }
+
+    /// The parts of a file document, each with the target it is for.
+    pub(super) fn parts(
+        &self,
+        place: usize,
+        file: &UserDocument,
+    ) -> Result<Vec<Part>, OverlayError> {
+        let Value::Object(whole) = &file.value else {
+            return Ok(Vec::new());
+        };
+        let named = file.name();
+        if let (Some(name), true) = (named, self.targets.len() > 1 || self.shared[place]) {
+            let target = self.targets.iter().position(|target| target.name == name);
+            return match target {
+                Some(target) => Ok(vec![(target, whole.clone())]),
+                None => Err(self.no_document(
+                    format!("{} named {name}", file.start),
+                    "use one of these names as metadata.name, or none",
+                )),
+            };
+        }
+        if self.targets.len() == 1 {
+            return Ok(vec![(0, whole.clone())]);
+        }
+        split::parts(self, file)
+    }
+
+    /// The targets of an assignment.
+    pub(super) fn assigned(&self, assignment: &Assignment) -> Result<Vec<usize>, OverlayError> {
+        let all = (0..self.targets.len()).collect();
+        if self.targets.len() == 1 {
+            return Ok(all);
+        }
+        let keys: Vec<&str> = assignment
+            .path
+            .iter()
+            .map(|segment| match segment {
+                Segment::Key(key) => key.as_str(),
+                _ => "",
+            })
+            .collect();
+        let what = format!("--set {}", assignment.text);
+        match keys.as_slice() {
+            [field, ..] if COMMON.contains(field) => Ok(all),
+            ["values" | "unvalidatedValues", field, ..] if COMMON_VALUES.contains(field) => Ok(all),
+            ["values" | "unvalidatedValues", "gateways", kind, ..] => {
+                self.with_gateways(kind, &what)
+            }
+            ["components", list, ..] if GATEWAYS.contains(list) => {
+                let name = match assignment.path.get(2) {
+                    Some(Segment::Pair { key, value }) if key == "name" => Some(value.as_str()),
+                    _ => None,
+                };
+                self.gateway(list, name, &what).map(|target| vec![target])
+            }
+            _ => self.control_plane(&what).map(|target| vec![target]),
+        }
+    }
+
+    /// The one document that holds the gateway, or without a name the list.
+    pub(super) fn gateway(
+        &self,
+        list: &str,
+        name: Option<&str>,
+        what: &str,
+    ) -> Result<usize, OverlayError> {
+        let fits = |gateways: &[Value]| match name {
+            Some(name) => gateways.iter().any(|gateway| gateway["name"] == name),
+            None => !gateways.is_empty(),
+        };
+        let found = self.matching(|target| fits(target.gateways(list)));
+        match found.as_slice() {
+            [] => self.control_plane(what),
+            [one] => Ok(*one),
+            several => Err(self.ambiguous(
+                several,
+                what,
+                "say which by metadata.name in a file, or by [name:…]",
+            )),
+        }
+    }
+
+    /// `values.gateways` configures every gateway of its kind.
+    pub(super) fn with_gateways(&self, kind: &str, what: &str) -> Result<Vec<usize>, OverlayError> {
+        let list = match kind {
+            "istio-ingressgateway" => GATEWAYS[0],
+            "istio-egressgateway" => GATEWAYS[1],
+            _ => return self.control_plane(what).map(|target| vec![target]),
+        };
+        let found = self.matching(|target| !target.gateways(list).is_empty());
+        if found.is_empty() {
+            self.control_plane(what).map(|target| vec![target])
+        } else {
+            Ok(found)
+        }
+    }
+
+    pub(super) fn control_plane(&self, what: &str) -> Result<usize, OverlayError> {
+        let next = "say which by metadata.name in a file";
+        match self.matching(Target::is_control_plane).as_slice() {
+            [one] => Ok(*one),
+            [] => Err(self.no_document(what.into(), next)),
+            several => Err(self.ambiguous(several, what, next)),
+        }
+    }
+
+    fn matching(&self, fits: impl Fn(&Target) -> bool) -> Vec<usize> {
+        (0..self.targets.len())
+            .filter(|target| fits(&self.targets[*target]))
+            .collect()
+    }
+
+    fn no_document(&self, what: String, next: &str) -> OverlayError {
+        let documents = self
+            .targets
+            .iter()
+            .map(|target| target.name.clone())
+            .collect();
+        OverlayError::NoDocument {
+            what,
+            documents,
+            next: next.into(),
+        }
+    }
+
+    fn ambiguous(&self, targets: &[usize], what: &str, next: &str) -> OverlayError {
+        let documents = targets
+            .iter()
+            .map(|target| self.targets[*target].name.clone())
+            .collect();
+        OverlayError::Ambiguous {
+            what: what.into(),
+            documents,
+            next: next.into(),
+        }
+    }
+}
+
+impl Target {
+    fn gateways(&self, list: &str) -> &[Value] {
+        self.at(&["spec", "components", list])
+            .and_then(Value::as_array)
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether istiod comes from this document: a gateway's own begins from the empty profile.
+    fn is_control_plane(&self) -> bool {
+        match self
+            .at(&["spec", "components", "pilot", "enabled"])
+            .and_then(Value::as_bool)
+        {
+            Some(enabled) => enabled,
+            None => self.at(&["spec", "profile"]).and_then(Value::as_str) != Some("empty"),
+        }
+    }
+
+    fn at(&self, keys: &[&str]) -> Option<&Value> {
+        let (first, rest) = keys.split_first()?;
+        rest.iter()
+            .try_fold(self.document.get(*first)?, |value, key| value.get(key))
+    }
+}
+
+fn of_base(base: &Base) -> Target {
+    let document = base.value.as_object().cloned().unwrap_or_default();
+    let origins = vec![(String::new(), Origin::Base(base.name.clone()))];
+    Target {
+        name: base.name.clone(),
+        document,
+        origins,
+    }
+}
+
+fn empty(name: &str) -> Target {
+    let mut document = Map::new();
+    document.insert("apiVersion".into(), super::read::API_VERSION.into());
+    document.insert("kind".into(), super::read::KIND.into());
+    Target {
+        name: name.into(),
+        document,
+        origins: Vec::new(),
+    }
+}
+
+/// The same file given twice is two streams: there the place goes back.
+fn shared(files: &[UserDocument]) -> Vec<bool> {
+    let follows = |a: &UserDocument, b: &UserDocument| {
+        a.start.source == b.start.source && a.start.line < b.start.line
+    };
+    (0..files.len())
+        .map(|place| {
+            let after = place > 0 && follows(&files[place - 1], &files[place]);
+            let before = files
+                .get(place + 1)
+                .is_some_and(|next| follows(&files[place], next));
+            after || before
+        })
+        .collect()
+}

@@ -1,0 +1,180 @@
+//! Merging of the engine up to 1.23: a Kubernetes strategic merge patch over the operator's structs.
+//!
+//! Fields that those structs lack fail there when two files set them; here they merge as maps do.
+
+use serde_json::{Map, Value};
+
+use super::OverlayError;
+use super::path::Path;
+
+/// Lists whose elements are found again by a key.
+const BY_KEY: &[(&str, &str)] = &[
+    ("spec.components.ingressGateways", "name"),
+    ("spec.components.egressGateways", "name"),
+    ("spec.values.gateways.istio-ingressgateway.ports", "name"),
+    (
+        "spec.values.gateways.istio-ingressgateway.meshExpansionPorts",
+        "name",
+    ),
+    (
+        "spec.values.gateways.istio-ingressgateway.secretVolumes",
+        "name",
+    ),
+    ("spec.values.gateways.istio-egressgateway.ports", "name"),
+    (
+        "spec.values.gateways.istio-egressgateway.meshExpansionPorts",
+        "name",
+    ),
+    (
+        "spec.values.gateways.istio-egressgateway.secretVolumes",
+        "name",
+    ),
+    ("spec.meshConfig.extensionProviders", "name"),
+    ("spec.values.meshConfig.extensionProviders", "name"),
+    ("spec.meshConfig.configSources", "address"),
+    ("spec.values.meshConfig.configSources", "address"),
+    ("spec.meshConfig.certificates", "secretName"),
+    ("spec.values.meshConfig.certificates", "secretName"),
+];
+
+/// Lists of strings that are united.
+const SETS: &[&str] = &[
+    "trustDomainAliases",
+    "defaultServiceExportTo",
+    "defaultVirtualServiceExportTo",
+    "defaultDestinationRuleExportTo",
+];
+
+/// A map that is replaced as a whole.
+const REPLACED: &str = "defaultConfig.tracing";
+
+const MESH: [&str; 2] = ["spec.meshConfig", "spec.values.meshConfig"];
+
+pub(super) fn merge(
+    base: &mut Map<String, Value>,
+    over: Map<String, Value>,
+) -> Result<(), OverlayError> {
+    merge_map(base, over, &mut Path::default())
+}
+
+fn merge_map(
+    base: &mut Map<String, Value>,
+    over: Map<String, Value>,
+    path: &mut Path,
+) -> Result<(), OverlayError> {
+    for (key, value) in over {
+        path.push_key(&key);
+        match (base.get_mut(&key), value) {
+            (Some(_), Value::Null) => {
+                base.shift_remove(&key);
+            }
+            (None, Value::Null) => {}
+            (Some(Value::Object(base)), Value::Object(over)) if !in_mesh(path, REPLACED) => {
+                merge_map(base, over, path)?;
+            }
+            (Some(Value::Array(base)), Value::Array(over)) => merge_list(base, over, path)?,
+            (Some(slot), value) => *slot = without_nulls(value),
+            (None, value) => {
+                base.insert(key, without_nulls(value));
+            }
+        }
+        path.pop();
+    }
+    Ok(())
+}
+
+fn in_mesh(path: &Path, field: &str) -> bool {
+    MESH.iter()
+        .any(|mesh| path.matches(&format!("{mesh}.{field}")))
+}
+
+fn merge_list(
+    base: &mut Vec<Value>,
+    over: Vec<Value>,
+    path: &mut Path,
+) -> Result<(), OverlayError> {
+    if let Some((_, key)) = BY_KEY.iter().find(|(pattern, _)| path.matches(pattern)) {
+        let ids = |list: &[Value]| -> Result<Vec<Value>, OverlayError> {
+            list.iter().map(|element| id(element, key, path)).collect()
+        };
+        let (base_ids, over_ids) = (ids(base)?, ids(&over)?);
+        let mut merged = Vec::with_capacity(over.len());
+        for (place, (element, id)) in over.into_iter().zip(&over_ids).enumerate() {
+            let old = base_ids
+                .iter()
+                .position(|other| other == id)
+                .map(|at| base[at].clone());
+            path.push_item(place, id.as_str());
+            merged.push(merge_element(old, element, path)?);
+            path.pop();
+        }
+        *base = in_order(std::mem::take(base), &base_ids, merged, &over_ids);
+    } else if SETS.iter().any(|set| in_mesh(path, set)) {
+        let ids = (base.clone(), over.clone());
+        *base = in_order(std::mem::take(base), &ids.0, over, &ids.1);
+    } else {
+        *base = over;
+    }
+    Ok(())
+}
+
+fn id(element: &Value, key: &str, path: &Path) -> Result<Value, OverlayError> {
+    element
+        .get(key)
+        .filter(|id| !id.is_null())
+        .cloned()
+        .ok_or_else(|| {
+            let problem = format!("an element has no {key}, by which two files are merged");
+            OverlayError::value(path, problem, format!("give every element its {key}"))
+        })
+}
+
+fn merge_element(old: Option<Value>, new: Value, path: &mut Path) -> Result<Value, OverlayError> {
+    match (old, new) {
+        (Some(Value::Object(mut base)), Value::Object(over)) => {
+            merge_map(&mut base, over, path)?;
+            Ok(Value::Object(base))
+        }
+        (_, new) => Ok(without_nulls(new)),
+    }
+}
+
+/// The overlay's elements in their order; one of the base alone goes before the first of the overlay
+/// that stands behind it in the base, else to the end.
+fn in_order(
+    base: Vec<Value>,
+    base_ids: &[Value],
+    merged: Vec<Value>,
+    over_ids: &[Value],
+) -> Vec<Value> {
+    let place = |id: &Value| base_ids.iter().position(|other| other == id);
+    let mut rest = base
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| !over_ids.contains(&base_ids[*at]))
+        .peekable();
+    let mut all = Vec::new();
+    for (element, id) in merged.into_iter().zip(over_ids) {
+        while let Some((_, before)) =
+            rest.next_if(|(at, _)| place(id).is_some_and(|here| *at < here))
+        {
+            all.push(before);
+        }
+        all.push(element);
+    }
+    all.extend(rest.map(|(_, element)| element));
+    all
+}
+
+/// Nulls delete and are gone then; in lists, which are replaced, they stay (a patch with `value: null`).
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(map) => Value::Object(
+            map.into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(key, value)| (key, without_nulls(value)))
+                .collect(),
+        ),
+        other => other,
+    }
+}

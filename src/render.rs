@@ -1,0 +1,154 @@
+//! Plan → IstioOperator documents, parsed back and compared with what was meant. Pure.
+
+use serde_json::Value;
+
+use crate::exit::{Exit, Failure};
+use crate::istio::Hub;
+use crate::options::{Options, Template};
+use crate::overlay::{self, Assignment, Base, Document, Effective, Notice, OverlayError, UserDocument};
+use crate::plan::Plan;
+
+pub mod template;
+
+pub use template::TemplateError;
+
+/// One IstioOperator as it is given to istioctl.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// `metadata.name`.
+    pub name: String,
+    pub value: Value,
+    /// The YAML; what is hashed, shown and sent.
+    pub yaml: String,
+    /// Every place in it where an image can come from.
+    pub effective: Effective,
+}
+
+/// All documents of a plan, and what was understood otherwise than istioctl alone would have.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    pub documents: Vec<Rendered>,
+    pub notices: Vec<Notice>,
+}
+
+/// Why there are no documents.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error("{0}")]
+    Overlay(#[from] OverlayError),
+    #[error("what was written of {name} reads back as something else: {text}")]
+    ReadBack { name: String, text: String },
+}
+
+impl From<RenderError> for Failure {
+    fn from(error: RenderError) -> Failure {
+        let exit = match &error {
+            RenderError::Template(TemplateError::UnknownPreset { .. } | TemplateError::UnknownParam { .. } | TemplateError::MissingParam { .. }) => Exit::Usage,
+            RenderError::Template(_) | RenderError::Overlay(_) => Exit::Data,
+            RenderError::ReadBack { .. } => Exit::Internal,
+        };
+        Failure::new(exit, &error)
+    }
+}
+
+/// Renders every document of `plan`: template, then the user's files, then `--set`.
+///
+/// What the user gave by a flag of its own (revision, namespace, a hub for a `$REPO` that was never
+/// filled in) is said last, so that a copied file cannot undo it.
+pub fn render(
+    plan: &Plan,
+    options: &Options,
+    files: &[UserDocument],
+    sets: &[Assignment],
+) -> Result<Manifest, RenderError> {
+    let base = match &plan.template {
+        Template::None => Vec::new(),
+        _ => base(&template::fill(plan, &options.params)?)?,
+    };
+    let mut merged = overlay::merge(plan.rules, &base, files, sets)?;
+    for document in &mut merged.documents {
+        settle(plan, options, &mut document.value);
+    }
+    let documents = merged.documents.iter().map(|document| written(plan, document));
+    Ok(Manifest { documents: documents.collect::<Result<_, _>>()?, notices: merged.notices })
+}
+
+fn base(text: &str) -> Result<Vec<Base>, RenderError> {
+    let named = |document: &UserDocument| Base {
+        name: document.name().unwrap_or_default().to_owned(),
+        value: document.value().clone(),
+    };
+    Ok(overlay::read("template", text.as_bytes())?.iter().map(named).collect())
+}
+
+/// Writes what flags of their own said over what a file said in the same places.
+fn settle(plan: &Plan, options: &Options, document: &mut Value) {
+    match (&options.revision, &plan.revision) {
+        (Some(Some(_)), Some(revision)) => put(document, &["spec", "revision"], revision.as_str()),
+        // `default` in a document would make an `istiod-default`.
+        (_, None) => {
+            if let Some(spec) = document.get_mut("spec").and_then(Value::as_object_mut) {
+                spec.shift_remove("revision");
+            }
+        }
+        _ => {}
+    }
+    for path in [&["spec", "tag"][..], &["spec", "values", "global", "tag"][..]] {
+        let old = place(document, path).and_then(Value::as_str);
+        if old.is_some() && old == options.supersedes.as_deref() {
+            put(document, path, &plan.tag.to_string());
+        }
+    }
+    let placeholder = |hub: &Value| hub.as_str().is_some_and(|hub| hub.parse::<Hub>().is_err());
+    for path in [&["spec", "hub"][..], &["spec", "values", "global", "hub"][..]] {
+        if place(document, path).is_some_and(placeholder) {
+            put(document, path, plan.hub.as_str());
+        }
+    }
+    if options.namespace.is_some() && has_control_plane(document) {
+        put(document, &["metadata", "namespace"], &plan.namespace);
+        put(document, &["spec", "namespace"], &plan.namespace);
+        put(document, &["spec", "values", "global", "istioNamespace"], &plan.namespace);
+    }
+}
+
+fn place<'a>(document: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter().try_fold(document, |value, key| value.get(key))
+}
+
+fn put(document: &mut Value, path: &[&str], text: &str) {
+    let mut at = document;
+    for key in path {
+        if !at.is_object() {
+            *at = Value::Object(serde_json::Map::new());
+        }
+        at = &mut at[*key];
+    }
+    *at = Value::String(text.to_owned());
+}
+
+impl Rendered {
+    /// Whether istiod comes of this document.
+    pub fn has_control_plane(&self) -> bool {
+        has_control_plane(&self.value)
+    }
+}
+
+/// Every profile but `empty` has an istiod.
+fn has_control_plane(document: &Value) -> bool {
+    place(document, &["spec", "profile"]).and_then(Value::as_str) != Some("empty")
+}
+
+/// The document as text, read back: what istioctl sees is what was meant.
+fn written(plan: &Plan, document: &Document) -> Result<Rendered, RenderError> {
+    let name = place(&document.value, &["metadata", "name"]).and_then(Value::as_str).unwrap_or_default();
+    let yaml = overlay::write(&document.value);
+    let back = overlay::read(name, yaml.as_bytes())?;
+    if back.len() != 1 || back[0].value() != &document.value {
+        return Err(RenderError::ReadBack { name: name.to_owned(), text: yaml });
+    }
+    let effective = overlay::effective(plan.rules, document);
+    Ok(Rendered { name: name.to_owned(), value: document.value.clone(), yaml, effective })
+}

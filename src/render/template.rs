@@ -1,0 +1,176 @@
+//! Presets and the user's own templates: text with parameters → YAML.
+//!
+//! Every value goes through [`overlay::quote`], as the escape of the template language itself: a
+//! template cannot forget it.
+
+use std::collections::BTreeMap;
+
+use handlebars::{Handlebars, handlebars_helper};
+use serde_json::{Value, json};
+
+use crate::options::Template;
+use crate::overlay;
+use crate::plan::Plan;
+
+/// The presets that are built in, by name.
+pub const PRESETS: &[(&str, &str)] = &[
+    ("default", include_str!("../../templates/default.yaml.hbs")),
+    ("minimal", include_str!("../../templates/minimal.yaml.hbs")),
+    ("production", include_str!("../../templates/production.yaml.hbs")),
+    ("openshift", include_str!("../../templates/openshift.yaml.hbs")),
+    ("ambient", include_str!("../../templates/ambient.yaml.hbs")),
+];
+
+const PARTIALS: &[(&str, &str)] = &[
+    ("operator", include_str!("../../templates/partials/operator.yaml.hbs")),
+    ("global", include_str!("../../templates/partials/global.yaml.hbs")),
+    ("gateway", include_str!("../../templates/partials/gateway.yaml.hbs")),
+    ("gateway-values", include_str!("../../templates/partials/gateway-values.yaml.hbs")),
+];
+
+// `{{either a b}}`: the first that is not empty. `{{join a b}}`: one text.
+handlebars_helper!(either: |*values| {
+    values.iter().find(|value| value.as_str().is_some_and(|text| !text.is_empty())).map_or(Value::Null, |value| (*value).clone())
+});
+handlebars_helper!(join: |*values| {
+    Value::String(values.iter().filter_map(|value| value.as_str()).collect())
+});
+
+/// Why a template gives no documents.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    #[error("no preset is called `{name}`; there are: {known}")]
+    UnknownPreset { name: String, known: String },
+    #[error("{template} has no parameter `{name}`; it has: {known}")]
+    UnknownParam { template: String, name: String, known: String },
+    #[error("{template} needs `--param {name}=…`: {about}")]
+    MissingParam { template: String, name: String, about: String },
+    #[error("{template} needs `{capability}`, which Istio {minor} does not have")]
+    Incapable { template: String, capability: String, minor: String },
+    #[error("{template} cannot be filled in: {reason}")]
+    Broken { template: String, reason: String },
+}
+
+/// A parameter, as the head of a template declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Param {
+    pub name: String,
+    /// `None`: it must be given.
+    pub default: Option<String>,
+    pub about: String,
+}
+
+/// What the head of a template says of it, in comments `{{!-- KEY …: TEXT --}}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Head {
+    pub about: String,
+    pub platform: Option<String>,
+    /// Capabilities without which it makes no sense.
+    pub needs: Vec<String>,
+    pub params: Vec<Param>,
+}
+
+impl Head {
+    /// Reads the comments at the beginning of a template.
+    pub fn read(text: &str) -> Head {
+        let mut head = Head::default();
+        for line in text.lines() {
+            let Some(comment) = line.trim().strip_prefix("{{!--").and_then(|rest| rest.strip_suffix("--}}")) else {
+                break;
+            };
+            let Some((key, value)) = comment.split_once(':') else { continue };
+            let value = value.trim().to_owned();
+            match key.trim() {
+                "about" => head.about = value,
+                "platform" => head.platform = Some(value),
+                "needs" => head.needs.push(value),
+                key => head.params.extend(key.strip_prefix("param ").map(|name| param(name, value))),
+            }
+        }
+        head
+    }
+}
+
+fn param(declared: &str, about: String) -> Param {
+    match declared.split_once('=') {
+        Some((name, default)) => Param { name: name.to_owned(), default: Some(default.to_owned()), about },
+        None => Param { name: declared.to_owned(), default: None, about },
+    }
+}
+
+/// The text of a template, and what messages call it.
+pub fn text(template: &Template) -> Result<(String, &str), TemplateError> {
+    match template {
+        Template::File { name, text } => Ok((format!("template {name}"), text)),
+        Template::Preset(name) => {
+            let found = PRESETS.iter().find(|(preset, _)| preset == name);
+            let known = || PRESETS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+            let (name, text) = found.ok_or_else(|| TemplateError::UnknownPreset { name: name.clone(), known: known() })?;
+            Ok((format!("preset {name}"), text))
+        }
+    }
+}
+
+/// Fills a template in.
+pub fn fill(plan: &Plan, given: &BTreeMap<String, String>) -> Result<String, TemplateError> {
+    let (name, text) = text(&plan.template)?;
+    let head = Head::read(text);
+    if let Some(capability) = head.needs.iter().find(|name| !plan.can(name)) {
+        let minor = plan.tag.minor().to_string();
+        return Err(TemplateError::Incapable { template: name, capability: capability.clone(), minor });
+    }
+    let params = params(&name, &head, given)?;
+    let broken = |reason: String| TemplateError::Broken { template: name.clone(), reason };
+    let engine = engine().map_err(|error| broken(error.to_string()))?;
+    engine.render_template(text, &context(plan, params)).map_err(|error| broken(error.to_string()))
+}
+
+fn params(template: &str, head: &Head, given: &BTreeMap<String, String>) -> Result<Value, TemplateError> {
+    if let Some(name) = given.keys().find(|name| head.params.iter().all(|param| param.name != **name)) {
+        let names: Vec<&str> = head.params.iter().map(|param| param.name.as_str()).collect();
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        return Err(TemplateError::UnknownParam { template: template.to_owned(), name: name.clone(), known });
+    }
+    let value = |param: &Param| match given.get(&param.name).or(param.default.as_ref()) {
+        Some(value) => Ok((param.name.clone(), Value::String(value.clone()))),
+        None => Err(TemplateError::MissingParam {
+            template: template.to_owned(),
+            name: param.name.clone(),
+            about: param.about.clone(),
+        }),
+    };
+    head.params.iter().map(value).collect::<Result<serde_json::Map<_, _>, _>>().map(Value::Object)
+}
+
+/// Every key is there, `null` or false where it does not apply: strict mode refuses what is missing.
+fn context(plan: &Plan, params: Value) -> Value {
+    let can: serde_json::Map<String, Value> = plan
+        .all_capabilities()
+        .map(|(name, has)| (name.to_owned(), Value::Bool(has)))
+        .collect();
+    json!({
+        "name": plan.document_name(),
+        "namespace": plan.namespace,
+        "own-namespace": plan.own_namespace(),
+        "hub": plan.hub.as_str(),
+        "tag": plan.tag.to_string(),
+        "revision": plan.revision.as_ref().map(crate::options::Revision::as_str),
+        "platform": plan.platform,
+        "fips": plan.tag.flavor.is_fips(),
+        "distroless": plan.tag.flavor.distroless,
+        "can": can,
+        "params": params,
+    })
+}
+
+fn engine() -> Result<Handlebars<'static>, handlebars::TemplateError> {
+    let mut engine = Handlebars::new();
+    engine.set_strict_mode(true);
+    engine.register_escape_fn(overlay::quote);
+    engine.register_helper("either", Box::new(either));
+    engine.register_helper("join", Box::new(join));
+    for (name, text) in PARTIALS {
+        engine.register_partial(name, text)?;
+    }
+    Ok(engine)
+}

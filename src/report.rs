@@ -1,0 +1,339 @@
+//! What a run says in the end: one value, and one file per format that writes it.
+//!
+//! Within a [`SCHEMA`] number fields are only added, never renamed or removed.
+
+use serde::Serialize;
+
+pub mod json;
+pub mod short;
+pub mod text;
+
+/// Number of the JSON contract.
+pub const SCHEMA: u32 = 1;
+
+/// How much a finding matters. Ordered: a higher one weighs more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+/// One thing that a check has to say about one subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub severity: Severity,
+    /// One sentence, lower case, without a full stop.
+    pub message: String,
+    /// What it is about: `Deployment istio-system/istiod`, `overlay.yaml:7`, a node, a namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<String>,
+    /// Why it matters, or where the claim comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The next step, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+    /// The next step as a command that can be copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+}
+
+impl Finding {
+    pub fn new(severity: Severity, message: impl Into<String>) -> Self {
+        Finding {
+            severity,
+            message: message.into(),
+            subject: None,
+            found: None,
+            wanted: None,
+            why: None,
+            fix: None,
+            command: None,
+        }
+    }
+
+    pub fn error(message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, message)
+    }
+
+    pub fn warning(message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, message)
+    }
+
+    pub fn info(message: impl Into<String>) -> Self {
+        Self::new(Severity::Info, message)
+    }
+
+    #[must_use]
+    pub fn subject(mut self, text: impl Into<String>) -> Self {
+        self.subject = Some(text.into());
+        self
+    }
+
+    #[must_use]
+    pub fn found(mut self, text: impl Into<String>) -> Self {
+        self.found = Some(text.into());
+        self
+    }
+
+    #[must_use]
+    pub fn wanted(mut self, text: impl Into<String>) -> Self {
+        self.wanted = Some(text.into());
+        self
+    }
+
+    #[must_use]
+    pub fn why(mut self, text: impl Into<String>) -> Self {
+        self.why = Some(text.into());
+        self
+    }
+
+    #[must_use]
+    pub fn fix(mut self, text: impl Into<String>) -> Self {
+        self.fix = Some(text.into());
+        self
+    }
+
+    #[must_use]
+    pub fn command(mut self, text: impl Into<String>) -> Self {
+        self.command = Some(text.into());
+        self
+    }
+}
+
+/// When a check looks: before anything is changed, or at what runs afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    Before,
+    After,
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    Passed,
+    /// Does not concern this cluster or plan; the reason stands in the result.
+    NotApplicable,
+    /// The command cannot see it by its nature (no cluster, say).
+    NotChecked,
+    /// It should have been seen and could not be. Never a pass.
+    Unknown,
+    Warned,
+    Failed,
+    /// Left out by `--skip ID=REASON`.
+    Skipped,
+}
+
+/// One check of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckResult {
+    /// Kebab-case, the file name of the check and of its page: `glooistio explain ID`.
+    pub id: &'static str,
+    pub title: &'static str,
+    pub category: &'static str,
+    pub phase: Phase,
+    pub status: Status,
+    /// How much the outcome weighs: the worst finding; `error` for an unknown, unless
+    /// `--severity` lowered it. Absent where nothing was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// What was seen, or why nothing was: never empty unless there are findings.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+/// The module statement: which cryptographic module is in a program. Ordered by weight.
+///
+/// Reading the bytes themselves, and so `proven` and `identified`, is not part of this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Module {
+    /// Could not be read.
+    Unknown,
+    /// Sources disagree: a label says FIPS and the program itself says it is not.
+    Contradicted,
+    /// No FIPS module.
+    Standard,
+    /// Only labels, build information or metrics say so.
+    Declared,
+}
+
+/// One statement about the cryptography of what runs, per image × architecture × binary.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Evidence {
+    /// Digest of the image that runs, as the runtime tells it; absent where it does not.
+    pub digest: Option<String>,
+    /// `amd64`, `arm64`; absent where no node tells.
+    pub arch: Option<String>,
+    /// `pilot-discovery`, `envoy`, …
+    pub binary: String,
+    pub module: Module,
+    /// What is known of the configuration (is it switched on), or that it was not looked at.
+    pub configuration: String,
+    /// How it was seen: `go_info of istiod`, `envoy_server_compilation_settings_fips_mode`.
+    pub source: String,
+    /// Number of processes that this statement stands for.
+    pub count: u64,
+}
+
+/// A workload whose pods still run an old proxy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PendingRestart {
+    pub namespace: String,
+    /// `deployment/reviews-v1`.
+    pub workload: String,
+    pub pods: u64,
+    /// Why: `runs 1.31.0-solo-fips, wanted 1.31.1-solo-fips`.
+    pub reason: String,
+    /// The command that restarts it.
+    pub command: String,
+}
+
+/// A pod of the control plane or a gateway, as `kubectl get pods` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PodRow {
+    pub namespace: String,
+    pub name: String,
+    /// `1/1`.
+    pub ready: String,
+    /// `Running`, `ImagePullBackOff`, …
+    pub status: String,
+    pub restarts: u32,
+}
+
+/// A document, with the command that it is given to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Document {
+    pub name: String,
+    /// Hex sha256 of `yaml`.
+    pub sha256: String,
+    /// As a person would type it.
+    pub command: String,
+    pub yaml: String,
+}
+
+/// What was asked for and why, or what a run was judged by.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Expected {
+    pub hub: Option<String>,
+    pub tag: Option<String>,
+    pub revision: Option<String>,
+    pub namespace: Option<String>,
+    /// Each choice with its reason: `tag: newest rebuild seen of istioctl's own 1.31.0`.
+    pub chosen: Vec<String>,
+}
+
+/// The cluster that answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cluster {
+    pub context: String,
+    pub server: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<String>,
+}
+
+/// A data file that a run was judged by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DataFile {
+    pub name: String,
+    pub date: String,
+}
+
+/// A check that was left out, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    pub check: String,
+    pub reason: String,
+}
+
+/// Why a run stopped before its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorReport {
+    /// The exit code of the process.
+    pub exit: u8,
+    pub message: String,
+    pub hints: Vec<String>,
+}
+
+/// Numbers of a run: proxies seen, of other meshes, gone while being read, …
+pub type Counts = std::collections::BTreeMap<&'static str, u64>;
+
+/// The program that wrote the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tool {
+    pub name: &'static str,
+    pub version: &'static str,
+}
+
+/// Everything that a run has to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    pub schema: u32,
+    pub tool: Tool,
+    pub command: &'static str,
+    pub data: Vec<DataFile>,
+    pub cluster: Option<Cluster>,
+    pub expected: Expected,
+    pub checks: Vec<CheckResult>,
+    pub evidence: Vec<Evidence>,
+    pub counts: Counts,
+    pub skipped: Vec<Skipped>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<Document>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pods: Vec<PodRow>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<PendingRestart>,
+    /// What to do next; commands where there are some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorReport>,
+}
+
+impl Report {
+    /// An empty report of `command`.
+    pub fn new(command: &'static str) -> Self {
+        Report {
+            schema: SCHEMA,
+            tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+            command,
+            data: Vec::new(),
+            cluster: None,
+            expected: Expected::default(),
+            checks: Vec::new(),
+            evidence: Vec::new(),
+            counts: Counts::new(),
+            skipped: Vec::new(),
+            documents: Vec::new(),
+            pods: Vec::new(),
+            pending: Vec::new(),
+            next: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// Whether a check found an error, or should have seen something and could not.
+    pub fn failed(&self) -> bool {
+        self.checks.iter().any(|check| check.severity == Some(Severity::Error))
+    }
+
+    /// How many checks ended in `status`.
+    pub fn ended(&self, status: Status) -> usize {
+        self.checks.iter().filter(|check| check.status == status).count()
+    }
+}
+
+/// Reports that the tests of every format write.
+#[cfg(test)]
+mod samples;

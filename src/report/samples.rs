@@ -1,0 +1,127 @@
+use super::*;
+
+fn result(id: &'static str, title: &'static str, category: &'static str, status: Status) -> CheckResult {
+    let severity = match status {
+        Status::Failed | Status::Unknown => Some(Severity::Error),
+        Status::Warned => Some(Severity::Warning),
+        _ => None,
+    };
+    CheckResult {
+        id,
+        title,
+        category,
+        phase: Phase::Before,
+        status,
+        severity,
+        detail: String::new(),
+        findings: Vec::new(),
+    }
+}
+
+fn before() -> Vec<CheckResult> {
+    let range = Finding::error("Kubernetes 1.22 is newer than Istio 1.9 supports")
+        .subject("context prod")
+        .found("1.22.3")
+        .wanted("1.17 to 1.20")
+        .why("Istio's table of supported releases gives this range, and a Gloo Mesh page that allows 1.22 does not widen it")
+        .fix("take Istio 1.10 or later")
+        .command("glooistio install --istio 1.11.8 --distribution solo --fips --distroless --hub gcr.io/istio-enterprise");
+    let mirror = Finding::info("registry.corp:5000/istio is no hub of Solo or Istio: taken as a mirror");
+    let end = Finding::warning("Istio 1.9 has had no fixes from the community since 2021-10-08");
+    vec![
+        CheckResult {
+            detail: "1.31.0 at /usr/bin/istioctl".into(),
+            ..result("istioctl-version", "istioctl is of the planned minor", "istioctl", Status::Passed)
+        },
+        CheckResult {
+            findings: vec![range],
+            ..result("kubernetes-range", "this Kubernetes is one that this Istio supports", "kubernetes", Status::Failed)
+        },
+        CheckResult {
+            detail: "not an OpenShift".into(),
+            ..result("openshift-range", "the OpenShift fits", "kubernetes", Status::NotApplicable)
+        },
+        CheckResult {
+            detail: "nodes is forbidden: User \"jo\" cannot list resource \"nodes\"".into(),
+            ..result("nodes", "some node takes pods", "kubernetes", Status::Unknown)
+        },
+        CheckResult {
+            findings: vec![mirror],
+            severity: Some(Severity::Info),
+            ..result("hub", "the hub has this build", "images", Status::Passed)
+        },
+        CheckResult {
+            findings: vec![end],
+            ..result("end-of-life", "this Istio is still maintained", "images", Status::Warned)
+        },
+        CheckResult {
+            detail: "left out: agreed with Jo".into(),
+            ..result("permissions", "everything that install creates may be created", "permissions", Status::Skipped)
+        },
+    ]
+}
+
+fn after() -> CheckResult {
+    CheckResult {
+        phase: Phase::After,
+        ..result("control-plane", "the control plane is ready", "control plane", Status::Passed)
+    }
+}
+
+fn evidence(binary: &str, module: Module, arch: &str, count: u64) -> Evidence {
+    Evidence {
+        digest: Some(format!("sha256:{binary}")),
+        arch: Some(arch.into()),
+        binary: binary.into(),
+        module,
+        configuration: "not looked at".into(),
+        source: format!("what {binary} says of itself"),
+        count,
+    }
+}
+
+fn pod(name: &str, status: &str, restarts: u32) -> PodRow {
+    PodRow {
+        namespace: "istio-system".into(),
+        name: name.into(),
+        ready: "1/1".into(),
+        status: status.into(),
+        restarts,
+    }
+}
+
+/// A report with one of everything.
+pub(super) fn full() -> Report {
+    let mut report = Report::new("install");
+    report.expected = Expected {
+        hub: Some("registry.corp:5000/istio".into()),
+        tag: Some("1.9.9-fips-distroless".into()),
+        revision: Some("default".into()),
+        namespace: Some("istio-system".into()),
+        chosen: vec!["tag: newest rebuild seen of istioctl's own 1.9.9".into()],
+    };
+    report.cluster = Some(Cluster {
+        context: "prod".into(),
+        server: "https://10.0.0.1".into(),
+        kubernetes: Some("1.22.3".into()),
+    });
+    report.checks = before();
+    report.checks.push(after());
+    report.evidence = vec![
+        evidence("envoy", Module::Declared, "amd64", 11),
+        evidence("envoy", Module::Declared, "arm64", 1),
+        evidence("pilot-discovery", Module::Contradicted, "amd64", 1),
+    ];
+    report.counts = Counts::from([("proxies", 12), ("pods of other meshes", 3)]);
+    report.skipped = vec![Skipped { check: "permissions".into(), reason: "agreed with Jo".into() }];
+    report.pods = vec![pod("istiod-7d4b9c", "Running", 0), pod("istio-ingressgateway-0", "ImagePullBackOff", 12)];
+    report.pending = vec![PendingRestart {
+        namespace: "bookinfo".into(),
+        workload: "deployment/reviews-v1".into(),
+        pods: 3,
+        reason: "runs 1.9.2, wanted 1.9.9-fips-distroless".into(),
+        command: "kubectl rollout restart deployment/reviews-v1 -n bookinfo".into(),
+    }];
+    report.next = vec!["glooistio verify".into()];
+    report
+}

@@ -1,0 +1,84 @@
+//! The report in one line, for prompts, logs and chat: how it ended, the counts, the worst finding.
+
+use std::io::{self, Write};
+
+use super::text::printable;
+use super::{CheckResult, Report, Severity, Status};
+
+/// Writes one line.
+pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let verdict = if report.error.is_some() || report.failed() { "failed" } else { "ok" };
+    write!(out, "{} {verdict}: {}", report.command, counts(report))?;
+    if let Some(worst) = worst(report) {
+        write!(out, "; {}", printable(&worst))?;
+    }
+    writeln!(out)
+}
+
+fn counts(report: &Report) -> String {
+    let mut parts = vec![format!("{} passed", report.ended(Status::Passed))];
+    for (status, word) in [
+        (Status::Warned, "warned"),
+        (Status::Failed, "failed"),
+        (Status::Unknown, "unknown"),
+        (Status::Skipped, "skipped"),
+    ] {
+        let number = report.ended(status);
+        if number > 0 {
+            parts.push(format!("{number} {word}"));
+        }
+    }
+    if !report.pending.is_empty() {
+        let pods: u64 = report.pending.iter().map(|pending| pending.pods).sum();
+        parts.push(format!("{pods} pods to restart"));
+    }
+    parts.join(", ")
+}
+
+/// What weighs most: the error that stopped the run, else the first check of the highest severity.
+fn worst(report: &Report) -> Option<String> {
+    if let Some(error) = &report.error {
+        return Some(error.message.clone());
+    }
+    let weight = report.checks.iter().filter_map(|check| check.severity).max()?;
+    if weight == Severity::Info {
+        return None;
+    }
+    let check = report.checks.iter().find(|check| check.severity == Some(weight))?;
+    Some(format!("{}: {}", check.id, headline(check, weight)))
+}
+
+fn headline(check: &CheckResult, weight: Severity) -> &str {
+    let finding = check.findings.iter().find(|finding| finding.severity == weight);
+    finding.map_or(check.detail.as_str(), |finding| finding.message.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{ErrorReport, samples};
+
+    fn line(report: &Report) -> String {
+        let mut bytes = Vec::new();
+        write(report, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_clean_run_is_one_short_line() {
+        assert_eq!(line(&Report::new("check")), "check ok: 0 passed\n");
+    }
+
+    #[test]
+    fn the_worst_finding_stands_behind_the_counts() {
+        insta::assert_snapshot!(line(&samples::full()), @r#"install failed: 3 passed, 1 warned, 1 failed, 1 unknown, 1 skipped, 3 pods to restart; kubernetes-range: Kubernetes 1.22 is newer than Istio 1.9 supports"#);
+    }
+
+    #[test]
+    fn the_error_that_stopped_the_run_outweighs_every_finding() {
+        let mut report = samples::full();
+        report.error =
+            Some(ErrorReport { exit: 69, message: "no istioctl\nfound".into(), hints: vec![] });
+        assert!(line(&report).ends_with("; no istioctl found\n"), "{}", line(&report));
+    }
+}

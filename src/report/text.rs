@@ -1,0 +1,348 @@
+//! The report for a person, in linkerd's layout: a heading per category, a line per check, and
+//! below a finding what was found, what was wanted, why, and the next step.
+//!
+//! Nothing here asks the terminal: width, colours and glyphs are values of [`Style`].
+
+mod checks;
+mod page;
+mod proof;
+mod tables;
+
+use std::io::{self, Write};
+
+pub use page::printable;
+use page::{Page, Tone};
+
+use super::{Expected, Phase, Report, Status};
+
+/// How the text looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// ANSI colours.
+    pub color: bool,
+    /// Columns to wrap at; commands and names are never cut.
+    pub width: usize,
+    /// Plain ASCII glyphs, for a dumb terminal.
+    pub ascii: bool,
+    /// Also what passed in detail, what was not applicable, and every finding.
+    pub verbose: bool,
+}
+
+/// Writes all of the report.
+pub fn write(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    write_before(report, style, out)?;
+    write_after(report, style, out)
+}
+
+/// Writes what is known before anything changes: the plan with its reasons, and the Before checks.
+pub fn write_before(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page::new(style, out);
+    plan(&mut page, &report.expected)?;
+    checks::write(&mut page, report, Phase::Before)
+}
+
+/// Writes the rest: the After checks, pods, proof, restarts, the next step and how it all ended.
+pub fn write_after(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page::new(style, out);
+    checks::write(&mut page, report, Phase::After)?;
+    tables::pods(&mut page, &report.pods)?;
+    proof::write(&mut page, &report.evidence)?;
+    tables::pending(&mut page, &report.pending)?;
+    next(&mut page, &report.next)?;
+    error(&mut page, report)?;
+    ending(&mut page, report)
+}
+
+fn plan(page: &mut Page<'_>, expected: &Expected) -> io::Result<()> {
+    let rows: Vec<(&str, &str)> = [
+        ("hub", &expected.hub),
+        ("tag", &expected.tag),
+        ("revision", &expected.revision),
+        ("namespace", &expected.namespace),
+    ]
+    .into_iter()
+    .filter_map(|(label, value)| Some((label, value.as_deref()?)))
+    .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    page.heading("plan")?;
+    for (label, value) in rows {
+        page.labelled(0, label, value)?;
+    }
+    for choice in &expected.chosen {
+        page.paragraph(2, Tone::Dim, choice)?;
+    }
+    page.blank()
+}
+
+fn next(page: &mut Page<'_>, steps: &[String]) -> io::Result<()> {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    page.heading("next")?;
+    for step in steps {
+        page.verbatim(0, step)?;
+    }
+    page.blank()
+}
+
+fn error(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let Some(error) = &report.error else { return Ok(()) };
+    page.marked(Tone::Bad, &format!("error: {}", error.message))?;
+    for hint in &error.hints {
+        page.paragraph(4, Tone::Plain, hint)?;
+    }
+    page.blank()
+}
+
+/// The counts, and linkerd's last line.
+fn ending(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let counted = [
+        (Status::Passed, "passed"),
+        (Status::Warned, "with warnings"),
+        (Status::Failed, "failed"),
+        (Status::Unknown, "unknown"),
+        (Status::NotApplicable, "not applicable"),
+        (Status::NotChecked, "not checked"),
+        (Status::Skipped, "skipped"),
+    ];
+    let parts: Vec<String> = counted
+        .into_iter()
+        .map(|(status, word)| (report.ended(status), word))
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{number} {word}"))
+        .collect();
+    if !parts.is_empty() {
+        page.paragraph(0, Tone::Dim, &format!("checks: {}", parts.join(", ")))?;
+    }
+    let seen: Vec<String> =
+        report.counts.iter().map(|(what, number)| format!("{number} {what}")).collect();
+    if !seen.is_empty() {
+        page.paragraph(0, Tone::Dim, &format!("seen: {}", seen.join(", ")))?;
+    }
+    let tone = if report.failed() || report.error.is_some() { Tone::Bad } else { Tone::Good };
+    page.verdict("Status check results are", tone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    const PLAIN: Style = Style { color: false, width: 80, ascii: false, verbose: false };
+
+    fn text(style: &Style) -> String {
+        let mut bytes = Vec::new();
+        write(&samples::full(), style, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn eighty_columns() {
+        insta::assert_snapshot!(text(&PLAIN), @r#"
+        plan
+        ----
+        hub       registry.corp:5000/istio
+        tag       1.9.9-fips-distroless
+        revision  default
+        namespace istio-system
+          tag: newest rebuild seen of istioctl's own 1.9.9
+
+        istioctl
+        --------
+        √ istioctl is of the planned minor
+
+        kubernetes
+        ----------
+        × this Kubernetes is one that this Istio supports
+            context prod: Kubernetes 1.22 is newer than Istio 1.9 supports
+            found     1.22.3
+            wanted    1.17 to 1.20
+            why       Istio's table of supported releases gives this range, and a Gloo
+                      Mesh page that allows 1.22 does not widen it
+            fix       take Istio 1.10 or later
+            run       glooistio install --istio 1.11.8 --distribution solo --fips --distroless --hub gcr.io/istio-enterprise
+            see       glooistio explain kubernetes-range
+        ? some node takes pods
+            nodes is forbidden: User "jo" cannot list resource "nodes"
+            see       glooistio explain nodes
+
+        images
+        ------
+        √ the hub has this build
+            note: registry.corp:5000/istio is no hub of Solo or Istio: taken as a mirror
+        ‼ this Istio is still maintained
+            Istio 1.9 has had no fixes from the community since 2021-10-08
+            see       glooistio explain end-of-life
+
+        control plane
+        -------------
+        √ the control plane is ready
+
+        pods
+        ----
+        NAMESPACE     NAME                    READY  STATUS            RESTARTS
+        istio-system  istiod-7d4b9c           1/1    Running           0
+        istio-system  istio-ingressgateway-0  1/1    ImagePullBackOff  12
+
+        what was proved, and how
+        ------------------------
+        √ envoy: declared by what envoy says of itself, for 12 processes on amd64,
+          arm64, 1 image
+            settings  not looked at
+        × pilot-discovery: contradicted by what pilot-discovery says of itself, for 1
+          process on amd64, 1 image
+            settings  not looked at
+        contradicted: a label says FIPS, and the program itself says that it is not
+        declared: labels, build information or metrics say that it has a FIPS module;
+        the bytes of the program were not read
+
+        pending restarts
+        ----------------
+        ‼ bookinfo/deployment/reviews-v1: 3 pods: runs 1.9.2, wanted
+          1.9.9-fips-distroless
+            kubectl rollout restart deployment/reviews-v1 -n bookinfo
+
+        next
+        ----
+        glooistio verify
+
+        checks: 3 passed, 1 with warnings, 1 failed, 1 unknown, 1 not applicable, 1
+        skipped
+        seen: 3 pods of other meshes, 12 proxies
+        Status check results are ×
+        "#);
+    }
+
+    #[test]
+    fn forty_columns() {
+        insta::assert_snapshot!(text(&Style { width: 40, ..PLAIN }), @r#"
+        plan
+        ----
+        hub       registry.corp:5000/istio
+        tag       1.9.9-fips-distroless
+        revision  default
+        namespace istio-system
+          tag: newest rebuild seen of istioctl's
+          own 1.9.9
+
+        istioctl
+        --------
+        √ istioctl is of the planned minor
+
+        kubernetes
+        ----------
+        × this Kubernetes is one that this Istio
+          supports
+            context prod: Kubernetes 1.22 is
+            newer than Istio 1.9 supports
+            found     1.22.3
+            wanted    1.17 to 1.20
+            why       Istio's table of supported
+                      releases gives this range,
+                      and a Gloo Mesh page that
+                      allows 1.22 does not widen
+                      it
+            fix       take Istio 1.10 or later
+            run       glooistio install --istio 1.11.8 --distribution solo --fips --distroless --hub gcr.io/istio-enterprise
+            see       glooistio explain kubernetes-range
+        ? some node takes pods
+            nodes is forbidden: User "jo" cannot
+            list resource "nodes"
+            see       glooistio explain nodes
+
+        images
+        ------
+        √ the hub has this build
+            note: registry.corp:5000/istio is no
+            hub of Solo or Istio: taken as a
+            mirror
+        ‼ this Istio is still maintained
+            Istio 1.9 has had no fixes from the
+            community since 2021-10-08
+            see       glooistio explain end-of-life
+
+        control plane
+        -------------
+        √ the control plane is ready
+
+        pods
+        ----
+        NAMESPACE     NAME                    READY  STATUS            RESTARTS
+        istio-system  istiod-7d4b9c           1/1    Running           0
+        istio-system  istio-ingressgateway-0  1/1    ImagePullBackOff  12
+
+        what was proved, and how
+        ------------------------
+        √ envoy: declared by what envoy says of
+          itself, for 12 processes on amd64,
+          arm64, 1 image
+            settings  not looked at
+        × pilot-discovery: contradicted by what
+          pilot-discovery says of itself, for 1
+          process on amd64, 1 image
+            settings  not looked at
+        contradicted: a label says FIPS, and the
+        program itself says that it is not
+        declared: labels, build information or
+        metrics say that it has a FIPS module;
+        the bytes of the program were not read
+
+        pending restarts
+        ----------------
+        ‼ bookinfo/deployment/reviews-v1: 3
+          pods: runs 1.9.2, wanted
+          1.9.9-fips-distroless
+            kubectl rollout restart deployment/reviews-v1 -n bookinfo
+
+        next
+        ----
+        glooistio verify
+
+        checks: 3 passed, 1 with warnings, 1
+        failed, 1 unknown, 1 not applicable, 1
+        skipped
+        seen: 3 pods of other meshes, 12 proxies
+        Status check results are ×
+        "#);
+    }
+
+    #[test]
+    fn colours_are_the_only_difference_that_colour_makes() {
+        let colored = text(&Style { color: true, ..PLAIN });
+        assert!(colored.contains("\u{1b}[1m\u{1b}[31m×"), "{colored:?}");
+        assert_eq!(anstream::adapter::strip_str(&colored).to_string(), text(&PLAIN));
+    }
+
+    #[test]
+    fn a_dumb_terminal_gets_ascii_only() {
+        let dumb = text(&Style { ascii: true, ..PLAIN });
+        assert!(dumb.is_ascii(), "{dumb}");
+        assert!(dumb.ends_with("Status check results are x\n"));
+    }
+
+    #[test]
+    fn verbose_shows_what_passed_and_what_did_not_apply() {
+        let quiet = text(&PLAIN);
+        let loud = text(&Style { verbose: true, ..PLAIN });
+        for only_loud in ["- the OpenShift fits", "not an OpenShift", "left out: agreed with Jo"] {
+            assert!(!quiet.contains(only_loud) && loud.contains(only_loud), "{only_loud}");
+        }
+    }
+
+    #[test]
+    fn the_two_parts_make_the_whole() {
+        let mut parts = Vec::new();
+        write_before(&samples::full(), &PLAIN, &mut parts).unwrap();
+        write_after(&samples::full(), &PLAIN, &mut parts).unwrap();
+        assert_eq!(String::from_utf8(parts).unwrap(), text(&PLAIN));
+    }
+
+    #[test]
+    fn an_empty_report_is_green_and_one_line() {
+        let mut bytes = Vec::new();
+        write(&Report::new("check"), &PLAIN, &mut bytes).unwrap();
+        assert_eq!(bytes, "Status check results are √\n".as_bytes());
+    }
+}

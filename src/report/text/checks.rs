@@ -1,0 +1,79 @@
+//! The checks: a heading per category, a line per check, its findings below.
+
+use std::io;
+
+use super::page::{Page, Tone};
+use crate::report::{CheckResult, Finding, Phase, Report, Severity, Status};
+
+/// Findings shown per check unless verbose.
+const SHOWN: usize = 8;
+const INDENT: usize = 4;
+
+pub(super) fn write(page: &mut Page<'_>, report: &Report, phase: Phase) -> io::Result<()> {
+    let verbose = page.verbose();
+    let shown: Vec<&CheckResult> = report
+        .checks
+        .iter()
+        .filter(|check| check.phase == phase && (verbose || tone(check.status) != Tone::Aside))
+        .collect();
+    for group in shown.chunk_by(|left, right| left.category == right.category) {
+        if let [first, ..] = group {
+            page.heading(first.category)?;
+        }
+        for result in group {
+            check(page, result)?;
+        }
+        page.blank()?;
+    }
+    Ok(())
+}
+
+fn tone(status: Status) -> Tone {
+    match status {
+        Status::Passed => Tone::Good,
+        Status::Warned => Tone::Warned,
+        Status::Failed => Tone::Bad,
+        Status::Unknown => Tone::Unknown,
+        Status::NotApplicable | Status::NotChecked | Status::Skipped => Tone::Aside,
+    }
+}
+
+fn check(page: &mut Page<'_>, check: &CheckResult) -> io::Result<()> {
+    page.marked(tone(check.status), check.title)?;
+    if !check.detail.is_empty() && (page.verbose() || check.status == Status::Unknown) {
+        page.paragraph(INDENT, Tone::Dim, &check.detail)?;
+    }
+    let shown = if page.verbose() { check.findings.len() } else { SHOWN };
+    for finding in check.findings.iter().take(shown) {
+        write_finding(page, check.status, finding)?;
+    }
+    if check.findings.len() > shown {
+        let more = check.findings.len() - shown;
+        page.paragraph(INDENT, Tone::Dim, &format!("and {more} more: --verbose shows them"))?;
+    }
+    if matches!(check.status, Status::Failed | Status::Warned | Status::Unknown) {
+        page.command(INDENT, "see", &format!("glooistio explain {}", check.id))?;
+    }
+    Ok(())
+}
+
+fn write_finding(page: &mut Page<'_>, status: Status, finding: &Finding) -> io::Result<()> {
+    let rank = match (finding.severity, status) {
+        (Severity::Info, _) => "note: ",
+        (Severity::Warning, Status::Failed) => "warning: ",
+        _ => "",
+    };
+    let subject = finding.subject.as_ref().map(|subject| format!("{subject}: ")).unwrap_or_default();
+    page.paragraph(INDENT, Tone::Plain, &format!("{rank}{subject}{}", finding.message))?;
+    let lines =
+        [("found", &finding.found), ("wanted", &finding.wanted), ("why", &finding.why), ("fix", &finding.fix)];
+    for (label, text) in lines {
+        if let Some(text) = text {
+            page.labelled(INDENT, label, text)?;
+        }
+    }
+    if let Some(command) = &finding.command {
+        page.command(INDENT, "run", command)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! Lines on a page: wrapped, indented, marked and coloured by a [`Style`].
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style as Ansi};
+
+use super::Style;
+
+/// What a piece of text means; colour and glyph follow from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    Heading,
+    Dim,
+    Command,
+    Good,
+    Warned,
+    Bad,
+    Unknown,
+    Aside,
+}
+
+impl Tone {
+    fn ansi(self) -> Ansi {
+        let plain = Ansi::new();
+        match self {
+            Tone::Plain => plain,
+            Tone::Heading => plain.bold(),
+            Tone::Dim | Tone::Aside => plain.dimmed(),
+            Tone::Command => plain.fg_color(Some(AnsiColor::Cyan.into())),
+            Tone::Good => plain.bold().fg_color(Some(AnsiColor::Green.into())),
+            Tone::Warned | Tone::Unknown => plain.bold().fg_color(Some(AnsiColor::Yellow.into())),
+            Tone::Bad => plain.bold().fg_color(Some(AnsiColor::Red.into())),
+        }
+    }
+
+    fn glyph(self, ascii: bool) -> char {
+        match (self, ascii) {
+            (Tone::Good, false) => '√',
+            (Tone::Good, true) => '+',
+            (Tone::Warned, false) => '‼',
+            (Tone::Warned, true) => '!',
+            (Tone::Bad, false) => '×',
+            (Tone::Bad, true) => 'x',
+            (Tone::Unknown, _) => '?',
+            _ => '-',
+        }
+    }
+}
+
+/// Width of the label column of [`Page::labelled`].
+const LABEL: usize = 10;
+/// Less room than this is no reason to break lines further.
+const LEAST_ROOM: usize = 16;
+
+pub(super) struct Page<'a> {
+    style: &'a Style,
+    out: &'a mut dyn Write,
+}
+
+impl<'a> Page<'a> {
+    pub(super) fn new(style: &'a Style, out: &'a mut dyn Write) -> Self {
+        Page { style, out }
+    }
+
+    pub(super) fn verbose(&self) -> bool {
+        self.style.verbose
+    }
+
+    pub(super) fn blank(&mut self) -> io::Result<()> {
+        writeln!(self.out)
+    }
+
+    /// A heading with a line of dashes as long as itself.
+    pub(super) fn heading(&mut self, text: &str) -> io::Result<()> {
+        self.line(0, Tone::Heading, text)?;
+        let dashes = "-".repeat(text.chars().count());
+        self.line(0, Tone::Plain, &dashes)
+    }
+
+    /// A glyph and a text; wrapped lines stand under the text.
+    pub(super) fn marked(&mut self, tone: Tone, text: &str) -> io::Result<()> {
+        let glyph = self.paint(tone, &tone.glyph(self.style.ascii).to_string());
+        for (index, line) in self.wrap(2, text).iter().enumerate() {
+            if index == 0 {
+                writeln!(self.out, "{glyph} {line}")?;
+            } else {
+                writeln!(self.out, "  {line}")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `label     text`; wrapped lines stand under the text.
+    pub(super) fn labelled(&mut self, indent: usize, label: &str, text: &str) -> io::Result<()> {
+        for (index, line) in self.wrap(indent + LABEL, text).iter().enumerate() {
+            let label = if index == 0 { label } else { "" };
+            let label = self.paint(Tone::Dim, &format!("{label:<LABEL$}"));
+            writeln!(self.out, "{:indent$}{label}{line}", "")?;
+        }
+        Ok(())
+    }
+
+    /// A labelled command: never broken, so that it can be copied.
+    pub(super) fn command(&mut self, indent: usize, label: &str, text: &str) -> io::Result<()> {
+        let label = self.paint(Tone::Dim, &format!("{label:<LABEL$}"));
+        let command = self.paint(Tone::Command, &self.shown(text));
+        writeln!(self.out, "{:indent$}{label}{command}", "")
+    }
+
+    pub(super) fn paragraph(&mut self, indent: usize, tone: Tone, text: &str) -> io::Result<()> {
+        for line in self.wrap(indent, text) {
+            self.line(indent, tone, &line)?;
+        }
+        Ok(())
+    }
+
+    /// One line that is never broken.
+    pub(super) fn verbatim(&mut self, indent: usize, text: &str) -> io::Result<()> {
+        let text = self.shown(text);
+        self.line(indent, Tone::Command, &text)
+    }
+
+    /// Rows in columns as wide as their widest cell; the first row is the heading.
+    pub(super) fn table<const N: usize>(&mut self, rows: &[[String; N]]) -> io::Result<()> {
+        let mut widths = [0; N];
+        for row in rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(self.shown(cell).chars().count());
+            }
+        }
+        for row in rows {
+            let cells: Vec<String> = row
+                .iter()
+                .zip(widths)
+                .map(|(cell, width)| format!("{:width$}", self.shown(cell)))
+                .collect();
+            writeln!(self.out, "{}", cells.join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// A sentence that a glyph ends.
+    pub(super) fn verdict(&mut self, text: &str, tone: Tone) -> io::Result<()> {
+        let glyph = self.paint(tone, &tone.glyph(self.style.ascii).to_string());
+        writeln!(self.out, "{text} {glyph}")
+    }
+
+    fn line(&mut self, indent: usize, tone: Tone, text: &str) -> io::Result<()> {
+        let text = self.paint(tone, text);
+        writeln!(self.out, "{:indent$}{text}", "")
+    }
+
+    fn paint(&self, tone: Tone, text: &str) -> String {
+        let ansi = tone.ansi();
+        if !self.style.color || text.trim().is_empty() || ansi == Ansi::new() {
+            return text.to_owned();
+        }
+        format!("{ansi}{text}{ansi:#}")
+    }
+
+    fn wrap(&self, indent: usize, text: &str) -> Vec<String> {
+        wrap(&self.shown(text), self.style.width.saturating_sub(indent).max(LEAST_ROOM))
+    }
+
+    fn shown(&self, text: &str) -> String {
+        let text = printable(text);
+        if self.style.ascii { ascii(&text) } else { text }
+    }
+}
+
+/// One line without control characters: what a cluster says must not drive the terminal.
+pub fn printable(text: &str) -> String {
+    let visible = |c: char| if c.is_whitespace() { ' ' } else if hidden(c) { '\u{fffd}' } else { c };
+    text.trim().chars().map(visible).collect()
+}
+
+/// Control characters, and those that reorder or hide what stands beside them.
+fn hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+fn ascii(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_ascii() => plain.push(c),
+            '×' => plain.push('x'),
+            '–' | '—' => plain.push('-'),
+            '→' => plain.push_str("->"),
+            '≤' => plain.push_str("<="),
+            '≥' => plain.push_str(">="),
+            '…' => plain.push_str("..."),
+            _ => plain.push('?'),
+        }
+    }
+    plain
+}
+
+/// Breaks at blanks; a word longer than the room stays whole.
+fn wrap(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > room {
+            lines.push(String::new());
+            used = 0;
+        }
+        if let Some(line) = lines.last_mut() {
+            if used > 0 {
+                line.push(' ');
+                used += 1;
+            }
+            line.push_str(word);
+            used += length;
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn escape_sequences_and_hidden_characters_are_disarmed() {
+        assert_eq!(printable("a\u{1b}[31mb\nc\u{202e}d"), "a\u{fffd}[31mb c\u{fffd}d");
+    }
+
+    #[test]
+    fn a_long_word_is_never_cut() {
+        assert_eq!(wrap("see https://docs.solo.io/istio now", 8), [
+            "see",
+            "https://docs.solo.io/istio",
+            "now"
+        ]);
+    }
+
+    proptest! {
+        #[test]
+        fn wrapping_keeps_every_word_and_the_width(text in "[a-z ]{0,120}", room in 16usize..60) {
+            let lines = wrap(&text, room);
+            let words: Vec<&str> = lines.iter().flat_map(|line| line.split(' ')).filter(|word| !word.is_empty()).collect();
+            prop_assert_eq!(words, text.split_whitespace().collect::<Vec<_>>());
+            for line in &lines {
+                prop_assert!(line.len() <= room || !line.contains(' '));
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What was proved and how, in plain words: one line for all programs that say the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use super::page::{Page, Tone};
+use crate::report::{Evidence, Module};
+
+/// Everything that makes two statements alike for a reader.
+type Statement<'a> = (&'a str, Module, &'a str, &'a str);
+
+#[derive(Default)]
+struct Sum<'a> {
+    processes: u64,
+    architectures: BTreeSet<&'a str>,
+    digests: BTreeSet<&'a str>,
+}
+
+pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()> {
+    if evidence.is_empty() {
+        return Ok(());
+    }
+    page.heading("what was proved, and how")?;
+    let mut modules = BTreeSet::new();
+    for ((binary, module, source, configuration), sum) in fold(evidence) {
+        modules.insert(module);
+        page.marked(tone(module), &sentence(binary, module, source, &sum))?;
+        page.labelled(4, "settings", configuration)?;
+    }
+    for module in modules {
+        page.paragraph(0, Tone::Dim, meaning(module))?;
+    }
+    page.blank()
+}
+
+fn fold(evidence: &[Evidence]) -> BTreeMap<Statement<'_>, Sum<'_>> {
+    let mut sums: BTreeMap<Statement<'_>, Sum<'_>> = BTreeMap::new();
+    for one in evidence {
+        let key = (one.binary.as_str(), one.module, one.source.as_str(), one.configuration.as_str());
+        let sum = sums.entry(key).or_default();
+        sum.processes += one.count;
+        sum.architectures.extend(one.arch.as_deref());
+        sum.digests.extend(one.digest.as_deref());
+    }
+    sums
+}
+
+fn sentence(binary: &str, module: Module, source: &str, sum: &Sum<'_>) -> String {
+    let word = match module {
+        Module::Declared => "declared",
+        Module::Standard => "standard",
+        Module::Contradicted => "contradicted",
+        Module::Unknown => "unknown",
+    };
+    let processes = if sum.processes == 1 { "process" } else { "processes" };
+    let mut text = format!("{binary}: {word} by {source}, for {} {processes}", sum.processes);
+    if !sum.architectures.is_empty() {
+        let names: Vec<&str> = sum.architectures.iter().copied().collect();
+        text.push_str(&format!(" on {}", names.join(", ")));
+    }
+    match sum.digests.len() {
+        0 => {}
+        1 => text.push_str(", 1 image"),
+        images => text.push_str(&format!(", {images} images")),
+    }
+    text
+}
+
+fn tone(module: Module) -> Tone {
+    match module {
+        Module::Declared => Tone::Good,
+        Module::Standard => Tone::Aside,
+        Module::Contradicted => Tone::Bad,
+        Module::Unknown => Tone::Unknown,
+    }
+}
+
+fn meaning(module: Module) -> &'static str {
+    match module {
+        Module::Declared => {
+            "declared: labels, build information or metrics say that it has a FIPS module; \
+             the bytes of the program were not read"
+        }
+        Module::Standard => "standard: no FIPS module",
+        Module::Contradicted => {
+            "contradicted: a label says FIPS, and the program itself says that it is not"
+        }
+        Module::Unknown => "unknown: could not be read, and so counts as not proved",
+    }
+}

@@ -1,0 +1,50 @@
+//! The pods as kubectl shows them, and the restarts that are pending.
+
+use std::io;
+
+use super::page::{Page, Tone};
+use crate::report::{PendingRestart, PodRow};
+
+/// Restarts shown unless verbose.
+const SHOWN: usize = 20;
+
+pub(super) fn pods(page: &mut Page<'_>, pods: &[PodRow]) -> io::Result<()> {
+    if pods.is_empty() {
+        return Ok(());
+    }
+    let heading = ["NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS"].map(str::to_owned);
+    let rows = pods.iter().map(|pod| {
+        [
+            pod.namespace.clone(),
+            pod.name.clone(),
+            pod.ready.clone(),
+            pod.status.clone(),
+            pod.restarts.to_string(),
+        ]
+    });
+    page.heading("pods")?;
+    page.table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())?;
+    page.blank()
+}
+
+pub(super) fn pending(page: &mut Page<'_>, pending: &[PendingRestart]) -> io::Result<()> {
+    if pending.is_empty() {
+        return Ok(());
+    }
+    page.heading("pending restarts")?;
+    let shown = if page.verbose() { pending.len() } else { SHOWN };
+    for restart in pending.iter().take(shown) {
+        let pods = if restart.pods == 1 { "pod" } else { "pods" };
+        let line = format!(
+            "{}/{}: {} {pods}: {}",
+            restart.namespace, restart.workload, restart.pods, restart.reason
+        );
+        page.marked(Tone::Warned, &line)?;
+        page.verbatim(4, &restart.command)?;
+    }
+    if pending.len() > shown {
+        let more = pending.len() - shown;
+        page.paragraph(0, Tone::Dim, &format!("and {more} more: --verbose shows them"))?;
+    }
+    page.blank()
+}

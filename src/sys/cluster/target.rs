@@ -1,0 +1,230 @@
+//! Which cluster is meant: kubeconfig files, context and identity.
+
+use std::path::PathBuf;
+
+use kube::config::{AuthInfo, ExecInteractiveMode, KubeConfigOptions, Kubeconfig, NamedAuthInfo};
+
+use super::ClusterError;
+use crate::sys::os;
+
+/// What a user says about the cluster, in the words of istioctl.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KubeTarget {
+    /// `--kubeconfig`; else KUBECONFIG, else the file in the home directory, else the pod we run in.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--context`; else the current one.
+    pub context: Option<String>,
+    /// `--as`.
+    pub user: Option<String>,
+    /// `--as-uid`.
+    pub uid: Option<String>,
+    /// `--as-group`.
+    pub groups: Vec<String>,
+}
+
+/// What kube needs, and the name that reports use.
+pub(super) struct Resolved {
+    pub(super) context: String,
+    pub(super) config: kube::Config,
+}
+
+impl KubeTarget {
+    pub(super) async fn resolve(&self) -> Result<Resolved, ClusterError> {
+        let paths = self.paths();
+        let there: Vec<&PathBuf> = paths.iter().filter(|path| path.is_file()).collect();
+        if there.is_empty() {
+            let in_pod = self.kubeconfig.is_none() && os::env("KUBERNETES_SERVICE_HOST").is_some();
+            return if in_pod {
+                self.in_pod()
+            } else {
+                Err(ClusterError::NoKubeconfig(paths))
+            };
+        }
+        let mut merged = Kubeconfig::default();
+        for path in there {
+            merged = Kubeconfig::read_from(path)
+                .and_then(|next| merged.merge(next))
+                .map_err(|error| {
+                    ClusterError::Kubeconfig(format!("`{}`: {error}", path.display()))
+                })?;
+        }
+        self.select(merged).await
+    }
+
+    /// As kubectl: the flag, else each file that KUBECONFIG lists, else the one of the user.
+    fn paths(&self) -> Vec<PathBuf> {
+        if let Some(path) = &self.kubeconfig {
+            return vec![path.clone()];
+        }
+        match os::env("KUBECONFIG") {
+            Some(list) => std::env::split_paths(&list)
+                .filter(|path| !path.as_os_str().is_empty())
+                .collect(),
+            None => os::home()
+                .into_iter()
+                .map(|home| home.join(".kube/config"))
+                .collect(),
+        }
+    }
+
+    async fn select(&self, mut kubeconfig: Kubeconfig) -> Result<Resolved, ClusterError> {
+        let known = || {
+            kubeconfig
+                .contexts
+                .iter()
+                .map(|context| context.name.clone())
+                .collect()
+        };
+        let chosen = self
+            .context
+            .clone()
+            .or_else(|| kubeconfig.current_context.clone());
+        let Some(context) = chosen.filter(|name| !name.is_empty()) else {
+            return Err(ClusterError::NoCurrentContext(known()));
+        };
+        if !kubeconfig
+            .contexts
+            .iter()
+            .any(|named| named.name == context)
+        {
+            return Err(ClusterError::NoContext {
+                wanted: context,
+                known: known(),
+            });
+        }
+        kubeconfig.auth_infos.iter_mut().for_each(never_prompt);
+        let options = KubeConfigOptions {
+            context: Some(context.clone()),
+            ..Default::default()
+        };
+        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|error| ClusterError::from(&error))?;
+        self.impersonate(&mut config.auth_info);
+        Ok(Resolved { context, config })
+    }
+
+    fn in_pod(&self) -> Result<Resolved, ClusterError> {
+        let mut config = kube::Config::incluster()
+            .map_err(|error| ClusterError::Kubeconfig(error.to_string()))?;
+        self.impersonate(&mut config.auth_info);
+        Ok(Resolved {
+            context: "in-cluster".to_owned(),
+            config,
+        })
+    }
+
+    fn impersonate(&self, auth: &mut AuthInfo) {
+        if self.user.is_some() {
+            auth.impersonate.clone_from(&self.user);
+        }
+        if self.uid.is_some() {
+            auth.impersonate_uid.clone_from(&self.uid);
+        }
+        if !self.groups.is_empty() {
+            auth.impersonate_groups = Some(self.groups.clone());
+        }
+    }
+}
+
+/// A plugin that asks would write into our output and wait for somebody who may not be there.
+fn never_prompt(named: &mut NamedAuthInfo) {
+    if let Some(exec) = named.auth_info.as_mut().and_then(|auth| auth.exec.as_mut()) {
+        exec.interactive_mode = Some(ExecInteractiveMode::Never);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &str = "
+apiVersion: v1
+kind: Config
+current-context: a
+clusters: [{name: c, cluster: {server: 'https://10.0.0.1:6443', insecure-skip-tls-verify: true}}]
+users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: 'false'}}}]
+contexts:
+- {name: a, context: {cluster: c, user: u}}
+- {name: b, context: {cluster: c, user: u, namespace: n}}
+";
+
+    fn resolve(target: &KubeTarget, yaml: &str) -> Result<Resolved, ClusterError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config");
+        os::write(&path, yaml.as_bytes()).unwrap();
+        let target = KubeTarget {
+            kubeconfig: Some(path),
+            ..target.clone()
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(target.resolve())
+    }
+
+    #[test]
+    fn the_current_context_is_taken_unless_another_is_named() {
+        assert_eq!(resolve(&KubeTarget::default(), TWO).unwrap().context, "a");
+        let named = KubeTarget {
+            context: Some("b".to_owned()),
+            ..Default::default()
+        };
+        let resolved = resolve(&named, TWO).unwrap();
+        assert_eq!(
+            resolved.config.cluster_url.to_string(),
+            "https://10.0.0.1:6443/"
+        );
+        assert_eq!(resolved.config.default_namespace, "n");
+    }
+
+    #[test]
+    fn plugins_never_prompt_and_impersonation_reaches_the_config() {
+        let target = KubeTarget {
+            user: Some("dev".to_owned()),
+            groups: vec!["ops".to_owned()],
+            ..Default::default()
+        };
+        let auth = resolve(&target, TWO).unwrap().config.auth_info;
+        assert_eq!(
+            auth.exec.unwrap().interactive_mode,
+            Some(ExecInteractiveMode::Never)
+        );
+        assert_eq!(auth.impersonate.as_deref(), Some("dev"));
+        assert_eq!(
+            auth.impersonate_groups.as_deref(),
+            Some(["ops".to_owned()].as_slice())
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_kubeconfig_is_named() {
+        let unknown = KubeTarget {
+            context: Some("x".to_owned()),
+            ..Default::default()
+        };
+        let known = vec!["a".to_owned(), "b".to_owned()];
+        let wanted = "x".to_owned();
+        assert_eq!(
+            resolve(&unknown, TWO).err(),
+            Some(ClusterError::NoContext { wanted, known })
+        );
+        let broken = resolve(&KubeTarget::default(), "contexts: {").err();
+        assert!(
+            matches!(broken, Some(ClusterError::Kubeconfig(_))),
+            "{broken:?}"
+        );
+        let empty = resolve(&KubeTarget::default(), "apiVersion: v1\nkind: Config\n").err();
+        assert_eq!(empty, Some(ClusterError::NoCurrentContext(vec![])));
+        let path = PathBuf::from("/nonexistent/config");
+        let missing = KubeTarget {
+            kubeconfig: Some(path.clone()),
+            ..Default::default()
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let error = runtime.block_on(missing.resolve()).err();
+        assert_eq!(error, Some(ClusterError::NoKubeconfig(vec![path])));
+    }
+}

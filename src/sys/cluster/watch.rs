@@ -1,0 +1,175 @@
+//! Waiting for the cluster, by watch.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::api::{ListParams, ObjectList, WatchEvent, WatchParams};
+use kube::core::Request as Path;
+use serde::de::DeserializeOwned;
+
+use super::{ClusterError, Result, Session};
+
+/// Pause before a watch that ended begins anew.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// The objects that a wait looks at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watched {
+    pub namespace: Option<String>,
+    /// Label selector; empty for none.
+    pub labels: String,
+    /// Field selector; empty for none.
+    pub fields: String,
+}
+
+impl Session {
+    /// Waits until `holds` is true of the objects by `namespace/name`, for at most `limit`.
+    ///
+    /// False: it did not in that time.
+    pub async fn until<K>(
+        &self,
+        watched: &Watched,
+        limit: Duration,
+        mut holds: impl FnMut(&BTreeMap<String, K>) -> bool,
+    ) -> Result<bool>
+    where
+        K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        let waiting = async {
+            while !self.watch(watched, &mut holds).await? {
+                tokio::time::sleep(AGAIN).await;
+            }
+            Ok(true)
+        };
+        tokio::time::timeout(limit, waiting)
+            .await
+            .unwrap_or(Ok(false))
+    }
+
+    /// One list and the watch that follows it: whether `holds` became true before it ended.
+    async fn watch<K>(
+        &self,
+        watched: &Watched,
+        holds: &mut impl FnMut(&BTreeMap<String, K>) -> bool,
+    ) -> Result<bool>
+    where
+        K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        let path = K::url_path(&(), watched.namespace.as_deref());
+        let list = ListParams::default()
+            .labels(&watched.labels)
+            .fields(&watched.fields);
+        let list: ObjectList<K> = self
+            .ask(&path, Path::new(path.as_str()).list(&list))
+            .await?;
+        let version = list.metadata.resource_version.unwrap_or_default();
+        let mut objects: BTreeMap<String, K> = list
+            .items
+            .into_iter()
+            .map(|object| (key(&object), object))
+            .collect();
+        if holds(&objects) {
+            return Ok(true);
+        }
+        let params = WatchParams::default()
+            .labels(&watched.labels)
+            .fields(&watched.fields);
+        let request = Path::new(path.as_str())
+            .watch(&params, &version)
+            .map_err(|error| ClusterError::Garbled {
+                what: path.clone(),
+                reason: error.to_string(),
+            })?;
+        let opened = self.client.request_events::<K>(request);
+        let mut events = std::pin::pin!(self.within(self.timeout, &path, opened).await?);
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
+                    objects.insert(key(&object), object);
+                }
+                Ok(WatchEvent::Deleted(object)) => {
+                    objects.remove(&key(&object));
+                }
+                Ok(WatchEvent::Bookmark(_)) => continue,
+                // Expired or cut off: the next list begins anew.
+                Ok(WatchEvent::Error(_)) | Err(_) => return Ok(false),
+            }
+            if holds(&objects) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn key<K: kube::Resource>(object: &K) -> String {
+    let meta = object.meta();
+    let namespace = meta.namespace.as_deref().unwrap_or_default();
+    format!("{namespace}/{}", meta.name.as_deref().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::client::Body;
+
+    use super::*;
+    use crate::sys::cluster::Cluster;
+
+    const LIST: &str = r#"{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"7"},"items":[]}"#;
+    const EVENTS: &str = concat!(
+        r#"{"type":"ADDED","object":{"metadata":{"name":"a","namespace":"n"}}}"#,
+        "\n",
+        r#"{"type":"DELETED","object":{"metadata":{"name":"a","namespace":"n"}}}"#,
+        "\n",
+        r#"{"type":"ADDED","object":{"metadata":{"name":"b","namespace":"n"}}}"#,
+        "\n"
+    );
+
+    fn cluster() -> Cluster {
+        let answer = |request: Request<Body>| async move {
+            let watching = request
+                .uri()
+                .query()
+                .unwrap_or_default()
+                .contains("watch=true");
+            let from = request
+                .uri()
+                .query()
+                .unwrap_or_default()
+                .contains("resourceVersion=7");
+            let body = if watching && from { EVENTS } else { LIST };
+            Response::new(Body::from(body.as_bytes().to_vec()))
+        };
+        Cluster::answering(answer, Duration::from_secs(5))
+    }
+
+    fn wait(limit: Duration, holds: impl Fn(Vec<&str>) -> bool) -> Result<bool> {
+        let waited = cluster().run(async |session| {
+            let watched = Watched::default();
+            let keys = |objects: &BTreeMap<String, ConfigMap>| {
+                holds(objects.keys().map(String::as_str).collect())
+            };
+            session.until(&watched, limit, keys).await
+        });
+        waited?
+    }
+
+    #[test]
+    fn it_ends_when_the_predicate_holds_of_what_is_left() {
+        assert_eq!(
+            wait(Duration::from_secs(5), |keys| keys == ["n/b"]),
+            Ok(true)
+        );
+    }
+
+    #[test]
+    fn it_ends_false_when_the_time_is_over() {
+        assert_eq!(
+            wait(Duration::from_millis(100), |keys| keys == ["n/c"]),
+            Ok(false)
+        );
+    }
+}

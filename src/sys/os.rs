@@ -1,0 +1,223 @@
+//! Files, environment and clock.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one module that may call them"
+)]
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+/// Bytes that a document, overlay, template or data file may have.
+pub const TEXT_LIMIT: u64 = 8 << 20;
+
+/// What stands for standard input in error messages.
+const STDIN: &str = "standard input";
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("`{}` does not exist: check the path, or give `-` to read standard input", .0.display())]
+    Missing(PathBuf),
+    #[error("`{}` is a directory: name a file in it", .0.display())]
+    Directory(PathBuf),
+    #[error("{name} is larger than {limit} bytes: it cannot be what was meant")]
+    Large { name: String, limit: u64 },
+    #[error("{name} is not UTF-8 at byte {at}: save it as UTF-8")]
+    NotText { name: String, at: usize },
+    #[error("cannot read {name}: {source}")]
+    Io { name: String, source: io::Error },
+}
+
+/// Something could not be written: the exit code is [`crate::exit::Exit::CannotWrite`].
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error("no space left for `{}`: free some, or choose another directory", .0.display())]
+    Full(PathBuf),
+    #[error("cannot write `{}`: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// The bytes of a file of at most `limit` bytes.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let name = || format!("`{}`", path.display());
+    let file = File::open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => ReadError::Missing(path.to_owned()),
+        _ => ReadError::Io {
+            name: name(),
+            source,
+        },
+    })?;
+    if path.is_dir() {
+        return Err(ReadError::Directory(path.to_owned()));
+    }
+    bounded(file, limit, name)
+}
+
+/// The bytes of standard input, at most `limit`; a closed one is empty.
+pub fn read_stdin(limit: u64) -> Result<Vec<u8>, ReadError> {
+    bounded(io::stdin().lock(), limit, || STDIN.to_owned())
+}
+
+/// The text in `bytes`; `name` is what they were read from.
+pub fn text(name: &str, bytes: Vec<u8>) -> Result<String, ReadError> {
+    String::from_utf8(bytes).map_err(|error| ReadError::NotText {
+        name: format!("`{name}`"),
+        at: error.utf8_error().valid_up_to(),
+    })
+}
+
+fn bounded(source: impl Read, limit: u64, name: impl Fn() -> String) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = Vec::new();
+    source
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| ReadError::Io {
+            name: name(),
+            source,
+        })?;
+    if bytes.len() as u64 > limit {
+        return Err(ReadError::Large {
+            name: name(),
+            limit,
+        });
+    }
+    Ok(bytes)
+}
+
+/// Writes a file whole or not at all: readers see the old content or the new, never a part.
+///
+/// What is there and is no regular file (a device, a pipe) is written to as it stands.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let special = fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir());
+    let written = if special {
+        OpenOptions::new()
+            .write(true)
+            .open(path)
+            .and_then(|mut file| file.write_all(bytes))
+    } else {
+        replace(path, bytes)
+    };
+    written.map_err(|source| write_error(path, source))
+}
+
+/// Creates a directory and those above it.
+pub fn create_dir(path: &Path) -> Result<(), WriteError> {
+    fs::create_dir_all(path).map_err(|source| write_error(path, source))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::other("names no file"))?;
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(hidden);
+    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // What failed is reported; a leftover that cannot be removed either adds nothing to it.
+        fs::remove_file(&temporary).ok();
+    }
+    written
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    // Some file systems notice only here that they are full.
+    file.sync_all()
+}
+
+fn write_error(path: &Path, source: io::Error) -> WriteError {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            WriteError::Full(path.to_owned())
+        }
+        _ => WriteError::Io {
+            path: path.to_owned(),
+            source,
+        },
+    }
+}
+
+/// Today in UTC: what end of life is judged for.
+pub fn today() -> Date {
+    jiff::Timestamp::now().to_zoned(TimeZone::UTC).date()
+}
+
+/// A variable of the environment; an empty one is none.
+pub fn env(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The home directory of the user.
+pub fn home() -> Option<PathBuf> {
+    env("HOME").map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back_and_nothing_else_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("istiod.yaml");
+        write(&path, b"old").unwrap();
+        write(&path, b"new").unwrap();
+        assert_eq!(read(&path, 3).unwrap(), b"new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_refused_and_not_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("big");
+        write(&path, b"1234").unwrap();
+        assert!(matches!(
+            read(&path, 3),
+            Err(ReadError::Large { limit: 3, .. })
+        ));
+    }
+
+    #[test]
+    fn missing_files_and_directories_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(read(dir.path(), 1), Err(ReadError::Directory(_))));
+        assert!(matches!(
+            read(&dir.path().join("no"), 1),
+            Err(ReadError::Missing(_))
+        ));
+    }
+
+    #[test]
+    fn an_endless_device_is_refused_in_bounded_memory() {
+        assert!(matches!(
+            read(Path::new("/dev/zero"), 1 << 16),
+            Err(ReadError::Large { .. })
+        ));
+    }
+
+    #[test]
+    fn a_full_device_is_told_from_other_failures() {
+        assert!(matches!(
+            write(Path::new("/dev/full"), b"x"),
+            Err(WriteError::Full(_))
+        ));
+        let below_nothing = Path::new("/nonexistent/x");
+        assert!(matches!(
+            write(below_nothing, b"x"),
+            Err(WriteError::Io { .. })
+        ));
+    }
+
+    #[test]
+    fn text_that_is_not_utf_8_names_the_byte() {
+        let error = text("a.yaml", vec![b'a', 0xff]).unwrap_err().to_string();
+        assert_eq!(error, "`a.yaml` is not UTF-8 at byte 1: save it as UTF-8");
+    }
+}

@@ -1,0 +1,88 @@
+//! Where a program is, or why it cannot be run.
+
+use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FindError {
+    #[error("`{0}` is not on PATH: install it, or name it by path")]
+    NotOnPath(String),
+    #[error("`{}` does not exist: check the path", .0.display())]
+    Missing(PathBuf),
+    #[error("`{}` is a directory: name the program in it", .0.display())]
+    Directory(PathBuf),
+    #[error("`{}` is not executable: run `chmod +x {}`", .0.display(), super::quoted(&.0.to_string_lossy()))]
+    NotExecutable(PathBuf),
+}
+
+/// Finds a program as a shell does: a name on `path` (`PATH`), anything with a slash where it says.
+pub fn find(program: &str, path: Option<&OsStr>) -> Result<PathBuf, FindError> {
+    if program.contains('/') {
+        return runnable(PathBuf::from(program));
+    }
+    let path = path.unwrap_or_default();
+    let mut found = which::which_in_global(program, Some(path))
+        .into_iter()
+        .flatten();
+    if let Some(found) = found.next() {
+        return Ok(found);
+    }
+    // Something of that name that cannot be run says more than that there is nothing.
+    std::env::split_paths(path)
+        .map(|directory| directory.join(program))
+        .find(|candidate| candidate.is_file())
+        .map_or_else(|| Err(FindError::NotOnPath(program.to_owned())), runnable)
+}
+
+fn runnable(path: PathBuf) -> Result<PathBuf, FindError> {
+    match Path::metadata(&path) {
+        Err(_) => Err(FindError::Missing(path)),
+        Ok(meta) if meta.is_dir() => Err(FindError::Directory(path)),
+        Ok(meta) if meta.permissions().mode() & 0o111 == 0 => Err(FindError::NotExecutable(path)),
+        Ok(_) => Ok(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_of_not_being_runnable_is_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let plain = dir.path().join("istioctl");
+        std::os::unix::fs::symlink("/etc/passwd", &plain).unwrap();
+        let path = dir.path().as_os_str();
+        let named = |path: &Path| path.to_string_lossy().into_owned();
+        let missing = dir.path().join("no");
+        assert_eq!(
+            find("istioctl", Some(path)),
+            Err(FindError::NotExecutable(plain.clone()))
+        );
+        assert_eq!(
+            find(&named(&plain), None),
+            Err(FindError::NotExecutable(plain))
+        );
+        assert_eq!(
+            find("nosuch", Some(path)),
+            Err(FindError::NotOnPath("nosuch".to_owned()))
+        );
+        assert_eq!(
+            find(&named(&missing), None),
+            Err(FindError::Missing(missing))
+        );
+        let directory = dir.path().to_owned();
+        assert_eq!(
+            find(&named(&directory), None),
+            Err(FindError::Directory(directory))
+        );
+    }
+
+    #[test]
+    fn a_name_is_found_on_the_path_given_and_nowhere_else() {
+        let path = OsStr::new("/nonexistent:/bin");
+        assert_eq!(find("sh", Some(path)), Ok(PathBuf::from("/bin/sh")));
+        assert_eq!(find("sh", None), Err(FindError::NotOnPath("sh".to_owned())));
+    }
+}

@@ -1,0 +1,230 @@
+//! All that is said to a person: status, progress, questions. Results go to stdout and nowhere else.
+//!
+//! What a stream may show (colour, a live line, a question) is decided here once, from the
+//! terminal and the environment, and handed on as data.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write};
+use std::sync::{Mutex, OnceLock};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::report::text::Style;
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum ColorChoice {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// What the environment says of the terminal; read once by the caller.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    pub no_color: bool,
+    pub ci: bool,
+    pub term: Option<String>,
+    pub columns: Option<u16>,
+}
+
+/// What happens while a command works. One enum from the actions to the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A new stage began: `Checking the cluster`.
+    Stage(String),
+    /// A choice was made: what, and why.
+    Chosen { what: &'static str, value: String, why: String },
+    /// istioctl works on something: `Istiod: waiting for Deployment/istio-system/istiod`.
+    Working(String),
+    /// istioctl finished a component.
+    Done(String),
+    /// istioctl gave up on a component.
+    Gave(String),
+    /// Anything else that istioctl said.
+    Said(String),
+    /// Worth knowing.
+    Note(String),
+    /// Worth mending.
+    Warning(String),
+}
+
+/// Why a question was not answered with yes.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmError {
+    #[error("cannot ask without a terminal")]
+    NoTerminal,
+    #[error("declined")]
+    Declined,
+    #[error("cannot read the answer")]
+    Unreadable(#[from] io::Error),
+}
+
+/// The terminal, or what stands in for it.
+pub struct Ui {
+    quiet: bool,
+    /// A live line may be drawn on stderr.
+    live: bool,
+    /// Someone can answer.
+    interactive: bool,
+    err: Style,
+    out: Style,
+    bar: Mutex<Option<ProgressBar>>,
+    /// A text that nobody may see.
+    secret: OnceLock<String>,
+}
+
+impl Ui {
+    pub fn new(choice: ColorChoice, quiet: bool, env: &Environment) -> Ui {
+        let dumb = env.term.as_deref() == Some("dumb");
+        let err_terminal = io::stderr().is_terminal();
+        let style = |terminal: bool| Style {
+            color: match choice {
+                ColorChoice::Always => true,
+                ColorChoice::Never => false,
+                ColorChoice::Auto => terminal && !dumb && !env.no_color,
+            },
+            width: width(terminal, env),
+            ascii: dumb,
+            verbose: false,
+        };
+        Ui {
+            quiet,
+            live: err_terminal && !dumb && !env.ci && !quiet,
+            interactive: err_terminal && io::stdin().is_terminal(),
+            err: style(err_terminal),
+            out: style(io::stdout().is_terminal()),
+            bar: Mutex::new(None),
+            secret: OnceLock::new(),
+        }
+    }
+
+    /// How text looks on stderr.
+    pub fn err_style(&self) -> &Style {
+        &self.err
+    }
+
+    /// How text looks on stdout.
+    pub fn out_style(&self) -> &Style {
+        &self.out
+    }
+
+    /// Shows what happens. Never fails: a closed stderr must not end an install.
+    pub fn event(&self, event: &Event) {
+        match event {
+            Event::Working(text) => self.work(text),
+            Event::Stage(text) => {
+                self.work(text);
+            }
+            Event::Done(text) => self.line(&format!("{} {text}", self.mark("✔", "ok", "32"))),
+            Event::Gave(text) => self.always(&format!("{} {text}", self.mark("✘", "x", "31"))),
+            Event::Chosen { what, value, why } => self.line(&format!("  {what:<9} {value}  ({why})")),
+            Event::Said(text) | Event::Note(text) => self.line(&format!("  {text}")),
+            Event::Warning(text) => self.always(&format!("{} {text}", self.mark("‼", "!", "33"))),
+        }
+    }
+
+    /// Whether there is somebody to ask.
+    pub fn interactive(&self) -> bool {
+        self.interactive
+    }
+
+    /// From now on `secret` is masked in everything that is said.
+    pub fn hide(&self, secret: &str) {
+        // Only the first is kept: a run has one key.
+        self.secret.set(secret.to_owned()).ok();
+    }
+
+    /// `text` without the secret.
+    pub fn masked(&self, text: &str) -> String {
+        self.secret.get().map_or_else(|| text.to_owned(), |secret| text.replace(secret, "****"))
+    }
+
+    /// Says something to a person, unless they want quiet.
+    pub fn status(&self, text: &str) {
+        self.line(text);
+    }
+
+    /// Writes text for a person to stderr, quiet or not.
+    pub fn always(&self, text: &str) {
+        self.clear();
+        let mut stderr = io::stderr().lock();
+        // A person who closed stderr has chosen not to read it.
+        writeln!(stderr, "{}", self.masked(text)).ok();
+    }
+
+    /// Writes the result to stdout. A reader that has gone away is no error.
+    pub fn result(&self, bytes: &[u8]) -> io::Result<()> {
+        self.clear();
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written,
+        }
+    }
+
+    /// Asks at the terminal; only `y` and `yes` are a yes.
+    pub fn confirm(&self, question: &str) -> Result<(), ConfirmError> {
+        if !self.interactive {
+            return Err(ConfirmError::NoTerminal);
+        }
+        self.clear();
+        let mut stderr = io::stderr().lock();
+        write!(stderr, "{question} [y/N] ")?;
+        stderr.flush()?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        match answer.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(ConfirmError::Declined),
+        }
+    }
+
+    /// Removes the live line, so that what is written next stands alone.
+    pub fn clear(&self) {
+        if let Ok(mut bar) = self.bar.lock()
+            && let Some(bar) = bar.take()
+        {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn line(&self, text: &str) {
+        if !self.quiet {
+            self.always(text);
+        }
+    }
+
+    fn work(&self, text: &str) {
+        if !self.live {
+            return self.line(&format!("- {text}"));
+        }
+        if let Ok(mut bar) = self.bar.lock() {
+            let bar = bar.get_or_insert_with(|| {
+                let bar = ProgressBar::new_spinner();
+                if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
+                    bar.set_style(style);
+                }
+                bar.enable_steady_tick(std::time::Duration::from_millis(100));
+                bar
+            });
+            bar.set_message(text.to_owned());
+        }
+    }
+
+    fn mark(&self, sign: &str, ascii: &str, color: &str) -> String {
+        let sign = if self.err.ascii { ascii } else { sign };
+        if self.err.color { format!("\u{1b}[{color}m{sign}\u{1b}[0m") } else { sign.to_owned() }
+    }
+}
+
+/// Columns of the terminal; 80 where nothing tells.
+fn width(terminal: bool, env: &Environment) -> usize {
+    let asked = env.columns.filter(|columns| *columns >= 20);
+    let seen = terminal
+        .then(|| rustix::termios::tcgetwinsize(io::stderr()).ok())
+        .flatten()
+        .map(|size| size.ws_col)
+        .filter(|columns| *columns >= 20);
+    usize::from(asked.or(seen).unwrap_or(80)).min(120)
+}
