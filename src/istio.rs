@@ -38,6 +38,8 @@ pub mod flavor;
 
 pub mod tag;
 
+pub mod request;
+
 pub mod client;
 
 pub mod hub;
