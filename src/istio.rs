@@ -43,3 +43,5 @@ pub mod client;
 pub mod hub;
 
 pub mod capability;
+
+pub mod matrix;
