@@ -3,7 +3,9 @@
 //! A check is one file here with its page beside it, and one line in [`CHECKS`]. Its id is the file
 //! name in kebab-case. Severities are changed in `policy` and nowhere else: a check never knows.
 
+mod answer;
 mod build_change;
+mod build_known;
 mod control_plane;
 mod control_plane_fips;
 mod crds;
@@ -14,17 +16,25 @@ mod distroless_exec;
 mod distroless_twice;
 mod document_names;
 mod documents_agree;
+mod end_of_life;
 mod evidence;
 mod expectation;
+mod features;
 mod fips;
+mod gateway_api;
 mod gateways;
+mod gloo_mesh_range;
 mod hpa_target;
+mod hub;
 mod injection;
 mod istioctl_version;
+mod known_issues;
+mod kubernetes_range;
 mod manager;
 mod namespace_alone;
 mod node_architecture;
 mod nodes;
+mod openshift_range;
 mod pending;
 mod permissions;
 mod pod_security;
@@ -58,10 +68,19 @@ use crate::report::{CheckResult, Finding, Phase, Skipped, Status};
 /// Every check in the order it is shown: the order of a person's way.
 pub const CHECKS: &[Check] = &[
     istioctl_version::CHECK,
+    kubernetes_range::CHECK,
+    openshift_range::CHECK,
     nodes::CHECK,
     node_architecture::CHECK,
     pod_security::CHECK,
+    gateway_api::CHECK,
     permissions::CHECK,
+    build_known::CHECK,
+    hub::CHECK,
+    end_of_life::CHECK,
+    known_issues::CHECK,
+    gloo_mesh_range::CHECK,
+    features::CHECK,
     documents_agree::CHECK,
     document_names::CHECK,
     distroless_twice::CHECK,
@@ -239,8 +258,8 @@ mod tests {
     use super::*;
 
     /// Files in `src/check` that are no checks.
-    const HELPERS: [&str; 7] =
-        ["evidence", "expectation", "fips", "pending", "policy", "support", "walk"];
+    const HELPERS: [&str; 8] =
+        ["answer", "evidence", "expectation", "fips", "pending", "policy", "support", "walk"];
 
     fn files(extension: &str) -> BTreeSet<String> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check");

@@ -70,6 +70,13 @@ impl Finding {
         Self::new(Severity::Info, message)
     }
 
+    /// Says it in other words.
+    #[must_use]
+    pub fn message(mut self, text: impl Into<String>) -> Self {
+        self.message = text.into();
+        self
+    }
+
     #[must_use]
     pub fn subject(mut self, text: impl Into<String>) -> Self {
         self.subject = Some(text.into());
