@@ -263,13 +263,13 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for level in 1..9 {
             let inner = vec![format!("*a{}", level - 1); 10].join(", ");
-            bomb.push_str(&format!("a{level}: &a{level} [{inner}]\n"));
+            bomb = format!("{bomb}a{level}: &a{level} [{inner}]\n");
         }
         assert!(refusal(&bomb).contains("use fewer aliases"));
         assert!(refusal(&"[".repeat(MAX_DEPTH + 1)).contains("nested deeper"));
         let mut chain = String::from("a0: &a0 [x]\n");
         for level in 1..=MAX_DEPTH {
-            chain.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+            chain = format!("{chain}a{level}: &a{level} [*a{}]\n", level - 1);
         }
         assert!(refusal(&chain).contains("nested deeper"));
     }
