@@ -20,6 +20,7 @@ mod istioctl;
 mod permission;
 mod platform;
 mod record;
+mod rollout;
 mod webhook;
 
 pub use after::after;
@@ -28,6 +29,7 @@ pub use causes::causes;
 pub use census::{Census, Class, Members, Role, SelfReport};
 pub use istioctl::istioctl;
 pub use record::{keep, record_name};
+pub use rollout::{installed, rolled_out, webhooks_filled};
 
 /// Something about the outside, or why it is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
