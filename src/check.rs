@@ -44,13 +44,13 @@ mod privileged_ports;
 mod proxies;
 mod record;
 mod revision_tags;
+#[cfg(test)]
+mod support;
 mod uninjected;
 mod upgrade_skew;
 mod walk;
 mod webhooks;
 mod webhooks_left;
-#[cfg(test)]
-mod support;
 
 use jiff::civil::Date;
 
@@ -121,7 +121,10 @@ pub struct Before<'a> {
 impl Before<'_> {
     /// The planned revision as objects carry it.
     fn revision(&self) -> &str {
-        self.plan.revision.as_ref().map_or("default", crate::options::Revision::as_str)
+        self.plan
+            .revision
+            .as_ref()
+            .map_or("default", crate::options::Revision::as_str)
     }
 }
 
@@ -155,7 +158,11 @@ pub enum Outcome {
 impl Outcome {
     /// What was found, else a pass that says what was seen.
     fn of(findings: Vec<Finding>, seen: impl Into<String>) -> Outcome {
-        if findings.is_empty() { Outcome::Passed(seen.into()) } else { Outcome::Found(findings) }
+        if findings.is_empty() {
+            Outcome::Passed(seen.into())
+        } else {
+            Outcome::Found(findings)
+        }
     }
 }
 
@@ -239,14 +246,23 @@ pub fn after(subject: &After<'_>, policy: &Policy) -> Ran {
 fn run(policy: &Policy, judge: impl Fn(&Check) -> Option<Outcome>) -> Ran {
     let mut ran = Ran::default();
     for check in CHECKS {
-        let Some(outcome) = judge(check) else { continue };
+        let Some(outcome) = judge(check) else {
+            continue;
+        };
         let Some(reason) = policy.skipped(check) else {
             ran.results.push(policy.settle(check, outcome));
             continue;
         };
         let detail = format!("left out: {reason}");
-        ran.results.push(CheckResult { status: Status::Skipped, detail, ..check.result() });
-        ran.skipped.push(Skipped { check: check.id.to_owned(), reason: reason.to_owned() });
+        ran.results.push(CheckResult {
+            status: Status::Skipped,
+            detail,
+            ..check.result()
+        });
+        ran.skipped.push(Skipped {
+            check: check.id.to_owned(),
+            reason: reason.to_owned(),
+        });
     }
     ran
 }
@@ -258,14 +274,31 @@ mod tests {
     use super::*;
 
     /// Files in `src/check` that are no checks.
-    const HELPERS: [&str; 8] =
-        ["answer", "evidence", "expectation", "fips", "pending", "policy", "support", "walk"];
+    const HELPERS: [&str; 8] = [
+        "answer",
+        "evidence",
+        "expectation",
+        "fips",
+        "pending",
+        "policy",
+        "support",
+        "walk",
+    ];
 
     fn files(extension: &str) -> BTreeSet<String> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check");
-        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let entries = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
         let named = entries.filter(|path| path.extension().is_some_and(|found| found == extension));
-        named.map(|path| path.file_stem().unwrap().to_string_lossy().replace('_', "-")).collect()
+        named
+            .map(|path| {
+                path.file_stem()
+                    .unwrap()
+                    .to_string_lossy()
+                    .replace('_', "-")
+            })
+            .collect()
     }
 
     #[test]
@@ -281,30 +314,56 @@ mod tests {
     #[test]
     fn every_page_answers_the_same_questions() {
         for check in CHECKS {
-            let headings: Vec<&str> =
-                check.page.lines().filter(|line| line.starts_with('#')).collect();
+            let headings: Vec<&str> = check
+                .page
+                .lines()
+                .filter(|line| line.starts_with('#'))
+                .collect();
             let title = format!("# {}", check.id);
             assert_eq!(
                 headings,
-                [&title, "## What is checked", "## Why it matters", "## Outcomes", "## What to do", "## Leaving it out"],
+                [
+                    &title,
+                    "## What is checked",
+                    "## Why it matters",
+                    "## Outcomes",
+                    "## What to do",
+                    "## Leaving it out"
+                ],
                 "{}",
                 check.id
             );
-            assert!(check.page.contains(&format!("--skip {}=", check.id)), "{}", check.id);
+            assert!(
+                check.page.contains(&format!("--skip {}=", check.id)),
+                "{}",
+                check.id
+            );
         }
     }
 
     #[test]
     fn titles_and_categories_are_short_and_lower_case() {
         for check in CHECKS {
-            assert!(check.title.len() <= 72 && !check.title.ends_with('.'), "{}", check.id);
-            assert_eq!(check.category, check.category.to_lowercase(), "{}", check.id);
+            assert!(
+                check.title.len() <= 72 && !check.title.ends_with('.'),
+                "{}",
+                check.id
+            );
+            assert_eq!(
+                check.category,
+                check.category.to_lowercase(),
+                "{}",
+                check.id
+            );
         }
     }
 
     #[test]
     fn checks_of_a_category_and_phase_stand_together() {
-        let mut headings: Vec<_> = CHECKS.iter().map(|check| (check.phase(), check.category)).collect();
+        let mut headings: Vec<_> = CHECKS
+            .iter()
+            .map(|check| (check.phase(), check.category))
+            .collect();
         headings.dedup();
         let once: BTreeSet<_> = headings.iter().collect();
         assert_eq!(once.len(), headings.len(), "{headings:?}");
@@ -313,8 +372,14 @@ mod tests {
     #[test]
     fn a_gap_is_never_a_pass() {
         let passes = |_: &u8| Outcome::Passed(String::new());
-        assert_eq!(Fact::Unknown("no".into()).judge(passes), Outcome::Unknown("no".into()));
-        assert_eq!(Fact::NotAsked("no").judge(passes), Outcome::NotChecked("no".into()));
+        assert_eq!(
+            Fact::Unknown("no".into()).judge(passes),
+            Outcome::Unknown("no".into())
+        );
+        assert_eq!(
+            Fact::NotAsked("no").judge(passes),
+            Outcome::NotChecked("no".into())
+        );
         assert_eq!(Fact::Known(1).judge(passes), Outcome::Passed(String::new()));
     }
 }

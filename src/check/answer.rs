@@ -17,7 +17,10 @@ pub(super) fn answer(judgement: Judgement, more: impl FnOnce(Finding) -> Finding
 }
 
 /// The finding of one answer, where it is not fine, in the answer's own words.
-pub(super) fn judged(judgement: Judgement, more: impl FnOnce(Finding) -> Finding) -> Option<Finding> {
+pub(super) fn judged(
+    judgement: Judgement,
+    more: impl FnOnce(Finding) -> Finding,
+) -> Option<Finding> {
     let message = match judgement.level {
         Level::NoData => format!("no data: {}", judgement.found),
         _ => judgement.found.clone(),
@@ -33,7 +36,9 @@ pub(super) fn finding(message: impl Into<String>, judgement: Judgement) -> Optio
         Level::NoData | Level::Warning => Severity::Warning,
         Level::Error => Severity::Error,
     };
-    let finding = Finding::new(severity, message).found(judgement.found).wanted(judgement.wanted);
+    let finding = Finding::new(severity, message)
+        .found(judgement.found)
+        .wanted(judgement.wanted);
     Some(match judgement.quotes.as_slice() {
         [] => finding,
         quotes => finding.why(pages(quotes)),
@@ -62,9 +67,16 @@ mod tests {
             (Level::Warning, Some(Severity::Warning)),
             (Level::Error, Some(Severity::Error)),
         ] {
-            let judgement =
-                Judgement { level, found: "1.22".into(), wanted: "1.20".into(), quotes: Vec::new() };
-            assert_eq!(judged(judgement, |finding| finding).map(|finding| finding.severity), severity);
+            let judgement = Judgement {
+                level,
+                found: "1.22".into(),
+                wanted: "1.20".into(),
+                quotes: Vec::new(),
+            };
+            assert_eq!(
+                judged(judgement, |finding| finding).map(|finding| finding.severity),
+                severity
+            );
         }
     }
 }

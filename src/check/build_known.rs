@@ -19,20 +19,28 @@ fn run(before: &Before<'_>) -> Outcome {
     match before.matrix.known(tag) {
         Known::Seen(quotes) => Outcome::Passed(format!("seen: {}", pages(&quotes))),
         Known::Composed { from, quotes } => {
-            let note = Finding::info(format!("{tag} itself was not seen; it follows by the documented rule"))
-                .found(format!("seen: {from}"))
-                .why(pages(&quotes));
+            let note = Finding::info(format!(
+                "{tag} itself was not seen; it follows by the documented rule"
+            ))
+            .found(format!("seen: {from}"))
+            .why(pages(&quotes));
             Outcome::Found(vec![note])
         }
         Known::Missing(_) => {
             let message = format!("{tag} does not exist");
             let instead = judgement.wanted.clone();
-            Outcome::Found(finding(message, judgement).map(|one| one.fix(format!("take {instead}"))).into_iter().collect())
+            Outcome::Found(
+                finding(message, judgement)
+                    .map(|one| one.fix(format!("take {instead}")))
+                    .into_iter()
+                    .collect(),
+            )
         }
         Known::NotSeen { nearest, date } => {
             let date = date.map_or_else(String::new, |date| format!(" of {date}"));
-            let unseen = Finding::warning(format!("no such build seen: {tag}"))
-                .why(format!("the data{date} does not know it; it may be newer than the data, or not exist"));
+            let unseen = Finding::warning(format!("no such build seen: {tag}")).why(format!(
+                "the data{date} does not know it; it may be newer than the data, or not exist"
+            ));
             Outcome::Found(vec![near(unseen, nearest)])
         }
     }
@@ -40,7 +48,9 @@ fn run(before: &Before<'_>) -> Outcome {
 
 fn near(finding: Finding, nearest: Option<ImageTag>) -> Finding {
     match nearest {
-        Some(tag) => finding.wanted(format!("nearest seen: {tag}")).fix(format!("take --istio {tag}, or look whether the hub has yours")),
+        Some(tag) => finding.wanted(format!("nearest seen: {tag}")).fix(format!(
+            "take --istio {tag}, or look whether the hub has yours"
+        )),
         None => finding,
     }
 }
@@ -72,8 +82,8 @@ varieties:
     page: {era: now}
     order: 1
     rows:
-      - {variety: solo, istio: 1.11+, text: x}
-      - {variety: fips, istio: 1.7+, text: x}
+      - {variety: solo, istio: 1.11.., text: x}
+      - {variety: fips, istio: 1.7.., text: x}
 ";
 
     #[test]
@@ -85,13 +95,23 @@ varieties:
             ("1.29.0-solo", "no such build seen"),
         ] {
             let outcome = Given::tag(tag).data(DATA).run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{tag}: {outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{tag}: {outcome:?}"
+            );
         }
     }
 
     #[test]
     fn the_nearest_build_is_named() {
         let outcome = Given::tag("1.28.0-solo").data(DATA).run(run);
-        assert!(matches!(&outcome, Outcome::Found(findings) if findings[0].wanted.as_deref() == Some("nearest seen: 1.27.3-solo")), "{outcome:?}");
+        assert!(
+            matches!(&outcome, Outcome::Found(findings) if findings[0].wanted.as_deref() == Some("nearest seen: 1.27.3-solo")),
+            "{outcome:?}"
+        );
     }
 }

@@ -13,9 +13,12 @@ pub(super) const CHECK: Check = Check {
 
 fn run(before: &Before<'_>) -> Outcome {
     let tag = &before.plan.tag;
-    answer(before.matrix.end_of_life(tag.minor(), before.today, tag.flavor), |finding| {
-        finding.found(format!("{tag} on {}", before.today))
-    })
+    answer(
+        before
+            .matrix
+            .end_of_life(tag.minor(), before.today, tag.flavor),
+        |finding| finding.found(format!("{tag} on {}", before.today)),
+    )
 }
 
 #[cfg(test)]
@@ -49,7 +52,14 @@ support:
             ("1.77.0", "no data"),
         ] {
             let outcome = Given::tag(tag).data(DATA).run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{tag}: {outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{tag}: {outcome:?}"
+            );
         }
     }
 }

@@ -17,7 +17,9 @@ fn run(before: &Before<'_>) -> Outcome {
     if plan.features.is_empty() {
         return Outcome::NotApplicable("none was asked for".to_owned());
     }
-    let gloo_mesh = plan.gloo_mesh.or_else(|| before.facts.gloo_mesh.known().copied().flatten());
+    let gloo_mesh = plan
+        .gloo_mesh
+        .or_else(|| before.facts.gloo_mesh.known().copied().flatten());
     match before.matrix.features(&plan.features, &plan.tag, gloo_mesh) {
         Err(unknown) => Outcome::Found(vec![Finding::error(unknown.to_string())]),
         Ok(features) => {
@@ -42,7 +44,7 @@ features:
     page: {era: now}
     order: 1
     rows:
-      - {feature: xslt, name: XSLT filter, requires: Istio 1.11 or later, istio: 1.11+}
+      - {feature: xslt, name: XSLT filter, requires: Istio 1.11 or later, istio: 1.11..}
 ";
 
     #[test]
@@ -55,8 +57,18 @@ features:
             let mut given = Given::tag(tag).data(DATA);
             given.plan.features = features.iter().map(|name| (*name).to_owned()).collect();
             let outcome = given.run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{tag}: {outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{tag}: {outcome:?}"
+            );
         }
-        assert!(matches!(Given::tag("1.11.4").run(run), Outcome::NotApplicable(_)));
+        assert!(matches!(
+            Given::tag("1.11.4").run(run),
+            Outcome::NotApplicable(_)
+        ));
     }
 }

@@ -21,12 +21,16 @@ fn run(before: &Before<'_>) -> Outcome {
         let Ok(installed) = version.parse::<KubeVersion>() else {
             return Outcome::Unknown(format!("`{version}` is no version of the Gateway API"));
         };
-        let judgement = before.matrix.gateway_api(before.plan.tag.minor(), Some(installed.minor()));
+        let judgement = before
+            .matrix
+            .gateway_api(before.plan.tag.minor(), Some(installed.minor()));
         if judgement.level == Level::NoData {
             return Outcome::NotApplicable("no page limits it for this Istio".to_owned());
         }
         answer(judgement, |finding| {
-            finding.found(version).fix("install the definitions of a version that fits, before the mesh")
+            finding
+                .found(version)
+                .fix("install the definitions of a version that fits, before the mesh")
         })
     })
 }
@@ -44,7 +48,7 @@ gateway-api:
     page: {era: now}
     order: 1
     rows:
-      - {istio: 1.30+, gateway-api: 1.5+, text: needed}
+      - {istio: 1.30.., gateway-api: 1.5.., text: needed}
 ";
 
     #[test]

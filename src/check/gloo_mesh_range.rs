@@ -18,8 +18,9 @@ fn run(before: &Before<'_>) -> Outcome {
     match (before.plan.gloo_mesh, running) {
         (None, None) => Outcome::NotApplicable("no Gloo Mesh".to_owned()),
         (Some(planned), Some(running)) if planned != running => {
-            let other = Finding::warning(format!("Gloo Mesh {running} runs, and {planned} was given"))
-                .fix("give the version that will run beside this Istio");
+            let other =
+                Finding::warning(format!("Gloo Mesh {running} runs, and {planned} was given"))
+                    .fix("give the version that will run beside this Istio");
             let findings = judge(before, planned);
             Outcome::Found(std::iter::once(other).chain(findings).collect())
         }
@@ -31,9 +32,17 @@ fn run(before: &Before<'_>) -> Outcome {
 
 fn judge(before: &Before<'_>, version: Minor) -> Vec<Finding> {
     let by = |finding: Finding| finding.subject(format!("Gloo Mesh {version}"));
-    let istio = judged(before.matrix.gloo_mesh(version, before.plan.tag.minor()), by);
+    let istio = judged(
+        before.matrix.gloo_mesh(version, before.plan.tag.minor()),
+        by,
+    );
     let kube = before.facts.cluster.known().and_then(|cluster| {
-        judged(before.matrix.gloo_mesh_on_kubernetes(version, cluster.version.minor()), by)
+        judged(
+            before
+                .matrix
+                .gloo_mesh_on_kubernetes(version, cluster.version.minor()),
+            by,
+        )
     });
     istio.into_iter().chain(kube).collect()
 }
@@ -65,11 +74,33 @@ gloo-mesh:
 
     #[test]
     fn istio_and_kubernetes_must_both_be_allowed() {
-        assert!(passed(&outcome("1.13.5-solo", "v1.22.0", Some("2.0"), None)));
-        assert!(passed(&outcome("1.13.5-solo", "v1.22.0", None, Some("2.0"))));
-        assert!(found(&outcome("1.14.0-solo", "v1.22.0", Some("2.0"), None), "Istio 1.14"));
-        assert!(found(&outcome("1.13.5-solo", "v1.24.0", Some("2.0"), None), "Kubernetes 1.24"));
-        assert!(found(&outcome("1.13.5-solo", "v1.22.0", Some("2.0"), Some("2.1")), "2.1 runs"));
-        assert!(matches!(outcome("1.13.5", "v1.22.0", None, None), Outcome::NotApplicable(_)));
+        assert!(passed(&outcome(
+            "1.13.5-solo",
+            "v1.22.0",
+            Some("2.0"),
+            None
+        )));
+        assert!(passed(&outcome(
+            "1.13.5-solo",
+            "v1.22.0",
+            None,
+            Some("2.0")
+        )));
+        assert!(found(
+            &outcome("1.14.0-solo", "v1.22.0", Some("2.0"), None),
+            "Istio 1.14"
+        ));
+        assert!(found(
+            &outcome("1.13.5-solo", "v1.24.0", Some("2.0"), None),
+            "Kubernetes 1.24"
+        ));
+        assert!(found(
+            &outcome("1.13.5-solo", "v1.22.0", Some("2.0"), Some("2.1")),
+            "2.1 runs"
+        ));
+        assert!(matches!(
+            outcome("1.13.5", "v1.22.0", None, None),
+            Outcome::NotApplicable(_)
+        ));
     }
 }

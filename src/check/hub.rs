@@ -2,7 +2,7 @@
 
 use super::answer::answer;
 use super::{Before, Check, Outcome, Run};
-use crate::istio::{HubKind, Level};
+use crate::istio::HubKind;
 
 pub(super) const CHECK: Check = Check {
     id: "hub",
@@ -18,7 +18,8 @@ fn run(before: &Before<'_>) -> Outcome {
     let kind = hub.kind;
     answer(hub.judgement, |finding| {
         let finding = match kind {
-            HubKind::Mirror => finding.fix("nothing, if your mirror holds these images: `glooistio images` lists them"),
+            HubKind::Mirror => finding
+                .fix("nothing, if your mirror holds these images: `glooistio images` lists them"),
             _ if finding.severity == crate::report::Severity::Info => finding,
             _ => finding.fix(elsewhere(before)),
         };
@@ -30,14 +31,19 @@ fn message(kind: HubKind) -> &'static str {
     match kind {
         HubKind::Mirror => "no hub of Solo or Istio: taken as a mirror",
         HubKind::Community => "a hub of the community",
-        HubKind::SoloKeyed | HubKind::SoloKeyless => "a hub of Solo that this build is not known at",
+        HubKind::SoloKeyed | HubKind::SoloKeyless => {
+            "a hub of Solo that this build is not known at"
+        }
         HubKind::Workshop | HubKind::Preview => "a hub of Solo that is not meant for production",
     }
 }
 
 /// Where the build is, or where its key comes from.
 fn elsewhere(before: &Before<'_>) -> String {
-    match before.matrix.hub_for(&before.plan.tag, before.plan.key.as_ref()) {
+    match before
+        .matrix
+        .hub_for(&before.plan.tag, before.plan.key.as_ref())
+    {
         Ok(choice) => format!("leave --hub away: {}", choice.why),
         Err(missing) => missing.to_string(),
     }
@@ -56,8 +62,8 @@ hubs:
     page: {era: now}
     order: 1
     rows:
-      - {hub: old.example/enterprise, kind: solo-keyless, has: 1.7 - 1.11, lacks: 1.12+}
-      - {hub: new.example/istio-<key>, kind: solo-keyed, has: 1.12+}
+      - {hub: old.example/enterprise, kind: solo-keyless, has: 1.7..1.11, lacks: 1.12..}
+      - {hub: new.example/istio-<key>, kind: solo-keyed, has: 1.12..}
       - {hub: docker.example/istio, kind: community}
 repo-key:
   - source: https://example.com/key
@@ -65,7 +71,7 @@ repo-key:
     page: {era: now}
     order: 1
     rows:
-      - {length: 12, characters: 0123456789abcdef, from: the support center}
+      - {length: 12, characters: 0123456789abcdef, from: the support center, note: x}
 ";
 
     fn outcome(hub: &str, tag: &str) -> Outcome {
@@ -79,19 +85,33 @@ repo-key:
         for (hub, tag, severity) in [
             ("old.example/enterprise", "1.11.4-solo", None),
             ("new.example/istio-0123456789ab", "1.13.4-solo", None),
-            ("registry.corp:5000/istio", "1.13.4-solo", Some(Severity::Info)),
+            (
+                "registry.corp:5000/istio",
+                "1.13.4-solo",
+                Some(Severity::Info),
+            ),
             ("docker.example/istio", "1.13.4", Some(Severity::Info)),
             ("docker.example/istio", "1.13.4-solo", Some(Severity::Error)),
-            ("old.example/enterprise", "1.13.4-solo", Some(Severity::Error)),
+            (
+                "old.example/enterprise",
+                "1.13.4-solo",
+                Some(Severity::Error),
+            ),
         ] {
             let outcome = outcome(hub, tag);
             let worst = match &outcome {
                 Outcome::Found(findings) => findings.iter().map(|finding| finding.severity).max(),
                 _ => None,
             };
-            assert!(worst == severity && (severity.is_some() || passed(&outcome)), "{hub} {tag}: {outcome:?}");
+            assert!(
+                worst == severity && (severity.is_some() || passed(&outcome)),
+                "{hub} {tag}: {outcome:?}"
+            );
         }
-        assert!(found(&outcome("registry.corp:5000/istio", "1.13.4"), "taken as a mirror"));
+        assert!(found(
+            &outcome("registry.corp:5000/istio", "1.13.4"),
+            "taken as a mirror"
+        ));
     }
 
     #[test]

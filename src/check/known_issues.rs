@@ -18,7 +18,10 @@ pub(super) const CHECK: Check = Check {
 
 fn run(before: &Before<'_>) -> Outcome {
     let issues = before.matrix.known_issues(&before.plan.tag);
-    let findings = issues.into_iter().filter(|issue| concerns(before, issue.concerns)).filter_map(|issue| one(before, issue));
+    let findings = issues
+        .into_iter()
+        .filter(|issue| concerns(before, issue.concerns))
+        .filter_map(|issue| one(before, issue));
     Outcome::of(findings.collect(), "none is known")
 }
 
@@ -26,10 +29,15 @@ fn concerns(before: &Before<'_>, concern: Concern) -> bool {
     match concern {
         Concern::Everybody | Concern::Fips => true,
         Concern::GlooMesh => {
-            before.plan.gloo_mesh.is_some() || matches!(before.facts.gloo_mesh.known(), Some(Some(_)))
+            before.plan.gloo_mesh.is_some()
+                || matches!(before.facts.gloo_mesh.known(), Some(Some(_)))
         }
         Concern::Ambient => before.documents.iter().any(|document| {
-            document.effective.profile.as_deref().is_some_and(|profile| profile.contains("ambient"))
+            document
+                .effective
+                .profile
+                .as_deref()
+                .is_some_and(|profile| profile.contains("ambient"))
         }),
         // Nothing that is looked at tells whether pods will run there.
         Concern::Fargate => false,
@@ -38,14 +46,26 @@ fn concerns(before: &Before<'_>, concern: Concern) -> bool {
 }
 
 fn one(before: &Before<'_>, issue: IssueFinding) -> Option<Finding> {
-    if issue.setting.as_ref().is_some_and(|setting| is_set(before, setting)) {
+    if issue
+        .setting
+        .as_ref()
+        .is_some_and(|setting| is_set(before, setting))
+    {
         return None;
     }
-    let (text, fixed) = (issue.judgement.found.clone(), issue.judgement.wanted.clone());
+    let (text, fixed) = (
+        issue.judgement.found.clone(),
+        issue.judgement.wanted.clone(),
+    );
     let finding = finding(text, issue.judgement)?.subject(issue.issue);
     Some(match issue.setting {
-        Some(Setting { env, value: Some(value) }) => finding.fix(format!("{fixed}; or set {env}={value} on istiod")),
-        Some(Setting { env, value: None }) => finding.fix(format!("{fixed}; or set {env} on istiod")),
+        Some(Setting {
+            env,
+            value: Some(value),
+        }) => finding.fix(format!("{fixed}; or set {env}={value} on istiod")),
+        Some(Setting { env, value: None }) => {
+            finding.fix(format!("{fixed}; or set {env} on istiod"))
+        }
         None => finding.fix(fixed),
     })
 }
@@ -53,7 +73,9 @@ fn one(before: &Before<'_>, issue: IssueFinding) -> Option<Finding> {
 /// Whether a document sets the variable, as a map or as a list of names and values.
 fn is_set(before: &Before<'_>, setting: &Setting) -> bool {
     let fits = |value: &Value| {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
         setting.value.as_ref().is_none_or(|wanted| *wanted == text)
     };
     let mut set = false;
@@ -79,8 +101,8 @@ known-issues:
     page: {era: now}
     order: 1
     rows:
-      - {issue: delta-xds, istio: 1.22.0 - 1.22.3, text: routes are lost, fixed: 1.22.4, setting: {env: ISTIO_DELTA_XDS, value: 'false'}, concerns: everybody}
-      - {issue: service-entries, istio: 1.20.0 - 1.20.1, text: breaks Gloo Mesh, fixed: 1.20.2, concerns: gloo-mesh}
+      - {issue: delta-xds, istio: 1.22.0..1.22.3, text: routes are lost, fixed: 1.22.4, setting: {env: ISTIO_DELTA_XDS, value: 'false'}, concerns: everybody}
+      - {issue: service-entries, istio: 1.20.0..1.20.1, text: breaks Gloo Mesh, fixed: 1.20.2, concerns: gloo-mesh}
 ";
 
     #[test]
@@ -94,7 +116,14 @@ known-issues:
             let mut given = Given::tag(tag).data(DATA);
             given.plan.gloo_mesh = gloo_mesh.map(|version| version.parse().unwrap());
             let outcome = given.run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{tag}: {outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{tag}: {outcome:?}"
+            );
         }
     }
 
@@ -105,9 +134,23 @@ known-issues:
             "{values: {pilot: {env: {ISTIO_DELTA_XDS: false}}}}",
             "{components: {pilot: {k8s: {env: [{name: ISTIO_DELTA_XDS, value: 'false'}]}}}}",
         ] {
-            assert!(passed(&Given::tag("1.22.3").data(DATA).document("one", spec).run(run)), "{spec}");
+            assert!(
+                passed(
+                    &Given::tag("1.22.3")
+                        .data(DATA)
+                        .document("one", spec)
+                        .run(run)
+                ),
+                "{spec}"
+            );
         }
         let wrong = "{values: {pilot: {env: {ISTIO_DELTA_XDS: 'true'}}}}";
-        assert!(found(&Given::tag("1.22.3").data(DATA).document("one", wrong).run(run), "routes"));
+        assert!(found(
+            &Given::tag("1.22.3")
+                .data(DATA)
+                .document("one", wrong)
+                .run(run),
+            "routes"
+        ));
     }
 }

@@ -25,7 +25,9 @@ fn run(before: &Before<'_>) -> Outcome {
 
 /// The lines of Istio that do run on it.
 fn runs(before: &Before<'_>) -> String {
-    let Some(cluster) = before.facts.cluster.known() else { return String::new() };
+    let Some(cluster) = before.facts.cluster.known() else {
+        return String::new();
+    };
     let lines: Vec<String> = before
         .matrix
         .what_runs(cluster.version.minor(), before.plan.gloo_mesh)
@@ -34,7 +36,10 @@ fn runs(before: &Before<'_>) -> String {
         .collect();
     match lines.as_slice() {
         [] => "change the version of the cluster".to_owned(),
-        lines => format!("take one of Istio {}, or change the version of the cluster", lines.join(", ")),
+        lines => format!(
+            "take one of Istio {}, or change the version of the cluster",
+            lines.join(", ")
+        ),
     }
 }
 
@@ -64,7 +69,14 @@ kubernetes:
             let mut given = Given::tag("1.9.9").data(DATA);
             given.facts.cluster = cluster(kube);
             let outcome = given.run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{kube}: {outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{kube}: {outcome:?}"
+            );
         }
     }
 

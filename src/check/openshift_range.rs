@@ -26,9 +26,12 @@ fn run(before: &Before<'_>) -> Outcome {
 fn judge(before: &Before<'_>, version: Minor) -> Outcome {
     let range = match before.matrix.openshift(version) {
         None => Some(Finding::warning(format!("no data of OpenShift {version}"))),
-        Some((kube, _)) => judged(before.matrix.istio_on_kubernetes(before.plan.tag.minor(), kube), |finding| {
-            finding.subject(format!("OpenShift {version}"))
-        }),
+        Some((kube, _)) => judged(
+            before
+                .matrix
+                .istio_on_kubernetes(before.plan.tag.minor(), kube),
+            |finding| finding.subject(format!("OpenShift {version}")),
+        ),
     };
     let findings = range.into_iter().chain(platform(before)).collect();
     Outcome::of(findings, format!("OpenShift {version}"))
@@ -39,11 +42,19 @@ fn platform(before: &Before<'_>) -> Option<Finding> {
     let plan = before.plan;
     let preset = matches!(&plan.template, Template::Preset(name) if name == PLATFORM);
     let profile = before.documents.iter().any(|document| {
-        document.effective.profile.as_deref().is_some_and(|profile| profile.starts_with(PLATFORM))
+        document
+            .effective
+            .profile
+            .as_deref()
+            .is_some_and(|profile| profile.starts_with(PLATFORM))
     });
     (!preset && !profile && plan.platform.as_deref() != Some(PLATFORM)).then(|| {
         Finding::warning("the cluster is an OpenShift, and the plan is not made for one")
-            .found(plan.platform.clone().unwrap_or_else(|| "no platform".to_owned()))
+            .found(
+                plan.platform
+                    .clone()
+                    .unwrap_or_else(|| "no platform".to_owned()),
+            )
             .why("its security constraints refuse the users and host paths of an ordinary install")
             .fix("give --platform openshift, or --preset openshift")
     })
@@ -83,8 +94,14 @@ kubernetes:
     #[test]
     fn its_kubernetes_decides() {
         assert!(passed(&outcome(Some("4.8"), Some("openshift"))));
-        assert!(found(&outcome(Some("4.9"), Some("openshift")), "Kubernetes 1.22"));
-        assert!(found(&outcome(Some("4.99"), Some("openshift")), "no data of OpenShift 4.99"));
+        assert!(found(
+            &outcome(Some("4.9"), Some("openshift")),
+            "Kubernetes 1.22"
+        ));
+        assert!(found(
+            &outcome(Some("4.99"), Some("openshift")),
+            "no data of OpenShift 4.99"
+        ));
         assert!(matches!(outcome(None, None), Outcome::NotApplicable(_)));
     }
 

@@ -43,12 +43,28 @@ pub(super) fn after() -> facts::After {
 pub(super) fn expecting(tag: &str) -> Expectation {
     let tag: crate::istio::ImageTag = tag.parse().unwrap();
     let fips = tag.flavor.is_fips();
-    let wanted = Wanted { hub: HUB.to_owned(), tag, source: Source::Plan, fips };
-    Expectation { revisions: BTreeMap::from([("default".to_owned(), wanted)]), gateways: BTreeSet::new() }
+    let wanted = Wanted {
+        hub: HUB.to_owned(),
+        tag,
+        source: Source::Plan,
+        fips,
+    };
+    Expectation {
+        revisions: BTreeMap::from([("default".to_owned(), wanted)]),
+        gateways: BTreeSet::new(),
+    }
 }
 
-pub(super) fn run_after(run: fn(&After<'_>) -> Outcome, facts: &facts::After, tag: &str) -> Outcome {
-    run(&After { expected: &expecting(tag), facts, scope: Scope::Everything })
+pub(super) fn run_after(
+    run: fn(&After<'_>) -> Outcome,
+    facts: &facts::After,
+    tag: &str,
+) -> Outcome {
+    run(&After {
+        expected: &expecting(tag),
+        facts,
+        scope: Scope::Everything,
+    })
 }
 
 /// One pod of a role that says something of FIPS, in a mesh that expects `tag`.
@@ -59,7 +75,13 @@ pub(super) fn fips_outcome(
     report: SelfReport,
 ) -> Outcome {
     let mut census = Census::default();
-    census.classes.insert(Class { report, ..class(role, "a", tag) }, members(1, "x"));
+    census.classes.insert(
+        Class {
+            report,
+            ..class(role, "a", tag)
+        },
+        members(1, "x"),
+    );
     let mut facts = after();
     facts.census = Fact::Known(census);
     run_after(run, &facts, tag)
@@ -74,7 +96,9 @@ pub(super) fn control_plane(revision: &str, tag: &str) -> ControlPlane {
         image: format!("{HUB}/pilot:{tag}"),
         hub: HUB.to_owned(),
         tag: tag.parse().map_err(|_| tag.to_owned()),
-        manager: Manager::Istioctl { owner: "unknown".to_owned() },
+        manager: Manager::Istioctl {
+            owner: "unknown".to_owned(),
+        },
         replicas: 1,
         ready: 1,
     }
@@ -135,7 +159,11 @@ pub(super) struct Given {
     matrix: Matrix,
 }
 
-const RULES: Rules = Rules { engine: Engine::Map, gateway_tag: true, variant: true };
+const RULES: Rules = Rules {
+    engine: Engine::Map,
+    gateway_tag: true,
+    variant: true,
+};
 
 impl Given {
     pub(super) fn tag(tag: &str) -> Given {
@@ -149,8 +177,9 @@ impl Given {
 
     /// Judges by these sections alone.
     pub(super) fn data(mut self, sections: &str) -> Given {
-        self.matrix =
-            Matrix::default().with_file("test.yaml", &format!("date: 2026-11-01\n{sections}")).unwrap();
+        self.matrix = Matrix::default()
+            .with_file("test.yaml", &format!("date: 2026-11-01\n{sections}"))
+            .unwrap();
         self
     }
 
@@ -163,8 +192,14 @@ impl Given {
             "metadata": {"name": name},
             "spec": spec,
         });
-        let base = Base { name: name.to_owned(), value };
-        let document = overlay::merge(RULES, &[base], &[], &[]).unwrap().documents.remove(0);
+        let base = Base {
+            name: name.to_owned(),
+            value,
+        };
+        let document = overlay::merge(RULES, &[base], &[], &[])
+            .unwrap()
+            .documents
+            .remove(0);
         let effective = overlay::effective(RULES, &document);
         self.documents.push(Rendered {
             name: name.to_owned(),
@@ -176,7 +211,11 @@ impl Given {
     }
 
     pub(super) fn run(&self, run: fn(&Before<'_>) -> Outcome) -> Outcome {
-        run(&Before {
+        self.with(run)
+    }
+
+    pub(super) fn with<T>(&self, look: impl FnOnce(&Before<'_>) -> T) -> T {
+        look(&Before {
             plan: &self.plan,
             documents: &self.documents,
             facts: &self.facts,
@@ -193,7 +232,7 @@ fn plan(tag: &str) -> Plan {
         key: None,
         revision: None,
         namespace: "istio-system".to_owned(),
-        template: Template::default(),
+        template: Template::Preset("default".to_owned()),
         platform: None,
         gloo_mesh: None,
         features: Vec::new(),
