@@ -13,6 +13,7 @@ use crate::options::Options;
 use crate::render::Rendered;
 use crate::report::{self, Report};
 use crate::sys::cluster::{Cluster, KubeTarget};
+use crate::sys::signal;
 use crate::ui::{ConfirmError, Event, Ui};
 
 pub mod apply;
@@ -56,6 +57,20 @@ impl Session<'_> {
             kubernetes: None,
         });
         Ok(cluster)
+    }
+
+    /// Gathers what the Before checks look at.
+    pub fn gather(
+        &self,
+        cluster: &Cluster,
+        istioctl: Fact<Istioctl>,
+        namespace: &str,
+    ) -> Result<facts::Before, Failure> {
+        let facts = facts::before(cluster, istioctl, namespace);
+        if signal::interrupted() {
+            return Err(Failure::message(Exit::Interrupted, "interrupted: nothing was changed"));
+        }
+        Ok(facts)
     }
 
     /// Puts the plan into the report and on the screen.
@@ -110,7 +125,7 @@ impl Install<'_> {
         session.report.documents = documents(&prepared.manifest.documents, &actions);
         session.ui.event(&Event::Stage("Asking the cluster".to_owned()));
         let cluster = session.connect()?;
-        let facts = facts::Before { istioctl: client, ..facts::before(&cluster)? };
+        let facts = session.gather(&cluster, client, &prepared.plan.namespace)?;
         session.check(&prepared, &facts);
         if session.report.failed() {
             return Ok(Exit::Findings);

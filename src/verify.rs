@@ -7,6 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::facts::{self, ControlPlane, Manager, Record};
 use crate::install::{Session, prove};
 use crate::istio::ImageTag;
+use crate::plan::DEFAULT_NAMESPACE;
 use crate::sys::cluster::Cluster;
 
 /// What to verify.
@@ -25,9 +26,10 @@ impl Verify {
     /// Judges what runs. The report holds what was seen.
     pub fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
         let cluster = session.connect()?;
-        let (planes, records) = facts::installed(&cluster)?;
+        let (planes, records) = facts::installed(&cluster, self.namespace.as_deref())?;
         let expected = self.expected(session, &cluster, &planes, &records)?;
-        prove::running(session, &cluster, &expected, Scope::Everything)
+        let namespace = self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
+        prove::running(session, &cluster, &expected, Scope::Everything, namespace)
     }
 
     fn expected(

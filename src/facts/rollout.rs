@@ -8,20 +8,8 @@ use std::time::Duration;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
 
-use super::control_plane::{REVISION, control_planes};
-use super::record::records;
-use super::{ControlPlane, Record};
+use super::control_plane::REVISION;
 use crate::sys::cluster::{Cluster, Result, Session, Watched};
-
-/// The control planes there are, and the records of installs.
-pub fn installed(
-    cluster: &Cluster,
-) -> Result<(Vec<ControlPlane>, Vec<std::result::Result<Record, String>>)> {
-    cluster.run(async |session| {
-        let (planes, records) = futures::join!(control_planes(session), records(session));
-        Ok((planes?, records?))
-    })?
-}
 
 /// Waits for the Deployments, `(namespace, name)`, to run their newest pods and no others.
 ///

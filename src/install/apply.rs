@@ -91,19 +91,12 @@ fn record(
         data: session.report.data.iter().map(|file| (file.name.clone(), file.date.clone())).collect(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    if let Err(why) = kept(cluster, &record, &plan.namespace) {
+    if let Err(error) = facts::write_record(cluster, &plan.namespace, &record) {
         session.ui.event(&Event::Warning(format!(
-            "the record of this install could not be written: {why}; `verify` and `upgrade` will judge by istiod's own tag"
+            "the record of this install could not be written: {error}; `verify` and `upgrade` will judge by istiod's own tag"
         )));
     }
     Ok(())
-}
-
-fn kept(cluster: &Cluster, record: &facts::Record, namespace: &str) -> Result<(), String> {
-    let (planes, _) = facts::installed(cluster).map_err(|error| error.to_string())?;
-    let ours = |plane: &&facts::ControlPlane| plane.namespace == namespace && plane.revision == record.revision;
-    let plane = planes.iter().find(ours).ok_or("no istiod of this revision was found")?;
-    facts::keep(cluster, record, plane).map_err(|error| error.to_string())
 }
 
 /// Adds to a failure what the cluster says of it, what is in place, and how to go on.
@@ -116,8 +109,8 @@ fn explained(
 ) -> Failure {
     let mut failure = failure;
     if !signal::interrupted() {
-        let causes = prepared.namespaces().into_iter().filter_map(|namespace| facts::causes(cluster, &namespace, &[]).ok());
-        failure.hints.extend(causes.flatten().map(|cause| format!("the cluster says: {cause}")));
+        let causes = facts::causes(cluster, &prepared.namespaces());
+        failure.hints.extend(causes.into_iter().map(|cause| format!("the cluster says: {cause}")));
     }
     let place = if in_place.is_empty() { "nothing was finished".to_owned() } else { format!("in place: {}", in_place.join(", ")) };
     failure.hints.push(format!("{place}; stopped at: {failed}"));
