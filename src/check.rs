@@ -3,22 +3,42 @@
 //! A check is one file here with its page beside it, and one line in [`CHECKS`]. Its id is the file
 //! name in kebab-case. Severities are changed in `policy` and nowhere else: a check never knows.
 
+mod build_change;
 mod control_plane;
 mod control_plane_fips;
 mod crds;
 mod data_plane_fips;
+mod data_plane_skew;
+mod default_revision;
+mod distroless_exec;
+mod distroless_twice;
+mod document_names;
+mod documents_agree;
 mod evidence;
 mod expectation;
 mod fips;
 mod gateways;
+mod hpa_target;
 mod injection;
+mod istioctl_version;
+mod manager;
+mod namespace_alone;
+mod node_architecture;
+mod nodes;
 mod pending;
+mod permissions;
+mod pod_security;
 mod pods_ready;
 mod policy;
+mod privileged_ports;
 mod proxies;
+mod record;
 mod revision_tags;
 mod uninjected;
+mod upgrade_skew;
+mod walk;
 mod webhooks;
+mod webhooks_left;
 #[cfg(test)]
 mod support;
 
@@ -37,6 +57,25 @@ use crate::report::{CheckResult, Finding, Phase, Skipped, Status};
 
 /// Every check in the order it is shown: the order of a person's way.
 pub const CHECKS: &[Check] = &[
+    istioctl_version::CHECK,
+    nodes::CHECK,
+    node_architecture::CHECK,
+    pod_security::CHECK,
+    permissions::CHECK,
+    documents_agree::CHECK,
+    document_names::CHECK,
+    distroless_twice::CHECK,
+    distroless_exec::CHECK,
+    hpa_target::CHECK,
+    namespace_alone::CHECK,
+    privileged_ports::CHECK,
+    manager::CHECK,
+    upgrade_skew::CHECK,
+    data_plane_skew::CHECK,
+    build_change::CHECK,
+    record::CHECK,
+    webhooks_left::CHECK,
+    default_revision::CHECK,
     control_plane::CHECK,
     crds::CHECK,
     webhooks::CHECK,
@@ -58,6 +97,13 @@ pub struct Before<'a> {
     pub matrix: &'a Matrix,
     /// The day that end of life is judged for.
     pub today: Date,
+}
+
+impl Before<'_> {
+    /// The planned revision as objects carry it.
+    fn revision(&self) -> &str {
+        self.plan.revision.as_ref().map_or("default", crate::options::Revision::as_str)
+    }
 }
 
 /// What an After check looks at.
@@ -193,7 +239,8 @@ mod tests {
     use super::*;
 
     /// Files in `src/check` that are no checks.
-    const HELPERS: [&str; 6] = ["evidence", "expectation", "pending", "policy", "fips", "support"];
+    const HELPERS: [&str; 7] =
+        ["evidence", "expectation", "fips", "pending", "policy", "support", "walk"];
 
     fn files(extension: &str) -> BTreeSet<String> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check");

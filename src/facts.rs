@@ -5,7 +5,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::istio::{ClientVersion, ImageTag, KubeVersion, Minor};
+use crate::istio::client::ClientVersion;
+use crate::istio::tag::ImageTag;
+use crate::istio::version::{KubeVersion, Minor};
+use crate::report::PodRow;
+use crate::sys::cluster::ClusterError;
+
+mod after;
+mod before;
+mod causes;
+mod census;
+mod control_plane;
+mod injected;
+mod istioctl;
+mod permission;
+mod platform;
+mod record;
+mod webhook;
+
+pub use after::after;
+pub use before::before;
+pub use causes::causes;
+pub use istioctl::istioctl;
+pub use record::keep;
 
 /// Something about the outside, or why it is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +44,15 @@ impl<T> Fact<T> {
         match self {
             Fact::Known(value) => Some(value),
             Fact::Unknown(_) | Fact::NotAsked(_) => None,
+        }
+    }
+}
+
+impl<T> From<Result<T, ClusterError>> for Fact<T> {
+    fn from(answer: Result<T, ClusterError>) -> Self {
+        match answer {
+            Ok(value) => Fact::Known(value),
+            Err(error) => Fact::Unknown(error.to_string()),
         }
     }
 }
@@ -120,6 +151,21 @@ pub enum WebhookKind {
     Validating,
 }
 
+/// A revision tag: a second name of a revision that namespaces and pods may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RevisionTag {
+    pub tag: String,
+    pub revision: String,
+    pub form: TagForm,
+}
+
+/// What makes the tag: newer Istio writes both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TagForm {
+    Webhook,
+    Service,
+}
+
 /// A namespace, as far as injection and admission need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespace {
@@ -161,6 +207,7 @@ pub struct Before {
     pub permissions: Fact<Vec<Permission>>,
     pub control_planes: Fact<Vec<ControlPlane>>,
     pub webhooks: Fact<Vec<Webhook>>,
+    pub tags: Fact<Vec<RevisionTag>>,
     pub namespaces: Fact<Vec<Namespace>>,
     /// Bundle version of the Gateway API CRDs, where they are.
     pub gateway_api: Fact<Option<String>>,
@@ -189,13 +236,13 @@ pub enum Role {
 pub enum SelfReport {
     /// `fips_mode` 1, or a Go version with the boringcrypto experiment.
     Fips(String),
-    /// `fips_mode` 0, or a plain Go version.
+    /// `fips_mode` 0, or a plain Go version of before Go had a module of its own.
     Standard(String),
-    /// Read, and it says nothing of it.
+    /// Read, and it says nothing of it: a build with Go's own module has a plain Go version too.
     Silent(String),
     /// Could not be read.
     Unreadable(String),
-    /// Not needed: no FIPS is expected there.
+    /// Not needed: no FIPS is expected there, or the pod does not run.
     NotAsked,
 }
 
@@ -245,7 +292,7 @@ pub struct Census {
     /// Pods that vanished while being read.
     pub gone: u64,
     /// Control plane and gateway pods, as `kubectl get pods` shows them.
-    pub rows: Vec<crate::report::PodRow>,
+    pub rows: Vec<PodRow>,
     /// Every pod that was listed.
     pub seen: u64,
 }
@@ -265,6 +312,7 @@ pub struct After {
     pub cluster: Fact<ClusterFact>,
     pub control_planes: Fact<Vec<ControlPlane>>,
     pub webhooks: Fact<Vec<Webhook>>,
+    pub tags: Fact<Vec<RevisionTag>>,
     pub namespaces: Fact<Vec<Namespace>>,
     /// Names of the Istio CRDs that are established, and those that are not.
     pub crds: Fact<BTreeMap<String, bool>>,

@@ -43,3 +43,13 @@ pub mod client;
 pub mod hub;
 
 pub mod capability;
+
+pub mod matrix;
+
+pub use capability::Capability;
+pub use client::ClientVersion;
+pub use flavor::{Distribution, Fips, Flavor};
+pub use hub::{Hub, HubError, RepoKey, mask};
+pub use matrix::*;
+pub use tag::{ImageTag, Rebuild, Request, TagError};
+pub use version::{IstioVersion, KubeVersion, Minor};

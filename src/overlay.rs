@@ -119,6 +119,16 @@ pub struct Document {
     origins: Vec<(String, Origin)>,
 }
 
+impl Document {
+    /// Its `metadata.name`, empty without one.
+    pub fn name(&self) -> &str {
+        self.value
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+}
+
 /// What [`merge`] gives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Merged {

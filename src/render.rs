@@ -95,6 +95,12 @@ fn settle(plan: &Plan, options: &Options, document: &mut Value) {
         }
         _ => {}
     }
+    for path in [&["spec", "tag"][..], &["spec", "values", "global", "tag"][..]] {
+        let old = place(document, path).and_then(Value::as_str);
+        if old.is_some() && old == options.supersedes.as_deref() {
+            put(document, path, &plan.tag.to_string());
+        }
+    }
     let placeholder = |hub: &Value| hub.as_str().is_some_and(|hub| hub.parse::<Hub>().is_err());
     for path in [&["spec", "hub"][..], &["spec", "values", "global", "hub"][..]] {
         if place(document, path).is_some_and(placeholder) {

@@ -147,6 +147,8 @@ capabilities! {
     AmbientProfile = "ambient-profile",
     /// profile `ambient` sets the variant distroless by itself.
     AmbientIsDistroless = "ambient-is-distroless",
+    /// profile `ambient` does so by `values.global.variant`, which can be emptied.
+    AmbientGlobalVariant = "ambient-global-variant",
     /// profile `openshift`
     OpenshiftProfile = "openshift-profile",
     /// profile `openshift-ambient`

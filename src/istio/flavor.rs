@@ -77,7 +77,8 @@ impl Flavor {
 
     /// The suffix of the tag: `-solo-fips-distroless`, empty for the plain build.
     pub fn suffix(self) -> String {
-        self.words().fold(String::new(), |suffix, word| format!("{suffix}-{word}"))
+        self.words()
+            .fold(String::new(), |suffix, word| format!("{suffix}-{word}"))
     }
 
     pub(super) fn words(self) -> impl Iterator<Item = Word> {

@@ -1,0 +1,124 @@
+//! Every place of the documents that an image can come from names the planned build.
+
+use super::expectation::Image;
+use super::{Before, Check, Outcome, Run};
+use crate::istio::mask;
+use crate::overlay::{Decides, Place};
+use crate::plan::Plan;
+use crate::render::Rendered;
+use crate::report::Finding;
+
+pub(super) const CHECK: Check = Check {
+    id: "documents-agree",
+    title: "the documents ask for the planned hub and tag everywhere",
+    category: "documents",
+    run: Run::Before(run),
+    page: include_str!("documents_agree.md"),
+};
+
+/// Images of the mesh; any other image is the user's own.
+const COMPONENTS: [&str; 5] = ["pilot", "proxyv2", "install-cni", "ztunnel", "operator"];
+
+fn run(before: &Before<'_>) -> Outcome {
+    if before.documents.is_empty() {
+        return Outcome::NotChecked("no documents".to_owned());
+    }
+    let findings = before.documents.iter().flat_map(|document| {
+        let places = document.effective.places.iter().filter(|place| place.ignored.is_none());
+        let wrong = places.filter_map(|place| judge(before.plan, document, place));
+        silent(before.plan, document).into_iter().chain(wrong).collect::<Vec<_>>()
+    });
+    let places: usize = before.documents.iter().map(|document| document.effective.places.len()).sum();
+    Outcome::of(findings.collect(), format!("{places} places"))
+}
+
+/// Hub or tag that the document leaves to istioctl, which has its own.
+fn silent(plan: &Plan, document: &Rendered) -> Vec<Finding> {
+    let said = [("hub", &document.effective.hub, plan.hub.to_string()), ("tag", &document.effective.tag, plan.tag.to_string())];
+    let unsaid = said.into_iter().filter(|(_, value, _)| value.is_none());
+    unsaid
+        .map(|(what, _, wanted)| {
+            Finding::error(format!("names no {what}, so istioctl takes its own"))
+                .subject(format!("document {}", document.name))
+                .wanted(masked(plan, &wanted))
+                .fix(format!("set spec.{what}"))
+        })
+        .collect()
+}
+
+fn judge(plan: &Plan, document: &Rendered, place: &Place) -> Option<Finding> {
+    let value = place.value.as_str();
+    let (hub, tag) = (plan.hub.as_str(), plan.tag.to_string());
+    let wanted = match place.decides {
+        Decides::Hub if value != hub => hub.to_owned(),
+        Decides::Tag if !same_tag(plan, document, value) => tag,
+        Decides::Image => return image(plan, document, place),
+        Decides::Hub | Decides::Tag | Decides::Variant => return None,
+    };
+    Some(finding(plan, document, place, &wanted))
+}
+
+/// The planned tag, or what becomes it with the variant of the document.
+fn same_tag(plan: &Plan, document: &Rendered, tag: &str) -> bool {
+    let planned = plan.tag.to_string();
+    let variant = document.effective.variant.as_deref().filter(|variant| !variant.is_empty());
+    tag == planned || variant.is_some_and(|variant| format!("{tag}-{variant}") == planned)
+}
+
+/// A whole reference of a mesh image; a bare name is composed with hub and tag, so it agrees.
+fn image(plan: &Plan, document: &Rendered, place: &Place) -> Option<Finding> {
+    let read = Image::read(&place.value);
+    let name = place.value.rsplit('/').next()?.split([':', '@']).next()?;
+    let whole = place.value.contains('/') || read.tag.is_some() || place.value.contains('@');
+    if !whole || !COMPONENTS.contains(&name) {
+        return None;
+    }
+    let agrees = read.hub == plan.hub.as_str() && read.tag.is_some_and(|tag| same_tag(plan, document, tag));
+    (!agrees).then(|| finding(plan, document, place, &plan.hub.image(name, &plan.tag)))
+}
+
+fn finding(plan: &Plan, document: &Rendered, place: &Place, wanted: &str) -> Finding {
+    Finding::error(format!("{} asks for another build than planned", place.path))
+        .subject(format!("{}, document {}", place.origin, document.name))
+        .found(masked(plan, &place.value))
+        .wanted(masked(plan, wanted))
+        .why("a mesh of mixed builds is what a plan exists to prevent")
+        .fix("leave the value away, or plan it: give it by --istio and --hub")
+}
+
+fn masked(plan: &Plan, text: &str) -> String {
+    mask(text, plan.key.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{Given, found, passed};
+
+    #[test]
+    fn every_place_counts() {
+        for (spec, words) in [
+            ("{hub: r.io/istio, tag: 1.31.0-solo-fips}", ""),
+            ("{tag: 1.31.0-solo-fips}", "names no hub"),
+            ("{hub: r.io/istio}", "names no tag"),
+            ("{hub: r.io/istio, tag: 1.31.0-solo-fips, values: {global: {hub: r.io/other}}}", "values.global.hub"),
+            ("{hub: r.io/istio, tag: 1.31.0-solo}", "spec.tag"),
+            ("{hub: r.io/istio, tag: 1.31.0-solo-fips, values: {pilot: {image: 'x.io/a/pilot:1.31.0'}}}", "pilot.image"),
+            ("{hub: r.io/istio, tag: 1.31.0-solo-fips, values: {pilot: {image: pilot}}}", ""),
+            ("{hub: r.io/istio, tag: 1.31.0-solo-fips, components: {pilot: {tag: 1.30.0}}}", "components.pilot.tag"),
+        ] {
+            let outcome = Given::tag("1.31.0-solo-fips").document("one", spec).run(run);
+            assert!(
+                if words.is_empty() { passed(&outcome) } else { found(&outcome, words) },
+                "{spec}: {outcome:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_tag_that_the_variant_completes_agrees() {
+        let spec = "{hub: r.io/istio, tag: 1.31.0-solo-fips, values: {global: {variant: distroless}}}";
+        let outcome = Given::tag("1.31.0-solo-fips-distroless").document("one", spec).run(run);
+        assert!(passed(&outcome), "{outcome:?}");
+    }
+}

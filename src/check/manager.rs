@@ -1,0 +1,74 @@
+//! The control plane that would be changed belongs to istioctl.
+
+use super::{Before, Check, Outcome, Run};
+use crate::facts::{ControlPlane, Manager};
+use crate::report::Finding;
+
+pub(super) const CHECK: Check = Check {
+    id: "manager",
+    title: "nobody else looks after this revision",
+    category: "mesh in place",
+    run: Run::Before(run),
+    page: include_str!("manager.md"),
+};
+
+fn run(before: &Before<'_>) -> Outcome {
+    before.facts.control_planes.judge(|planes| {
+        let findings = planes.iter().filter_map(|plane| judge(before, plane)).collect();
+        Outcome::of(findings, if planes.is_empty() { "no mesh yet" } else { "istioctl's own" })
+    })
+}
+
+fn judge(before: &Before<'_>, plane: &ControlPlane) -> Option<Finding> {
+    let ours = plane.revision == before.revision() && plane.namespace == before.plan.namespace;
+    let place = format!("Deployment {}/{}", plane.namespace, plane.name);
+    let owner = match &plane.manager {
+        Manager::Istioctl { .. } => return None,
+        Manager::Helm { release } => format!("Helm, release {release}"),
+        Manager::Operator { name } => format!("the operator {name}"),
+        Manager::Unknown if ours => {
+            let unknown = Finding::warning("nothing says who looks after this control plane")
+                .subject(place)
+                .why("istioctl would take it over; whoever installed it may take it back")
+                .fix("install beside it with a revision of your own: -r NAME");
+            return Some(unknown);
+        }
+        Manager::Unknown => return None,
+    };
+    if !ours {
+        return Some(Finding::info(format!("is looked after by {owner}; it stays untouched")).subject(place));
+    }
+    let finding = Finding::error(format!("is looked after by {owner}"))
+        .subject(place)
+        .found(format!("revision {}", plane.revision))
+        .wanted("a control plane of istioctl's, or none")
+        .why("two managers overwrite each other's objects")
+        .fix("install beside it with a revision of your own: -r NAME; or let its manager do the upgrade");
+    Some(finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{Given, control_plane, found, passed};
+    use crate::facts::Fact;
+
+    #[test]
+    fn another_manager_of_the_same_revision_is_an_error() {
+        let helm = || Manager::Helm { release: "istiod".into() };
+        for (revision, manager, words) in [
+            ("default", Manager::Istioctl { owner: "x".into() }, ""),
+            ("default", helm(), "is looked after by Helm, release istiod"),
+            ("theirs", helm(), "stays untouched"),
+            ("default", Manager::Operator { name: "sail".into() }, "the operator sail"),
+            ("default", Manager::Unknown, "nothing says"),
+            ("theirs", Manager::Unknown, ""),
+        ] {
+            let mut given = Given::tag("1.31.0");
+            given.facts.control_planes =
+                Fact::Known(vec![ControlPlane { manager: manager.clone(), ..control_plane(revision, "1.31.0") }]);
+            let outcome = given.run(run);
+            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{revision} {manager:?}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `spec.namespace` never stands alone.
+
+use super::{Before, Check, Outcome, Run};
+use crate::render::Rendered;
+use crate::report::Finding;
+
+pub(super) const CHECK: Check = Check {
+    id: "namespace-alone",
+    title: "the namespace is said in all its places",
+    category: "documents",
+    run: Run::Before(run),
+    page: include_str!("namespace_alone.md"),
+};
+
+fn run(before: &Before<'_>) -> Outcome {
+    let findings = before.documents.iter().filter_map(alone);
+    Outcome::of(findings.collect(), format!("namespace {}", before.plan.namespace))
+}
+
+fn alone(document: &Rendered) -> Option<Finding> {
+    let spec = &document.value["spec"];
+    let said = spec["namespace"].as_str()?;
+    let real = spec["values"]["global"]["istioNamespace"].as_str();
+    (real != Some(said)).then(|| {
+        Finding::error("spec.namespace alone does not move the mesh")
+            .subject(format!("document {}", document.name))
+            .found(format!("spec.namespace: {said}, values.global.istioNamespace: {}", real.unwrap_or("not set")))
+            .why("older installers then spread the objects over two namespaces, newer ones ignore it")
+            .fix(format!("give -i {said}, which sets all places"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{Given, found, passed};
+
+    #[test]
+    fn the_place_that_counts_must_agree() {
+        for (spec, words) in [
+            ("{}", ""),
+            ("{namespace: a, values: {global: {istioNamespace: a}}}", ""),
+            ("{namespace: a}", "does not move"),
+            ("{namespace: a, values: {global: {istioNamespace: b}}}", "does not move"),
+        ] {
+            let outcome = Given::tag("1.31.0").document("one", spec).run(run);
+            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{spec}");
+        }
+    }
+}

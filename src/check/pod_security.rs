@@ -1,0 +1,112 @@
+//! Pod security standards that would refuse what injection adds, or the CNI agent.
+
+use serde_json::Value;
+
+use super::{Before, Check, Outcome, Run};
+use crate::facts::Namespace;
+use crate::report::Finding;
+
+pub(super) const CHECK: Check = Check {
+    id: "pod-security",
+    title: "pod security lets the mesh start",
+    category: "kubernetes",
+    run: Run::Before(run),
+    page: include_str!("pod_security.md"),
+};
+
+/// Levels that refuse NET_ADMIN and host paths.
+const REFUSING: [&str; 2] = ["baseline", "restricted"];
+
+fn run(before: &Before<'_>) -> Outcome {
+    before.facts.namespaces.judge(|namespaces| {
+        let cni = before.documents.iter().find_map(|document| cni(&document.value, &before.plan.namespace));
+        let refusing = namespaces.iter().filter_map(|namespace| Some((namespace, refuses(namespace)?)));
+        let findings = match &cni {
+            Some(home) => refusing
+                .filter(|(namespace, _)| namespace.name == *home)
+                .map(|(namespace, level)| agent(namespace, level))
+                .collect(),
+            None => refusing
+                .filter(|(namespace, _)| namespace.injection.is_some())
+                .map(|(namespace, level)| init(namespace, level))
+                .collect(),
+        };
+        Outcome::of(findings, format!("{} namespaces", namespaces.len()))
+    })
+}
+
+fn refuses(namespace: &Namespace) -> Option<&str> {
+    namespace.enforce.as_deref().filter(|level| REFUSING.contains(level))
+}
+
+fn init(namespace: &Namespace, level: &str) -> Finding {
+    Finding::error("new pods would be refused: istio-init needs NET_ADMIN and NET_RAW")
+        .subject(format!("namespace {}", namespace.name))
+        .found(format!("pod-security.kubernetes.io/enforce={level}"))
+        .wanted("the CNI agent, which needs nothing in the pod, or the level privileged")
+        .fix("enable the CNI: --set components.cni.enabled=true")
+}
+
+fn agent(namespace: &Namespace, level: &str) -> Finding {
+    Finding::error("the CNI agent would be refused: it mounts directories of the node")
+        .subject(format!("namespace {}", namespace.name))
+        .found(format!("pod-security.kubernetes.io/enforce={level}"))
+        .wanted("pod-security.kubernetes.io/enforce=privileged")
+        .command(format!(
+            "kubectl label namespace {} pod-security.kubernetes.io/enforce=privileged --overwrite",
+            namespace.name
+        ))
+}
+
+/// The namespace of the CNI agent, where the document has one.
+fn cni(document: &Value, control_plane: &str) -> Option<String> {
+    let spec = &document["spec"];
+    let component = &spec["components"]["cni"];
+    let profile = spec["profile"].as_str().unwrap_or_default();
+    let on = component["enabled"].as_bool().unwrap_or_else(|| {
+        profile.contains("ambient")
+            || profile == "openshift"
+            || spec["values"]["pilot"]["cni"]["enabled"] == true
+            || spec["values"]["istio_cni"]["enabled"] == true
+    });
+    let own = component["namespace"].as_str().map(str::to_owned);
+    let usual = if profile.starts_with("openshift") { "kube-system" } else { control_plane };
+    on.then(|| own.unwrap_or_else(|| usual.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{Given, found, namespace, passed};
+    use crate::facts::Fact;
+
+    fn outcome(spec: &str, name: &str, injection: Option<&str>, enforce: &str) -> Outcome {
+        let mut given = Given::tag("1.31.0").document("one", spec);
+        given.facts.namespaces =
+            Fact::Known(vec![Namespace { enforce: Some(enforce.into()), ..namespace(name, injection) }]);
+        given.run(run)
+    }
+
+    #[test]
+    fn injection_and_the_agent_need_their_level() {
+        let cni = "{components: {cni: {enabled: true}}}";
+        for (spec, name, injection, enforce, words) in [
+            ("{}", "a", Some("default"), "restricted", "istio-init"),
+            ("{}", "a", Some("default"), "baseline", "istio-init"),
+            ("{}", "a", Some("default"), "privileged", ""),
+            ("{}", "a", None, "restricted", ""),
+            (cni, "a", Some("default"), "restricted", ""),
+            (cni, "istio-system", None, "baseline", "CNI agent"),
+            ("{profile: openshift}", "kube-system", None, "baseline", "CNI agent"),
+            ("{profile: ambient}", "istio-system", None, "restricted", "CNI agent"),
+            ("{profile: ambient, components: {cni: {enabled: false}}}", "a", Some("x"), "restricted", "istio-init"),
+            ("{values: {pilot: {cni: {enabled: true}}}}", "a", Some("x"), "restricted", ""),
+        ] {
+            let outcome = outcome(spec, name, injection, enforce);
+            assert!(
+                if words.is_empty() { passed(&outcome) } else { found(&outcome, words) },
+                "{spec} {name} {enforce}: {outcome:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A gateway that does not run as root listens above 1023.
+
+use serde_json::Value;
+
+use super::walk::walk;
+use super::{Before, Check, Outcome, Run};
+use crate::render::Rendered;
+use crate::report::Finding;
+
+pub(super) const CHECK: Check = Check {
+    id: "privileged-ports",
+    title: "gateways listen on ports that need no root",
+    category: "documents",
+    run: Run::Before(run),
+    page: include_str!("privileged_ports.md"),
+};
+
+const FIRST_FREE: u64 = 1024;
+
+fn run(before: &Before<'_>) -> Outcome {
+    let mut findings = Vec::new();
+    for document in before.documents.iter().filter(|document| !as_root(document)) {
+        walk(&document.value, &mut |path, value| {
+            let gateway = path.contains("Gateways[") && path.ends_with(".k8s.service.ports");
+            let ports = value.as_array().filter(|_| gateway);
+            findings.extend(ports.into_iter().flatten().filter_map(|port| finding(path, port, document)));
+        });
+    }
+    Outcome::of(findings, "every target port is above 1023")
+}
+
+fn as_root(document: &Rendered) -> bool {
+    let gateways = &document.value["spec"]["values"]["gateways"];
+    gateways.as_object().is_some_and(|gateways| gateways.values().any(|gateway| gateway["runAsRoot"] == true))
+}
+
+fn finding(path: &str, port: &Value, document: &Rendered) -> Option<Finding> {
+    let outside = port["port"].as_u64();
+    let target = match &port["targetPort"] {
+        Value::Null => outside,
+        Value::Number(number) => number.as_u64(),
+        _ => None,
+    }?;
+    (target < FIRST_FREE).then(|| {
+        let name = port["name"].as_str().unwrap_or("without a name");
+        Finding::error(format!("port {name} needs root: the gateway would listen on {target}"))
+            .subject(format!("document {}", document.name))
+            .found(path)
+            .wanted("a targetPort of 1024 or more")
+            .why("istioctl refuses the document")
+            .fix(format!("set targetPort: {} (the Service keeps its port)", target + 8000))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{Given, found, passed};
+
+    #[test]
+    fn low_target_ports_need_root() {
+        for (port, values, words) in [
+            ("{port: 80, targetPort: 8080}", "{}", ""),
+            ("{port: 15443}", "{}", ""),
+            ("{port: 80}", "{}", "listen on 80"),
+            ("{port: 443, targetPort: 443}", "{}", "listen on 443"),
+            ("{port: 80, targetPort: http}", "{}", ""),
+            ("{port: 80}", "{gateways: {istio-ingressgateway: {runAsRoot: true}}}", ""),
+        ] {
+            let spec = format!(
+                "{{values: {values}, components: {{ingressGateways: [{{name: x, k8s: {{service: {{ports: [{port}]}}}}}}]}}}}"
+            );
+            let outcome = Given::tag("1.31.0").document("one", &spec).run(run);
+            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{spec}: {outcome:?}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! In place one minor at a time, by a revision two, and never silently down.
+
+use super::{Before, Check, Outcome, Run};
+use crate::facts::ControlPlane;
+use crate::istio::ImageTag;
+use crate::report::Finding;
+
+pub(super) const CHECK: Check = Check {
+    id: "upgrade-skew",
+    title: "the step from what runs is a supported one",
+    category: "mesh in place",
+    run: Run::Before(run),
+    page: include_str!("upgrade_skew.md"),
+};
+
+/// Minors that an install in place may go up, and one beside it by a revision.
+const IN_PLACE: i64 = 1;
+const BESIDE: i64 = 2;
+
+fn run(before: &Before<'_>) -> Outcome {
+    before.facts.control_planes.judge(|planes| {
+        let own = planes.iter().filter(|plane| plane.revision == before.revision());
+        let findings: Vec<Finding> = match own.clone().next() {
+            Some(_) => own.flat_map(|plane| in_place(&before.plan.tag, plane)).collect(),
+            None => beside(&before.plan.tag, planes).into_iter().collect(),
+        };
+        let seen = if planes.is_empty() { "no mesh yet" } else { "within the rules" };
+        Outcome::of(findings, seen)
+    })
+}
+
+fn in_place(planned: &ImageTag, plane: &ControlPlane) -> Option<Finding> {
+    let finding = match &plane.tag {
+        Err(text) => Finding::warning("what runs has a tag that no rule can judge").found(text),
+        Ok(running) => step(planned, running)?.found(running.to_string()),
+    };
+    Some(finding.subject(format!("Deployment {}/{}", plane.namespace, plane.name)).wanted(planned.to_string()))
+}
+
+fn step(planned: &ImageTag, running: &ImageTag) -> Option<Finding> {
+    let up = planned.minor().above(running.minor());
+    let finding = match up {
+        Some(0) if planned.rebuild() < running.rebuild() => Finding::warning("this goes back to an older build")
+            .why("fixes of the newer one are lost"),
+        Some(0..=IN_PLACE) => return None,
+        Some(minors) if minors > IN_PLACE => Finding::error(format!("{minors} minors at once, in place"))
+            .why("Istio supports one minor at a time in place, two by a revision beside it")
+            .fix(format!("go to {} first, or install beside it with -r NAME", planned.minor().back(u32::try_from(minors - 1).unwrap_or(1)))),
+        Some(-1) => Finding::warning("this goes one minor back")
+            .why("that is the most that Istio supports, with the istioctl of the lower version"),
+        _ => Finding::error("this goes back further than Istio supports")
+            .why("one minor back is the most")
+            .fix("install beside it with -r NAME and move the workloads"),
+    };
+    Some(finding)
+}
+
+/// A new revision: judged by the newest control plane that is there.
+fn beside(planned: &ImageTag, planes: &[ControlPlane]) -> Option<Finding> {
+    let newest = planes.iter().filter_map(|plane| plane.tag.as_ref().ok()).max()?;
+    let minors = planned.minor().above(newest.minor())?;
+    (minors > BESIDE).then(|| {
+        Finding::warning(format!("{minors} minors above the mesh beside it"))
+            .found(newest.to_string())
+            .wanted(planned.to_string())
+            .why("moving workloads over more than two minors is neither tested nor recommended by Istio")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{Given, control_plane, found, passed};
+    use crate::facts::Fact;
+
+    #[test]
+    fn steps_are_judged_by_minor_and_build() {
+        for (running, revision, words) in [
+            ("1.31.0-solo", "default", ""),
+            ("1.30.5-solo", "default", ""),
+            ("1.29.0-solo", "default", "2 minors at once"),
+            ("1.32.0-solo", "default", "one minor back"),
+            ("1.33.0-solo", "default", "further than"),
+            ("1.31.2-solo", "default", "older build"),
+            ("1.31.0-patch1-solo", "default", "older build"),
+            ("custom", "default", "no rule can judge"),
+            ("1.29.0-solo", "old", ""),
+            ("1.28.0-solo", "old", "3 minors above"),
+        ] {
+            let mut given = Given::tag("1.31.0-solo");
+            given.facts.control_planes = Fact::Known(vec![control_plane(revision, running)]);
+            let outcome = given.run(run);
+            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{running}: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_without_a_mesh_passes() {
+        assert!(passed(&Given::tag("1.31.0").run(run)));
+    }
+}

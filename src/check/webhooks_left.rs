@@ -1,0 +1,71 @@
+//! Webhooks whose control plane is gone.
+
+use super::{Before, Check, Outcome, Run};
+use crate::facts::{ControlPlane, Fact, Webhook, WebhookKind};
+use crate::report::Finding;
+
+pub(super) const CHECK: Check = Check {
+    id: "webhooks-left",
+    title: "no webhook is left of a mesh that is gone",
+    category: "mesh in place",
+    run: Run::Before(run),
+    page: include_str!("webhooks_left.md"),
+};
+
+fn run(before: &Before<'_>) -> Outcome {
+    before.facts.webhooks.judge(|webhooks| {
+        before.facts.control_planes.judge(|planes| {
+            let left = webhooks.iter().filter(|hook| orphan(before, hook, planes));
+            Outcome::of(left.map(finding).collect(), format!("{} webhooks", webhooks.len()))
+        })
+    })
+}
+
+/// Live, without control plane and Service, and not about to be replaced.
+fn orphan(before: &Before<'_>, hook: &Webhook, planes: &[ControlPlane]) -> bool {
+    !hook.deactivated
+        && hook.revision != before.revision()
+        && hook.service_ready == Fact::Known(false)
+        && !planes.iter().any(|plane| plane.revision == hook.revision)
+}
+
+fn finding(hook: &Webhook) -> Finding {
+    let (kind, effect) = match hook.kind {
+        WebhookKind::Mutating => ("mutatingwebhookconfiguration", "pods in its namespaces"),
+        WebhookKind::Validating => ("validatingwebhookconfiguration", "changes of Istio's configuration"),
+    };
+    let finding = if hook.fail_closed {
+        Finding::error(format!("is left of a mesh that is gone, and refuses {effect}"))
+    } else {
+        Finding::warning("is left of a mesh that is gone")
+    };
+    finding
+        .subject(format!("{kind} {}", hook.name))
+        .found(format!("revision {}, whose istiod and Service are not there", hook.revision))
+        .command(format!("kubectl delete {kind} {}", hook.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{Given, control_plane, found, passed, webhook};
+
+    #[test]
+    fn only_orphans_are_found() {
+        let orphan = |revision: &str| Webhook { service_ready: Fact::Known(false), ..webhook(revision) };
+        for (hook, words) in [
+            (webhook("old"), ""),
+            (orphan("old"), "refuses pods"),
+            (Webhook { fail_closed: false, ..orphan("old") }, "is left of"),
+            (Webhook { deactivated: true, ..orphan("old") }, ""),
+            (orphan("default"), ""),
+            (orphan("there"), ""),
+        ] {
+            let mut given = Given::tag("1.31.0");
+            given.facts.control_planes = Fact::Known(vec![control_plane("there", "1.30.0")]);
+            given.facts.webhooks = Fact::Known(vec![hook]);
+            let outcome = given.run(run);
+            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{outcome:?}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Facts(after) → check(After) → report: what was proved of what runs, and how.
+
+use std::collections::BTreeMap;
+
+use super::Session;
+use super::prepare::Prepared;
+use crate::check::{self, Expectation, Scope, Source, Wanted};
+use crate::exit::{Exit, Failure};
+use crate::facts;
+use crate::sys::cluster::Cluster;
+use crate::ui::Event;
+
+/// Verifies what an install changed.
+pub fn installed(session: &mut Session<'_>, cluster: &Cluster, prepared: &Prepared) -> Result<Exit, Failure> {
+    let plan = &prepared.plan;
+    let wanted = Wanted {
+        hub: plan.hub.to_string(),
+        tag: plan.tag.clone(),
+        source: Source::Plan,
+        fips: plan.tag.flavor.is_fips(),
+    };
+    let expected = Expectation {
+        revisions: BTreeMap::from([(plan.revision_label().to_owned(), wanted)]),
+        gateways: prepared.gateways(),
+    };
+    let exit = running(session, cluster, &expected, Scope::Changed, &plan.namespace)?;
+    session.report.next.extend(next(prepared));
+    Ok(exit)
+}
+
+/// Gathers what runs and judges it.
+pub fn running(
+    session: &mut Session<'_>,
+    cluster: &Cluster,
+    expected: &Expectation,
+    scope: Scope,
+    namespace: &str,
+) -> Result<Exit, Failure> {
+    session.ui.event(&Event::Stage("Looking at what runs".to_owned()));
+    let fips: BTreeMap<&str, bool> =
+        expected.revisions.iter().map(|(revision, wanted)| (revision.as_str(), wanted.fips)).collect();
+    let facts = facts::after(cluster, &fips, namespace)?;
+    if let (Some(cluster), Some(seen)) = (&mut session.report.cluster, facts.cluster.known()) {
+        cluster.kubernetes = Some(seen.version.to_string());
+    }
+    let subject = check::After { expected, facts: &facts, scope };
+    let ran = check::after(&subject, session.policy);
+    session.report.checks.extend(ran.results);
+    session.report.skipped.extend(ran.skipped);
+    session.report.pending = check::pending(&subject);
+    if let Some(census) = facts.census.known() {
+        session.report.evidence = check::evidence(census, expected);
+        session.report.counts = check::counts(census, expected);
+        session.report.pods.clone_from(&census.rows);
+    }
+    session.ui.clear();
+    Ok(if session.report.failed() { Exit::Findings } else { Exit::Ok })
+}
+
+/// What a person does after an install.
+fn next(prepared: &Prepared) -> Vec<String> {
+    let revision = prepared.plan.revision_label();
+    let label = if revision == "default" {
+        "istio-injection=enabled".to_owned()
+    } else {
+        format!("istio.io/rev={revision}")
+    };
+    vec![
+        format!("kubectl label namespace NAMESPACE {label}   # its new pods get the proxy"),
+        "glooistio verify   # judges every proxy, strictly".to_owned(),
+    ]
+}

@@ -1,0 +1,300 @@
+//! What is known about builds, hubs and versions: dated claims with their sources, and the
+//! questions they answer. Pages contradict each other, so every claim is kept; see `claim::judge`.
+
+mod builds;
+mod capabilities;
+mod cells;
+mod claim;
+mod complete;
+mod features;
+mod gloo_mesh;
+mod hubs;
+mod issues;
+mod kubernetes;
+mod openshift;
+mod releases;
+mod show;
+
+use std::sync::LazyLock;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+pub use builds::{Build, DefaultBuild, Known, MissingBuild, Variety, VarietyRow};
+pub use capabilities::CapabilityRow;
+pub use cells::{Bound, CellError, Minors, Span, Spans, When};
+pub use claim::{Era, Evidence, Judgement, Level, Page, Quote, Row, Source};
+pub use complete::{Completed, CompletionError, Wanted};
+pub use features::{Feature, FeatureFinding, UnknownFeature};
+pub use gloo_mesh::{GlooMesh, Runs};
+pub use hubs::{HubChoice, HubJudgement, HubKind, HubOption, HubPattern, HubRow, KeyShape, NoHub};
+pub use issues::{Concern, Issue, IssueFinding, Setting};
+pub use kubernetes::{GatewayApi, KubernetesRange};
+pub use openshift::OpenShift;
+pub use releases::{Release, SupportWindow};
+pub use show::{Part, Table, UnknownPart};
+
+use claim::{claims, doubled, replace};
+
+/// The data that is part of the program, by file name.
+const BUILTIN: &[(&str, &str)] = &[
+    ("builds.yaml", include_str!("data/builds.yaml")),
+    ("hubs.yaml", include_str!("data/hubs.yaml")),
+    ("gloo-mesh.yaml", include_str!("data/gloo-mesh.yaml")),
+    (
+        "istio-kubernetes.yaml",
+        include_str!("data/istio-kubernetes.yaml"),
+    ),
+    ("openshift.yaml", include_str!("data/openshift.yaml")),
+    ("features.yaml", include_str!("data/features.yaml")),
+    ("known-issues.yaml", include_str!("data/known-issues.yaml")),
+    ("capabilities.yaml", include_str!("data/capabilities.yaml")),
+];
+
+/// Why a matrix file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MatrixError {
+    #[error("{place}: {message}")]
+    Parse { place: String, message: String },
+    #[error("{name}: {section} names `{key}` twice on the page {page}; keep one of them")]
+    Doubled {
+        name: String,
+        section: &'static str,
+        key: String,
+        page: String,
+    },
+}
+
+/// A file of data and the date up to which it is known to be right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DataDate {
+    pub file: String,
+    pub date: Date,
+    /// False for a file that the user gave.
+    pub builtin: bool,
+}
+
+macro_rules! sections {
+    ($($(#[$doc:meta])+ $field:ident / $name:literal: $row:ty,)+) => {
+        /// One file of data: a date, and any of the sections.
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            date: Date,
+            $(#[serde(rename = $name, default)] $field: Vec<Page<$row>>,)+
+        }
+
+        /// All that is known, as claims; the queries are the methods.
+        #[derive(Debug, Clone, Default)]
+        pub struct Matrix {
+            dates: Vec<DataDate>,
+            $($(#[$doc])+ $field: Vec<Page<$row>>,)+
+        }
+
+        impl Matrix {
+            fn extend(&mut self, file: File) {
+                $(self.$field.extend(file.$field);)+
+            }
+
+            /// The file's claims take the place of all that have the same keys.
+            fn replace(&mut self, file: File) {
+                $(replace(&mut self.$field, file.$field);)+
+            }
+        }
+
+        impl File {
+            fn doubled(&self) -> Option<(&'static str, String, String)> {
+                None$(.or_else(|| doubled(&self.$field).map(|(key, page)| ($name, key, page))))+
+            }
+        }
+    };
+}
+
+sections! {
+    /// Tags that were seen.
+    builds / "builds": Build,
+    /// Builds that are known not to exist.
+    missing / "missing": MissingBuild,
+    /// Which varieties are documented for which versions.
+    varieties / "varieties": VarietyRow,
+    /// What is taken when nobody says a version.
+    defaults / "default": DefaultBuild,
+    /// Hubs and what they hold.
+    hubs / "hubs": HubRow,
+    /// What repo keys look like, and who gives them.
+    keys / "repo-key": KeyShape,
+    /// Gloo Mesh × Istio × Kubernetes.
+    gloo_mesh / "gloo-mesh": GlooMesh,
+    /// Istio × Kubernetes.
+    kubernetes / "kubernetes": KubernetesRange,
+    /// Istio × Gateway API.
+    gateway_api / "gateway-api": GatewayApi,
+    /// When Istio's lines came and end.
+    releases / "releases": Release,
+    /// How many lines back the vendor patches.
+    support / "support": SupportWindow,
+    /// OpenShift → Kubernetes.
+    openshift / "openshift": OpenShift,
+    /// What a feature needs.
+    features / "features": Feature,
+    /// Known issues.
+    issues / "known-issues": Issue,
+    /// What a version can do.
+    capabilities / "capabilities": CapabilityRow,
+}
+
+static BUILTIN_MATRIX: LazyLock<Matrix> = LazyLock::new(|| {
+    let mut matrix = Matrix::default();
+    for (name, text) in BUILTIN {
+        #[expect(
+            clippy::expect_used,
+            reason = "embedded data; a test parses every file of it"
+        )]
+        let file = parse(name, text).expect("embedded data is valid");
+        matrix.date(name, file.date, true);
+        matrix.extend(file);
+    }
+    matrix
+});
+
+impl Matrix {
+    /// The data that is part of the program; parsed once.
+    pub fn builtin() -> &'static Self {
+        &BUILTIN_MATRIX
+    }
+
+    /// This matrix with the claims of a user's file in place of those with the same keys.
+    ///
+    /// `name` is what errors and reports call the file; its form is that of the built-in files.
+    pub fn with_file(&self, name: &str, text: &str) -> Result<Self, MatrixError> {
+        let file = parse(name, text)?;
+        if let Some((section, key, page)) = file.doubled() {
+            return Err(MatrixError::Doubled {
+                name: name.into(),
+                section,
+                key,
+                page,
+            });
+        }
+        let mut matrix = self.clone();
+        matrix.date(name, file.date, false);
+        matrix.replace(file);
+        Ok(matrix)
+    }
+
+    /// Every file of data with its date, for reports.
+    pub fn data_dates(&self) -> &[DataDate] {
+        &self.dates
+    }
+
+    /// The date of the newest file: how far this data looks.
+    pub fn date_of_data(&self) -> Option<Date> {
+        self.dates.iter().map(|file| file.date).max()
+    }
+
+    fn date(&mut self, file: &str, date: Date, builtin: bool) {
+        self.dates.push(DataDate {
+            file: file.into(),
+            date,
+            builtin,
+        });
+    }
+}
+
+fn parse(name: &str, text: &str) -> Result<File, MatrixError> {
+    serde_yaml::from_str(text).map_err(|error| {
+        let place = error.location().map_or_else(
+            || name.to_owned(),
+            |at| format!("{name}:{}:{}", at.line(), at.column()),
+        );
+        MatrixError::Parse {
+            place,
+            message: plain(&error),
+        }
+    })
+}
+
+/// The error without the place that the parser appends: it stands in front already.
+fn plain(error: &serde_yaml::Error) -> String {
+    let text = error.to_string();
+    let at = error
+        .location()
+        .map(|at| format!(" at line {} column {}", at.line(), at.column()));
+    at.and_then(|at| text.strip_suffix(&at).map(str::to_owned))
+        .unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_builtin_file_parses_and_names_nothing_twice() {
+        for (name, text) in BUILTIN {
+            let file = parse(name, text).unwrap();
+            assert_eq!(file.doubled(), None, "{name}");
+        }
+        assert_eq!(Matrix::builtin().data_dates().len(), BUILTIN.len());
+    }
+
+    #[test]
+    fn a_bad_value_names_file_line_and_column() {
+        let text = "date: 2026-01-01\nbuilds:\n  - source: mine\n    evidence: docs\n    page: {era: now}\n    order: 1\n    rows:\n      - {tag: 1.31.0-fips-solo}\n";
+        let error = Matrix::builtin()
+            .with_file("mine.yaml", text)
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("mine.yaml:8:15: "), "{error}");
+        assert!(
+            error.contains("`1.31.0-solo-fips`") && !error.contains(" at line "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_no_section_knows_is_refused() {
+        let table = [
+            ("date: 2026-01-01\nbuild: []\n", "unknown field `build`"),
+            ("builds: []\n", "missing field `date`"),
+            ("date: soon\n", "mine.yaml:1:7"),
+            ("date: 2026-01-01\ndate: 2026-01-02\n", "duplicate"),
+            (
+                "date: 2026-01-01\nbuilds:\n  - {source: '', evidence: docs, page: {era: x}, order: 1, rows: []}\n",
+                "source",
+            ),
+            (
+                "date: 2026-01-01\nbuilds:\n  - {source: x, evidence: rumour, page: {era: x}, order: 1, rows: []}\n",
+                "rumour",
+            ),
+        ];
+        for (text, hint) in table {
+            let error = Matrix::builtin()
+                .with_file("mine.yaml", text)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(hint), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_users_file_replaces_by_key_and_is_named() {
+        let text = "date: 2027-01-01\nopenshift:\n  - source: mine\n    evidence: docs\n    page: {era: now}\n    order: 1\n    rows:\n      - {openshift: 4.8, kubernetes: 1.99}\n";
+        let matrix = Matrix::builtin().with_file("mine.yaml", text).unwrap();
+        let minor = |text: &str| text.parse().unwrap();
+        assert_eq!(matrix.openshift(minor("4.8")).unwrap().0, minor("1.99"));
+        assert_eq!(matrix.openshift(minor("4.9")).unwrap().0, minor("1.22"));
+        let last = matrix.data_dates().last().unwrap();
+        assert_eq!((last.file.as_str(), last.builtin), ("mine.yaml", false));
+        assert_eq!(matrix.date_of_data(), Some(last.date));
+    }
+
+    #[test]
+    fn a_key_named_twice_on_one_page_is_refused() {
+        let text = "date: 2027-01-01\nopenshift:\n  - source: mine\n    evidence: docs\n    page: {era: now}\n    order: 1\n    rows:\n      - {openshift: 4.8, kubernetes: 1.21}\n      - {openshift: 4.8, kubernetes: 1.22}\n";
+        let error = Matrix::builtin()
+            .with_file("mine.yaml", text)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("openshift names `4.8` twice"), "{error}");
+    }
+}

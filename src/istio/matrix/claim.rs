@@ -1,0 +1,355 @@
+//! Claims: a row of a page, with where it was read and how far that can be trusted.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// How something is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// Documentation, source or release notes of those who build it.
+    Docs,
+    /// A workshop, script or configuration that the vendor runs.
+    Workshop,
+    /// Somebody else uses it.
+    User,
+    /// Somebody else's summary of the documentation.
+    SecondHand,
+    /// Seen as a bare version string: no proof of an image.
+    Bare,
+    /// Concluded from other claims.
+    Derived,
+}
+
+impl Evidence {
+    /// Whether a claim of this kind can be an error by itself.
+    pub const fn can_refuse(self) -> bool {
+        matches!(self, Self::Docs | Self::Workshop | Self::User)
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Docs => "docs",
+            Self::Workshop => "workshop",
+            Self::User => "user",
+            Self::SecondHand => "second-hand",
+            Self::Bare => "bare",
+            Self::Derived => "derived",
+        }
+    }
+}
+
+/// Where a claim was read: a URL, or a repository and path. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source(String);
+
+/// A claim without a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a source is a URL or a place in a repository; it must not be empty")]
+pub struct NoSource;
+
+impl FromStr for Source {
+    type Err = NoSource;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim().is_empty() {
+            Err(NoSource)
+        } else {
+            Ok(Self(text.into()))
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+text_serde!(Source, "where the claim was read");
+
+/// When a page said so: one address held different contents over the years.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Era {
+    pub era: String,
+    #[serde(default)]
+    pub date: Option<Date>,
+}
+
+/// Rows that one source claims together.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page<R> {
+    pub source: Source,
+    pub evidence: Evidence,
+    pub page: Era,
+    /// Of the pages that name a version the one with the highest order judges.
+    pub order: u32,
+    pub rows: Vec<R>,
+}
+
+/// A row of one of the tables.
+pub trait Row {
+    /// The heads of the columns.
+    const COLUMNS: &'static [&'static str];
+
+    /// What the row is about: a user's file replaces by it, and a page names it once.
+    fn key(&self) -> String;
+
+    /// One text for each column; empty where the page says nothing.
+    fn cells(&self) -> Vec<String>;
+
+    /// When this row itself was seen, where a page gathers sightings.
+    fn seen(&self) -> Option<Date> {
+        None
+    }
+
+    /// The row as a sentence to quote.
+    fn text(&self) -> String {
+        let pairs = Self::COLUMNS.iter().zip(self.cells());
+        let said = pairs.filter(|(_, cell)| !cell.is_empty());
+        said.map(|(column, cell)| format!("{column} {cell}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
+/// A claim as it is shown: what was said, where, when, and how that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Quote {
+    pub text: String,
+    pub source: Source,
+    pub evidence: Evidence,
+    pub era: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<Date>,
+}
+
+impl fmt::Display for Quote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} ({}, {}, {}",
+            self.text,
+            self.source,
+            self.evidence.name(),
+            self.era
+        )?;
+        self.date.map_or(Ok(()), |date| write!(f, ", {date}"))?;
+        f.write_str(")")
+    }
+}
+
+/// A row together with its page.
+#[derive(Debug)]
+pub(super) struct Claim<'m, R> {
+    pub(super) page: &'m Page<R>,
+    pub(super) row: &'m R,
+}
+
+impl<R> Clone for Claim<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Claim<'_, R> {}
+
+impl<R: Row> Claim<'_, R> {
+    pub(super) fn quote(&self) -> Quote {
+        Quote {
+            text: self.row.text(),
+            source: self.page.source.clone(),
+            evidence: self.page.evidence,
+            era: self.page.page.era.clone(),
+            date: self.row.seen().or(self.page.page.date),
+        }
+    }
+}
+
+pub(super) fn quotes<R: Row>(claims: &[Claim<'_, R>]) -> Vec<Quote> {
+    claims.iter().map(Claim::quote).collect()
+}
+
+/// The claims that a row passes, the page with the highest order first.
+pub(super) fn claims<R>(pages: &[Page<R>], about: impl Fn(&R) -> bool) -> Vec<Claim<'_, R>> {
+    let rows = pages
+        .iter()
+        .flat_map(|page| page.rows.iter().map(move |row| Claim { page, row }));
+    let mut found: Vec<Claim<'_, R>> = rows.filter(|claim| about(claim.row)).collect();
+    found.sort_by_key(|claim| std::cmp::Reverse(claim.page.order));
+    found
+}
+
+pub(super) fn replace<R: Row>(mine: &mut Vec<Page<R>>, theirs: Vec<Page<R>>) {
+    let keys: BTreeSet<String> = theirs
+        .iter()
+        .flat_map(|page| page.rows.iter().map(Row::key))
+        .collect();
+    for page in mine.iter_mut() {
+        page.rows.retain(|row| !keys.contains(&row.key()));
+    }
+    mine.retain(|page| !page.rows.is_empty());
+    mine.extend(theirs);
+}
+
+/// A key that one page has twice, with the page.
+pub(super) fn doubled<R: Row>(pages: &[Page<R>]) -> Option<(String, String)> {
+    pages.iter().find_map(|page| {
+        let mut seen = BTreeSet::new();
+        let twice = page
+            .rows
+            .iter()
+            .map(Row::key)
+            .find(|key| !seen.insert(key.clone()))?;
+        Some((twice, page.source.to_string()))
+    })
+}
+
+/// How good or bad an answer is. `NoData` is a warning of its own: nobody says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    Pass,
+    Info,
+    NoData,
+    Warning,
+    Error,
+}
+
+/// An answer: how good, what there is, what is wanted, and who says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Judgement {
+    pub level: Level,
+    pub found: String,
+    pub wanted: String,
+    pub quotes: Vec<Quote>,
+}
+
+impl Judgement {
+    /// The worse of both, with the words of those that are not fine, and the quotes of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let wanted = [&self, &other].map(|one| one.wanted.as_str());
+        let wanted = if wanted[0] == wanted[1] {
+            wanted[0].into()
+        } else {
+            wanted.join("; ")
+        };
+        Self {
+            level: self.level.max(other.level),
+            found: self.found,
+            wanted,
+            quotes: self.quotes.into_iter().chain(other.quotes).collect(),
+        }
+    }
+}
+
+/// Judges claims that may contradict each other.
+///
+/// `opinion` is what one row alone would say, `None` where it does not touch the question. The page
+/// with the highest order judges; an error that an older page would not make, or that no page makes
+/// whose evidence can refuse, is a warning.
+pub(super) fn judge<R>(claims: &[Claim<'_, R>], opinion: impl Fn(&R) -> Option<Level>) -> Level {
+    let opinions: Vec<(Claim<'_, R>, Level)> = claims
+        .iter()
+        .filter_map(|claim| Some((*claim, opinion(claim.row)?)))
+        .collect();
+    let Some((judge, _)) = opinions.first() else {
+        return Level::NoData;
+    };
+    let order = judge.page.order;
+    let top = opinions
+        .iter()
+        .filter(|(claim, _)| claim.page.order == order);
+    let level = top.map(|(_, level)| *level).min().unwrap_or(Level::NoData);
+    let refused = opinions.iter().all(|(_, level)| *level == Level::Error)
+        && opinions
+            .iter()
+            .any(|(claim, _)| claim.page.evidence.can_refuse());
+    if level == Level::Error && !refused {
+        Level::Warning
+    } else {
+        level
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Said(Option<Level>);
+
+    fn page(order: u32, evidence: Evidence, level: Option<Level>) -> Page<Said> {
+        let source = "somewhere".parse().unwrap();
+        let page = Era {
+            era: "now".into(),
+            date: None,
+        };
+        Page {
+            source,
+            evidence,
+            page,
+            order,
+            rows: vec![Said(level)],
+        }
+    }
+
+    fn verdict(pages: &[Page<Said>]) -> Level {
+        judge(&claims(pages, |_| true), |row| row.0)
+    }
+
+    #[test]
+    fn the_highest_order_judges_and_older_pages_soften_an_error() {
+        use Evidence::{Bare, Derived, Docs, SecondHand, User, Workshop};
+        use Level::{Error, NoData, Pass, Warning};
+        let table: &[(&[(u32, Evidence, Option<Level>)], Level)] = &[
+            (&[], NoData),
+            (&[(1, Docs, None)], NoData),
+            (&[(1, Docs, Some(Pass))], Pass),
+            (&[(1, Docs, Some(Error)), (2, Docs, Some(Pass))], Pass),
+            (&[(2, Docs, Some(Error)), (1, Docs, Some(Pass))], Warning),
+            (&[(2, Docs, Some(Error)), (1, Docs, Some(Warning))], Warning),
+            (&[(2, Docs, Some(Error)), (1, Docs, Some(Error))], Error),
+            (&[(2, Docs, Some(Error)), (1, Docs, None)], Error),
+            (&[(2, Docs, None), (1, Docs, Some(Pass))], Pass),
+            (&[(1, SecondHand, Some(Error))], Warning),
+            (
+                &[(1, Bare, Some(Error)), (2, Derived, Some(Error))],
+                Warning,
+            ),
+            (
+                &[(2, SecondHand, Some(Error)), (1, Docs, Some(Error))],
+                Error,
+            ),
+            (&[(1, Workshop, Some(Error))], Error),
+            (&[(1, User, Some(Error))], Error),
+            (&[(1, Docs, Some(Error)), (1, Docs, Some(Pass))], Pass),
+        ];
+        for (said, level) in table {
+            let pages: Vec<_> = said
+                .iter()
+                .map(|(order, evidence, level)| page(*order, *evidence, *level))
+                .collect();
+            assert_eq!(verdict(&pages), *level, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn two_judgements_keep_the_worse_level_and_all_that_is_wanted() {
+        let one = |level, wanted: &str| Judgement {
+            level,
+            found: "x".into(),
+            wanted: wanted.into(),
+            quotes: Vec::new(),
+        };
+        let both = one(Level::Pass, "a").and(one(Level::Error, "b"));
+        assert_eq!((both.level, both.wanted.as_str()), (Level::Error, "a; b"));
+        assert_eq!(one(Level::Info, "a").and(one(Level::Pass, "a")).wanted, "a");
+    }
+}

@@ -1,0 +1,239 @@
+//! When a line of Istio came and when its support ends: the community's, and the vendor's n-4.
+
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use super::claim::quotes;
+use super::{Judgement, Level, Matrix, Row, When, claims};
+use crate::istio::flavor::{Distribution, Flavor};
+use crate::istio::version::{IstioVersion, Minor};
+
+/// The life of a line.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Release {
+    pub istio: Minor,
+    #[serde(default)]
+    pub released: Option<When>,
+    #[serde(default)]
+    pub ends: Option<When>,
+    /// True where the end is only announced or expected.
+    #[serde(default)]
+    pub expected: bool,
+    #[serde(default)]
+    pub last_patch: Option<IstioVersion>,
+    /// From this month on istioctl prints a warning of its own.
+    #[serde(default)]
+    pub warns: Option<When>,
+}
+
+impl Row for Release {
+    const COLUMNS: &'static [&'static str] =
+        &["istio", "released", "ends", "last patch", "istioctl warns"];
+
+    fn key(&self) -> String {
+        self.istio.to_string()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let when = |when: &Option<When>| when.as_ref().map(ToString::to_string).unwrap_or_default();
+        let expected = if self.expected { " (expected)" } else { "" };
+        vec![
+            self.istio.to_string(),
+            when(&self.released),
+            format!("{}{expected}", when(&self.ends)),
+            self.last_patch
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            when(&self.warns),
+        ]
+    }
+}
+
+/// For how many lines back a distribution gets security patches: 4 means n-4.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SupportWindow {
+    pub distribution: Distribution,
+    pub back: u32,
+    pub text: String,
+}
+
+impl Row for SupportWindow {
+    const COLUMNS: &'static [&'static str] = &["distribution", "lines back", "text"];
+
+    fn key(&self) -> String {
+        self.distribution.to_string()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.distribution.to_string(),
+            format!("n-{}", self.back),
+            self.text.clone(),
+        ]
+    }
+
+    fn text(&self) -> String {
+        self.text.clone()
+    }
+}
+
+impl Matrix {
+    /// Whether a line still gets patches on that day: by the community, or, for the vendor's builds
+    /// only, by its own longer window. Never an error: old builds can be installed.
+    pub fn end_of_life(&self, istio: Minor, today: Date, flavor: Flavor) -> Judgement {
+        let about = claims(&self.releases, |row| row.istio == istio);
+        let found = format!("Istio {istio}");
+        let Some((ends, expected)) = about
+            .iter()
+            .find_map(|claim| Some((claim.row.ends.as_ref()?, claim.row.expected)))
+        else {
+            let wanted = "no data of its end of life".into();
+            return Judgement {
+                level: Level::NoData,
+                found,
+                wanted,
+                quotes: quotes(&about),
+            };
+        };
+        let mut said = quotes(&about);
+        if ends.last().is_none_or(|last| today <= last) {
+            let about_it = if expected {
+                "is expected to end"
+            } else {
+                "ends"
+            };
+            let wanted = format!("community support, which {about_it} {ends}");
+            return Judgement {
+                level: Level::Pass,
+                found,
+                wanted,
+                quotes: said,
+            };
+        }
+        let windows = claims(&self.support, |row| row.distribution == flavor.distribution);
+        said.extend(quotes(&windows));
+        let newest = self.newest_released(today).unwrap_or(istio);
+        let back = windows.first().map_or(0, |claim| claim.row.back);
+        let oldest = newest.back(back);
+        let (level, wanted) = match flavor.distribution {
+            Distribution::Solo if istio >= oldest => (
+                Level::Info,
+                format!(
+                    "community support ended {ends}; Solo patches n-{back} of its own builds, now {oldest} to {newest}"
+                ),
+            ),
+            Distribution::Solo => (
+                Level::Warning,
+                format!(
+                    "{oldest} or later: community support ended {ends}, and Solo's n-{back} for its own builds begins at {oldest}"
+                ),
+            ),
+            Distribution::Standard => (
+                Level::Warning,
+                format!(
+                    "a supported line: community support ended {ends}; n-4 is for Solo builds only"
+                ),
+            ),
+        };
+        Judgement {
+            level,
+            found,
+            wanted,
+            quotes: said,
+        }
+    }
+
+    /// The newest line that was released by that day.
+    pub fn newest_released(&self, today: Date) -> Option<Minor> {
+        let out = |row: &Release| {
+            row.released
+                .as_ref()
+                .and_then(When::first)
+                .is_some_and(|day| day <= today)
+        };
+        claims(&self.releases, out)
+            .iter()
+            .map(|claim| claim.row.istio)
+            .max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOLO: Flavor = Flavor {
+        distribution: Distribution::Solo,
+        fips: crate::istio::flavor::Fips::None,
+        distroless: false,
+        arm: false,
+    };
+
+    fn judged(istio: &str, today: &str, flavor: Flavor) -> Judgement {
+        Matrix::builtin().end_of_life(istio.parse().unwrap(), today.parse().unwrap(), flavor)
+    }
+
+    #[test]
+    fn n_minus_4_is_for_solo_builds_only() {
+        let today = "2026-10-01"; // 1.31 is out, 1.28 ended on 2026-07-01
+        let standard = Flavor::default();
+        let table = [
+            ("1.31", SOLO, Level::Pass),
+            ("1.29", standard, Level::Pass),
+            ("1.28", SOLO, Level::Info),
+            ("1.27", SOLO, Level::Info),
+            ("1.26", SOLO, Level::Warning),
+            ("1.28", standard, Level::Warning),
+            ("1.7", standard, Level::Warning),
+            ("1.99", SOLO, Level::NoData),
+        ];
+        for (istio, flavor, level) in table {
+            assert_eq!(
+                judged(istio, today, flavor).level,
+                level,
+                "{istio} {flavor}"
+            );
+        }
+        assert!(
+            judged("1.28", today, standard)
+                .wanted
+                .contains("n-4 is for Solo builds only")
+        );
+        assert!(
+            judged("1.28", today, SOLO)
+                .wanted
+                .contains("now 1.27 to 1.31")
+        );
+    }
+
+    #[test]
+    fn support_ends_after_its_last_day_and_the_window_moves_with_releases() {
+        assert_eq!(judged("1.28", "2026-07-01", SOLO).level, Level::Pass);
+        assert_eq!(judged("1.28", "2026-07-02", SOLO).level, Level::Info);
+        assert_eq!(judged("1.13", "2022-10-13", SOLO).level, Level::Info);
+        assert_eq!(judged("1.13", "2024-01-01", SOLO).level, Level::Warning);
+        let newest = |today: &str| Matrix::builtin().newest_released(today.parse().unwrap());
+        assert_eq!(newest("2026-08-30"), Some(Minor::new(1, 30)));
+        assert_eq!(newest("2026-08-31"), Some(Minor::new(1, 31)));
+    }
+
+    #[test]
+    fn every_line_from_1_7_on_is_dated_in_order() {
+        let mut before: Option<Date> = None;
+        for line in 7..=31 {
+            let about = claims(&Matrix::builtin().releases, |row| {
+                row.istio == Minor::new(1, line)
+            });
+            let row = about.first().unwrap().row;
+            let (released, ends) = (row.released.clone().unwrap(), row.ends.clone().unwrap());
+            assert!(
+                before < released.first() && released.first() < ends.last(),
+                "1.{line}"
+            );
+            before = released.first();
+        }
+    }
+}
