@@ -38,6 +38,8 @@ pub mod flavor;
 
 pub mod tag;
 
+pub mod request;
+
 pub mod client;
 
 pub mod hub;
@@ -45,3 +47,12 @@ pub mod hub;
 pub mod capability;
 
 pub mod matrix;
+
+pub use capability::Capability;
+pub use client::ClientVersion;
+pub use flavor::{Distribution, Fips, Flavor};
+pub use hub::{Hub, HubError, RepoKey, mask};
+pub use matrix::*;
+pub use request::Request;
+pub use tag::{ImageTag, Rebuild, TagError};
+pub use version::{IstioVersion, KubeVersion, Minor};

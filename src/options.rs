@@ -30,6 +30,8 @@ pub struct Options {
     pub revision: Option<Option<Revision>>,
     /// `-i`: the namespace of the control plane.
     pub namespace: Option<String>,
+    /// A tag that an upgrade replaces wherever the overlays of its record still say it.
+    pub supersedes: Option<String>,
 }
 
 /// Where the first document comes from.
@@ -58,6 +60,18 @@ pub enum RevisionError {
     Long(String),
     #[error("revision `{0}` must be letters, digits and dashes, beginning and ending with a letter or digit: use `{better}`", better = slug(.0))]
     Shape(String),
+}
+
+impl Options {
+    /// The flavour flags, as far as they were typed.
+    pub fn wanted(&self) -> crate::istio::Wanted {
+        crate::istio::Wanted {
+            distribution: self.distribution,
+            fips: self.fips.then_some(true),
+            distroless: self.distroless.then_some(true),
+            arm: self.arm.then_some(true),
+        }
+    }
 }
 
 impl Revision {

@@ -15,6 +15,7 @@ mod merge;
 mod parse;
 mod path;
 mod places;
+mod precedence;
 mod read;
 mod route;
 mod scalar;
@@ -117,6 +118,16 @@ pub struct Document {
     pub value: Value,
     /// Where image, hub, tag and other watched values were said, weakest first; by canonical path.
     origins: Vec<(String, Origin)>,
+}
+
+impl Document {
+    /// Its `metadata.name`, empty without one.
+    pub fn name(&self) -> &str {
+        self.value
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
 }
 
 /// What [`merge`] gives.

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::exit::{Exit, Failure};
+use crate::istio::{Completed, CompletionError, HubChoice, NoHub};
 use crate::istio::{
-    Capability, ClientVersion, Flavor, Hub, HubError, ImageTag, Matrix, Minor, RepoKey, Request, TagError,
+    Capability, ClientVersion, Hub, HubError, ImageTag, Matrix, Minor, RepoKey, Request, TagError,
 };
 use crate::options::{Options, Revision, RevisionError, Template};
 use crate::overlay::{Early, Engine, Rules};
@@ -48,8 +49,6 @@ pub struct Choice {
 /// Why nothing can be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    #[error("{flag} disagrees with the tag {tag}, which {origin} names")]
-    Disagrees { flag: &'static str, tag: ImageTag, origin: String },
     #[error("{origin}: {source}")]
     Tag { origin: String, source: TagError },
     #[error("{origin}: {source}")]
@@ -59,9 +58,9 @@ pub enum PlanError {
     #[error("-r default asks for no revision, and {origin} names {revision}")]
     RevisionUnset { origin: String, revision: String },
     #[error(transparent)]
-    Matrix(#[from] crate::istio::CompleteError),
+    Tagless(#[from] CompletionError),
     #[error(transparent)]
-    NoHub(#[from] crate::istio::HubChoiceError),
+    NoHub(#[from] NoHub),
     #[error("namespace `{0}` is not a lower-case DNS label of at most 63 characters")]
     Namespace(String),
 }
@@ -69,17 +68,14 @@ pub enum PlanError {
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Failure {
         let exit = match &error {
-            PlanError::Disagrees { .. } | PlanError::RevisionUnset { .. } => Exit::Usage,
+            PlanError::Tagless(CompletionError::Disagree { .. }) | PlanError::RevisionUnset { .. } => Exit::Usage,
             _ => Exit::Data,
         };
         let failure = Failure::new(exit, &error);
         match &error {
-            PlanError::Disagrees { .. } => {
-                failure.hint("leave the flag away, or give --istio VERSION instead of a tag")
-            }
-            PlanError::NoHub(_) => failure
-                .hint("give the key by --repo-key, --repo-key-file or GLOOISTIO_REPO_KEY: it is in the Support Center article \"Istio images built by Solo.io\", or ask your account representative")
-                .hint("or give the whole hub by --hub, for example that of your mirror"),
+            PlanError::NoHub(NoHub::Key { .. }) => failure
+                .hint("the key is in the Support Center article \"Istio images built by Solo.io\"; your account representative has it too")
+                .hint("GLOOISTIO_REPO_KEY and --repo-key-file keep it out of the command line"),
             _ => failure,
         }
     }
@@ -103,8 +99,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let (hub, key) = hub(input, &tag, &mut chosen)?;
     let revision = revision(input, &mut chosen)?;
     let namespace = namespace(input, &mut chosen)?;
-    let capabilities: BTreeSet<Capability> =
-        Capability::ALL.iter().copied().filter(|capability| matrix.can(tag.minor(), *capability)).collect();
+    let capabilities = matrix.capabilities(&tag.version);
     let template = template(options, &mut chosen);
     Ok(Plan {
         hub,
@@ -124,39 +119,19 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
 
 fn tag(input: &Input<'_>, chosen: &mut Vec<Choice>) -> Result<ImageTag, PlanError> {
     let Input { options, early, matrix, client } = input;
-    let literal = match (&options.request, &early.tag) {
-        (Some(Request::Tag(tag)), _) => Some((tag.clone(), "--istio".to_owned())),
+    let literal = early.tag.as_ref().filter(|(text, _)| options.supersedes.as_ref() != Some(text));
+    let completed = match (&options.request, literal) {
         (None, Some((text, origin))) => {
             let origin = origin.to_string();
             let tag = text.parse().map_err(|source| PlanError::Tag { origin: origin.clone(), source })?;
-            Some((tag, origin))
+            let completed = matrix.complete(Some(&Request::Tag(tag)), options.wanted(), *client)?;
+            Completed { why: format!("{origin} names it"), ..completed }
         }
-        _ => None,
+        (request, _) => matrix.complete(request.as_ref(), options.wanted(), *client)?,
     };
-    let (tag, why) = match literal {
-        Some((tag, origin)) => {
-            agrees(options, &tag, &origin)?;
-            (tag, format!("{origin} names it"))
-        }
-        None => matrix.complete(options.request.as_ref(), options.wanted(), *client)?,
-    };
+    let Completed { tag, why, .. } = completed;
     chosen.push(Choice { what: "tag", value: tag.to_string(), why });
     Ok(tag)
-}
-
-/// A flag must not say other than a literal tag.
-fn agrees(options: &Options, tag: &ImageTag, origin: &str) -> Result<(), PlanError> {
-    let Flavor { distribution, distroless, arm, .. } = tag.flavor;
-    let flags = [
-        ("--distribution", options.distribution.is_none_or(|wanted| wanted == distribution)),
-        ("--fips", !options.fips || tag.flavor.is_fips()),
-        ("--distroless", !options.distroless || distroless),
-        ("--arm", !options.arm || arm),
-    ];
-    match flags.into_iter().find(|(_, agrees)| !agrees) {
-        Some((flag, _)) => Err(PlanError::Disagrees { flag, tag: tag.clone(), origin: origin.to_owned() }),
-        None => Ok(()),
-    }
 }
 
 fn hub(
@@ -166,15 +141,16 @@ fn hub(
 ) -> Result<(Hub, Option<RepoKey>), PlanError> {
     let Input { options, early, matrix, .. } = input;
     let key = options.repo_key.as_ref();
+    let chose = |choice: HubChoice| (choice.hub, choice.why);
     let (hub, why) = match (&options.hub, &early.hub) {
         (Some(hub), _) => (hub.clone(), "--hub names it".to_owned()),
         (None, Some((text, origin))) => match (text.parse::<Hub>(), key) {
             // A copied `$REPO` is filled in as soon as the key is known.
-            (Err(HubError::Placeholder { .. }), Some(_)) => matrix.hub_for(tag, key)?,
+            (Err(HubError::Placeholder { .. }), Some(_)) => matrix.hub_for(tag, key).map(chose)?,
             (Err(source), _) => return Err(PlanError::Hub { origin: origin.to_string(), source }),
             (Ok(hub), _) => (hub, format!("{origin} names it")),
         },
-        (None, None) => matrix.hub_for(tag, key)?,
+        (None, None) => matrix.hub_for(tag, key).map(chose)?,
     };
     let inside = matrix.key_in(&hub);
     let shown = crate::istio::mask(hub.as_str(), inside.as_ref().or(key));

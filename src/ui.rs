@@ -4,7 +4,7 @@
 //! terminal and the environment, and handed on as data.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -70,6 +70,8 @@ pub struct Ui {
     err: Style,
     out: Style,
     bar: Mutex<Option<ProgressBar>>,
+    /// A text that nobody may see.
+    secret: OnceLock<String>,
 }
 
 impl Ui {
@@ -93,6 +95,7 @@ impl Ui {
             err: style(err_terminal),
             out: style(io::stdout().is_terminal()),
             bar: Mutex::new(None),
+            secret: OnceLock::new(),
         }
     }
 
@@ -121,12 +124,33 @@ impl Ui {
         }
     }
 
+    /// Whether there is somebody to ask.
+    pub fn interactive(&self) -> bool {
+        self.interactive
+    }
+
+    /// From now on `secret` is masked in everything that is said.
+    pub fn hide(&self, secret: &str) {
+        // Only the first is kept: a run has one key.
+        self.secret.set(secret.to_owned()).ok();
+    }
+
+    /// `text` without the secret.
+    pub fn masked(&self, text: &str) -> String {
+        self.secret.get().map_or_else(|| text.to_owned(), |secret| text.replace(secret, "****"))
+    }
+
+    /// Says something to a person, unless they want quiet.
+    pub fn status(&self, text: &str) {
+        self.line(text);
+    }
+
     /// Writes text for a person to stderr, quiet or not.
     pub fn always(&self, text: &str) {
         self.clear();
         let mut stderr = io::stderr().lock();
         // A person who closed stderr has chosen not to read it.
-        let _gone = writeln!(stderr, "{text}");
+        writeln!(stderr, "{}", self.masked(text)).ok();
     }
 
     /// Writes the result to stdout. A reader that has gone away is no error.

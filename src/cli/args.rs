@@ -16,7 +16,7 @@ pub enum Format {
 }
 
 /// How things are said.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// Format of the result on stdout
@@ -66,6 +66,53 @@ pub struct PlanArgs {
     /// Feature that must work with the chosen version; repeatable (`glooistio matrix features`)
     #[arg(long, value_name = "FEATURE")]
     pub feature: Vec<String>,
+}
+
+/// The options of an install as its record holds them.
+#[derive(Debug, clap::Parser)]
+#[command(no_binary_name = true)]
+struct Recorded {
+    #[command(flatten)]
+    plan: PlanArgs,
+}
+
+impl PlanArgs {
+    /// What a later upgrade applies again, as typed. Version, flavour and key are not among it: the
+    /// record has the tag and the hub.
+    pub(super) fn typed(&self) -> Vec<String> {
+        let one = |name: &str, value: Option<String>| value.map(|value| format!("--{name}={value}"));
+        let template = self.template.as_ref().map(|path| path.display().to_string());
+        let single = [
+            one("hub", self.hub.clone()),
+            one("platform", self.platform.clone()),
+            one("preset", self.preset.clone()),
+            one("template", template),
+            one("gloo-mesh", self.gloo_mesh.clone()),
+        ];
+        let params = self.param.iter().map(|param| format!("--param={param}"));
+        let features = self.feature.iter().map(|feature| format!("--feature={feature}"));
+        single.into_iter().flatten().chain(params).chain(features).collect()
+    }
+
+    /// Reads what [`PlanArgs::typed`] wrote.
+    pub(super) fn read(typed: &[String]) -> Result<PlanArgs, clap::Error> {
+        <Recorded as clap::Parser>::try_parse_from(typed).map(|recorded| recorded.plan)
+    }
+
+    /// These options over older ones: what is given now counts, the rest stays.
+    pub(super) fn over(&self, then: &PlanArgs) -> PlanArgs {
+        let mut both = self.clone();
+        both.hub = both.hub.or_else(|| then.hub.clone());
+        both.platform = both.platform.or_else(|| then.platform.clone());
+        if both.preset.is_none() && both.template.is_none() {
+            both.preset.clone_from(&then.preset);
+            both.template.clone_from(&then.template);
+        }
+        both.gloo_mesh = both.gloo_mesh.or_else(|| then.gloo_mesh.clone());
+        both.param.splice(0..0, then.param.iter().cloned());
+        both.feature.splice(0..0, then.feature.iter().filter(|old| !self.feature.contains(old)).cloned());
+        both
+    }
 }
 
 /// Which variety of the build.
@@ -118,6 +165,12 @@ pub struct RunArgs {
     pub timeout: std::time::Duration,
 }
 
+impl Default for RunArgs {
+    fn default() -> Self {
+        RunArgs { istioctl: None, timeout: std::time::Duration::from_secs(60) }
+    }
+}
+
 /// Reads a duration as Go writes it: `90s`, `5m0s`.
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     let parsed: jiff::SignedDuration =
@@ -126,4 +179,34 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
         .ok()
         .filter(|duration| !duration.is_zero())
         .ok_or_else(|| "it must be longer than nothing".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recorded_options_come_back_and_what_is_given_now_counts() {
+        let then = PlanArgs {
+            preset: Some("production".into()),
+            param: vec!["cluster=a".into(), "network=n".into()],
+            hub: Some("h.io/mirror".into()),
+            ..PlanArgs::default()
+        };
+        let read = PlanArgs::read(&then.typed()).unwrap();
+        let now = PlanArgs { param: vec!["cluster=b".into()], ..PlanArgs::default() };
+        let both = now.over(&read);
+        assert_eq!(both.preset.as_deref(), Some("production"));
+        assert_eq!(both.hub.as_deref(), Some("h.io/mirror"));
+        assert_eq!(both.param, ["cluster=a", "network=n", "cluster=b"]);
+    }
+
+    #[test]
+    fn durations_are_written_as_in_go() {
+        assert_eq!(duration("5m0s"), Ok(std::time::Duration::from_secs(300)));
+        assert_eq!(duration("90s"), Ok(std::time::Duration::from_secs(90)));
+        for wrong in ["", "abc", "0s", "-5s", "5"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
 }

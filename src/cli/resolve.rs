@@ -10,11 +10,8 @@ use crate::istio::{Distribution, Minor, RepoKey};
 use crate::options::{Options, Revision, Template};
 use crate::sys::os;
 
-/// No IstioOperator, template or key file is longer.
-const LONGEST_FILE: u64 = 16 << 20;
-
 /// Makes options of the flags.
-pub fn options(plan: &PlanArgs, flags: &IstioctlFlags) -> Result<Options, Failure> {
+pub(super) fn options(plan: &PlanArgs, flags: &IstioctlFlags) -> Result<Options, Failure> {
     Ok(Options {
         request: plan.istio.as_deref().map(|text| parsed("--istio", text)).transpose()?,
         distribution: plan.flavor.distribution.as_deref().map(distribution).transpose()?,
@@ -34,10 +31,12 @@ pub fn options(plan: &PlanArgs, flags: &IstioctlFlags) -> Result<Options, Failur
             Failure::message(Exit::Data, format!("--revision: {error}"))
         })?,
         namespace: flags.last("istioNamespace").map(str::to_owned),
+        supersedes: None,
     })
 }
 
-fn parsed<T>(flag: &str, text: &str) -> Result<T, Failure>
+/// A value of a flag as its type.
+pub(super) fn parsed<T>(flag: &str, text: &str) -> Result<T, Failure>
 where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,
@@ -68,7 +67,7 @@ fn template(plan: &PlanArgs) -> Result<Option<Template>, Failure> {
         return Ok(plan.preset.clone().map(Template::Preset));
     };
     let name = path.display().to_string();
-    let text = os::text(&name, os::read(path, LONGEST_FILE)?)?;
+    let text = os::text(&name, os::read(path, os::TEXT_LIMIT)?)?;
     Ok(Some(Template::File { name, text }))
 }
 
@@ -89,11 +88,12 @@ fn files(given: &[String]) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     names.into_iter().map(read).collect()
 }
 
-fn read(name: String) -> Result<(String, Vec<u8>), Failure> {
+/// One file, or stdin.
+pub(super) fn read(name: String) -> Result<(String, Vec<u8>), Failure> {
     if name == "-" {
-        return Ok(("stdin".to_owned(), os::read_stdin(LONGEST_FILE)?));
+        return Ok(("stdin".to_owned(), os::read_stdin(os::TEXT_LIMIT)?));
     }
-    let bytes = os::read(Path::new(&name), LONGEST_FILE)?;
+    let bytes = os::read(Path::new(&name), os::TEXT_LIMIT)?;
     Ok((name, bytes))
 }
 

@@ -58,10 +58,7 @@ impl Apply<'_> {
     fn leaf(&self, target: &mut Value) -> Result<(), OverlayError> {
         let value = &self.assignment.value;
         match (&mut *target, fields::shape(&self.path)) {
-            (Value::Array(list), _)
-                if self.engine == Engine::Strategic
-                    && fields::shape(&self.path).is_none_or(|shape| shape == Shape::List) =>
-            {
+            (Value::Array(list), None | Some(Shape::List)) if self.engine == Engine::Strategic => {
                 list.push(value.clone());
                 return Ok(());
             }
@@ -74,9 +71,8 @@ impl Apply<'_> {
                 return Err(self.refuse(format!("{} is a map", self.path), next));
             }
             (_, Some(Shape::Bool)) if !value.is_boolean() => {
-                return Err(
-                    self.refuse(format!("{} is a switch", self.path), "write true or false")
-                );
+                let problem = format!("{} is a switch", self.path);
+                return Err(self.refuse(problem, "write true or false"));
             }
             _ => {}
         }

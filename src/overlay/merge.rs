@@ -22,7 +22,9 @@ pub fn merge(
     let mut router = Router::new(base, files)?;
     for (place, file) in files.iter().enumerate() {
         for (target, part) in router.parts(place, file)? {
-            overlay(rules.engine, &mut router.targets[target], part, file)?;
+            let target = &mut router.targets[target];
+            notices.extend(renaming(target, file));
+            overlay(rules.engine, target, part, file)?;
         }
     }
     for assignment in sets {
@@ -62,6 +64,19 @@ fn overlay(
         .map(|(path, at)| (path.clone(), Origin::File(at.clone())));
     target.origins.extend(std::iter::once(start).chain(places));
     Ok(())
+}
+
+/// Files become one document in istioctl's way, even where each was meant to be one.
+fn renaming(target: &Target, file: &UserDocument) -> Option<Notice> {
+    let old = target.document.get("metadata")?.get("name")?.as_str()?;
+    let new = file.name().filter(|new| *new != old)?;
+    Some(Notice {
+        origin: Origin::File(file.start.clone()),
+        text: format!(
+            "{new} is merged with {old} into one document; for two, put both into one file with \
+             `---` between them"
+        ),
+    })
 }
 
 fn finished(engine: Engine, target: Target) -> Result<Document, OverlayError> {
@@ -150,5 +165,82 @@ fn check_nulls(value: &Value, path: &mut Path) -> Result<(), OverlayError> {
             Ok(())
         }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{read, write};
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Case {
+        name: String,
+        engine: Engine,
+        #[serde(default)]
+        files: Vec<String>,
+        #[serde(default)]
+        sets: Vec<String>,
+        expect: Option<Value>,
+        error: Option<String>,
+        /// Where istioctl itself does otherwise: for the comparison with it.
+        #[serde(rename = "differs")]
+        _differs: Option<String>,
+    }
+
+    fn merged(case: &Case) -> Result<Value, OverlayError> {
+        let mut files = Vec::new();
+        for (place, text) in case.files.iter().enumerate() {
+            files.extend(read(&format!("{place}.yaml"), text.as_bytes())?);
+        }
+        let sets = case.sets.iter().map(|text| Assignment::parse(text));
+        let sets: Vec<Assignment> = sets.collect::<Result<_, _>>()?;
+        let rules = Rules {
+            engine: case.engine,
+            gateway_tag: true,
+            variant: true,
+        };
+        let mut merged = merge(rules, &[], &files, &sets)?;
+        assert_eq!(merged.documents.len(), 1, "{}", case.name);
+        Ok(merged.documents.remove(0).value)
+    }
+
+    #[test]
+    fn every_case_of_the_table_merges_as_it_says() {
+        let table = include_str!("../../tests/data/overlay-cases.yaml");
+        let cases: Vec<Case> = serde_yaml::from_str(table).unwrap();
+        let mut wrong = Vec::new();
+        for case in &cases {
+            let got = merged(case);
+            let fits = match (&got, &case.expect, &case.error) {
+                (Ok(value), Some(expect), None) => {
+                    let mut whole = json!({
+                        "apiVersion": "install.istio.io/v1alpha1", "kind": "IstioOperator",
+                    });
+                    whole
+                        .as_object_mut()
+                        .unwrap()
+                        .extend(expect.as_object().unwrap().clone());
+                    *value == whole
+                        && read("ours", write(value).as_bytes()).unwrap()[0].value() == value
+                }
+                (Err(error), None, Some(part)) => error.to_string().contains(part),
+                _ => false,
+            };
+            if !fits {
+                wrong.push(format!("{}: {got:?}", case.name));
+            }
+        }
+        assert!(
+            wrong.is_empty(),
+            "{} of {}:\n{}",
+            wrong.len(),
+            cases.len(),
+            wrong.join("\n")
+        );
+        assert!(cases.len() > 100, "the table is not whole");
     }
 }

@@ -38,12 +38,15 @@ impl Path {
         fits(&self.0, pattern)
     }
 
-    /// The key at `depth`, the first being 0.
-    pub(super) fn key(&self, depth: usize) -> Option<&str> {
-        match self.0.get(depth)? {
-            Step::Key(key) => Some(key),
-            Step::Item { .. } => None,
-        }
+    /// The keys, `[]` for an element.
+    pub(super) fn words(&self) -> Vec<&str> {
+        self.0
+            .iter()
+            .map(|step| match step {
+                Step::Key(key) => key.as_str(),
+                Step::Item { .. } => "[]",
+            })
+            .collect()
     }
 
     /// The steps below `root`, when this path leads through it.

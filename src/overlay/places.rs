@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::path::Path;
-use super::{Document, Engine, Origin, Rules};
+use super::precedence::{HUB, NAMESPACE, PROFILE, REVISION, TAG, VARIANT, at, beaten, said};
+use super::{Document, Origin, Rules};
 
 /// What a place decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,33 +43,6 @@ pub struct Effective {
     pub places: Vec<Place>,
 }
 
-/// Strongest first, in both engines; unvalidated values are merged over everything at the end.
-pub(super) const HUB: &[&str] = &[
-    "spec.unvalidatedValues.global.hub",
-    "spec.values.global.hub",
-    "spec.hub",
-];
-pub(super) const TAG: &[&str] = &[
-    "spec.unvalidatedValues.global.tag",
-    "spec.values.global.tag",
-    "spec.tag",
-];
-const VARIANT: &[&str] = &[
-    "spec.unvalidatedValues.global.variant",
-    "spec.values.global.variant",
-];
-pub(super) const REVISION: &[&str] = &[
-    "spec.unvalidatedValues.revision",
-    "spec.values.revision",
-    "spec.revision",
-];
-pub(super) const NAMESPACE: &[&str] = &[
-    "spec.unvalidatedValues.global.istioNamespace",
-    "spec.values.global.istioNamespace",
-    "metadata.namespace",
-];
-pub(super) const PROFILE: &[&str] = &["spec.profile"];
-
 /// What `document` asks for, and every place that has a say in its images.
 pub fn effective(rules: Rules, document: &Document) -> Effective {
     let first = |paths: &[&str]| {
@@ -92,20 +66,6 @@ pub fn effective(rules: Rules, document: &Document) -> Effective {
         namespace: first(NAMESPACE),
         profile: first(PROFILE),
         places: walk.places,
-    }
-}
-
-pub(super) fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
-    path.split('.')
-        .try_fold(value, |value, key| value.get(key))
-        .filter(|value| !value.is_null())
-}
-
-pub(super) fn said(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
-        _ => None,
     }
 }
 
@@ -176,7 +136,7 @@ impl Walk<'_> {
     fn field(&mut self, key: &str, value: &Value) {
         let Some(text) = said(value) else { return };
         if let Some(decides) = decided_by(&self.path, key) {
-            let ignored = self.ignored(key);
+            let ignored = beaten(self.rules, &self.document.value, &self.path);
             self.add(text, decides, ignored);
         }
     }
@@ -217,46 +177,6 @@ impl Walk<'_> {
             self.add(image, Decides::Image, None);
         }
         self.path.pop();
-    }
-
-    fn ignored(&self, key: &str) -> Option<&'static str> {
-        let spec = &self.document.value;
-        let set = |path: &str| at(spec, path).is_some();
-        let component = self
-            .path
-            .below("spec.components")
-            .and_then(|_| self.path.key(2));
-        let root = self
-            .path
-            .below("spec.values")
-            .and_then(|_| self.path.key(2));
-        let gateway = self.path.matches("spec.components.*.[].*");
-        match key {
-            "hub" | "tag"
-                if self.path.matches("spec.*") && set(&format!("spec.values.global.{key}")) =>
-            {
-                Some("values.global wins over it")
-            }
-            "hub" if gateway => Some("istioctl does not use a gateway's hub"),
-            "tag" if gateway && !self.rules.gateway_tag => {
-                Some("this istioctl does not use a gateway's tag")
-            }
-            "variant" if !self.rules.variant => Some("this Istio has no variants"),
-            "hub" | "tag" => match (self.rules.engine, component, root) {
-                (Engine::Strategic, Some(name), None)
-                    if set(&format!("spec.values.{name}.{key}")) =>
-                {
-                    Some("the same field below values wins over it")
-                }
-                (Engine::Map, None, Some(name))
-                    if set(&format!("spec.components.{name}.{key}")) =>
-                {
-                    Some("the same field of the component wins over it")
-                }
-                _ => None,
-            },
-            _ => None,
-        }
     }
 }
 
@@ -314,5 +234,159 @@ impl Document {
             || Origin::Base("default".into()),
             |(_, origin)| origin.clone(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Assignment, Base, Engine, merge, read};
+    use super::*;
+
+    const MAP: Rules = Rules {
+        engine: Engine::Map,
+        gateway_tag: true,
+        variant: true,
+    };
+    const OLD: Rules = Rules {
+        engine: Engine::Strategic,
+        gateway_tag: false,
+        variant: false,
+    };
+
+    fn of(rules: Rules, spec: &str, sets: &[&str]) -> Effective {
+        let text = format!("apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\n{spec}\n");
+        let files = read("f", text.as_bytes()).unwrap();
+        let sets: Vec<_> = sets
+            .iter()
+            .map(|text| Assignment::parse(text).unwrap())
+            .collect();
+        let value = serde_json::json!({"spec": {"hub": "base", "profile": "demo"}});
+        let base = Base {
+            name: "b".into(),
+            value,
+        };
+        effective(
+            rules,
+            &merge(rules, &[base], &files, &sets).unwrap().documents[0],
+        )
+    }
+
+    fn listed(effective: &Effective) -> Vec<String> {
+        let line = |place: &Place| {
+            let ignored = place
+                .ignored
+                .map(|why| format!(" ({why})"))
+                .unwrap_or_default();
+            format!(
+                "{}: {}={:?}{ignored}",
+                place.origin, place.path, place.value
+            )
+        };
+        effective.places.iter().map(line).collect()
+    }
+
+    #[test]
+    fn values_global_wins_and_the_rest_is_read_where_it_stands() {
+        let spec = "metadata: {namespace: n1}\nspec: {hub: a, tag: b, revision: r, values: {global: {hub: c}}}";
+        let found = of(MAP, spec, &["tag=d", "values.global.variant=debug"]);
+        assert_eq!(found.hub.as_deref(), Some("c"));
+        assert_eq!(found.tag.as_deref(), Some("d"));
+        assert_eq!(found.variant.as_deref(), Some("debug"));
+        assert_eq!(found.revision.as_deref(), Some("r"));
+        assert_eq!(found.namespace.as_deref(), Some("n1"));
+        assert_eq!(found.profile.as_deref(), Some("demo"));
+        assert_eq!(
+            listed(&found),
+            [
+                "f:4:13: spec.hub=\"a\" (values.global wins over it)",
+                "--set tag=d: spec.tag=\"d\"",
+                "f:4:60: spec.values.global.hub=\"c\"",
+                "--set values.global.variant=debug: spec.values.global.variant=\"debug\"",
+            ]
+        );
+    }
+
+    const IMAGES: &str = r#"spec:
+  meshConfig: {defaultConfig: {image: {imageType: debug}}}
+  components:
+    pilot:
+      tag: c1
+      k8s:
+        podAnnotations: {sidecar.istio.io/proxyImage: x/y, sidecar.istio.io/proxyImageType: debug}
+        overlays:
+        - kind: Deployment
+          patches:
+          - {path: "spec.template.spec.containers.[name:discovery].image", value: q/r}
+          - {path: spec.template.spec, value: {initContainers: [{image: s/t}]}}
+          - {path: spec.replicas, value: 1}
+    ingressGateways:
+    - {name: ig, hub: gh, tag: gt}
+  values:
+    pilot: {hub: ph, tag: pt, image: pi, variant: pv}
+    cni: {image: ci}
+    global: {proxy: {image: px}, proxy_init: {image: pn}}
+    gateways: {istio-ingressgateway: {tag: vt}}
+  unvalidatedValues:
+    ztunnel: {tag: zt}
+    pilot: {image: up}"#;
+
+    #[test]
+    fn every_place_of_an_image_is_found() {
+        let places = |rules| {
+            listed(&of(rules, IMAGES, &[]))
+                .into_iter()
+                .map(|line| line.split_once(": ").unwrap().1.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let overlay = "spec.components.pilot.k8s.overlays[0].patches";
+        assert_eq!(places(MAP), [
+            "spec.hub=\"base\"".to_owned(),
+            "spec.meshConfig.defaultConfig.image.imageType=\"debug\"".into(),
+            "spec.components.pilot.tag=\"c1\"".into(),
+            "spec.components.pilot.k8s.podAnnotations.sidecar\\.istio\\.io/proxyImage=\"x/y\"".into(),
+            "spec.components.pilot.k8s.podAnnotations.sidecar\\.istio\\.io/proxyImageType=\"debug\"".into(),
+            format!("{overlay}[0].value=\"q/r\""),
+            format!("{overlay}[1].value=\"s/t\""),
+            "spec.components.ingressGateways[name:ig].hub=\"gh\" (istioctl does not use a gateway's hub)".into(),
+            "spec.components.ingressGateways[name:ig].tag=\"gt\"".into(),
+            "spec.values.pilot.hub=\"ph\"".into(),
+            "spec.values.pilot.tag=\"pt\" (the same field of the component wins over it)".into(),
+            "spec.values.pilot.image=\"pi\" (unvalidatedValues wins over it)".into(),
+            "spec.values.pilot.variant=\"pv\"".into(),
+            "spec.values.cni.image=\"ci\"".into(),
+            "spec.values.global.proxy.image=\"px\"".into(),
+            "spec.values.global.proxy_init.image=\"pn\"".into(),
+            "spec.values.gateways.istio-ingressgateway.tag=\"vt\"".into(),
+            "spec.unvalidatedValues.ztunnel.tag=\"zt\"".into(),
+            "spec.unvalidatedValues.pilot.image=\"up\"".into(),
+        ]);
+        let ignored: Vec<_> = places(OLD)
+            .into_iter()
+            .filter(|line| line.ends_with(')'))
+            .collect();
+        assert_eq!(
+            ignored,
+            [
+                "spec.components.pilot.tag=\"c1\" (the same field below values wins over it)",
+                "spec.components.ingressGateways[name:ig].hub=\"gh\" (istioctl does not use a gateway's hub)",
+                "spec.components.ingressGateways[name:ig].tag=\"gt\" (this istioctl does not use a gateway's tag)",
+                "spec.values.pilot.image=\"pi\" (unvalidatedValues wins over it)",
+                "spec.values.pilot.variant=\"pv\" (this Istio has no variants)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_place_knows_who_said_it() {
+        let spec = "spec:\n  components:\n    ingressGateways:\n    - {name: ig, tag: a}\n    - {name: two, tag: b}";
+        let found = of(MAP, spec, &["components.ingressGateways[1].tag=c"]);
+        assert_eq!(
+            listed(&found),
+            [
+                "preset document b: spec.hub=\"base\"",
+                "f:6:23: spec.components.ingressGateways[name:ig].tag=\"a\"",
+                "--set components.ingressGateways[1].tag=c: spec.components.ingressGateways[name:two].tag=\"c\"",
+            ]
+        );
     }
 }

@@ -167,3 +167,220 @@ fn completed(mut value: Map<String, Value>, start: &Position, notices: &mut Vec<
     whole.extend(value.into_iter().filter(|(_, value)| !value.is_null()));
     Value::Object(whole)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\n";
+
+    fn one(text: &str) -> UserDocument {
+        let mut documents = read("f", text.as_bytes()).unwrap();
+        assert_eq!(documents.len(), 1, "{text}");
+        documents.remove(0)
+    }
+
+    fn notices(document: &UserDocument) -> Vec<String> {
+        document.notices.iter().map(Notice::to_string).collect()
+    }
+
+    #[test]
+    fn nothing_is_no_document() {
+        for text in [
+            "",
+            "# comment\n",
+            "---\n",
+            "---\n---\n",
+            "null\n",
+            "---\n# c\n...\n",
+        ] {
+            assert_eq!(read("f", text.as_bytes()).unwrap(), [], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn documents_of_a_stream_keep_name_and_place() {
+        let text =
+            format!("{HEAD}metadata:\n  name: a\n---\n\n{HEAD}metadata: {{name: b}}\n---\n{HEAD}");
+        let documents = read("f", text.as_bytes()).unwrap();
+        let seen: Vec<_> = documents
+            .iter()
+            .map(|d| (d.name(), d.start().to_string()))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (Some("a"), "f:1:1".into()),
+                (Some("b"), "f:7:1".into()),
+                (None, "f:11:1".into()),
+            ]
+        );
+    }
+
+    #[test]
+    fn line_ends_and_encodings_do_not_matter() {
+        let want = one(&format!("{HEAD}spec:\n  tag: t\n"));
+        for text in [
+            format!("{HEAD}spec:\n  tag: t\n").replace('\n', "\r\n"),
+            format!("\u{feff}{HEAD}spec:\n  tag: t\n"),
+        ] {
+            assert_eq!(one(&text), want);
+        }
+    }
+
+    #[test]
+    fn head_and_status_are_put_right_and_said() {
+        let added = [
+            "apiVersion: install.istio.io/v1alpha1",
+            "kind: IstioOperator",
+        ];
+        let document = one("spec: {tag: t}\n");
+        assert_eq!(
+            notices(&document),
+            added.map(|line| format!("f:1:1: {line} was missing and is added"))
+        );
+        assert_eq!(
+            document.value(),
+            &json!({
+                "apiVersion": API_VERSION, "kind": KIND, "spec": {"tag": "t"},
+            })
+        );
+        let document = one(
+            "apiVersion: install.istio.io/v1\nkind: IstioOperator\nmetadata:\nspec:\nstatus: {}\n",
+        );
+        assert_eq!(
+            notices(&document),
+            [
+                "f:1:1: apiVersion is install.istio.io/v1alpha1, not install.istio.io/v1; istioctl reads both alike",
+                "f:1:1: status says what once was installed, and is left out",
+            ]
+        );
+        assert_eq!(
+            document.value(),
+            &json!({"apiVersion": API_VERSION, "kind": KIND})
+        );
+    }
+
+    #[test]
+    fn numbers_where_text_is_meant_stay_as_typed_and_are_said() {
+        let text = format!(
+            "{HEAD}metadata: {{name: 1}}\nspec:\n  tag: 1.20\n  revision: 20\n  values:\n    global: {{tag: 1_0, hub: \"x\"}}\n  components:\n    ingressGateways:\n    - {{name: y, tag: t}}\n"
+        );
+        let document = one(&text);
+        assert_eq!(document.value()["metadata"]["name"], "1");
+        assert_eq!(document.value()["spec"]["tag"], "1.20");
+        assert_eq!(document.value()["spec"]["revision"], "20");
+        assert_eq!(document.value()["spec"]["values"]["global"]["tag"], "1_0");
+        assert_eq!(
+            document.value()["spec"]["components"]["ingressGateways"][0]["name"],
+            "y"
+        );
+        assert_eq!(
+            notices(&document),
+            [
+                "f:5:8: spec.tag is kept as the text \"1.20\"; put it in quotes",
+                "f:8:19: spec.values.global.tag is kept as the text \"1_0\"; put it in quotes",
+                "f:11:14: spec.components.ingressGateways[name:y].name is kept as the text \"y\"; put it in quotes",
+            ]
+        );
+        let place = |path: &str| {
+            document
+                .places
+                .iter()
+                .find(|(p, _)| p == path)
+                .unwrap()
+                .1
+                .to_string()
+        };
+        assert_eq!(place("spec.values.global.hub"), "f:8:29");
+        assert_eq!(
+            place("spec.components.ingressGateways[name:y].tag"),
+            "f:11:22"
+        );
+    }
+
+    #[test]
+    fn keys_are_read_as_istioctl_reads_them() {
+        let document = one(&format!(
+            "{HEAD}spec:\n  values:\n    a: {{on: 1, 'no': 2, 0x10: 3, !!str yes: 4, 5: 6}}\n"
+        ));
+        assert_eq!(
+            document.value()["spec"]["values"]["a"],
+            json!({"true": 1, "no": 2, "16": 3, "yes": 4, "5": 6})
+        );
+        assert_eq!(notices(&document).len(), 2);
+        let twice = read(
+            "f",
+            format!("{HEAD}spec:\n  values: {{y: 1, 'true': 2}}\n").as_bytes(),
+        );
+        assert!(
+            twice
+                .unwrap_err()
+                .to_string()
+                .starts_with("f:4:18: true stands twice in one map")
+        );
+        for key in ["1.5", "~", "[a]", "{a: b}", "fd00::"] {
+            assert!(
+                read(
+                    "f",
+                    format!("{HEAD}spec: {{values: {{? {key} : x}}}}\n").as_bytes()
+                )
+                .is_err(),
+                "{key}"
+            );
+        }
+    }
+
+    #[test]
+    fn merge_keys_give_way_to_what_stands_in_the_map() {
+        let text = |map: &str| {
+            format!(
+                "{HEAD}spec:\n  values:\n    x: [&a {{p: 1, q: 2}}, &b {{q: 3, r: 4}}]\n    m: {map}\n"
+            )
+        };
+        for (map, want) in [
+            ("{<<: *a, p: 9}", json!({"p": 9, "q": 2})),
+            ("{<<: [*a, *b]}", json!({"p": 1, "q": 2, "r": 4})),
+            ("{<<: {p: 7}}", json!({"p": 7})),
+            ("{p: 1, <<: *a}", json!({"p": 1, "q": 2})),
+            ("{'<<': 1}", json!({"<<": 1})),
+        ] {
+            assert_eq!(
+                one(&text(map)).value()["spec"]["values"]["m"],
+                want,
+                "{map}"
+            );
+        }
+        for (map, want) in [
+            (
+                "{p: 9, <<: *a}",
+                "put `<<` first; readers disagree on this order",
+            ),
+            ("{<<: 1}", "give it an alias of a map"),
+            ("{<<: [1]}", "give it an alias of a map"),
+        ] {
+            let message = read("f", text(map).as_bytes()).unwrap_err().to_string();
+            assert!(message.ends_with(want), "{map}: {message}");
+        }
+    }
+
+    #[test]
+    fn explicit_tags_say_what_a_value_is() {
+        let values =
+            "{a: !!str 1, b: !!int 010, c: !!float 1, d: !!bool 'yes', e: ! 1, f: !!null ''}";
+        let document = one(&format!("{HEAD}spec:\n  values: {values}\n"));
+        let want = json!({"a": "1", "b": 8, "c": 1, "d": true, "e": "1", "f": null});
+        assert_eq!(document.value()["spec"]["values"], want);
+        for value in [
+            "!!int x",
+            "!!bool 1",
+            "!!binary aGk=",
+            "!!int 1.5",
+            "!mine x",
+        ] {
+            let text = format!("{HEAD}spec:\n  values: {{a: {value}}}\n");
+            let message = read("f", text.as_bytes()).unwrap_err().to_string();
+            assert!(message.ends_with("remove the tag"), "{value}: {message}");
+        }
+    }
+}

@@ -194,3 +194,102 @@ fn typed(value: &str) -> Option<Value> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_are_typed_as_istioctl_types_them() {
+        for (value, want) in [
+            ("1.20", json!(1.2)),
+            ("2.50", json!(2.5)),
+            ("1.0", json!(1)),
+            ("01", json!(1)),
+            ("+5", json!(5)),
+            ("-5", json!(-5)),
+            (".5", json!(0.5)),
+            ("1e3", json!(1000)),
+            ("1e21", json!(1e21)),
+            ("1_000", json!("1_000")),
+            ("true", json!(true)),
+            ("T", json!(true)),
+            ("FALSE", json!(false)),
+            ("f", json!(false)),
+            ("tRue", json!("tRue")),
+            ("yes", json!("yes")),
+            ("on", json!("on")),
+            ("null", json!("null")),
+            ("~", json!("~")),
+            ("0x10", json!("0x10")),
+            ("0o17", json!("0o17")),
+            (".nan", json!(".nan")),
+            ("inf", json!("inf")),
+            ("NaN", json!("NaN")),
+            ("1e999", json!("1e999")),
+            ("", json!("")),
+            ("\"x\"", json!("\"x\"")),
+            ("a\\,b", json!("a,b")),
+            ("a,b", json!("a,b")),
+            (" a b ", json!("a b")),
+            ("a=b", json!("a=b")),
+        ] {
+            let assignment = Assignment::parse(&format!("values.x={value}")).unwrap();
+            assert_eq!(assignment.value, want, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_done_otherwise_is_said() {
+        for (text, want) in [
+            ("tag=1.31.0", None),
+            ("tag=true", None),
+            ("tag=20", None),
+            ("values.pilot.traceSampling=1.50", None),
+            ("tag=1.20", Some("spec.tag is kept as the text \"1.20\"")),
+            ("tag=007", Some("spec.tag is kept as the text \"007\"")),
+            ("tag=t", Some("spec.tag is kept as the text \"t\"")),
+            (
+                "components.ingressGateways.[name:ig].tag=1e3",
+                Some("spec.components.ingressGateways[name:ig].tag is kept as the text \"1e3\""),
+            ),
+            ("values.x=inf", Some("inf is kept as text")),
+            ("values.x=\"y\"", Some("the quotes are a part of the value")),
+            (
+                "values.x={a,b}",
+                Some("{a,b} is text; a list is written spec.values.x[0]=…, spec.values.x[1]=…"),
+            ),
+            (
+                "values.a//b=c",
+                Some("the key keeps its slashes and dots as typed"),
+            ),
+            (
+                "values.http://x/=c",
+                Some("the key keeps its slashes and dots as typed"),
+            ),
+            ("./x=c", Some("the key keeps its slashes and dots as typed")),
+            ("values.a/b=c", None),
+        ] {
+            let notices = Assignment::parse(text).unwrap().notices;
+            let said: Vec<_> = notices.iter().map(|notice| notice.text.as_str()).collect();
+            assert_eq!(said, Vec::from_iter(want), "{text}");
+            assert!(
+                notices
+                    .iter()
+                    .all(|notice| notice.origin == Origin::Set(text.into()))
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_parsing_panic(text in ".{0,40}") {
+            if let Ok(assignment) = Assignment::parse(&text) {
+                prop_assert!(!assignment.path.is_empty());
+            }
+        }
+    }
+}

@@ -138,3 +138,246 @@ impl Split<'_> {
 fn fields_of(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
     value.and_then(Value::as_object).into_iter().flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{Assignment, Base, Engine, Merged, Rules, merge, read};
+    use super::*;
+
+    const RULES: Rules = Rules {
+        engine: Engine::Map,
+        gateway_tag: true,
+        variant: true,
+    };
+
+    fn production() -> Vec<Base> {
+        let gateway = |document: &str, name: &str| Base {
+            name: document.into(),
+            value: json!({
+                "metadata": {"name": document},
+                "spec": {"profile": "empty", "components": {"ingressGateways": [{"name": name}]}},
+            }),
+        };
+        let istiod = json!({"metadata": {"name": "istiod"}, "spec": {"profile": "minimal"}});
+        vec![
+            Base {
+                name: "istiod".into(),
+                value: istiod,
+            },
+            gateway("ingress", "istio-ingressgateway"),
+            gateway("eastwest", "istio-eastwestgateway"),
+        ]
+    }
+
+    fn merged(base: &[Base], files: &[&str], sets: &[&str]) -> Result<Merged, OverlayError> {
+        let mut documents = Vec::new();
+        for (place, spec) in files.iter().enumerate() {
+            let text =
+                format!("apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\n{spec}\n");
+            documents.extend(read(&format!("{place}.yaml"), text.as_bytes()).unwrap());
+        }
+        let sets: Vec<_> = sets
+            .iter()
+            .map(|text| Assignment::parse(text).unwrap())
+            .collect();
+        merge(RULES, base, &documents, &sets)
+    }
+
+    /// Which documents have the value, of istiod, ingress and eastwest.
+    fn holders(merged: &Merged, pointer: &str) -> String {
+        let has = |value: &Value| value.pointer(pointer).is_some();
+        let short = ["i", "g", "e"];
+        merged
+            .documents
+            .iter()
+            .zip(short)
+            .filter(|(d, _)| has(&d.value))
+            .map(|(_, s)| s)
+            .collect()
+    }
+
+    /// As a file, as a `--set`, where it is found then, and in whose document.
+    const PARTS: &[[&str; 4]] = &[
+        ["spec: {hub: h}", "hub=h", "/spec/hub", "ige"],
+        ["spec: {tag: t}", "tag=t", "/spec/tag", "ige"],
+        ["spec: {revision: r}", "revision=r", "/spec/revision", "ige"],
+        [
+            "spec: {values: {global: {a: b}}}",
+            "values.global.a=b",
+            "/spec/values/global/a",
+            "ige",
+        ],
+        [
+            "spec: {unvalidatedValues: {global: {a: b}}}",
+            "unvalidatedValues.global.a=b",
+            "/spec/unvalidatedValues/global/a",
+            "ige",
+        ],
+        [
+            "spec: {values: {pilot: {a: b}}}",
+            "values.pilot.a=b",
+            "/spec/values/pilot/a",
+            "i",
+        ],
+        [
+            "spec: {meshConfig: {a: b}}",
+            "meshConfig.a=b",
+            "/spec/meshConfig/a",
+            "i",
+        ],
+        [
+            "spec: {components: {cni: {enabled: true}}}",
+            "components.cni.enabled=true",
+            "/spec/components/cni",
+            "i",
+        ],
+        [
+            "spec: {values: {gateways: {istio-ingressgateway: {a: b}}}}",
+            "values.gateways.istio-ingressgateway.a=b",
+            "/spec/values/gateways/istio-ingressgateway/a",
+            "ge",
+        ],
+        [
+            "spec: {values: {gateways: {istio-egressgateway: {a: b}}}}",
+            "values.gateways.istio-egressgateway.a=b",
+            "/spec/values/gateways/istio-egressgateway/a",
+            "i",
+        ],
+        [
+            "spec: {components: {ingressGateways: [{name: istio-eastwestgateway, tag: t}]}}",
+            "components.ingressGateways.[name:istio-eastwestgateway].tag=t",
+            "/spec/components/ingressGateways/0/tag",
+            "e",
+        ],
+        [
+            "spec: {components: {egressGateways: [{name: new, tag: t}]}}",
+            "components.egressGateways[0].name=new",
+            "/spec/components/egressGateways/0/name",
+            "i",
+        ],
+    ];
+
+    #[test]
+    fn each_part_of_an_overlay_goes_to_its_document() {
+        for [file, set, pointer, want] in PARTS {
+            let by_file = merged(&production(), &[file], &[]).unwrap();
+            assert_eq!(holders(&by_file, pointer), *want, "{file}");
+            let by_set = merged(&production(), &[], &[set]).unwrap();
+            assert_eq!(holders(&by_set, pointer), *want, "{set}");
+        }
+        let metadata = merged(&production(), &["metadata: {namespace: n1}"], &[]).unwrap();
+        assert_eq!(holders(&metadata, "/metadata/namespace"), "ige");
+    }
+
+    #[test]
+    fn a_name_sends_an_overlay_to_its_document_whole() {
+        let file = "metadata: {name: ingress}\nspec: {meshConfig: {a: b}, hub: h}";
+        let merged = merged(&production(), &[file], &[]).unwrap();
+        assert_eq!(holders(&merged, "/spec/meshConfig/a"), "g");
+        assert_eq!(holders(&merged, "/spec/hub"), "g");
+        assert_eq!(merged.documents[1].name(), "ingress");
+    }
+
+    #[test]
+    fn what_fits_no_document_or_several_is_refused_with_their_names() {
+        let all = "(istiod, ingress, eastwest)";
+        let several = "(ingress, eastwest)";
+        for (file, set, want) in [
+            (
+                Some("metadata: {name: nope}"),
+                None,
+                ["named nope fits none of the documents", all],
+            ),
+            (
+                Some("spec: {components: {ingressGateways: []}}"),
+                None,
+                ["fits more than one document", several],
+            ),
+            (
+                Some("spec: {components: {ingressGateways: [{tag: t}]}}"),
+                None,
+                ["ingressGateways.(no name) of 0.yaml fits", several],
+            ),
+            (
+                None,
+                Some("components.ingressGateways[0].tag=t"),
+                ["--set components.ingressGateways[0].tag=t fits", several],
+            ),
+        ] {
+            let refused = merged(&production(), file.as_slice(), set.as_slice())
+                .unwrap_err()
+                .to_string();
+            assert!(want.iter().all(|part| refused.contains(part)), "{refused}");
+        }
+        let mut two = production();
+        two[1].value["spec"]["profile"] = "minimal".into();
+        let refused = merged(&two, &[], &["profile=demo"])
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("(istiod, ingress)"), "{refused}");
+        two[0].value["spec"]["components"] = json!({"pilot": {"enabled": false}});
+        assert!(merged(&two, &[], &["profile=demo"]).is_ok());
+    }
+
+    #[test]
+    fn without_a_base_a_stream_of_several_is_several_documents() {
+        let stream = "metadata: {name: a}\nspec: {hub: h}\n---\nkind: IstioOperator\nmetadata: {name: b}\nspec: {profile: empty}";
+        let two = merged(
+            &[],
+            &[stream, "spec: {tag: t, profile: demo}"],
+            &["revision=r"],
+        )
+        .unwrap();
+        let values: Vec<_> = two
+            .documents
+            .iter()
+            .map(|d| d.value["spec"].clone())
+            .collect();
+        assert_eq!(
+            values,
+            [
+                json!({"hub": "h", "tag": "t", "profile": "demo", "revision": "r"}),
+                json!({"profile": "empty", "tag": "t", "revision": "r"}),
+            ]
+        );
+        assert!(
+            matches!(merged(&two_names(), &[], &[]), Err(OverlayError::SameName { name }) if name == "x")
+        );
+        let foreign = merged(&production()[..1], &[stream], &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            foreign.contains("named a fits none of the documents (istiod)"),
+            "{foreign}"
+        );
+    }
+
+    fn two_names() -> Vec<Base> {
+        let base = Base {
+            name: "x".into(),
+            value: json!({}),
+        };
+        vec![base.clone(), base]
+    }
+
+    #[test]
+    fn files_of_other_names_are_one_document_as_in_istioctl_and_that_is_said() {
+        let one = merged(&[], &["metadata: {name: a}", "metadata: {name: b}"], &[]).unwrap();
+        assert_eq!(one.documents.len(), 1);
+        assert_eq!(one.documents[0].name(), "b");
+        assert!(
+            one.notices[0]
+                .to_string()
+                .starts_with("1.yaml:1:1: b is merged with a into one document")
+        );
+    }
+
+    #[test]
+    fn the_same_file_twice_is_not_a_stream_of_two() {
+        let text = b"kind: IstioOperator\napiVersion: install.istio.io/v1alpha1\nspec: {hub: h}\n";
+        let files = [read("f", text).unwrap(), read("f", text).unwrap()].concat();
+        assert_eq!(merge(RULES, &[], &files, &[]).unwrap().documents.len(), 1);
+    }
+}

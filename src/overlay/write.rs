@@ -139,3 +139,115 @@ fn escaped(text: &str) -> String {
 fn unicode(c: char) -> String {
     format!("\\u{:04X}", u32::from(c))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, json};
+
+    use super::super::convert::Converter;
+    use super::super::{parse, scalar, text};
+    use super::*;
+
+    fn reread(written: &str) -> Value {
+        let text = text::decode("w", written.as_bytes()).unwrap();
+        let roots = parse::parse("w", &text).unwrap();
+        assert_eq!(roots.len(), 1, "{written}");
+        Converter::new("w").value(&roots[0]).unwrap()
+    }
+
+    #[test]
+    fn text_is_plain_only_where_every_reader_agrees() {
+        for (text, want) in [
+            ("minimal", "minimal"),
+            ("gcr.io/istio-enterprise", "gcr.io/istio-enterprise"),
+            ("/dev/stdout", "/dev/stdout"),
+            ("sidecar.istio.io/inject", "sidecar.istio.io/inject"),
+            (
+                "1.31.0-solo-fips-distroless",
+                "\"1.31.0-solo-fips-distroless\"",
+            ),
+            ("1.20", "\"1.20\""),
+            ("", "\"\""),
+            ("no", "\"no\""),
+            ("oN", "\"oN\""),
+            ("Y", "\"Y\""),
+            ("nULL", "\"nULL\""),
+            ("~", "\"~\""),
+            ("=", "\"=\""),
+            ("<<", "\"<<\""),
+            ("1e3", "\"1e3\""),
+            ("0o17", "\"0o17\""),
+            ("2026-01-01", "\"2026-01-01\""),
+            ("1:30", "\"1:30\""),
+            (".inf", "\".inf\""),
+            ("h.io:5000/x", "\"h.io:5000/x\""),
+            ("a b", "\"a b\""),
+            ("a\nhub: evil", "\"a\\nhub: evil\""),
+            ("tab\there\r", "\"tab\\there\\r\""),
+            ("\"\\", "\"\\\"\\\\\""),
+            (
+                "\u{85}\u{2028}\u{feff}\u{0}\u{7f}",
+                "\"\\u0085\\u2028\\uFEFF\\u0000\\u007F\"",
+            ),
+            ("ü😀", "\"ü😀\""),
+        ] {
+            assert_eq!(quote(text), want);
+            assert_eq!(reread(&format!("{}\n", quote(text))), json!(text));
+        }
+    }
+
+    #[test]
+    fn documents_are_written_in_block_style() {
+        let value = json!({
+            "spec": {"hub": "h.io/s", "tag": "1.20", "list": [1, "a", {"a": 1.5, "b": [[true], []]}, null]},
+            "metadata": {},
+        });
+        let want = "spec:\n  hub: h.io/s\n  tag: \"1.20\"\n  list:\n    - 1\n    - a\n    - a: 1.5\n      b:\n        -\n          - true\n        - []\n    - null\nmetadata: {}\n";
+        assert_eq!(write(&value), want);
+        assert_eq!(reread(want), value);
+    }
+
+    #[test]
+    fn keys_of_any_length_are_read_back() {
+        for length in [LONG_KEY - 2, LONG_KEY + 1, 5000] {
+            let key = "k ".repeat(length / 2);
+            let value = json!({"a": [{key.as_str(): {"b": 1}, "c": 2}], key: "d"});
+            assert_eq!(reread(&write(&value)), value);
+        }
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let number = prop_oneof![
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_filter_map("finite", scalar::float),
+        ];
+        let text = prop_oneof![any::<String>(), "[ -~]{0,12}", "[-+0-9._eExobyYnN:~]{0,6}"];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            number,
+            text.clone().prop_map(Value::String),
+        ];
+        leaf.prop_recursive(5, 60, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+                prop::collection::vec((text.clone(), inner), 0..6)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect::<Map<_, _>>())),
+            ]
+        })
+    }
+
+    proptest! {
+        /// Our reader is one of YAML 1.1, `serde_yaml` one of 1.2.
+        #[test]
+        fn what_is_written_is_read_back_by_both_kinds_of_reader(value in any_value()) {
+            let written = write(&value);
+            prop_assert_eq!(reread(&written), value.clone(), "{}", written);
+            let other: Value = serde_yaml::from_str(&written).map_err(|e| TestCaseError::fail(format!("{e}: {written}")))?;
+            let same = reread(&write(&other));
+            prop_assert_eq!(same, value, "{}", written);
+        }
+    }
+}

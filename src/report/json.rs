@@ -2,16 +2,16 @@
 
 use std::io::{self, Write};
 
-use super::Report;
+use serde::Serialize;
 
 /// Writes the report as JSON, indented by two, with a final newline.
-pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, report)?;
     writeln!(out)
 }
 
 /// Writes the same document as YAML.
-pub fn write_yaml(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_yaml(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let yaml = serde_yaml::to_string(report).map_err(io::Error::other)?;
     out.write_all(yaml.as_bytes())
 }
@@ -19,6 +19,7 @@ pub fn write_yaml(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Report;
     use crate::report::samples;
 
     fn written(writer: fn(&Report, &mut dyn Write) -> io::Result<()>, report: &Report) -> String {

@@ -1,0 +1,177 @@
+//! The command line: what was typed → a stage to run, and its end → an exit code.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::exit::{Exit, Failure};
+use crate::report::Report;
+use crate::sys::{os, process, signal};
+use crate::ui::{ColorChoice, Environment, Ui};
+
+mod args;
+mod argv;
+mod check;
+mod completion;
+mod explain;
+mod install;
+mod istioctl_flags;
+mod man;
+mod matrix;
+mod output;
+mod passthrough;
+mod render;
+mod resolve;
+mod session;
+mod upgrade;
+mod verify;
+
+use args::{Format, OutputArgs};
+use argv::Asked;
+
+/// Chooses, installs and proves Solo's hardened builds of Istio
+///
+/// Any other command goes to istioctl unchanged: `glooistio proxy-status` is `istioctl proxy-status`.
+#[derive(Debug, Parser)]
+#[command(name = "glooistio", version, max_term_width = 100, disable_help_subcommand = false)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Render(render::Args),
+    Check(check::Args),
+    Install(install::Args),
+    Upgrade(upgrade::Args),
+    Verify(verify::Args),
+    Matrix(matrix::Args),
+    Explain(explain::Args),
+    Completion(completion::Args),
+    Man(man::Args),
+}
+
+/// A command that ran: how it ended, and what it had to say until then.
+pub(crate) struct Ended {
+    pub(crate) report: Report,
+    pub(crate) result: Result<Exit, Failure>,
+    pub(crate) shown: output::Shown,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let args = os::args();
+    let exit = match signal::listen() {
+        Err(error) => plain_failure(&Failure::new(Exit::Internal, &error)),
+        Ok(()) => match args {
+            Err(text) => plain_failure(&Failure::message(
+                Exit::Usage,
+                format!("argument `{text}` is not UTF-8"),
+            )),
+            Ok(args) => dispatch(args),
+        },
+    };
+    ExitCode::from(exit.code())
+}
+
+fn dispatch(args: Vec<String>) -> Exit {
+    let json = output::asks_for_json(&args);
+    match argv::sort(args) {
+        Asked::Later { word, instead } => {
+            let failure = Failure::message(Exit::Usage, format!("`{word}` is not part of this version"));
+            usage(&failure.hint(instead), json)
+        }
+        Asked::Istioctl { args, istioctl } => {
+            passthrough::run(args, istioctl.as_deref()).unwrap_or_else(|failure| plain_failure(&failure))
+        }
+        Asked::Ours(args) => match Cli::try_parse_from(std::iter::once("glooistio".to_owned()).chain(args)) {
+            Ok(cli) => run(&cli.command),
+            Err(error) => unparsed(&error, json),
+        },
+    }
+}
+
+/// clap's own answers: help and version are results, the rest is usage.
+fn unparsed(error: &clap::Error, json: Option<Format>) -> Exit {
+    if error.exit_code() == 0 {
+        let shown = stderr_ui().result(error.render().ansi().to_string().as_bytes());
+        return if shown.is_ok() { Exit::Ok } else { Exit::CannotWrite };
+    }
+    if json.is_none() {
+        stderr_ui().always(error.render().to_string().trim_end());
+        return Exit::Usage;
+    }
+    let text = error.render().to_string();
+    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    usage(&Failure::message(Exit::Usage, message), json)
+}
+
+/// A failure before any command ran; with `-o json` still one document.
+fn usage(failure: &Failure, json: Option<Format>) -> Exit {
+    match json {
+        None => plain_failure(failure),
+        Some(format) => output::failure_only(&stderr_ui(), format, failure),
+    }
+}
+
+fn plain_failure(failure: &Failure) -> Exit {
+    output::say_failure(&stderr_ui(), failure);
+    failure.exit
+}
+
+fn stderr_ui() -> Ui {
+    Ui::new(ColorChoice::Auto, false, &environment())
+}
+
+fn environment() -> Environment {
+    let text = |name: &str| os::env(name).and_then(|value| value.into_string().ok()).filter(|text| !text.is_empty());
+    Environment {
+        no_color: text("NO_COLOR").is_some(),
+        ci: text("CI").is_some(),
+        term: text("TERM"),
+        columns: text("COLUMNS").and_then(|columns| columns.parse().ok()),
+    }
+}
+
+fn run(command: &Command) -> Exit {
+    match command {
+        Command::Render(args) => finish(&args.output, |ui| args.run(ui)),
+        Command::Check(args) => finish(&args.output, |ui| args.run(ui)),
+        Command::Install(args) => finish(&args.output, |ui| args.run(ui)),
+        Command::Upgrade(args) => finish(&args.install.output, |ui| args.run(ui)),
+        Command::Verify(args) => finish(&args.output, |ui| args.run(ui)),
+        Command::Matrix(args) => finish(&args.output, |ui| args.run(ui)),
+        Command::Explain(args) => finish(&args.output, |ui| args.run(ui)),
+        Command::Completion(args) => finish(&OutputArgs::default(), |ui| args.run(ui, &mut Cli::command())),
+        Command::Man(args) => finish(&OutputArgs::default(), |ui| args.run(ui, Cli::command())),
+    }
+}
+
+/// Runs a command and says how it ended.
+fn finish(output: &OutputArgs, run: impl FnOnce(&Ui) -> Ended) -> Exit {
+    let ui = Ui::new(output.color, output.quiet, &environment());
+    let ended = run(&ui);
+    output::end(&ui, output.output, ended)
+}
+
+/// The istioctl to run: the one named, or the first on PATH.
+fn find_istioctl(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    let program = named.map_or_else(|| "istioctl".into(), |path| path.to_string_lossy());
+    process::find(&program, os::env("PATH").as_deref()).map_err(|error| {
+        Failure::new(Exit::Unavailable, &error)
+            .hint("name an istioctl by --istioctl PATH or GLOOISTIO_ISTIOCTL")
+            .hint("its minor must be that of the Istio to install")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

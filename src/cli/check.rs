@@ -1,0 +1,74 @@
+//! `check`
+
+use std::path::PathBuf;
+
+use super::args::{CheckArgs, OutputArgs, PlanArgs, RunArgs};
+use super::istioctl_flags::IstioctlFlags;
+use super::output::Shown;
+use super::{Ended, resolve, session};
+use crate::exit::{Exit, Failure};
+use crate::facts::{self, Fact};
+use crate::install::Session;
+use crate::install::prepare::prepare;
+use crate::options::{Options, Template};
+use crate::report::Report;
+use crate::ui::Ui;
+
+/// Run the checks of an install without installing
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    plan: PlanArgs,
+    /// Judge somebody else's IstioOperator; `-` is stdin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "template", "filename"])]
+    manifest: Option<PathBuf>,
+    #[command(flatten)]
+    flags: IstioctlFlags,
+    #[command(flatten)]
+    checks: CheckArgs,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+impl Args {
+    pub(crate) fn run(&self, ui: &Ui) -> Ended {
+        let mut report = Report::new("check");
+        let result = self.check(ui, &mut report);
+        Ended { report, result, shown: Shown::Report }
+    }
+
+    fn check(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
+        let options = self.options()?;
+        let rules = session::Rules::of(&self.checks, report)?;
+        let client = session::istioctl_if_there(&self.run);
+        let prepared = prepare(&options, &rules.matrix, &client)?;
+        let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
+        session.describe(&prepared);
+        let facts = asked(&mut session, client)?;
+        session.check(&prepared, &facts);
+        Ok(if report.failed() { Exit::Findings } else { Exit::Ok })
+    }
+
+    fn options(&self) -> Result<Options, Failure> {
+        let mut options = resolve::options(&self.plan, &self.flags)?;
+        if let Some(path) = &self.manifest {
+            options.template = Some(Template::None);
+            options.files = vec![resolve::read(path.display().to_string())?];
+        }
+        Ok(options)
+    }
+}
+
+/// The cluster if there is one; what it does not say, the checks leave open.
+fn asked(session: &mut Session<'_>, istioctl: Fact<facts::Istioctl>) -> Result<facts::Before, Failure> {
+    match session.connect() {
+        Ok(cluster) => Ok(facts::Before { istioctl, ..facts::before(&cluster)? }),
+        Err(failure) if failure.exit == Exit::Interrupted => Err(failure),
+        Err(failure) => {
+            session.ui.status(&format!("no cluster is asked: {}", failure.message));
+            Ok(facts::Before { istioctl, ..facts::Before::unasked("there is no cluster to ask") })
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `install`, also as `apply` and `manifest install`.
+
+use super::Ended;
+use super::args::{CheckArgs, OutputArgs, PlanArgs, RunArgs};
+use super::istioctl_flags::IstioctlFlags;
+use super::output::Shown;
+use super::{resolve, session};
+use crate::exit::{Exit, Failure};
+use crate::facts::Record;
+use crate::install::Install;
+use crate::report::Report;
+use crate::ui::Ui;
+
+/// Render, check, install by the real istioctl, and verify what runs
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
+    pub(super) flags: IstioctlFlags,
+    #[command(flatten)]
+    checks: CheckArgs,
+    #[command(flatten)]
+    run: RunArgs,
+    /// Do not verify what was installed
+    #[arg(long)]
+    no_verify: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+impl Args {
+    pub(crate) fn run(&self, ui: &Ui) -> Ended {
+        let mut report = Report::new("install");
+        let result = self.install(ui, &mut report);
+        self.ended(report, result)
+    }
+
+    pub(super) fn ended(&self, report: Report, result: Result<Exit, Failure>) -> Ended {
+        let shown = match &result {
+            Ok(Exit::Findings) if report.pods.is_empty() => Shown::Report,
+            Ok(_) if self.flags.on("dry-run") => Shown::Documents,
+            _ => Shown::After,
+        };
+        Ended { report, result, shown }
+    }
+
+    fn install(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
+        let options = resolve::options(&self.plan, &self.flags)?;
+        let rules = session::Rules::of(&self.checks, report)?;
+        let istioctl = session::istioctl(&self.run)?;
+        let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
+        self.request(&options, istioctl).run(&mut session)
+    }
+
+    /// The same over something older: `to` is what to upgrade to.
+    pub(super) fn upgrade(&self, to: Option<&str>, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
+        let rules = session::Rules::of(&self.checks, report)?;
+        let mut options = resolve::options(&self.plan, &self.flags)?;
+        if let Some(to) = to {
+            options.request = Some(resolve::parsed("--to", to)?);
+        }
+        let istioctl = session::istioctl(&self.run)?;
+        let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
+        let mut typed = self.plan.clone();
+        if let Some(record) = crate::upgrade::record(&mut session, &options)? {
+            typed = self.plan.over(&then(&record)?);
+            let now = options;
+            options = resolve::options(&typed, &self.flags)?;
+            options.request = now.request;
+            crate::upgrade::over(&record, &mut options);
+        }
+        let install = Install { typed: typed.typed(), ..self.request(&options, istioctl) };
+        install.run(&mut session)
+    }
+
+    fn request<'a>(&self, options: &'a crate::options::Options, istioctl: crate::facts::Istioctl) -> Install<'a> {
+        Install {
+            options,
+            istioctl,
+            handed_on: self.flags.handed_on(),
+            typed: self.plan.typed(),
+            yes: self.flags.on("skip-confirmation"),
+            dry_run: self.flags.on("dry-run"),
+            verify: !self.no_verify,
+        }
+    }
+}
+
+/// The options of a record, read by the same parser that took them in.
+fn then(record: &Record) -> Result<PlanArgs, Failure> {
+    PlanArgs::read(&record.options).map_err(|error| {
+        Failure::message(Exit::Data, format!("the options of the record cannot be read: {error}"))
+            .hint("give the options of the install again, or delete the record's ConfigMap")
+    })
+}

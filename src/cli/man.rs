@@ -1,0 +1,40 @@
+//! `man`
+
+use super::Ended;
+use super::output::Shown;
+use crate::exit::{Exit, Failure};
+use crate::report::Report;
+use crate::ui::Ui;
+
+/// Print a manual page: `glooistio man install | man -l -`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The command whose page to print
+    command: Option<String>,
+}
+
+impl Args {
+    pub(crate) fn run(&self, _: &Ui, command: clap::Command) -> Ended {
+        let (shown, result) = match self.page(command) {
+            Ok(bytes) => (Shown::Own(bytes), Ok(Exit::Ok)),
+            Err(failure) => (Shown::Report, Err(failure)),
+        };
+        Ended { report: Report::new("man"), result, shown }
+    }
+
+    fn page(&self, mut command: clap::Command) -> Result<Vec<u8>, Failure> {
+        command.build();
+        let command = match &self.command {
+            None => command,
+            Some(name) => command
+                .find_subcommand(name)
+                .cloned()
+                .ok_or_else(|| Failure::message(Exit::Usage, format!("there is no command `{name}` of ours")))?,
+        };
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command)
+            .render(&mut page)
+            .map_err(|error| Failure::new(Exit::Internal, &error))?;
+        Ok(page)
+    }
+}

@@ -1,0 +1,163 @@
+//! How a command ends: its result on stdout, its failure on stderr, one document for a machine.
+
+use serde_json::Value;
+
+use super::Ended;
+use super::args::Format;
+use crate::exit::{Exit, Failure};
+use crate::report::{self, ErrorReport, Report};
+use crate::ui::Ui;
+
+/// What of a command's end is its result.
+#[derive(Debug)]
+pub(crate) enum Shown {
+    /// The whole report.
+    Report,
+    /// What came after the plan and its checks, which were shown already.
+    After,
+    /// The documents, each after its command; the report is for the person.
+    Documents,
+    /// Bytes of its own, whatever the format.
+    Own(Vec<u8>),
+}
+
+/// Writes the result of a command and gives the code to end with.
+pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
+    let Ended { mut report, result, shown } = ended;
+    let exit = match &result {
+        Ok(exit) => *exit,
+        Err(failure) => failure.exit,
+    };
+    if let Err(failure) = &result {
+        report.error = Some(error_report(failure));
+        say_failure(ui, failure);
+    }
+    let written = match (format, &shown) {
+        (_, Shown::Own(_)) if result.is_err() => Ok(()),
+        (_, Shown::Own(bytes)) => ui.result(bytes),
+        (Format::Text, _) if result.is_err() => Ok(()),
+        (Format::Text, _) => text(ui, &report, &shown),
+        (format, _) => machine(ui, format, &report),
+    };
+    match written {
+        Ok(()) => exit,
+        Err(error) => {
+            ui.always(&format!("error: the result could not be written: {error}"));
+            // What already went wrong says more than a full disk.
+            if exit == Exit::Ok { Exit::CannotWrite } else { exit }
+        }
+    }
+}
+
+fn text(ui: &Ui, report: &Report, shown: &Shown) -> std::io::Result<()> {
+    let mut bytes = Vec::new();
+    match shown {
+        Shown::Documents => {
+            before(ui, report)?;
+            return ui.result(manifests(report).as_bytes());
+        }
+        Shown::After => report::text::write_after(report, ui.out_style(), &mut bytes)?,
+        Shown::Report | Shown::Own(_) => report::text::write(report, ui.out_style(), &mut bytes)?,
+    }
+    ui.result(ui.masked(&String::from_utf8_lossy(&bytes)).as_bytes())
+}
+
+/// The plan and its checks, for the person.
+pub(crate) fn before(ui: &Ui, report: &Report) -> std::io::Result<()> {
+    let mut text = Vec::new();
+    report::text::write_before(report, ui.err_style(), &mut text)?;
+    ui.status(String::from_utf8_lossy(&text).trim_end());
+    Ok(())
+}
+
+/// The documents, each after the command that it is given to.
+fn manifests(report: &Report) -> String {
+    let count = report.documents.len();
+    let one = |(at, document): (usize, &report::Document)| {
+        format!("# {}/{count}: {}\n---\n{}", at + 1, document.command, document.yaml)
+    };
+    report.documents.iter().enumerate().map(one).collect()
+}
+
+fn machine(ui: &Ui, format: Format, report: &Report) -> std::io::Result<()> {
+    let mut bytes = Vec::new();
+    if format == Format::Short {
+        report::short::write(report, &mut bytes)?;
+        return ui.result(ui.masked(&String::from_utf8_lossy(&bytes)).as_bytes());
+    }
+    let mut value = serde_json::to_value(report)?;
+    mask(ui, &mut value);
+    match format {
+        Format::Yaml => report::json::write_yaml(&value, &mut bytes)?,
+        _ => report::json::write(&value, &mut bytes)?,
+    }
+    ui.result(&bytes)
+}
+
+/// Masks the key everywhere but in the manifests, which are useless without it.
+fn mask(ui: &Ui, value: &mut Value) {
+    match value {
+        Value::String(text) => *text = ui.masked(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(ui, item)),
+        Value::Object(fields) => {
+            fields.iter_mut().filter(|(name, _)| *name != "yaml").for_each(|(_, field)| mask(ui, field));
+        }
+        _ => {}
+    }
+}
+
+/// Says a failure to a person.
+pub(crate) fn say_failure(ui: &Ui, failure: &Failure) {
+    ui.always(&format!("error: {}", failure.message));
+    for hint in &failure.hints {
+        ui.always(&format!("  hint: {hint}"));
+    }
+}
+
+/// A failure before any command ran, for a machine and a person.
+pub(crate) fn failure_only(ui: &Ui, format: Format, failure: &Failure) -> Exit {
+    let mut report = Report::new("usage");
+    report.error = Some(error_report(failure));
+    say_failure(ui, failure);
+    match machine(ui, format, &report) {
+        Ok(()) => failure.exit,
+        Err(_) => Exit::CannotWrite,
+    }
+}
+
+fn error_report(failure: &Failure) -> ErrorReport {
+    ErrorReport { exit: failure.exit.code(), message: failure.message.clone(), hints: failure.hints.clone() }
+}
+
+/// The machine format that a command line asks for, read before clap could refuse the line.
+pub(crate) fn asks_for_json(args: &[String]) -> Option<Format> {
+    let named = |text: &str| match text {
+        "json" => Some(Format::Json),
+        "yaml" => Some(Format::Yaml),
+        _ => None,
+    };
+    args.iter().enumerate().find_map(|(at, arg)| match arg.as_str() {
+        "-o" | "--output" => args.get(at + 1).and_then(|next| named(next)),
+        arg => arg.strip_prefix("--output=").or_else(|| arg.strip_prefix("-o")).and_then(named),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_the_output_flag_is_seen() {
+        for (line, wanted) in [
+            ("install -o json", Some(Format::Json)),
+            ("install -ojson", Some(Format::Json)),
+            ("install --output=yaml", Some(Format::Yaml)),
+            ("install --output text", None),
+            ("install -o", None),
+            ("-O json", None),
+        ] {
+            let args: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            assert_eq!(asks_for_json(&args), wanted, "{line}");
+        }
+    }
+}

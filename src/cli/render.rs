@@ -1,0 +1,84 @@
+//! `render`
+
+use std::path::PathBuf;
+
+use super::args::{CheckArgs, Format, OutputArgs, PlanArgs};
+use super::istioctl_flags::IstioctlFlags;
+use super::output::{self, Shown};
+use super::{Ended, resolve, session};
+use crate::exit::{Exit, Failure};
+use crate::facts::{self, Fact};
+use crate::install::prepare::prepare;
+use crate::render::Rendered;
+use crate::report::Report;
+use crate::sys::cluster::KubeTarget;
+use crate::sys::os;
+use crate::ui::Ui;
+
+/// Render the IstioOperator documents; no cluster is asked and no program started
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
+    flags: IstioctlFlags,
+    #[command(flatten)]
+    checks: CheckArgs,
+    /// Write each document to a file of its own in this directory
+    #[arg(short = 'O', long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+impl Args {
+    pub(crate) fn run(&self, ui: &Ui) -> Ended {
+        let mut report = Report::new("render");
+        let mut bytes = Vec::new();
+        let result = self.render(ui, &mut report, &mut bytes);
+        Ended { report, result, shown: Shown::Own(bytes) }
+    }
+
+    fn render(&self, ui: &Ui, report: &mut Report, out: &mut Vec<u8>) -> Result<Exit, Failure> {
+        let options = resolve::options(&self.plan, &self.flags)?;
+        let rules = session::Rules::of(&self.checks, report)?;
+        let client = Fact::NotAsked("render starts no program");
+        let prepared = prepare(&options, &rules.matrix, &client)?;
+        let run = super::args::RunArgs::default();
+        let mut session = rules.session(ui, report, KubeTarget::default(), &run);
+        session.describe(&prepared);
+        let facts = facts::Before { istioctl: client, ..facts::Before::unasked("render asks no cluster") };
+        session.check(&prepared, &facts);
+        let failed = report.failed();
+        output::before(ui, report).map_err(|error| Failure::new(Exit::CannotWrite, &error))?;
+        if failed {
+            return Ok(Exit::Findings);
+        }
+        match &self.output_dir {
+            Some(dir) => write_files(dir, &prepared.manifest.documents)?,
+            None => *out = printed(self.output.output, &prepared.manifest.documents)?,
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn write_files(dir: &std::path::Path, documents: &[Rendered]) -> Result<(), Failure> {
+    os::create_dir(dir)?;
+    for document in documents {
+        os::write(&dir.join(format!("{}.yaml", document.name)), document.yaml.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The documents as one stream of YAML, or as one JSON List.
+fn printed(format: Format, documents: &[Rendered]) -> Result<Vec<u8>, Failure> {
+    if format != Format::Json {
+        let separated: Vec<&str> = documents.iter().map(|document| document.yaml.as_str()).collect();
+        return Ok(separated.join("---\n").into_bytes());
+    }
+    let items: Vec<&serde_json::Value> = documents.iter().map(|document| &document.value).collect();
+    let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": items });
+    let mut bytes = serde_json::to_vec_pretty(&list).map_err(|error| Failure::new(Exit::Internal, &error))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}

@@ -1,0 +1,80 @@
+//! What a command needs besides its own flags: matrix, policy, day, cluster.
+
+use super::args::{CheckArgs, RunArgs};
+use super::istioctl_flags::IstioctlFlags;
+use crate::check::Policy;
+use crate::exit::{Exit, Failure};
+use crate::facts::{self, Fact, Istioctl};
+use crate::install::Session;
+use crate::istio::Matrix;
+use crate::report::{DataFile, Report};
+use crate::sys::cluster::KubeTarget;
+use crate::sys::os;
+use crate::ui::Ui;
+
+/// Data and rules that a run is judged by.
+pub(crate) struct Rules {
+    pub(crate) matrix: Matrix,
+    pub(crate) policy: Policy,
+}
+
+impl Rules {
+    pub(crate) fn of(args: &CheckArgs, report: &mut Report) -> Result<Rules, Failure> {
+        let matrix = matrix(args.matrix.as_deref())?;
+        report.data = matrix
+            .data_dates()
+            .iter()
+            .map(|data| DataFile { name: data.file.clone(), date: data.date.to_string() })
+            .collect();
+        let policy = Policy::parse(&args.severity, &args.skip, args.strict)
+            .map_err(|error| Failure::new(Exit::Usage, &error))?;
+        Ok(Rules { matrix, policy })
+    }
+
+    pub(crate) fn session<'a>(&'a self, ui: &'a Ui, report: &'a mut Report, target: KubeTarget, run: &RunArgs) -> Session<'a> {
+        Session {
+            ui,
+            report,
+            matrix: &self.matrix,
+            policy: &self.policy,
+            today: os::today(),
+            target,
+            timeout: run.timeout,
+        }
+    }
+}
+
+/// The built-in matrix, with the rows of the user's file over it.
+pub(crate) fn matrix(file: Option<&std::path::Path>) -> Result<Matrix, Failure> {
+    let Some(path) = file else { return Ok(Matrix::builtin().clone()) };
+    let name = path.display().to_string();
+    let text = os::text(&name, os::read(path, os::TEXT_LIMIT)?)?;
+    Matrix::builtin().with_file(&name, &text).map_err(|error| Failure::new(Exit::Data, &error))
+}
+
+/// Whose cluster: the same flags as istioctl's.
+pub(crate) fn target(flags: &IstioctlFlags) -> KubeTarget {
+    KubeTarget {
+        kubeconfig: flags.last("kubeconfig").map(Into::into),
+        context: flags.last("context").map(str::to_owned),
+        user: flags.last("as").map(str::to_owned),
+        uid: flags.last("as-uid").map(str::to_owned),
+        groups: flags.all("as-group").to_vec(),
+    }
+}
+
+/// The istioctl that will be run, asked for its version.
+pub(crate) fn istioctl(run: &RunArgs) -> Result<Istioctl, Failure> {
+    let path = super::find_istioctl(run.istioctl.as_deref())?;
+    match facts::istioctl(&path) {
+        Fact::Known(istioctl) => Ok(istioctl),
+        Fact::Unknown(why) => Err(Failure::message(Exit::Unavailable, why).hint("name another by --istioctl PATH")),
+        Fact::NotAsked(why) => Err(Failure::message(Exit::Internal, why)),
+    }
+}
+
+/// The same where a command can do without one.
+pub(crate) fn istioctl_if_there(run: &RunArgs) -> Fact<Istioctl> {
+    super::find_istioctl(run.istioctl.as_deref())
+        .map_or_else(|failure| Fact::Unknown(failure.message), |path| facts::istioctl(&path))
+}

@@ -1,0 +1,176 @@
+//! Install: plan, check, confirm, istioctl, wait, verify what was installed, report.
+
+use std::time::Duration;
+
+use jiff::civil::Date;
+
+use crate::action::{self, Action, Place};
+use crate::check::{self, Policy};
+use crate::exit::{Exit, Failure};
+use crate::facts::{self, Fact, Istioctl};
+use crate::istio::Matrix;
+use crate::options::Options;
+use crate::render::Rendered;
+use crate::report::{self, Report};
+use crate::sys::cluster::{Cluster, KubeTarget};
+use crate::ui::{ConfirmError, Event, Ui};
+
+pub mod apply;
+pub mod prepare;
+pub mod prove;
+
+use prepare::{Prepared, prepare};
+
+/// What every command has at hand.
+pub struct Session<'a> {
+    pub ui: &'a Ui,
+    pub report: &'a mut Report,
+    pub matrix: &'a Matrix,
+    pub policy: &'a Policy,
+    pub today: Date,
+    pub target: KubeTarget,
+    /// Bound of our own reads and waits.
+    pub timeout: Duration,
+}
+
+/// What an install was asked for, besides what to install.
+pub struct Install<'a> {
+    pub options: &'a Options,
+    pub istioctl: Istioctl,
+    /// Flags for istioctl, as they came.
+    pub handed_on: Vec<String>,
+    /// Our own options as typed, for the record.
+    pub typed: Vec<String>,
+    pub yes: bool,
+    pub dry_run: bool,
+    pub verify: bool,
+}
+
+impl Session<'_> {
+    /// Connects, and remembers to whom.
+    pub fn connect(&mut self) -> Result<Cluster, Failure> {
+        let cluster = Cluster::connect(&self.target, self.timeout)?;
+        self.report.cluster = Some(report::Cluster {
+            context: cluster.context().to_owned(),
+            server: cluster.server().to_owned(),
+            kubernetes: None,
+        });
+        Ok(cluster)
+    }
+
+    /// Puts the plan into the report and on the screen.
+    pub fn describe(&mut self, prepared: &Prepared) {
+        let plan = &prepared.plan;
+        if let Some(key) = &plan.key {
+            self.ui.hide(key.expose());
+        }
+        let expected = &mut self.report.expected;
+        expected.hub = Some(plan.hub.to_string());
+        expected.tag = Some(plan.tag.to_string());
+        expected.revision = Some(plan.revision_label().to_owned());
+        expected.namespace = Some(plan.namespace.clone());
+        expected.chosen =
+            plan.chosen.iter().map(|choice| format!("{}: {} ({})", choice.what, choice.value, choice.why)).collect();
+        let notices = prepared.manifest.notices.iter().map(|notice| format!("note: {notice}"));
+        expected.chosen.extend(notices);
+        if plan.key.is_some() {
+            expected.chosen.push("note: the repo key is part of every image name; whoever reads a pod reads it".to_owned());
+        }
+    }
+
+    /// Runs the Before checks.
+    pub fn check(&mut self, prepared: &Prepared, facts: &facts::Before) {
+        if let (Some(cluster), Some(seen)) = (&mut self.report.cluster, facts.cluster.known()) {
+            cluster.kubernetes = Some(seen.version.to_string());
+        }
+        let subject = check::Before {
+            plan: &prepared.plan,
+            documents: &prepared.manifest.documents,
+            facts,
+            matrix: self.matrix,
+            today: self.today,
+        };
+        let ran = check::before(&subject, self.policy);
+        self.report.checks.extend(ran.results);
+        self.report.skipped.extend(ran.skipped);
+    }
+}
+
+impl Install<'_> {
+    /// Installs. What is to be said stands in the session's report afterwards, also on failure.
+    pub fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
+        if !self.yes && !self.dry_run && !session.ui.interactive() {
+            return Err(Failure::message(Exit::Usage, "cannot ask without a terminal")
+                .hint("give -y to install without asking, or --dry-run to see what would be done"));
+        }
+        let client = Fact::Known(self.istioctl.clone());
+        let prepared = prepare(self.options, session.matrix, &client)?;
+        session.describe(&prepared);
+        let actions = self.actions(&prepared);
+        session.report.documents = documents(&prepared.manifest.documents, &actions);
+        session.ui.event(&Event::Stage("Asking the cluster".to_owned()));
+        let cluster = session.connect()?;
+        let facts = facts::Before { istioctl: client, ..facts::before(&cluster)? };
+        session.check(&prepared, &facts);
+        if session.report.failed() {
+            return Ok(Exit::Findings);
+        }
+        if self.dry_run {
+            return Ok(Exit::Ok);
+        }
+        self.confirm(session, &prepared)?;
+        let outcome = apply::apply(session, &cluster, &prepared, &actions, self);
+        outcome?;
+        if !self.verify {
+            return Ok(Exit::Ok);
+        }
+        prove::installed(session, &cluster, &prepared)
+    }
+
+    fn actions(&self, prepared: &Prepared) -> Vec<Action> {
+        let place = Place { namespace: &prepared.plan.namespace, revision: prepared.plan.revision_label() };
+        let documents = &prepared.manifest.documents;
+        action::install(&self.istioctl.path, &self.handed_on, documents, prepared.gateways(), place)
+    }
+
+    fn confirm(&self, session: &mut Session<'_>, prepared: &Prepared) -> Result<(), Failure> {
+        session.show_before()?;
+        if self.yes {
+            return Ok(());
+        }
+        let context = session.report.cluster.as_ref().map_or("", |cluster| cluster.context.as_str());
+        let question = format!("Install {} on context {context}?", prepared.plan.tag);
+        session.ui.confirm(&question).map_err(|error| match error {
+            ConfirmError::Declined => Failure::message(Exit::Interrupted, "declined: nothing was changed"),
+            error => Failure::new(Exit::Usage, &error).hint("give -y to install without asking"),
+        })
+    }
+}
+
+impl Session<'_> {
+    /// Shows the plan and what the Before checks found, to the person at the terminal.
+    fn show_before(&self) -> Result<(), Failure> {
+        let mut text = Vec::new();
+        report::text::write_before(&self.report, self.ui.err_style(), &mut text)
+            .map_err(|error| Failure::new(Exit::CannotWrite, &error))?;
+        self.ui.status(&String::from_utf8_lossy(&text));
+        Ok(())
+    }
+}
+
+/// The documents as the report holds them, each with its command.
+fn documents(rendered: &[Rendered], actions: &[Action]) -> Vec<report::Document> {
+    let command = |name: &str| {
+        actions
+            .iter()
+            .find(|action| matches!(action, Action::Istioctl { document, .. } if document == name))
+            .map(ToString::to_string)
+    };
+    let document = |rendered: &Rendered| report::Document {
+        name: rendered.name.clone(),
+        sha256: rendered.sha256(),
+        command: command(&rendered.name).unwrap_or_default(),
+        yaml: rendered.yaml.clone(),
+    };
+    rendered.iter().map(document).collect()
+}

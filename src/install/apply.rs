@@ -1,0 +1,126 @@
+//! Runs the actions of an install, one after the other, and says what is in place when one fails.
+
+use super::prepare::Prepared;
+use super::{Install, Session};
+use crate::action::{Action, progress};
+use crate::exit::{Exit, Failure};
+use crate::facts;
+use crate::sys::cluster::Cluster;
+use crate::sys::process::{self, Status};
+use crate::sys::signal;
+use crate::ui::Event;
+
+/// Lines of istioctl's stderr that are kept for the message of a failure.
+const KEPT: usize = 8;
+
+/// Runs `actions` in order.
+pub fn apply(
+    session: &mut Session<'_>,
+    cluster: &Cluster,
+    prepared: &Prepared,
+    actions: &[Action],
+    install: &Install<'_>,
+) -> Result<(), Failure> {
+    let mut in_place: Vec<&str> = Vec::new();
+    for action in actions {
+        let done = match action {
+            _ if signal::interrupted() => Err(Failure::message(Exit::Interrupted, "interrupted")),
+            Action::Istioctl { invocation, .. } => run(session, invocation),
+            // What is not ready in time is found by the checks, with its causes.
+            Action::Rollout { deployments } => {
+                session.ui.event(&Event::Working("Waiting for rollouts".to_owned()));
+                facts::rolled_out(cluster, deployments, session.timeout).map(drop).map_err(Failure::from)
+            }
+            Action::Webhooks { revision } => {
+                session.ui.event(&Event::Working(format!("Waiting for the webhooks of revision {revision}")));
+                facts::webhooks_filled(cluster, revision, session.timeout).map(drop).map_err(Failure::from)
+            }
+            Action::Record { .. } => record(session, cluster, prepared, install),
+        };
+        match (done, action) {
+            (Ok(()), Action::Istioctl { document, .. }) => in_place.push(document.as_str()),
+            (Ok(()), _) => {}
+            (Err(failure), action) => return Err(explained(session, cluster, prepared, failure, (&in_place, action))),
+        }
+    }
+    session.ui.clear();
+    Ok(())
+}
+
+fn run(session: &Session<'_>, invocation: &process::Invocation) -> Result<(), Failure> {
+    let mut last: Vec<String> = Vec::new();
+    let status = process::stream(invocation, &mut |_, line| {
+        let Some(event) = progress::event(line) else { return };
+        if let Event::Said(text) | Event::Gave(text) = &event {
+            last.push(text.clone());
+            if last.len() > KEPT {
+                last.remove(0);
+            }
+        }
+        session.ui.event(&event);
+    })?;
+    let exit = match status {
+        Status::Code(0) => return Ok(()),
+        Status::Code(code) => Exit::Istioctl(code),
+        Status::Signal(signal) => Exit::signalled(signal),
+    };
+    let said = last.iter().rev().find(|line| line.starts_with("Error:")).or(last.last());
+    let ended = match status {
+        Status::Signal(signal) => format!("istioctl was ended by signal {signal}"),
+        Status::Code(code) => format!("istioctl failed with exit code {code}"),
+    };
+    Err(Failure::message(exit, said.map_or(ended.clone(), |said| format!("{ended}: {said}"))))
+}
+
+/// A failed record never undoes an install: it is said, with what it means.
+fn record(
+    session: &mut Session<'_>,
+    cluster: &Cluster,
+    prepared: &Prepared,
+    install: &Install<'_>,
+) -> Result<(), Failure> {
+    let plan = &prepared.plan;
+    let record = facts::Record {
+        revision: plan.revision_label().to_owned(),
+        hub: plan.hub.to_string(),
+        tag: plan.tag.clone(),
+        overlays: install.options.files.iter().map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned()).collect(),
+        sets: install.options.sets.clone(),
+        options: install.typed.clone(),
+        documents: prepared.manifest.documents.iter().map(|one| (one.name.clone(), one.sha256())).collect(),
+        data: session.report.data.iter().map(|file| (file.name.clone(), file.date.clone())).collect(),
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    if let Err(why) = kept(cluster, &record, &plan.namespace) {
+        session.ui.event(&Event::Warning(format!(
+            "the record of this install could not be written: {why}; `verify` and `upgrade` will judge by istiod's own tag"
+        )));
+    }
+    Ok(())
+}
+
+fn kept(cluster: &Cluster, record: &facts::Record, namespace: &str) -> Result<(), String> {
+    let (planes, _) = facts::installed(cluster).map_err(|error| error.to_string())?;
+    let ours = |plane: &&facts::ControlPlane| plane.namespace == namespace && plane.revision == record.revision;
+    let plane = planes.iter().find(ours).ok_or("no istiod of this revision was found")?;
+    facts::keep(cluster, record, plane).map_err(|error| error.to_string())
+}
+
+/// Adds to a failure what the cluster says of it, what is in place, and how to go on.
+fn explained(
+    session: &mut Session<'_>,
+    cluster: &Cluster,
+    prepared: &Prepared,
+    failure: Failure,
+    (in_place, failed): (&[&str], &Action),
+) -> Failure {
+    let mut failure = failure;
+    if !signal::interrupted() {
+        let causes = prepared.namespaces().into_iter().filter_map(|namespace| facts::causes(cluster, &namespace, &[]).ok());
+        failure.hints.extend(causes.flatten().map(|cause| format!("the cluster says: {cause}")));
+    }
+    let place = if in_place.is_empty() { "nothing was finished".to_owned() } else { format!("in place: {}", in_place.join(", ")) };
+    failure.hints.push(format!("{place}; stopped at: {failed}"));
+    session.report.next.push("run the same command again: it goes on where it stopped".to_owned());
+    failure
+}

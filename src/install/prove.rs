@@ -1,0 +1,88 @@
+//! Facts(after) → check(After) → report: what was proved of what runs, and how.
+
+use std::collections::BTreeMap;
+
+use super::Session;
+use super::prepare::Prepared;
+use crate::check::{self, Expectation, Scope, Source, Wanted};
+use crate::exit::{Exit, Failure};
+use crate::facts::{self, Census, Class, Role};
+use crate::report::Counts;
+use crate::sys::cluster::Cluster;
+use crate::ui::Event;
+
+/// Verifies what an install changed.
+pub fn installed(session: &mut Session<'_>, cluster: &Cluster, prepared: &Prepared) -> Result<Exit, Failure> {
+    let plan = &prepared.plan;
+    let wanted = Wanted {
+        hub: plan.hub.to_string(),
+        tag: plan.tag.clone(),
+        source: Source::Plan,
+        fips: plan.tag.flavor.is_fips(),
+    };
+    let expected = Expectation {
+        revisions: BTreeMap::from([(plan.revision_label().to_owned(), wanted)]),
+        gateways: prepared.gateways().into_iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect(),
+    };
+    let exit = running(session, cluster, &expected, Scope::Changed)?;
+    session.report.next.extend(next(prepared));
+    Ok(exit)
+}
+
+/// Gathers what runs and judges it.
+pub fn running(
+    session: &mut Session<'_>,
+    cluster: &Cluster,
+    expected: &Expectation,
+    scope: Scope,
+) -> Result<Exit, Failure> {
+    session.ui.event(&Event::Stage("Looking at what runs".to_owned()));
+    let revisions: Vec<String> = expected.revisions.keys().cloned().collect();
+    let asks = |class: &facts::Class| expected.revisions.get(&class.revision).is_some_and(|wanted| wanted.fips);
+    let facts = facts::after(cluster, &revisions, &asks)?;
+    if let (Some(cluster), Some(seen)) = (&mut session.report.cluster, facts.cluster.known()) {
+        cluster.kubernetes = Some(seen.version.to_string());
+    }
+    let subject = check::After { expected, facts: &facts, scope };
+    let ran = check::after(&subject, session.policy);
+    session.report.checks.extend(ran.results);
+    session.report.skipped.extend(ran.skipped);
+    session.report.pending = check::pending(&subject);
+    if let Some(census) = facts.census.known() {
+        session.report.evidence = check::evidence(census, expected);
+        session.report.counts = counts(census, expected);
+        session.report.pods.clone_from(&census.rows);
+    }
+    session.ui.clear();
+    Ok(if session.report.failed() { Exit::Findings } else { Exit::Ok })
+}
+
+/// How much was seen, and how much of it was not judged.
+fn counts(census: &Census, expected: &Expectation) -> Counts {
+    let ours = |class: &Class| expected.revisions.contains_key(&class.revision);
+    let pods = |wanted: &dyn Fn(&Class) -> bool| -> u64 {
+        census.classes.iter().filter(|(class, _)| wanted(class)).map(|(_, members)| members.pods).sum()
+    };
+    let proxy = |class: &Class| matches!(class.role, Role::Sidecar | Role::Gateway | Role::Ztunnel);
+    Counts::from([
+        ("pods", census.seen),
+        ("proxies", pods(&|class| ours(class) && proxy(class))),
+        ("of other meshes", pods(&|class| !ours(class))),
+        ("not applicable", census.not_applicable.values().sum()),
+        ("gone while being read", census.gone),
+    ])
+}
+
+/// What a person does after an install.
+fn next(prepared: &Prepared) -> Vec<String> {
+    let revision = prepared.plan.revision_label();
+    let label = if revision == "default" {
+        "istio-injection=enabled".to_owned()
+    } else {
+        format!("istio.io/rev={revision}")
+    };
+    vec![
+        format!("kubectl label namespace NAMESPACE {label}   # its new pods get the proxy"),
+        "glooistio verify   # judges every proxy, strictly".to_owned(),
+    ]
+}
