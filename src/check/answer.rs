@@ -5,7 +5,7 @@ use crate::istio::{Judgement, Level, Quote};
 use crate::report::{Finding, Severity};
 
 /// Pages that a reason quotes at most; `glooistio matrix` shows all.
-const QUOTED: usize = 3;
+const QUOTED: usize = 2;
 
 /// The outcome of a check that asks one thing; `more` adds what only the check knows.
 pub(super) fn answer(judgement: Judgement, more: impl FnOnce(Finding) -> Finding) -> Outcome {

@@ -29,7 +29,7 @@ fn run(before: &Before<'_>) -> Outcome {
             let note = Finding::info(format!(
                 "{tag} itself was not seen; it follows by the documented rule"
             ))
-            .found(format!("seen: {from}"))
+            .found(format!("{from} was seen"))
             .why(pages(&quotes));
             Outcome::Found(vec![note])
         }
