@@ -23,13 +23,13 @@ mod record;
 mod rollout;
 mod webhook;
 
-pub use after::after;
+pub use after::{after, installed};
 pub use before::before;
 pub use causes::causes;
 pub use census::{Census, Class, Members, Role, SelfReport};
 pub use istioctl::istioctl;
-pub use record::{keep, record_name};
-pub use rollout::{installed, rolled_out, webhooks_filled};
+pub use record::{record_name, write_record};
+pub use rollout::{rolled_out, webhooks_filled};
 
 /// Something about the outside, or why it is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]

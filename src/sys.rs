@@ -1,7 +1,6 @@
 //! The only door outside: files, environment, clock, programs, signals and the cluster.
 
 pub mod cluster;
-mod failure;
 pub mod os;
 pub mod process;
 pub mod signal;

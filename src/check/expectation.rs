@@ -46,7 +46,7 @@ pub struct Expectation {
 
 impl Wanted {
     /// `hub/…:tag`, as messages show it.
-    pub(super) fn image(&self) -> String {
+    pub fn image(&self) -> String {
         format!("{}/…:{}", self.hub, self.tag)
     }
 

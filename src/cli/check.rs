@@ -46,7 +46,7 @@ impl Args {
         let prepared = prepare(&options, &rules.matrix, &client)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
         session.describe(&prepared);
-        let facts = asked(&mut session, client)?;
+        let facts = asked(&mut session, client, &prepared.plan.namespace)?;
         session.check(&prepared, &facts);
         Ok(if report.failed() { Exit::Findings } else { Exit::Ok })
     }
@@ -62,13 +62,17 @@ impl Args {
 }
 
 /// The cluster if there is one; what it does not say, the checks leave open.
-fn asked(session: &mut Session<'_>, istioctl: Fact<facts::Istioctl>) -> Result<facts::Before, Failure> {
+fn asked(
+    session: &mut Session<'_>,
+    istioctl: Fact<facts::Istioctl>,
+    namespace: &str,
+) -> Result<facts::Before, Failure> {
     match session.connect() {
-        Ok(cluster) => Ok(facts::Before { istioctl, ..facts::before(&cluster)? }),
+        Ok(cluster) => session.gather(&cluster, istioctl, namespace),
         Err(failure) if failure.exit == Exit::Interrupted => Err(failure),
         Err(failure) => {
             session.ui.status(&format!("no cluster is asked: {}", failure.message));
-            Ok(facts::Before { istioctl, ..facts::Before::unasked("there is no cluster to ask") })
+            Ok(facts::Before::not_asked("there is no cluster to ask", istioctl))
         }
     }
 }

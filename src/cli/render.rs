@@ -47,8 +47,7 @@ impl Args {
         let run = super::args::RunArgs::default();
         let mut session = rules.session(ui, report, KubeTarget::default(), &run);
         session.describe(&prepared);
-        let facts = facts::Before { istioctl: client, ..facts::Before::unasked("render asks no cluster") };
-        session.check(&prepared, &facts);
+        session.check(&prepared, &facts::Before::not_asked("render asks no cluster", client));
         let failed = report.failed();
         output::before(ui, report).map_err(|error| Failure::new(Exit::CannotWrite, &error))?;
         if failed {

@@ -49,7 +49,7 @@ pub(crate) fn matrix(file: Option<&std::path::Path>) -> Result<Matrix, Failure> 
     let Some(path) = file else { return Ok(Matrix::builtin().clone()) };
     let name = path.display().to_string();
     let text = os::text(&name, os::read(path, os::TEXT_LIMIT)?)?;
-    Matrix::builtin().with_file(&name, &text).map_err(|error| Failure::new(Exit::Data, &error))
+    Matrix::with_file(&name, &text).map_err(|error| Failure::new(Exit::Data, &error))
 }
 
 /// Whose cluster: the same flags as istioctl's.
@@ -66,15 +66,12 @@ pub(crate) fn target(flags: &IstioctlFlags) -> KubeTarget {
 /// The istioctl that will be run, asked for its version.
 pub(crate) fn istioctl(run: &RunArgs) -> Result<Istioctl, Failure> {
     let path = super::find_istioctl(run.istioctl.as_deref())?;
-    match facts::istioctl(&path) {
-        Fact::Known(istioctl) => Ok(istioctl),
-        Fact::Unknown(why) => Err(Failure::message(Exit::Unavailable, why).hint("name another by --istioctl PATH")),
-        Fact::NotAsked(why) => Err(Failure::message(Exit::Internal, why)),
-    }
+    facts::istioctl(&path).map_err(|error| {
+        Failure::new(Exit::Unavailable, &error).hint("name another by --istioctl PATH")
+    })
 }
 
 /// The same where a command can do without one.
 pub(crate) fn istioctl_if_there(run: &RunArgs) -> Fact<Istioctl> {
-    super::find_istioctl(run.istioctl.as_deref())
-        .map_or_else(|failure| Fact::Unknown(failure.message), |path| facts::istioctl(&path))
+    istioctl(run).map_or_else(|failure| Fact::Unknown(failure.message), Fact::Known)
 }

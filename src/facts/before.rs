@@ -4,17 +4,15 @@ use std::collections::BTreeMap;
 
 use super::census::{Grounds, census};
 use super::control_plane::{control_planes, split};
-use super::{Before, Census, Fact, Role};
+use super::{Before, Census, Fact, Istioctl, Role};
 use super::{permission, platform, record, webhook};
-use crate::sys::cluster::{Cluster, PodPages, Result, Session};
-
-const ANOTHER: &str = "found by another way";
+use crate::sys::cluster::{Cluster, PodPages, Session};
 
 impl Before {
-    /// Nothing is asked, for this reason.
-    pub fn unasked(why: &'static str) -> Before {
+    /// Nothing of the cluster is asked, for this reason.
+    pub fn not_asked(why: &'static str, istioctl: Fact<Istioctl>) -> Before {
         Before {
-            istioctl: Fact::NotAsked(why),
+            istioctl,
             cluster: Fact::NotAsked(why),
             openshift: Fact::NotAsked(why),
             nodes: Fact::NotAsked(why),
@@ -28,16 +26,37 @@ impl Before {
             records: Fact::NotAsked(why),
         }
     }
+
+    /// Nothing of the cluster could be asked, for this reason.
+    pub fn unknown(why: &str, istioctl: Fact<Istioctl>) -> Before {
+        Before {
+            istioctl,
+            cluster: Fact::Unknown(why.to_owned()),
+            openshift: Fact::Unknown(why.to_owned()),
+            nodes: Fact::Unknown(why.to_owned()),
+            permissions: Fact::Unknown(why.to_owned()),
+            control_planes: Fact::Unknown(why.to_owned()),
+            webhooks: Fact::Unknown(why.to_owned()),
+            namespaces: Fact::Unknown(why.to_owned()),
+            gateway_api: Fact::Unknown(why.to_owned()),
+            gloo_mesh: Fact::Unknown(why.to_owned()),
+            proxies: Fact::Unknown(why.to_owned()),
+            records: Fact::Unknown(why.to_owned()),
+        }
+    }
 }
 
-/// Asks a cluster; which istioctl there is, is for the caller to add.
+/// Asks a cluster; permissions for an install into `namespace`.
 ///
-/// The only error is an interruption: what could not be read is unknown.
-pub fn before(cluster: &Cluster) -> Result<Before> {
-    cluster.run(async |session| gather(cluster, session).await)
+/// What could not be read is unknown, after an interruption everything.
+pub fn before(cluster: &Cluster, istioctl: Fact<Istioctl>, namespace: &str) -> Before {
+    match cluster.run(async |session| gather(cluster, session, namespace).await) {
+        Ok(facts) => Before { istioctl, ..facts },
+        Err(error) => Before::unknown(&error.to_string(), istioctl),
+    }
 }
 
-async fn gather(cluster: &Cluster, session: &Session) -> Before {
+async fn gather(cluster: &Cluster, session: &Session, namespace: &str) -> Before {
     // The list is under way while the rest is asked.
     let pages = session.pods("");
     let (
@@ -53,17 +72,17 @@ async fn gather(cluster: &Cluster, session: &Session) -> Before {
     ) = futures::join!(
         platform::cluster_fact(cluster, session),
         platform::openshift(session),
-        permission::permissions(session),
-        control_planes(session),
+        permission::permissions(session, namespace),
+        control_planes(session, None),
         webhook::webhooks(session),
         platform::gateway_api(session),
         platform::gloo_mesh(session),
-        record::records(session),
+        record::records(session, None),
         places(session, pages),
     );
     let (nodes, namespaces, proxies) = proxies;
     Before {
-        istioctl: Fact::NotAsked(ANOTHER),
+        istioctl: Fact::NotAsked("the caller knows it"),
         cluster: version,
         openshift: openshift.into(),
         nodes,
@@ -130,7 +149,8 @@ mod tests {
                 .body(Body::from(body.as_bytes().to_vec()))
                 .unwrap()
         };
-        before(&Cluster::answering(service, Duration::from_secs(5))).unwrap()
+        let cluster = Cluster::answering(service, Duration::from_secs(5));
+        before(&cluster, Fact::NotAsked("in this test"), "istio-system")
     }
 
     const EMPTY: &str = r#"{"metadata":{},"items":[]}"#;

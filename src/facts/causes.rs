@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::future::join_all;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::ResourceExt;
@@ -12,13 +13,23 @@ use crate::sys::cluster::{Cluster, Result, Session};
 /// Messages of schedulers and webhooks can fill a screen.
 const LONGEST: usize = 400;
 
-/// One line for each reason why something in the namespace whose name begins with one of
-/// `components` is not ready; all of the namespace where there are none.
-pub fn causes(cluster: &Cluster, namespace: &str, components: &[&str]) -> Result<Vec<String>> {
-    cluster.run(async |session| gather(session, namespace, components).await)?
+/// One line for each reason why something in these namespaces is not ready; none where the cluster
+/// does not say.
+pub fn causes(cluster: &Cluster, namespaces: &BTreeSet<String>) -> Vec<String> {
+    let asked = cluster.run(async |session| {
+        let asking = namespaces
+            .iter()
+            .map(|namespace| gather(session, namespace));
+        let answers = join_all(asking).await;
+        answers
+            .into_iter()
+            .flat_map(Result::unwrap_or_default)
+            .collect()
+    });
+    asked.unwrap_or_default()
 }
 
-async fn gather(session: &Session, namespace: &str, components: &[&str]) -> Result<Vec<String>> {
+async fn gather(session: &Session, namespace: &str) -> Result<Vec<String>> {
     let all = ListParams::default();
     let warnings = ListParams::default().fields("type=Warning");
     let place = Some(namespace);
@@ -28,21 +39,15 @@ async fn gather(session: &Session, namespace: &str, components: &[&str]) -> Resu
         session.list::<Pod>(place, &all),
         session.list::<Event>(place, &warnings),
     );
-    let named =
-        |name: &str| components.is_empty() || components.iter().any(|it| name.starts_with(it));
-    let (pods, events) = (pods?, events.unwrap_or_default());
+    let events = events.unwrap_or_default();
     let mut lines = BTreeSet::new();
-    for deployment in deployments?.iter().filter(|it| named(&it.name_any())) {
-        lines.extend(deployment_causes(deployment));
-    }
-    for daemon in daemons?.iter().filter(|it| named(&it.name_any())) {
-        lines.extend(daemon_causes(daemon, &events));
-    }
-    let waiting: Vec<&Pod> = pods
-        .iter()
-        .filter(|pod| named(&pod.name_any()) && !ready(pod))
-        .collect();
-    for pod in waiting {
+    lines.extend(deployments?.iter().flat_map(deployment_causes));
+    lines.extend(
+        daemons?
+            .iter()
+            .flat_map(|daemon| daemon_causes(daemon, &events)),
+    );
+    for pod in pods?.iter().filter(|pod| !ready(pod)) {
         let said = pod_causes(pod);
         let said = if said.is_empty() {
             last_warning(&pod.name_any(), &events)

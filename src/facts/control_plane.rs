@@ -15,9 +15,13 @@ pub(super) const REVISION: &str = "istio.io/rev";
 /// The revision that has no name.
 pub(super) const DEFAULT: &str = "default";
 
-pub(super) async fn control_planes(session: &Session) -> Result<Vec<ControlPlane>> {
+/// Those in a namespace, or all.
+pub(super) async fn control_planes(
+    session: &Session,
+    namespace: Option<&str>,
+) -> Result<Vec<ControlPlane>> {
     let istiods = ListParams::default().labels("app=istiod");
-    let deployments: Vec<Deployment> = session.list(None, &istiods).await?;
+    let deployments: Vec<Deployment> = session.list(namespace, &istiods).await?;
     Ok(deployments.iter().filter_map(control_plane).collect())
 }
 

@@ -23,7 +23,7 @@ const PROBE: &str = "registry.k8s.io/pause:3.10";
 pub(super) async fn injected(
     session: &Session,
     revision: &str,
-    namespaces: &[Namespace],
+    namespaces: &[&Namespace],
 ) -> Fact<Injected> {
     let mut refusal = "no namespace would let a pod ask for this revision".to_owned();
     for namespace in candidates(revision, namespaces).into_iter().take(TRIES) {
@@ -47,19 +47,18 @@ pub(super) async fn injected(
 ///
 /// A label of the namespace comes before that of the pod, so that only namespaces without any, or
 /// with this very revision, will do. The system's own are left out by many injectors.
-fn candidates<'a>(revision: &str, namespaces: &'a [Namespace]) -> Vec<&'a str> {
-    let ours = |namespace: &&Namespace| match &namespace.injection {
+fn candidates<'a>(revision: &str, namespaces: &[&'a Namespace]) -> Vec<&'a str> {
+    let ours = |namespace: &Namespace| match &namespace.injection {
         None => !namespace.opted_out,
         Some(asked) => asked == revision,
     };
-    let system = |namespace: &&Namespace| {
+    let system = |namespace: &Namespace| {
         namespace.name.starts_with("kube-") || namespace.name.starts_with("openshift-")
     };
-    let mut found: Vec<&Namespace> = namespaces
-        .iter()
-        .filter(ours)
-        .filter(|it| !system(it) && !it.ambient)
-        .collect();
+    let allowed = |namespace: &&Namespace| {
+        ours(namespace) && !system(namespace) && !namespace.ambient
+    };
+    let mut found: Vec<&Namespace> = namespaces.iter().copied().filter(allowed).collect();
     let strict = |namespace: &Namespace| {
         namespace
             .enforce
@@ -173,8 +172,14 @@ mod tests {
             namespace("y", Some("y")),
             namespace("default", None),
         ];
-        assert_eq!(candidates("x", &all), ["default", "x", "a"]);
-        assert_eq!(candidates("default", &all), ["default", "a"]);
+        assert_eq!(
+            candidates("x", &all.iter().collect::<Vec<_>>()),
+            ["default", "x", "a"]
+        );
+        assert_eq!(
+            candidates("default", &all.iter().collect::<Vec<_>>()),
+            ["default", "a"]
+        );
     }
 
     fn asked(answer: fn(&str) -> (u16, &'static str)) -> Fact<Injected> {
@@ -186,7 +191,7 @@ mod tests {
                 .unwrap()
         };
         let cluster = Cluster::answering(service, Duration::from_secs(5));
-        let all = [namespace("default", None), namespace("x", None)];
+        let all = [&namespace("default", None), &namespace("x", None)];
         cluster
             .run(async |session| injected(session, "r", &all).await)
             .unwrap()

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Fact, Istioctl};
+use super::Istioctl;
 use crate::istio::client::ClientVersion;
-use crate::sys::process::{self, Captured, Invocation, Status};
+use crate::sys::process::{self, Captured, Invocation, RunError, Status};
 
 /// It only prints a constant: longer means that it hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -15,20 +15,27 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of output that are looked at.
 const OUTPUT: usize = 1 << 20;
 
+/// Why a program is not known to be an istioctl.
+#[derive(Debug, thiserror::Error)]
+pub enum IstioctlError {
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error("`{command}` {why}: is it an istioctl?")]
+    Answer { command: String, why: String },
+}
+
 /// Asks the istioctl at `path` for its version.
-pub fn istioctl(path: &Path) -> Fact<Istioctl> {
+pub fn istioctl(path: &Path) -> Result<Istioctl, IstioctlError> {
     let asked = Invocation::new(path, &["version", "--remote=false", "-o", "json"]);
-    let said = match process::capture(&asked, PATIENCE, OUTPUT) {
-        Ok(said) => said,
-        Err(error) => return Fact::Unknown(error.to_string()),
-    };
-    match version(&said) {
-        Ok(text) => Fact::Known(Istioctl {
-            path: path.to_owned(),
-            version: ClientVersion::read(&text),
-        }),
-        Err(why) => Fact::Unknown(format!("`{asked}` {why}: is it an istioctl?")),
-    }
+    let said = process::capture(&asked, PATIENCE, OUTPUT)?;
+    let text = version(&said).map_err(|why| IstioctlError::Answer {
+        command: asked.to_string(),
+        why,
+    })?;
+    Ok(Istioctl {
+        path: path.to_owned(),
+        version: ClientVersion::read(&text),
+    })
 }
 
 fn version(said: &Captured) -> Result<String, String> {

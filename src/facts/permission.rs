@@ -8,9 +8,8 @@ use crate::sys::cluster::{Access, Result, Session};
 /// Reviews under way at once.
 const AT_ONCE: usize = 8;
 
-/// What istioctl creates and changes, by group.
-const INSTALLED: [(&str, &str); 16] = [
-    ("", "namespaces"),
+/// What istioctl creates and changes in the namespace of the control plane, by group.
+const IN_NAMESPACE: [(&str, &str); 10] = [
     ("", "serviceaccounts"),
     ("", "services"),
     ("", "configmaps"),
@@ -19,20 +18,23 @@ const INSTALLED: [(&str, &str); 16] = [
     ("autoscaling", "horizontalpodautoscalers"),
     ("policy", "poddisruptionbudgets"),
     ("networking.k8s.io", "networkpolicies"),
-    ("rbac.authorization.k8s.io", "clusterroles"),
-    ("rbac.authorization.k8s.io", "clusterrolebindings"),
-    ("rbac.authorization.k8s.io", "roles"),
-    ("rbac.authorization.k8s.io", "rolebindings"),
-    (
-        "admissionregistration.k8s.io",
-        "mutatingwebhookconfigurations",
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "validatingwebhookconfigurations",
-    ),
+    (RBAC, "roles"),
+    (RBAC, "rolebindings"),
+];
+
+/// What istioctl creates and changes of the cluster.
+const OF_CLUSTER: [(&str, &str); 6] = [
+    ("", "namespaces"),
+    (RBAC, "clusterroles"),
+    (RBAC, "clusterrolebindings"),
+    (ADMISSION, "mutatingwebhookconfigurations"),
+    (ADMISSION, "validatingwebhookconfigurations"),
     ("apiextensions.k8s.io", "customresourcedefinitions"),
 ];
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+const ADMISSION: &str = "admissionregistration.k8s.io";
 
 /// What facts and proof need.
 const READ: [(&str, &str, &str); 6] = [
@@ -51,42 +53,57 @@ const EVERYTHING: Access<'_> = Access {
     namespace: None,
 };
 
-pub(super) async fn permissions(session: &Session) -> Result<Vec<Permission>> {
+pub(super) async fn permissions(session: &Session, namespace: &str) -> Result<Vec<Permission>> {
     // One question is enough for an administrator.
     let (all, reason) = session.may(EVERYTHING).await?;
-    let written = ["create", "patch"]
-        .into_iter()
-        .flat_map(|verb| INSTALLED.map(|(group, resource)| (verb, group, resource)));
-    let needed = written.chain(READ);
     if all {
-        let granted = |(verb, group, resource)| Permission {
-            verb,
-            group,
-            resource,
-            allowed: true,
-            reason: reason.clone(),
-        };
-        return Ok(needed.map(granted).collect());
+        let granted = |access: Access<'_>| permission(access, (true, reason.clone()));
+        return Ok(needed(namespace).map(granted).collect());
     }
-    let asking = needed.map(async |(verb, group, resource)| {
-        let (allowed, reason) = session
-            .may(Access {
+    let asking =
+        needed(namespace).map(async |access| Ok(permission(access, session.may(access).await?)));
+    let answers: Vec<_> = stream::iter(asking).buffered(AT_ONCE).collect().await;
+    answers.into_iter().collect()
+}
+
+fn needed(namespace: &str) -> impl Iterator<Item = Access<'_>> {
+    let within = IN_NAMESPACE
+        .into_iter()
+        .map(move |it| (Some(namespace), it));
+    let around = OF_CLUSTER.into_iter().map(|it| (None, it));
+    let written = within
+        .chain(around)
+        .flat_map(|(namespace, (group, resource))| {
+            ["create", "patch"].map(|verb| Access {
                 verb,
                 group,
                 resource,
-                namespace: None,
+                namespace,
             })
-            .await?;
-        Ok(Permission {
-            verb,
-            group,
-            resource,
-            allowed,
-            reason,
-        })
+        });
+    let read = READ.map(|(verb, group, resource)| Access {
+        verb,
+        group,
+        resource,
+        namespace: None,
     });
-    let answers: Vec<_> = stream::iter(asking).buffered(AT_ONCE).collect().await;
-    answers.into_iter().collect()
+    written.chain(read)
+}
+
+fn permission(access: Access<'_>, (allowed, reason): (bool, String)) -> Permission {
+    let Access {
+        verb,
+        group,
+        resource,
+        ..
+    } = access;
+    Permission {
+        verb,
+        group,
+        resource,
+        allowed,
+        reason,
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +133,7 @@ mod tests {
         };
         let cluster = Cluster::answering(answer, Duration::from_secs(5));
         cluster
-            .run(async |session| permissions(session).await)
+            .run(async |session| permissions(session, "istio-system").await)
             .unwrap()
             .unwrap()
     }
@@ -124,7 +141,10 @@ mod tests {
     #[test]
     fn an_administrator_may_everything() {
         let granted = asked(|review| review.contains(r#""verb":"*""#));
-        assert_eq!(granted.len(), 2 * INSTALLED.len() + READ.len());
+        assert_eq!(
+            granted.len(),
+            2 * (IN_NAMESPACE.len() + OF_CLUSTER.len()) + READ.len()
+        );
         assert!(granted.iter().all(|permission| permission.allowed));
     }
 

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::ResourceExt;
 use kube::api::ListParams;
 
-use super::control_plane::{DEFAULT, REVISION};
+use super::control_plane::{DEFAULT, REVISION, control_planes};
 use super::{ControlPlane, Record};
 use crate::sys::cluster::{Cluster, ClusterError, Result, Session};
 
@@ -31,11 +31,24 @@ pub fn record_name(revision: &str) -> String {
     }
 }
 
-/// Writes the record of a control plane, in place of an older one.
-pub fn keep(cluster: &Cluster, record: &Record, plane: &ControlPlane) -> Result<()> {
-    let written = to_config_map(record, plane)?;
-    let stored = cluster.run(async |session| session.apply(Some(&plane.namespace), &written).await);
-    stored?.map(drop)
+/// Writes the record of a revision, in place of an older one.
+pub fn write_record(cluster: &Cluster, namespace: &str, record: &Record) -> Result<()> {
+    let written = cluster.run(async |session| {
+        let planes = control_planes(session, Some(namespace)).await?;
+        let own = planes
+            .iter()
+            .find(|plane| plane.revision == record.revision);
+        let plane = own.ok_or_else(|| {
+            ClusterError::NotFound(format!(
+                "no istiod of revision {} to own it",
+                record.revision
+            ))
+        })?;
+        session
+            .apply(Some(namespace), &to_config_map(record, plane)?)
+            .await
+    });
+    written?.map(drop)
 }
 
 fn to_config_map(record: &Record, plane: &ControlPlane) -> Result<ConfigMap> {
@@ -68,10 +81,13 @@ fn to_config_map(record: &Record, plane: &ControlPlane) -> Result<ConfigMap> {
     })
 }
 
-/// Every record there is; one that cannot be read gives the reason.
-pub(super) async fn records(session: &Session) -> Result<Vec<std::result::Result<Record, String>>> {
+/// The records in a namespace, or all; one that cannot be read gives the reason.
+pub(super) async fn records(
+    session: &Session,
+    namespace: Option<&str>,
+) -> Result<Vec<std::result::Result<Record, String>>> {
     let ours = ListParams::default().labels(&format!("{MANAGED}={OURS},{REVISION}"));
-    let kept: Vec<ConfigMap> = session.list(None, &ours).await?;
+    let kept: Vec<ConfigMap> = session.list(namespace, &ours).await?;
     Ok(kept.iter().map(from_config_map).collect())
 }
 

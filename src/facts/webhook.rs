@@ -122,6 +122,16 @@ fn webhook(kind: WebhookKind, meta: &ObjectMeta, entries: &[Entry<'_>]) -> Optio
     })
 }
 
+/// The API server trusts whom it calls, or calls nobody.
+pub(super) fn trusted(configuration: &MutatingWebhookConfiguration) -> bool {
+    let read = webhook(
+        WebhookKind::Mutating,
+        &configuration.metadata,
+        &mutating_entries(configuration),
+    );
+    read.is_none_or(|hook| hook.ca_bundle || hook.deactivated)
+}
+
 /// A tag in the form of a Service; it selects no pods for injection.
 fn tag_service(service: &Service) -> Option<Webhook> {
     let place = (service.namespace().unwrap_or_default(), service.name_any());
@@ -165,9 +175,7 @@ async fn ready(session: &Session, namespace: &str, name: &str) -> Result<bool> {
         session.list::<EndpointSlice>(Some(namespace), &of_service),
     );
     let (service, slices) = (service?, slices?);
-    let endpoints = slices
-        .iter()
-        .flat_map(|slice| &slice.endpoints);
+    let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
     // An endpoint that says nothing counts as ready, by definition of the API.
     let mut ready = endpoints.map(|endpoint| {
         endpoint

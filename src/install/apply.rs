@@ -2,7 +2,7 @@
 
 use super::prepare::Prepared;
 use super::{Install, Session};
-use crate::action::{Action, progress};
+use crate::action::{Action, namespace, progress};
 use crate::exit::{Exit, Failure};
 use crate::facts;
 use crate::sys::cluster::Cluster;
@@ -26,6 +26,7 @@ pub fn apply(
         let done = match action {
             _ if signal::interrupted() => Err(Failure::message(Exit::Interrupted, "interrupted")),
             Action::Istioctl { invocation, .. } => run(session, invocation),
+            Action::Namespace { name } => namespace::ensure(cluster, name).map_err(Failure::from),
             // What is not ready in time is found by the checks, with its causes.
             Action::Rollout { deployments } => {
                 session.ui.event(&Event::Working("Waiting for rollouts".to_owned()));
@@ -64,7 +65,9 @@ fn run(session: &Session<'_>, invocation: &process::Invocation) -> Result<(), Fa
         Status::Code(code) => Exit::Istioctl(code),
         Status::Signal(signal) => Exit::signalled(signal),
     };
-    let said = last.iter().rev().find(|line| line.starts_with("Error:")).or(last.last());
+    // Its last line of progress and its error may share a line.
+    let errors = last.iter().rev().find_map(|line| Some(&line[line.find("Error: ")?..]));
+    let said = errors.or(last.last().map(String::as_str));
     let ended = match status {
         Status::Signal(signal) => format!("istioctl was ended by signal {signal}"),
         Status::Code(code) => format!("istioctl failed with exit code {code}"),
@@ -91,19 +94,12 @@ fn record(
         data: session.report.data.iter().map(|file| (file.name.clone(), file.date.clone())).collect(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    if let Err(why) = kept(cluster, &record, &plan.namespace) {
+    if let Err(error) = facts::write_record(cluster, &plan.namespace, &record) {
         session.ui.event(&Event::Warning(format!(
-            "the record of this install could not be written: {why}; `verify` and `upgrade` will judge by istiod's own tag"
+            "the record of this install could not be written: {error}; `verify` and `upgrade` will judge by istiod's own tag"
         )));
     }
     Ok(())
-}
-
-fn kept(cluster: &Cluster, record: &facts::Record, namespace: &str) -> Result<(), String> {
-    let (planes, _) = facts::installed(cluster).map_err(|error| error.to_string())?;
-    let ours = |plane: &&facts::ControlPlane| plane.namespace == namespace && plane.revision == record.revision;
-    let plane = planes.iter().find(ours).ok_or("no istiod of this revision was found")?;
-    facts::keep(cluster, record, plane).map_err(|error| error.to_string())
 }
 
 /// Adds to a failure what the cluster says of it, what is in place, and how to go on.
@@ -116,8 +112,8 @@ fn explained(
 ) -> Failure {
     let mut failure = failure;
     if !signal::interrupted() {
-        let causes = prepared.namespaces().into_iter().filter_map(|namespace| facts::causes(cluster, &namespace, &[]).ok());
-        failure.hints.extend(causes.flatten().map(|cause| format!("the cluster says: {cause}")));
+        let causes = facts::causes(cluster, &prepared.namespaces());
+        failure.hints.extend(causes.into_iter().map(|cause| format!("the cluster says: {cause}")));
     }
     let place = if in_place.is_empty() { "nothing was finished".to_owned() } else { format!("in place: {}", in_place.join(", ")) };
     failure.hints.push(format!("{place}; stopped at: {failed}"));

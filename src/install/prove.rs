@@ -24,7 +24,7 @@ pub fn installed(session: &mut Session<'_>, cluster: &Cluster, prepared: &Prepar
         revisions: BTreeMap::from([(plan.revision_label().to_owned(), wanted)]),
         gateways: prepared.gateways().into_iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect(),
     };
-    let exit = running(session, cluster, &expected, Scope::Changed)?;
+    let exit = running(session, cluster, &expected, Scope::Changed, &plan.namespace)?;
     session.report.next.extend(next(prepared));
     Ok(exit)
 }
@@ -35,11 +35,15 @@ pub fn running(
     cluster: &Cluster,
     expected: &Expectation,
     scope: Scope,
+    namespace: &str,
 ) -> Result<Exit, Failure> {
     session.ui.event(&Event::Stage("Looking at what runs".to_owned()));
-    let revisions: Vec<String> = expected.revisions.keys().cloned().collect();
-    let asks = |class: &facts::Class| expected.revisions.get(&class.revision).is_some_and(|wanted| wanted.fips);
-    let facts = facts::after(cluster, &revisions, &asks)?;
+    let fips: BTreeMap<&str, bool> = expected
+        .revisions
+        .iter()
+        .map(|(revision, wanted)| (revision.as_str(), wanted.fips))
+        .collect();
+    let facts = facts::after(cluster, &fips, namespace)?;
     if let (Some(cluster), Some(seen)) = (&mut session.report.cluster, facts.cluster.known()) {
         cluster.kubernetes = Some(seen.version.to_string());
     }

@@ -91,6 +91,9 @@ const VALUES: &[(&str, Decides)] = &[
     ("global.proxy.image", Decides::Image),
     ("global.proxy.variant", Decides::Variant),
     ("global.proxy_init.image", Decides::Image),
+    ("cni.repair.hub", Decides::Hub),
+    ("cni.repair.tag", Decides::Tag),
+    ("cni.repair.image", Decides::Image),
     ("gateways.*.hub", Decides::Hub),
     ("gateways.*.tag", Decides::Tag),
     ("gateways.*.image", Decides::Image),
@@ -323,7 +326,7 @@ mod tests {
     - {name: ig, hub: gh, tag: gt}
   values:
     pilot: {hub: ph, tag: pt, image: pi, variant: pv}
-    cni: {image: ci}
+    cni: {image: ci, repair: {tag: rt}}
     global: {proxy: {image: px}, proxy_init: {image: pn}}
     gateways: {istio-ingressgateway: {tag: vt}}
   unvalidatedValues:
@@ -354,6 +357,7 @@ mod tests {
             "spec.values.pilot.image=\"pi\" (unvalidatedValues wins over it)".into(),
             "spec.values.pilot.variant=\"pv\"".into(),
             "spec.values.cni.image=\"ci\"".into(),
+                "spec.values.cni.repair.tag=\"rt\"".into(),
             "spec.values.global.proxy.image=\"px\"".into(),
             "spec.values.global.proxy_init.image=\"pn\"".into(),
             "spec.values.gateways.istio-ingressgateway.tag=\"vt\"".into(),

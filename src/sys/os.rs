@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::exit::{Exit, Failure};
+
 /// Bytes that a document, overlay, template or data file may have.
 pub const TEXT_LIMIT: u64 = 8 << 20;
 
@@ -32,13 +34,25 @@ pub enum ReadError {
     Io { name: String, source: io::Error },
 }
 
-/// Something could not be written: the exit code is [`crate::exit::Exit::CannotWrite`].
+/// Something could not be written: the exit code is [`Exit::CannotWrite`].
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     #[error("no space left for `{}`: free some, or choose another directory", .0.display())]
     Full(PathBuf),
     #[error("cannot write `{}`: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Failure {
+        Failure::new(Exit::Data, &error)
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Failure {
+        Failure::new(Exit::CannotWrite, &error)
+    }
 }
 
 /// The bytes of a file of at most `limit` bytes.

@@ -39,7 +39,12 @@ impl Session {
     /// Reads text from pods, each way within `limit`.
     pub fn pod_reader(&self, limit: Duration) -> PodReader<'_> {
         let limit = limit.min(self.timeout);
-        PodReader { session: self, limit, opened: Cell::new(false), closed: Cell::new(0) }
+        PodReader {
+            session: self,
+            limit,
+            opened: Cell::new(false),
+            closed: Cell::new(0),
+        }
     }
 }
 
