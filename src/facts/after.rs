@@ -37,7 +37,7 @@ pub fn after(
     revisions: &BTreeMap<&str, bool>,
     namespace: &str,
 ) -> Result<After> {
-    cluster.run(async |session| gather(cluster, session, revisions, namespace).await)
+    cluster.run(async |session| Box::pin(gather(cluster, session, revisions, namespace)).await)
 }
 
 async fn gather(
