@@ -11,7 +11,7 @@ use crate::plan::DEFAULT_NAMESPACE;
 pub fn record(session: &mut Session<'_>, options: &Options) -> Result<Option<Record>, Failure> {
     let cluster = session.connect()?;
     let namespace = options.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
-    let (planes, records) = facts::installed(&cluster, namespace)?;
+    let (planes, records) = facts::installed(&cluster, Some(namespace))?;
     if planes.is_empty() {
         let message = format!("there is no Istio in {namespace} to upgrade");
         return Err(Failure::message(Exit::Unavailable, message)
@@ -21,13 +21,13 @@ pub fn record(session: &mut Session<'_>, options: &Options) -> Result<Option<Rec
     let asked = options.revision.clone().flatten();
     let label = asked.as_ref().map_or("default", Revision::as_str);
     let found = records.into_iter().flatten().find(|record| record.revision == label);
-    session.report.expected.chosen.push(match &found {
+    session.report.expected.notes.push(match &found {
         Some(record) => format!(
-            "note: {} -f and {} --set of the record of revision {label} are applied again",
+            "{} -f and {} --set of the record of revision {label} are applied again",
             record.overlays.len(),
             record.sets.len()
         ),
-        None => format!("note: revision {label} has no record of an install: only what is given now is applied"),
+        None => format!("revision {label} has no record of an install: only what is given now is applied"),
     });
     Ok(found)
 }

@@ -12,15 +12,14 @@ use super::{platform, record, webhook};
 use crate::sys::cluster::{Cluster, PodPages, Result, Session};
 
 /// Control planes and records.
-pub type Installed = (Vec<ControlPlane>, Vec<std::result::Result<Record, String>>);
+pub(crate) type Installed = (Vec<ControlPlane>, Vec<std::result::Result<Record, String>>);
 
-/// The control planes in a namespace, and what was written down of them.
-pub fn installed(cluster: &Cluster, namespace: &str) -> Result<Installed> {
+/// The control planes in a namespace, or in all, and what was written down of them.
+pub fn installed(cluster: &Cluster, namespace: Option<&str>) -> Result<Installed> {
     let found = cluster.run(async |session| {
-        let place = Some(namespace);
         futures::join!(
-            control_planes(session, place),
-            record::records(session, place)
+            control_planes(session, namespace),
+            record::records(session, namespace)
         )
     });
     let (planes, records) = found?;

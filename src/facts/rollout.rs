@@ -1,6 +1,8 @@
-//! The wait for a control plane: rolled out, and its webhooks trusted by the API server.
+//! Waiting for what an install changed: rollouts, and the CA bundle that a ready istiod fills in.
+//!
+//! istioctl waits until enough pods are ready, also old ones; a verification needs the new ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
@@ -8,100 +10,84 @@ use k8s_openapi::api::apps::v1::Deployment;
 
 use super::control_plane::REVISION;
 use super::webhook::trusted;
-use crate::sys::cluster::{Cluster, ClusterError, Result, Watched};
+use crate::sys::cluster::{Cluster, Result, Session, Watched};
 
-/// Waits for at most `limit` until istiod of a revision is rolled out and has put its CA bundle into
-/// the webhooks of the revision: until then new pods are refused, or left without a proxy.
+/// Waits for the Deployments, `(namespace, name)`, to run their newest pods and no others.
+///
+/// False: they did not within `limit`.
 pub fn rolled_out(
     cluster: &Cluster,
-    namespace: &str,
-    revision: &str,
+    deployments: &BTreeSet<(String, String)>,
     limit: Duration,
-) -> Result<()> {
-    let istiods = Watched {
-        namespace: Some(namespace.to_owned()),
-        labels: format!("app=istiod,{REVISION}={revision}"),
-        fields: String::new(),
-    };
-    let hooks = Watched {
-        labels: format!("{REVISION}={revision}"),
-        ..Watched::default()
-    };
-    let waited = cluster.run(async |session| {
-        futures::join!(
-            session.until(&istiods, limit, |found: &BTreeMap<String, Deployment>| {
-                found.values().all(complete)
-            }),
-            session.until(
-                &hooks,
-                limit,
-                |found: &BTreeMap<String, MutatingWebhookConfiguration>| {
-                    found.values().all(trusted)
-                }
-            ),
-        )
-    });
-    let (istiod, hook) = waited?;
-    let late = |what: &str| {
-        let what = format!("{what} of revision {revision}");
-        ClusterError::Timeout {
-            what,
-            seconds: limit.as_secs(),
-        }
-    };
-    if !istiod? {
-        return Err(late("the rollout of istiod"));
-    }
-    if hook? {
-        Ok(())
-    } else {
-        Err(late("the CA bundle in the webhooks"))
-    }
+) -> Result<bool> {
+    cluster.run(async |session| {
+        let waits =
+            deployments.iter().map(|(namespace, name)| rollout(session, namespace, name, limit));
+        let ended = futures::future::join_all(waits).await;
+        ended.into_iter().try_fold(true, |all, one| Ok(all && one?))
+    })?
 }
 
-/// What `kubectl rollout status` waits for.
-fn complete(deployment: &Deployment) -> bool {
-    let wanted = deployment
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.replicas)
-        .unwrap_or(1);
+async fn rollout(session: &Session, namespace: &str, name: &str, limit: Duration) -> Result<bool> {
+    let watched = Watched {
+        namespace: Some(namespace.to_owned()),
+        fields: format!("metadata.name={name}"),
+        ..Watched::default()
+    };
+    let done = |found: &BTreeMap<String, Deployment>| found.values().all(is_rolled_out);
+    session.until(&watched, limit, done).await
+}
+
+/// As `kubectl rollout status` judges it. One that is not there has nothing to roll out.
+fn is_rolled_out(deployment: &Deployment) -> bool {
+    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     deployment.status.as_ref().is_some_and(|status| {
-        let count = |number: Option<i32>| number.unwrap_or(0);
+        let number = |count: Option<i32>| count.unwrap_or(0);
         status.observed_generation >= deployment.metadata.generation
-            && count(status.updated_replicas) >= wanted
-            && count(status.replicas) <= count(status.updated_replicas)
-            && count(status.available_replicas) >= wanted
+            && number(status.updated_replicas) >= wanted
+            && number(status.replicas) == number(status.updated_replicas)
+            && number(status.available_replicas) >= wanted
     })
+}
+
+/// Waits until the injection webhooks of a revision carry a CA bundle.
+///
+/// False: they did not within `limit`.
+pub fn webhooks_filled(cluster: &Cluster, revision: &str, limit: Duration) -> Result<bool> {
+    let watched = Watched { labels: format!("{REVISION}={revision}"), ..Watched::default() };
+    let filled =
+        |found: &BTreeMap<String, MutatingWebhookConfiguration>| found.values().all(trusted);
+    cluster.run(async |session| session.until(&watched, limit, filled).await)?
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
 
+    fn deployment(status: &serde_json::Value) -> Deployment {
+        serde_json::from_value(serde_json::json!({
+            "metadata": { "generation": 2 },
+            "spec": { "replicas": 2, "selector": {}, "template": {} },
+            "status": status,
+        }))
+        .unwrap()
+    }
+
     #[test]
-    fn a_rollout_is_complete_when_only_new_pods_are_left_and_available() {
-        let rolled = |generation: i64, status: Value| {
-            let meta = json!({"generation": generation});
-            let deployment = json!({"metadata": meta, "spec": {"replicas": 2, "selector": {}, "template": {}},
-                "status": status});
-            complete(&serde_json::from_value(deployment).unwrap())
-        };
-        let status = |seen: i64, all: i32, updated: i32, available: i32| {
-            json!({"observedGeneration": seen, "replicas": all, "updatedReplicas": updated,
-                "availableReplicas": available})
-        };
-        assert!(rolled(3, status(3, 2, 2, 2)));
-        for (generation, status) in [
-            (4, status(3, 2, 2, 2)),
-            (3, status(3, 3, 2, 2)),
-            (3, status(3, 2, 1, 2)),
-            (3, status(3, 2, 2, 1)),
-            (3, json!({})),
+    fn a_rollout_ends_when_only_new_pods_are_left_and_available() {
+        let full = serde_json::json!({
+            "observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2,
+        });
+        assert!(is_rolled_out(&deployment(&full)));
+        for (field, value) in [
+            ("observedGeneration", 1),
+            ("replicas", 3),
+            ("updatedReplicas", 1),
+            ("availableReplicas", 1),
         ] {
-            assert!(!rolled(generation, status.clone()), "{status}");
+            let mut status = full.clone();
+            status[field] = value.into();
+            assert!(!is_rolled_out(&deployment(&status)), "{field}");
         }
     }
 }

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 pub use page::printable;
 use page::{Page, Tone};
 
-use super::{Expected, Phase, Report, Status};
+use super::{Phase, Report, Status};
 
 /// How the text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub fn write(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<
 /// Writes what is known before anything changes: the plan with its reasons, and the Before checks.
 pub fn write_before(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let mut page = Page::new(style, out);
-    plan(&mut page, &report.expected)?;
+    plan(&mut page, report)?;
     checks::write(&mut page, report, Phase::Before)
 }
 
@@ -53,25 +53,22 @@ pub fn write_after(report: &Report, style: &Style, out: &mut dyn Write) -> io::R
     ending(&mut page, report)
 }
 
-fn plan(page: &mut Page<'_>, expected: &Expected) -> io::Result<()> {
-    let rows: Vec<(&str, &str)> = [
-        ("hub", &expected.hub),
-        ("tag", &expected.tag),
-        ("revision", &expected.revision),
-        ("namespace", &expected.namespace),
-    ]
-    .into_iter()
-    .filter_map(|(label, value)| Some((label, value.as_deref()?)))
-    .collect();
-    if rows.is_empty() {
+fn plan(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let expected = &report.expected;
+    if expected.chosen.is_empty() && expected.notes.is_empty() {
         return Ok(());
     }
-    page.heading("plan")?;
-    for (label, value) in rows {
-        page.labelled(0, label, value)?;
-    }
+    page.heading(if expected.tag.is_some() { "plan" } else { "judged by" })?;
     for choice in &expected.chosen {
-        page.paragraph(2, Tone::Dim, choice)?;
+        page.labelled(0, &choice.what, &choice.value)?;
+        page.labelled(0, "", &choice.why)?;
+    }
+    if let Some(cluster) = &report.cluster {
+        page.labelled(0, "cluster", &cluster.context)?;
+        page.labelled(0, "", &cluster.server)?;
+    }
+    for note in &expected.notes {
+        page.labelled(0, "note", note)?;
     }
     page.blank()
 }
@@ -154,172 +151,12 @@ mod tests {
 
     #[test]
     fn eighty_columns() {
-        insta::assert_snapshot!(text(&PLAIN), @r#"
-        plan
-        ----
-        hub       registry.corp:5000/istio
-        tag       1.9.9-fips-distroless
-        revision  default
-        namespace istio-system
-          tag: newest rebuild seen of istioctl's own 1.9.9
-
-        istioctl
-        --------
-        √ istioctl is of the planned minor
-
-        kubernetes
-        ----------
-        × this Kubernetes is one that this Istio supports
-            context prod: Kubernetes 1.22 is newer than Istio 1.9 supports
-            found     1.22.3
-            wanted    1.17 to 1.20
-            why       Istio's table of supported releases gives this range, and a Gloo
-                      Mesh page that allows 1.22 does not widen it
-            fix       take Istio 1.10 or later
-            run       glooistio install --istio 1.11.8 --distribution solo --fips --distroless --hub gcr.io/istio-enterprise
-            see       glooistio explain kubernetes-range
-        ? some node takes pods
-            nodes is forbidden: User "jo" cannot list resource "nodes"
-            see       glooistio explain nodes
-
-        images
-        ------
-        √ the hub has this build
-            note: registry.corp:5000/istio is no hub of Solo or Istio: taken as a mirror
-        ‼ this Istio is still maintained
-            Istio 1.9 has had no fixes from the community since 2021-10-08
-            see       glooistio explain end-of-life
-
-        control plane
-        -------------
-        √ the control plane is ready
-
-        pods
-        ----
-        NAMESPACE     NAME                    READY  STATUS            RESTARTS
-        istio-system  istiod-7d4b9c           1/1    Running           0
-        istio-system  istio-ingressgateway-0  1/1    ImagePullBackOff  12
-
-        what was proved, and how
-        ------------------------
-        √ envoy: declared by what envoy says of itself, for 12 processes on amd64,
-          arm64, 1 image
-            settings  not looked at
-        × pilot-discovery: contradicted by what pilot-discovery says of itself, for 1
-          process on amd64, 1 image
-            settings  not looked at
-        contradicted: a label says FIPS, and the program itself says that it is not
-        declared: labels, build information or metrics say that it has a FIPS module;
-        the bytes of the program were not read
-
-        pending restarts
-        ----------------
-        ‼ bookinfo/deployment/reviews-v1: 3 pods: runs 1.9.2, wanted
-          1.9.9-fips-distroless
-            kubectl rollout restart deployment/reviews-v1 -n bookinfo
-
-        next
-        ----
-        glooistio verify
-
-        checks: 3 passed, 1 with warnings, 1 failed, 1 unknown, 1 not applicable, 1
-        skipped
-        seen: 3 pods of other meshes, 12 proxies
-        Status check results are ×
-        "#);
+        insta::assert_snapshot!(text(&PLAIN));
     }
 
     #[test]
     fn forty_columns() {
-        insta::assert_snapshot!(text(&Style { width: 40, ..PLAIN }), @r#"
-        plan
-        ----
-        hub       registry.corp:5000/istio
-        tag       1.9.9-fips-distroless
-        revision  default
-        namespace istio-system
-          tag: newest rebuild seen of istioctl's
-          own 1.9.9
-
-        istioctl
-        --------
-        √ istioctl is of the planned minor
-
-        kubernetes
-        ----------
-        × this Kubernetes is one that this Istio
-          supports
-            context prod: Kubernetes 1.22 is
-            newer than Istio 1.9 supports
-            found     1.22.3
-            wanted    1.17 to 1.20
-            why       Istio's table of supported
-                      releases gives this range,
-                      and a Gloo Mesh page that
-                      allows 1.22 does not widen
-                      it
-            fix       take Istio 1.10 or later
-            run       glooistio install --istio 1.11.8 --distribution solo --fips --distroless --hub gcr.io/istio-enterprise
-            see       glooistio explain kubernetes-range
-        ? some node takes pods
-            nodes is forbidden: User "jo" cannot
-            list resource "nodes"
-            see       glooistio explain nodes
-
-        images
-        ------
-        √ the hub has this build
-            note: registry.corp:5000/istio is no
-            hub of Solo or Istio: taken as a
-            mirror
-        ‼ this Istio is still maintained
-            Istio 1.9 has had no fixes from the
-            community since 2021-10-08
-            see       glooistio explain end-of-life
-
-        control plane
-        -------------
-        √ the control plane is ready
-
-        pods
-        ----
-        NAMESPACE     NAME                    READY  STATUS            RESTARTS
-        istio-system  istiod-7d4b9c           1/1    Running           0
-        istio-system  istio-ingressgateway-0  1/1    ImagePullBackOff  12
-
-        what was proved, and how
-        ------------------------
-        √ envoy: declared by what envoy says of
-          itself, for 12 processes on amd64,
-          arm64, 1 image
-            settings  not looked at
-        × pilot-discovery: contradicted by what
-          pilot-discovery says of itself, for 1
-          process on amd64, 1 image
-            settings  not looked at
-        contradicted: a label says FIPS, and the
-        program itself says that it is not
-        declared: labels, build information or
-        metrics say that it has a FIPS module;
-        the bytes of the program were not read
-
-        pending restarts
-        ----------------
-        ‼ bookinfo/deployment/reviews-v1: 3
-          pods: runs 1.9.2, wanted
-          1.9.9-fips-distroless
-            kubectl rollout restart deployment/reviews-v1 -n bookinfo
-
-        next
-        ----
-        glooistio verify
-
-        checks: 3 passed, 1 with warnings, 1
-        failed, 1 unknown, 1 not applicable, 1
-        skipped
-        seen: 3 pods of other meshes, 12 proxies
-        Status check results are ×
-        "#);
+        insta::assert_snapshot!(text(&Style { width: 40, ..PLAIN }));
     }
 
     #[test]

@@ -168,13 +168,10 @@ pub fn env(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// The words that we were started with, the program's name first; the one that is no text.
+/// The arguments without the program's name; the first that is not UTF-8 is an error.
 pub fn args() -> Result<Vec<String>, String> {
-    let text = |word: OsString| {
-        word.into_string()
-            .map_err(|odd| odd.to_string_lossy().into_owned())
-    };
-    std::env::args_os().map(text).collect()
+    let text = |arg: OsString| arg.into_string().map_err(|arg| arg.to_string_lossy().into_owned());
+    std::env::args_os().skip(1).map(text).collect()
 }
 
 /// The home directory of the user.

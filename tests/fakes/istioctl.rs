@@ -11,11 +11,8 @@
 
 #![expect(
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     clippy::expect_used,
     clippy::exit,
-    clippy::print_stdout,
-    clippy::print_stderr,
     reason = "a program of the tests: it talks to the outside and may fail loudly"
 )]
 
@@ -99,8 +96,18 @@ fn script() -> Script {
 /// The command word: `manifest generate` is `manifest`, no word at all is `help`.
 fn word(argv: &[String]) -> &str {
     const VALUED: &[&str] = &[
-        "-n", "-i", "-c", "--namespace", "--istioNamespace", "--kubeconfig", "--context", "--vklog",
-        "--as", "--as-uid", "--as-group", "--kubeclient-timeout",
+        "-n",
+        "-i",
+        "-c",
+        "--namespace",
+        "--istioNamespace",
+        "--kubeconfig",
+        "--context",
+        "--vklog",
+        "--as",
+        "--as-uid",
+        "--as-group",
+        "--kubeclient-timeout",
     ];
     let mut skip = false;
     for arg in argv {
@@ -120,17 +127,21 @@ fn log(argv: &[String], word: &str) -> Option<Box<(PathBuf, usize)>> {
     let dir = PathBuf::from(std::env::var_os("FAKE_ISTIOCTL_LOG")?);
     let stdin = reads_stdin(argv).then(|| {
         let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).expect("stdin can be read");
+        std::io::stdin()
+            .read_to_end(&mut bytes)
+            .expect("stdin can be read");
         String::from_utf8(bytes).expect("the document is UTF-8")
     });
-    let names: Vec<String> =
-        std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
+    let names: Vec<String> = std::env::vars_os()
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .collect();
     let entry = json!({ "argv": argv, "env": names, "stdin": stdin, "pid": std::process::id() });
     for n in 1.. {
         let path = dir.join(format!("{word}-{n}.json"));
         match std::fs::File::create_new(&path) {
             Ok(mut file) => {
-                file.write_all(entry.to_string().as_bytes()).expect("the log can be written");
+                file.write_all(entry.to_string().as_bytes())
+                    .expect("the log can be written");
                 return Some(Box::new((path, n)));
             }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -143,7 +154,9 @@ fn log(argv: &[String], word: &str) -> Option<Box<(PathBuf, usize)>> {
 fn reads_stdin(argv: &[String]) -> bool {
     let joined = ["-f=-", "--filename=-", "-f-"];
     argv.iter().any(|arg| joined.contains(&arg.as_str()))
-        || argv.windows(2).any(|pair| matches!(pair[0].as_str(), "-f" | "--filename") && pair[1] == "-")
+        || argv
+            .windows(2)
+            .any(|pair| matches!(pair[0].as_str(), "-f" | "--filename") && pair[1] == "-")
 }
 
 /// What a healthy istioctl of that version does with the word.
@@ -168,7 +181,10 @@ fn usual(script: &Script, word: &str, argv: &[String]) -> Answer {
             return Answer { stderr, end: End::Exit(64), ..Answer::default() };
         }
     };
-    Answer { stdout: text, ..Answer::default() }
+    Answer {
+        stdout: text,
+        ..Answer::default()
+    }
 }
 
 fn version_json(is: &str) -> String {
@@ -180,7 +196,10 @@ fn version_json(is: &str) -> String {
 
 /// The minor of the version it claims; the newest where it claims none.
 fn minor(is: &str) -> u32 {
-    is.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or(31)
+    is.split('.')
+        .nth(1)
+        .and_then(|minor| minor.parse().ok())
+        .unwrap_or(31)
 }
 
 fn say(answer: &Answer, script: &Script, word: &str) {
@@ -190,7 +209,8 @@ fn say(answer: &Answer, script: &Script, word: &str) {
         let _gone = writeln!(stderr, "{}", "x".repeat(answer.long_line));
     }
     if answer.progress {
-        let _gone = stderr.write_all(progress(script.is.as_deref().unwrap_or("1.31.0"), word).as_bytes());
+        let _gone =
+            stderr.write_all(progress(script.is.as_deref().unwrap_or("1.31.0"), word).as_bytes());
     }
     let _gone = stderr.write_all(answer.stderr.as_bytes());
     let mut stdout = std::io::stdout().lock();
@@ -201,26 +221,41 @@ fn say(answer: &Answer, script: &Script, word: &str) {
 
 /// The progress of an install without a terminal: every change of status is a line on stderr.
 fn progress(is: &str, word: &str) -> String {
-    let sail = if minor(is) >= 23 && word == "install" { SAIL } else { "" };
-    let mut text = sail.to_owned();
+    let sail = if minor(is) >= 23 && word == "install" {
+        SAIL
+    } else {
+        ""
+    };
     let components = [
         ("Istio core", "⛵️", None),
         ("Istiod", "🧠", Some("Deployment/istio-system/istiod")),
-        ("Ingress gateways", "🛬", Some("Deployment/istio-system/istio-ingressgateway")),
+        (
+            "Ingress gateways",
+            "🛬",
+            Some("Deployment/istio-system/istio-ingressgateway"),
+        ),
     ];
-    for (name, icon, waits) in components {
-        text += &format!("- Processing resources for {name}.\n");
-        if let Some(resource) = waits {
-            text += &format!("- Processing resources for {name}. Waiting for {resource}\n");
-        }
-        let icon = if minor(is) >= 23 { format!(" {icon}") } else { String::new() };
-        text += &format!("✔ {name} installed{icon}\n");
-    }
-    text += "- Pruning removed resources\n✔ Installation complete\n";
-    if (12..=23).contains(&minor(is)) {
-        text += "Made this installation the default for injection and validation.\n";
-    }
-    text
+    let lines = components.map(|(name, icon, waits)| {
+        let begins = format!("- Processing resources for {name}.");
+        let waits = waits.map_or(String::new(), |resource| {
+            format!("{begins} Waiting for {resource}\n")
+        });
+        let icon = if minor(is) >= 23 {
+            format!(" {icon}")
+        } else {
+            String::new()
+        };
+        format!("{begins}\n{waits}✔ {name} installed{icon}\n")
+    });
+    let default = if (12..=23).contains(&minor(is)) {
+        "Made this installation the default for injection and validation.\n"
+    } else {
+        ""
+    };
+    format!(
+        "{sail}{}- Pruning removed resources\n✔ Installation complete\n{default}",
+        lines.concat()
+    )
 }
 
 const SAIL: &str = r"        |\
@@ -268,7 +303,8 @@ fn wait_for_signal(log: Option<&Path>) -> i32 {
     });
     let signal = signals.forever().next().expect("a signal came");
     if let Some(path) = log {
-        std::fs::write(path.with_extension("signal"), signal.to_string()).expect("the log can be written");
+        std::fs::write(path.with_extension("signal"), signal.to_string())
+            .expect("the log can be written");
     }
     drop(ready);
     signal

@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 
 #[expect(clippy::disallowed_types, reason = "only the product never listens")]
 type Listener = std::net::TcpListener;
-#[expect(clippy::disallowed_types, reason = "the other end of what the product opens")]
+#[expect(
+    clippy::disallowed_types,
+    reason = "the other end of what the product opens"
+)]
 type Stream = std::net::TcpStream;
 
 /// What is answered instead of objects.
@@ -72,7 +75,10 @@ impl Api {
         let listener = Listener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State::default()));
-        let api = Api { state: Arc::clone(&state), address };
+        let api = Api {
+            state: Arc::clone(&state),
+            address,
+        };
         api.version("v1.34.2");
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -111,7 +117,11 @@ impl Api {
     }
 
     pub(crate) fn answer(&self, method: &'static str, path: &str, answer: Answer) {
-        self.state.lock().unwrap().answers.push((method, path.to_owned(), answer));
+        self.state
+            .lock()
+            .unwrap()
+            .answers
+            .push((method, path.to_owned(), answer));
     }
 
     /// Refuses with a Status, as the API server does.
@@ -181,7 +191,12 @@ fn serve(mut stream: Stream, state: &Mutex<State>) -> std::io::Result<()> {
     while let Some(request) = read(&mut reader)? {
         match decide(&request, &mut state.lock().unwrap()) {
             Answer::Json(code, value) => {
-                respond(&mut stream, code, "application/json", value.to_string().as_bytes())?;
+                respond(
+                    &mut stream,
+                    code,
+                    "application/json",
+                    value.to_string().as_bytes(),
+                )?;
             }
             Answer::Raw(code, kind, body) => respond(&mut stream, code, kind, &body)?,
             Answer::Hang => {
@@ -236,9 +251,14 @@ fn decide(request: &Request, state: &mut State) -> Answer {
     state.requests.push(format!("{method} {path}"));
     let body: Value = serde_yaml::from_slice(body).unwrap_or(Value::Null);
     if method != "GET" && !path.contains("dryRun=All") && !path.contains("accessreviews") {
-        state.changes.push(Change { method: method.clone(), path: path.clone(), body: body.clone() });
+        state.changes.push(Change {
+            method: method.clone(),
+            path: path.clone(),
+            body: body.clone(),
+        });
     }
-    let fits = |(wanted, begin, _): &&(&str, String, Answer)| wanted == method && path.starts_with(begin);
+    let fits =
+        |(wanted, begin, _): &&(&str, String, Answer)| wanted == method && path.starts_with(begin);
     if let Some((_, _, answer)) = state.answers.iter().rev().find(fits) {
         return answer.clone();
     }
@@ -261,17 +281,35 @@ fn get(path: &str, state: &State) -> Answer {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let rest = match parts.as_slice() {
         ["api", _, rest @ ..] | ["apis", _, _, rest @ ..] => rest,
-        ["apis"] => return Answer::Json(200, json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": []})),
-        _ => return Answer::Json(404, status(404, "the server could not find the requested resource")),
+        ["apis"] => {
+            return Answer::Json(
+                200,
+                json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": []}),
+            );
+        }
+        _ => {
+            return Answer::Json(
+                404,
+                status(404, "the server could not find the requested resource"),
+            );
+        }
     };
     let (namespace, plural, name) = match rest {
         ["namespaces", namespace, plural] => (Some(*namespace), *plural, None),
         ["namespaces", namespace, plural, name] => (Some(*namespace), *plural, Some(*name)),
         [plural, name] => (None, *plural, Some(*name)),
         [plural] => (None, *plural, None),
-        _ => return Answer::Json(404, status(404, "the server could not find the requested resource")),
+        _ => {
+            return Answer::Json(
+                404,
+                status(404, "the server could not find the requested resource"),
+            );
+        }
     };
-    let selector = query.split('&').find_map(|pair| pair.strip_prefix("labelSelector=")).unwrap_or("");
+    let selector = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("labelSelector="))
+        .unwrap_or("");
     let installed = state.installed.as_ref().is_some_and(|file| file.exists());
     let later = state.later.iter().filter(|_| installed);
     let found = state.objects.iter().chain(later).filter(|object| {
@@ -282,9 +320,14 @@ fn get(path: &str, state: &State) -> Answer {
     });
     let mut found: Vec<Value> = found.cloned().collect();
     match name {
-        Some(name) if found.is_empty() => Answer::Json(404, status(404, &format!("{plural} \"{name}\" not found"))),
+        Some(name) if found.is_empty() => {
+            Answer::Json(404, status(404, &format!("{plural} \"{name}\" not found")))
+        }
         Some(_) => Answer::Json(200, found.swap_remove(0)),
-        None => Answer::Json(200, json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": found})),
+        None => Answer::Json(
+            200,
+            json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": found}),
+        ),
     }
 }
 
@@ -306,10 +349,20 @@ fn selected(labels: &Value, selector: &str) -> bool {
     });
     terms.filter(|term| !term.is_empty()).all(|term| {
         if let Some((key, values)) = term.split_once(" in (") {
-            let values: Vec<&str> = values.trim_end_matches(')').split(',').map(str::trim).collect();
-            return labels[key].as_str().is_some_and(|label| values.contains(&label));
+            let values: Vec<&str> = values
+                .trim_end_matches(')')
+                .split(',')
+                .map(str::trim)
+                .collect();
+            return labels[key]
+                .as_str()
+                .is_some_and(|label| values.contains(&label));
         }
-        match (term.split_once("!="), term.split_once('='), term.strip_prefix('!')) {
+        match (
+            term.split_once("!="),
+            term.split_once('='),
+            term.strip_prefix('!'),
+        ) {
             (Some((key, value)), ..) => labels[key] != value,
             (_, Some((key, value)), _) => labels[key] == value.trim_start_matches('='),
             (.., Some(key)) => labels.get(key).is_none(),

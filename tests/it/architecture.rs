@@ -7,8 +7,8 @@ use crate::env::root;
 
 /// Top modules; each uses only what stands before it.
 const ORDER: &[&str] = &[
-    "exit", "istio", "report", "sys", "ui", "options", "overlay", "plan", "render", "fips", "image", "facts", "check",
-    "action", "install", "verify", "upgrade", "cli",
+    "exit", "istio", "report", "sys", "ui", "options", "overlay", "plan", "render", "fips",
+    "image", "facts", "check", "action", "install", "verify", "upgrade", "cli",
 ];
 
 /// Lines that a file may have without its tests.
@@ -21,19 +21,28 @@ struct Source {
     name: String,
     /// Everything before the unit tests.
     code: String,
-    /// The whole file is for tests.
-    test: bool,
+    /// The whole file belongs to unit tests.
+    for_tests: bool,
 }
 
 impl Source {
     fn read(path: PathBuf) -> Source {
         let text = std::fs::read_to_string(&path).unwrap();
-        let code = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned();
+        let code = text
+            .split("\n#[cfg(test)]\nmod tests")
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let name = path.strip_prefix(root()).unwrap().display().to_string();
-        let test = declaration(&path).is_some_and(|(parent, line)| {
+        let for_tests = declaration(&path).is_some_and(|(parent, line)| {
             parent.lines().nth(line.wrapping_sub(1)) == Some("#[cfg(test)]")
         });
-        Source { path, name, code, test }
+        Source {
+            path,
+            name,
+            code,
+            for_tests,
+        }
     }
 
     /// `istio` for src/istio.rs and everything in src/istio/.
@@ -56,21 +65,32 @@ impl Source {
 fn declaration(path: &Path) -> Option<(String, usize)> {
     let name = path.file_stem()?.to_str()?;
     let dir = path.parent()?;
-    let places = [dir.with_extension("rs"), dir.join("lib.rs"), dir.join("main.rs")];
-    places.iter().filter_map(|place| std::fs::read_to_string(place).ok()).find_map(|text| {
-        let line = text.lines().position(|line| {
-            let bare = line.trim_start_matches("pub(crate) ").trim_start_matches("pub ");
-            bare == format!("mod {name};")
-        })?;
-        Some((text, line))
-    })
+    let places = [
+        dir.with_extension("rs"),
+        dir.join("lib.rs"),
+        dir.join("main.rs"),
+    ];
+    places
+        .iter()
+        .filter_map(|place| std::fs::read_to_string(place).ok())
+        .find_map(|text| {
+            let line = text.lines().position(|line| {
+                let bare = line
+                    .trim_start_matches("pub(crate) ")
+                    .trim_start_matches("pub ");
+                bare == format!("mod {name};")
+            })?;
+            Some((text, line))
+        })
 }
 
 fn files(dir: &str, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![root().join(dir)];
     while let Some(dir) = open.pop() {
-        let Ok(entries) = std::fs::read_dir(dir) else { continue };
+        let Ok(entries) = std::fs::read_dir(dir) else {
+            continue;
+        };
         for entry in entries {
             let path = entry.unwrap().path();
             if path.is_dir() {
@@ -86,7 +106,10 @@ fn files(dir: &str, extension: &str) -> Vec<PathBuf> {
 
 /// The product's sources, less files that are tests as a whole.
 fn sources() -> Vec<Source> {
-    let all = files("src", "rs").into_iter().map(Source::read).filter(|source| !source.test);
+    let all = files("src", "rs")
+        .into_iter()
+        .map(Source::read)
+        .filter(|source| !source.for_tests);
     let found: Vec<Source> = all.collect();
     assert!(found.len() > 10, "the sources are found");
     found
@@ -95,12 +118,17 @@ fn sources() -> Vec<Source> {
 /// Top modules that a line names by `crate::`.
 fn named(line: &str) -> Vec<String> {
     let word = |text: &str| -> String {
-        text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+        text.chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .collect()
     };
     line.split("crate::")
         .skip(1)
         .flat_map(|rest| match rest.strip_prefix('{') {
-            Some(group) => group.split([',', '}']).map(|part| word(part.trim())).collect(),
+            Some(group) => group
+                .split([',', '}'])
+                .map(|part| word(part.trim()))
+                .collect(),
             None => vec![word(rest)],
         })
         .filter(|module| ORDER.contains(&module.as_str()))
@@ -125,8 +153,14 @@ fn modules_use_only_what_stands_before_them() {
             continue;
         };
         for (n, line) in source.lines() {
-            let later = named(line).into_iter().filter(|module| rank(module) > Some(own));
-            complaints.extend(later.map(|module| format!("{}:{n}: uses `{module}`, which comes later", source.name)));
+            let later = named(line)
+                .into_iter()
+                .filter(|module| rank(module) > Some(own));
+            complaints.extend(
+                later.map(|module| {
+                    format!("{}:{n}: uses `{module}`, which comes later", source.name)
+                }),
+            );
         }
     }
     none(&complaints);
@@ -137,8 +171,14 @@ fn every_file_is_declared() {
     let mut all = files("src", "rs");
     all.extend(files("tests/it", "rs"));
     let roots = ["src/lib.rs", "src/main.rs", "tests/it/main.rs"].map(|name| root().join(name));
-    let forgotten = all.iter().filter(|path| !roots.contains(path) && declaration(path).is_none());
-    none(&forgotten.map(|path| format!("{}: no `mod` names it", path.display())).collect::<Vec<_>>());
+    let forgotten = all
+        .iter()
+        .filter(|path| !roots.contains(path) && declaration(path).is_none());
+    none(
+        &forgotten
+            .map(|path| format!("{}: no `mod` names it", path.display()))
+            .collect::<Vec<_>>(),
+    );
 }
 
 #[test]
@@ -152,17 +192,36 @@ fn files_stay_short() {
 
 #[test]
 fn only_sys_touches_the_outside() {
-    let complaints = sources().into_iter().filter(|source| source.module() != "sys").filter_map(|source| {
-        let (n, _) = source.lines().find(|(_, line)| line.contains("clippy::disallowed_"))?;
-        Some(format!("{}:{n}: lifts a ban that only `sys` may lift", source.name))
-    });
+    let complaints = sources()
+        .into_iter()
+        .filter(|source| source.module() != "sys")
+        .filter_map(|source| {
+            let (n, _) = source
+                .lines()
+                .find(|(_, line)| line.contains("clippy::disallowed_"))?;
+            Some(format!(
+                "{}:{n}: lifts a ban that only `sys` may lift",
+                source.name
+            ))
+        });
     none(&complaints.collect::<Vec<_>>());
     let banned = std::fs::read_to_string(root().join("clippy.toml")).unwrap();
     for name in [
-        "std::process::Command::new", "duct::cmd", "which::which", "std::env::var", "std::fs::read",
-        "std::fs::write", "std::fs::File::open", "std::time::SystemTime::now", "std::net::TcpStream", "std::thread::sleep",
+        "std::process::Command::new",
+        "duct::cmd",
+        "which::which",
+        "std::env::var",
+        "std::fs::read",
+        "std::fs::write",
+        "std::fs::File::open",
+        "std::time::SystemTime::now",
+        "std::net::TcpStream",
+        "std::thread::sleep",
     ] {
-        assert!(banned.contains(&format!("\"{name}\"")), "clippy.toml no longer bans {name}");
+        assert!(
+            banned.contains(&format!("\"{name}\"")),
+            "clippy.toml no longer bans {name}"
+        );
     }
 }
 
@@ -171,12 +230,16 @@ fn names_data(text: &str) -> bool {
     let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).count();
     let release = |at: usize| {
         let minor = &text[at + 2..];
-        let patch = minor.get(digits(minor)..).and_then(|rest| rest.strip_prefix('.'));
+        let patch = minor
+            .get(digits(minor)..)
+            .and_then(|rest| rest.strip_prefix('.'));
         !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '.')
             && patch.is_some_and(|patch| digits(minor) > 0 && digits(patch) > 0)
     };
     text.match_indices("1.").any(|(at, _)| release(at))
-        || text.match_indices('#').any(|(at, _)| digits(&text[at + 1..]) == 4)
+        || text
+            .match_indices('#')
+            .any(|(at, _)| digits(&text[at + 1..]) == 4)
         || text.contains("gcr.io")
         || text.contains("docker.pkg.dev")
 }
@@ -184,8 +247,14 @@ fn names_data(text: &str) -> bool {
 #[test]
 fn no_code_names_a_release_a_hub_or_a_certificate() {
     for (text, data) in [
-        ("\"1.31.0\"", true), ("1.7.5-fips2", true), ("11.1.2", false), ("0..1.max(2)", false), ("1.0", false),
-        ("#4407", true), ("r#\"", false), ("gcr.io/x", true),
+        ("\"1.31.0\"", true),
+        ("1.7.5-fips2", true),
+        ("11.1.2", false),
+        ("0..1.max(2)", false),
+        ("1.0", false),
+        ("#4407", true),
+        ("r#\"", false),
+        ("gcr.io/x", true),
     ] {
         assert_eq!(names_data(text), data, "{text}");
     }
@@ -200,25 +269,55 @@ fn no_code_names_a_release_a_hub_or_a_certificate() {
 #[test]
 fn every_check_is_registered_and_has_its_page() {
     let dir = root().join("src/check");
-    let pages: BTreeSet<String> = files("src/check", "md").iter().map(|path| kebab(path)).collect();
-    let registered: BTreeSet<String> =
-        glooistio::check::CHECKS.iter().map(|check| check.id.to_owned()).collect();
-    assert_eq!(pages, registered, "the pages in {} and the checks in CHECKS", dir.display());
-    assert_eq!(registered.len(), glooistio::check::CHECKS.len(), "an id stands twice");
+    let pages: BTreeSet<String> = files("src/check", "md")
+        .iter()
+        .map(|path| kebab(path))
+        .collect();
+    let registered: BTreeSet<String> = glooistio::check::CHECKS
+        .iter()
+        .map(|check| check.id.to_owned())
+        .collect();
+    assert_eq!(
+        pages,
+        registered,
+        "the pages in {} and the checks in CHECKS",
+        dir.display()
+    );
+    assert_eq!(
+        registered.len(),
+        glooistio::check::CHECKS.len(),
+        "an id stands twice"
+    );
     for check in glooistio::check::CHECKS {
         let file = dir.join(format!("{}.rs", check.id.replace('-', "_")));
-        assert!(file.exists(), "{} is not in a file of its own name", check.id);
-        assert!(check.page.contains(check.id), "the page of {} does not name it", check.id);
+        assert!(
+            file.exists(),
+            "{} is not in a file of its own name",
+            check.id
+        );
+        assert!(
+            check.page.contains(check.id),
+            "the page of {} does not name it",
+            check.id
+        );
     }
 }
 
 fn kebab(path: &Path) -> String {
-    path.file_stem().unwrap().to_str().unwrap().replace('_', "-")
+    path.file_stem()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .replace('_', "-")
 }
 
 #[test]
 fn every_template_is_embedded() {
-    let code: String = sources().iter().filter(|source| source.module() == "render").map(|source| source.code.clone()).collect();
+    let code: String = sources()
+        .iter()
+        .filter(|source| source.module() == "render")
+        .map(|source| source.code.clone())
+        .collect();
     let forgotten = files("templates", "hbs").into_iter().filter_map(|path| {
         let name = path.strip_prefix(root()).unwrap().display().to_string();
         (!code.contains(&name)).then(|| format!("{name}: nothing embeds it"))
@@ -228,6 +327,9 @@ fn every_template_is_embedded() {
 
 #[test]
 fn main_only_starts_the_program() {
-    let main = sources().into_iter().find(|source| source.path.ends_with("src/main.rs")).unwrap();
+    let main = sources()
+        .into_iter()
+        .find(|source| source.path.ends_with("src/main.rs"))
+        .unwrap();
     assert!(main.code.lines().count() <= 10);
 }

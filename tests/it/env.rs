@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::api::Api;
 
 /// Longest wait for anything: a test that needs it has failed.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// A home, a PATH with nothing but a fake istioctl, and a kubeconfig that leads nowhere.
 pub(crate) struct TestEnv {
@@ -33,7 +33,11 @@ impl TestEnv {
         }
         let fake = dir.path().join("bin/istioctl");
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fake-istioctl"), fake).unwrap();
-        TestEnv { dir, columns: 100, vars: Vec::new() }
+        TestEnv {
+            dir,
+            columns: 100,
+            vars: Vec::new(),
+        }
     }
 
     /// An environment whose cluster is `api`.
@@ -83,7 +87,6 @@ impl TestEnv {
         std::fs::remove_file(self.dir.path().join("bin/istioctl")).unwrap();
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the tests start what they test")]
     pub(crate) fn command(&self, args: &[impl AsRef<OsStr>]) -> std::process::Command {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_glooistio"));
         self.prepare(&mut command);
@@ -111,7 +114,10 @@ impl TestEnv {
         if dir.join("script.json").exists() {
             command.env("FAKE_ISTIOCTL_SCRIPT", dir.join("script.json"));
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
     }
 
     pub(crate) fn run(&self, args: &[impl AsRef<OsStr>]) -> CommandOutput {
@@ -181,7 +187,10 @@ impl TestEnv {
     fn redact(&self, text: &str) -> String {
         let text = text.replace(&self.dir.path().display().to_string(), "$DIR");
         let text = text.replace(env!("CARGO_BIN_EXE_fake-istioctl"), "$FAKE");
-        let text = text.replace(&format!("\"{}\"", env!("CARGO_PKG_VERSION")), "\"$VERSION\"");
+        let text = text.replace(
+            &format!("\"{}\"", env!("CARGO_PKG_VERSION")),
+            "\"$VERSION\"",
+        );
         ports(&text)
     }
 }
@@ -221,7 +230,11 @@ fn watched(mut child: Child) -> std::io::Result<std::process::Output> {
     let status = child.wait()?;
     drop(done);
     guard.join().unwrap();
-    Ok(std::process::Output { status, stdout, stderr })
+    Ok(std::process::Output {
+        status,
+        stdout,
+        stderr,
+    })
 }
 
 /// Fakes that said that they are there.
@@ -230,7 +243,9 @@ pub(crate) struct Ready(mpsc::Receiver<i32>);
 impl Ready {
     /// Process id of the next fake that hangs.
     pub(crate) fn wait(&self) -> i32 {
-        self.0.recv_timeout(LONGEST).expect("the fake istioctl was started")
+        self.0
+            .recv_timeout(LONGEST)
+            .expect("the fake istioctl was started")
     }
 }
 

@@ -57,25 +57,22 @@ fn sentence(binary: &str, module: Module, source: &str, sum: &Sum<'_>) -> String
         Module::Contradicted => "contradicted",
         Module::Unknown => "unknown",
     };
-    let processes = if sum.processes == 1 {
-        "process"
+    let processes = counted(sum.processes, "process", "processes");
+    let names: Vec<&str> = sum.architectures.iter().copied().collect();
+    let on = if names.is_empty() {
+        String::new()
     } else {
-        "processes"
+        format!(" on {}", names.join(", "))
     };
-    let mut text = format!(
-        "{binary}: {word} by {source}, for {} {processes}",
-        sum.processes
-    );
-    if !sum.architectures.is_empty() {
-        let names: Vec<&str> = sum.architectures.iter().copied().collect();
-        text.push_str(&format!(" on {}", names.join(", ")));
-    }
-    match sum.digests.len() {
-        0 => {}
-        1 => text.push_str(", 1 image"),
-        images => text.push_str(&format!(", {images} images")),
-    }
-    text
+    let images = match sum.digests.len() {
+        0 => String::new(),
+        images => format!(", {}", counted(images as u64, "image", "images")),
+    };
+    format!("{binary}: {word} by {source}, for {processes}{on}{images}")
+}
+
+fn counted(number: u64, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
 }
 
 fn tone(module: Module) -> Tone {
