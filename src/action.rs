@@ -1,5 +1,6 @@
 //! What changes a cluster, as values first: dry run, log and test see what is run.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -13,8 +14,10 @@ pub mod progress;
 pub enum Action {
     /// istioctl installs one document, given on stdin.
     Istioctl { document: String, invocation: Invocation },
-    /// Until the control plane of this revision is rolled out and its webhooks carry a CA bundle.
-    Wait { namespace: String, revision: String },
+    /// Until these Deployments, `(namespace, name)`, run their newest pods and no others.
+    Rollout { deployments: BTreeSet<(String, String)> },
+    /// Until the injection webhooks of a revision carry the CA bundle that a ready istiod fills in.
+    Webhooks { revision: String },
     /// Writes down what was installed.
     Record { namespace: String, revision: String },
 }
@@ -27,8 +30,12 @@ impl fmt::Display for Action {
                 let name = invocation.program.file_name().map_or_else(|| invocation.program.clone(), PathBuf::from);
                 write!(f, "{}", Invocation { program: name, ..invocation.clone() })
             }
-            Action::Wait { namespace, revision } => {
-                write!(f, "kubectl rollout status deployment/{} -n {namespace}", istiod(revision))
+            Action::Rollout { deployments } => {
+                let waits = deployments.iter().map(|(namespace, name)| format!("kubectl rollout status deployment/{name} -n {namespace}"));
+                f.write_str(&waits.collect::<Vec<_>>().join(" && "))
+            }
+            Action::Webhooks { revision } => {
+                write!(f, "kubectl get mutatingwebhookconfigurations -l istio.io/rev={revision} -w")
             }
             Action::Record { namespace, revision } => {
                 write!(f, "kubectl apply configmap/{} -n {namespace}", crate::facts::record_name(revision))
@@ -42,29 +49,41 @@ pub fn istiod(revision: &str) -> String {
     if revision == "default" { "istiod".to_owned() } else { format!("istiod-{revision}") }
 }
 
-/// The actions that install `documents`, control plane first.
+/// Where a control plane lives: namespace, and revision as labels name it.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    pub namespace: &'a str,
+    pub revision: &'a str,
+}
+
+/// The actions that install `documents`: control plane, wait, gateways, wait, record.
 pub fn install(
     istioctl: &Path,
     handed_on: &[String],
     documents: &[Rendered],
-    place: (&str, &str),
+    gateways: BTreeSet<(String, String)>,
+    place: Place<'_>,
 ) -> Vec<Action> {
-    let (namespace, revision) = place;
+    let Place { namespace, revision } = place;
     let run = |document: &Rendered| {
         let mut args: Vec<String> = ["install", "-f", "-", "-y"].map(str::to_owned).to_vec();
         args.extend_from_slice(handed_on);
-        let program = istioctl.to_owned();
         let stdin = Some(document.yaml.clone().into_bytes());
-        let invocation = Invocation { program, args, stdin, env: Vec::new() };
+        let invocation = Invocation { program: istioctl.to_owned(), args, stdin, env: Vec::new() };
         Action::Istioctl { document: document.name.clone(), invocation }
     };
-    let (planes, gateways): (Vec<&Rendered>, Vec<&Rendered>) =
+    let (planes, others): (Vec<&Rendered>, Vec<&Rendered>) =
         documents.iter().partition(|document| document.has_control_plane());
     let mut actions: Vec<Action> = planes.into_iter().map(run).collect();
     if !actions.is_empty() {
-        actions.push(Action::Wait { namespace: namespace.to_owned(), revision: revision.to_owned() });
+        let istiod = (namespace.to_owned(), istiod(revision));
+        actions.push(Action::Rollout { deployments: BTreeSet::from([istiod]) });
+        actions.push(Action::Webhooks { revision: revision.to_owned() });
     }
-    actions.extend(gateways.into_iter().map(run));
+    actions.extend(others.into_iter().map(run));
+    if !gateways.is_empty() {
+        actions.push(Action::Rollout { deployments: gateways });
+    }
     actions.push(Action::Record { namespace: namespace.to_owned(), revision: revision.to_owned() });
     actions
 }

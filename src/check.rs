@@ -3,7 +3,9 @@
 //! A check is one file here with its page beside it, and one line in [`CHECKS`]. Its id is the file
 //! name in kebab-case. Severities are changed in `policy` and nowhere else: a check never knows.
 
+mod answer;
 mod build_change;
+mod build_known;
 mod control_plane;
 mod control_plane_fips;
 mod crds;
@@ -14,17 +16,25 @@ mod distroless_exec;
 mod distroless_twice;
 mod document_names;
 mod documents_agree;
+mod end_of_life;
 mod evidence;
 mod expectation;
+mod features;
 mod fips;
+mod gateway_api;
 mod gateways;
+mod gloo_mesh_range;
 mod hpa_target;
+mod hub;
 mod injection;
 mod istioctl_version;
+mod known_issues;
+mod kubernetes_range;
 mod manager;
 mod namespace_alone;
 mod node_architecture;
 mod nodes;
+mod openshift_range;
 mod pending;
 mod permissions;
 mod pod_security;
@@ -34,13 +44,13 @@ mod privileged_ports;
 mod proxies;
 mod record;
 mod revision_tags;
+#[cfg(test)]
+mod support;
 mod uninjected;
 mod upgrade_skew;
 mod walk;
 mod webhooks;
 mod webhooks_left;
-#[cfg(test)]
-mod support;
 
 use jiff::civil::Date;
 
@@ -58,10 +68,19 @@ use crate::report::{CheckResult, Finding, Phase, Skipped, Status};
 /// Every check in the order it is shown: the order of a person's way.
 pub const CHECKS: &[Check] = &[
     istioctl_version::CHECK,
+    kubernetes_range::CHECK,
+    openshift_range::CHECK,
     nodes::CHECK,
     node_architecture::CHECK,
     pod_security::CHECK,
+    gateway_api::CHECK,
     permissions::CHECK,
+    build_known::CHECK,
+    hub::CHECK,
+    end_of_life::CHECK,
+    known_issues::CHECK,
+    gloo_mesh_range::CHECK,
+    features::CHECK,
     documents_agree::CHECK,
     document_names::CHECK,
     distroless_twice::CHECK,
@@ -102,7 +121,10 @@ pub struct Before<'a> {
 impl Before<'_> {
     /// The planned revision as objects carry it.
     fn revision(&self) -> &str {
-        self.plan.revision.as_ref().map_or("default", crate::options::Revision::as_str)
+        self.plan
+            .revision
+            .as_ref()
+            .map_or("default", crate::options::Revision::as_str)
     }
 }
 
@@ -136,7 +158,11 @@ pub enum Outcome {
 impl Outcome {
     /// What was found, else a pass that says what was seen.
     fn of(findings: Vec<Finding>, seen: impl Into<String>) -> Outcome {
-        if findings.is_empty() { Outcome::Passed(seen.into()) } else { Outcome::Found(findings) }
+        if findings.is_empty() {
+            Outcome::Passed(seen.into())
+        } else {
+            Outcome::Found(findings)
+        }
     }
 }
 
@@ -220,14 +246,23 @@ pub fn after(subject: &After<'_>, policy: &Policy) -> Ran {
 fn run(policy: &Policy, judge: impl Fn(&Check) -> Option<Outcome>) -> Ran {
     let mut ran = Ran::default();
     for check in CHECKS {
-        let Some(outcome) = judge(check) else { continue };
+        let Some(outcome) = judge(check) else {
+            continue;
+        };
         let Some(reason) = policy.skipped(check) else {
             ran.results.push(policy.settle(check, outcome));
             continue;
         };
         let detail = format!("left out: {reason}");
-        ran.results.push(CheckResult { status: Status::Skipped, detail, ..check.result() });
-        ran.skipped.push(Skipped { check: check.id.to_owned(), reason: reason.to_owned() });
+        ran.results.push(CheckResult {
+            status: Status::Skipped,
+            detail,
+            ..check.result()
+        });
+        ran.skipped.push(Skipped {
+            check: check.id.to_owned(),
+            reason: reason.to_owned(),
+        });
     }
     ran
 }
@@ -239,14 +274,31 @@ mod tests {
     use super::*;
 
     /// Files in `src/check` that are no checks.
-    const HELPERS: [&str; 7] =
-        ["evidence", "expectation", "fips", "pending", "policy", "support", "walk"];
+    const HELPERS: [&str; 8] = [
+        "answer",
+        "evidence",
+        "expectation",
+        "fips",
+        "pending",
+        "policy",
+        "support",
+        "walk",
+    ];
 
     fn files(extension: &str) -> BTreeSet<String> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check");
-        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let entries = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
         let named = entries.filter(|path| path.extension().is_some_and(|found| found == extension));
-        named.map(|path| path.file_stem().unwrap().to_string_lossy().replace('_', "-")).collect()
+        named
+            .map(|path| {
+                path.file_stem()
+                    .unwrap()
+                    .to_string_lossy()
+                    .replace('_', "-")
+            })
+            .collect()
     }
 
     #[test]
@@ -262,30 +314,56 @@ mod tests {
     #[test]
     fn every_page_answers_the_same_questions() {
         for check in CHECKS {
-            let headings: Vec<&str> =
-                check.page.lines().filter(|line| line.starts_with('#')).collect();
+            let headings: Vec<&str> = check
+                .page
+                .lines()
+                .filter(|line| line.starts_with('#'))
+                .collect();
             let title = format!("# {}", check.id);
             assert_eq!(
                 headings,
-                [&title, "## What is checked", "## Why it matters", "## Outcomes", "## What to do", "## Leaving it out"],
+                [
+                    &title,
+                    "## What is checked",
+                    "## Why it matters",
+                    "## Outcomes",
+                    "## What to do",
+                    "## Leaving it out"
+                ],
                 "{}",
                 check.id
             );
-            assert!(check.page.contains(&format!("--skip {}=", check.id)), "{}", check.id);
+            assert!(
+                check.page.contains(&format!("--skip {}=", check.id)),
+                "{}",
+                check.id
+            );
         }
     }
 
     #[test]
     fn titles_and_categories_are_short_and_lower_case() {
         for check in CHECKS {
-            assert!(check.title.len() <= 72 && !check.title.ends_with('.'), "{}", check.id);
-            assert_eq!(check.category, check.category.to_lowercase(), "{}", check.id);
+            assert!(
+                check.title.len() <= 72 && !check.title.ends_with('.'),
+                "{}",
+                check.id
+            );
+            assert_eq!(
+                check.category,
+                check.category.to_lowercase(),
+                "{}",
+                check.id
+            );
         }
     }
 
     #[test]
     fn checks_of_a_category_and_phase_stand_together() {
-        let mut headings: Vec<_> = CHECKS.iter().map(|check| (check.phase(), check.category)).collect();
+        let mut headings: Vec<_> = CHECKS
+            .iter()
+            .map(|check| (check.phase(), check.category))
+            .collect();
         headings.dedup();
         let once: BTreeSet<_> = headings.iter().collect();
         assert_eq!(once.len(), headings.len(), "{headings:?}");
@@ -294,8 +372,14 @@ mod tests {
     #[test]
     fn a_gap_is_never_a_pass() {
         let passes = |_: &u8| Outcome::Passed(String::new());
-        assert_eq!(Fact::Unknown("no".into()).judge(passes), Outcome::Unknown("no".into()));
-        assert_eq!(Fact::NotAsked("no").judge(passes), Outcome::NotChecked("no".into()));
+        assert_eq!(
+            Fact::Unknown("no".into()).judge(passes),
+            Outcome::Unknown("no".into())
+        );
+        assert_eq!(
+            Fact::NotAsked("no").judge(passes),
+            Outcome::NotChecked("no".into())
+        );
         assert_eq!(Fact::Known(1).judge(passes), Outcome::Passed(String::new()));
     }
 }

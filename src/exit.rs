@@ -90,11 +90,19 @@ impl Failure {
             }
             source = cause.source();
         }
-        Failure { exit, message, hints: Vec::new() }
+        Failure {
+            exit,
+            message,
+            hints: Vec::new(),
+        }
     }
 
     pub fn message(exit: Exit, message: impl Into<String>) -> Failure {
-        Failure { exit, message: message.into(), hints: Vec::new() }
+        Failure {
+            exit,
+            message: message.into(),
+            hints: Vec::new(),
+        }
     }
 
     #[must_use]

@@ -3,12 +3,11 @@
 //! A fact is known or it is not, and then the reason travels with the gap. Pods are folded into
 //! counts while they are read and never kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::istio::client::ClientVersion;
 use crate::istio::tag::ImageTag;
 use crate::istio::version::{KubeVersion, Minor};
-use crate::report::PodRow;
 use crate::sys::cluster::ClusterError;
 
 mod after;
@@ -21,13 +20,16 @@ mod istioctl;
 mod permission;
 mod platform;
 mod record;
+mod rollout;
 mod webhook;
 
-pub use after::after;
+pub use after::{after, installed};
 pub use before::before;
 pub use causes::causes;
+pub use census::{Census, Class, Members, Role, SelfReport};
 pub use istioctl::istioctl;
-pub use record::keep;
+pub use record::{record_name, write_record};
+pub use rollout::{rolled_out, webhooks_filled};
 
 /// Something about the outside, or why it is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,10 +101,16 @@ pub struct Permission {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Manager {
     /// `operator.istio.io/managed` or `install.operator.istio.io/owning-resource` labels.
-    Istioctl { owner: String },
-    Helm { release: String },
+    Istioctl {
+        owner: String,
+    },
+    Helm {
+        release: String,
+    },
     /// The Sail operator or the OpenShift Service Mesh, by owner reference or label.
-    Operator { name: String },
+    Operator {
+        name: String,
+    },
     Unknown,
 }
 
@@ -126,6 +134,9 @@ pub struct ControlPlane {
 }
 
 /// An injection or validation webhook of an Istio.
+///
+/// A revision tag that is nothing but a Service (Istio 1.28 and later) stands here as a mutating one
+/// that selects nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
     pub kind: WebhookKind,
@@ -151,21 +162,6 @@ pub enum WebhookKind {
     Validating,
 }
 
-/// A revision tag: a second name of a revision that namespaces and pods may ask for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RevisionTag {
-    pub tag: String,
-    pub revision: String,
-    pub form: TagForm,
-}
-
-/// What makes the tag: newer Istio writes both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TagForm {
-    Webhook,
-    Service,
-}
-
 /// A namespace, as far as injection and admission need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespace {
@@ -174,6 +170,8 @@ pub struct Namespace {
     pub enforce: Option<String>,
     /// The revision or tag that its pods get: from `istio-injection` or `istio.io/rev`.
     pub injection: Option<String>,
+    /// `istio-injection` with another value than `enabled`: its pods cannot ask either.
+    pub opted_out: bool,
     pub ambient: bool,
 }
 
@@ -207,7 +205,6 @@ pub struct Before {
     pub permissions: Fact<Vec<Permission>>,
     pub control_planes: Fact<Vec<ControlPlane>>,
     pub webhooks: Fact<Vec<Webhook>>,
-    pub tags: Fact<Vec<RevisionTag>>,
     pub namespaces: Fact<Vec<Namespace>>,
     /// Bundle version of the Gateway API CRDs, where they are.
     pub gateway_api: Fact<Option<String>>,
@@ -217,84 +214,6 @@ pub struct Before {
     pub proxies: Fact<BTreeMap<(String, String), u64>>,
     /// The record per revision, and those that could not be read with the reason.
     pub records: Fact<Vec<Result<Record, String>>>,
-}
-
-/// The role of a pod in a mesh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    Istiod,
-    /// A workload with a sidecar.
-    Sidecar,
-    /// A gateway of its own: a proxy that is the pod's main container.
-    Gateway,
-    Ztunnel,
-    Cni,
-}
-
-/// What the proxy (or istiod) itself says of FIPS.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SelfReport {
-    /// `fips_mode` 1, or a Go version with the boringcrypto experiment.
-    Fips(String),
-    /// `fips_mode` 0, or a plain Go version of before Go had a module of its own.
-    Standard(String),
-    /// Read, and it says nothing of it: a build with Go's own module has a plain Go version too.
-    Silent(String),
-    /// Could not be read.
-    Unreadable(String),
-    /// Not needed: no FIPS is expected there, or the pod does not run.
-    NotAsked,
-}
-
-/// Pods that are alike in everything that is judged.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Class {
-    pub role: Role,
-    pub namespace: String,
-    /// The revision that the pod runs: `istio.io/rev` of the pod, `default` where there is none.
-    pub revision: String,
-    /// The image of the proxy container (or of istiod, ztunnel, install-cni).
-    pub image: String,
-    /// Its imageID as the runtime tells it.
-    pub image_id: String,
-    /// Images of the other mesh containers in the pod (istio-init, istio-validation).
-    pub others: BTreeSet<String>,
-    pub ready: bool,
-    /// `Running`, or the waiting reason that `kubectl get pods` would show.
-    pub status: String,
-    /// Architecture of its node, where known.
-    pub arch: Option<String>,
-    pub report: SelfReport,
-}
-
-/// How many pods of a class there are, and who owns them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Members {
-    pub pods: u64,
-    /// `deployment/reviews-v1` → number of pods. Bounded by the number of workloads.
-    pub owners: BTreeMap<String, u64>,
-    /// At most [`Members::EXAMPLES`] names.
-    pub examples: Vec<String>,
-}
-
-impl Members {
-    pub const EXAMPLES: usize = 5;
-}
-
-/// All pods of all meshes, folded.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Census {
-    pub classes: BTreeMap<Class, Members>,
-    /// Pods without a proxy in namespaces that ask for injection: namespace → number.
-    pub uninjected: BTreeMap<String, u64>,
-    /// Pods that are not applicable, by reason: `finished`, `virtual node`, `Fargate`, …
-    pub not_applicable: BTreeMap<String, u64>,
-    /// Pods that vanished while being read.
-    pub gone: u64,
-    /// Control plane and gateway pods, as `kubectl get pods` shows them.
-    pub rows: Vec<PodRow>,
-    /// Every pod that was listed.
-    pub seen: u64,
 }
 
 /// What the injector would do to a new pod: a server-side dry run.
@@ -312,7 +231,6 @@ pub struct After {
     pub cluster: Fact<ClusterFact>,
     pub control_planes: Fact<Vec<ControlPlane>>,
     pub webhooks: Fact<Vec<Webhook>>,
-    pub tags: Fact<Vec<RevisionTag>>,
     pub namespaces: Fact<Vec<Namespace>>,
     /// Names of the Istio CRDs that are established, and those that are not.
     pub crds: Fact<BTreeMap<String, bool>>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
-use crate::action::{self, Action};
+use crate::action::{self, Action, Place};
 use crate::check::{self, Policy};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Fact, Istioctl};
@@ -13,6 +13,7 @@ use crate::options::Options;
 use crate::render::Rendered;
 use crate::report::{self, Report};
 use crate::sys::cluster::{Cluster, KubeTarget};
+use crate::sys::signal;
 use crate::ui::{ConfirmError, Event, Ui};
 
 pub mod apply;
@@ -56,6 +57,20 @@ impl Session<'_> {
             kubernetes: None,
         });
         Ok(cluster)
+    }
+
+    /// Gathers what the Before checks look at.
+    pub fn gather(
+        &self,
+        cluster: &Cluster,
+        istioctl: Fact<Istioctl>,
+        namespace: &str,
+    ) -> Result<facts::Before, Failure> {
+        let facts = facts::before(cluster, istioctl, namespace);
+        if signal::interrupted() {
+            return Err(Failure::message(Exit::Interrupted, "interrupted: nothing was changed"));
+        }
+        Ok(facts)
     }
 
     /// Puts the plan into the report and on the screen.
@@ -110,7 +125,7 @@ impl Install<'_> {
         session.report.documents = documents(&prepared.manifest.documents, &actions);
         session.ui.event(&Event::Stage("Asking the cluster".to_owned()));
         let cluster = session.connect()?;
-        let facts = facts::before(&cluster, client, &prepared.plan.namespace);
+        let facts = session.gather(&cluster, client, &prepared.plan.namespace)?;
         session.check(&prepared, &facts);
         if session.report.failed() {
             return Ok(Exit::Findings);
@@ -128,8 +143,9 @@ impl Install<'_> {
     }
 
     fn actions(&self, prepared: &Prepared) -> Vec<Action> {
-        let place = (prepared.plan.namespace.as_str(), prepared.plan.revision_label());
-        action::install(&self.istioctl.path, &self.handed_on, &prepared.manifest.documents, place)
+        let place = Place { namespace: &prepared.plan.namespace, revision: prepared.plan.revision_label() };
+        let documents = &prepared.manifest.documents;
+        action::install(&self.istioctl.path, &self.handed_on, documents, prepared.gateways(), place)
     }
 
     fn confirm(&self, session: &mut Session<'_>, prepared: &Prepared) -> Result<(), Failure> {

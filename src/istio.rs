@@ -38,6 +38,8 @@ pub mod flavor;
 
 pub mod tag;
 
+pub mod request;
+
 pub mod client;
 
 pub mod hub;
@@ -51,5 +53,6 @@ pub use client::ClientVersion;
 pub use flavor::{Distribution, Fips, Flavor};
 pub use hub::{Hub, HubError, RepoKey, mask};
 pub use matrix::*;
-pub use tag::{ImageTag, Rebuild, Request, TagError};
+pub use request::Request;
+pub use tag::{ImageTag, Rebuild, TagError};
 pub use version::{IstioVersion, KubeVersion, Minor};

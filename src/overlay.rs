@@ -15,6 +15,7 @@ mod merge;
 mod parse;
 mod path;
 mod places;
+mod precedence;
 mod read;
 mod route;
 mod scalar;

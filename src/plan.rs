@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::exit::{Exit, Failure};
-use crate::istio::matrix::{Completed, CompletionError, HubChoice, NoHub};
+use crate::istio::{Completed, CompletionError, HubChoice, NoHub};
 use crate::istio::{
     Capability, ClientVersion, Hub, HubError, ImageTag, Matrix, Minor, RepoKey, Request, TagError,
 };

@@ -1,10 +1,11 @@
 //! Plan → IstioOperator documents, parsed back and compared with what was meant. Pure.
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::exit::{Exit, Failure};
 use crate::istio::Hub;
-use crate::options::{Options, Template};
+use crate::options::Options;
 use crate::overlay::{self, Assignment, Base, Document, Effective, Notice, OverlayError, UserDocument};
 use crate::plan::Plan;
 
@@ -63,10 +64,7 @@ pub fn render(
     files: &[UserDocument],
     sets: &[Assignment],
 ) -> Result<Manifest, RenderError> {
-    let base = match &plan.template {
-        Template::None => Vec::new(),
-        _ => base(&template::fill(plan, &options.params)?)?,
-    };
+    let base = base(&template::fill(plan, &options.params)?)?;
     let mut merged = overlay::merge(plan.rules, &base, files, sets)?;
     for document in &mut merged.documents {
         settle(plan, options, &mut document.value);
@@ -130,6 +128,11 @@ fn put(document: &mut Value, path: &[&str], text: &str) {
 }
 
 impl Rendered {
+    /// Hex sha256 of the YAML.
+    pub fn sha256(&self) -> String {
+        Sha256::digest(self.yaml.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Whether istiod comes of this document.
     pub fn has_control_plane(&self) -> bool {
         has_control_plane(&self.value)

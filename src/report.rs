@@ -4,108 +4,15 @@
 
 use serde::Serialize;
 
+mod finding;
 pub mod json;
 pub mod short;
 pub mod text;
 
+pub use finding::{Finding, Severity};
+
 /// Number of the JSON contract.
 pub const SCHEMA: u32 = 1;
-
-/// How much a finding matters. Ordered: a higher one weighs more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    Info,
-    Warning,
-    Error,
-}
-
-/// One thing that a check has to say about one subject.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    pub severity: Severity,
-    /// One sentence, lower case, without a full stop.
-    pub message: String,
-    /// What it is about: `Deployment istio-system/istiod`, `overlay.yaml:7`, a node, a namespace.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub subject: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub found: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wanted: Option<String>,
-    /// Why it matters, or where the claim comes from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
-    /// The next step, in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fix: Option<String>,
-    /// The next step as a command that can be copied.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
-}
-
-impl Finding {
-    pub fn new(severity: Severity, message: impl Into<String>) -> Self {
-        Finding {
-            severity,
-            message: message.into(),
-            subject: None,
-            found: None,
-            wanted: None,
-            why: None,
-            fix: None,
-            command: None,
-        }
-    }
-
-    pub fn error(message: impl Into<String>) -> Self {
-        Self::new(Severity::Error, message)
-    }
-
-    pub fn warning(message: impl Into<String>) -> Self {
-        Self::new(Severity::Warning, message)
-    }
-
-    pub fn info(message: impl Into<String>) -> Self {
-        Self::new(Severity::Info, message)
-    }
-
-    #[must_use]
-    pub fn subject(mut self, text: impl Into<String>) -> Self {
-        self.subject = Some(text.into());
-        self
-    }
-
-    #[must_use]
-    pub fn found(mut self, text: impl Into<String>) -> Self {
-        self.found = Some(text.into());
-        self
-    }
-
-    #[must_use]
-    pub fn wanted(mut self, text: impl Into<String>) -> Self {
-        self.wanted = Some(text.into());
-        self
-    }
-
-    #[must_use]
-    pub fn why(mut self, text: impl Into<String>) -> Self {
-        self.why = Some(text.into());
-        self
-    }
-
-    #[must_use]
-    pub fn fix(mut self, text: impl Into<String>) -> Self {
-        self.fix = Some(text.into());
-        self
-    }
-
-    #[must_use]
-    pub fn command(mut self, text: impl Into<String>) -> Self {
-        self.command = Some(text.into());
-        self
-    }
-}
 
 /// When a check looks: before anything is changed, or at what runs afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -306,7 +213,10 @@ impl Report {
     pub fn new(command: &'static str) -> Self {
         Report {
             schema: SCHEMA,
-            tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+            tool: Tool {
+                name: env!("CARGO_PKG_NAME"),
+                version: env!("CARGO_PKG_VERSION"),
+            },
             command,
             data: Vec::new(),
             cluster: None,
@@ -325,12 +235,17 @@ impl Report {
 
     /// Whether a check found an error, or should have seen something and could not.
     pub fn failed(&self) -> bool {
-        self.checks.iter().any(|check| check.severity == Some(Severity::Error))
+        self.checks
+            .iter()
+            .any(|check| check.severity == Some(Severity::Error))
     }
 
     /// How many checks ended in `status`.
     pub fn ended(&self, status: Status) -> usize {
-        self.checks.iter().filter(|check| check.status == status).count()
+        self.checks
+            .iter()
+            .filter(|check| check.status == status)
+            .count()
     }
 }
 

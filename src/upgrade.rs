@@ -11,7 +11,7 @@ use crate::plan::DEFAULT_NAMESPACE;
 pub fn record(session: &mut Session<'_>, options: &Options) -> Result<Option<Record>, Failure> {
     let cluster = session.connect()?;
     let namespace = options.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
-    let (planes, records) = facts::installed(&cluster, namespace)?;
+    let (planes, records) = facts::installed(&cluster, Some(namespace))?;
     if planes.is_empty() {
         let message = format!("there is no Istio in {namespace} to upgrade");
         return Err(Failure::message(Exit::Unavailable, message)

@@ -26,9 +26,9 @@ impl Verify {
     /// Judges what runs. The report holds what was seen.
     pub fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
         let cluster = session.connect()?;
-        let namespace = self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
-        let (planes, records) = facts::installed(&cluster, namespace)?;
+        let (planes, records) = facts::installed(&cluster, self.namespace.as_deref())?;
         let expected = self.expected(session, &cluster, &planes, &records)?;
+        let namespace = self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
         prove::running(session, &cluster, &expected, Scope::Everything, namespace)
     }
 

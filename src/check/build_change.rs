@@ -15,26 +15,39 @@ pub(super) const CHECK: Check = Check {
 
 fn run(before: &Before<'_>) -> Outcome {
     before.facts.control_planes.judge(|planes| {
-        let own = planes.iter().filter(|plane| plane.revision == before.revision());
-        Outcome::of(own.flat_map(|plane| changes(before, plane)).collect(), "same flavour and hub")
+        let own = planes
+            .iter()
+            .filter(|plane| plane.revision == before.revision());
+        Outcome::of(
+            own.flat_map(|plane| changes(before, plane)).collect(),
+            "same flavour and hub",
+        )
     })
 }
 
 fn changes(before: &Before<'_>, plane: &ControlPlane) -> Vec<Finding> {
     let plan = before.plan;
-    let place = format!("Deployment {}/{}", plane.namespace, plane.name);
-    let flavour = plane.tag.as_ref().ok().filter(|running| running.flavor != plan.tag.flavor).map(|running| {
-        let lost = running.flavor.is_fips() && !plan.tag.flavor.is_fips();
-        let finding = if lost {
-            Finding::warning("the mesh would no longer be a FIPS build").fix("give --fips")
-        } else {
-            Finding::info("the flavour changes")
-        };
-        finding.subject(&place).found(running.to_string()).wanted(plan.tag.to_string())
-    });
+    let subject = format!("Deployment {}/{}", plane.namespace, plane.name);
+    let flavour = plane
+        .tag
+        .as_ref()
+        .ok()
+        .filter(|running| running.flavor != plan.tag.flavor)
+        .map(|running| {
+            let lost = running.flavor.is_fips() && !plan.tag.flavor.is_fips();
+            let finding = if lost {
+                Finding::warning("the mesh would no longer be a FIPS build").fix("give --fips")
+            } else {
+                Finding::info("the flavour changes")
+            };
+            finding
+                .subject(&subject)
+                .found(running.to_string())
+                .wanted(plan.tag.to_string())
+        });
     let hub = (plane.hub != plan.hub.as_str()).then(|| {
         Finding::info("images will come from another hub")
-            .subject(&place)
+            .subject(&subject)
             .found(mask(&plane.hub, plan.key.as_ref()))
             .wanted(mask(plan.hub.as_str(), plan.key.as_ref()))
     });
@@ -50,16 +63,42 @@ mod tests {
     #[test]
     fn flavour_and_hub_are_named_and_lost_fips_warns() {
         for (planned, plane, words) in [
-            ("1.31.0-solo-fips", control_plane("default", "1.30.0-solo-fips"), ""),
-            ("1.31.0-solo-fips", control_plane("default", "1.30.0-solo"), "the flavour changes"),
-            ("1.31.0-solo", control_plane("default", "1.30.0-solo-fips"), "no longer be a FIPS build"),
-            ("1.31.0-solo", ControlPlane { hub: "x.io/a".into(), ..control_plane("default", "1.31.0-solo") }, "another hub"),
+            (
+                "1.31.0-solo-fips",
+                control_plane("default", "1.30.0-solo-fips"),
+                "",
+            ),
+            (
+                "1.31.0-solo-fips",
+                control_plane("default", "1.30.0-solo"),
+                "the flavour changes",
+            ),
+            (
+                "1.31.0-solo",
+                control_plane("default", "1.30.0-solo-fips"),
+                "no longer be a FIPS build",
+            ),
+            (
+                "1.31.0-solo",
+                ControlPlane {
+                    hub: "x.io/a".into(),
+                    ..control_plane("default", "1.31.0-solo")
+                },
+                "another hub",
+            ),
             ("1.31.0-solo", control_plane("theirs", "1.30.0"), ""),
         ] {
             let mut given = Given::tag(planned);
             given.facts.control_planes = Fact::Known(vec![plane]);
             let outcome = given.run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{planned}: {outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{planned}: {outcome:?}"
+            );
         }
     }
 }

@@ -25,10 +25,24 @@ mod tests {
     #[test]
     fn only_istiod_is_judged_and_only_where_fips_is_expected() {
         let plain = || SelfReport::Standard("go1.24.3".into());
-        assert!(found(&fips_outcome(run, Role::Istiod, "1.31.0-solo-fips", plain()), "contradicted"));
-        assert!(matches!(fips_outcome(run, Role::Gateway, "1.31.0-solo-fips", plain()), Outcome::NotApplicable(_)));
-        assert!(matches!(fips_outcome(run, Role::Istiod, "1.31.0-solo", plain()), Outcome::NotApplicable(_)));
+        assert!(found(
+            &fips_outcome(run, Role::Istiod, "1.31.0-solo-fips", plain()),
+            "contradicted"
+        ));
+        assert!(matches!(
+            fips_outcome(run, Role::Gateway, "1.31.0-solo-fips", plain()),
+            Outcome::NotApplicable(_)
+        ));
+        assert!(matches!(
+            fips_outcome(run, Role::Istiod, "1.31.0-solo", plain()),
+            Outcome::NotApplicable(_)
+        ));
         let boring = SelfReport::Fips("go1.24.3 X:boringcrypto".into());
-        assert!(passed(&fips_outcome(run, Role::Istiod, "1.31.0-solo-fips", boring)));
+        assert!(passed(&fips_outcome(
+            run,
+            Role::Istiod,
+            "1.31.0-solo-fips",
+            boring
+        )));
     }
 }

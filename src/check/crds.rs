@@ -41,15 +41,27 @@ mod tests {
     fn all_must_be_there_and_established() {
         for (crds, words) in [
             (vec![("a.istio.io", true)], ""),
-            (vec![("a.istio.io", true), ("b.istio.io", false)], "not established"),
+            (
+                vec![("a.istio.io", true), ("b.istio.io", false)],
+                "not established",
+            ),
             (vec![], "none of"),
         ] {
             let mut facts = support::after();
             facts.crds = Fact::Known(
-                crds.into_iter().map(|(name, known)| (name.to_owned(), known)).collect::<BTreeMap<_, _>>(),
+                crds.into_iter()
+                    .map(|(name, known)| (name.to_owned(), known))
+                    .collect::<BTreeMap<_, _>>(),
             );
             let outcome = support::run_after(run, &facts, "1.31.0");
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{outcome:?}"
+            );
         }
     }
 }

@@ -13,24 +13,70 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(after: &After<'_>) -> Outcome {
-    judge(after, |role| matches!(role, Role::Sidecar | Role::Gateway | Role::Ztunnel))
+    judge(after, |role| {
+        matches!(role, Role::Sidecar | Role::Gateway | Role::Ztunnel)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::support::{fips_outcome, found, passed};
-    use crate::facts::SelfReport;
+    use crate::check::Scope;
+    use crate::check::support::{self, class, expecting, fips_outcome, found, members, passed};
+    use crate::facts::{Census, Class, Fact, SelfReport};
 
     const FIPS: &str = "1.31.0-solo-fips";
 
     #[test]
     fn each_answer_of_a_proxy_has_its_outcome() {
         let text = || "fips_mode".to_owned();
-        assert!(passed(&fips_outcome(run, Role::Sidecar, FIPS, SelfReport::Fips(text()))));
-        assert!(passed(&fips_outcome(run, Role::Sidecar, FIPS, SelfReport::Silent(text()))));
-        assert!(found(&fips_outcome(run, Role::Sidecar, FIPS, SelfReport::Standard(text())), "contradicted"));
-        let unread = fips_outcome(run, Role::Gateway, FIPS, SelfReport::Unreadable("refused".into()));
+        assert!(passed(&fips_outcome(
+            run,
+            Role::Sidecar,
+            FIPS,
+            SelfReport::Fips(text())
+        )));
+        assert!(passed(&fips_outcome(
+            run,
+            Role::Sidecar,
+            FIPS,
+            SelfReport::Silent(text())
+        )));
+        assert!(found(
+            &fips_outcome(run, Role::Sidecar, FIPS, SelfReport::Standard(text())),
+            "contradicted"
+        ));
+        let unread = fips_outcome(
+            run,
+            Role::Gateway,
+            FIPS,
+            SelfReport::Unreadable("refused".into()),
+        );
         assert!(matches!(unread, Outcome::Unknown(why) if why.contains("refused")));
+    }
+
+    #[test]
+    fn after_an_install_a_stale_proxy_is_pending_and_not_wrong() {
+        let mut census = Census::default();
+        let report = SelfReport::Standard("fips_mode".into());
+        census.classes.insert(
+            Class {
+                report,
+                ..class(Role::Sidecar, "a", "1.30.0-solo")
+            },
+            members(1, "x"),
+        );
+        let mut facts = support::after();
+        facts.census = Fact::Known(census);
+        let expected = expecting(FIPS);
+        let outcome = |scope| {
+            run(&After {
+                expected: &expected,
+                facts: &facts,
+                scope,
+            })
+        };
+        assert!(matches!(outcome(Scope::Changed), Outcome::NotApplicable(_)));
+        assert!(found(&outcome(Scope::Everything), "standard build"));
     }
 }

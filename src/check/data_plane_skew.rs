@@ -14,7 +14,9 @@ pub(super) const CHECK: Check = Check {
 
 fn run(before: &Before<'_>) -> Outcome {
     before.facts.proxies.judge(|proxies| {
-        let own = proxies.iter().filter(|((revision, _), _)| revision == before.revision());
+        let own = proxies
+            .iter()
+            .filter(|((revision, _), _)| revision == before.revision());
         let mut seen = 0;
         let findings = own
             .filter_map(|((_, tag), pods)| {
@@ -35,9 +37,11 @@ fn finding(planned: &ImageTag, tag: &str, pods: u64) -> Option<Finding> {
                 .why("a control plane serves proxies of its own minor and the one below")
                 .fix("restart their workloads with the mesh that runs, then go on")
         }
-        _ => Finding::error(format!("{pods} proxies would be ahead of their control plane"))
-            .why("Istio does not support a proxy that is newer than its control plane")
-            .fix("move them back first, or install beside the mesh with -r NAME"),
+        _ => Finding::error(format!(
+            "{pods} proxies would be ahead of their control plane"
+        ))
+        .why("Istio does not support a proxy that is newer than its control plane")
+        .fix("move them back first, or install beside the mesh with -r NAME"),
     };
     Some(finding.found(tag).wanted(planned.to_string()))
 }
@@ -61,9 +65,17 @@ mod tests {
             ("default", "custom", ""),
         ] {
             let mut given = Given::tag("1.31.0-solo");
-            given.facts.proxies = Fact::Known(BTreeMap::from([((revision.to_owned(), tag.to_owned()), 4)]));
+            given.facts.proxies =
+                Fact::Known(BTreeMap::from([((revision.to_owned(), tag.to_owned()), 4)]));
             let outcome = given.run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{tag}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{tag}"
+            );
         }
     }
 }

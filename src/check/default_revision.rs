@@ -16,14 +16,25 @@ pub(super) const CHECK: Check = Check {
 const DEFAULT: &str = "default";
 
 fn run(before: &Before<'_>) -> Outcome {
-    if !before.plan.capabilities.contains(&Capability::DefaultRevisionTag) {
+    if !before
+        .plan
+        .capabilities
+        .contains(&Capability::DefaultRevisionTag)
+    {
         return Outcome::NotApplicable("this Istio has no default revision tag".to_owned());
     }
     before.facts.webhooks.judge(|webhooks| {
-        let live = || webhooks.iter().filter(|hook| hook.kind == WebhookKind::Mutating && !hook.deactivated);
+        let live = || {
+            webhooks
+                .iter()
+                .filter(|hook| hook.kind == WebhookKind::Mutating && !hook.deactivated)
+        };
         let tagged = live().find(|hook| hook.tag.as_deref() == Some(DEFAULT));
         let plain = live().find(|hook| hook.tag.is_none() && hook.revision == DEFAULT);
-        let findings = [tagged.zip(plain).map(conflict), tagged.and_then(|tag| moves(before, tag))];
+        let findings = [
+            tagged.zip(plain).map(conflict),
+            tagged.and_then(|tag| moves(before, tag)),
+        ];
         Outcome::of(findings.into_iter().flatten().collect(), "no conflict")
     })
 }
@@ -55,7 +66,10 @@ mod tests {
 
     fn given(hooks: Vec<Webhook>) -> Given {
         let mut given = Given::tag("1.31.0");
-        given.plan.capabilities.insert(Capability::DefaultRevisionTag);
+        given
+            .plan
+            .capabilities
+            .insert(Capability::DefaultRevisionTag);
         given.facts.webhooks = Fact::Known(hooks);
         given
     }
@@ -67,7 +81,10 @@ mod tests {
             tag: Some(DEFAULT.into()),
             ..webhook(revision)
         };
-        let off = Webhook { deactivated: true, ..webhook(DEFAULT) };
+        let off = Webhook {
+            deactivated: true,
+            ..webhook(DEFAULT)
+        };
         for (hooks, words) in [
             (vec![], ""),
             (vec![webhook(DEFAULT)], ""),
@@ -76,13 +93,23 @@ mod tests {
             (vec![tag(DEFAULT), webhook(DEFAULT)], "same namespaces"),
         ] {
             let outcome = given(hooks).run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{outcome:?}"
+            );
         }
     }
 
     #[test]
     fn a_revision_of_its_own_moves_nothing() {
-        let hooks = vec![Webhook { tag: Some(DEFAULT.into()), ..webhook("1-30") }];
+        let hooks = vec![Webhook {
+            tag: Some(DEFAULT.into()),
+            ..webhook("1-30")
+        }];
         let mut given = given(hooks);
         given.plan.revision = crate::options::Revision::parse("1-31").unwrap();
         assert!(passed(&given.run(run)));

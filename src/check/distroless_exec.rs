@@ -2,11 +2,13 @@
 
 use std::sync::LazyLock;
 
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::walk::walk;
 use super::{Before, Check, Outcome, Run};
+use crate::istio::{Evidence, Source};
 use crate::render::Rendered;
 use crate::report::{Finding, Severity};
 
@@ -18,16 +20,13 @@ pub(super) const CHECK: Check = Check {
     page: include_str!("distroless_exec.md"),
 };
 
-/// What a distroless image has; everything else is taken as missing.
+/// Programs that distroless images have, and who says so; every other is taken as missing.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Contents {
-    #[serde(rename = "source")]
-    _source: String,
-    #[serde(rename = "evidence")]
-    _evidence: String,
-    #[serde(rename = "date")]
-    _date: jiff::civil::Date,
+    source: Source,
+    evidence: Evidence,
+    date: Date,
     programs: Vec<String>,
 }
 
@@ -38,7 +37,8 @@ static CONTENTS: LazyLock<Contents> = LazyLock::new(|| {
 
 fn run(before: &Before<'_>) -> Outcome {
     let distroless = |document: &&Rendered| {
-        before.plan.tag.flavor.distroless || document.effective.variant.as_deref() == Some("distroless")
+        before.plan.tag.flavor.distroless
+            || document.effective.variant.as_deref() == Some("distroless")
     };
     let mut judged = before.documents.iter().filter(distroless).peekable();
     if judged.peek().is_none() {
@@ -47,11 +47,26 @@ fn run(before: &Before<'_>) -> Outcome {
     let mut findings = Vec::new();
     for document in judged {
         walk(&document.value, &mut |path, value| {
-            let command = value["exec"]["command"].as_array();
-            findings.extend(command.and_then(|argv| missing(path, argv, document)));
+            let called = command(path, value);
+            findings.extend(called.and_then(|(place, argv)| missing(place, argv, document)));
         });
     }
     Outcome::of(findings, "no command needs a program that the images lack")
+}
+
+/// A command and where it stands; a patch says that itself, and its value is not looked at again.
+fn command<'v>(path: &'v str, value: &'v Value) -> Option<(&'v str, &'v Vec<Value>)> {
+    if let Some(target) = value["path"].as_str() {
+        return match target.strip_suffix(".exec.command") {
+            Some(target) => Some((target, value["value"].as_array()?)),
+            None => Some((target, value["value"]["exec"]["command"].as_array()?)),
+        };
+    }
+    let patched = path.contains(".patches[") && path.ends_with("].value");
+    Some((
+        path,
+        value["exec"]["command"].as_array().filter(|_| !patched)?,
+    ))
 }
 
 fn missing(path: &str, argv: &[Value], document: &Rendered) -> Option<Finding> {
@@ -66,7 +81,12 @@ fn missing(path: &str, argv: &[Value], document: &Rendered) -> Option<Finding> {
         .subject(format!("document {}: {path}", document.name))
         .found(words.join(" "))
         .wanted(format!("one of {}", CONTENTS.programs.join(", ")))
-        .why(effect)
+        .why(format!(
+            "{effect} ({}, {}, {})",
+            CONTENTS.source,
+            CONTENTS.evidence.name(),
+            CONTENTS.date
+        ))
         .fix(fix);
     Some(finding)
 }
@@ -74,13 +94,25 @@ fn missing(path: &str, argv: &[Value], document: &Rendered) -> Option<Finding> {
 /// What a command that cannot be started does there.
 fn effect(path: &str) -> (Severity, &'static str, &'static str) {
     if path.ends_with("preStop") {
-        let fix = "use preStop.sleep.seconds, which needs no program (Kubernetes 1.30), or meshConfig.defaultConfig.terminationDrainDuration";
-        return (Severity::Warning, "the hook fails at once, so that connections are cut instead of drained", fix);
+        let fix = "use preStop.sleep.seconds, which needs no program where Kubernetes has it, or meshConfig.defaultConfig.terminationDrainDuration";
+        return (
+            Severity::Warning,
+            "the hook fails at once, so that connections are cut instead of drained",
+            fix,
+        );
     }
     if path.ends_with("postStart") {
-        return (Severity::Error, "the container is killed each time it starts", "call pilot-agent, or leave the hook away");
+        return (
+            Severity::Error,
+            "the container is killed each time it starts",
+            "call pilot-agent, or leave the hook away",
+        );
     }
-    (Severity::Error, "the probe never succeeds, so that the pod never gets ready", "use httpGet or tcpSocket")
+    (
+        Severity::Error,
+        "the probe never succeeds, so that the pod never gets ready",
+        "use httpGet or tcpSocket",
+    )
 }
 
 #[cfg(test)]
@@ -103,12 +135,27 @@ mod tests {
             (distroless, "preStop", "[/bin/sh, -c, 'sleep 25']", "`sh`"),
             (distroless, "readinessProbe", "[curl, localhost]", "`curl`"),
             (distroless, "postStart", "[pilot-agent, wait]", ""),
-            (distroless, "postStart", "[/usr/local/bin/pilot-agent, wait]", ""),
+            (
+                distroless,
+                "postStart",
+                "[/usr/local/bin/pilot-agent, wait]",
+                "",
+            ),
         ] {
             let outcome = outcome(tag, at, argv);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{argv}: {outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{argv}: {outcome:?}"
+            );
         }
-        assert!(matches!(outcome("1.31.0-solo", "preStop", "[sleep]"), Outcome::NotApplicable(_)));
+        assert!(matches!(
+            outcome("1.31.0-solo", "preStop", "[sleep]"),
+            Outcome::NotApplicable(_)
+        ));
     }
 
     #[test]
@@ -120,5 +167,23 @@ mod tests {
         assert_eq!(severity("preStop"), Severity::Warning);
         assert_eq!(severity("postStart"), Severity::Error);
         assert_eq!(severity("livenessProbe"), Severity::Error);
+    }
+
+    #[test]
+    fn a_patch_is_judged_by_the_place_that_it_names_and_once() {
+        let hook = "lifecycle.preStop, value: {exec: {command: [sleep, '25']}}";
+        let argv = "lifecycle.preStop.exec.command, value: [sleep, '25']";
+        for patch in [hook, argv] {
+            let spec = format!(
+                "{{components: {{pilot: {{k8s: {{overlays: [{{patches: [{{path: {patch}}}]}}]}}}}}}}}"
+            );
+            let outcome = Given::tag("1.31.0-distroless")
+                .document("one", &spec)
+                .run(run);
+            assert!(
+                matches!(&outcome, Outcome::Found(findings) if findings.len() == 1 && findings[0].severity == Severity::Warning),
+                "{patch}: {outcome:?}"
+            );
+        }
     }
 }

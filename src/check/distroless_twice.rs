@@ -18,19 +18,33 @@ pub(super) const CHECK: Check = Check {
 const SUFFIX: &str = "-distroless";
 
 fn run(before: &Before<'_>) -> Outcome {
-    let findings = before.documents.iter().filter_map(|document| twice(before, document));
+    let findings = before
+        .documents
+        .iter()
+        .filter_map(|document| twice(before, document));
     Outcome::of(findings.collect(), "no image gets the suffix twice")
 }
 
 fn twice(before: &Before<'_>, document: &Rendered) -> Option<Finding> {
-    let used = || document.effective.places.iter().filter(|place| place.ignored.is_none());
-    let tag = used().find(|place| place.decides == Decides::Tag && place.value.ends_with(SUFFIX))?;
+    let used = || {
+        document
+            .effective
+            .places
+            .iter()
+            .filter(|place| place.ignored.is_none())
+    };
+    let tag =
+        used().find(|place| place.decides == Decides::Tag && place.value.ends_with(SUFFIX))?;
     let variant = used().find(|place| {
-        place.decides == Decides::Variant && place.path.ends_with(".variant") && !place.value.is_empty()
+        place.decides == Decides::Variant
+            && place.path.ends_with(".variant")
+            && !place.value.is_empty()
     });
     let said = match variant {
         Some(place) => format!("{}: {} ({})", place.path, place.value, place.origin),
-        None if by_profile(before, document) => "its profile makes the variant distroless".to_owned(),
+        None if by_profile(before, document) => {
+            "its profile makes the variant distroless".to_owned()
+        }
         None => return None,
     };
     let finding = Finding::error("distroless is said by the tag and by the variant")
@@ -43,10 +57,17 @@ fn twice(before: &Before<'_>, document: &Rendered) -> Option<Finding> {
 
 /// A profile that sets the variant by itself, unless the document empties it.
 fn by_profile(before: &Before<'_>, document: &Rendered) -> bool {
-    let ambient = document.effective.profile.as_deref().is_some_and(|profile| profile.contains("ambient"));
+    let ambient = document
+        .effective
+        .profile
+        .as_deref()
+        .is_some_and(|profile| profile.contains("ambient"));
     ambient
         && document.effective.variant.is_none()
-        && before.plan.capabilities.contains(&Capability::AmbientIsDistroless)
+        && before
+            .plan
+            .capabilities
+            .contains(&Capability::AmbientIsDistroless)
 }
 
 #[cfg(test)]
@@ -59,15 +80,37 @@ mod tests {
         for (spec, words) in [
             ("{tag: 1.31.0-distroless}", ""),
             ("{tag: 1.31.0, values: {global: {variant: distroless}}}", ""),
-            ("{tag: 1.31.0-distroless, values: {global: {variant: distroless}}}", "by the tag and"),
-            ("{tag: 1.31.0-distroless, values: {pilot: {variant: distroless}}}", "by the tag and"),
-            ("{tag: 1.31.0-distroless, profile: ambient}", "by the tag and"),
-            ("{tag: 1.31.0-distroless, profile: ambient, values: {global: {variant: ''}}}", ""),
+            (
+                "{tag: 1.31.0-distroless, values: {global: {variant: distroless}}}",
+                "by the tag and",
+            ),
+            (
+                "{tag: 1.31.0-distroless, values: {pilot: {variant: distroless}}}",
+                "by the tag and",
+            ),
+            (
+                "{tag: 1.31.0-distroless, profile: ambient}",
+                "by the tag and",
+            ),
+            (
+                "{tag: 1.31.0-distroless, profile: ambient, values: {global: {variant: ''}}}",
+                "",
+            ),
         ] {
             let mut given = Given::tag("1.31.0-distroless").document("one", spec);
-            given.plan.capabilities.insert(Capability::AmbientIsDistroless);
+            given
+                .plan
+                .capabilities
+                .insert(Capability::AmbientIsDistroless);
             let outcome = given.run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{spec}: {outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{spec}: {outcome:?}"
+            );
         }
     }
 }

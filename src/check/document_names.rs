@@ -25,7 +25,10 @@ fn run(before: &Before<'_>) -> Outcome {
             .why("istioctl deletes what carries this owner and is not in the document at hand: the last one removes the gateways of the others")
             .fix("give each document a metadata.name of its own")
     });
-    Outcome::of(twice.collect(), format!("{} documents", before.documents.len()))
+    Outcome::of(
+        twice.collect(),
+        format!("{} documents", before.documents.len()),
+    )
 }
 
 #[cfg(test)]
@@ -37,6 +40,9 @@ mod tests {
     fn the_same_name_twice_is_found() {
         let given = || Given::tag("1.31.0").document("istiod", "{}");
         assert!(passed(&given().document("ingress", "{}").run(run)));
-        assert!(found(&given().document("istiod", "{}").run(run), "same metadata.name"));
+        assert!(found(
+            &given().document("istiod", "{}").run(run),
+            "same metadata.name"
+        ));
     }
 }

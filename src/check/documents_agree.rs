@@ -24,17 +24,31 @@ fn run(before: &Before<'_>) -> Outcome {
         return Outcome::NotChecked("no documents".to_owned());
     }
     let findings = before.documents.iter().flat_map(|document| {
-        let places = document.effective.places.iter().filter(|place| place.ignored.is_none());
+        let places = document
+            .effective
+            .places
+            .iter()
+            .filter(|place| place.ignored.is_none());
         let wrong = places.filter_map(|place| judge(before.plan, document, place));
-        silent(before.plan, document).into_iter().chain(wrong).collect::<Vec<_>>()
+        silent(before.plan, document)
+            .into_iter()
+            .chain(wrong)
+            .collect::<Vec<_>>()
     });
-    let places: usize = before.documents.iter().map(|document| document.effective.places.len()).sum();
+    let places: usize = before
+        .documents
+        .iter()
+        .map(|document| document.effective.places.len())
+        .sum();
     Outcome::of(findings.collect(), format!("{places} places"))
 }
 
 /// Hub or tag that the document leaves to istioctl, which has its own.
 fn silent(plan: &Plan, document: &Rendered) -> Vec<Finding> {
-    let said = [("hub", &document.effective.hub, plan.hub.to_string()), ("tag", &document.effective.tag, plan.tag.to_string())];
+    let said = [
+        ("hub", &document.effective.hub, plan.hub.to_string()),
+        ("tag", &document.effective.tag, plan.tag.to_string()),
+    ];
     let unsaid = said.into_iter().filter(|(_, value, _)| value.is_none());
     unsaid
         .map(|(what, _, wanted)| {
@@ -52,6 +66,7 @@ fn judge(plan: &Plan, document: &Rendered, place: &Place) -> Option<Finding> {
     let wanted = match place.decides {
         Decides::Hub if value != hub => hub.to_owned(),
         Decides::Tag if !same_tag(plan, document, value) => tag,
+        Decides::Variant if !same_variant(plan, value) => tag,
         Decides::Image => return image(plan, document, place),
         Decides::Hub | Decides::Tag | Decides::Variant => return None,
     };
@@ -61,8 +76,22 @@ fn judge(plan: &Plan, document: &Rendered, place: &Place) -> Option<Finding> {
 /// The planned tag, or what becomes it with the variant of the document.
 fn same_tag(plan: &Plan, document: &Rendered, tag: &str) -> bool {
     let planned = plan.tag.to_string();
-    let variant = document.effective.variant.as_deref().filter(|variant| !variant.is_empty());
+    let variant = document
+        .effective
+        .variant
+        .as_deref()
+        .filter(|variant| !variant.is_empty());
     tag == planned || variant.is_some_and(|variant| format!("{tag}-{variant}") == planned)
+}
+
+/// A variant ends in the image's tag: it must say what the plan says. `default` means no suffix.
+fn same_variant(plan: &Plan, variant: &str) -> bool {
+    let agreeing = if plan.tag.flavor.distroless {
+        "distroless"
+    } else {
+        "default"
+    };
+    variant.is_empty() || variant == agreeing
 }
 
 /// A whole reference of a mesh image; a bare name is composed with hub and tag, so it agrees.
@@ -73,17 +102,21 @@ fn image(plan: &Plan, document: &Rendered, place: &Place) -> Option<Finding> {
     if !whole || !COMPONENTS.contains(&name) {
         return None;
     }
-    let agrees = read.hub == plan.hub.as_str() && read.tag.is_some_and(|tag| same_tag(plan, document, tag));
+    let agrees =
+        read.hub == plan.hub.as_str() && read.tag.is_some_and(|tag| same_tag(plan, document, tag));
     (!agrees).then(|| finding(plan, document, place, &plan.hub.image(name, &plan.tag)))
 }
 
 fn finding(plan: &Plan, document: &Rendered, place: &Place, wanted: &str) -> Finding {
-    Finding::error(format!("{} asks for another build than planned", place.path))
-        .subject(format!("{}, document {}", place.origin, document.name))
-        .found(masked(plan, &place.value))
-        .wanted(masked(plan, wanted))
-        .why("a mesh of mixed builds is what a plan exists to prevent")
-        .fix("leave the value away, or plan it: give it by --istio and --hub")
+    Finding::error(format!(
+        "{} asks for another build than planned",
+        place.path
+    ))
+    .subject(format!("{}, document {}", place.origin, document.name))
+    .found(masked(plan, &place.value))
+    .wanted(masked(plan, wanted))
+    .why("a mesh of mixed builds is what a plan exists to prevent")
+    .fix("leave the value away, or plan it: give it by --istio and --hub")
 }
 
 fn masked(plan: &Plan, text: &str) -> String {
@@ -101,15 +134,33 @@ mod tests {
             ("{hub: r.io/istio, tag: 1.31.0-solo-fips}", ""),
             ("{tag: 1.31.0-solo-fips}", "names no hub"),
             ("{hub: r.io/istio}", "names no tag"),
-            ("{hub: r.io/istio, tag: 1.31.0-solo-fips, values: {global: {hub: r.io/other}}}", "values.global.hub"),
+            (
+                "{hub: r.io/istio, tag: 1.31.0-solo-fips, values: {global: {hub: r.io/other}}}",
+                "values.global.hub",
+            ),
             ("{hub: r.io/istio, tag: 1.31.0-solo}", "spec.tag"),
-            ("{hub: r.io/istio, tag: 1.31.0-solo-fips, values: {pilot: {image: 'x.io/a/pilot:1.31.0'}}}", "pilot.image"),
-            ("{hub: r.io/istio, tag: 1.31.0-solo-fips, values: {pilot: {image: pilot}}}", ""),
-            ("{hub: r.io/istio, tag: 1.31.0-solo-fips, components: {pilot: {tag: 1.30.0}}}", "components.pilot.tag"),
+            (
+                "{hub: r.io/istio, tag: 1.31.0-solo-fips, values: {pilot: {image: 'x.io/a/pilot:1.31.0'}}}",
+                "pilot.image",
+            ),
+            (
+                "{hub: r.io/istio, tag: 1.31.0-solo-fips, values: {pilot: {image: pilot}}}",
+                "",
+            ),
+            (
+                "{hub: r.io/istio, tag: 1.31.0-solo-fips, components: {pilot: {tag: 1.30.0}}}",
+                "components.pilot.tag",
+            ),
         ] {
-            let outcome = Given::tag("1.31.0-solo-fips").document("one", spec).run(run);
+            let outcome = Given::tag("1.31.0-solo-fips")
+                .document("one", spec)
+                .run(run);
             assert!(
-                if words.is_empty() { passed(&outcome) } else { found(&outcome, words) },
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
                 "{spec}: {outcome:?}"
             );
         }
@@ -117,8 +168,34 @@ mod tests {
 
     #[test]
     fn a_tag_that_the_variant_completes_agrees() {
-        let spec = "{hub: r.io/istio, tag: 1.31.0-solo-fips, values: {global: {variant: distroless}}}";
-        let outcome = Given::tag("1.31.0-solo-fips-distroless").document("one", spec).run(run);
+        let spec =
+            "{hub: r.io/istio, tag: 1.31.0-solo-fips, values: {global: {variant: distroless}}}";
+        let outcome = Given::tag("1.31.0-solo-fips-distroless")
+            .document("one", spec)
+            .run(run);
         assert!(passed(&outcome), "{outcome:?}");
+    }
+
+    #[test]
+    fn a_variant_that_changes_the_image_is_found() {
+        for (tag, variant, words) in [
+            ("1.31.0-solo", "''", ""),
+            ("1.31.0-solo", "distroless", "values.global.variant"),
+            ("1.31.0-solo", "debug", "values.global.variant"),
+            ("1.31.0-solo-distroless", "debug", "values.global.variant"),
+        ] {
+            let spec = format!(
+                "{{hub: r.io/istio, tag: {tag}, values: {{global: {{variant: {variant}}}}}}}"
+            );
+            let outcome = Given::tag(tag).document("one", &spec).run(run);
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{spec}: {outcome:?}"
+            );
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Statements about cryptographic modules, from the census: what is declared, and what contradicts.
 
+use std::collections::BTreeMap;
+
 use super::expectation::{Expectation, Image};
 use crate::facts::{Census, Class, Role, SelfReport};
 use crate::istio::ImageTag;
@@ -7,21 +9,16 @@ use crate::report::{Evidence, Module};
 
 /// A statement per image × architecture × program, for every revision in scope.
 pub fn evidence(census: &Census, expected: &Expectation) -> Vec<Evidence> {
-    let mut statements: Vec<Evidence> = Vec::new();
-    let in_scope = census
-        .classes
-        .iter()
-        .filter(|(class, _)| expected.revisions.contains_key(&class.revision));
-    for (class, members) in in_scope {
-        let mut statement = statement(class);
-        statement.count = 0;
-        match statements.iter_mut().find(|known| Evidence { count: 0, ..(**known).clone() } == statement) {
-            Some(known) => known.count += members.pods,
-            None => statements.push(Evidence { count: members.pods, ..statement }),
+    let mut processes: BTreeMap<Evidence, u64> = BTreeMap::new();
+    for (class, members) in &census.classes {
+        if expected.revisions.contains_key(&class.revision) {
+            *processes.entry(statement(class)).or_default() += members.pods;
         }
     }
-    statements.sort();
-    statements
+    processes
+        .into_iter()
+        .map(|(statement, count)| Evidence { count, ..statement })
+        .collect()
 }
 
 fn statement(class: &Class) -> Evidence {
@@ -31,21 +28,27 @@ fn statement(class: &Class) -> Evidence {
         arch: class.arch.clone(),
         binary: binary(class.role).to_owned(),
         module,
-        configuration: "not looked at: whether it is switched on needs the mesh's configuration".to_owned(),
+        configuration: "not looked at: whether it is switched on needs the mesh's configuration"
+            .to_owned(),
         source,
-        count: 1,
+        count: 0,
     }
 }
 
 /// What the program says of itself counts more than its tag; where both speak, they must agree.
 pub(super) fn module(class: &Class) -> (Module, String) {
     let labelled = says_fips(&class.image);
-    let by_tag = if labelled { Module::Declared } else { Module::Standard };
+    let by_tag = if labelled {
+        Module::Declared
+    } else {
+        Module::Standard
+    };
     match &class.report {
         SelfReport::Fips(said) => (Module::Declared, said.clone()),
-        SelfReport::Standard(said) if labelled => {
-            (Module::Contradicted, format!("{said}, though its tag says FIPS"))
-        }
+        SelfReport::Standard(said) if labelled => (
+            Module::Contradicted,
+            format!("{said}, though its tag says FIPS"),
+        ),
         SelfReport::Standard(said) => (Module::Standard, said.clone()),
         SelfReport::Silent(said) => (by_tag, format!("its tag alone ({said})")),
         SelfReport::NotAsked => (by_tag, "its tag alone".to_owned()),
@@ -54,7 +57,9 @@ pub(super) fn module(class: &Class) -> (Module, String) {
 }
 
 fn says_fips(image: &str) -> bool {
-    let tag = Image::read(image).tag.and_then(|tag| tag.parse::<ImageTag>().ok());
+    let tag = Image::read(image)
+        .tag
+        .and_then(|tag| tag.parse::<ImageTag>().ok());
     tag.is_some_and(|tag| tag.flavor.is_fips())
 }
 
@@ -85,18 +90,49 @@ mod tests {
     fn label_and_self_report_make_the_statement() {
         let says = |text: &str| text.to_owned();
         for (tag, report, module) in [
-            ("1.31.0-solo-fips", SelfReport::Fips(says("gauge 1")), Module::Declared),
-            ("1.31.0-solo", SelfReport::Fips(says("gauge 1")), Module::Declared),
-            ("1.31.0-solo-fips", SelfReport::Standard(says("gauge 0")), Module::Contradicted),
-            ("1.31.0-solo", SelfReport::Standard(says("gauge 0")), Module::Standard),
-            ("1.31.0-solo-fips", SelfReport::Silent(says("no gauge")), Module::Declared),
-            ("1.31.0-solo", SelfReport::Silent(says("no gauge")), Module::Standard),
+            (
+                "1.31.0-solo-fips",
+                SelfReport::Fips(says("gauge 1")),
+                Module::Declared,
+            ),
+            (
+                "1.31.0-solo",
+                SelfReport::Fips(says("gauge 1")),
+                Module::Declared,
+            ),
+            (
+                "1.31.0-solo-fips",
+                SelfReport::Standard(says("gauge 0")),
+                Module::Contradicted,
+            ),
+            (
+                "1.31.0-solo",
+                SelfReport::Standard(says("gauge 0")),
+                Module::Standard,
+            ),
+            (
+                "1.31.0-solo-fips",
+                SelfReport::Silent(says("no gauge")),
+                Module::Declared,
+            ),
+            (
+                "1.31.0-solo",
+                SelfReport::Silent(says("no gauge")),
+                Module::Standard,
+            ),
             ("1.31.0-solo-fips", SelfReport::NotAsked, Module::Declared),
             ("1.31.0-solo", SelfReport::NotAsked, Module::Standard),
-            ("1.31.0-solo-fips", SelfReport::Unreadable(says("timeout")), Module::Unknown),
+            (
+                "1.31.0-solo-fips",
+                SelfReport::Unreadable(says("timeout")),
+                Module::Unknown,
+            ),
             ("nonsense", SelfReport::NotAsked, Module::Standard),
         ] {
-            let class = Class { report: report.clone(), ..class(Role::Sidecar, "a", tag) };
+            let class = Class {
+                report: report.clone(),
+                ..class(Role::Sidecar, "a", tag)
+            };
             assert_eq!(super::module(&class).0, module, "{tag} {report:?}");
         }
     }
@@ -104,13 +140,25 @@ mod tests {
     #[test]
     fn alike_processes_are_one_statement_and_other_revisions_none() {
         let mut census = Census::default();
-        census.classes.insert(class(Role::Sidecar, "a", "1.31.0-solo-fips"), members(3, "a"));
-        census.classes.insert(class(Role::Gateway, "b", "1.31.0-solo-fips"), members(2, "b"));
-        let foreign = Class { revision: "theirs".into(), ..class(Role::Sidecar, "c", "1.30.0") };
+        census.classes.insert(
+            class(Role::Sidecar, "a", "1.31.0-solo-fips"),
+            members(3, "a"),
+        );
+        census.classes.insert(
+            class(Role::Gateway, "b", "1.31.0-solo-fips"),
+            members(2, "b"),
+        );
+        let foreign = Class {
+            revision: "theirs".into(),
+            ..class(Role::Sidecar, "c", "1.30.0")
+        };
         census.classes.insert(foreign, members(9, "c"));
         let statements = evidence(&census, &expecting("1.31.0-solo-fips"));
         assert_eq!(statements.len(), 1);
-        assert_eq!((statements[0].binary.as_str(), statements[0].count), ("envoy", 5));
+        assert_eq!(
+            (statements[0].binary.as_str(), statements[0].count),
+            ("envoy", 5)
+        );
     }
 
     #[test]

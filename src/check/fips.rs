@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::evidence::module;
-use super::pending::wanted;
-use super::{After, Outcome};
-use crate::facts::{Census, Role};
+use super::pending::{judged_now, stale, wanted};
+use super::{After, Outcome, Scope};
+use crate::facts::{Census, Class, Members, Role};
 use crate::report::{Finding, Module};
 
 /// Judges what the programs of some roles say of themselves, wherever FIPS is expected.
@@ -13,15 +13,20 @@ pub(super) fn judge(after: &After<'_>, concerns: fn(Role) -> bool) -> Outcome {
     if !after.expected.revisions.values().any(|wanted| wanted.fips) {
         return Outcome::NotApplicable("no FIPS build is expected".to_owned());
     }
-    after.facts.census.judge(|census| census_outcome(after, census, concerns))
+    after
+        .facts
+        .census
+        .judge(|census| census_outcome(after, census, concerns))
 }
 
 fn census_outcome(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool) -> Outcome {
     let mut said: BTreeMap<(Module, String, &str), (u64, &[String])> = BTreeMap::new();
     for (class, members) in &census.classes {
-        if concerns(class.role) && wanted(after, class).is_some_and(|wanted| wanted.fips) {
+        if concerns(class.role) && counts(after, class, members) {
             let (module, source) = module(class);
-            let entry = said.entry((module, source, &class.namespace)).or_insert((0, &members.examples));
+            let entry = said
+                .entry((module, source, &class.namespace))
+                .or_insert((0, &members.examples));
             entry.0 += members.pods;
         }
     }
@@ -48,12 +53,22 @@ fn census_outcome(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool
     Outcome::of(findings.collect(), format!("declared for {declared} pods"))
 }
 
+/// Whether FIPS is expected of it now: after an install, a stale proxy is a pending restart.
+fn counts(after: &After<'_>, class: &Class, members: &Members) -> bool {
+    let pending = after.scope == Scope::Changed
+        && stale(after, class).is_some()
+        && !judged_now(after, class, members);
+    !pending && wanted(after, class).is_some_and(|wanted| wanted.fips)
+}
+
 /// Nothing is wrong but what could not be read: that is an outcome of its own.
 fn only_unread(said: &BTreeMap<(Module, String, &str), (u64, &[String])>) -> Option<Outcome> {
     let unread: Vec<String> = said
         .iter()
         .filter(|((module, ..), _)| *module == Module::Unknown)
-        .map(|((_, source, namespace), (pods, _))| format!("{pods} pods in {namespace} said {source}"))
+        .map(|((_, source, namespace), (pods, _))| {
+            format!("{pods} pods in {namespace} said {source}")
+        })
         .collect();
     let wrong = said
         .keys()
@@ -67,6 +82,8 @@ fn message(module: Module, pods: u64) -> String {
             format!("{pods} pods contradicted: named a FIPS build, and the program says it is none")
         }
         Module::Unknown => format!("{pods} pods could not be read"),
-        Module::Standard | Module::Declared => format!("{pods} pods run a standard build, without FIPS"),
+        Module::Standard | Module::Declared => {
+            format!("{pods} pods run a standard build, without FIPS")
+        }
     }
 }

@@ -30,7 +30,10 @@ fn judge(after: &After<'_>, census: &Census) -> Outcome {
         if let Some(reason) = stale(after, class) {
             let owner = members.owners.keys().next().cloned().unwrap_or_default();
             let finding = Finding::error(reason)
-                .subject(format!("{}/{owner} ({} pods)", class.namespace, members.pods))
+                .subject(format!(
+                    "{}/{owner} ({} pods)",
+                    class.namespace, members.pods
+                ))
                 .found(&class.image)
                 .command(super::pending::command(&owner, &class.namespace));
             findings.push(finding);
@@ -48,12 +51,18 @@ fn missing(after: &After<'_>, census: &Census) -> Vec<Finding> {
         census.classes.iter().any(|(class, members)| {
             class.role == Role::Gateway
                 && members.owners.keys().any(|owner| {
-                    let name = owner.split_once('/').map_or(owner.as_str(), |(_, name)| name);
+                    let name = owner
+                        .split_once('/')
+                        .map_or(owner.as_str(), |(_, name)| name);
                     *gateway == format!("{}/{name}", class.namespace)
                 })
         })
     };
-    let gone = after.expected.gateways.iter().filter(|gateway| !running(gateway));
+    let gone = after
+        .expected
+        .gateways
+        .iter()
+        .filter(|gateway| !running(gateway));
     gone.map(|gateway| {
         let (namespace, name) = gateway.split_once('/').unwrap_or(("default", gateway));
         Finding::error("the gateway has no pods")
@@ -71,12 +80,19 @@ mod tests {
 
     fn outcome(tag: &str, scope: Scope, installed: &[&str]) -> Outcome {
         let mut census = Census::default();
-        census.classes.insert(class(Role::Gateway, "istio-ingress", tag), members(2, "istio-ingressgateway"));
+        census.classes.insert(
+            class(Role::Gateway, "istio-ingress", tag),
+            members(2, "istio-ingressgateway"),
+        );
         let mut facts = support::after();
         facts.census = Fact::Known(census);
         let mut expected = expecting("1.31.0-solo-fips");
         expected.gateways = installed.iter().map(|name| (*name).to_owned()).collect();
-        run(&After { expected: &expected, facts: &facts, scope })
+        run(&After {
+            expected: &expected,
+            facts: &facts,
+            scope,
+        })
     }
 
     const OURS: &[&str] = &["istio-ingress/istio-ingressgateway"];
@@ -84,14 +100,29 @@ mod tests {
     #[test]
     fn flavours_are_judged_where_the_install_or_verify_answers_for_them() {
         assert!(passed(&outcome("1.31.0-solo-fips", Scope::Changed, OURS)));
-        assert!(found(&outcome("1.31.0-solo", Scope::Changed, OURS), "runs 1.31.0-solo,"));
-        assert!(found(&outcome("1.31.0-solo", Scope::Everything, &[]), "runs 1.31.0-solo,"));
-        assert!(matches!(outcome("1.31.0-solo", Scope::Changed, &[]), Outcome::NotApplicable(_)));
+        assert!(found(
+            &outcome("1.31.0-solo", Scope::Changed, OURS),
+            "runs 1.31.0-solo,"
+        ));
+        assert!(found(
+            &outcome("1.31.0-solo", Scope::Everything, &[]),
+            "runs 1.31.0-solo,"
+        ));
+        assert!(matches!(
+            outcome("1.31.0-solo", Scope::Changed, &[]),
+            Outcome::NotApplicable(_)
+        ));
     }
 
     #[test]
     fn an_installed_gateway_without_pods_is_found() {
-        let both = ["istio-ingress/istio-ingressgateway", "istio-eastwest/eastwest"];
-        assert!(found(&outcome("1.31.0-solo-fips", Scope::Changed, &both), "no pods"));
+        let both = [
+            "istio-ingress/istio-ingressgateway",
+            "istio-eastwest/eastwest",
+        ];
+        assert!(found(
+            &outcome("1.31.0-solo-fips", Scope::Changed, &both),
+            "no pods"
+        ));
     }
 }

@@ -27,8 +27,14 @@ fn run(before: &Before<'_>) -> Outcome {
 }
 
 fn without_target(path: &str, hpa: &Value, document: &str) -> Vec<Finding> {
-    let metrics = hpa["metrics"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let aimless = metrics.iter().enumerate().filter(|(_, metric)| !has_target(metric));
+    let metrics = hpa["metrics"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let aimless = metrics
+        .iter()
+        .enumerate()
+        .filter(|(_, metric)| !has_target(metric));
     aimless
         .map(|(index, _)| {
             Finding::error(format!("{path}.metrics[{index}] has no target"))
@@ -41,7 +47,11 @@ fn without_target(path: &str, hpa: &Value, document: &str) -> Vec<Finding> {
 
 /// Every kind of metric holds its target in an object of its own; the old form has it flat.
 fn has_target(metric: &Value) -> bool {
-    let old = ["targetAverageUtilization", "targetAverageValue", "targetValue"];
+    let old = [
+        "targetAverageUtilization",
+        "targetAverageValue",
+        "targetValue",
+    ];
     metric.as_object().is_some_and(|metric| {
         metric.values().any(|source| {
             !source["target"].is_null() || old.iter().any(|name| !source[name].is_null())
@@ -57,13 +67,25 @@ mod tests {
     #[test]
     fn a_metric_needs_a_target_in_either_form() {
         for (resource, words) in [
-            ("{name: cpu, target: {type: Utilization, averageUtilization: 80}}", ""),
+            (
+                "{name: cpu, target: {type: Utilization, averageUtilization: 80}}",
+                "",
+            ),
             ("{name: cpu, targetAverageUtilization: 80}", ""),
             ("{name: cpu}", "metrics[0] has no target"),
         ] {
-            let spec = format!("{{components: {{pilot: {{k8s: {{hpaSpec: {{metrics: [{{type: Resource, resource: {resource}}}]}}}}}}}}}}");
+            let spec = format!(
+                "{{components: {{pilot: {{k8s: {{hpaSpec: {{metrics: [{{type: Resource, resource: {resource}}}]}}}}}}}}}}"
+            );
             let outcome = Given::tag("1.31.0").document("one", &spec).run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{outcome:?}"
+            );
         }
     }
 }

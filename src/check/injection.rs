@@ -22,14 +22,21 @@ fn run(after: &After<'_>) -> Outcome {
                 images += injected.images.len();
                 findings.extend(judge(revision, wanted, injected));
             }
-            Some(Fact::Unknown(why)) => gaps.push(Outcome::Unknown(format!("revision {revision}: {why}"))),
+            Some(Fact::Unknown(why)) => {
+                gaps.push(Outcome::Unknown(format!("revision {revision}: {why}")));
+            }
             Some(Fact::NotAsked(why)) => gaps.push(Outcome::NotChecked((*why).to_owned())),
-            None => gaps.push(Outcome::NotChecked(format!("no dry run for revision {revision}"))),
+            None => gaps.push(Outcome::NotChecked(format!(
+                "no dry run for revision {revision}"
+            ))),
         }
     }
     match gaps.into_iter().next() {
         Some(gap) if findings.is_empty() => gap,
-        _ => Outcome::of(findings, format!("{images} containers injected as expected")),
+        _ => Outcome::of(
+            findings,
+            format!("{images} containers injected as expected"),
+        ),
     }
 }
 
@@ -39,7 +46,10 @@ fn judge(revision: &str, wanted: &Wanted, injected: &Injected) -> Vec<Finding> {
         let none = Finding::error("a new pod would get no proxy")
             .subject(place)
             .why("the injector answered and added nothing")
-            .command(format!("kubectl get namespace {} --show-labels", injected.namespace));
+            .command(format!(
+                "kubectl get namespace {} --show-labels",
+                injected.namespace
+            ));
         return vec![none];
     }
     let wrong = injected.images.iter().filter_map(|(container, image)| {
@@ -66,8 +76,15 @@ mod tests {
     }
 
     fn injected(images: &[(&str, &str)]) -> Fact<Injected> {
-        let images = images.iter().map(|(name, image)| ((*name).to_owned(), (*image).to_owned())).collect();
-        Fact::Known(Injected { namespace: "a".into(), revision: "default".into(), images })
+        let images = images
+            .iter()
+            .map(|(name, image)| ((*name).to_owned(), (*image).to_owned()))
+            .collect();
+        Fact::Known(Injected {
+            namespace: "a".into(),
+            revision: "default".into(),
+            images,
+        })
     }
 
     #[test]
@@ -75,14 +92,23 @@ mod tests {
         let proxy = ("istio-proxy", "r.io/istio/proxyv2:1.31.0-solo-fips");
         let init = ("istio-init", "r.io/istio/proxyv2:1.31.0-solo");
         assert!(passed(&outcome(injected(&[proxy]))));
-        assert!(found(&outcome(injected(&[proxy, init])), "istio-init runs 1.31.0-solo,"));
+        assert!(found(
+            &outcome(injected(&[proxy, init])),
+            "istio-init runs 1.31.0-solo,"
+        ));
         assert!(found(&outcome(injected(&[])), "no proxy"));
     }
 
     #[test]
     fn a_dry_run_that_failed_is_unknown_and_one_that_was_not_tried_is_not_checked() {
-        assert!(matches!(outcome(Fact::Unknown("refused".into())), Outcome::Unknown(_)));
+        assert!(matches!(
+            outcome(Fact::Unknown("refused".into())),
+            Outcome::Unknown(_)
+        ));
         let facts = support::after();
-        assert!(matches!(support::run_after(run, &facts, "1.31.0"), Outcome::NotChecked(_)));
+        assert!(matches!(
+            support::run_after(run, &facts, "1.31.0"),
+            Outcome::NotChecked(_)
+        ));
     }
 }

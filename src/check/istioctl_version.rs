@@ -14,7 +14,10 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(before: &Before<'_>) -> Outcome {
-    before.facts.istioctl.judge(|istioctl| judge(before, istioctl))
+    before
+        .facts
+        .istioctl
+        .judge(|istioctl| judge(before, istioctl))
 }
 
 fn judge(before: &Before<'_>, istioctl: &Istioctl) -> Outcome {
@@ -67,10 +70,19 @@ mod tests {
             ("1.30.3-asm.9", "istioctl is of 1.30"),
         ] {
             let mut given = Given::tag("1.31.0-solo-fips");
-            given.facts.istioctl =
-                Fact::Known(Istioctl { path: "/bin/istioctl".into(), version: ClientVersion::read(client) });
+            given.facts.istioctl = Fact::Known(Istioctl {
+                path: "/bin/istioctl".into(),
+                version: ClientVersion::read(client),
+            });
             let outcome = given.run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{client}: {outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{client}: {outcome:?}"
+            );
         }
     }
 
@@ -78,6 +90,9 @@ mod tests {
     fn without_an_istioctl_the_reason_is_kept() {
         let mut given = Given::tag("1.31.0");
         given.facts.istioctl = Fact::Unknown("no istioctl on PATH".to_owned());
-        assert_eq!(given.run(run), Outcome::Unknown("no istioctl on PATH".to_owned()));
+        assert_eq!(
+            given.run(run),
+            Outcome::Unknown("no istioctl on PATH".to_owned())
+        );
     }
 }

@@ -14,32 +14,44 @@ pub(super) const CHECK: Check = Check {
 
 fn run(before: &Before<'_>) -> Outcome {
     before.facts.control_planes.judge(|planes| {
-        let findings = planes.iter().filter_map(|plane| judge(before, plane)).collect();
-        Outcome::of(findings, if planes.is_empty() { "no mesh yet" } else { "istioctl's own" })
+        let findings = planes
+            .iter()
+            .filter_map(|plane| judge(before, plane))
+            .collect();
+        Outcome::of(
+            findings,
+            if planes.is_empty() {
+                "no mesh yet"
+            } else {
+                "istioctl's own"
+            },
+        )
     })
 }
 
 fn judge(before: &Before<'_>, plane: &ControlPlane) -> Option<Finding> {
     let ours = plane.revision == before.revision() && plane.namespace == before.plan.namespace;
-    let place = format!("Deployment {}/{}", plane.namespace, plane.name);
+    let subject = format!("Deployment {}/{}", plane.namespace, plane.name);
     let owner = match &plane.manager {
-        Manager::Istioctl { .. } => return None,
         Manager::Helm { release } => format!("Helm, release {release}"),
         Manager::Operator { name } => format!("the operator {name}"),
         Manager::Unknown if ours => {
             let unknown = Finding::warning("nothing says who looks after this control plane")
-                .subject(place)
+                .subject(subject)
                 .why("istioctl would take it over; whoever installed it may take it back")
                 .fix("install beside it with a revision of your own: -r NAME");
             return Some(unknown);
         }
-        Manager::Unknown => return None,
+        Manager::Istioctl { .. } | Manager::Unknown => return None,
     };
     if !ours {
-        return Some(Finding::info(format!("is looked after by {owner}; it stays untouched")).subject(place));
+        return Some(
+            Finding::info(format!("is looked after by {owner}; it stays untouched"))
+                .subject(subject),
+        );
     }
     let finding = Finding::error(format!("is looked after by {owner}"))
-        .subject(place)
+        .subject(subject)
         .found(format!("revision {}", plane.revision))
         .wanted("a control plane of istioctl's, or none")
         .why("two managers overwrite each other's objects")
@@ -55,20 +67,37 @@ mod tests {
 
     #[test]
     fn another_manager_of_the_same_revision_is_an_error() {
-        let helm = || Manager::Helm { release: "istiod".into() };
+        let helm = || Manager::Helm {
+            release: "istiod".into(),
+        };
         for (revision, manager, words) in [
             ("default", Manager::Istioctl { owner: "x".into() }, ""),
             ("default", helm(), "is looked after by Helm, release istiod"),
             ("theirs", helm(), "stays untouched"),
-            ("default", Manager::Operator { name: "sail".into() }, "the operator sail"),
+            (
+                "default",
+                Manager::Operator {
+                    name: "sail".into(),
+                },
+                "the operator sail",
+            ),
             ("default", Manager::Unknown, "nothing says"),
             ("theirs", Manager::Unknown, ""),
         ] {
             let mut given = Given::tag("1.31.0");
-            given.facts.control_planes =
-                Fact::Known(vec![ControlPlane { manager: manager.clone(), ..control_plane(revision, "1.31.0") }]);
+            given.facts.control_planes = Fact::Known(vec![ControlPlane {
+                manager: manager.clone(),
+                ..control_plane(revision, "1.31.0")
+            }]);
             let outcome = given.run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{revision} {manager:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{revision} {manager:?}"
+            );
         }
     }
 }

@@ -14,7 +14,10 @@ pub(super) const CHECK: Check = Check {
 
 fn run(before: &Before<'_>) -> Outcome {
     let findings = before.documents.iter().filter_map(alone);
-    Outcome::of(findings.collect(), format!("namespace {}", before.plan.namespace))
+    Outcome::of(
+        findings.collect(),
+        format!("namespace {}", before.plan.namespace),
+    )
 }
 
 fn alone(document: &Rendered) -> Option<Finding> {
@@ -41,10 +44,20 @@ mod tests {
             ("{}", ""),
             ("{namespace: a, values: {global: {istioNamespace: a}}}", ""),
             ("{namespace: a}", "does not move"),
-            ("{namespace: a, values: {global: {istioNamespace: b}}}", "does not move"),
+            (
+                "{namespace: a, values: {global: {istioNamespace: b}}}",
+                "does not move",
+            ),
         ] {
             let outcome = Given::tag("1.31.0").document("one", spec).run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{spec}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{spec}"
+            );
         }
     }
 }

@@ -32,7 +32,10 @@ fn run(before: &Before<'_>) -> Outcome {
 }
 
 fn seen(nodes: &Nodes) -> String {
-    let each = nodes.architectures.iter().map(|(name, count)| format!("{count} {name}"));
+    let each = nodes
+        .architectures
+        .iter()
+        .map(|(name, count)| format!("{count} {name}"));
     each.collect::<Vec<_>>().join(", ")
 }
 
@@ -46,17 +49,34 @@ mod tests {
     fn tag_and_nodes_must_fit() {
         for (tag, nodes, words) in [
             ("1.15.3-solo-arm", &[("amd64", 2)][..], "no node is arm64"),
-            ("1.15.3-solo-arm", &[("amd64", 2), ("arm64", 1)], "only some nodes"),
+            (
+                "1.15.3-solo-arm",
+                &[("amd64", 2), ("arm64", 1)],
+                "only some nodes",
+            ),
             ("1.15.3-solo-arm", &[("arm64", 1)], ""),
             ("1.31.0-solo", &[("amd64", 2)], ""),
             ("1.31.0-solo", &[("amd64", 2), ("arm64", 1)], ""),
             ("1.31.0-solo", &[("arm64", 2)], "every node is arm64"),
         ] {
             let mut given = Given::tag(tag);
-            let architectures = nodes.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-            given.facts.nodes = Fact::Known(Nodes { architectures, ..Nodes::default() });
+            let architectures = nodes
+                .iter()
+                .map(|(name, count)| ((*name).to_owned(), *count))
+                .collect();
+            given.facts.nodes = Fact::Known(Nodes {
+                architectures,
+                ..Nodes::default()
+            });
             let outcome = given.run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{tag} {nodes:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{tag} {nodes:?}"
+            );
         }
     }
 }

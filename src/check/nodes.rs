@@ -20,9 +20,16 @@ fn run(before: &Before<'_>) -> Outcome {
 }
 
 fn none(nodes: &Nodes) -> Finding {
-    let refusals: Vec<String> =
-        nodes.refusals.iter().map(|(why, count)| format!("{count} {why}")).collect();
-    let found = if nodes.total == 0 { "no nodes at all".to_owned() } else { refusals.join(", ") };
+    let refusals: Vec<String> = nodes
+        .refusals
+        .iter()
+        .map(|(why, count)| format!("{count} {why}"))
+        .collect();
+    let found = if nodes.total == 0 {
+        "no nodes at all".to_owned()
+    } else {
+        refusals.join(", ")
+    };
     Finding::error("no node takes pods")
         .found(found)
         .wanted("one that is ready, not cordoned, and without a NoSchedule or NoExecute taint")
@@ -44,9 +51,18 @@ mod tests {
         for (total, taking_pods, good) in [(3, 1, true), (2, 0, false), (0, 0, false)] {
             let mut given = Given::tag("1.31.0");
             let refusals = refusals.clone();
-            given.facts.nodes = Fact::Known(Nodes { total, taking_pods, refusals, ..Nodes::default() });
+            given.facts.nodes = Fact::Known(Nodes {
+                total,
+                taking_pods,
+                refusals,
+                ..Nodes::default()
+            });
             let outcome = given.run(run);
-            assert!(if good { passed(&outcome) } else { found(&outcome, "no node takes pods") });
+            assert!(if good {
+                passed(&outcome)
+            } else {
+                found(&outcome, "no node takes pods")
+            });
         }
     }
 }

@@ -9,16 +9,23 @@ use crate::report::PendingRestart;
 
 /// The workloads whose pods still run another proxy than a new pod would get.
 pub fn pending(after: &After<'_>) -> Vec<PendingRestart> {
-    let Some(census) = after.facts.census.known() else { return Vec::new() };
+    let Some(census) = after.facts.census.known() else {
+        return Vec::new();
+    };
     let mut restarts: BTreeMap<(String, String), PendingRestart> = BTreeMap::new();
     for (class, members) in &census.classes {
-        let Some(reason) = stale(after, class) else { continue };
+        let Some(reason) = stale(after, class) else {
+            continue;
+        };
         if judged_now(after, class, members) {
             continue;
         }
         for (workload, pods) in &members.owners {
             let key = (class.namespace.clone(), workload.clone());
-            restarts.entry(key).or_insert_with(|| restart(class, workload, &reason)).pods += pods;
+            restarts
+                .entry(key)
+                .or_insert_with(|| restart(class, workload, &reason))
+                .pods += pods;
         }
     }
     restarts.into_values().collect()
@@ -49,8 +56,13 @@ pub(super) fn command(workload: &str, namespace: &str) -> String {
 pub(super) fn judged_now(after: &After<'_>, class: &Class, members: &Members) -> bool {
     class.role == Role::Gateway
         && members.owners.keys().any(|owner| {
-            let name = owner.split_once('/').map_or(owner.as_str(), |(_, name)| name);
-            after.expected.gateways.contains(&format!("{}/{name}", class.namespace))
+            let name = owner
+                .split_once('/')
+                .map_or(owner.as_str(), |(_, name)| name);
+            after
+                .expected
+                .gateways
+                .contains(&format!("{}/{name}", class.namespace))
         })
 }
 
@@ -63,7 +75,10 @@ pub(super) fn stale(after: &After<'_>, class: &Class) -> Option<String> {
         && asked != class.revision
         && after.expected.revisions.contains_key(&asked)
     {
-        return Some(format!("runs revision {}, its namespace asks for {asked}", class.revision));
+        return Some(format!(
+            "runs revision {}, its namespace asks for {asked}",
+            class.revision
+        ));
     }
     let wanted = after.expected.revisions.get(&class.revision)?;
     images(class).find_map(|image| wanted.differs(image))
@@ -75,9 +90,13 @@ fn images(class: &Class) -> impl Iterator<Item = &str> {
 }
 
 /// The revision that the namespace asks for, revision tags resolved.
-fn asked(after: &After<'_>, namespace: &str) -> Option<String> {
+pub(super) fn asked(after: &After<'_>, namespace: &str) -> Option<String> {
     let namespaces = after.facts.namespaces.known()?;
-    let label = namespaces.iter().find(|known| known.name == namespace)?.injection.clone()?;
+    let label = namespaces
+        .iter()
+        .find(|known| known.name == namespace)?
+        .injection
+        .clone()?;
     let webhooks = after.facts.webhooks.known()?;
     let tagged = webhooks
         .iter()

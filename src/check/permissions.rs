@@ -15,16 +15,33 @@ pub(super) const CHECK: Check = Check {
 fn run(before: &Before<'_>) -> Outcome {
     before.facts.permissions.judge(|permissions| {
         let refused = permissions.iter().filter(|permission| !permission.allowed);
-        Outcome::of(refused.map(finding).collect(), format!("{} rights", permissions.len()))
+        Outcome::of(
+            refused.map(finding).collect(),
+            format!("{} rights", permissions.len()),
+        )
     })
 }
 
 fn finding(permission: &Permission) -> Finding {
-    let Permission { verb, group, resource, reason, .. } = permission;
-    let full = if group.is_empty() { (*resource).to_owned() } else { format!("{resource}.{group}") };
+    let Permission {
+        verb,
+        group,
+        resource,
+        reason,
+        ..
+    } = permission;
+    let full = if group.is_empty() {
+        (*resource).to_owned()
+    } else {
+        format!("{resource}.{group}")
+    };
     let finding = Finding::error(format!("may not {verb} {full}"))
         .command(format!("kubectl auth can-i {verb} {full} --all-namespaces"));
-    if reason.is_empty() { finding } else { finding.why(format!("the API server says: {reason}")) }
+    if reason.is_empty() {
+        finding
+    } else {
+        finding.why(format!("the API server says: {reason}"))
+    }
 }
 
 #[cfg(test)]
@@ -44,12 +61,19 @@ mod tests {
         };
         for (rights, words) in [
             (vec![right(true)], ""),
-            (vec![right(true), right(false)], "may not create deployments.apps"),
+            (
+                vec![right(true), right(false)],
+                "may not create deployments.apps",
+            ),
         ] {
             let mut given = Given::tag("1.31.0");
             given.facts.permissions = Fact::Known(rights);
             let outcome = given.run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) });
+            assert!(if words.is_empty() {
+                passed(&outcome)
+            } else {
+                found(&outcome, words)
+            });
         }
     }
 }

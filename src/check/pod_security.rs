@@ -14,13 +14,18 @@ pub(super) const CHECK: Check = Check {
     page: include_str!("pod_security.md"),
 };
 
-/// Levels that refuse NET_ADMIN and host paths.
+/// Levels that refuse `NET_ADMIN` and host paths.
 const REFUSING: [&str; 2] = ["baseline", "restricted"];
 
 fn run(before: &Before<'_>) -> Outcome {
     before.facts.namespaces.judge(|namespaces| {
-        let cni = before.documents.iter().find_map(|document| cni(&document.value, &before.plan.namespace));
-        let refusing = namespaces.iter().filter_map(|namespace| Some((namespace, refuses(namespace)?)));
+        let cni = before
+            .documents
+            .iter()
+            .find_map(|document| cni(&document.value, &before.plan.namespace));
+        let refusing = namespaces
+            .iter()
+            .filter_map(|namespace| Some((namespace, refuses(namespace)?)));
         let findings = match &cni {
             Some(home) => refusing
                 .filter(|(namespace, _)| namespace.name == *home)
@@ -36,7 +41,10 @@ fn run(before: &Before<'_>) -> Outcome {
 }
 
 fn refuses(namespace: &Namespace) -> Option<&str> {
-    namespace.enforce.as_deref().filter(|level| REFUSING.contains(level))
+    namespace
+        .enforce
+        .as_deref()
+        .filter(|level| REFUSING.contains(level))
 }
 
 fn init(namespace: &Namespace, level: &str) -> Finding {
@@ -70,7 +78,11 @@ fn cni(document: &Value, control_plane: &str) -> Option<String> {
             || spec["values"]["istio_cni"]["enabled"] == true
     });
     let own = component["namespace"].as_str().map(str::to_owned);
-    let usual = if profile.starts_with("openshift") { "kube-system" } else { control_plane };
+    let usual = if profile.starts_with("openshift") {
+        "kube-system"
+    } else {
+        control_plane
+    };
     on.then(|| own.unwrap_or_else(|| usual.to_owned()))
 }
 
@@ -82,8 +94,10 @@ mod tests {
 
     fn outcome(spec: &str, name: &str, injection: Option<&str>, enforce: &str) -> Outcome {
         let mut given = Given::tag("1.31.0").document("one", spec);
-        given.facts.namespaces =
-            Fact::Known(vec![Namespace { enforce: Some(enforce.into()), ..namespace(name, injection) }]);
+        given.facts.namespaces = Fact::Known(vec![Namespace {
+            enforce: Some(enforce.into()),
+            ..namespace(name, injection)
+        }]);
         given.run(run)
     }
 
@@ -97,14 +111,42 @@ mod tests {
             ("{}", "a", None, "restricted", ""),
             (cni, "a", Some("default"), "restricted", ""),
             (cni, "istio-system", None, "baseline", "CNI agent"),
-            ("{profile: openshift}", "kube-system", None, "baseline", "CNI agent"),
-            ("{profile: ambient}", "istio-system", None, "restricted", "CNI agent"),
-            ("{profile: ambient, components: {cni: {enabled: false}}}", "a", Some("x"), "restricted", "istio-init"),
-            ("{values: {pilot: {cni: {enabled: true}}}}", "a", Some("x"), "restricted", ""),
+            (
+                "{profile: openshift}",
+                "kube-system",
+                None,
+                "baseline",
+                "CNI agent",
+            ),
+            (
+                "{profile: ambient}",
+                "istio-system",
+                None,
+                "restricted",
+                "CNI agent",
+            ),
+            (
+                "{profile: ambient, components: {cni: {enabled: false}}}",
+                "a",
+                Some("x"),
+                "restricted",
+                "istio-init",
+            ),
+            (
+                "{values: {pilot: {cni: {enabled: true}}}}",
+                "a",
+                Some("x"),
+                "restricted",
+                "",
+            ),
         ] {
             let outcome = outcome(spec, name, injection, enforce);
             assert!(
-                if words.is_empty() { passed(&outcome) } else { found(&outcome, words) },
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
                 "{spec} {name} {enforce}: {outcome:?}"
             );
         }

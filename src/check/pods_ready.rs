@@ -15,13 +15,31 @@ pub(super) const CHECK: Check = Check {
 
 /// Reasons of the kubelet and scheduler, with what they mostly mean.
 const REASONS: &[(&str, &str)] = &[
-    ("ImagePullBackOff", "the image is not at this hub, or the pull secret or repo key is missing"),
-    ("ErrImagePull", "the image is not at this hub, or the pull secret or repo key is missing"),
+    (
+        "ImagePullBackOff",
+        "the image is not at this hub, or the pull secret or repo key is missing",
+    ),
+    (
+        "ErrImagePull",
+        "the image is not at this hub, or the pull secret or repo key is missing",
+    ),
     ("InvalidImageName", "hub or tag is no valid image name"),
-    ("CrashLoopBackOff", "the program ends at once: its log says why"),
-    ("CreateContainerConfigError", "a Secret or ConfigMap that it mounts is missing"),
-    ("RunContainerError", "the program could not be started: a command that the image lacks"),
-    ("Pending", "no node takes it: resources, taints, affinity or a volume"),
+    (
+        "CrashLoopBackOff",
+        "the program ends at once: its log says why",
+    ),
+    (
+        "CreateContainerConfigError",
+        "a Secret or ConfigMap that it mounts is missing",
+    ),
+    (
+        "RunContainerError",
+        "the program could not be started: a command that the image lacks",
+    ),
+    (
+        "Pending",
+        "no node takes it: resources, taints, affinity or a volume",
+    ),
 ];
 
 fn run(after: &After<'_>) -> Outcome {
@@ -34,18 +52,30 @@ fn judge(after: &After<'_>, census: &Census) -> Outcome {
         .iter()
         .filter(|(class, _)| class.role != Role::Sidecar && wanted(after, class).is_some())
         .collect();
-    let findings = own.iter().filter(|(class, _)| !class.ready).map(|(class, members)| finding(class, members));
+    let findings = own
+        .iter()
+        .filter(|(class, _)| !class.ready)
+        .map(|(class, members)| finding(class, members));
     let pods: u64 = own.iter().map(|(_, members)| members.pods).sum();
     Outcome::of(findings.collect(), format!("{pods} pods ready"))
 }
 
 fn finding(class: &Class, members: &Members) -> Finding {
     let example = members.examples.first().cloned().unwrap_or_default();
-    let finding = Finding::error(format!("{} pods are not ready: {}", members.pods, class.status))
-        .subject(format!("{}/{example}", class.namespace))
-        .found(&class.image)
-        .command(format!("kubectl describe pod {example} -n {}", class.namespace));
-    match REASONS.iter().find(|(reason, _)| class.status.ends_with(reason)) {
+    let finding = Finding::error(format!(
+        "{} pods are not ready: {}",
+        members.pods, class.status
+    ))
+    .subject(format!("{}/{example}", class.namespace))
+    .found(&class.image)
+    .command(format!(
+        "kubectl describe pod {example} -n {}",
+        class.namespace
+    ));
+    match REASONS
+        .iter()
+        .find(|(reason, _)| class.status.ends_with(reason))
+    {
         Some((_, meaning)) => finding.why(*meaning),
         None => finding,
     }
@@ -73,8 +103,14 @@ mod tests {
 
     #[test]
     fn a_waiting_pod_of_the_mesh_is_found_with_its_reason() {
-        assert!(found(&outcome(Role::Istiod, false, "default"), "ImagePullBackOff"));
-        assert!(found(&outcome(Role::Gateway, false, "default"), "not ready"));
+        assert!(found(
+            &outcome(Role::Istiod, false, "default"),
+            "ImagePullBackOff"
+        ));
+        assert!(found(
+            &outcome(Role::Gateway, false, "default"),
+            "not ready"
+        ));
         assert!(passed(&outcome(Role::Istiod, true, "default")));
     }
 

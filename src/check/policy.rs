@@ -20,9 +20,16 @@ pub struct Policy {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     #[error("`{flag} {text}` has no `=`: write `{flag} ID={right}`")]
-    Form { flag: &'static str, text: String, right: &'static str },
+    Form {
+        flag: &'static str,
+        text: String,
+        right: &'static str,
+    },
     #[error("there is no check `{id}`{}; `glooistio explain` lists them all", near(.nearest))]
-    Id { id: String, nearest: Vec<&'static str> },
+    Id {
+        id: String,
+        nearest: Vec<&'static str>,
+    },
     #[error("`{level}` is no severity: write info, warning or error")]
     Level { level: String },
     #[error("`--skip {id}=` gives no reason: write why, it stands in the report")]
@@ -39,7 +46,10 @@ fn near(nearest: &[&str]) -> String {
 impl Policy {
     /// Reads the flags as they were given, `ID=LEVEL` and `ID=REASON`; of equal ids the last counts.
     pub fn parse(levels: &[String], skips: &[String], strict: bool) -> Result<Policy, PolicyError> {
-        let mut policy = Policy { strict, ..Policy::default() };
+        let mut policy = Policy {
+            strict,
+            ..Policy::default()
+        };
         for text in levels {
             let (id, level) = split("--severity", text, "LEVEL")?;
             policy.levels.insert(known(id)?, severity(level)?);
@@ -76,7 +86,10 @@ impl Policy {
                 result.severity = Some(self.weight(check, Severity::Error));
             }
             Outcome::Found(findings) => {
-                result.findings = findings.into_iter().map(|finding| self.weigh(check, finding)).collect();
+                result.findings = findings
+                    .into_iter()
+                    .map(|finding| self.weigh(check, finding))
+                    .collect();
                 result.severity = result.findings.iter().map(|finding| finding.severity).max();
                 result.status = match result.severity {
                     Some(Severity::Error) => Status::Failed,
@@ -89,7 +102,10 @@ impl Policy {
     }
 
     fn weigh(&self, check: &Check, finding: Finding) -> Finding {
-        Finding { severity: self.weight(check, finding.severity), ..finding }
+        Finding {
+            severity: self.weight(check, finding.severity),
+            ..finding
+        }
     }
 
     fn weight(&self, check: &Check, severity: Severity) -> Severity {
@@ -101,10 +117,16 @@ impl Policy {
     }
 }
 
-fn split<'a>(flag: &'static str, text: &'a str, right: &'static str) -> Result<(&'a str, &'a str), PolicyError> {
-    let (id, value) = text
-        .split_once('=')
-        .ok_or_else(|| PolicyError::Form { flag, text: text.to_owned(), right })?;
+fn split<'a>(
+    flag: &'static str,
+    text: &'a str,
+    right: &'static str,
+) -> Result<(&'a str, &'a str), PolicyError> {
+    let (id, value) = text.split_once('=').ok_or_else(|| PolicyError::Form {
+        flag,
+        text: text.to_owned(),
+        right,
+    })?;
     Ok((id.trim(), value.trim()))
 }
 
@@ -113,19 +135,29 @@ fn severity(level: &str) -> Result<Severity, PolicyError> {
         "info" => Ok(Severity::Info),
         "warning" => Ok(Severity::Warning),
         "error" => Ok(Severity::Error),
-        _ => Err(PolicyError::Level { level: level.to_owned() }),
+        _ => Err(PolicyError::Level {
+            level: level.to_owned(),
+        }),
     }
 }
 
 /// The check's own spelling of its id; underscores pass for dashes.
 fn known(id: &str) -> Result<&'static str, PolicyError> {
-    find(id).map(|check| check.id).map_err(|nearest| PolicyError::Id { id: id.to_owned(), nearest })
+    find(id)
+        .map(|check| check.id)
+        .map_err(|nearest| PolicyError::Id {
+            id: id.to_owned(),
+            nearest,
+        })
 }
 
 /// The check of that id, else the ids nearest to it.
 pub fn find(id: &str) -> Result<&'static Check, Vec<&'static str>> {
     let id = id.to_ascii_lowercase().replace('_', "-");
-    CHECKS.iter().find(|check| check.id == id).ok_or_else(|| nearest(&id))
+    CHECKS
+        .iter()
+        .find(|check| check.id == id)
+        .ok_or_else(|| nearest(&id))
 }
 
 fn nearest(id: &str) -> Vec<&'static str> {
@@ -164,7 +196,12 @@ mod tests {
     use Severity::{Error, Info, Warning};
 
     fn policy(levels: &[&str], skips: &[&str], strict: bool) -> Result<Policy, PolicyError> {
-        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let owned = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|text| (*text).to_owned())
+                .collect::<Vec<_>>()
+        };
         Policy::parse(&owned(levels), &owned(skips), strict)
     }
 
@@ -182,17 +219,57 @@ mod tests {
             (&[], false, found(Warning), Status::Warned, Some(Warning)),
             (&[], true, found(Warning), Status::Failed, Some(Error)),
             (&[], true, found(Info), Status::Passed, Some(Info)),
-            (&["hub=warning"], false, found(Error), Status::Warned, Some(Warning)),
-            (&["hub=warning"], true, found(Error), Status::Warned, Some(Warning)),
-            (&["hub=error"], false, found(Info), Status::Failed, Some(Error)),
-            (&["nodes=info"], false, found(Error), Status::Failed, Some(Error)),
+            (
+                &["hub=warning"],
+                false,
+                found(Error),
+                Status::Warned,
+                Some(Warning),
+            ),
+            (
+                &["hub=warning"],
+                true,
+                found(Error),
+                Status::Warned,
+                Some(Warning),
+            ),
+            (
+                &["hub=error"],
+                false,
+                found(Info),
+                Status::Failed,
+                Some(Error),
+            ),
+            (
+                &["nodes=info"],
+                false,
+                found(Error),
+                Status::Failed,
+                Some(Error),
+            ),
             (&[], false, unknown(), Status::Unknown, Some(Error)),
             (&["hub=info"], false, unknown(), Status::Unknown, Some(Info)),
-            (&[], true, Outcome::Passed("seen".into()), Status::Passed, None),
-            (&["hub=error"], true, Outcome::NotChecked("no cluster".into()), Status::NotChecked, None),
+            (
+                &[],
+                true,
+                Outcome::Passed("seen".into()),
+                Status::Passed,
+                None,
+            ),
+            (
+                &["hub=error"],
+                true,
+                Outcome::NotChecked("no cluster".into()),
+                Status::NotChecked,
+                None,
+            ),
         ] {
             let policy = policy(levels, &[], strict).unwrap();
-            assert_eq!(settled(&policy, outcome), (status, severity), "{levels:?} {strict}");
+            assert_eq!(
+                settled(&policy, outcome),
+                (status, severity),
+                "{levels:?} {strict}"
+            );
         }
     }
 

@@ -19,11 +19,20 @@ const FIRST_FREE: u64 = 1024;
 
 fn run(before: &Before<'_>) -> Outcome {
     let mut findings = Vec::new();
-    for document in before.documents.iter().filter(|document| !as_root(document)) {
+    for document in before
+        .documents
+        .iter()
+        .filter(|document| !as_root(document))
+    {
         walk(&document.value, &mut |path, value| {
             let gateway = path.contains("Gateways[") && path.ends_with(".k8s.service.ports");
             let ports = value.as_array().filter(|_| gateway);
-            findings.extend(ports.into_iter().flatten().filter_map(|port| finding(path, port, document)));
+            findings.extend(
+                ports
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|port| finding(path, port, document)),
+            );
         });
     }
     Outcome::of(findings, "every target port is above 1023")
@@ -31,7 +40,11 @@ fn run(before: &Before<'_>) -> Outcome {
 
 fn as_root(document: &Rendered) -> bool {
     let gateways = &document.value["spec"]["values"]["gateways"];
-    gateways.as_object().is_some_and(|gateways| gateways.values().any(|gateway| gateway["runAsRoot"] == true))
+    gateways.as_object().is_some_and(|gateways| {
+        gateways
+            .values()
+            .any(|gateway| gateway["runAsRoot"] == true)
+    })
 }
 
 fn finding(path: &str, port: &Value, document: &Rendered) -> Option<Finding> {
@@ -43,12 +56,17 @@ fn finding(path: &str, port: &Value, document: &Rendered) -> Option<Finding> {
     }?;
     (target < FIRST_FREE).then(|| {
         let name = port["name"].as_str().unwrap_or("without a name");
-        Finding::error(format!("port {name} needs root: the gateway would listen on {target}"))
-            .subject(format!("document {}", document.name))
-            .found(path)
-            .wanted("a targetPort of 1024 or more")
-            .why("istioctl refuses the document")
-            .fix(format!("set targetPort: {} (the Service keeps its port)", target + 8000))
+        Finding::error(format!(
+            "port {name} needs root: the gateway would listen on {target}"
+        ))
+        .subject(format!("document {}", document.name))
+        .found(path)
+        .wanted("a targetPort of 1024 or more")
+        .why("istioctl refuses the document")
+        .fix(format!(
+            "set targetPort: {} (the Service keeps its port)",
+            target + 8000
+        ))
     })
 }
 
@@ -65,13 +83,24 @@ mod tests {
             ("{port: 80}", "{}", "listen on 80"),
             ("{port: 443, targetPort: 443}", "{}", "listen on 443"),
             ("{port: 80, targetPort: http}", "{}", ""),
-            ("{port: 80}", "{gateways: {istio-ingressgateway: {runAsRoot: true}}}", ""),
+            (
+                "{port: 80}",
+                "{gateways: {istio-ingressgateway: {runAsRoot: true}}}",
+                "",
+            ),
         ] {
             let spec = format!(
                 "{{values: {values}, components: {{ingressGateways: [{{name: x, k8s: {{service: {{ports: [{port}]}}}}}}]}}}}"
             );
             let outcome = Given::tag("1.31.0").document("one", &spec).run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{spec}: {outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{spec}: {outcome:?}"
+            );
         }
     }
 }

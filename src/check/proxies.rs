@@ -26,21 +26,31 @@ fn sidecars<'a>(
     after: &After<'_>,
     census: &'a Census,
 ) -> impl Iterator<Item = (&'a Class, &'a Members, Option<String>)> {
-    census.classes.iter().filter(|(class, _)| class.role == Role::Sidecar).filter_map(|(class, members)| {
-        let reason = stale(after, class);
-        (reason.is_some() || wanted(after, class).is_some()).then_some((class, members, reason))
-    })
+    census
+        .classes
+        .iter()
+        .filter(|(class, _)| class.role == Role::Sidecar)
+        .filter_map(|(class, members)| {
+            let reason = stale(after, class);
+            (reason.is_some() || wanted(after, class).is_some()).then_some((class, members, reason))
+        })
 }
 
 fn changed(after: &After<'_>, census: &Census) -> Outcome {
     let (mut right, mut waiting) = (0, 0);
     for (_, members, reason) in sidecars(after, census) {
-        *(if reason.is_none() { &mut right } else { &mut waiting }) += members.pods;
+        *(if reason.is_none() {
+            &mut right
+        } else {
+            &mut waiting
+        }) += members.pods;
     }
     if waiting == 0 {
         return Outcome::Passed(format!("{right} proxies are as expected"));
     }
-    let note = format!("{waiting} proxies are older than this install; they are listed as pending restarts");
+    let note = format!(
+        "{waiting} proxies are older than this install; they are listed as pending restarts"
+    );
     Outcome::Found(vec![Finding::info(note)])
 }
 
@@ -50,18 +60,28 @@ fn everything(after: &After<'_>, census: &Census) -> Outcome {
     for (class, members, reason) in sidecars(after, census) {
         match reason {
             None => right += members.pods,
-            Some(reason) => wrong.entry((&class.namespace, reason)).or_insert((0, members)).0 += members.pods,
+            Some(reason) => {
+                wrong
+                    .entry((&class.namespace, reason))
+                    .or_insert((0, members))
+                    .0 += members.pods;
+            }
         }
     }
-    let findings = wrong.into_iter().map(|((namespace, reason), (pods, members))| {
-        let owner = members.owners.keys().next().cloned().unwrap_or_default();
-        Finding::error(reason)
-            .subject(format!("namespace {namespace} ({pods} pods)"))
-            .found(members.examples.join(", "))
-            .fix("restart the workloads: a proxy changes only when its pod does")
-            .command(super::pending::command(&owner, namespace))
-    });
-    Outcome::of(findings.collect(), format!("{right} proxies are as expected"))
+    let findings = wrong
+        .into_iter()
+        .map(|((namespace, reason), (pods, members))| {
+            let owner = members.owners.keys().next().cloned().unwrap_or_default();
+            Finding::error(reason)
+                .subject(format!("namespace {namespace} ({pods} pods)"))
+                .found(members.examples.join(", "))
+                .fix("restart the workloads: a proxy changes only when its pod does")
+                .command(super::pending::command(&owner, namespace))
+        });
+    Outcome::of(
+        findings.collect(),
+        format!("{right} proxies are as expected"),
+    )
 }
 
 #[cfg(test)]
@@ -81,8 +101,15 @@ mod tests {
 
     fn outcome(facts: &Facts, scope: Scope) -> (Outcome, u64) {
         let expected = expecting("1.31.0-solo-fips");
-        let after = After { expected: &expected, facts, scope };
-        (run(&after), pending(&after).iter().map(|restart| restart.pods).sum())
+        let after = After {
+            expected: &expected,
+            facts,
+            scope,
+        };
+        (
+            run(&after),
+            pending(&after).iter().map(|restart| restart.pods).sum(),
+        )
     }
 
     #[test]
@@ -90,26 +117,46 @@ mod tests {
         let right = facts(class(Role::Sidecar, "a", "1.31.0-solo-fips"));
         assert!(passed(&outcome(&right, Scope::Everything).0));
         let plain = facts(class(Role::Sidecar, "a", "1.31.0-solo"));
-        assert!(found(&outcome(&plain, Scope::Everything).0, "runs 1.31.0-solo,"));
+        assert!(found(
+            &outcome(&plain, Scope::Everything).0,
+            "runs 1.31.0-solo,"
+        ));
         let (changed, pods) = outcome(&plain, Scope::Changed);
-        assert!(found(&changed, "3 proxies are older") && pods == 3, "{changed:?} {pods}");
+        assert!(
+            found(&changed, "3 proxies are older") && pods == 3,
+            "{changed:?} {pods}"
+        );
         assert_eq!(outcome(&right, Scope::Changed).1, 0);
     }
 
     #[test]
     fn an_init_container_of_another_flavour_counts() {
         let mut mixed = class(Role::Sidecar, "a", "1.31.0-solo-fips");
-        mixed.others.insert("r.io/istio/proxyv2:1.31.0-solo".to_owned());
-        assert!(found(&outcome(&facts(mixed), Scope::Everything).0, "runs 1.31.0-solo,"));
+        mixed
+            .others
+            .insert("r.io/istio/proxyv2:1.31.0-solo".to_owned());
+        assert!(found(
+            &outcome(&facts(mixed), Scope::Everything).0,
+            "runs 1.31.0-solo,"
+        ));
     }
 
     #[test]
     fn a_namespace_that_was_moved_to_a_revision_in_scope_counts() {
-        let old = Class { revision: "1-30".into(), ..class(Role::Sidecar, "a", "1.30.0") };
+        let old = Class {
+            revision: "1-30".into(),
+            ..class(Role::Sidecar, "a", "1.30.0")
+        };
         let mut moved = facts(old);
-        assert!(passed(&outcome(&moved, Scope::Everything).0), "another mesh is not judged");
+        assert!(
+            passed(&outcome(&moved, Scope::Everything).0),
+            "another mesh is not judged"
+        );
         moved.namespaces = Fact::Known(vec![namespace("a", Some("default"))]);
-        assert!(found(&outcome(&moved, Scope::Everything).0, "runs revision 1-30"));
+        assert!(found(
+            &outcome(&moved, Scope::Everything).0,
+            "runs revision 1-30"
+        ));
         assert_eq!(outcome(&moved, Scope::Changed).1, 3);
     }
 }

@@ -13,8 +13,10 @@ pub(super) const CHECK: Check = Check {
 
 fn run(after: &After<'_>) -> Outcome {
     after.facts.webhooks.judge(|webhooks| {
-        let tags: Vec<_> =
-            webhooks.iter().filter_map(|hook| Some((hook, hook.tag.as_deref()?))).collect();
+        let tags: Vec<_> = webhooks
+            .iter()
+            .filter_map(|hook| Some((hook, hook.tag.as_deref()?)))
+            .collect();
         if tags.is_empty() {
             return Outcome::NotApplicable("no revision tags".to_owned());
         }
@@ -23,10 +25,17 @@ fn run(after: &After<'_>) -> Outcome {
                 .iter()
                 .filter(|(hook, _)| !planes.iter().any(|plane| plane.revision == hook.revision))
                 .map(|(hook, tag)| {
-                    Finding::error(format!("points to revision {}, which is not there", hook.revision))
-                        .subject(format!("revision tag {tag}"))
-                        .why("new pods of the namespaces that use this tag get no proxy, or are refused")
-                        .command(format!("istioctl tag set {tag} --revision REVISION --overwrite"))
+                    Finding::error(format!(
+                        "points to revision {}, which is not there",
+                        hook.revision
+                    ))
+                    .subject(format!("revision tag {tag}"))
+                    .why(
+                        "new pods of the namespaces that use this tag get no proxy, or are refused",
+                    )
+                    .command(format!(
+                        "istioctl tag set {tag} --revision REVISION --overwrite"
+                    ))
                 });
             Outcome::of(findings.collect(), format!("{} tags", tags.len()))
         })
@@ -41,7 +50,10 @@ mod tests {
 
     #[test]
     fn a_tag_needs_its_revision() {
-        let tagged = |revision: &str| Webhook { tag: Some("prod".into()), ..webhook(revision) };
+        let tagged = |revision: &str| Webhook {
+            tag: Some("prod".into()),
+            ..webhook(revision)
+        };
         for (hooks, words) in [
             (vec![tagged("default")], ""),
             (vec![tagged("1-20")], "points to revision 1-20"),
@@ -50,10 +62,20 @@ mod tests {
             facts.control_planes = Fact::Known(vec![control_plane("default", "1.31.0")]);
             facts.webhooks = Fact::Known(hooks);
             let outcome = support::run_after(run, &facts, "1.31.0");
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{outcome:?}"
+            );
         }
         let mut facts = support::after();
         facts.webhooks = Fact::Known(vec![webhook("default")]);
-        assert!(matches!(support::run_after(run, &facts, "1.31.0"), Outcome::NotApplicable(_)));
+        assert!(matches!(
+            support::run_after(run, &facts, "1.31.0"),
+            Outcome::NotApplicable(_)
+        ));
     }
 }

@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{After, Expectation, Outcome, Scope, Source, Wanted};
+use super::{After, Before, Expectation, Outcome, Scope, Source, Wanted};
 use crate::facts::{
-    self, Census, Class, ControlPlane, Fact, Manager, Members, Namespace, Role, SelfReport, Webhook,
-    WebhookKind,
+    self, Census, Class, ClusterFact, ControlPlane, Fact, Manager, Members, Namespace, Role,
+    SelfReport, Webhook, WebhookKind,
 };
+use crate::istio::Matrix;
+use crate::options::Template;
+use crate::overlay::{self, Base, Engine, Rules};
+use crate::plan::Plan;
+use crate::render::Rendered;
 
 pub(super) const HUB: &str = "r.io/istio";
 
@@ -38,12 +43,28 @@ pub(super) fn after() -> facts::After {
 pub(super) fn expecting(tag: &str) -> Expectation {
     let tag: crate::istio::ImageTag = tag.parse().unwrap();
     let fips = tag.flavor.is_fips();
-    let wanted = Wanted { hub: HUB.to_owned(), tag, source: Source::Plan, fips };
-    Expectation { revisions: BTreeMap::from([("default".to_owned(), wanted)]), gateways: BTreeSet::new() }
+    let wanted = Wanted {
+        hub: HUB.to_owned(),
+        tag,
+        source: Source::Plan,
+        fips,
+    };
+    Expectation {
+        revisions: BTreeMap::from([("default".to_owned(), wanted)]),
+        gateways: BTreeSet::new(),
+    }
 }
 
-pub(super) fn run_after(run: fn(&After<'_>) -> Outcome, facts: &facts::After, tag: &str) -> Outcome {
-    run(&After { expected: &expecting(tag), facts, scope: Scope::Everything })
+pub(super) fn run_after(
+    run: fn(&After<'_>) -> Outcome,
+    facts: &facts::After,
+    tag: &str,
+) -> Outcome {
+    run(&After {
+        expected: &expecting(tag),
+        facts,
+        scope: Scope::Everything,
+    })
 }
 
 /// One pod of a role that says something of FIPS, in a mesh that expects `tag`.
@@ -54,7 +75,13 @@ pub(super) fn fips_outcome(
     report: SelfReport,
 ) -> Outcome {
     let mut census = Census::default();
-    census.classes.insert(Class { report, ..class(role, "a", tag) }, members(1, "x"));
+    census.classes.insert(
+        Class {
+            report,
+            ..class(role, "a", tag)
+        },
+        members(1, "x"),
+    );
     let mut facts = after();
     facts.census = Fact::Known(census);
     run_after(run, &facts, tag)
@@ -69,7 +96,9 @@ pub(super) fn control_plane(revision: &str, tag: &str) -> ControlPlane {
         image: format!("{HUB}/pilot:{tag}"),
         hub: HUB.to_owned(),
         tag: tag.parse().map_err(|_| tag.to_owned()),
-        manager: Manager::Istioctl { owner: "unknown".to_owned() },
+        manager: Manager::Istioctl {
+            owner: "unknown".to_owned(),
+        },
         replicas: 1,
         ready: 1,
     }
@@ -120,4 +149,121 @@ pub(super) fn members(pods: u64, owner: &str) -> Members {
         owners: BTreeMap::from([(format!("deployment/{owner}"), pods)]),
         examples: vec![format!("{owner}-1")],
     }
+}
+
+/// A plan, facts and data for one Before check; nothing in the cluster, nothing known.
+pub(super) struct Given {
+    pub(super) plan: Plan,
+    pub(super) facts: facts::Before,
+    documents: Vec<Rendered>,
+    matrix: Matrix,
+}
+
+const RULES: Rules = Rules {
+    engine: Engine::Map,
+    gateway_tag: true,
+    variant: true,
+};
+
+impl Given {
+    pub(super) fn tag(tag: &str) -> Given {
+        Given {
+            plan: plan(tag),
+            facts: nothing(),
+            documents: Vec::new(),
+            matrix: Matrix::default(),
+        }
+    }
+
+    /// Judges by these sections alone.
+    pub(super) fn data(mut self, sections: &str) -> Given {
+        self.matrix = Matrix::default()
+            .with_file("test.yaml", &format!("date: 2026-11-01\n{sections}"))
+            .unwrap();
+        self
+    }
+
+    /// Adds a document with that `spec`.
+    pub(super) fn document(mut self, name: &str, spec: &str) -> Given {
+        let spec: serde_json::Value = serde_yaml::from_str(spec).unwrap();
+        let value = serde_json::json!({
+            "apiVersion": "install.istio.io/v1alpha1",
+            "kind": "IstioOperator",
+            "metadata": {"name": name},
+            "spec": spec,
+        });
+        let base = Base {
+            name: name.to_owned(),
+            value,
+        };
+        let document = overlay::merge(RULES, &[base], &[], &[])
+            .unwrap()
+            .documents
+            .remove(0);
+        let effective = overlay::effective(RULES, &document);
+        self.documents.push(Rendered {
+            name: name.to_owned(),
+            value: document.value,
+            yaml: String::new(),
+            effective,
+        });
+        self
+    }
+
+    pub(super) fn run(&self, run: fn(&Before<'_>) -> Outcome) -> Outcome {
+        self.with(run)
+    }
+
+    pub(super) fn with<T>(&self, look: impl FnOnce(&Before<'_>) -> T) -> T {
+        look(&Before {
+            plan: &self.plan,
+            documents: &self.documents,
+            facts: &self.facts,
+            matrix: &self.matrix,
+            today: jiff::civil::date(2026, 11, 22),
+        })
+    }
+}
+
+fn plan(tag: &str) -> Plan {
+    Plan {
+        tag: tag.parse().unwrap(),
+        hub: HUB.parse().unwrap(),
+        key: None,
+        revision: None,
+        namespace: "istio-system".to_owned(),
+        template: Template::Preset("default".to_owned()),
+        platform: None,
+        gloo_mesh: None,
+        features: Vec::new(),
+        rules: RULES,
+        capabilities: BTreeSet::new(),
+        chosen: Vec::new(),
+    }
+}
+
+fn nothing() -> facts::Before {
+    const NOT_ASKED: &str = "not part of this test";
+    facts::Before {
+        istioctl: Fact::NotAsked(NOT_ASKED),
+        cluster: Fact::NotAsked(NOT_ASKED),
+        openshift: Fact::NotAsked(NOT_ASKED),
+        nodes: Fact::NotAsked(NOT_ASKED),
+        permissions: Fact::NotAsked(NOT_ASKED),
+        control_planes: Fact::Known(Vec::new()),
+        webhooks: Fact::Known(Vec::new()),
+        namespaces: Fact::Known(Vec::new()),
+        gateway_api: Fact::Known(None),
+        gloo_mesh: Fact::Known(None),
+        proxies: Fact::Known(BTreeMap::new()),
+        records: Fact::Known(Vec::new()),
+    }
+}
+
+pub(super) fn cluster(version: &str) -> Fact<ClusterFact> {
+    Fact::Known(ClusterFact {
+        context: "test".to_owned(),
+        server: "https://10.0.0.1".to_owned(),
+        version: version.parse().unwrap(),
+    })
 }

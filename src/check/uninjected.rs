@@ -1,5 +1,6 @@
 //! Pods without a proxy in namespaces that ask for injection.
 
+use super::pending::asked;
 use super::{After, Check, Outcome, Run};
 use crate::report::Finding;
 
@@ -13,7 +14,7 @@ pub(super) const CHECK: Check = Check {
 
 fn run(after: &After<'_>) -> Outcome {
     after.facts.census.judge(|census| {
-        let bare = census.uninjected.iter().filter(|(_, pods)| **pods > 0);
+        let bare = census.uninjected.iter().filter(|(namespace, pods)| **pods > 0 && ours(after, namespace));
         let findings = bare.map(|(namespace, pods)| {
             Finding::warning(format!("{pods} pods have no proxy, though the namespace asks for injection"))
                 .subject(format!("namespace {namespace}"))
@@ -25,10 +26,15 @@ fn run(after: &After<'_>) -> Outcome {
     })
 }
 
+/// Whether the namespace asks for a revision in scope, as far as that is known.
+fn ours(after: &After<'_>, namespace: &str) -> bool {
+    asked(after, namespace).is_none_or(|revision| after.expected.revisions.contains_key(&revision))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::support::{self, found, passed};
+    use crate::check::support::{self, found, namespace, passed};
     use crate::facts::{Census, Fact};
 
     #[test]
@@ -39,6 +45,14 @@ mod tests {
         let mut census = Census::default();
         census.uninjected.insert("shop".to_owned(), 2);
         facts.census = Fact::Known(census);
-        assert!(found(&support::run_after(run, &facts, "1.31.0"), "2 pods have no proxy"));
+        assert!(found(
+            &support::run_after(run, &facts, "1.31.0"),
+            "2 pods have no proxy"
+        ));
+        facts.namespaces = Fact::Known(vec![namespace("shop", Some("theirs"))]);
+        assert!(
+            passed(&support::run_after(run, &facts, "1.31.0")),
+            "another mesh is not judged"
+        );
     }
 }

@@ -19,12 +19,20 @@ const BESIDE: i64 = 2;
 
 fn run(before: &Before<'_>) -> Outcome {
     before.facts.control_planes.judge(|planes| {
-        let own = planes.iter().filter(|plane| plane.revision == before.revision());
+        let own = planes
+            .iter()
+            .filter(|plane| plane.revision == before.revision());
         let findings: Vec<Finding> = match own.clone().next() {
-            Some(_) => own.flat_map(|plane| in_place(&before.plan.tag, plane)).collect(),
+            Some(_) => own
+                .filter_map(|plane| in_place(&before.plan.tag, plane))
+                .collect(),
             None => beside(&before.plan.tag, planes).into_iter().collect(),
         };
-        let seen = if planes.is_empty() { "no mesh yet" } else { "within the rules" };
+        let seen = if planes.is_empty() {
+            "no mesh yet"
+        } else {
+            "within the rules"
+        };
         Outcome::of(findings, seen)
     })
 }
@@ -34,18 +42,29 @@ fn in_place(planned: &ImageTag, plane: &ControlPlane) -> Option<Finding> {
         Err(text) => Finding::warning("what runs has a tag that no rule can judge").found(text),
         Ok(running) => step(planned, running)?.found(running.to_string()),
     };
-    Some(finding.subject(format!("Deployment {}/{}", plane.namespace, plane.name)).wanted(planned.to_string()))
+    Some(
+        finding
+            .subject(format!("Deployment {}/{}", plane.namespace, plane.name))
+            .wanted(planned.to_string()),
+    )
 }
 
 fn step(planned: &ImageTag, running: &ImageTag) -> Option<Finding> {
     let up = planned.minor().above(running.minor());
     let finding = match up {
-        Some(0) if planned.rebuild() < running.rebuild() => Finding::warning("this goes back to an older build")
-            .why("fixes of the newer one are lost"),
+        Some(0) if planned.rebuild() < running.rebuild() => {
+            Finding::warning("this goes back to an older build")
+                .why("fixes of the newer one are lost")
+        }
         Some(0..=IN_PLACE) => return None,
-        Some(minors) if minors > IN_PLACE => Finding::error(format!("{minors} minors at once, in place"))
-            .why("Istio supports one minor at a time in place, two by a revision beside it")
-            .fix(format!("go to {} first, or install beside it with -r NAME", planned.minor().back(u32::try_from(minors - 1).unwrap_or(1)))),
+        Some(minors) if minors > IN_PLACE => {
+            Finding::error(format!("{minors} minors at once, in place"))
+                .why("Istio supports one minor at a time in place, two by a revision beside it")
+                .fix(format!(
+                    "go to {} first, or install beside it with -r NAME",
+                    planned.minor().back(u32::try_from(minors - 1).unwrap_or(1))
+                ))
+        }
         Some(-1) => Finding::warning("this goes one minor back")
             .why("that is the most that Istio supports, with the istioctl of the lower version"),
         _ => Finding::error("this goes back further than Istio supports")
@@ -57,7 +76,10 @@ fn step(planned: &ImageTag, running: &ImageTag) -> Option<Finding> {
 
 /// A new revision: judged by the newest control plane that is there.
 fn beside(planned: &ImageTag, planes: &[ControlPlane]) -> Option<Finding> {
-    let newest = planes.iter().filter_map(|plane| plane.tag.as_ref().ok()).max()?;
+    let newest = planes
+        .iter()
+        .filter_map(|plane| plane.tag.as_ref().ok())
+        .max()?;
     let minors = planned.minor().above(newest.minor())?;
     (minors > BESIDE).then(|| {
         Finding::warning(format!("{minors} minors above the mesh beside it"))
@@ -90,7 +112,14 @@ mod tests {
             let mut given = Given::tag("1.31.0-solo");
             given.facts.control_planes = Fact::Known(vec![control_plane(revision, running)]);
             let outcome = given.run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{running}: {outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{running}: {outcome:?}"
+            );
         }
     }
 

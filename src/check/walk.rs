@@ -13,13 +13,19 @@ fn step<'v>(path: &str, value: &'v Value, visit: &mut dyn FnMut(&str, &'v Value)
     match value {
         Value::Object(map) => {
             for (key, value) in map {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
                 step(&path, value, visit);
             }
         }
         Value::Array(list) => {
             for (index, value) in list.iter().enumerate() {
-                let item = value["name"].as_str().map_or_else(|| index.to_string(), |name| format!("name:{name}"));
+                let item = value["name"]
+                    .as_str()
+                    .map_or_else(|| index.to_string(), |name| format!("name:{name}"));
                 step(&format!("{path}[{item}]"), value, visit);
             }
         }
@@ -36,6 +42,17 @@ mod tests {
         let document = serde_json::json!({"a": [{"name": "x", "b": 1}, {"c": 2}]});
         let mut paths = Vec::new();
         walk(&document, &mut |path, _| paths.push(path.to_owned()));
-        assert_eq!(paths, ["", "a", "a[name:x]", "a[name:x].name", "a[name:x].b", "a[1]", "a[1].c"]);
+        assert_eq!(
+            paths,
+            [
+                "",
+                "a",
+                "a[name:x]",
+                "a[name:x].name",
+                "a[name:x].b",
+                "a[1]",
+                "a[1].c"
+            ]
+        );
     }
 }

@@ -16,7 +16,9 @@ fn run(after: &After<'_>) -> Outcome {
     after.facts.webhooks.judge(|webhooks| {
         let live: Vec<&Webhook> = webhooks
             .iter()
-            .filter(|hook| !hook.deactivated && after.expected.revisions.contains_key(&hook.revision))
+            .filter(|hook| {
+                !hook.deactivated && after.expected.revisions.contains_key(&hook.revision)
+            })
             .collect();
         let missing = after
             .expected
@@ -24,9 +26,15 @@ fn run(after: &After<'_>) -> Outcome {
             .keys()
             .filter(|revision| !live.iter().any(|hook| injects(hook, revision)))
             .map(|revision| missing(revision));
-        let findings = missing.chain(live.iter().flat_map(|hook| judge(hook))).collect();
+        let findings = missing
+            .chain(live.iter().flat_map(|hook| judge(hook)))
+            .collect();
         if let Some(why) = live.iter().find_map(|hook| unread(hook)) {
-            return if live.iter().all(|hook| judge(hook).is_empty()) { Outcome::Unknown(why) } else { Outcome::Found(findings) };
+            return if live.iter().all(|hook| judge(hook).is_empty()) {
+                Outcome::Unknown(why)
+            } else {
+                Outcome::Found(findings)
+            };
         }
         Outcome::of(findings, format!("{} webhooks", live.len()))
     })
@@ -37,8 +45,10 @@ fn injects(hook: &Webhook, revision: &str) -> bool {
 }
 
 fn missing(revision: &str) -> Finding {
-    Finding::error(format!("revision {revision} has no injection webhook: new pods get no proxy"))
-        .fix("install the revision again, or set a revision tag to it")
+    Finding::error(format!(
+        "revision {revision} has no injection webhook: new pods get no proxy"
+    ))
+    .fix("install the revision again, or set a revision tag to it")
 }
 
 fn judge(hook: &Webhook) -> Vec<Finding> {
@@ -60,7 +70,10 @@ fn judge(hook: &Webhook) -> Vec<Finding> {
             .fix("istiod fills it in once it is ready: look at its log for `patching webhook`")
     });
     let service = matches!(hook.service_ready, Fact::Known(false)).then(|| {
-        let service = hook.service.as_ref().map(|(space, name)| format!("{space}/{name}"));
+        let service = hook
+            .service
+            .as_ref()
+            .map(|(space, name)| format!("{space}/{name}"));
         Finding::error("its Service has no ready endpoint")
             .subject(&place)
             .found(service.unwrap_or_else(|| "no Service".to_owned()))
@@ -87,23 +100,59 @@ mod tests {
         for (hooks, words) in [
             (vec![webhook("default")], ""),
             (vec![], "no injection webhook"),
-            (vec![Webhook { deactivated: true, ..webhook("default") }], "no injection webhook"),
-            (vec![Webhook { ca_bundle: false, ..webhook("default") }], "no CA bundle"),
-            (vec![Webhook { service_ready: Fact::Known(false), ..webhook("default") }], "no ready endpoint"),
-            (vec![webhook("default"), Webhook { ca_bundle: false, ..webhook("theirs") }], ""),
+            (
+                vec![Webhook {
+                    deactivated: true,
+                    ..webhook("default")
+                }],
+                "no injection webhook",
+            ),
+            (
+                vec![Webhook {
+                    ca_bundle: false,
+                    ..webhook("default")
+                }],
+                "no CA bundle",
+            ),
+            (
+                vec![Webhook {
+                    service_ready: Fact::Known(false),
+                    ..webhook("default")
+                }],
+                "no ready endpoint",
+            ),
+            (
+                vec![
+                    webhook("default"),
+                    Webhook {
+                        ca_bundle: false,
+                        ..webhook("theirs")
+                    },
+                ],
+                "",
+            ),
         ] {
             let mut facts = support::after();
             facts.webhooks = Fact::Known(hooks);
             let outcome = support::run_after(run, &facts, "1.31.0");
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{outcome:?}"
+            );
         }
     }
 
     #[test]
     fn a_service_that_could_not_be_read_is_unknown() {
         let mut facts = support::after();
-        facts.webhooks =
-            Fact::Known(vec![Webhook { service_ready: Fact::Unknown("forbidden".into()), ..webhook("default") }]);
+        facts.webhooks = Fact::Known(vec![Webhook {
+            service_ready: Fact::Unknown("forbidden".into()),
+            ..webhook("default")
+        }]);
         let outcome = support::run_after(run, &facts, "1.31.0");
         assert!(matches!(outcome, Outcome::Unknown(why) if why.contains("forbidden")));
     }

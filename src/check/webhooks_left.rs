@@ -16,7 +16,10 @@ fn run(before: &Before<'_>) -> Outcome {
     before.facts.webhooks.judge(|webhooks| {
         before.facts.control_planes.judge(|planes| {
             let left = webhooks.iter().filter(|hook| orphan(before, hook, planes));
-            Outcome::of(left.map(finding).collect(), format!("{} webhooks", webhooks.len()))
+            Outcome::of(
+                left.map(finding).collect(),
+                format!("{} webhooks", webhooks.len()),
+            )
         })
     })
 }
@@ -32,16 +35,24 @@ fn orphan(before: &Before<'_>, hook: &Webhook, planes: &[ControlPlane]) -> bool 
 fn finding(hook: &Webhook) -> Finding {
     let (kind, effect) = match hook.kind {
         WebhookKind::Mutating => ("mutatingwebhookconfiguration", "pods in its namespaces"),
-        WebhookKind::Validating => ("validatingwebhookconfiguration", "changes of Istio's configuration"),
+        WebhookKind::Validating => (
+            "validatingwebhookconfiguration",
+            "changes of Istio's configuration",
+        ),
     };
     let finding = if hook.fail_closed {
-        Finding::error(format!("is left of a mesh that is gone, and refuses {effect}"))
+        Finding::error(format!(
+            "is left of a mesh that is gone, and refuses {effect}"
+        ))
     } else {
         Finding::warning("is left of a mesh that is gone")
     };
     finding
         .subject(format!("{kind} {}", hook.name))
-        .found(format!("revision {}, whose istiod and Service are not there", hook.revision))
+        .found(format!(
+            "revision {}, whose istiod and Service are not there",
+            hook.revision
+        ))
         .command(format!("kubectl delete {kind} {}", hook.name))
 }
 
@@ -52,12 +63,27 @@ mod tests {
 
     #[test]
     fn only_orphans_are_found() {
-        let orphan = |revision: &str| Webhook { service_ready: Fact::Known(false), ..webhook(revision) };
+        let orphan = |revision: &str| Webhook {
+            service_ready: Fact::Known(false),
+            ..webhook(revision)
+        };
         for (hook, words) in [
             (webhook("old"), ""),
             (orphan("old"), "refuses pods"),
-            (Webhook { fail_closed: false, ..orphan("old") }, "is left of"),
-            (Webhook { deactivated: true, ..orphan("old") }, ""),
+            (
+                Webhook {
+                    fail_closed: false,
+                    ..orphan("old")
+                },
+                "is left of",
+            ),
+            (
+                Webhook {
+                    deactivated: true,
+                    ..orphan("old")
+                },
+                "",
+            ),
             (orphan("default"), ""),
             (orphan("there"), ""),
         ] {
@@ -65,7 +91,14 @@ mod tests {
             given.facts.control_planes = Fact::Known(vec![control_plane("there", "1.30.0")]);
             given.facts.webhooks = Fact::Known(vec![hook]);
             let outcome = given.run(run);
-            assert!(if words.is_empty() { passed(&outcome) } else { found(&outcome, words) }, "{outcome:?}");
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{outcome:?}"
+            );
         }
     }
 }

@@ -11,9 +11,7 @@ use crate::facts::{self, Fact};
 use crate::install::Session;
 use crate::install::prepare::prepare;
 use crate::options::{Options, Template};
-use crate::plan::DEFAULT_NAMESPACE;
 use crate::report::Report;
-use crate::sys::os;
 use crate::ui::Ui;
 
 /// Run the checks of an install without installing
@@ -48,7 +46,7 @@ impl Args {
         let prepared = prepare(&options, &rules.matrix, &client)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
         session.describe(&prepared);
-        let facts = asked(&mut session, client, &prepared.plan.namespace);
+        let facts = asked(&mut session, client, &prepared.plan.namespace)?;
         session.check(&prepared, &facts);
         Ok(if report.failed() { Exit::Findings } else { Exit::Ok })
     }
@@ -64,10 +62,17 @@ impl Args {
 }
 
 /// The cluster if there is one; what it does not say, the checks leave open.
-fn asked(session: &mut Session<'_>, client: Fact<facts::Istioctl>, namespace: &str) -> facts::Before {
-    let namespace = if namespace.is_empty() { DEFAULT_NAMESPACE } else { namespace };
+fn asked(
+    session: &mut Session<'_>,
+    istioctl: Fact<facts::Istioctl>,
+    namespace: &str,
+) -> Result<facts::Before, Failure> {
     match session.connect() {
-        Ok(cluster) => facts::before(&cluster, client, namespace),
-        Err(failure) => facts::Before::unknown(&failure.message, client),
+        Ok(cluster) => session.gather(&cluster, istioctl, namespace),
+        Err(failure) if failure.exit == Exit::Interrupted => Err(failure),
+        Err(failure) => {
+            session.ui.status(&format!("no cluster is asked: {}", failure.message));
+            Ok(facts::Before::not_asked("there is no cluster to ask", istioctl))
+        }
     }
 }

@@ -4,8 +4,7 @@ use super::args::{Format, OutputArgs};
 use super::output::Shown;
 use super::{Ended, resolve, session};
 use crate::exit::{Exit, Failure};
-use crate::istio::Minor;
-use crate::istio::matrix::{Part, Table};
+use crate::istio::{Level, Matrix, Minor, Part, Runs, Table};
 use crate::report::Report;
 use crate::ui::Ui;
 
@@ -42,7 +41,7 @@ impl Args {
             let kubernetes: crate::istio::KubeVersion = resolve::parsed("--kubernetes", kubernetes)?;
             let gloo_mesh = self.gloo_mesh.as_deref();
             let gloo_mesh = gloo_mesh.map(|text| resolve::parsed::<Minor>("--gloo-mesh", text)).transpose()?;
-            return Ok(vec![matrix.what_runs_table(kubernetes.minor(), gloo_mesh)]);
+            return Ok(vec![what_runs(&matrix, kubernetes.minor(), gloo_mesh)]);
         }
         let Some(part) = &self.part else {
             return Ok(Part::ALL.iter().map(|part| matrix.table(*part)).collect());
@@ -62,6 +61,34 @@ impl Args {
             Format::Yaml => crate::overlay::write(&value()),
         };
         text.into_bytes()
+    }
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::Pass | Level::Info => "supported",
+        Level::NoData => "no data",
+        Level::Warning => "warning",
+        Level::Error => "refused",
+    }
+}
+
+/// The lines of Istio that nothing refuses there.
+fn what_runs(matrix: &Matrix, kubernetes: Minor, gloo_mesh: Option<Minor>) -> Table {
+    let row = |runs: Runs| {
+        let quotes: Vec<String> = runs.judgement.quotes.iter().map(ToString::to_string).collect();
+        vec![
+            runs.istio.to_string(),
+            runs.newest.map_or_else(|| "-".to_owned(), |tag| tag.to_string()),
+            level(runs.judgement.level).to_owned(),
+            runs.judgement.wanted,
+            quotes.join("; "),
+        ]
+    };
+    Table {
+        title: "What can run there",
+        columns: vec!["istio", "newest build seen", "judgement", "range", "sources"],
+        rows: matrix.what_runs(kubernetes, gloo_mesh).into_iter().map(row).collect(),
     }
 }
 

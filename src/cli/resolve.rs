@@ -31,6 +31,7 @@ pub(super) fn options(plan: &PlanArgs, flags: &IstioctlFlags) -> Result<Options,
             Failure::message(Exit::Data, format!("--revision: {error}"))
         })?,
         namespace: flags.last("istioNamespace").map(str::to_owned),
+        supersedes: None,
     })
 }
 

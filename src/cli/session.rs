@@ -23,8 +23,8 @@ impl Rules {
         let matrix = matrix(args.matrix.as_deref())?;
         report.data = matrix
             .data_dates()
-            .into_iter()
-            .map(|(name, date)| DataFile { name, date: date.to_string() })
+            .iter()
+            .map(|data| DataFile { name: data.file.clone(), date: data.date.to_string() })
             .collect();
         let policy = Policy::parse(&args.severity, &args.skip, args.strict)
             .map_err(|error| Failure::new(Exit::Usage, &error))?;
@@ -67,8 +67,7 @@ pub(crate) fn target(flags: &IstioctlFlags) -> KubeTarget {
 pub(crate) fn istioctl(run: &RunArgs) -> Result<Istioctl, Failure> {
     let path = super::find_istioctl(run.istioctl.as_deref())?;
     facts::istioctl(&path).map_err(|error| {
-        Failure::new(Exit::Unavailable, &error)
-            .hint(format!("try `{} version --remote=false`, or name another by --istioctl PATH", path.display()))
+        Failure::new(Exit::Unavailable, &error).hint("name another by --istioctl PATH")
     })
 }
 

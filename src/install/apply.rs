@@ -26,14 +26,19 @@ pub fn apply(
         let done = match action {
             _ if signal::interrupted() => Err(Failure::message(Exit::Interrupted, "interrupted")),
             Action::Istioctl { invocation, .. } => run(session, invocation),
-            Action::Wait { namespace, revision } => {
+            // What is not ready in time is found by the checks, with its causes.
+            Action::Rollout { deployments } => {
+                session.ui.event(&Event::Working("Waiting for rollouts".to_owned()));
+                facts::rolled_out(cluster, deployments, session.timeout).map(drop).map_err(Failure::from)
+            }
+            Action::Webhooks { revision } => {
                 session.ui.event(&Event::Working(format!("Waiting for the webhooks of revision {revision}")));
-                facts::rolled_out(cluster, namespace, revision, session.timeout).map_err(Failure::from)
+                facts::webhooks_filled(cluster, revision, session.timeout).map(drop).map_err(Failure::from)
             }
             Action::Record { .. } => record(session, cluster, prepared, install),
         };
         match (done, action) {
-            (Ok(()), Action::Istioctl { document, .. }) => in_place.push(document),
+            (Ok(()), Action::Istioctl { document, .. }) => in_place.push(document.as_str()),
             (Ok(()), _) => {}
             (Err(failure), action) => return Err(explained(session, cluster, prepared, failure, (&in_place, action))),
         }

@@ -37,34 +37,31 @@ fn files(options: &Options) -> Result<Vec<UserDocument>, Failure> {
 }
 
 impl Prepared {
-    /// `namespace/name` of the gateways that the documents install.
-    pub fn gateways(&self) -> BTreeSet<String> {
+    /// Namespace and name of the gateways that the documents install.
+    pub fn gateways(&self) -> BTreeSet<(String, String)> {
         self.manifest.documents.iter().flat_map(|document| gateways(&document.value, &self.plan.namespace)).collect()
     }
 
     /// Namespaces that the documents put something into.
     pub fn namespaces(&self) -> BTreeSet<String> {
-        let gateways = self.gateways();
-        let of_gateways = gateways.iter().filter_map(|gateway| gateway.split_once('/'));
         let own = std::iter::once(self.plan.namespace.clone());
-        own.chain(of_gateways.map(|(namespace, _)| namespace.to_owned())).collect()
+        own.chain(self.gateways().into_iter().map(|(namespace, _)| namespace)).collect()
     }
 }
 
-fn gateways(document: &Value, namespace: &str) -> Vec<String> {
+fn gateways(document: &Value, namespace: &str) -> Vec<(String, String)> {
     let lists = ["ingressGateways", "egressGateways"];
     let components = document.pointer("/spec/components");
     let listed = lists.iter().filter_map(|list| components?.get(list)?.as_array()).flatten();
     let on = |gateway: &&Value| gateway.get("enabled").and_then(Value::as_bool).unwrap_or(true);
-    let named: Vec<String> = listed
+    let named = listed
         .filter(on)
         .filter_map(|gateway| {
             let own = gateway.get("namespace").and_then(Value::as_str).unwrap_or(namespace);
-            Some(format!("{own}/{}", gateway.get("name")?.as_str()?))
-        })
-        .collect();
+            Some((own.to_owned(), gateway.get("name")?.as_str()?.to_owned()))
+        });
     // The profiles with a gateway of their own all call it so.
     let profile = document.pointer("/spec/profile").and_then(Value::as_str).unwrap_or("default");
     let own = matches!(profile, "default" | "demo" | "openshift" | "preview") && components.is_none_or(|all| all.get("ingressGateways").is_none());
-    named.into_iter().chain(own.then(|| format!("{namespace}/istio-ingressgateway"))).collect()
+    named.chain(own.then(|| (namespace.to_owned(), "istio-ingressgateway".to_owned()))).collect()
 }

@@ -6,7 +6,8 @@ use super::Session;
 use super::prepare::Prepared;
 use crate::check::{self, Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
-use crate::facts;
+use crate::facts::{self, Census, Class, Role};
+use crate::report::Counts;
 use crate::sys::cluster::Cluster;
 use crate::ui::Event;
 
@@ -21,7 +22,7 @@ pub fn installed(session: &mut Session<'_>, cluster: &Cluster, prepared: &Prepar
     };
     let expected = Expectation {
         revisions: BTreeMap::from([(plan.revision_label().to_owned(), wanted)]),
-        gateways: prepared.gateways(),
+        gateways: prepared.gateways().into_iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect(),
     };
     let exit = running(session, cluster, &expected, Scope::Changed, &plan.namespace)?;
     session.report.next.extend(next(prepared));
@@ -37,8 +38,11 @@ pub fn running(
     namespace: &str,
 ) -> Result<Exit, Failure> {
     session.ui.event(&Event::Stage("Looking at what runs".to_owned()));
-    let fips: BTreeMap<&str, bool> =
-        expected.revisions.iter().map(|(revision, wanted)| (revision.as_str(), wanted.fips)).collect();
+    let fips: BTreeMap<&str, bool> = expected
+        .revisions
+        .iter()
+        .map(|(revision, wanted)| (revision.as_str(), wanted.fips))
+        .collect();
     let facts = facts::after(cluster, &fips, namespace)?;
     if let (Some(cluster), Some(seen)) = (&mut session.report.cluster, facts.cluster.known()) {
         cluster.kubernetes = Some(seen.version.to_string());
@@ -50,11 +54,27 @@ pub fn running(
     session.report.pending = check::pending(&subject);
     if let Some(census) = facts.census.known() {
         session.report.evidence = check::evidence(census, expected);
-        session.report.counts = check::counts(census, expected);
+        session.report.counts = counts(census, expected);
         session.report.pods.clone_from(&census.rows);
     }
     session.ui.clear();
     Ok(if session.report.failed() { Exit::Findings } else { Exit::Ok })
+}
+
+/// How much was seen, and how much of it was not judged.
+fn counts(census: &Census, expected: &Expectation) -> Counts {
+    let ours = |class: &Class| expected.revisions.contains_key(&class.revision);
+    let pods = |wanted: &dyn Fn(&Class) -> bool| -> u64 {
+        census.classes.iter().filter(|(class, _)| wanted(class)).map(|(_, members)| members.pods).sum()
+    };
+    let proxy = |class: &Class| matches!(class.role, Role::Sidecar | Role::Gateway | Role::Ztunnel);
+    Counts::from([
+        ("pods", census.seen),
+        ("proxies", pods(&|class| ours(class) && proxy(class))),
+        ("of other meshes", pods(&|class| !ours(class))),
+        ("not applicable", census.not_applicable.values().sum()),
+        ("gone while being read", census.gone),
+    ])
 }
 
 /// What a person does after an install.

@@ -8,8 +8,10 @@ mod claim;
 mod complete;
 mod features;
 mod gloo_mesh;
+mod hub_choice;
 mod hubs;
 mod issues;
+mod known;
 mod kubernetes;
 mod openshift;
 mod releases;
@@ -20,15 +22,17 @@ use std::sync::LazyLock;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-pub use builds::{Build, DefaultBuild, Known, MissingBuild, Variety, VarietyRow};
+pub use builds::{Build, DefaultBuild, MissingBuild, Variety, VarietyRow};
 pub use capabilities::CapabilityRow;
 pub use cells::{Bound, CellError, Minors, Span, Spans, When};
 pub use claim::{Era, Evidence, Judgement, Level, Page, Quote, Row, Source};
 pub use complete::{Completed, CompletionError, Wanted};
 pub use features::{Feature, FeatureFinding, UnknownFeature};
 pub use gloo_mesh::{GlooMesh, Runs};
-pub use hubs::{HubChoice, HubJudgement, HubKind, HubOption, HubPattern, HubRow, KeyShape, NoHub};
+pub use hub_choice::{HubChoice, HubJudgement, HubOption, NoHub};
+pub use hubs::{HubKind, HubPattern, HubRow, KeyShape};
 pub use issues::{Concern, Issue, IssueFinding, Setting};
+pub use known::Known;
 pub use kubernetes::{GatewayApi, KubernetesRange};
 pub use openshift::OpenShift;
 pub use releases::{Release, SupportWindow};
@@ -36,20 +40,9 @@ pub use show::{Part, Table, UnknownPart};
 
 use claim::{claims, doubled, replace};
 
-/// The data that is part of the program, by file name.
-const BUILTIN: &[(&str, &str)] = &[
-    ("builds.yaml", include_str!("data/builds.yaml")),
-    ("hubs.yaml", include_str!("data/hubs.yaml")),
-    ("gloo-mesh.yaml", include_str!("data/gloo-mesh.yaml")),
-    (
-        "istio-kubernetes.yaml",
-        include_str!("data/istio-kubernetes.yaml"),
-    ),
-    ("openshift.yaml", include_str!("data/openshift.yaml")),
-    ("features.yaml", include_str!("data/features.yaml")),
-    ("known-issues.yaml", include_str!("data/known-issues.yaml")),
-    ("capabilities.yaml", include_str!("data/capabilities.yaml")),
-];
+/// The data that is part of the program, `[[file name, file], …]` as `build.rs` wrote it: the same
+/// files in JSON, because reading YAML would take longer than all the rest of `render`.
+const BUILTIN: &str = include_str!(concat!(env!("OUT_DIR"), "/data.json"));
 
 /// Why a matrix file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -144,14 +137,14 @@ sections! {
 }
 
 static BUILTIN_MATRIX: LazyLock<Matrix> = LazyLock::new(|| {
+    #[expect(
+        clippy::expect_used,
+        reason = "embedded data; a test reads every file of it"
+    )]
+    let files: Vec<(String, File)> = serde_json::from_str(BUILTIN).expect("valid embedded data");
     let mut matrix = Matrix::default();
-    for (name, text) in BUILTIN {
-        #[expect(
-            clippy::expect_used,
-            reason = "embedded data; a test parses every file of it"
-        )]
-        let file = parse(name, text).expect("embedded data is valid");
-        matrix.date(name, file.date, true);
+    for (name, file) in files {
+        matrix.date(&name, file.date, true);
         matrix.extend(file);
     }
     matrix
@@ -163,10 +156,10 @@ impl Matrix {
         &BUILTIN_MATRIX
     }
 
-    /// This matrix with the claims of a user's file in place of those with the same keys.
+    /// The built-in data with the claims of a user's file in place of those with the same keys.
     ///
     /// `name` is what errors and reports call the file; its form is that of the built-in files.
-    pub fn with_file(&self, name: &str, text: &str) -> Result<Self, MatrixError> {
+    pub fn with_file(name: &str, text: &str) -> Result<Self, MatrixError> {
         let file = parse(name, text)?;
         if let Some((section, key, page)) = file.doubled() {
             return Err(MatrixError::Doubled {
@@ -176,7 +169,7 @@ impl Matrix {
                 page,
             });
         }
-        let mut matrix = self.clone();
+        let mut matrix = Self::builtin().clone();
         matrix.date(name, file.date, false);
         matrix.replace(file);
         Ok(matrix)
@@ -228,20 +221,45 @@ fn plain(error: &serde_yaml::Error) -> String {
 mod tests {
     use super::*;
 
+    /// The files themselves, so that an error in one has its line.
+    const FILES: &[(&str, &str)] = &[
+        ("builds.yaml", include_str!("data/builds.yaml")),
+        ("capabilities.yaml", include_str!("data/capabilities.yaml")),
+        ("features.yaml", include_str!("data/features.yaml")),
+        ("gloo-mesh.yaml", include_str!("data/gloo-mesh.yaml")),
+        ("hubs.yaml", include_str!("data/hubs.yaml")),
+        (
+            "istio-kubernetes.yaml",
+            include_str!("data/istio-kubernetes.yaml"),
+        ),
+        ("known-issues.yaml", include_str!("data/known-issues.yaml")),
+        ("openshift.yaml", include_str!("data/openshift.yaml")),
+    ];
+
     #[test]
-    fn every_builtin_file_parses_and_names_nothing_twice() {
-        for (name, text) in BUILTIN {
-            let file = parse(name, text).unwrap();
+    fn every_builtin_file_is_read_and_names_nothing_twice() {
+        let mut matrix = Matrix::default();
+        for (name, text) in FILES {
+            let file = parse(name, text).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(file.doubled(), None, "{name}");
+            matrix.date(name, file.date, true);
+            matrix.extend(file);
         }
-        assert_eq!(Matrix::builtin().data_dates().len(), BUILTIN.len());
+        for part in Part::ALL {
+            assert_eq!(
+                matrix.table(*part),
+                Matrix::builtin().table(*part),
+                "{}",
+                part.name()
+            );
+        }
+        assert_eq!(matrix.data_dates(), Matrix::builtin().data_dates());
     }
 
     #[test]
     fn a_bad_value_names_file_line_and_column() {
         let text = "date: 2026-01-01\nbuilds:\n  - source: mine\n    evidence: docs\n    page: {era: now}\n    order: 1\n    rows:\n      - {tag: 1.31.0-fips-solo}\n";
-        let error = Matrix::builtin()
-            .with_file("mine.yaml", text)
+        let error = Matrix::with_file("mine.yaml", text)
             .unwrap_err()
             .to_string();
         assert!(error.starts_with("mine.yaml:8:15: "), "{error}");
@@ -268,8 +286,7 @@ mod tests {
             ),
         ];
         for (text, hint) in table {
-            let error = Matrix::builtin()
-                .with_file("mine.yaml", text)
+            let error = Matrix::with_file("mine.yaml", text)
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(hint), "{text}: {error}");
@@ -279,7 +296,7 @@ mod tests {
     #[test]
     fn a_users_file_replaces_by_key_and_is_named() {
         let text = "date: 2027-01-01\nopenshift:\n  - source: mine\n    evidence: docs\n    page: {era: now}\n    order: 1\n    rows:\n      - {openshift: 4.8, kubernetes: 1.99}\n";
-        let matrix = Matrix::builtin().with_file("mine.yaml", text).unwrap();
+        let matrix = Matrix::with_file("mine.yaml", text).unwrap();
         let minor = |text: &str| text.parse().unwrap();
         assert_eq!(matrix.openshift(minor("4.8")).unwrap().0, minor("1.99"));
         assert_eq!(matrix.openshift(minor("4.9")).unwrap().0, minor("1.22"));
@@ -291,8 +308,7 @@ mod tests {
     #[test]
     fn a_key_named_twice_on_one_page_is_refused() {
         let text = "date: 2027-01-01\nopenshift:\n  - source: mine\n    evidence: docs\n    page: {era: now}\n    order: 1\n    rows:\n      - {openshift: 4.8, kubernetes: 1.21}\n      - {openshift: 4.8, kubernetes: 1.22}\n";
-        let error = Matrix::builtin()
-            .with_file("mine.yaml", text)
+        let error = Matrix::with_file("mine.yaml", text)
             .unwrap_err()
             .to_string();
         assert!(error.contains("openshift names `4.8` twice"), "{error}");

@@ -81,6 +81,10 @@ impl Apply<'_> {
     }
 
     fn map<'v>(&self, target: &'v mut Value) -> Result<&'v mut Map<String, Value>, OverlayError> {
+        if fields::is_entry(&self.path) {
+            let next = "write a dot that belongs to a key as \\.";
+            return Err(self.refuse(format!("{} is text", self.path), next));
+        }
         if target.is_null() {
             *target = Value::Object(Map::new());
         }

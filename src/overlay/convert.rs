@@ -138,7 +138,8 @@ impl<'a> Converter<'a> {
             return Ok(text.clone());
         }
         let key = match scalar::resolve(text) {
-            Ok(Value::String(key)) => return Ok(key),
+            // `[2001:db8::]` is text to some readers and a map to others.
+            Ok(Value::String(key)) if !key.ends_with(':') => return Ok(key),
             Ok(Value::Bool(value)) => value.to_string(),
             Ok(Value::Number(value)) if !value.is_f64() => value.to_string(),
             _ => {

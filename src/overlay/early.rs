@@ -1,6 +1,6 @@
 //! What the user's own input says of hub, tag, revision, profile and namespace.
 
-use super::places::{HUB, NAMESPACE, PROFILE, REVISION, TAG, at, said};
+use super::precedence::{HUB, NAMESPACE, PROFILE, REVISION, TAG, at, said};
 use super::set::Assignment;
 use super::{Origin, UserDocument};
 

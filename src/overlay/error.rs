@@ -1,6 +1,7 @@
 use thiserror::Error;
 
 use super::Position;
+use crate::exit::{Exit, Failure};
 
 /// Why user input cannot become a document. Every message ends with what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -40,6 +41,12 @@ pub enum OverlayError {
         problem: String,
         next: String,
     },
+}
+
+impl From<OverlayError> for Failure {
+    fn from(error: OverlayError) -> Failure {
+        Failure::new(Exit::Data, &error)
+    }
 }
 
 impl OverlayError {

@@ -48,6 +48,9 @@ const TEXT_VALUES: &[&str] = &[
     "global.multiCluster.clusterName",
     "global.proxy.image",
     "global.proxy_init.image",
+    "cni.repair.hub",
+    "cni.repair.tag",
+    "cni.repair.image",
     "*.hub",
     "*.tag",
     "*.image",
@@ -84,6 +87,22 @@ pub(super) fn is_text(path: &Path) -> bool {
     TEXT.iter().any(|pattern| path.matches(pattern))
         || under(path, VALUES, TEXT_VALUES)
         || under(path, MESH, TEXT_MESH)
+}
+
+/// Whether `path` is an annotation, label or variable: their keys often have dots.
+pub(super) fn is_entry(path: &Path) -> bool {
+    const HOLDERS: [&str; 8] = [
+        "annotations",
+        "env",
+        "label",
+        "labels",
+        "nodeSelector",
+        "podAnnotations",
+        "proxyMetadata",
+        "serviceAnnotations",
+    ];
+    let words = path.words();
+    matches!(words.as_slice(), [.., holder, _] if HOLDERS.contains(holder)) && is_text(path)
 }
 
 /// Whether the place of the value at `path` is kept.

@@ -1,9 +1,10 @@
 //! YAML into nodes that still know how they were written; growth by aliases and depth are bounded.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::{OverlayError, Position};
 
@@ -32,26 +33,71 @@ pub(super) enum Data {
 
 /// The documents of a stream.
 pub(super) fn parse(source: &str, text: &str) -> Result<Vec<Rc<Node>>, OverlayError> {
+    /// Each one costs another reading.
+    const MAX_OUTDENTED: usize = 50;
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..MAX_OUTDENTED {
+        match attempt(source, &text) {
+            Err(Failure::Outdented(line)) => text = indented(&text, line).into(),
+            Err(Failure::Other(error)) => return Err(error),
+            Ok(roots) => return Ok(roots),
+        }
+    }
+    let start = Position {
+        source: source.into(),
+        line: 1,
+        column: 1,
+    };
+    let problem = format!("more than {MAX_OUTDENTED} brackets are closed left of their value");
+    Err(OverlayError::file(
+        start,
+        problem,
+        "indent the closing brackets",
+    ))
+}
+
+enum Failure {
+    /// A flow collection is closed no deeper than its key stands. YAML forbids it, the reader behind
+    /// istioctl does not, and many files have it.
+    Outdented(usize),
+    Other(OverlayError),
+}
+
+fn attempt(source: &str, text: &str) -> Result<Vec<Rc<Node>>, Failure> {
+    let unfinished = (!text.ends_with(['\n', '\r'])).then(|| text.chars().count());
     let mut builder = Builder {
         source,
+        unfinished,
         open: Vec::new(),
         anchors: HashMap::new(),
         roots: Vec::new(),
     };
     let mut parser: Parser<'_, StrInput<'_>> = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
-        let (event, span) = event.map_err(|e| unreadable(source, text, &e))?;
-        builder.event(event, span.start)?;
+        let (event, span) = event.map_err(|error| unreadable(source, text, &error))?;
+        builder.event(event, span).map_err(Failure::Other)?;
     }
     Ok(builder.roots)
 }
 
-fn unreadable(source: &str, text: &str, error: &ScanError) -> OverlayError {
+fn indented(text: &str, line: usize) -> String {
+    const ENOUGH: &str = "                                                                ";
+    let lines = text.split_inclusive('\n').enumerate();
+    lines
+        .flat_map(|(at, here)| [if at + 1 == line { ENOUGH } else { "" }, here])
+        .collect()
+}
+
+fn unreadable(source: &str, text: &str, error: &ScanError) -> Failure {
     let marker = error.marker();
     let line = text
         .lines()
         .nth(marker.line().saturating_sub(1))
         .unwrap_or_default();
+    let closes = line.trim_start().starts_with([']', '}']);
+    if closes && error.info() == "invalid indentation" {
+        return Failure::Outdented(marker.line());
+    }
     let indent = &line[..line.len() - line.trim_start().len()];
     let next = if indent.contains('\t') {
         "indent with spaces, a tab may not indent"
@@ -59,7 +105,7 @@ fn unreadable(source: &str, text: &str, error: &ScanError) -> OverlayError {
         "correct the YAML here"
     };
     let problem = format!("not YAML: {}", error.info());
-    OverlayError::file(position(source, *marker), problem, next)
+    Failure::Other(OverlayError::file(position(source, *marker), problem, next))
 }
 
 fn position(source: &str, marker: Marker) -> Position {
@@ -72,6 +118,8 @@ fn position(source: &str, marker: Marker) -> Position {
 
 struct Builder<'a> {
     source: &'a str,
+    /// How long the text is, when its last line has no end.
+    unfinished: Option<usize>,
     open: Vec<Open>,
     anchors: HashMap<usize, Rc<Node>>,
     roots: Vec<Rc<Node>>,
@@ -85,17 +133,23 @@ struct Open {
 }
 
 impl Builder<'_> {
-    fn event(&mut self, event: Event<'_>, at: Marker) -> Result<(), OverlayError> {
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), OverlayError> {
+        let at = span.start;
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                let mut text = text.into_owned();
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                if block
+                    && self
+                        .unfinished
+                        .is_some_and(|length| span.end.index() >= length)
+                {
+                    // No line break was written, so none is a part of the value.
+                    text.truncate(text.trim_end_matches('\n').len());
+                }
                 let plain = style == ScalarStyle::Plain;
                 let tag = self.tag(tag.as_deref(), at)?;
-                let data = Data::Scalar {
-                    text: text.into_owned(),
-                    plain,
-                    tag,
-                };
-                self.close(at, anchor, data)
+                self.close(at, anchor, Data::Scalar { text, plain, tag })
             }
             Event::SequenceStart(anchor, tag) => self.start(at, anchor, tag.as_deref(), false),
             Event::MappingStart(anchor, tag) => self.start(at, anchor, tag.as_deref(), true),
@@ -263,14 +317,46 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for level in 1..9 {
             let inner = vec![format!("*a{}", level - 1); 10].join(", ");
-            bomb.push_str(&format!("a{level}: &a{level} [{inner}]\n"));
+            bomb = format!("{bomb}a{level}: &a{level} [{inner}]\n");
         }
         assert!(refusal(&bomb).contains("use fewer aliases"));
         assert!(refusal(&"[".repeat(MAX_DEPTH + 1)).contains("nested deeper"));
         let mut chain = String::from("a0: &a0 [x]\n");
         for level in 1..=MAX_DEPTH {
-            chain.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+            chain = format!("{chain}a{level}: &a{level} [*a{}]\n", level - 1);
         }
         assert!(refusal(&chain).contains("nested deeper"));
+    }
+
+    #[test]
+    fn brackets_may_close_where_their_key_stands() {
+        let text = "a:\n  b: [\n    1, {\n    c: 2\n  }\n  ]\n  d: {\n  }\ne: '\n  ]'\n";
+        assert_eq!(parse("f", text).unwrap().len(), 1);
+        let many = "a:\n  b: [\n  ]\n".replace('a', "k");
+        let many: String = (0..60)
+            .map(|at| many.replace('k', &format!("k{at}")))
+            .collect();
+        assert!(refusal(&many).ends_with("indent the closing brackets"));
+    }
+
+    #[test]
+    fn a_block_at_the_end_has_the_line_break_that_was_written() {
+        for (text, want) in [
+            ("a: |\n  b\n", "b\n"),
+            ("a: |\n  b", "b"),
+            ("a: >\n  b\n  c", "b c"),
+            ("a: |-\n  b", "b"),
+            ("a: |\n  b\nc: d", "b\n"),
+            ("a: |\n  b\r\n", "b\n"),
+        ] {
+            let roots = parse("f", text).unwrap();
+            let Data::Map(pairs) = &roots[0].data else {
+                panic!("{text}")
+            };
+            let Data::Scalar { text: found, .. } = &pairs[0].1.data else {
+                panic!("{text}")
+            };
+            assert_eq!(found, want, "{text:?}");
+        }
     }
 }

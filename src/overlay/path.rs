@@ -56,10 +56,15 @@ impl Path {
     }
 }
 
-/// See [`Path::matches`].
+/// See [`Path::matches`]. The end is looked at first: it rules out most patterns at once.
 pub(super) fn fits(steps: &[Step], pattern: &str) -> bool {
+    let end = match steps.last() {
+        Some(Step::Key(key)) => pattern.ends_with('*') || pattern.ends_with(key.as_str()),
+        Some(Step::Item { .. }) => pattern.ends_with("[]"),
+        None => pattern.is_empty(),
+    };
     let mut words = pattern.split('.').filter(|word| !word.is_empty());
-    steps.iter().all(|step| match (step, words.next()) {
+    end && steps.iter().all(|step| match (step, words.next()) {
         (Step::Key(key), Some(word)) => word == "*" || word == key,
         (Step::Item { .. }, Some(word)) => word == "[]",
         (_, None) => false,

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::path::Path;
-use super::{Document, Engine, Origin, Rules};
+use super::precedence::{HUB, NAMESPACE, PROFILE, REVISION, TAG, VARIANT, at, beaten, said};
+use super::{Document, Origin, Rules};
 
 /// What a place decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,33 +43,6 @@ pub struct Effective {
     pub places: Vec<Place>,
 }
 
-/// Strongest first, in both engines; unvalidated values are merged over everything at the end.
-pub(super) const HUB: &[&str] = &[
-    "spec.unvalidatedValues.global.hub",
-    "spec.values.global.hub",
-    "spec.hub",
-];
-pub(super) const TAG: &[&str] = &[
-    "spec.unvalidatedValues.global.tag",
-    "spec.values.global.tag",
-    "spec.tag",
-];
-const VARIANT: &[&str] = &[
-    "spec.unvalidatedValues.global.variant",
-    "spec.values.global.variant",
-];
-pub(super) const REVISION: &[&str] = &[
-    "spec.unvalidatedValues.revision",
-    "spec.values.revision",
-    "spec.revision",
-];
-pub(super) const NAMESPACE: &[&str] = &[
-    "spec.unvalidatedValues.global.istioNamespace",
-    "spec.values.global.istioNamespace",
-    "metadata.namespace",
-];
-pub(super) const PROFILE: &[&str] = &["spec.profile"];
-
 /// What `document` asks for, and every place that has a say in its images.
 pub fn effective(rules: Rules, document: &Document) -> Effective {
     let first = |paths: &[&str]| {
@@ -95,20 +69,6 @@ pub fn effective(rules: Rules, document: &Document) -> Effective {
     }
 }
 
-pub(super) fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
-    path.split('.')
-        .try_fold(value, |value, key| value.get(key))
-        .filter(|value| !value.is_null())
-}
-
-pub(super) fn said(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
-        _ => None,
-    }
-}
-
 const PLACES: &[(&str, Decides)] = &[
     ("spec.hub", Decides::Hub),
     ("spec.tag", Decides::Tag),
@@ -131,6 +91,9 @@ const VALUES: &[(&str, Decides)] = &[
     ("global.proxy.image", Decides::Image),
     ("global.proxy.variant", Decides::Variant),
     ("global.proxy_init.image", Decides::Image),
+    ("cni.repair.hub", Decides::Hub),
+    ("cni.repair.tag", Decides::Tag),
+    ("cni.repair.image", Decides::Image),
     ("gateways.*.hub", Decides::Hub),
     ("gateways.*.tag", Decides::Tag),
     ("gateways.*.image", Decides::Image),
@@ -176,7 +139,7 @@ impl Walk<'_> {
     fn field(&mut self, key: &str, value: &Value) {
         let Some(text) = said(value) else { return };
         if let Some(decides) = decided_by(&self.path, key) {
-            let ignored = self.ignored();
+            let ignored = beaten(self.rules, &self.document.value, &self.path);
             self.add(text, decides, ignored);
         }
     }
@@ -217,47 +180,6 @@ impl Walk<'_> {
             self.add(image, Decides::Image, None);
         }
         self.path.pop();
-    }
-
-    fn ignored(&self) -> Option<&'static str> {
-        let set = |path: String| at(&self.document.value, &path).is_some();
-        match self.path.words().as_slice() {
-            ["spec", key @ ("hub" | "tag")]
-                if set(format!("spec.values.global.{key}"))
-                    || set(format!("spec.unvalidatedValues.global.{key}")) =>
-            {
-                Some("values.global wins over it")
-            }
-            ["spec", "components", _, "[]", "hub"] => Some("istioctl does not use a gateway's hub"),
-            ["spec", "components", _, "[]", "tag"] if !self.rules.gateway_tag => {
-                Some("this istioctl does not use a gateway's tag")
-            }
-            ["spec", "components", name, key @ ("hub" | "tag")]
-                if self.rules.engine == Engine::Strategic
-                    && set(format!("spec.values.{name}.{key}")) =>
-            {
-                Some("the same field below values wins over it")
-            }
-            [
-                "spec",
-                "values" | "unvalidatedValues",
-                name,
-                key @ ("hub" | "tag"),
-            ] if self.rules.engine == Engine::Map
-                && set(format!("spec.components.{name}.{key}")) =>
-            {
-                Some("the same field of the component wins over it")
-            }
-            ["spec", "values", .., "variant"] if !self.rules.variant => {
-                Some("this Istio has no variants")
-            }
-            ["spec", "values", rest @ ..]
-                if set(format!("spec.unvalidatedValues.{}", rest.join("."))) =>
-            {
-                Some("unvalidatedValues wins over it")
-            }
-            _ => None,
-        }
     }
 }
 
@@ -320,7 +242,7 @@ impl Document {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Assignment, Base, merge, read};
+    use super::super::{Assignment, Base, Engine, merge, read};
     use super::*;
 
     const MAP: Rules = Rules {
@@ -387,9 +309,7 @@ mod tests {
         );
     }
 
-    #[test]
-    fn every_place_of_an_image_is_found() {
-        let spec = r#"spec:
+    const IMAGES: &str = r#"spec:
   meshConfig: {defaultConfig: {image: {imageType: debug}}}
   components:
     pilot:
@@ -406,14 +326,17 @@ mod tests {
     - {name: ig, hub: gh, tag: gt}
   values:
     pilot: {hub: ph, tag: pt, image: pi, variant: pv}
-    cni: {image: ci}
+    cni: {image: ci, repair: {tag: rt}}
     global: {proxy: {image: px}, proxy_init: {image: pn}}
     gateways: {istio-ingressgateway: {tag: vt}}
   unvalidatedValues:
     ztunnel: {tag: zt}
     pilot: {image: up}"#;
+
+    #[test]
+    fn every_place_of_an_image_is_found() {
         let places = |rules| {
-            listed(&of(rules, spec, &[]))
+            listed(&of(rules, IMAGES, &[]))
                 .into_iter()
                 .map(|line| line.split_once(": ").unwrap().1.to_owned())
                 .collect::<Vec<_>>()
@@ -434,6 +357,7 @@ mod tests {
             "spec.values.pilot.image=\"pi\" (unvalidatedValues wins over it)".into(),
             "spec.values.pilot.variant=\"pv\"".into(),
             "spec.values.cni.image=\"ci\"".into(),
+                "spec.values.cni.repair.tag=\"rt\"".into(),
             "spec.values.global.proxy.image=\"px\"".into(),
             "spec.values.global.proxy_init.image=\"pn\"".into(),
             "spec.values.gateways.istio-ingressgateway.tag=\"vt\"".into(),

@@ -319,7 +319,7 @@ mod tests {
                 .to_string()
                 .starts_with("f:4:18: true stands twice in one map")
         );
-        for key in ["1.5", "~", "[a]", "{a: b}"] {
+        for key in ["1.5", "~", "[a]", "{a: b}", "fd00::"] {
             assert!(
                 read(
                     "f",

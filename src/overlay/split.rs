@@ -198,71 +198,74 @@ mod tests {
             .collect()
     }
 
+    /// As a file, as a `--set`, where it is found then, and in whose document.
+    const PARTS: &[[&str; 4]] = &[
+        ["spec: {hub: h}", "hub=h", "/spec/hub", "ige"],
+        ["spec: {tag: t}", "tag=t", "/spec/tag", "ige"],
+        ["spec: {revision: r}", "revision=r", "/spec/revision", "ige"],
+        [
+            "spec: {values: {global: {a: b}}}",
+            "values.global.a=b",
+            "/spec/values/global/a",
+            "ige",
+        ],
+        [
+            "spec: {unvalidatedValues: {global: {a: b}}}",
+            "unvalidatedValues.global.a=b",
+            "/spec/unvalidatedValues/global/a",
+            "ige",
+        ],
+        [
+            "spec: {values: {pilot: {a: b}}}",
+            "values.pilot.a=b",
+            "/spec/values/pilot/a",
+            "i",
+        ],
+        [
+            "spec: {meshConfig: {a: b}}",
+            "meshConfig.a=b",
+            "/spec/meshConfig/a",
+            "i",
+        ],
+        [
+            "spec: {components: {cni: {enabled: true}}}",
+            "components.cni.enabled=true",
+            "/spec/components/cni",
+            "i",
+        ],
+        [
+            "spec: {values: {gateways: {istio-ingressgateway: {a: b}}}}",
+            "values.gateways.istio-ingressgateway.a=b",
+            "/spec/values/gateways/istio-ingressgateway/a",
+            "ge",
+        ],
+        [
+            "spec: {values: {gateways: {istio-egressgateway: {a: b}}}}",
+            "values.gateways.istio-egressgateway.a=b",
+            "/spec/values/gateways/istio-egressgateway/a",
+            "i",
+        ],
+        [
+            "spec: {components: {ingressGateways: [{name: istio-eastwestgateway, tag: t}]}}",
+            "components.ingressGateways.[name:istio-eastwestgateway].tag=t",
+            "/spec/components/ingressGateways/0/tag",
+            "e",
+        ],
+        [
+            "spec: {components: {egressGateways: [{name: new, tag: t}]}}",
+            "components.egressGateways[0].name=new",
+            "/spec/components/egressGateways/0/name",
+            "i",
+        ],
+    ];
+
     #[test]
     fn each_part_of_an_overlay_goes_to_its_document() {
-        for (file, set, pointer, want) in [
-            ("spec: {hub: h}", "hub=h", "/spec/hub", "ige"),
-            ("spec: {tag: t}", "tag=t", "/spec/tag", "ige"),
-            ("spec: {revision: r}", "revision=r", "/spec/revision", "ige"),
-            (
-                "spec: {values: {global: {a: b}}}",
-                "values.global.a=b",
-                "/spec/values/global/a",
-                "ige",
-            ),
-            (
-                "spec: {unvalidatedValues: {global: {a: b}}}",
-                "unvalidatedValues.global.a=b",
-                "/spec/unvalidatedValues/global/a",
-                "ige",
-            ),
-            (
-                "spec: {values: {pilot: {a: b}}}",
-                "values.pilot.a=b",
-                "/spec/values/pilot/a",
-                "i",
-            ),
-            (
-                "spec: {meshConfig: {a: b}}",
-                "meshConfig.a=b",
-                "/spec/meshConfig/a",
-                "i",
-            ),
-            (
-                "spec: {components: {cni: {enabled: true}}}",
-                "components.cni.enabled=true",
-                "/spec/components/cni",
-                "i",
-            ),
-            (
-                "spec: {values: {gateways: {istio-ingressgateway: {a: b}}}}",
-                "values.gateways.istio-ingressgateway.a=b",
-                "/spec/values/gateways/istio-ingressgateway/a",
-                "ge",
-            ),
-            (
-                "spec: {values: {gateways: {istio-egressgateway: {a: b}}}}",
-                "values.gateways.istio-egressgateway.a=b",
-                "/spec/values/gateways/istio-egressgateway/a",
-                "i",
-            ),
-            (
-                "spec: {components: {ingressGateways: [{name: istio-eastwestgateway, tag: t}]}}",
-                "components.ingressGateways.[name:istio-eastwestgateway].tag=t",
-                "/spec/components/ingressGateways/0/tag",
-                "e",
-            ),
-            (
-                "spec: {components: {egressGateways: [{name: new, tag: t}]}}",
-                "components.egressGateways[0].name=new",
-                "/spec/components/egressGateways/0/name",
-                "i",
-            ),
-        ] {
+        for [file, set, pointer, want] in PARTS {
             let by_file = merged(&production(), &[file], &[]).unwrap();
-            assert_eq!(holders(&by_file, pointer), want, "{file}");
+            assert_eq!(holders(&by_file, pointer), *want, "{file}");
             let by_set = merged(&production(), &[], &[set]).unwrap();
-            assert_eq!(holders(&by_set, pointer), want, "{set}");
+            assert_eq!(holders(&by_set, pointer), *want, "{set}");
         }
         let metadata = merged(&production(), &["metadata: {namespace: n1}"], &[]).unwrap();
         assert_eq!(holders(&metadata, "/metadata/namespace"), "ige");

@@ -101,6 +101,7 @@ fn param(declared: &str, about: String) -> Param {
 /// The text of a template, and what messages call it.
 pub fn text(template: &Template) -> Result<(String, &str), TemplateError> {
     match template {
+        Template::None => Ok(("no template".to_owned(), "")),
         Template::File { name, text } => Ok((format!("template {name}"), text)),
         Template::Preset(name) => {
             let found = PRESETS.iter().find(|(preset, _)| preset == name);

@@ -32,9 +32,10 @@ mod tests {
     fn every_field_of_the_contract_is_there_even_when_nothing_was_found() {
         let json: serde_json::Value =
             serde_json::from_str(&written(write, &Report::new("check"))).unwrap();
-        for field in
-            ["schema", "tool", "data", "cluster", "expected", "checks", "evidence", "counts", "skipped"]
-        {
+        for field in [
+            "schema", "tool", "data", "cluster", "expected", "checks", "evidence", "counts",
+            "skipped",
+        ] {
             assert!(json.get(field).is_some(), "{field} is missing");
         }
         assert_eq!(json["schema"], 1);
@@ -44,8 +45,7 @@ mod tests {
     fn yaml_holds_the_same_document_as_json() {
         let report = samples::full();
         let json: serde_json::Value = serde_json::from_str(&written(write, &report)).unwrap();
-        let yaml: serde_json::Value =
-            serde_yaml::from_str(&written(write_yaml, &report)).unwrap();
+        let yaml: serde_json::Value = serde_yaml::from_str(&written(write_yaml, &report)).unwrap();
         assert_eq!(json, yaml);
     }
 

@@ -1,6 +1,11 @@
 use super::*;
 
-fn result(id: &'static str, title: &'static str, category: &'static str, status: Status) -> CheckResult {
+fn result(
+    id: &'static str,
+    title: &'static str,
+    category: &'static str,
+    status: Status,
+) -> CheckResult {
     let severity = match status {
         Status::Failed | Status::Unknown => Some(Severity::Error),
         Status::Warned => Some(Severity::Warning),
@@ -26,24 +31,45 @@ fn before() -> Vec<CheckResult> {
         .why("Istio's table of supported releases gives this range, and a Gloo Mesh page that allows 1.22 does not widen it")
         .fix("take Istio 1.10 or later")
         .command("glooistio install --istio 1.11.8 --distribution solo --fips --distroless --hub gcr.io/istio-enterprise");
-    let mirror = Finding::info("registry.corp:5000/istio is no hub of Solo or Istio: taken as a mirror");
+    let mirror =
+        Finding::info("registry.corp:5000/istio is no hub of Solo or Istio: taken as a mirror");
     let end = Finding::warning("Istio 1.9 has had no fixes from the community since 2021-10-08");
     vec![
         CheckResult {
             detail: "1.31.0 at /usr/bin/istioctl".into(),
-            ..result("istioctl-version", "istioctl is of the planned minor", "istioctl", Status::Passed)
+            ..result(
+                "istioctl-version",
+                "istioctl is of the planned minor",
+                "istioctl",
+                Status::Passed,
+            )
         },
         CheckResult {
             findings: vec![range],
-            ..result("kubernetes-range", "this Kubernetes is one that this Istio supports", "kubernetes", Status::Failed)
+            ..result(
+                "kubernetes-range",
+                "this Kubernetes is one that this Istio supports",
+                "kubernetes",
+                Status::Failed,
+            )
         },
         CheckResult {
             detail: "not an OpenShift".into(),
-            ..result("openshift-range", "the OpenShift fits", "kubernetes", Status::NotApplicable)
+            ..result(
+                "openshift-range",
+                "the OpenShift fits",
+                "kubernetes",
+                Status::NotApplicable,
+            )
         },
         CheckResult {
             detail: "nodes is forbidden: User \"jo\" cannot list resource \"nodes\"".into(),
-            ..result("nodes", "some node takes pods", "kubernetes", Status::Unknown)
+            ..result(
+                "nodes",
+                "some node takes pods",
+                "kubernetes",
+                Status::Unknown,
+            )
         },
         CheckResult {
             findings: vec![mirror],
@@ -52,11 +78,21 @@ fn before() -> Vec<CheckResult> {
         },
         CheckResult {
             findings: vec![end],
-            ..result("end-of-life", "this Istio is still maintained", "images", Status::Warned)
+            ..result(
+                "end-of-life",
+                "this Istio is still maintained",
+                "images",
+                Status::Warned,
+            )
         },
         CheckResult {
             detail: "left out: agreed with Jo".into(),
-            ..result("permissions", "everything that install creates may be created", "permissions", Status::Skipped)
+            ..result(
+                "permissions",
+                "everything that install creates may be created",
+                "permissions",
+                Status::Skipped,
+            )
         },
     ]
 }
@@ -64,7 +100,12 @@ fn before() -> Vec<CheckResult> {
 fn after() -> CheckResult {
     CheckResult {
         phase: Phase::After,
-        ..result("control-plane", "the control plane is ready", "control plane", Status::Passed)
+        ..result(
+            "control-plane",
+            "the control plane is ready",
+            "control plane",
+            Status::Passed,
+        )
     }
 }
 
@@ -113,8 +154,14 @@ pub(super) fn full() -> Report {
         evidence("pilot-discovery", Module::Contradicted, "amd64", 1),
     ];
     report.counts = Counts::from([("proxies", 12), ("pods of other meshes", 3)]);
-    report.skipped = vec![Skipped { check: "permissions".into(), reason: "agreed with Jo".into() }];
-    report.pods = vec![pod("istiod-7d4b9c", "Running", 0), pod("istio-ingressgateway-0", "ImagePullBackOff", 12)];
+    report.skipped = vec![Skipped {
+        check: "permissions".into(),
+        reason: "agreed with Jo".into(),
+    }];
+    report.pods = vec![
+        pod("istiod-7d4b9c", "Running", 0),
+        pod("istio-ingressgateway-0", "ImagePullBackOff", 12),
+    ];
     report.pending = vec![PendingRestart {
         namespace: "bookinfo".into(),
         workload: "deployment/reviews-v1".into(),

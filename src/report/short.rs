@@ -7,7 +7,11 @@ use super::{CheckResult, Report, Severity, Status};
 
 /// Writes one line.
 pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let verdict = if report.error.is_some() || report.failed() { "failed" } else { "ok" };
+    let verdict = if report.error.is_some() || report.failed() {
+        "failed"
+    } else {
+        "ok"
+    };
     write!(out, "{} {verdict}: {}", report.command, counts(report))?;
     if let Some(worst) = worst(report) {
         write!(out, "; {}", printable(&worst))?;
@@ -40,16 +44,26 @@ fn worst(report: &Report) -> Option<String> {
     if let Some(error) = &report.error {
         return Some(error.message.clone());
     }
-    let weight = report.checks.iter().filter_map(|check| check.severity).max()?;
+    let weight = report
+        .checks
+        .iter()
+        .filter_map(|check| check.severity)
+        .max()?;
     if weight == Severity::Info {
         return None;
     }
-    let check = report.checks.iter().find(|check| check.severity == Some(weight))?;
+    let check = report
+        .checks
+        .iter()
+        .find(|check| check.severity == Some(weight))?;
     Some(format!("{}: {}", check.id, headline(check, weight)))
 }
 
 fn headline(check: &CheckResult, weight: Severity) -> &str {
-    let finding = check.findings.iter().find(|finding| finding.severity == weight);
+    let finding = check
+        .findings
+        .iter()
+        .find(|finding| finding.severity == weight);
     finding.map_or(check.detail.as_str(), |finding| finding.message.as_str())
 }
 
@@ -77,8 +91,15 @@ mod tests {
     #[test]
     fn the_error_that_stopped_the_run_outweighs_every_finding() {
         let mut report = samples::full();
-        report.error =
-            Some(ErrorReport { exit: 69, message: "no istioctl\nfound".into(), hints: vec![] });
-        assert!(line(&report).ends_with("; no istioctl found\n"), "{}", line(&report));
+        report.error = Some(ErrorReport {
+            exit: 69,
+            message: "no istioctl\nfound".into(),
+            hints: vec![],
+        });
+        assert!(
+            line(&report).ends_with("; no istioctl found\n"),
+            "{}",
+            line(&report)
+        );
     }
 }

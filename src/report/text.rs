@@ -88,7 +88,9 @@ fn next(page: &mut Page<'_>, steps: &[String]) -> io::Result<()> {
 }
 
 fn error(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
-    let Some(error) = &report.error else { return Ok(()) };
+    let Some(error) = &report.error else {
+        return Ok(());
+    };
     page.marked(Tone::Bad, &format!("error: {}", error.message))?;
     for hint in &error.hints {
         page.paragraph(4, Tone::Plain, hint)?;
@@ -116,12 +118,19 @@ fn ending(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     if !parts.is_empty() {
         page.paragraph(0, Tone::Dim, &format!("checks: {}", parts.join(", ")))?;
     }
-    let seen: Vec<String> =
-        report.counts.iter().map(|(what, number)| format!("{number} {what}")).collect();
+    let seen: Vec<String> = report
+        .counts
+        .iter()
+        .map(|(what, number)| format!("{number} {what}"))
+        .collect();
     if !seen.is_empty() {
         page.paragraph(0, Tone::Dim, &format!("seen: {}", seen.join(", ")))?;
     }
-    let tone = if report.failed() || report.error.is_some() { Tone::Bad } else { Tone::Good };
+    let tone = if report.failed() || report.error.is_some() {
+        Tone::Bad
+    } else {
+        Tone::Good
+    };
     page.verdict("Status check results are", tone)
 }
 
@@ -130,7 +139,12 @@ mod tests {
     use super::*;
     use crate::report::samples;
 
-    const PLAIN: Style = Style { color: false, width: 80, ascii: false, verbose: false };
+    const PLAIN: Style = Style {
+        color: false,
+        width: 80,
+        ascii: false,
+        verbose: false,
+    };
 
     fn text(style: &Style) -> String {
         let mut bytes = Vec::new();
@@ -140,184 +154,33 @@ mod tests {
 
     #[test]
     fn eighty_columns() {
-        insta::assert_snapshot!(text(&PLAIN), @r#"
-        plan
-        ----
-        hub       registry.corp:5000/istio
-        tag       1.9.9-fips-distroless
-        revision  default
-        namespace istio-system
-          tag: newest rebuild seen of istioctl's own 1.9.9
-
-        istioctl
-        --------
-        √ istioctl is of the planned minor
-
-        kubernetes
-        ----------
-        × this Kubernetes is one that this Istio supports
-            context prod: Kubernetes 1.22 is newer than Istio 1.9 supports
-            found     1.22.3
-            wanted    1.17 to 1.20
-            why       Istio's table of supported releases gives this range, and a Gloo
-                      Mesh page that allows 1.22 does not widen it
-            fix       take Istio 1.10 or later
-            run       glooistio install --istio 1.11.8 --distribution solo --fips --distroless --hub gcr.io/istio-enterprise
-            see       glooistio explain kubernetes-range
-        ? some node takes pods
-            nodes is forbidden: User "jo" cannot list resource "nodes"
-            see       glooistio explain nodes
-
-        images
-        ------
-        √ the hub has this build
-            note: registry.corp:5000/istio is no hub of Solo or Istio: taken as a mirror
-        ‼ this Istio is still maintained
-            Istio 1.9 has had no fixes from the community since 2021-10-08
-            see       glooistio explain end-of-life
-
-        control plane
-        -------------
-        √ the control plane is ready
-
-        pods
-        ----
-        NAMESPACE     NAME                    READY  STATUS            RESTARTS
-        istio-system  istiod-7d4b9c           1/1    Running           0
-        istio-system  istio-ingressgateway-0  1/1    ImagePullBackOff  12
-
-        what was proved, and how
-        ------------------------
-        √ envoy: declared by what envoy says of itself, for 12 processes on amd64,
-          arm64, 1 image
-            settings  not looked at
-        × pilot-discovery: contradicted by what pilot-discovery says of itself, for 1
-          process on amd64, 1 image
-            settings  not looked at
-        contradicted: a label says FIPS, and the program itself says that it is not
-        declared: labels, build information or metrics say that it has a FIPS module;
-        the bytes of the program were not read
-
-        pending restarts
-        ----------------
-        ‼ bookinfo/deployment/reviews-v1: 3 pods: runs 1.9.2, wanted
-          1.9.9-fips-distroless
-            kubectl rollout restart deployment/reviews-v1 -n bookinfo
-
-        next
-        ----
-        glooistio verify
-
-        checks: 3 passed, 1 with warnings, 1 failed, 1 unknown, 1 not applicable, 1
-        skipped
-        seen: 3 pods of other meshes, 12 proxies
-        Status check results are ×
-        "#);
+        insta::assert_snapshot!(text(&PLAIN));
     }
 
     #[test]
     fn forty_columns() {
-        insta::assert_snapshot!(text(&Style { width: 40, ..PLAIN }), @r#"
-        plan
-        ----
-        hub       registry.corp:5000/istio
-        tag       1.9.9-fips-distroless
-        revision  default
-        namespace istio-system
-          tag: newest rebuild seen of istioctl's
-          own 1.9.9
-
-        istioctl
-        --------
-        √ istioctl is of the planned minor
-
-        kubernetes
-        ----------
-        × this Kubernetes is one that this Istio
-          supports
-            context prod: Kubernetes 1.22 is
-            newer than Istio 1.9 supports
-            found     1.22.3
-            wanted    1.17 to 1.20
-            why       Istio's table of supported
-                      releases gives this range,
-                      and a Gloo Mesh page that
-                      allows 1.22 does not widen
-                      it
-            fix       take Istio 1.10 or later
-            run       glooistio install --istio 1.11.8 --distribution solo --fips --distroless --hub gcr.io/istio-enterprise
-            see       glooistio explain kubernetes-range
-        ? some node takes pods
-            nodes is forbidden: User "jo" cannot
-            list resource "nodes"
-            see       glooistio explain nodes
-
-        images
-        ------
-        √ the hub has this build
-            note: registry.corp:5000/istio is no
-            hub of Solo or Istio: taken as a
-            mirror
-        ‼ this Istio is still maintained
-            Istio 1.9 has had no fixes from the
-            community since 2021-10-08
-            see       glooistio explain end-of-life
-
-        control plane
-        -------------
-        √ the control plane is ready
-
-        pods
-        ----
-        NAMESPACE     NAME                    READY  STATUS            RESTARTS
-        istio-system  istiod-7d4b9c           1/1    Running           0
-        istio-system  istio-ingressgateway-0  1/1    ImagePullBackOff  12
-
-        what was proved, and how
-        ------------------------
-        √ envoy: declared by what envoy says of
-          itself, for 12 processes on amd64,
-          arm64, 1 image
-            settings  not looked at
-        × pilot-discovery: contradicted by what
-          pilot-discovery says of itself, for 1
-          process on amd64, 1 image
-            settings  not looked at
-        contradicted: a label says FIPS, and the
-        program itself says that it is not
-        declared: labels, build information or
-        metrics say that it has a FIPS module;
-        the bytes of the program were not read
-
-        pending restarts
-        ----------------
-        ‼ bookinfo/deployment/reviews-v1: 3
-          pods: runs 1.9.2, wanted
-          1.9.9-fips-distroless
-            kubectl rollout restart deployment/reviews-v1 -n bookinfo
-
-        next
-        ----
-        glooistio verify
-
-        checks: 3 passed, 1 with warnings, 1
-        failed, 1 unknown, 1 not applicable, 1
-        skipped
-        seen: 3 pods of other meshes, 12 proxies
-        Status check results are ×
-        "#);
+        insta::assert_snapshot!(text(&Style { width: 40, ..PLAIN }));
     }
 
     #[test]
     fn colours_are_the_only_difference_that_colour_makes() {
-        let colored = text(&Style { color: true, ..PLAIN });
+        let colored = text(&Style {
+            color: true,
+            ..PLAIN
+        });
         assert!(colored.contains("\u{1b}[1m\u{1b}[31m×"), "{colored:?}");
-        assert_eq!(anstream::adapter::strip_str(&colored).to_string(), text(&PLAIN));
+        assert_eq!(
+            anstream::adapter::strip_str(&colored).to_string(),
+            text(&PLAIN)
+        );
     }
 
     #[test]
     fn a_dumb_terminal_gets_ascii_only() {
-        let dumb = text(&Style { ascii: true, ..PLAIN });
+        let dumb = text(&Style {
+            ascii: true,
+            ..PLAIN
+        });
         assert!(dumb.is_ascii(), "{dumb}");
         assert!(dumb.ends_with("Status check results are x\n"));
     }
@@ -325,9 +188,19 @@ mod tests {
     #[test]
     fn verbose_shows_what_passed_and_what_did_not_apply() {
         let quiet = text(&PLAIN);
-        let loud = text(&Style { verbose: true, ..PLAIN });
-        for only_loud in ["- the OpenShift fits", "not an OpenShift", "left out: agreed with Jo"] {
-            assert!(!quiet.contains(only_loud) && loud.contains(only_loud), "{only_loud}");
+        let loud = text(&Style {
+            verbose: true,
+            ..PLAIN
+        });
+        for only_loud in [
+            "- the OpenShift fits",
+            "not an OpenShift",
+            "left out: agreed with Jo",
+        ] {
+            assert!(
+                !quiet.contains(only_loud) && loud.contains(only_loud),
+                "{only_loud}"
+            );
         }
     }
 

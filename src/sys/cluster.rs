@@ -27,7 +27,7 @@ mod watch;
 mod write;
 
 pub use error::ClusterError;
-pub use pods::{Pages, Pod, PodPages};
+pub use pods::{Condition, Container, ContainerStatus, Pages, Pod, PodPages, Terminated};
 pub use proxy::{PodPort, PodReader};
 pub use target::KubeTarget;
 pub use watch::Watched;

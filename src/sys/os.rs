@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::exit::{Exit, Failure};
+
 /// Bytes that a document, overlay, template or data file may have.
 pub const TEXT_LIMIT: u64 = 8 << 20;
 
@@ -32,13 +34,25 @@ pub enum ReadError {
     Io { name: String, source: io::Error },
 }
 
-/// Something could not be written: the exit code is [`crate::exit::Exit::CannotWrite`].
+/// Something could not be written: the exit code is [`Exit::CannotWrite`].
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     #[error("no space left for `{}`: free some, or choose another directory", .0.display())]
     Full(PathBuf),
     #[error("cannot write `{}`: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Failure {
+        Failure::new(Exit::Data, &error)
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Failure {
+        Failure::new(Exit::CannotWrite, &error)
+    }
 }
 
 /// The bytes of a file of at most `limit` bytes.
@@ -152,6 +166,12 @@ pub fn today() -> Date {
 /// A variable of the environment; an empty one is none.
 pub fn env(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The arguments without the program's name; the first that is not UTF-8 is an error.
+pub fn args() -> Result<Vec<String>, String> {
+    let text = |arg: OsString| arg.into_string().map_err(|arg| arg.to_string_lossy().into_owned());
+    std::env::args_os().skip(1).map(text).collect()
 }
 
 /// The home directory of the user.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
+use crate::exit::{Exit, Failure};
 use crate::sys::process::read::{Happened, Lines, Pipes};
 use crate::sys::signal::HandedDown;
 
@@ -64,6 +65,12 @@ pub enum RunError {
     Hung { command: String, after: Duration },
     #[error("lost `{}` while waiting for it: {source}", program.display())]
     Wait { program: PathBuf, source: io::Error },
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Failure {
+        Failure::new(Exit::Unavailable, &error)
+    }
 }
 
 impl Invocation {

@@ -283,6 +283,9 @@ pub(super) fn judge<R>(claims: &[Claim<'_, R>], opinion: impl Fn(&R) -> Option<L
 mod tests {
     use super::*;
 
+    /// Order, evidence, and what the row says.
+    type Opinion = (u32, Evidence, Option<Level>);
+
     struct Said(Option<Level>);
 
     fn page(order: u32, evidence: Evidence, level: Option<Level>) -> Page<Said> {
@@ -308,7 +311,7 @@ mod tests {
     fn the_highest_order_judges_and_older_pages_soften_an_error() {
         use Evidence::{Bare, Derived, Docs, SecondHand, User, Workshop};
         use Level::{Error, NoData, Pass, Warning};
-        let table: &[(&[(u32, Evidence, Option<Level>)], Level)] = &[
+        let table: &[(&[Opinion], Level)] = &[
             (&[], NoData),
             (&[(1, Docs, None)], NoData),
             (&[(1, Docs, Some(Pass))], Pass),

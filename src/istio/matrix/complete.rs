@@ -1,12 +1,11 @@
 //! From what a person asks for to one tag.
 
-use jiff::civil::Date;
-
 use super::claim::quotes;
 use super::{Matrix, Quote, claims};
 use crate::istio::client::ClientVersion;
 use crate::istio::flavor::{Distribution, Fips, Flavor};
-use crate::istio::tag::{ImageTag, Rebuild, Request};
+use crate::istio::request::Request;
+use crate::istio::tag::{ImageTag, Rebuild};
 use crate::istio::version::{IstioVersion, Minor};
 
 /// What the flags say about the flavour; `None` where they say nothing.
@@ -51,15 +50,15 @@ pub enum CompletionError {
         "the flags ask for {wanted}, the tag `{tag}` is {has}: leave the flags away, or write `{right}`"
     )]
     Disagree {
-        tag: ImageTag,
+        tag: Box<ImageTag>,
         has: Flavor,
         wanted: Flavor,
-        right: ImageTag,
+        right: Box<ImageTag>,
     },
-    #[error("no build of {minor} was seen{data}: name one, X.Y.Z, by --istio{near}")]
+    #[error("no build of {minor} was seen{age}: name one, X.Y.Z, by --istio{near}")]
     NoBuild {
         minor: Minor,
-        data: String,
+        age: String,
         near: String,
     },
     #[error("the data has no default version: name one, X.Y.Z, by --istio")]
@@ -109,17 +108,19 @@ impl Matrix {
                     .is_empty()
         };
         let Some(newest) = builds.iter().rev().find(usable) else {
-            let date = self
-                .date_of_data()
-                .map(|date: Date| format!(" (data of {date})"));
-            let asked = IstioVersion::release(minor, 0);
-            let near = self.nearest(&Rebuild::from(asked).tag(wanted.over(Flavor::default())));
-            let near = near.map(|tag| format!("; the nearest build seen is {tag}"));
-            let (data, near) = (date.unwrap_or_default(), near.unwrap_or_default());
-            return Err(CompletionError::NoBuild { minor, data, near });
+            return Err(self.no_build(minor, wanted));
         };
         let why = format!("the newest version of {minor} with a build seen");
         Ok(self.of_version(&newest.version, wanted, &why))
+    }
+
+    fn no_build(&self, minor: Minor, wanted: Wanted) -> CompletionError {
+        let asked = Rebuild::from(IstioVersion::release(minor, 0));
+        let nearest = self.nearest(&asked.tag(wanted.over(Flavor::default())));
+        let near = nearest.map(|tag| format!("; the nearest build seen is {tag}"));
+        let age = self.date_of_data().map(|date| format!(" (data of {date})"));
+        let (near, age) = (near.unwrap_or_default(), age.unwrap_or_default());
+        CompletionError::NoBuild { minor, age, near }
     }
 
     fn unasked(
@@ -256,10 +257,10 @@ fn literal(tag: &ImageTag, wanted: Wanted) -> Result<Completed, CompletionError>
     }
     let right = tag.rebuild().tag(asked);
     Err(CompletionError::Disagree {
-        tag: tag.clone(),
+        tag: Box::new(tag.clone()),
         has: tag.flavor,
         wanted: asked,
-        right,
+        right: Box::new(right),
     })
 }
 

@@ -43,15 +43,26 @@ fn check(page: &mut Page<'_>, check: &CheckResult) -> io::Result<()> {
     if !check.detail.is_empty() && (page.verbose() || check.status == Status::Unknown) {
         page.paragraph(INDENT, Tone::Dim, &check.detail)?;
     }
-    let shown = if page.verbose() { check.findings.len() } else { SHOWN };
+    let shown = if page.verbose() {
+        check.findings.len()
+    } else {
+        SHOWN
+    };
     for finding in check.findings.iter().take(shown) {
         write_finding(page, check.status, finding)?;
     }
     if check.findings.len() > shown {
         let more = check.findings.len() - shown;
-        page.paragraph(INDENT, Tone::Dim, &format!("and {more} more: --verbose shows them"))?;
+        page.paragraph(
+            INDENT,
+            Tone::Dim,
+            &format!("and {more} more: --verbose shows them"),
+        )?;
     }
-    if matches!(check.status, Status::Failed | Status::Warned | Status::Unknown) {
+    if matches!(
+        check.status,
+        Status::Failed | Status::Warned | Status::Unknown
+    ) {
         page.command(INDENT, "see", &format!("glooistio explain {}", check.id))?;
     }
     Ok(())
@@ -63,10 +74,22 @@ fn write_finding(page: &mut Page<'_>, status: Status, finding: &Finding) -> io::
         (Severity::Warning, Status::Failed) => "warning: ",
         _ => "",
     };
-    let subject = finding.subject.as_ref().map(|subject| format!("{subject}: ")).unwrap_or_default();
-    page.paragraph(INDENT, Tone::Plain, &format!("{rank}{subject}{}", finding.message))?;
-    let lines =
-        [("found", &finding.found), ("wanted", &finding.wanted), ("why", &finding.why), ("fix", &finding.fix)];
+    let subject = finding
+        .subject
+        .as_ref()
+        .map(|subject| format!("{subject}: "))
+        .unwrap_or_default();
+    page.paragraph(
+        INDENT,
+        Tone::Plain,
+        &format!("{rank}{subject}{}", finding.message),
+    )?;
+    let lines = [
+        ("found", &finding.found),
+        ("wanted", &finding.wanted),
+        ("why", &finding.why),
+        ("fix", &finding.fix),
+    ];
     for (label, text) in lines {
         if let Some(text) = text {
             page.labelled(INDENT, label, text)?;

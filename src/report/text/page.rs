@@ -160,7 +160,10 @@ impl<'a> Page<'a> {
     }
 
     fn wrap(&self, indent: usize, text: &str) -> Vec<String> {
-        wrap(&self.shown(text), self.style.width.saturating_sub(indent).max(LEAST_ROOM))
+        wrap(
+            &self.shown(text),
+            self.style.width.saturating_sub(indent).max(LEAST_ROOM),
+        )
     }
 
     fn shown(&self, text: &str) -> String {
@@ -171,7 +174,15 @@ impl<'a> Page<'a> {
 
 /// One line without control characters: what a cluster says must not drive the terminal.
 pub fn printable(text: &str) -> String {
-    let visible = |c: char| if c.is_whitespace() { ' ' } else if hidden(c) { '\u{fffd}' } else { c };
+    let visible = |c: char| {
+        if c.is_whitespace() {
+            ' '
+        } else if hidden(c) {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
     text.trim().chars().map(visible).collect()
 }
 
@@ -228,16 +239,18 @@ mod tests {
 
     #[test]
     fn escape_sequences_and_hidden_characters_are_disarmed() {
-        assert_eq!(printable("a\u{1b}[31mb\nc\u{202e}d"), "a\u{fffd}[31mb c\u{fffd}d");
+        assert_eq!(
+            printable("a\u{1b}[31mb\nc\u{202e}d"),
+            "a\u{fffd}[31mb c\u{fffd}d"
+        );
     }
 
     #[test]
     fn a_long_word_is_never_cut() {
-        assert_eq!(wrap("see https://docs.solo.io/istio now", 8), [
-            "see",
-            "https://docs.solo.io/istio",
-            "now"
-        ]);
+        assert_eq!(
+            wrap("see https://docs.solo.io/istio now", 8),
+            ["see", "https://docs.solo.io/istio", "now"]
+        );
     }
 
     proptest! {

@@ -36,7 +36,12 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
 fn fold(evidence: &[Evidence]) -> BTreeMap<Statement<'_>, Sum<'_>> {
     let mut sums: BTreeMap<Statement<'_>, Sum<'_>> = BTreeMap::new();
     for one in evidence {
-        let key = (one.binary.as_str(), one.module, one.source.as_str(), one.configuration.as_str());
+        let key = (
+            one.binary.as_str(),
+            one.module,
+            one.source.as_str(),
+            one.configuration.as_str(),
+        );
         let sum = sums.entry(key).or_default();
         sum.processes += one.count;
         sum.architectures.extend(one.arch.as_deref());
@@ -52,18 +57,22 @@ fn sentence(binary: &str, module: Module, source: &str, sum: &Sum<'_>) -> String
         Module::Contradicted => "contradicted",
         Module::Unknown => "unknown",
     };
-    let processes = if sum.processes == 1 { "process" } else { "processes" };
-    let mut text = format!("{binary}: {word} by {source}, for {} {processes}", sum.processes);
-    if !sum.architectures.is_empty() {
-        let names: Vec<&str> = sum.architectures.iter().copied().collect();
-        text.push_str(&format!(" on {}", names.join(", ")));
-    }
-    match sum.digests.len() {
-        0 => {}
-        1 => text.push_str(", 1 image"),
-        images => text.push_str(&format!(", {images} images")),
-    }
-    text
+    let processes = counted(sum.processes, "process", "processes");
+    let names: Vec<&str> = sum.architectures.iter().copied().collect();
+    let on = if names.is_empty() {
+        String::new()
+    } else {
+        format!(" on {}", names.join(", "))
+    };
+    let images = match sum.digests.len() {
+        0 => String::new(),
+        images => format!(", {}", counted(images as u64, "image", "images")),
+    };
+    format!("{binary}: {word} by {source}, for {processes}{on}{images}")
+}
+
+fn counted(number: u64, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
 }
 
 fn tone(module: Module) -> Tone {

@@ -44,7 +44,11 @@ pub(super) fn pending(page: &mut Page<'_>, pending: &[PendingRestart]) -> io::Re
     }
     if pending.len() > shown {
         let more = pending.len() - shown;
-        page.paragraph(0, Tone::Dim, &format!("and {more} more: --verbose shows them"))?;
+        page.paragraph(
+            0,
+            Tone::Dim,
+            &format!("and {more} more: --verbose shows them"),
+        )?;
     }
     page.blank()
 }

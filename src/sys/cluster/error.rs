@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use kube::client::AuthError;
 use kube::config::KubeconfigError;
 
+use crate::exit::{Exit, Failure};
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClusterError {
     #[error("no kubeconfig: looked for {}; name one by --kubeconfig or KUBECONFIG", listed(.0))]
@@ -53,6 +55,16 @@ pub enum ClusterError {
     Garbled { what: String, reason: String },
     #[error("interrupted")]
     Interrupted,
+}
+
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Failure {
+        let exit = match error {
+            ClusterError::Interrupted => Exit::Interrupted,
+            _ => Exit::Unavailable,
+        };
+        Failure::new(exit, &error)
+    }
 }
 
 fn listed(paths: &[PathBuf]) -> String {

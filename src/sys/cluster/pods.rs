@@ -113,6 +113,8 @@ pub struct PodSpec {
     pub containers: Vec<Container>,
     #[prost(string, tag = "10")]
     pub node_name: String,
+    #[prost(bool, tag = "11")]
+    pub host_network: bool,
     #[prost(message, repeated, tag = "20")]
     pub init_containers: Vec<Container>,
 }

@@ -31,20 +31,17 @@ pub struct PodReader<'a> {
     session: &'a Session,
     /// Longest wait for one answer on one way.
     limit: Duration,
-    /// Bytes that an answer may have.
-    size: usize,
     opened: Cell<bool>,
     closed: Cell<u32>,
 }
 
 impl Session {
-    /// Reads text from pods: at most `size` bytes, each way within `limit`.
-    pub fn pod_reader(&self, limit: Duration, size: usize) -> PodReader<'_> {
+    /// Reads text from pods, each way within `limit`.
+    pub fn pod_reader(&self, limit: Duration) -> PodReader<'_> {
         let limit = limit.min(self.timeout);
         PodReader {
             session: self,
             limit,
-            size,
             opened: Cell::new(false),
             closed: Cell::new(0),
         }
@@ -52,11 +49,11 @@ impl Session {
 }
 
 impl PodReader<'_> {
-    /// The text at `path`. [`ClusterError::NotFound`]: there is no such pod any more.
-    pub async fn get(&self, at: PodPort<'_>, path: &str) -> Result<String> {
+    /// The text at `path`, at most `size` bytes. [`ClusterError::NotFound`]: there is no such pod any more.
+    pub async fn get(&self, at: PodPort<'_>, path: &str, size: usize) -> Result<String> {
         let mut proxy = None;
         if self.opened.get() || self.closed.get() < CLOSED_AFTER {
-            match self.by_proxy(at, path).await {
+            match self.by_proxy(at, path, size).await {
                 Ok(text) => {
                     self.opened.set(true);
                     return Ok(text);
@@ -70,7 +67,7 @@ impl PodReader<'_> {
                 }
             }
         }
-        let forwarded = tokio::time::timeout(self.limit, self.by_forward(at, path)).await;
+        let forwarded = tokio::time::timeout(self.limit, self.by_forward(at, path, size)).await;
         match (forwarded, proxy) {
             (Ok(Err(error)), None) => Err(error),
             (Ok(Err(ClusterError::NotFound(gone))), Some(_)) => Err(ClusterError::NotFound(gone)),
@@ -85,7 +82,7 @@ impl PodReader<'_> {
         }
     }
 
-    async fn by_proxy(&self, at: PodPort<'_>, path: &str) -> Result<String> {
+    async fn by_proxy(&self, at: PodPort<'_>, path: &str, size: usize) -> Result<String> {
         let PodPort {
             namespace,
             pod,
@@ -97,14 +94,11 @@ impl PodReader<'_> {
             .header(ACCEPT, "text/plain")
             .body(Body::empty());
         let what = named(at);
-        let answer = self
-            .session
-            .send(&what, request, self.limit, self.size)
-            .await?;
+        let answer = self.session.send(&what, request, self.limit, size).await?;
         Ok(String::from_utf8_lossy(&answer.success(&what)?).into_owned())
     }
 
-    async fn by_forward(&self, at: PodPort<'_>, path: &str) -> Result<String> {
+    async fn by_forward(&self, at: PodPort<'_>, path: &str, size: usize) -> Result<String> {
         let pods: Api<Pod> = Api::namespaced(self.session.client.clone(), at.namespace);
         let opened = pods.portforward(at.pod, &[at.port]).await;
         let mut forwarder =
@@ -114,7 +108,7 @@ impl PodReader<'_> {
             .ok_or_else(|| lost(at, "no stream"))?;
         let refused = forwarder.take_error(at.port);
         let text = tokio::select! {
-            text = plain_get(stream, path, self.size) => text.map_err(|reason| lost(at, &reason)),
+            text = plain_get(stream, path, size) => text.map_err(|reason| lost(at, &reason)),
             Some(reason) = async { refused?.await } => Err(lost(at, reason.trim())),
         };
         forwarder.abort();

@@ -1,0 +1,82 @@
+//! Answers of the matrix as findings: the level gives the severity, the pages give the reason.
+
+use super::Outcome;
+use crate::istio::{Judgement, Level, Quote};
+use crate::report::{Finding, Severity};
+
+/// Pages that a reason quotes at most; `glooistio matrix` shows all.
+const QUOTED: usize = 3;
+
+/// The outcome of a check that asks one thing; `more` adds what only the check knows.
+pub(super) fn answer(judgement: Judgement, more: impl FnOnce(Finding) -> Finding) -> Outcome {
+    let seen = format!("{}; wanted: {}", judgement.found, judgement.wanted);
+    match judged(judgement, more) {
+        Some(finding) => Outcome::Found(vec![finding]),
+        None => Outcome::Passed(seen),
+    }
+}
+
+/// The finding of one answer, where it is not fine, in the answer's own words.
+pub(super) fn judged(
+    judgement: Judgement,
+    more: impl FnOnce(Finding) -> Finding,
+) -> Option<Finding> {
+    let message = match judgement.level {
+        Level::NoData => format!("no data: {}", judgement.found),
+        _ => judgement.found.clone(),
+    };
+    finding(message, judgement).map(more)
+}
+
+/// The finding of one answer, where it is not fine, in the check's words.
+pub(super) fn finding(message: impl Into<String>, judgement: Judgement) -> Option<Finding> {
+    let severity = match judgement.level {
+        Level::Pass => return None,
+        Level::Info => Severity::Info,
+        Level::NoData | Level::Warning => Severity::Warning,
+        Level::Error => Severity::Error,
+    };
+    let finding = Finding::new(severity, message)
+        .found(judgement.found)
+        .wanted(judgement.wanted);
+    Some(match judgement.quotes.as_slice() {
+        [] => finding,
+        quotes => finding.why(pages(quotes)),
+    })
+}
+
+/// The first pages, as they say it.
+pub(super) fn pages(quotes: &[Quote]) -> String {
+    let mut texts: Vec<String> = quotes.iter().take(QUOTED).map(Quote::to_string).collect();
+    if quotes.len() > QUOTED {
+        texts.push(format!("and {} more", quotes.len() - QUOTED));
+    }
+    texts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_gives_the_severity() {
+        for (level, severity) in [
+            (Level::Pass, None),
+            (Level::Info, Some(Severity::Info)),
+            (Level::NoData, Some(Severity::Warning)),
+            (Level::Warning, Some(Severity::Warning)),
+            (Level::Error, Some(Severity::Error)),
+        ] {
+            let judgement = Judgement {
+                level,
+                found: "1.22".into(),
+                wanted: "1.20".into(),
+                quotes: Vec::new(),
+            };
+            assert_eq!(
+                judged(judgement, |finding| finding).map(|finding| finding.severity),
+                severity
+            );
+        }
+    }
+}

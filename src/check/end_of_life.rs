@@ -1,0 +1,65 @@
+//! Somebody still fixes the planned line: the community, or Solo for its own builds.
+
+use super::answer::answer;
+use super::{Before, Check, Outcome, Run};
+
+pub(super) const CHECK: Check = Check {
+    id: "end-of-life",
+    title: "this Istio still gets fixes",
+    category: "build",
+    run: Run::Before(run),
+    page: include_str!("end_of_life.md"),
+};
+
+fn run(before: &Before<'_>) -> Outcome {
+    let tag = &before.plan.tag;
+    answer(
+        before
+            .matrix
+            .end_of_life(tag.minor(), before.today, tag.flavor),
+        |finding| finding.found(format!("{tag} on {}", before.today)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{Given, found, passed};
+
+    const DATA: &str = "
+releases:
+  - source: https://example.com/releases
+    evidence: docs
+    page: {era: now}
+    order: 1
+    rows:
+      - {istio: 1.20, released: 2023-11-14, ends: 2024-06-25}
+      - {istio: 1.31, released: 2026-08-31, ends: 2027-02-28}
+support:
+  - source: https://example.com/support
+    evidence: docs
+    page: {era: now}
+    order: 1
+    rows:
+      - {distribution: solo, back: 4, text: n-4}
+";
+
+    #[test]
+    fn the_day_decides() {
+        for (tag, words) in [
+            ("1.31.0-solo", ""),
+            ("1.20.0-solo", "Istio 1.20"),
+            ("1.77.0", "no data"),
+        ] {
+            let outcome = Given::tag(tag).data(DATA).run(run);
+            assert!(
+                if words.is_empty() {
+                    passed(&outcome)
+                } else {
+                    found(&outcome, words)
+                },
+                "{tag}: {outcome:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The definitions of the Gateway API are of a version that the planned Istio understands.
+
+use super::answer::answer;
+use super::{Before, Check, Outcome, Run};
+use crate::istio::{KubeVersion, Level};
+
+pub(super) const CHECK: Check = Check {
+    id: "gateway-api",
+    title: "the Gateway API in the cluster goes with this Istio",
+    category: "kubernetes",
+    run: Run::Before(run),
+    page: include_str!("gateway_api.md"),
+};
+
+fn run(before: &Before<'_>) -> Outcome {
+    before.facts.gateway_api.judge(|version| {
+        let Some(version) = version else {
+            return Outcome::NotApplicable("the Gateway API is not installed".to_owned());
+        };
+        // Its versions have the shape of Kubernetes' own.
+        let Ok(installed) = version.parse::<KubeVersion>() else {
+            return Outcome::Unknown(format!("`{version}` is no version of the Gateway API"));
+        };
+        let judgement = before
+            .matrix
+            .gateway_api(before.plan.tag.minor(), Some(installed.minor()));
+        if judgement.level == Level::NoData {
+            return Outcome::NotApplicable("no page limits it for this Istio".to_owned());
+        }
+        answer(judgement, |finding| {
+            finding
+                .found(version)
+                .fix("install the definitions of a version that fits, before the mesh")
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{Given, found, passed};
+    use crate::facts::Fact;
+
+    const DATA: &str = "
+gateway-api:
+  - source: https://example.com/gateway-api
+    evidence: docs
+    page: {era: now}
+    order: 1
+    rows:
+      - {istio: 1.30.., gateway-api: 1.5.., text: needed}
+";
+
+    #[test]
+    fn only_a_version_that_a_page_excludes_is_found() {
+        for (tag, version, words) in [
+            ("1.30.0", Some("v1.5.1"), Some("")),
+            ("1.30.0", Some("v1.4.0"), Some("Gateway API 1.4")),
+            ("1.20.0", Some("v1.0.0"), None),
+            ("1.30.0", None, None),
+        ] {
+            let mut given = Given::tag(tag).data(DATA);
+            given.facts.gateway_api = Fact::Known(version.map(str::to_owned));
+            let outcome = given.run(run);
+            let right = match words {
+                None => matches!(outcome, Outcome::NotApplicable(_)),
+                Some("") => passed(&outcome),
+                Some(words) => found(&outcome, words),
+            };
+            assert!(right, "{tag} {version:?}: {outcome:?}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The Gloo Mesh beside it allows the planned Istio, and the cluster's Kubernetes.
+
+use super::answer::judged;
+use super::{Before, Check, Outcome, Run};
+use crate::istio::Minor;
+use crate::report::Finding;
+
+pub(super) const CHECK: Check = Check {
+    id: "gloo-mesh-range",
+    title: "Gloo Mesh goes with this Istio and this Kubernetes",
+    category: "build",
+    run: Run::Before(run),
+    page: include_str!("gloo_mesh_range.md"),
+};
+
+fn run(before: &Before<'_>) -> Outcome {
+    let running = before.facts.gloo_mesh.known().copied().flatten();
+    match (before.plan.gloo_mesh, running) {
+        (None, None) => Outcome::NotApplicable("no Gloo Mesh".to_owned()),
+        (Some(planned), Some(running)) if planned != running => {
+            let other =
+                Finding::warning(format!("Gloo Mesh {running} runs, and {planned} was given"))
+                    .fix("give the version that will run beside this Istio");
+            let findings = judge(before, planned);
+            Outcome::Found(std::iter::once(other).chain(findings).collect())
+        }
+        (Some(version), _) | (None, Some(version)) => {
+            Outcome::of(judge(before, version), format!("Gloo Mesh {version}"))
+        }
+    }
+}
+
+fn judge(before: &Before<'_>, version: Minor) -> Vec<Finding> {
+    let by = |finding: Finding| finding.subject(format!("Gloo Mesh {version}"));
+    let istio = judged(
+        before.matrix.gloo_mesh(version, before.plan.tag.minor()),
+        by,
+    );
+    let kube = before.facts.cluster.known().and_then(|cluster| {
+        judged(
+            before
+                .matrix
+                .gloo_mesh_on_kubernetes(version, cluster.version.minor()),
+            by,
+        )
+    });
+    istio.into_iter().chain(kube).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{Given, cluster, found, passed};
+    use crate::facts::Fact;
+
+    const DATA: &str = "
+gloo-mesh:
+  - source: https://example.com/gloo-mesh
+    evidence: docs
+    page: {era: now}
+    order: 1
+    rows:
+      - {product: Gloo Mesh Enterprise, version: 2.0, istio: 1.9 - 1.13, kubernetes: 1.17 - 1.23}
+";
+
+    fn outcome(tag: &str, kube: &str, planned: Option<&str>, running: Option<&str>) -> Outcome {
+        let mut given = Given::tag(tag).data(DATA);
+        let minor = |text: &str| text.parse::<Minor>().unwrap();
+        given.plan.gloo_mesh = planned.map(minor);
+        given.facts.gloo_mesh = Fact::Known(running.map(minor));
+        given.facts.cluster = cluster(kube);
+        given.run(run)
+    }
+
+    #[test]
+    fn istio_and_kubernetes_must_both_be_allowed() {
+        assert!(passed(&outcome(
+            "1.13.5-solo",
+            "v1.22.0",
+            Some("2.0"),
+            None
+        )));
+        assert!(passed(&outcome(
+            "1.13.5-solo",
+            "v1.22.0",
+            None,
+            Some("2.0")
+        )));
+        assert!(found(
+            &outcome("1.14.0-solo", "v1.22.0", Some("2.0"), None),
+            "Istio 1.14"
+        ));
+        assert!(found(
+            &outcome("1.13.5-solo", "v1.24.0", Some("2.0"), None),
+            "Kubernetes 1.24"
+        ));
+        assert!(found(
+            &outcome("1.13.5-solo", "v1.22.0", Some("2.0"), Some("2.1")),
+            "2.1 runs"
+        ));
+        assert!(matches!(
+            outcome("1.13.5", "v1.22.0", None, None),
+            Outcome::NotApplicable(_)
+        ));
+    }
+}

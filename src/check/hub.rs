@@ -1,0 +1,125 @@
+//! The hub is one that can have the planned build.
+
+use super::answer::answer;
+use super::{Before, Check, Outcome, Run};
+use crate::istio::HubKind;
+
+pub(super) const CHECK: Check = Check {
+    id: "hub",
+    title: "the hub has this build",
+    category: "build",
+    run: Run::Before(run),
+    page: include_str!("hub.md"),
+};
+
+fn run(before: &Before<'_>) -> Outcome {
+    let plan = before.plan;
+    let hub = before.matrix.hub_judgement(&plan.hub, &plan.tag);
+    let kind = hub.kind;
+    answer(hub.judgement, |finding| {
+        let finding = match kind {
+            HubKind::Mirror => finding
+                .fix("nothing, if your mirror holds these images: `glooistio images` lists them"),
+            _ if finding.severity == crate::report::Severity::Info => finding,
+            _ => finding.fix(elsewhere(before)),
+        };
+        finding.message(message(kind))
+    })
+}
+
+fn message(kind: HubKind) -> &'static str {
+    match kind {
+        HubKind::Mirror => "no hub of Solo or Istio: taken as a mirror",
+        HubKind::Community => "a hub of the community",
+        HubKind::SoloKeyed | HubKind::SoloKeyless => {
+            "a hub of Solo that this build is not known at"
+        }
+        HubKind::Workshop | HubKind::Preview => "a hub of Solo that is not meant for production",
+    }
+}
+
+/// Where the build is, or where its key comes from.
+fn elsewhere(before: &Before<'_>) -> String {
+    match before
+        .matrix
+        .hub_for(&before.plan.tag, before.plan.key.as_ref())
+    {
+        Ok(choice) => format!("leave --hub away: {}", choice.why),
+        Err(missing) => missing.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{Given, found, passed};
+    use crate::report::Severity;
+
+    const DATA: &str = "
+hubs:
+  - source: https://example.com/hubs
+    evidence: docs
+    page: {era: now}
+    order: 1
+    rows:
+      - {hub: old.example/enterprise, kind: solo-keyless, has: 1.7..1.11, lacks: 1.12..}
+      - {hub: new.example/istio-<key>, kind: solo-keyed, has: 1.12..}
+      - {hub: docker.example/istio, kind: community}
+repo-key:
+  - source: https://example.com/key
+    evidence: docs
+    page: {era: now}
+    order: 1
+    rows:
+      - {length: 12, characters: 0123456789abcdef, from: the support center, note: x}
+";
+
+    fn outcome(hub: &str, tag: &str) -> Outcome {
+        let mut given = Given::tag(tag).data(DATA);
+        given.plan.hub = hub.parse().unwrap();
+        given.run(run)
+    }
+
+    #[test]
+    fn only_a_hub_that_cannot_have_it_is_an_error() {
+        for (hub, tag, severity) in [
+            ("old.example/enterprise", "1.11.4-solo", None),
+            ("new.example/istio-0123456789ab", "1.13.4-solo", None),
+            (
+                "registry.corp:5000/istio",
+                "1.13.4-solo",
+                Some(Severity::Info),
+            ),
+            ("docker.example/istio", "1.13.4", Some(Severity::Info)),
+            ("docker.example/istio", "1.13.4-solo", Some(Severity::Error)),
+            (
+                "old.example/enterprise",
+                "1.13.4-solo",
+                Some(Severity::Error),
+            ),
+        ] {
+            let outcome = outcome(hub, tag);
+            let worst = match &outcome {
+                Outcome::Found(findings) => findings.iter().map(|finding| finding.severity).max(),
+                _ => None,
+            };
+            assert!(
+                worst == severity && (severity.is_some() || passed(&outcome)),
+                "{hub} {tag}: {outcome:?}"
+            );
+        }
+        assert!(found(
+            &outcome("registry.corp:5000/istio", "1.13.4"),
+            "taken as a mirror"
+        ));
+    }
+
+    #[test]
+    fn where_a_key_is_missing_its_source_is_named() {
+        let outcome = outcome("old.example/enterprise", "1.13.4-solo");
+        assert!(
+            matches!(&outcome, Outcome::Found(findings) if findings[0].fix.as_deref().is_some_and(|fix| fix.contains("the support center"))),
+            "{outcome:?}"
+        );
+    }
+}

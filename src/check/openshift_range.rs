@@ -1,0 +1,112 @@
+//! The OpenShift's own Kubernetes is in range, and the plan is made for OpenShift.
+
+use super::answer::judged;
+use super::{Before, Check, Outcome, Run};
+use crate::istio::Minor;
+use crate::options::Template;
+use crate::report::Finding;
+
+pub(super) const CHECK: Check = Check {
+    id: "openshift-range",
+    title: "this OpenShift is one that this Istio supports",
+    category: "kubernetes",
+    run: Run::Before(run),
+    page: include_str!("openshift_range.md"),
+};
+
+const PLATFORM: &str = "openshift";
+
+fn run(before: &Before<'_>) -> Outcome {
+    before.facts.openshift.judge(|openshift| match openshift {
+        None => Outcome::NotApplicable("not an OpenShift".to_owned()),
+        Some(version) => judge(before, *version),
+    })
+}
+
+fn judge(before: &Before<'_>, version: Minor) -> Outcome {
+    let range = match before.matrix.openshift(version) {
+        None => Some(Finding::warning(format!("no data of OpenShift {version}"))),
+        Some((kube, _)) => judged(
+            before
+                .matrix
+                .istio_on_kubernetes(before.plan.tag.minor(), kube),
+            |finding| finding.subject(format!("OpenShift {version}")),
+        ),
+    };
+    let findings = range.into_iter().chain(platform(before)).collect();
+    Outcome::of(findings, format!("OpenShift {version}"))
+}
+
+/// Without the platform, pods get users and host paths that OpenShift refuses.
+fn platform(before: &Before<'_>) -> Option<Finding> {
+    let plan = before.plan;
+    let preset = matches!(&plan.template, Template::Preset(name) if name == PLATFORM);
+    let profile = before.documents.iter().any(|document| {
+        document
+            .effective
+            .profile
+            .as_deref()
+            .is_some_and(|profile| profile.starts_with(PLATFORM))
+    });
+    (!preset && !profile && plan.platform.as_deref() != Some(PLATFORM)).then(|| {
+        Finding::warning("the cluster is an OpenShift, and the plan is not made for one")
+            .found(
+                plan.platform
+                    .clone()
+                    .unwrap_or_else(|| "no platform".to_owned()),
+            )
+            .why("its security constraints refuse the users and host paths of an ordinary install")
+            .fix("give --platform openshift, or --preset openshift")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{Given, found, passed};
+    use crate::facts::Fact;
+
+    const DATA: &str = "
+openshift:
+  - source: https://example.com/openshift
+    evidence: docs
+    page: {era: now}
+    order: 1
+    rows:
+      - {openshift: 4.8, kubernetes: 1.21}
+      - {openshift: 4.9, kubernetes: 1.22}
+kubernetes:
+  - source: https://example.com/supported
+    evidence: docs
+    page: {era: now}
+    order: 1
+    rows:
+      - {istio: 1.10, kubernetes: 1.18 - 1.21}
+";
+
+    fn outcome(version: Option<&str>, platform: Option<&str>) -> Outcome {
+        let mut given = Given::tag("1.10.4").data(DATA);
+        given.facts.openshift = Fact::Known(version.map(|version| version.parse().unwrap()));
+        given.plan.platform = platform.map(str::to_owned);
+        given.run(run)
+    }
+
+    #[test]
+    fn its_kubernetes_decides() {
+        assert!(passed(&outcome(Some("4.8"), Some("openshift"))));
+        assert!(found(
+            &outcome(Some("4.9"), Some("openshift")),
+            "Kubernetes 1.22"
+        ));
+        assert!(found(
+            &outcome(Some("4.99"), Some("openshift")),
+            "no data of OpenShift 4.99"
+        ));
+        assert!(matches!(outcome(None, None), Outcome::NotApplicable(_)));
+    }
+
+    #[test]
+    fn a_plan_that_is_not_for_openshift_warns() {
+        assert!(found(&outcome(Some("4.8"), None), "not made for one"));
+    }
+}

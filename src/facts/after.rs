@@ -1,0 +1,102 @@
+//! Everything that the After checks look at, asked at once.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+
+use super::census::{Grounds, census};
+use super::control_plane::control_planes;
+use super::injected::injected;
+use super::{After, Census, Class, ControlPlane, Fact, Injected, Namespace, Record};
+use super::{platform, record, webhook};
+use crate::sys::cluster::{Cluster, PodPages, Result, Session};
+
+/// Control planes and records.
+pub type Installed = (Vec<ControlPlane>, Vec<std::result::Result<Record, String>>);
+
+/// The control planes in a namespace, or in all, and what was written down of them.
+pub fn installed(cluster: &Cluster, namespace: Option<&str>) -> Result<Installed> {
+    let found = cluster.run(async |session| {
+        futures::join!(
+            control_planes(session, namespace),
+            record::records(session, namespace)
+        )
+    });
+    let (planes, records) = found?;
+    Ok((planes?, records?))
+}
+
+/// Asks a cluster what runs.
+///
+/// For each of the `revisions` a pod is created as a dry run, outside of `namespace`, that of the
+/// control plane; where a revision expects FIPS, its programs are asked what they say of it. What
+/// could not be read is unknown; the only error is an interruption.
+pub fn after(
+    cluster: &Cluster,
+    revisions: &BTreeMap<&str, bool>,
+    namespace: &str,
+) -> Result<After> {
+    cluster.run(async |session| gather(cluster, session, revisions, namespace).await)
+}
+
+async fn gather(
+    cluster: &Cluster,
+    session: &Session,
+    revisions: &BTreeMap<&str, bool>,
+    namespace: &str,
+) -> After {
+    // The list is under way while the rest is asked.
+    let pages = session.pods("");
+    let (version, planes, webhooks, crds, records, places) = futures::join!(
+        platform::cluster_fact(cluster, session),
+        control_planes(session, None),
+        webhook::webhooks(session),
+        platform::crds(session),
+        record::records(session, None),
+        places(session, pages, revisions, namespace),
+    );
+    let (namespaces, census, injected) = places;
+    After {
+        cluster: version,
+        control_planes: planes.into(),
+        webhooks: webhooks.into(),
+        namespaces,
+        crds: crds.into(),
+        census,
+        injected,
+        records: records.into(),
+    }
+}
+
+type Places = (
+    Fact<Vec<Namespace>>,
+    Fact<Census>,
+    BTreeMap<String, Fact<Injected>>,
+);
+
+/// Namespaces, and what runs and would run in them.
+async fn places(
+    session: &Session,
+    pages: PodPages,
+    revisions: &BTreeMap<&str, bool>,
+    namespace: &str,
+) -> Places {
+    let (nodes, namespaces) =
+        futures::join!(platform::nodes(session), platform::namespaces(session));
+    // Without nodes there is no architecture; the census is worth having all the same.
+    let stand = nodes.map(|(_, stand)| stand).unwrap_or_default();
+    let known = namespaces.as_deref().unwrap_or_default();
+    let grounds = Grounds::new(known, stand);
+    let outside: Vec<&Namespace> = known.iter().filter(|it| it.name != namespace).collect();
+    let probing = revisions.keys().map(async |&revision| {
+        (
+            revision.to_owned(),
+            injected(session, revision, &outside).await,
+        )
+    });
+    let asks = |class: &Class| revisions.get(class.revision.as_str()) == Some(&true);
+    let (counted, injected) =
+        futures::join!(census(session, pages, &grounds, &asks), join_all(probing));
+    let injected = injected.into_iter().collect();
+    (namespaces.into(), counted.into(), injected)
+}

@@ -1,0 +1,199 @@
+//! Everything that the Before checks look at, asked at once.
+
+use std::collections::BTreeMap;
+
+use super::census::{Grounds, census};
+use super::control_plane::{control_planes, split};
+use super::{Before, Census, Fact, Istioctl, Role};
+use super::{permission, platform, record, webhook};
+use crate::sys::cluster::{Cluster, PodPages, Session};
+
+impl Before {
+    /// Nothing of the cluster is asked, for this reason.
+    pub fn not_asked(why: &'static str, istioctl: Fact<Istioctl>) -> Before {
+        Before {
+            istioctl,
+            cluster: Fact::NotAsked(why),
+            openshift: Fact::NotAsked(why),
+            nodes: Fact::NotAsked(why),
+            permissions: Fact::NotAsked(why),
+            control_planes: Fact::NotAsked(why),
+            webhooks: Fact::NotAsked(why),
+            namespaces: Fact::NotAsked(why),
+            gateway_api: Fact::NotAsked(why),
+            gloo_mesh: Fact::NotAsked(why),
+            proxies: Fact::NotAsked(why),
+            records: Fact::NotAsked(why),
+        }
+    }
+
+    /// Nothing of the cluster could be asked, for this reason.
+    pub fn unknown(why: &str, istioctl: Fact<Istioctl>) -> Before {
+        Before {
+            istioctl,
+            cluster: Fact::Unknown(why.to_owned()),
+            openshift: Fact::Unknown(why.to_owned()),
+            nodes: Fact::Unknown(why.to_owned()),
+            permissions: Fact::Unknown(why.to_owned()),
+            control_planes: Fact::Unknown(why.to_owned()),
+            webhooks: Fact::Unknown(why.to_owned()),
+            namespaces: Fact::Unknown(why.to_owned()),
+            gateway_api: Fact::Unknown(why.to_owned()),
+            gloo_mesh: Fact::Unknown(why.to_owned()),
+            proxies: Fact::Unknown(why.to_owned()),
+            records: Fact::Unknown(why.to_owned()),
+        }
+    }
+}
+
+/// Asks a cluster; permissions for an install into `namespace`.
+///
+/// What could not be read is unknown, after an interruption everything.
+pub fn before(cluster: &Cluster, istioctl: Fact<Istioctl>, namespace: &str) -> Before {
+    match cluster.run(async |session| gather(cluster, session, namespace).await) {
+        Ok(facts) => Before { istioctl, ..facts },
+        Err(error) => Before::unknown(&error.to_string(), istioctl),
+    }
+}
+
+async fn gather(cluster: &Cluster, session: &Session, namespace: &str) -> Before {
+    // The list is under way while the rest is asked.
+    let pages = session.pods("");
+    let (
+        version,
+        openshift,
+        permissions,
+        planes,
+        webhooks,
+        gateway_api,
+        gloo_mesh,
+        records,
+        proxies,
+    ) = futures::join!(
+        platform::cluster_fact(cluster, session),
+        platform::openshift(session),
+        permission::permissions(session, namespace),
+        control_planes(session, None),
+        webhook::webhooks(session),
+        platform::gateway_api(session),
+        platform::gloo_mesh(session),
+        record::records(session, None),
+        places(session, pages),
+    );
+    let (nodes, namespaces, proxies) = proxies;
+    Before {
+        istioctl: Fact::NotAsked("the caller knows it"),
+        cluster: version,
+        openshift: openshift.into(),
+        nodes,
+        permissions: permissions.into(),
+        control_planes: planes.into(),
+        webhooks: webhooks.into(),
+        namespaces,
+        gateway_api: gateway_api.into(),
+        gloo_mesh: gloo_mesh.into(),
+        proxies,
+        records: records.into(),
+    }
+}
+
+type Places = (
+    Fact<super::Nodes>,
+    Fact<Vec<super::Namespace>>,
+    Fact<BTreeMap<(String, String), u64>>,
+);
+
+/// Nodes and namespaces, and the proxies on and in them.
+async fn places(session: &Session, pages: PodPages) -> Places {
+    let (nodes, namespaces) =
+        futures::join!(platform::nodes(session), platform::namespaces(session));
+    let (nodes, stand) = match nodes {
+        Ok((nodes, stand)) => (Fact::Known(nodes), stand),
+        Err(error) => (Fact::Unknown(error.to_string()), BTreeMap::new()),
+    };
+    let grounds = Grounds::new(namespaces.as_deref().unwrap_or_default(), stand);
+    let counted = census(session, pages, &grounds, &|_| false).await;
+    (
+        nodes,
+        namespaces.into(),
+        counted.map(|census| by_tag(&census)).into(),
+    )
+}
+
+/// Proxies by revision and tag.
+fn by_tag(census: &Census) -> BTreeMap<(String, String), u64> {
+    let mut counts = BTreeMap::new();
+    for (class, members) in &census.classes {
+        if [Role::Sidecar, Role::Gateway].contains(&class.role) {
+            let key = (class.revision.clone(), split(&class.image).1.to_owned());
+            *counts.entry(key).or_default() += members.pods;
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::{Request, Response};
+    use kube::client::Body;
+
+    use super::*;
+
+    fn asked(answer: fn(&str) -> (u16, &'static str)) -> Before {
+        let service = move |request: Request<Body>| async move {
+            let (status, body) = answer(request.uri().path());
+            Response::builder()
+                .status(status)
+                .body(Body::from(body.as_bytes().to_vec()))
+                .unwrap()
+        };
+        let cluster = Cluster::answering(service, Duration::from_secs(5));
+        before(&cluster, Fact::NotAsked("in this test"), "istio-system")
+    }
+
+    const EMPTY: &str = r#"{"metadata":{},"items":[]}"#;
+
+    const NONE: (u16, &str) = (404, r#"{"kind":"Status","code":404,"message":"not found"}"#);
+
+    #[test]
+    fn an_empty_cluster_is_known_to_be_empty() {
+        let facts = asked(|path| match path {
+            "/version" => (
+                200,
+                r#"{"major":"1","minor":"34","gitVersion":"v1.34.2-eks-1","gitCommit":"",
+                "gitTreeState":"","buildDate":"","goVersion":"","compiler":"","platform":""}"#,
+            ),
+            path if path.ends_with("selfsubjectaccessreviews") => {
+                (201, r#"{"spec":{},"status":{"allowed":true}}"#)
+            }
+            path if path.contains("clusterversions") || path.contains("gateways.gateway") => NONE,
+            _ => (200, EMPTY),
+        });
+        assert_eq!(
+            facts.cluster.known().unwrap().version.as_str(),
+            "v1.34.2-eks-1"
+        );
+        assert_eq!(facts.openshift, Fact::Known(None));
+        assert_eq!(facts.gateway_api, Fact::Known(None));
+        assert_eq!(facts.control_planes, Fact::Known(Vec::new()));
+        assert_eq!(facts.proxies, Fact::Known(BTreeMap::new()));
+        assert_eq!(facts.records, Fact::Known(Vec::new()));
+    }
+
+    #[test]
+    fn what_is_forbidden_is_unknown_with_the_words_of_the_server() {
+        let facts = asked(|_| {
+            (
+                403,
+                r#"{"kind":"Status","code":403,"message":"cannot list"}"#,
+            )
+        });
+        let why = || "forbidden: cannot list".to_owned();
+        assert_eq!(facts.control_planes, Fact::Unknown(why()));
+        assert_eq!(facts.nodes, Fact::Unknown(why()));
+        assert_eq!(facts.proxies, Fact::Unknown(why()));
+        assert_eq!(facts.openshift, Fact::Unknown(why()));
+    }
+}

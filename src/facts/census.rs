@@ -1,0 +1,385 @@
+//! All pods of all meshes, folded into counts while they are listed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use k8s_openapi::api::core::v1::Pod as KubePod;
+
+use super::Namespace;
+use super::platform::Ground;
+use crate::report::PodRow;
+use crate::sys::cluster::{ClusterError, Pages, PodPages, PodPort, PodReader, Result, Session};
+
+mod seat;
+mod speech;
+mod status;
+
+use seat::{Seat, Seated};
+
+/// Proxies that are read at once.
+const AT_ONCE: usize = 64;
+
+/// Longest wait for what one pod says of itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Bytes that a proxy may say: one gauge, where it understands the filter.
+const PROXY_SPEECH: usize = 256 << 10;
+
+/// Bytes that istiod may say: its metrics grow with the mesh.
+const ISTIOD_SPEECH: usize = 16 << 20;
+
+/// The role of a pod in a mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    Istiod,
+    /// A workload with a sidecar.
+    Sidecar,
+    /// A gateway of its own: a proxy that is the pod's main container.
+    Gateway,
+    Ztunnel,
+    Cni,
+}
+
+/// What the proxy (or istiod) itself says of FIPS.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SelfReport {
+    /// `fips_mode` 1, or a Go version with the boringcrypto experiment.
+    Fips(String),
+    /// `fips_mode` 0, or a plain Go version of before Go had a module of its own.
+    Standard(String),
+    /// Read, and it says nothing of it: a build with Go's own module has a plain Go version too.
+    Silent(String),
+    /// Could not be read.
+    Unreadable(String),
+    /// Not needed: no FIPS is expected there, or the pod does not run.
+    NotAsked,
+}
+
+/// Pods that are alike in everything that is judged.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Class {
+    pub role: Role,
+    pub namespace: String,
+    /// The revision that the pod runs: `istio.io/rev` of the pod, `default` where there is none.
+    pub revision: String,
+    /// The image of the proxy container (or of istiod, ztunnel, install-cni).
+    pub image: String,
+    /// Its imageID as the runtime tells it.
+    pub image_id: String,
+    /// Images of the other mesh containers in the pod (istio-init, istio-validation).
+    pub others: BTreeSet<String>,
+    pub ready: bool,
+    /// `Running`, or the waiting reason that `kubectl get pods` would show.
+    pub status: String,
+    /// Architecture of its node, where known.
+    pub arch: Option<String>,
+    pub report: SelfReport,
+}
+
+/// How many pods of a class there are, and who owns them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Members {
+    pub pods: u64,
+    /// `deployment/reviews-v1` → number of pods. Bounded by the number of workloads.
+    pub owners: BTreeMap<String, u64>,
+    /// At most [`Members::EXAMPLES`] names.
+    pub examples: Vec<String>,
+}
+
+impl Members {
+    pub const EXAMPLES: usize = 5;
+}
+
+/// All pods of all meshes, folded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Census {
+    pub classes: BTreeMap<Class, Members>,
+    /// Pods without a proxy in namespaces that ask for injection: namespace → number.
+    pub uninjected: BTreeMap<String, u64>,
+    /// Pods that are not applicable, by reason: `finished`, `virtual node`, `Fargate`, …
+    pub not_applicable: BTreeMap<String, u64>,
+    /// Pods that vanished while being read.
+    pub gone: u64,
+    /// Control plane and gateway pods, as `kubectl get pods` shows them.
+    pub rows: Vec<PodRow>,
+    /// Every pod that was listed.
+    pub seen: u64,
+}
+
+/// What pods are judged on: where they stand.
+pub(super) struct Grounds {
+    pub(super) namespaces: BTreeMap<String, Namespace>,
+    pub(super) nodes: BTreeMap<String, Ground>,
+}
+
+impl Grounds {
+    pub(super) fn new(namespaces: &[Namespace], nodes: BTreeMap<String, Ground>) -> Self {
+        let named = namespaces.iter().map(|it| (it.name.clone(), it.clone()));
+        Grounds {
+            namespaces: named.collect(),
+            nodes,
+        }
+    }
+}
+
+/// What becomes of one pod of the list.
+enum Item {
+    Seat(Seat),
+    /// It vanished while it was read.
+    Gone,
+    /// The list began anew.
+    Restarted,
+    Failed(ClusterError),
+}
+
+/// Folds all pods; those of the classes that `asks` names are asked what they say of FIPS, while the
+/// list still arrives.
+pub(super) async fn census(
+    session: &Session,
+    pages: PodPages,
+    grounds: &Grounds,
+    asks: &dyn Fn(&Class) -> bool,
+) -> Result<Census> {
+    let reader = &session.pod_reader(PATIENCE);
+    let listed = stream::unfold((pages, 0), async |(mut pages, round)| {
+        let page = pages.next().await?;
+        let round = round + u32::from(matches!(page, Ok(Pages::Restarted)));
+        Some(((round, page), (pages, round)))
+    });
+    let items = listed.flat_map(|(round, page)| {
+        stream::iter(items(page, grounds)).map(move |item| (round, item))
+    });
+    let asked = items
+        .map(async |(round, item)| match item {
+            Item::Seat(Seat::Mesh(seated)) if seated.running && asks(&seated.class) => {
+                (round, ask(session, reader, seated).await)
+            }
+            other => (round, other),
+        })
+        .buffer_unordered(AT_ONCE);
+    let mut asked = std::pin::pin!(asked);
+    let mut fold = Fold::default();
+    while let Some((round, item)) = asked.next().await {
+        fold.count(round, item)?;
+    }
+    Ok(fold.census)
+}
+
+fn items(page: Result<Pages>, grounds: &Grounds) -> Vec<Item> {
+    match page {
+        Ok(Pages::Pods(pods)) => pods
+            .iter()
+            .map(|pod| Item::Seat(seat::seat(pod, grounds)))
+            .collect(),
+        Ok(Pages::Restarted) => vec![Item::Restarted],
+        Err(error) => vec![Item::Failed(error)],
+    }
+}
+
+/// Asks a pod what it says of FIPS.
+async fn ask(session: &Session, reader: &PodReader<'_>, mut seated: Box<Seated>) -> Item {
+    let class = &mut seated.class;
+    let (port, path, size, read): (_, _, _, fn(&str) -> SelfReport) = match class.role {
+        Role::Istiod => (
+            speech::ISTIOD.0,
+            speech::ISTIOD.1,
+            ISTIOD_SPEECH,
+            speech::istiod,
+        ),
+        Role::Sidecar | Role::Gateway => (
+            speech::PROXY.0,
+            speech::PROXY.1,
+            PROXY_SPEECH,
+            speech::proxy,
+        ),
+        // Neither tells by HTTP.
+        Role::Ztunnel | Role::Cni => return Item::Seat(Seat::Mesh(seated)),
+    };
+    let at = PodPort {
+        namespace: &class.namespace,
+        pod: &seated.name,
+        port,
+    };
+    class.report = match reader.get(at, path, size).await {
+        Ok(text) => read(&text),
+        Err(ClusterError::NotFound(_)) => return Item::Gone,
+        Err(_) if gone(session, &class.namespace, &seated.name).await => return Item::Gone,
+        Err(error) => speech::unreadable(&error),
+    };
+    Item::Seat(Seat::Mesh(seated))
+}
+
+/// Whether a pod that did not answer has left, or is about to.
+async fn gone(session: &Session, namespace: &str, name: &str) -> bool {
+    match session.get::<KubePod>(Some(namespace), name).await {
+        Ok(None) => true,
+        Ok(Some(pod)) => pod.metadata.deletion_timestamp.is_some(),
+        Err(_) => false,
+    }
+}
+
+/// The census of one round of the list; a list that begins anew begins a new one.
+#[derive(Default)]
+struct Fold {
+    census: Census,
+    round: u32,
+}
+
+impl Fold {
+    fn count(&mut self, round: u32, item: Item) -> Result<()> {
+        if round < self.round {
+            return Ok(());
+        }
+        if round > self.round {
+            *self = Fold {
+                census: Census::default(),
+                round,
+            };
+        }
+        let census = &mut self.census;
+        match item {
+            Item::Failed(error) => return Err(error),
+            Item::Restarted => return Ok(()),
+            Item::Gone => census.gone += 1,
+            Item::Seat(Seat::Elsewhere) => {}
+            Item::Seat(Seat::NotApplicable(why)) => {
+                *census.not_applicable.entry(why.to_owned()).or_default() += 1;
+            }
+            Item::Seat(Seat::Uninjected(namespace)) => {
+                *census.uninjected.entry(namespace).or_default() += 1;
+            }
+            Item::Seat(Seat::Mesh(seated)) => census.admit(*seated),
+        }
+        census.seen += 1;
+        Ok(())
+    }
+}
+
+impl Census {
+    fn admit(&mut self, seated: Seated) {
+        let Seated {
+            class,
+            name,
+            owner,
+            row,
+            ..
+        } = seated;
+        self.rows.extend(row);
+        let members = self.classes.entry(class).or_default();
+        members.pods += 1;
+        *members.owners.entry(owner).or_default() += 1;
+        if members.examples.len() < Members::EXAMPLES {
+            members.examples.push(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::{Request, Response};
+    use kube::client::Body;
+
+    use super::*;
+    use crate::sys::cluster::Cluster;
+
+    const PODS: &str = r#"{"metadata":{},"items":[
+        {"metadata":{"name":"a","namespace":"n"},"spec":{"containers":[{"name":"istio-proxy","image":"r/p:1"}]},"status":{"phase":"Running"}},
+        {"metadata":{"name":"b","namespace":"n"},"spec":{"containers":[{"name":"istio-proxy","image":"r/p:1"}]},"status":{"phase":"Running"}},
+        {"metadata":{"name":"gone","namespace":"n"},"spec":{"containers":[{"name":"istio-proxy","image":"r/p:1"}]},"status":{"phase":"Running"}},
+        {"metadata":{"name":"c","namespace":"n"},"spec":{"containers":[{"name":"istio-proxy","image":"r/p:1"}]},"status":{"phase":"Pending"}},
+        {"metadata":{"name":"other","namespace":"n"},"spec":{"containers":[{"name":"app"}]},"status":{"phase":"Running"}}]}"#;
+
+    fn answer(path: &str) -> (u16, &'static str) {
+        match path {
+            "/api/v1/pods" => (200, PODS),
+            path if path.contains("/gone") => {
+                (404, r#"{"kind":"Status","code":404,"message":"no"}"#)
+            }
+            path if path.contains("/b:15090/proxy") => {
+                (200, "envoy_server_compilation_settings_fips_mode{} 0\n")
+            }
+            path if path.contains(":15090/proxy") => {
+                (200, "envoy_server_compilation_settings_fips_mode{} 1\n")
+            }
+            _ => (500, ""),
+        }
+    }
+
+    fn taken(asks: &dyn Fn(&Class) -> bool) -> Census {
+        let service = |request: Request<Body>| async move {
+            let (status, body) = answer(request.uri().path());
+            Response::builder()
+                .status(status)
+                .body(Body::from(body.as_bytes().to_vec()))
+                .unwrap()
+        };
+        let cluster = Cluster::answering(service, Duration::from_secs(5));
+        let grounds = Grounds::new(&[], BTreeMap::new());
+        let folded =
+            cluster.run(async |session| census(session, session.pods(""), &grounds, asks).await);
+        folded.unwrap().unwrap()
+    }
+
+    #[test]
+    fn pods_are_folded_by_what_they_say_and_only_running_ones_are_asked() {
+        let census = taken(&|_| true);
+        let said: Vec<_> = census
+            .classes
+            .iter()
+            .map(|(class, members)| {
+                (
+                    class.report.clone(),
+                    members.pods,
+                    members.examples.join(" "),
+                )
+            })
+            .collect();
+        assert_eq!(
+            said,
+            [
+                (SelfReport::NotAsked, 1, "c".to_owned()),
+                (SelfReport::Fips("fips_mode 1".into()), 1, "a".to_owned()),
+                (
+                    SelfReport::Standard("fips_mode 0".into()),
+                    1,
+                    "b".to_owned()
+                ),
+            ]
+        );
+        assert_eq!((census.seen, census.gone, census.rows.len()), (5, 1, 3));
+    }
+
+    #[test]
+    fn nobody_is_asked_where_nothing_is_expected() {
+        let census = taken(&|_| false);
+        let pods: Vec<u64> = census
+            .classes
+            .values()
+            .map(|members| members.pods)
+            .collect();
+        assert_eq!(pods, [1, 3]);
+        assert!(
+            census
+                .classes
+                .keys()
+                .all(|class| class.report == SelfReport::NotAsked)
+        );
+    }
+
+    #[test]
+    fn a_list_that_begins_anew_forgets_what_came_before() {
+        let mut fold = Fold::default();
+        let out = || Item::Seat(Seat::Uninjected("n".to_owned()));
+        fold.count(0, out()).unwrap();
+        fold.count(1, out()).unwrap();
+        fold.count(0, out()).unwrap();
+        fold.count(1, Item::Restarted).unwrap();
+        assert_eq!(
+            (fold.census.seen, fold.census.uninjected.get("n")),
+            (1, Some(&1))
+        );
+    }
+}

@@ -1,0 +1,441 @@
+//! What a pod is in a mesh.
+
+use std::collections::BTreeSet;
+
+use super::status::{self, Columns};
+use super::{Class, Grounds, Role, SelfReport};
+use crate::facts::control_plane::{DEFAULT, REVISION};
+use crate::report::PodRow;
+use crate::sys::cluster::{Container, Pod};
+
+/// Name of the container of a proxy, and of ztunnel.
+const PROXY: &str = "istio-proxy";
+
+/// Containers that come with a proxy.
+const COMPANIONS: [&str; 3] = ["istio-init", "istio-validation", "enable-core-dump"];
+
+/// Where a pod is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Seat {
+    Mesh(Box<Seated>),
+    /// No proxy, where one was asked for.
+    Uninjected(String),
+    NotApplicable(&'static str),
+    /// None of our business.
+    Elsewhere,
+}
+
+/// A pod that runs a part of a mesh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seated {
+    pub(super) class: Class,
+    pub(super) name: String,
+    /// `deployment/reviews-v1`.
+    pub(super) owner: String,
+    /// The row of a control plane or gateway.
+    pub(super) row: Option<PodRow>,
+    /// It can be asked.
+    pub(super) running: bool,
+}
+
+pub(super) fn seat(pod: &Pod, grounds: &Grounds) -> Seat {
+    let ground = grounds.nodes.get(&pod.spec.node_name);
+    let Some((role, container)) = part(pod) else {
+        return outside(pod, grounds);
+    };
+    if let Some(why) = ended(pod) {
+        return Seat::NotApplicable(why);
+    }
+    if ground.is_some_and(|ground| ground.virtual_node) {
+        return Seat::NotApplicable("virtual node");
+    }
+    let columns = status::columns(pod);
+    let row = [Role::Istiod, Role::Gateway]
+        .contains(&role)
+        .then(|| row(pod, &columns));
+    let statuses = pod
+        .status
+        .container_statuses
+        .iter()
+        .chain(&pod.status.init_container_statuses);
+    let image_id = statuses
+        .filter(|it| it.name == container.name)
+        .map(|it| it.image_id.clone());
+    let class = Class {
+        role,
+        namespace: pod.metadata.namespace.clone(),
+        revision: revision(pod),
+        image: container.image.clone(),
+        image_id: image_id.last().unwrap_or_default(),
+        others: companions(pod),
+        ready: status::condition(pod, "Ready"),
+        status: columns.status,
+        arch: ground.and_then(|ground| ground.arch.clone()),
+        report: SelfReport::NotAsked,
+    };
+    let running = pod.status.phase == "Running";
+    Seat::Mesh(Box::new(Seated {
+        class,
+        name: pod.metadata.name.clone(),
+        owner: owner(pod),
+        row,
+        running,
+    }))
+}
+
+/// What runs in the pod of a mesh, and in which container.
+fn part(pod: &Pod) -> Option<(Role, &Container)> {
+    let label = |name: &str| pod.metadata.labels.get(name).map(String::as_str);
+    let main = |name: &str| pod.spec.containers.iter().find(|it| it.name == name);
+    if label("app") == Some("istiod")
+        && let Some(discovery) = main("discovery")
+    {
+        return Some((Role::Istiod, discovery));
+    }
+    if label("k8s-app") == Some("istio-cni-node")
+        && let Some(install) = main("install-cni")
+    {
+        return Some((Role::Cni, install));
+    }
+    if let Some(native) = pod.spec.init_containers.iter().find(|it| it.name == PROXY) {
+        return Some((Role::Sidecar, native));
+    }
+    let proxy = main(PROXY)?;
+    if label("app") == Some("ztunnel") {
+        return Some((Role::Ztunnel, proxy));
+    }
+    let templates = pod.metadata.annotations.get("inject.istio.io/templates");
+    let component = label("operator.istio.io/component");
+    let gateway = pod.spec.containers.len() == 1
+        || templates.is_some_and(|names| names.split(',').any(|name| name.trim() == "gateway"))
+        || component.is_some_and(|name| ["IngressGateways", "EgressGateways"].contains(&name))
+        || label("gateway.networking.k8s.io/gateway-name").is_some();
+    Some((
+        if gateway {
+            Role::Gateway
+        } else {
+            Role::Sidecar
+        },
+        proxy,
+    ))
+}
+
+/// Why a pod no longer runs anything, or not for long.
+fn ended(pod: &Pod) -> Option<&'static str> {
+    if ["Succeeded", "Failed"].contains(&pod.status.phase.as_str()) {
+        return Some("finished");
+    }
+    pod.metadata
+        .deletion_timestamp
+        .is_some()
+        .then_some("being deleted")
+}
+
+/// A pod without a part: it may have been meant to have one.
+fn outside(pod: &Pod, grounds: &Grounds) -> Seat {
+    let meta = &pod.metadata;
+    let namespace = grounds.namespaces.get(&meta.namespace);
+    let asked = |name: &str| meta.labels.get(name).or_else(|| meta.annotations.get(name));
+    let inject = asked("sidecar.istio.io/inject").map(String::as_str);
+    let free = namespace.is_some_and(|it| it.injection.is_none() && !it.opted_out);
+    let wanted = match inject {
+        Some("false") => false,
+        _ if pod.spec.host_network => false,
+        Some("true") => free || namespace.is_some_and(|it| it.injection.is_some()),
+        _ => {
+            namespace.is_some_and(|it| it.injection.is_some())
+                || free && meta.labels.contains_key(REVISION)
+        }
+    };
+    if !wanted {
+        return Seat::Elsewhere;
+    }
+    let virtual_node = grounds
+        .nodes
+        .get(&pod.spec.node_name)
+        .is_some_and(|it| it.virtual_node);
+    match ended(pod) {
+        Some(why) => Seat::NotApplicable(why),
+        None if virtual_node => Seat::NotApplicable("virtual node"),
+        None if meta
+            .labels
+            .contains_key("eks.amazonaws.com/fargate-profile") =>
+        {
+            Seat::NotApplicable("Fargate")
+        }
+        None => Seat::Uninjected(meta.namespace.clone()),
+    }
+}
+
+/// The revision that injected it, which the injector writes into an annotation: the label may name a
+/// tag.
+fn revision(pod: &Pod) -> String {
+    let meta = &pod.metadata;
+    let written = || {
+        let status = meta.annotations.get("sidecar.istio.io/status")?;
+        let status: serde_json::Value = serde_json::from_str(status).ok()?;
+        Some(status.get("revision")?.as_str()?.to_owned())
+    };
+    let annotated = meta.annotations.get(REVISION).cloned().or_else(written);
+    let named = annotated.or_else(|| meta.labels.get(REVISION).cloned());
+    named
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| DEFAULT.to_owned())
+}
+
+fn companions(pod: &Pod) -> BTreeSet<String> {
+    let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
+    let ours = all.filter(|it| COMPANIONS.contains(&it.name.as_str()));
+    ours.map(|container| container.image.clone()).collect()
+}
+
+/// The workload that a restart has to name: a Deployment stands behind its ReplicaSet.
+fn owner(pod: &Pod) -> String {
+    let Some(owner) = pod
+        .metadata
+        .owner_references
+        .iter()
+        .find(|owner| owner.controller)
+    else {
+        return format!("pod/{}", pod.metadata.name);
+    };
+    let hash = |label: &str| {
+        let hash = pod.metadata.labels.get(label)?;
+        owner.name.strip_suffix(hash.as_str())?.strip_suffix('-')
+    };
+    if owner.kind == "ReplicaSet" {
+        if let Some(rollout) = hash("rollouts-pod-template-hash") {
+            return format!("rollout/{rollout}");
+        }
+        if let Some(deployment) = hash("pod-template-hash") {
+            return format!("deployment/{deployment}");
+        }
+    }
+    format!("{}/{}", owner.kind.to_lowercase(), owner.name)
+}
+
+fn row(pod: &Pod, columns: &Columns) -> PodRow {
+    PodRow {
+        namespace: pod.metadata.namespace.clone(),
+        name: pod.metadata.name.clone(),
+        ready: format!("{}/{}", columns.ready, columns.total),
+        status: columns.status.clone(),
+        restarts: columns.restarts,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::facts::Namespace;
+    use crate::facts::platform::Ground;
+
+    fn grounds() -> Grounds {
+        let namespace = |name: &str, injection: Option<&str>| Namespace {
+            name: name.to_owned(),
+            enforce: None,
+            injection: injection.map(str::to_owned),
+            opted_out: name == "out",
+            ambient: false,
+        };
+        let all = [
+            namespace("shop", Some("default")),
+            namespace("free", None),
+            namespace("out", None),
+        ];
+        let real = Ground {
+            arch: Some("arm64".into()),
+            virtual_node: false,
+        };
+        let elsewhere = Ground {
+            arch: None,
+            virtual_node: true,
+        };
+        let nodes = BTreeMap::from([("real".to_owned(), real), ("virtual".to_owned(), elsewhere)]);
+        Grounds::new(&all, nodes)
+    }
+
+    fn seated(pod: &Value) -> Seat {
+        seat(&serde_json::from_value(pod.clone()).unwrap(), &grounds())
+    }
+
+    fn pod(metadata: Value, init: &[&str], main: &[&str]) -> Value {
+        let containers = |names: &[&str]| -> Vec<Value> {
+            names
+                .iter()
+                .map(|name| json!({"name": name, "image": format!("r/{name}:1")}))
+                .collect()
+        };
+        json!({"metadata": metadata, "status": {"phase": "Running"},
+            "spec": {"nodeName": "real", "initContainers": containers(init), "containers": containers(main)}})
+    }
+
+    #[test]
+    fn the_role_is_told_by_containers_and_labels() {
+        let label = |key: &str, value: &str| json!({"labels": {key: value}});
+        let templates = json!({"annotations": {"inject.istio.io/templates": "sidecar, gateway"}});
+        for (metadata, init, main, role) in [
+            (
+                label("app", "istiod"),
+                vec![],
+                vec!["discovery"],
+                Some(Role::Istiod),
+            ),
+            (
+                json!({}),
+                vec!["istio-init", "istio-proxy"],
+                vec!["app"],
+                Some(Role::Sidecar),
+            ),
+            (
+                json!({}),
+                vec!["istio-init"],
+                vec!["app", "istio-proxy"],
+                Some(Role::Sidecar),
+            ),
+            (json!({}), vec![], vec!["istio-proxy"], Some(Role::Gateway)),
+            (
+                templates,
+                vec![],
+                vec!["istio-proxy", "log"],
+                Some(Role::Gateway),
+            ),
+            (
+                label("app", "ztunnel"),
+                vec![],
+                vec!["istio-proxy"],
+                Some(Role::Ztunnel),
+            ),
+            (
+                label("k8s-app", "istio-cni-node"),
+                vec![],
+                vec!["install-cni"],
+                Some(Role::Cni),
+            ),
+            (label("app", "istiod"), vec![], vec!["other"], None),
+        ] {
+            let found = match seated(&pod(metadata.clone(), &init, &main)) {
+                Seat::Mesh(seated) => Some(seated.class.role),
+                _ => None,
+            };
+            assert_eq!(found, role, "{metadata} {main:?}");
+        }
+    }
+
+    #[test]
+    fn a_sidecar_is_known_by_its_own_image_and_those_that_come_with_it() {
+        let Seat::Mesh(seated) = seated(&pod(json!({}), &["istio-init", "istio-proxy"], &["app"]))
+        else {
+            panic!("not of the mesh")
+        };
+        assert_eq!(seated.class.image, "r/istio-proxy:1");
+        assert_eq!(
+            seated.class.others,
+            BTreeSet::from(["r/istio-init:1".to_owned()])
+        );
+        assert_eq!(seated.class.arch.as_deref(), Some("arm64"));
+    }
+
+    #[test]
+    fn pods_that_were_meant_to_have_a_proxy_are_counted() {
+        let inject = |value: &str| json!({"sidecar.istio.io/inject": value});
+        let missing = Seat::Uninjected;
+        for (namespace, labels, expected) in [
+            ("shop", json!({}), missing("shop".into())),
+            ("shop", inject("false"), Seat::Elsewhere),
+            ("free", json!({}), Seat::Elsewhere),
+            ("free", inject("true"), missing("free".into())),
+            ("free", json!({"istio.io/rev": "x"}), missing("free".into())),
+            ("out", inject("true"), Seat::Elsewhere),
+            (
+                "shop",
+                json!({"eks.amazonaws.com/fargate-profile": "p"}),
+                Seat::NotApplicable("Fargate"),
+            ),
+        ] {
+            let metadata = json!({"namespace": namespace, "labels": labels});
+            assert_eq!(
+                seated(&pod(metadata, &[], &["app"])),
+                expected,
+                "{namespace} {labels}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_no_longer_runs_or_runs_elsewhere_is_not_applicable() {
+        let with = |path: &str, value: Value| {
+            let mut pod = pod(json!({"namespace": "shop"}), &["istio-proxy"], &["app"]);
+            *pod.pointer_mut(path).unwrap() = value;
+            seated(&pod)
+        };
+        assert_eq!(
+            with("/status/phase", json!("Succeeded")),
+            Seat::NotApplicable("finished")
+        );
+        assert_eq!(
+            with("/spec/nodeName", json!("virtual")),
+            Seat::NotApplicable("virtual node")
+        );
+        let leaving = json!({"namespace": "shop", "deletionTimestamp": "2026-01-01T00:00:00Z"});
+        assert_eq!(
+            with("/metadata", leaving),
+            Seat::NotApplicable("being deleted")
+        );
+    }
+
+    #[test]
+    fn the_revision_is_what_the_injector_wrote() {
+        for (metadata, expected) in [
+            (
+                json!({"labels": {"istio.io/rev": "prod"}, "annotations": {"istio.io/rev": "1-31"}}),
+                "1-31",
+            ),
+            (
+                json!({"labels": {"istio.io/rev": "prod"},
+                    "annotations": {"sidecar.istio.io/status": "{\"revision\":\"1-20\"}"}}),
+                "1-20",
+            ),
+            (json!({"labels": {"istio.io/rev": "x"}}), "x"),
+            (
+                json!({"annotations": {"sidecar.istio.io/status": "{"}}),
+                "default",
+            ),
+        ] {
+            let pod: Pod = serde_json::from_value(json!({"metadata": metadata})).unwrap();
+            assert_eq!(revision(&pod), expected, "{metadata}");
+        }
+    }
+
+    #[test]
+    fn the_owner_is_what_a_restart_names() {
+        let named = |kind: &str, name: &str, labels: Value| {
+            let owners = json!([{"kind": kind, "name": name, "controller": true}]);
+            let meta = json!({"name": "p", "labels": labels, "ownerReferences": owners});
+            owner(&serde_json::from_value(json!({"metadata": meta})).unwrap())
+        };
+        let hash = json!({"pod-template-hash": "5b"});
+        assert_eq!(
+            named("ReplicaSet", "a-b-5b", hash.clone()),
+            "deployment/a-b"
+        );
+        assert_eq!(named("ReplicaSet", "a-b", hash), "replicaset/a-b");
+        assert_eq!(
+            named(
+                "ReplicaSet",
+                "a-7",
+                json!({"rollouts-pod-template-hash": "7"})
+            ),
+            "rollout/a"
+        );
+        assert_eq!(
+            named("DaemonSet", "ztunnel", json!({})),
+            "daemonset/ztunnel"
+        );
+        assert_eq!(owner(&Pod::default()), "pod/");
+    }
+}

@@ -1,0 +1,236 @@
+//! What the injector would do to a new pod: a pod that is created as a dry run.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, Pod, PodSecurityContext, PodSpec, SeccompProfile, SecurityContext,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::control_plane::{DEFAULT, REVISION};
+use super::{Fact, Injected, Namespace};
+use crate::sys::cluster::{ClusterError, Session};
+
+/// Namespaces that are tried: a quota, a policy or pod security may refuse in one of them.
+const TRIES: usize = 3;
+
+/// Name of its own container.
+const NAME: &str = "probe";
+
+/// Its image is never pulled.
+const PROBE: &str = "registry.k8s.io/pause:3.10";
+
+pub(super) async fn injected(
+    session: &Session,
+    revision: &str,
+    namespaces: &[&Namespace],
+) -> Fact<Injected> {
+    let mut refusal = "no namespace would let a pod ask for this revision".to_owned();
+    for namespace in candidates(revision, namespaces).into_iter().take(TRIES) {
+        match session.dry_run(Some(namespace), &probe(revision)).await {
+            Ok(pod) => {
+                let (namespace, revision) = (namespace.to_owned(), revision.to_owned());
+                return Fact::Known(Injected {
+                    namespace,
+                    revision,
+                    images: added(&pod),
+                });
+            }
+            Err(ClusterError::Interrupted) => break,
+            Err(error) => refusal = format!("dry run in namespace {namespace}: {error}"),
+        }
+    }
+    Fact::Unknown(refusal)
+}
+
+/// Namespaces where a pod may ask for the revision, the likeliest first.
+///
+/// A label of the namespace comes before that of the pod, so that only namespaces without any, or
+/// with this very revision, will do. The system's own are left out by many injectors.
+fn candidates<'a>(revision: &str, namespaces: &[&'a Namespace]) -> Vec<&'a str> {
+    let ours = |namespace: &Namespace| match &namespace.injection {
+        None => !namespace.opted_out,
+        Some(asked) => asked == revision,
+    };
+    let system = |namespace: &Namespace| {
+        namespace.name.starts_with("kube-") || namespace.name.starts_with("openshift-")
+    };
+    let allowed = |namespace: &&Namespace| {
+        ours(namespace) && !system(namespace) && !namespace.ambient
+    };
+    let mut found: Vec<&Namespace> = namespaces.iter().copied().filter(allowed).collect();
+    let strict = |namespace: &Namespace| {
+        namespace
+            .enforce
+            .as_deref()
+            .is_some_and(|level| level != "privileged")
+    };
+    found.sort_by_key(|it| (strict(it), it.name != DEFAULT, it.name.as_str()));
+    found
+        .into_iter()
+        .map(|namespace| namespace.name.as_str())
+        .collect()
+}
+
+/// A pod that even a restricted namespace takes, as it is before injection.
+fn probe(revision: &str) -> Pod {
+    let mut labels = BTreeMap::from([("sidecar.istio.io/inject".to_owned(), "true".to_owned())]);
+    if revision != DEFAULT {
+        labels.insert(REVISION.to_owned(), revision.to_owned());
+    }
+    let container = Container {
+        name: NAME.to_owned(),
+        image: Some(PROBE.to_owned()),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            capabilities: Some(Capabilities {
+                drop: Some(vec!["ALL".to_owned()]),
+                add: None,
+            }),
+            ..SecurityContext::default()
+        }),
+        ..Container::default()
+    };
+    let seccomp = SeccompProfile {
+        type_: "RuntimeDefault".to_owned(),
+        localhost_profile: None,
+    };
+    Pod {
+        metadata: ObjectMeta {
+            generate_name: Some("glooistio-probe-".to_owned()),
+            labels: Some(labels),
+            ..ObjectMeta::default()
+        },
+        spec: Some(PodSpec {
+            containers: vec![container],
+            security_context: Some(PodSecurityContext {
+                run_as_non_root: Some(true),
+                run_as_user: Some(65_532),
+                seccomp_profile: Some(seccomp),
+                ..PodSecurityContext::default()
+            }),
+            ..PodSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// Images of what was not there before.
+fn added(pod: &Pod) -> BTreeMap<String, String> {
+    let Some(spec) = &pod.spec else {
+        return BTreeMap::new();
+    };
+    let all = spec
+        .containers
+        .iter()
+        .chain(spec.init_containers.iter().flatten());
+    all.filter(|container| container.name != NAME)
+        .map(|container| {
+            (
+                container.name.clone(),
+                container.image.clone().unwrap_or_default(),
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::{Request, Response};
+    use kube::client::Body;
+
+    use super::*;
+    use crate::sys::cluster::Cluster;
+
+    fn namespace(name: &str, injection: Option<&str>) -> Namespace {
+        Namespace {
+            name: name.to_owned(),
+            enforce: None,
+            injection: injection.map(str::to_owned),
+            opted_out: false,
+            ambient: false,
+        }
+    }
+
+    #[test]
+    fn only_namespaces_that_leave_the_choice_to_the_pod_are_tried() {
+        let strict = Namespace {
+            enforce: Some("baseline".into()),
+            ..namespace("a", None)
+        };
+        let out = Namespace {
+            opted_out: true,
+            ..namespace("b", None)
+        };
+        let all = [
+            strict,
+            out,
+            namespace("kube-system", None),
+            namespace("x", Some("x")),
+            namespace("y", Some("y")),
+            namespace("default", None),
+        ];
+        assert_eq!(
+            candidates("x", &all.iter().collect::<Vec<_>>()),
+            ["default", "x", "a"]
+        );
+        assert_eq!(
+            candidates("default", &all.iter().collect::<Vec<_>>()),
+            ["default", "a"]
+        );
+    }
+
+    fn asked(answer: fn(&str) -> (u16, &'static str)) -> Fact<Injected> {
+        let service = move |request: Request<Body>| async move {
+            let (status, body) = answer(request.uri().path());
+            Response::builder()
+                .status(status)
+                .body(Body::from(body.as_bytes().to_vec()))
+                .unwrap()
+        };
+        let cluster = Cluster::answering(service, Duration::from_secs(5));
+        let all = [&namespace("default", None), &namespace("x", None)];
+        cluster
+            .run(async |session| injected(session, "r", &all).await)
+            .unwrap()
+    }
+
+    #[test]
+    fn what_was_added_is_told_from_what_was_asked_and_a_refusal_moves_on() {
+        let fact = asked(|path| match path {
+            "/api/v1/namespaces/x/pods" => (
+                201,
+                r#"{"metadata":{},"spec":{
+                "containers":[{"name":"probe","image":"p"},{"name":"istio-proxy","image":"a"}],
+                "initContainers":[{"name":"istio-init","image":"b"}]}}"#,
+            ),
+            _ => (
+                403,
+                r#"{"kind":"Status","code":403,"message":"violates PodSecurity"}"#,
+            ),
+        });
+        let injected = fact.known().unwrap();
+        assert_eq!(injected.namespace, "x");
+        let images: Vec<_> = injected.images.iter().collect();
+        assert_eq!(
+            format!("{images:?}"),
+            r#"[("istio-init", "b"), ("istio-proxy", "a")]"#
+        );
+    }
+
+    #[test]
+    fn refusals_everywhere_are_unknown_with_the_words_of_the_last() {
+        let fact = asked(|_| {
+            (
+                500,
+                r#"{"kind":"Status","code":500,"message":"failed calling webhook"}"#,
+            )
+        });
+        let Fact::Unknown(why) = fact else {
+            panic!("{fact:?}")
+        };
+        assert!(why.contains("failed calling webhook"), "{why}");
+    }
+}

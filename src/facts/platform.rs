@@ -1,0 +1,309 @@
+//! The cluster itself: its version, what it is, its nodes, namespaces and definitions.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Namespace as KubeNamespace, Node};
+use kube::ResourceExt;
+use kube::api::ListParams;
+use serde::Deserialize;
+
+use super::control_plane::{DEFAULT, REVISION, split};
+use super::{ClusterFact, Fact, Namespace, Nodes};
+use crate::istio::version::Minor;
+use crate::sys::cluster::{Cluster, ClusterError, Result, Session};
+
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
+const OPENSHIFT: &str = "/apis/config.openshift.io/v1/clusterversions/version";
+
+/// Where the Gateway API says which of its bundles is installed.
+const BUNDLE: &str = "gateway.networking.k8s.io/bundle-version";
+
+/// A node as far as pods on it are concerned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Ground {
+    pub(super) arch: Option<String>,
+    /// Not a machine: a provider that runs pods elsewhere.
+    pub(super) virtual_node: bool,
+}
+
+#[derive(Deserialize)]
+struct Definitions {
+    items: Vec<Definition>,
+}
+
+#[derive(Deserialize)]
+struct Definition {
+    metadata: DefinitionMeta,
+    #[serde(default)]
+    status: DefinitionStatus,
+}
+
+#[derive(Deserialize)]
+struct DefinitionMeta {
+    name: String,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Default)]
+struct DefinitionStatus {
+    #[serde(default)]
+    conditions: Vec<DefinitionCondition>,
+}
+
+#[derive(Deserialize)]
+struct DefinitionCondition {
+    r#type: String,
+    status: String,
+}
+
+#[derive(Deserialize)]
+struct ClusterVersion {
+    status: ClusterVersionStatus,
+}
+
+#[derive(Deserialize)]
+struct ClusterVersionStatus {
+    desired: Release,
+}
+
+#[derive(Deserialize)]
+struct Release {
+    version: String,
+}
+
+pub(super) async fn cluster_fact(cluster: &Cluster, session: &Session) -> Fact<ClusterFact> {
+    let info = match session.version().await {
+        Ok(info) => info,
+        Err(error) => return Fact::Unknown(error.to_string()),
+    };
+    match info.git_version.parse() {
+        Ok(version) => Fact::Known(ClusterFact {
+            context: cluster.context().to_owned(),
+            server: cluster.server().to_owned(),
+            version,
+        }),
+        Err(error) => Fact::Unknown(format!("the API server gives an odd version: {error}")),
+    }
+}
+
+/// The OpenShift that it is, if it is one.
+pub(super) async fn openshift(session: &Session) -> Result<Option<Minor>> {
+    match session.raw::<ClusterVersion>(OPENSHIFT).await {
+        Ok(found) => Ok(minor(&found.status.desired.version)),
+        Err(ClusterError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The release line at the beginning of a version of somebody else.
+fn minor(version: &str) -> Option<Minor> {
+    let mut numbers = version.trim_start_matches('v').split(['.', '-', '+']);
+    let mut next = || numbers.next()?.parse().ok();
+    Some(Minor::new(next()?, next()?))
+}
+
+/// What the nodes take, and what pods on each stand on.
+pub(super) async fn nodes(session: &Session) -> Result<(Nodes, BTreeMap<String, Ground>)> {
+    let all: Vec<Node> = session.list(None, &ListParams::default()).await?;
+    let (mut folded, mut grounds) = (Nodes::default(), BTreeMap::new());
+    for node in &all {
+        let arch = node
+            .status
+            .as_ref()
+            .and_then(|status| status.node_info.as_ref());
+        let arch = arch
+            .map(|info| info.architecture.clone())
+            .filter(|arch| !arch.is_empty());
+        folded.total += 1;
+        if let Some(arch) = &arch {
+            *folded.architectures.entry(arch.clone()).or_default() += 1;
+        }
+        let refusals = refusals(node);
+        if refusals.is_empty() {
+            folded.taking_pods += 1;
+        }
+        for refusal in refusals {
+            *folded.refusals.entry(refusal).or_default() += 1;
+        }
+        let virtual_node = node
+            .labels()
+            .get("type")
+            .is_some_and(|kind| kind == "virtual-kubelet");
+        grounds.insert(node.name_any(), Ground { arch, virtual_node });
+    }
+    Ok((folded, grounds))
+}
+
+/// Why a node takes no ordinary pod.
+fn refusals(node: &Node) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let spec = node.spec.as_ref();
+    if spec.and_then(|spec| spec.unschedulable) == Some(true) {
+        reasons.push("cordoned".to_owned());
+    }
+    for taint in spec
+        .and_then(|spec| spec.taints.as_ref())
+        .into_iter()
+        .flatten()
+    {
+        // Cordoning is a taint too, and was said.
+        let cordon = taint.key == "node.kubernetes.io/unschedulable";
+        if ["NoSchedule", "NoExecute"].contains(&taint.effect.as_str()) && !cordon {
+            reasons.push(format!("taint {}:{}", taint.key, taint.effect));
+        }
+    }
+    let conditions = node
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref());
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .any(|it| it.type_ == "Ready" && it.status == "True");
+    if !ready && reasons.is_empty() {
+        reasons.push("not ready".to_owned());
+    }
+    reasons
+}
+
+pub(super) async fn namespaces(session: &Session) -> Result<Vec<Namespace>> {
+    let all: Vec<KubeNamespace> = session.list(None, &ListParams::default()).await?;
+    Ok(all.iter().map(namespace).collect())
+}
+
+fn namespace(namespace: &KubeNamespace) -> Namespace {
+    let labels = namespace.labels();
+    // Where the first key stands, whatever its value, the second does not count.
+    let injection = match labels.get("istio-injection").map(String::as_str) {
+        Some("enabled") => Some(DEFAULT.to_owned()),
+        Some(_) => None,
+        None => labels.get(REVISION).cloned(),
+    };
+    Namespace {
+        name: namespace.name_any(),
+        enforce: labels.get("pod-security.kubernetes.io/enforce").cloned(),
+        injection,
+        opted_out: labels
+            .get("istio-injection")
+            .is_some_and(|value| value != "enabled"),
+        ambient: labels
+            .get("istio.io/dataplane-mode")
+            .is_some_and(|mode| mode == "ambient"),
+    }
+}
+
+/// The definitions of Istio, and whether each is established.
+pub(super) async fn crds(session: &Session) -> Result<BTreeMap<String, bool>> {
+    let all: Definitions = session.raw(DEFINITIONS).await?;
+    let ours = all
+        .items
+        .into_iter()
+        .filter(|it| it.metadata.name.ends_with(".istio.io"));
+    let established = |definition: &Definition| {
+        let conditions = &definition.status.conditions;
+        conditions
+            .iter()
+            .any(|it| it.r#type == "Established" && it.status == "True")
+    };
+    Ok(ours
+        .map(|it| (it.metadata.name.clone(), established(&it)))
+        .collect())
+}
+
+/// Bundle version of the Gateway API.
+pub(super) async fn gateway_api(session: &Session) -> Result<Option<String>> {
+    let path = format!("{DEFINITIONS}/gateways.gateway.networking.k8s.io");
+    match session.raw::<Definition>(&path).await {
+        Ok(found) => Ok(found.metadata.annotations.get(BUNDLE).cloned()),
+        Err(ClusterError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The Gloo Mesh that runs there; of several the oldest, which is the one that limits.
+pub(super) async fn gloo_mesh(session: &Session) -> Result<Option<Minor>> {
+    let named = ListParams::default().labels("app in (gloo-mesh-mgmt-server,gloo-mesh-agent)");
+    let deployments: Vec<Deployment> = session.list(None, &named).await?;
+    let images = deployments.iter().flat_map(|deployment| {
+        let pod = deployment
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.template.spec.as_ref());
+        pod.into_iter()
+            .flat_map(|pod| &pod.containers)
+            .filter_map(|it| it.image.as_deref())
+    });
+    let own = images.filter(|image| image.contains("/gloo-mesh-"));
+    Ok(own.filter_map(|image| minor(split(image).1)).min())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn versions_of_others_give_their_release_line() {
+        for (text, expected) in [
+            ("4.14.3", Some((4, 14))),
+            ("v2.5.0-beta1", Some((2, 5))),
+            ("4.8.0-0.okd", Some((4, 8))),
+            ("2", None),
+            ("latest", None),
+        ] {
+            assert_eq!(
+                minor(text),
+                expected.map(|(major, minor)| Minor::new(major, minor)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_node_says_why_it_takes_no_pods() {
+        let node = |spec: serde_json::Value, ready: &str| -> Node {
+            let conditions = json!([{"type": "Ready", "status": ready}]);
+            serde_json::from_value(json!({"spec": spec, "status": {"conditions": conditions}}))
+                .unwrap()
+        };
+        let taint = |key: &str, effect: &str| json!({"taints": [{"key": key, "effect": effect}]});
+        assert!(refusals(&node(json!({}), "True")).is_empty());
+        assert!(refusals(&node(taint("a", "PreferNoSchedule"), "True")).is_empty());
+        assert_eq!(
+            refusals(&node(taint("a", "NoExecute"), "True")),
+            ["taint a:NoExecute"]
+        );
+        assert_eq!(
+            refusals(&node(json!({"unschedulable": true}), "True")),
+            ["cordoned"]
+        );
+        assert_eq!(refusals(&node(json!({}), "Unknown")), ["not ready"]);
+    }
+
+    #[test]
+    fn the_older_label_of_a_namespace_has_precedence() {
+        for (labels, expected) in [
+            (
+                json!({"istio-injection": "enabled", "istio.io/rev": "x"}),
+                Some("default"),
+            ),
+            (
+                json!({"istio-injection": "disabled", "istio.io/rev": "x"}),
+                None,
+            ),
+            (json!({"istio.io/rev": "x"}), Some("x")),
+            (json!({}), None),
+        ] {
+            let read = serde_json::from_value(json!({"metadata": {"name": "n", "labels": labels}}));
+            assert_eq!(
+                namespace(&read.unwrap()).injection.as_deref(),
+                expected,
+                "{labels}"
+            );
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Injection and validation webhooks, revision tags, and whether somebody answers behind them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::join_all;
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
+};
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use kube::ResourceExt;
+use kube::api::ListParams;
+
+use super::control_plane::revision;
+use super::{Fact, Webhook, WebhookKind};
+use crate::sys::cluster::{Result, Session};
+
+/// Label of a revision tag.
+const TAG: &str = "istio.io/tag";
+
+/// What istioctl puts into every selector of a webhook that it switches off.
+const NEVER: &str = "istio.io/deactivated";
+
+const BY_URL: &str = "called by URL, not by Service";
+
+/// One entry of a webhook configuration.
+struct Entry<'a> {
+    name: &'a str,
+    client: &'a WebhookClientConfig,
+    fails: Option<&'a str>,
+    selects: Option<&'a LabelSelector>,
+}
+
+pub(super) async fn webhooks(session: &Session) -> Result<Vec<Webhook>> {
+    let all = ListParams::default();
+    let tagged = ListParams::default().labels(TAG);
+    let (mutating, validating, services) = futures::join!(
+        session.list::<MutatingWebhookConfiguration>(None, &all),
+        session.list::<ValidatingWebhookConfiguration>(None, &all),
+        session.list::<Service>(None, &tagged),
+    );
+    let (mutating, validating, services) = (mutating?, validating?, services?);
+    let mut found: Vec<Webhook> = mutating
+        .iter()
+        .filter_map(|it| webhook(WebhookKind::Mutating, &it.metadata, &mutating_entries(it)))
+        .chain(validating.iter().filter_map(|it| {
+            webhook(
+                WebhookKind::Validating,
+                &it.metadata,
+                &validating_entries(it),
+            )
+        }))
+        .collect();
+    let known: BTreeSet<String> = found.iter().filter_map(|hook| hook.tag.clone()).collect();
+    found.extend(
+        services
+            .iter()
+            .filter_map(tag_service)
+            .filter(|hook| hook.tag.as_ref().is_some_and(|tag| !known.contains(tag))),
+    );
+    ask_services(session, &mut found).await;
+    Ok(found)
+}
+
+fn mutating_entries(configuration: &MutatingWebhookConfiguration) -> Vec<Entry<'_>> {
+    let hooks = configuration.webhooks.iter().flatten();
+    hooks
+        .map(|hook| Entry {
+            name: &hook.name,
+            client: &hook.client_config,
+            fails: hook.failure_policy.as_deref(),
+            selects: hook.namespace_selector.as_ref(),
+        })
+        .collect()
+}
+
+fn validating_entries(configuration: &ValidatingWebhookConfiguration) -> Vec<Entry<'_>> {
+    let hooks = configuration.webhooks.iter().flatten();
+    hooks
+        .map(|hook| Entry {
+            name: &hook.name,
+            client: &hook.client_config,
+            fails: hook.failure_policy.as_deref(),
+            selects: hook.namespace_selector.as_ref(),
+        })
+        .collect()
+}
+
+fn webhook(kind: WebhookKind, meta: &ObjectMeta, entries: &[Entry<'_>]) -> Option<Webhook> {
+    entries
+        .iter()
+        .find(|entry| entry.name.ends_with(".istio.io"))?;
+    let none = BTreeMap::new();
+    let labels = meta.labels.as_ref().unwrap_or(&none);
+    let service = entries
+        .iter()
+        .find_map(|entry| entry.client.service.as_ref());
+    let bundled = |entry: &Entry<'_>| {
+        entry
+            .client
+            .ca_bundle
+            .as_ref()
+            .is_some_and(|bundle| !bundle.0.is_empty())
+    };
+    let never = |entry: &Entry<'_>| {
+        let labels = entry
+            .selects
+            .and_then(|selector| selector.match_labels.as_ref());
+        labels.is_some_and(|labels| labels.contains_key(NEVER))
+    };
+    Some(Webhook {
+        kind,
+        name: meta.name.clone().unwrap_or_default(),
+        revision: revision(labels),
+        tag: labels.get(TAG).cloned(),
+        service: service.map(|service| (service.namespace.clone(), service.name.clone())),
+        service_ready: Fact::NotAsked(BY_URL),
+        ca_bundle: entries.iter().all(bundled),
+        deactivated: entries.iter().all(never),
+        fail_closed: entries.iter().any(|entry| entry.fails != Some("Ignore")),
+    })
+}
+
+/// The API server trusts whom it calls, or calls nobody.
+pub(super) fn trusted(configuration: &MutatingWebhookConfiguration) -> bool {
+    let read = webhook(
+        WebhookKind::Mutating,
+        &configuration.metadata,
+        &mutating_entries(configuration),
+    );
+    read.is_none_or(|hook| hook.ca_bundle || hook.deactivated)
+}
+
+/// A tag in the form of a Service; it selects no pods for injection.
+fn tag_service(service: &Service) -> Option<Webhook> {
+    let place = (service.namespace().unwrap_or_default(), service.name_any());
+    Some(Webhook {
+        kind: WebhookKind::Mutating,
+        name: place.1.clone(),
+        revision: revision(service.labels()),
+        tag: Some(service.labels().get(TAG)?.clone()),
+        service: Some(place),
+        service_ready: Fact::NotAsked(BY_URL),
+        ca_bundle: true,
+        deactivated: true,
+        fail_closed: false,
+    })
+}
+
+/// Each Service is asked once, however many webhooks call it.
+async fn ask_services(session: &Session, hooks: &mut [Webhook]) {
+    let places: BTreeSet<(String, String)> = hooks
+        .iter()
+        .filter_map(|hook| hook.service.clone())
+        .collect();
+    let asking = places
+        .iter()
+        .map(async |(namespace, name)| ready(session, namespace, name).await);
+    let answers: Vec<Fact<bool>> = join_all(asking).await.into_iter().map(Fact::from).collect();
+    let known: BTreeMap<_, _> = places.into_iter().zip(answers).collect();
+    for hook in hooks {
+        if let Some(answer) = hook.service.as_ref().and_then(|place| known.get(place)) {
+            hook.service_ready = answer.clone();
+        }
+    }
+}
+
+/// Whether the Service is there and has an endpoint that is ready.
+async fn ready(session: &Session, namespace: &str, name: &str) -> Result<bool> {
+    let selector = format!("kubernetes.io/service-name={name}");
+    let of_service = ListParams::default().labels(&selector);
+    let (service, slices) = futures::join!(
+        session.get::<Service>(Some(namespace), name),
+        session.list::<EndpointSlice>(Some(namespace), &of_service),
+    );
+    let (service, slices) = (service?, slices?);
+    let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
+    // An endpoint that says nothing counts as ready, by definition of the API.
+    let mut ready = endpoints.map(|endpoint| {
+        endpoint
+            .conditions
+            .as_ref()
+            .and_then(|conditions| conditions.ready)
+            .unwrap_or(true)
+    });
+    Ok(service.is_some() && ready.any(|ready| ready))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(configuration: serde_json::Value) -> Option<Webhook> {
+        let parsed: MutatingWebhookConfiguration = serde_json::from_value(configuration).unwrap();
+        webhook(
+            WebhookKind::Mutating,
+            &parsed.metadata,
+            &mutating_entries(&parsed),
+        )
+    }
+
+    fn entry(bundle: &str, selector: serde_json::Value) -> serde_json::Value {
+        json!({"name": "rev.namespace.sidecar-injector.istio.io", "sideEffects": "None",
+            "admissionReviewVersions": ["v1"], "namespaceSelector": selector, "clientConfig": {
+                "caBundle": bundle, "service": {"name": "istiod", "namespace": "istio-system"}}})
+    }
+
+    #[test]
+    fn an_injector_is_live_unless_every_selector_is_switched_off() {
+        let never = json!({"matchLabels": {NEVER: "never-match"}});
+        let live = read(json!({"metadata": {"name": "a"}, "webhooks":
+            [entry("YQ==", json!({})), entry("YQ==", never.clone())]}))
+        .unwrap();
+        assert!(!live.deactivated && live.ca_bundle && live.fail_closed);
+        assert_eq!(live.service, Some(("istio-system".into(), "istiod".into())));
+        let off = read(json!({"metadata": {"name": "a"}, "webhooks": [entry("", never)]})).unwrap();
+        assert!(off.deactivated && !off.ca_bundle);
+    }
+
+    #[test]
+    fn revision_and_tag_come_from_the_labels() {
+        let labels = json!({"name": "a", "labels": {"istio.io/rev": "x", "istio.io/tag": "prod"}});
+        let hook = read(json!({"metadata": labels, "webhooks": [entry("", json!({}))]})).unwrap();
+        assert_eq!(
+            (hook.revision.as_str(), hook.tag.as_deref()),
+            ("x", Some("prod"))
+        );
+    }
+
+    #[test]
+    fn webhooks_of_others_are_left_out() {
+        let other = json!({"metadata": {"name": "a"}, "webhooks": [{"name": "pods.example.com",
+            "clientConfig": {}, "sideEffects": "None", "admissionReviewVersions": []}]});
+        assert_eq!(read(other), None);
+    }
+}
