@@ -84,12 +84,10 @@ impl Session<'_> {
         expected.tag = Some(plan.tag.to_string());
         expected.revision = Some(plan.revision_label().to_owned());
         expected.namespace = Some(plan.namespace.clone());
-        expected.chosen =
-            plan.chosen.iter().map(|choice| format!("{}: {} ({})", choice.what, choice.value, choice.why)).collect();
-        let notices = prepared.manifest.notices.iter().map(|notice| format!("note: {notice}"));
-        expected.chosen.extend(notices);
+        expected.chosen.clone_from(&plan.chosen);
+        expected.notes.extend(prepared.manifest.notices.iter().map(ToString::to_string));
         if plan.key.is_some() {
-            expected.chosen.push("note: the repo key is part of every image name; whoever reads a pod reads it".to_owned());
+            expected.notes.push("the repo key is part of every image name: whoever reads a pod reads it".to_owned());
         }
     }
 

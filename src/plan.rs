@@ -7,6 +7,7 @@ use crate::istio::{Completed, CompletionError, HubChoice, NoHub};
 use crate::istio::{
     Capability, ClientVersion, Hub, HubError, ImageTag, Matrix, Minor, RepoKey, Request, TagError,
 };
+use crate::report::Choice;
 use crate::options::{Options, Revision, RevisionError, Template};
 use crate::overlay::{Early, Engine, Rules};
 
@@ -35,15 +36,6 @@ pub struct Plan {
     pub rules: Rules,
     pub capabilities: BTreeSet<Capability>,
     pub chosen: Vec<Choice>,
-}
-
-/// One choice and its reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
-    /// `tag`, `hub`, …
-    pub what: &'static str,
-    pub value: String,
-    pub why: String,
 }
 
 /// Why nothing can be planned.
@@ -130,7 +122,7 @@ fn tag(input: &Input<'_>, chosen: &mut Vec<Choice>) -> Result<ImageTag, PlanErro
         (request, _) => matrix.complete(request.as_ref(), options.wanted(), *client)?,
     };
     let Completed { tag, why, .. } = completed;
-    chosen.push(Choice { what: "tag", value: tag.to_string(), why });
+    chosen.push(Choice { what: "tag".to_owned(), value: tag.to_string(), why });
     Ok(tag)
 }
 
@@ -154,7 +146,7 @@ fn hub(
     };
     let inside = matrix.key_in(&hub);
     let shown = crate::istio::mask(hub.as_str(), inside.as_ref().or(key));
-    chosen.push(Choice { what: "hub", value: shown, why });
+    chosen.push(Choice { what: "hub".to_owned(), value: shown, why });
     Ok((hub, inside.or_else(|| key.cloned())))
 }
 
@@ -177,7 +169,7 @@ fn revision(input: &Input<'_>, chosen: &mut Vec<Choice>) -> Result<Option<Revisi
         (None, None) => (None, String::new()),
     };
     if let Some(revision) = &revision {
-        chosen.push(Choice { what: "revision", value: revision.as_str().to_owned(), why });
+        chosen.push(Choice { what: "revision".to_owned(), value: revision.as_str().to_owned(), why });
     }
     Ok(revision)
 }
@@ -195,7 +187,7 @@ fn namespace(input: &Input<'_>, chosen: &mut Vec<Choice>) -> Result<String, Plan
     if !shaped || namespace.len() > 63 {
         return Err(PlanError::Namespace(namespace));
     }
-    chosen.push(Choice { what: "namespace", value: namespace.clone(), why });
+    chosen.push(Choice { what: "namespace".to_owned(), value: namespace.clone(), why });
     Ok(namespace)
 }
 
@@ -210,7 +202,7 @@ fn template(options: &Options, chosen: &mut Vec<Choice>) -> Template {
         Template::Preset(name) | Template::File { name, .. } => name.clone(),
         Template::None => return template,
     };
-    chosen.push(Choice { what: "preset", value, why: why.to_owned() });
+    chosen.push(Choice { what: "preset".to_owned(), value, why: why.to_owned() });
     template
 }
 

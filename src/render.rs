@@ -130,7 +130,7 @@ fn put(document: &mut Value, path: &[&str], text: &str) {
 impl Rendered {
     /// Hex sha256 of the YAML.
     pub fn sha256(&self) -> String {
-        Sha256::digest(self.yaml.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(self.yaml.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 
     /// Whether istiod comes of this document.

@@ -136,8 +136,19 @@ pub struct Expected {
     pub tag: Option<String>,
     pub revision: Option<String>,
     pub namespace: Option<String>,
-    /// Each choice with its reason: `tag: newest rebuild seen of istioctl's own 1.31.0`.
-    pub chosen: Vec<String>,
+    /// Every choice with its reason.
+    pub chosen: Vec<Choice>,
+    /// What was understood otherwise than one might think, and what was left out.
+    pub notes: Vec<String>,
+}
+
+/// One choice and its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Choice {
+    /// `tag`, `hub`, `revision 1-31`, …
+    pub what: String,
+    pub value: String,
+    pub why: String,
 }
 
 /// The cluster that answered.

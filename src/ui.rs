@@ -4,11 +4,14 @@
 //! terminal and the environment, and handed on as data.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write};
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::report::text::Style;
+
+/// What stands for a secret.
+const MASK: &str = "****";
 
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -70,8 +73,8 @@ pub struct Ui {
     err: Style,
     out: Style,
     bar: Mutex<Option<ProgressBar>>,
-    /// A text that nobody may see.
-    secret: OnceLock<String>,
+    /// Texts that nobody may see.
+    secrets: Mutex<Vec<String>>,
 }
 
 impl Ui {
@@ -95,7 +98,7 @@ impl Ui {
             err: style(err_terminal),
             out: style(io::stdout().is_terminal()),
             bar: Mutex::new(None),
-            secret: OnceLock::new(),
+            secrets: Mutex::new(Vec::new()),
         }
     }
 
@@ -131,13 +134,16 @@ impl Ui {
 
     /// From now on `secret` is masked in everything that is said.
     pub fn hide(&self, secret: &str) {
-        // Only the first is kept: a run has one key.
-        self.secret.set(secret.to_owned()).ok();
+        if let Ok(mut secrets) = self.secrets.lock() {
+            secrets.push(secret.to_owned());
+        }
     }
 
-    /// `text` without the secret.
+    /// `text` without the secrets.
     pub fn masked(&self, text: &str) -> String {
-        self.secret.get().map_or_else(|| text.to_owned(), |secret| text.replace(secret, "****"))
+        let secrets = self.secrets.lock();
+        let secrets = secrets.iter().flat_map(|secrets| secrets.iter());
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK))
     }
 
     /// Says something to a person, unless they want quiet.

@@ -21,13 +21,13 @@ pub fn record(session: &mut Session<'_>, options: &Options) -> Result<Option<Rec
     let asked = options.revision.clone().flatten();
     let label = asked.as_ref().map_or("default", Revision::as_str);
     let found = records.into_iter().flatten().find(|record| record.revision == label);
-    session.report.expected.chosen.push(match &found {
+    session.report.expected.notes.push(match &found {
         Some(record) => format!(
-            "note: {} -f and {} --set of the record of revision {label} are applied again",
+            "{} -f and {} --set of the record of revision {label} are applied again",
             record.overlays.len(),
             record.sets.len()
         ),
-        None => format!("note: revision {label} has no record of an install: only what is given now is applied"),
+        None => format!("revision {label} has no record of an install: only what is given now is applied"),
     });
     Ok(found)
 }

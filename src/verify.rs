@@ -8,6 +8,7 @@ use crate::facts::{self, ControlPlane, Manager, Record};
 use crate::install::{Session, prove};
 use crate::istio::ImageTag;
 use crate::plan::DEFAULT_NAMESPACE;
+use crate::report::Choice;
 use crate::sys::cluster::Cluster;
 
 /// What to verify.
@@ -41,16 +42,19 @@ impl Verify {
     ) -> Result<Expectation, Failure> {
         let mut revisions = BTreeMap::new();
         for reason in records.iter().filter_map(|record| record.as_ref().err()) {
-            session.report.expected.chosen.push(format!("note: a record was ignored: {reason}"));
+            session.report.expected.notes.push(format!("a record was ignored: {reason}"));
         }
         for plane in planes.iter().filter(|plane| self.concerns(plane)) {
             let record = records.iter().flatten().find(|record| record.revision == plane.revision);
             if let Some(wanted) = self.wanted(plane, record) {
+                let key = wanted.hub.parse().ok().and_then(|hub| session.matrix.key_in(&hub));
+                key.iter().for_each(|key| session.ui.hide(key.expose()));
                 let words = wanted.source.words();
-                session.report.expected.chosen.push(format!(
-                    "revision {}: {} from {} (judged by {words})",
-                    plane.revision, wanted.tag, wanted.hub
-                ));
+                session.report.expected.chosen.push(Choice {
+                    what: "revision".to_owned(),
+                    value: format!("{}: {}", plane.revision, wanted.image()),
+                    why: format!("by {words}"),
+                });
                 revisions.insert(plane.revision.clone(), wanted);
             }
         }

@@ -146,7 +146,7 @@ impl Wanted {
     }
 
     /// `hub/…:tag`, as messages show it.
-    pub(super) fn image(&self) -> String {
+    pub fn image(&self) -> String {
         format!("{}/…:{}", self.hub, self.tag)
     }
 

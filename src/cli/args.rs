@@ -6,7 +6,7 @@ use crate::ui::ColorChoice;
 
 /// `-o`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Format {
+pub(super) enum Format {
     #[default]
     Text,
     Json,
@@ -18,54 +18,54 @@ pub enum Format {
 /// How things are said.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Output")]
-pub struct OutputArgs {
+pub(super) struct OutputArgs {
     /// Format of the result on stdout
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: Format,
+    pub(super) output: Format,
     /// Say nothing but warnings, errors and the result
     #[arg(short, long)]
-    pub quiet: bool,
+    pub(super) quiet: bool,
     /// When to use colour (`NO_COLOR` is respected)
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
-    pub color: ColorChoice,
+    pub(super) color: ColorChoice,
 }
 
 /// What to install.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "What to install")]
-pub struct PlanArgs {
+pub(super) struct PlanArgs {
     /// Version (`1.31`, `1.31.0`, `1.30.2-patch1`) or tag (`1.31.0-solo-fips-distroless`) of Istio
     #[arg(long, value_name = "VERSION|TAG")]
-    pub istio: Option<String>,
+    pub(super) istio: Option<String>,
     #[command(flatten)]
-    pub flavor: FlavorArgs,
+    pub(super) flavor: FlavorArgs,
     /// Registry and path that the images are pulled from
     #[arg(long, value_name = "HUB")]
-    pub hub: Option<String>,
+    pub(super) hub: Option<String>,
     /// Key of Solo's registry, part of the hub for some minors
     #[arg(long, value_name = "KEY", env = "GLOOISTIO_REPO_KEY", hide_env_values = true, conflicts_with = "repo_key_file")]
-    pub repo_key: Option<String>,
+    pub(super) repo_key: Option<String>,
     /// File that holds the repo key
     #[arg(long, value_name = "FILE")]
-    pub repo_key_file: Option<PathBuf>,
+    pub(super) repo_key_file: Option<PathBuf>,
     /// Platform of the cluster, such as `openshift` or `gke`
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<String>,
+    pub(super) platform: Option<String>,
     /// Preset that the documents start from [default: default, or openshift on that platform]
     #[arg(long, value_name = "NAME", conflicts_with = "template")]
-    pub preset: Option<String>,
+    pub(super) preset: Option<String>,
     /// Template of your own, instead of a preset
     #[arg(long, value_name = "FILE")]
-    pub template: Option<PathBuf>,
+    pub(super) template: Option<PathBuf>,
     /// Parameter of the preset or template; repeatable
     #[arg(long, value_name = "NAME=VALUE")]
-    pub param: Vec<String>,
+    pub(super) param: Vec<String>,
     /// Version of Gloo Mesh that the cluster is registered with
     #[arg(long, value_name = "VERSION")]
-    pub gloo_mesh: Option<String>,
+    pub(super) gloo_mesh: Option<String>,
     /// Feature that must work with the chosen version; repeatable (`glooistio matrix features`)
     #[arg(long, value_name = "FEATURE")]
-    pub feature: Vec<String>,
+    pub(super) feature: Vec<String>,
 }
 
 /// The options of an install as its record holds them.
@@ -118,56 +118,56 @@ impl PlanArgs {
 /// Which variety of the build.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "What to install")]
-pub struct FlavorArgs {
+pub(super) struct FlavorArgs {
     /// `solo` or `standard` [default: solo where that version has one]
     #[arg(long, value_name = "DISTRIBUTION")]
-    pub distribution: Option<String>,
+    pub(super) distribution: Option<String>,
     /// The FIPS build
     #[arg(long)]
-    pub fips: bool,
+    pub(super) fips: bool,
     /// The distroless build
     #[arg(long)]
-    pub distroless: bool,
+    pub(super) distroless: bool,
     /// The ARM build
     #[arg(long)]
-    pub arm: bool,
+    pub(super) arm: bool,
 }
 
 /// What is judged, and how strictly.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Checks")]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     /// Leave a check out, and say why; repeatable
     #[arg(long, value_name = "ID=REASON")]
-    pub skip: Vec<String>,
+    pub(super) skip: Vec<String>,
     /// Change how much a check matters: `info`, `warning` or `error`; repeatable
     #[arg(long, value_name = "ID=LEVEL")]
-    pub severity: Vec<String>,
+    pub(super) severity: Vec<String>,
     /// Take warnings for errors
     #[arg(long)]
-    pub strict: bool,
+    pub(super) strict: bool,
     /// YAML file whose rows replace those of the built-in matrix
     #[arg(long, value_name = "FILE")]
-    pub matrix: Option<PathBuf>,
+    pub(super) matrix: Option<PathBuf>,
     /// Show every check, also those that passed or do not apply
     #[arg(short, long)]
-    pub verbose: bool,
+    pub(super) verbose: bool,
 }
 
 /// How our own reads and waits are bounded, and which istioctl is run.
 #[derive(Debug, Clone, clap::Args)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     /// The istioctl to run [default: the first on PATH]
     #[arg(long, value_name = "PATH", env = "GLOOISTIO_ISTIOCTL")]
-    pub istioctl: Option<PathBuf>,
+    pub(super) istioctl: Option<PathBuf>,
     /// Bound of our own reads and waits
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
-    pub timeout: std::time::Duration,
+    pub(super) timeout: std::time::Duration,
 }
 
 impl Default for RunArgs {
     fn default() -> Self {
-        RunArgs { istioctl: None, timeout: std::time::Duration::from_secs(60) }
+        RunArgs { istioctl: None, timeout: std::time::Duration::from_mins(1) }
     }
 }
 

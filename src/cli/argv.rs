@@ -7,7 +7,7 @@ use super::istioctl_flags::{FLAGS, Kind};
 
 /// A command line, taken apart.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Asked {
+pub(super) enum Asked {
     /// One of our commands: the arguments with the word first, for clap.
     Ours(Vec<String>),
     /// A word that will be ours: which, and what to use until then.
@@ -43,7 +43,7 @@ const LATER: &[(&str, &str)] = &[
 const SWITCHES: &[&str] = &["quiet", "strict", "fips", "distroless", "arm", "no-verify", "verbose", "help", "version"];
 
 /// Sorts a command line (without the program's name).
-pub fn sort(args: Vec<String>) -> Asked {
+pub(super) fn sort(args: Vec<String>) -> Asked {
     let Some(at) = word_at(&args) else {
         return Asked::Ours(args);
     };

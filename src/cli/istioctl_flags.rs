@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// What becomes of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub(super) enum Fate {
     /// Given to istioctl as it came.
     HandedOn,
     /// Given to istioctl, and used for our own connection to the cluster.
@@ -20,7 +20,7 @@ pub enum Fate {
 
 /// How often a flag may stand, and what it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// One value; the last one counts.
     Value,
     /// A value each time.
@@ -29,32 +29,26 @@ pub enum Kind {
     Switch,
 }
 
-pub struct Flag {
-    pub long: &'static str,
-    pub short: Option<char>,
-    pub kind: Kind,
-    pub fate: Fate,
+pub(super) struct Flag {
+    pub(super) long: &'static str,
+    pub(super) short: Option<char>,
+    pub(super) kind: Kind,
+    pub(super) fate: Fate,
     /// istioctl does not show it in its help.
-    pub hidden: bool,
-    /// A root flag of istioctl: it may stand before the command word.
-    pub root: bool,
-    pub help: &'static str,
+    pub(super) hidden: bool,
+    pub(super) help: &'static str,
 }
 
 const fn flag(long: &'static str, short: Option<char>, kind: Kind, fate: Fate, help: &'static str) -> Flag {
-    Flag { long, short, kind, fate, hidden: false, root: false, help }
-}
-
-const fn root(long: &'static str, short: Option<char>, kind: Kind, fate: Fate, help: &'static str) -> Flag {
-    Flag { root: true, ..flag(long, short, kind, fate, help) }
+    Flag { long, short, kind, fate, hidden: false, help }
 }
 
 const fn log(long: &'static str, kind: Kind) -> Flag {
-    Flag { hidden: true, ..root(long, None, kind, Fate::HandedOn, "Logging of istioctl") }
+    Flag { hidden: true, ..flag(long, None, kind, Fate::HandedOn, "Logging of istioctl") }
 }
 
 /// Every flag that some istioctl takes for `install` or `upgrade`.
-pub const FLAGS: &[Flag] = &[
+pub(super) const FLAGS: &[Flag] = &[
     flag("filename", Some('f'), Kind::Repeated, Fate::Folded, "IstioOperator file to merge over the preset; `-` is stdin; repeatable, or separated by commas"),
     flag("set", Some('s'), Kind::Repeated, Fate::Folded, "Override a value of the IstioOperator: `PATH=VALUE`; repeatable"),
     flag("revision", Some('r'), Kind::Value, Fate::Folded, "Name of the control plane revision"),
@@ -65,15 +59,15 @@ pub const FLAGS: &[Flag] = &[
     Flag { hidden: true, ..flag("charts", None, Kind::Value, Fate::HandedOn, "Old name of --manifests") },
     flag("readiness-timeout", None, Kind::Value, Fate::HandedOn, "How long istioctl waits for each component [istioctl: 5m0s]"),
     flag("force", None, Kind::Switch, Fate::HandedOn, "Let istioctl go on in spite of validation errors"),
-    root("kubeconfig", Some('c'), Kind::Value, Fate::Shared, "Kubernetes configuration file"),
-    root("context", None, Kind::Value, Fate::Shared, "Context of the Kubernetes configuration"),
-    root("as", None, Kind::Value, Fate::Shared, "User to impersonate"),
-    root("as-uid", None, Kind::Value, Fate::Shared, "UID to impersonate"),
-    root("as-group", None, Kind::Repeated, Fate::Shared, "Group to impersonate; repeatable"),
-    root("istioNamespace", Some('i'), Kind::Value, Fate::Folded, "Namespace of the control plane [default: istio-system]"),
-    Flag { hidden: true, ..root("namespace", Some('n'), Kind::Value, Fate::HandedOn, "Namespace flag of istioctl; its install does not use it") },
-    root("vklog", None, Kind::Value, Fate::HandedOn, "Verbosity of istioctl's Kubernetes client"),
-    root("kubeclient-timeout", None, Kind::Value, Fate::HandedOn, "Timeout of istioctl's Kubernetes client"),
+    flag("kubeconfig", Some('c'), Kind::Value, Fate::Shared, "Kubernetes configuration file"),
+    flag("context", None, Kind::Value, Fate::Shared, "Context of the Kubernetes configuration"),
+    flag("as", None, Kind::Value, Fate::Shared, "User to impersonate"),
+    flag("as-uid", None, Kind::Value, Fate::Shared, "UID to impersonate"),
+    flag("as-group", None, Kind::Repeated, Fate::Shared, "Group to impersonate; repeatable"),
+    flag("istioNamespace", Some('i'), Kind::Value, Fate::Folded, "Namespace of the control plane [default: istio-system]"),
+    Flag { hidden: true, ..flag("namespace", Some('n'), Kind::Value, Fate::HandedOn, "Namespace flag of istioctl; its install does not use it") },
+    flag("vklog", None, Kind::Value, Fate::HandedOn, "Verbosity of istioctl's Kubernetes client"),
+    flag("kubeclient-timeout", None, Kind::Value, Fate::HandedOn, "Timeout of istioctl's Kubernetes client"),
     log("log_output_level", Kind::Value),
     log("log_as_json", Kind::Switch),
     log("log_target", Kind::Repeated),
@@ -123,28 +117,28 @@ impl Flag {
 
 /// What was typed for istioctl's flags.
 #[derive(Debug, Clone, Default)]
-pub struct IstioctlFlags {
+pub(super) struct IstioctlFlags {
     values: Vec<(&'static str, Vec<String>)>,
 }
 
 impl IstioctlFlags {
     /// Every value of a repeated flag, in order.
-    pub fn all(&self, long: &str) -> &[String] {
+    pub(super) fn all(&self, long: &str) -> &[String] {
         self.values.iter().find(|(name, _)| *name == long).map_or(&[], |(_, values)| values)
     }
 
     /// The last value of a flag.
-    pub fn last(&self, long: &str) -> Option<&str> {
+    pub(super) fn last(&self, long: &str) -> Option<&str> {
         self.all(long).last().map(String::as_str)
     }
 
     /// Whether a switch is on.
-    pub fn on(&self, long: &str) -> bool {
+    pub(super) fn on(&self, long: &str) -> bool {
         self.last(long) == Some("true")
     }
 
     /// The arguments that istioctl gets, as a person would type them.
-    pub fn handed_on(&self) -> Vec<String> {
+    pub(super) fn handed_on(&self) -> Vec<String> {
         let goes = |flag: &&Flag| matches!(flag.fate, Fate::HandedOn | Fate::Shared);
         FLAGS.iter().filter(goes).flat_map(|flag| self.typed(flag)).collect()
     }

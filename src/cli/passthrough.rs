@@ -6,7 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::sys::process::{self, Invocation, Status};
 
 /// Runs istioctl with the user's own words.
-pub fn run(args: Vec<String>, istioctl: Option<&str>) -> Result<Exit, Failure> {
+pub(super) fn run(args: Vec<String>, istioctl: Option<&str>) -> Result<Exit, Failure> {
     let program = super::find_istioctl(istioctl.map(PathBuf::from).as_deref())?;
     let invocation = Invocation { program, args, stdin: None, env: Vec::new() };
     match process::passthrough(&invocation)? {

@@ -9,6 +9,7 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
 
 use super::control_plane::REVISION;
+use super::webhook::trusted;
 use crate::sys::cluster::{Cluster, Result, Session, Watched};
 
 /// Waits for the Deployments, `(namespace, name)`, to run their newest pods and no others.
@@ -55,13 +56,8 @@ fn is_rolled_out(deployment: &Deployment) -> bool {
 pub fn webhooks_filled(cluster: &Cluster, revision: &str, limit: Duration) -> Result<bool> {
     let watched = Watched { labels: format!("{REVISION}={revision}"), ..Watched::default() };
     let filled =
-        |found: &BTreeMap<String, MutatingWebhookConfiguration>| found.values().all(has_bundles);
+        |found: &BTreeMap<String, MutatingWebhookConfiguration>| found.values().all(trusted);
     cluster.run(async |session| session.until(&watched, limit, filled).await)?
-}
-
-fn has_bundles(configuration: &MutatingWebhookConfiguration) -> bool {
-    let mut hooks = configuration.webhooks.iter().flatten();
-    hooks.all(|hook| hook.client_config.ca_bundle.as_ref().is_some_and(|bundle| !bundle.0.is_empty()))
 }
 
 #[cfg(test)]
@@ -93,22 +89,5 @@ mod tests {
             status[field] = value.into();
             assert!(!is_rolled_out(&deployment(&status)), "{field}");
         }
-    }
-
-    #[test]
-    fn every_webhook_needs_its_bundle() {
-        let configuration = |bundles: [Option<&str>; 2]| -> MutatingWebhookConfiguration {
-            let hooks = bundles.map(|bundle| {
-                serde_json::json!({
-                    "name": "n", "admissionReviewVersions": ["v1"], "sideEffects": "None",
-                    "clientConfig": { "caBundle": bundle },
-                })
-            });
-            serde_json::from_value(serde_json::json!({ "metadata": {}, "webhooks": hooks }))
-                .unwrap()
-        };
-        assert!(has_bundles(&configuration([Some("YQ=="), Some("YQ==")])));
-        assert!(!has_bundles(&configuration([Some("YQ=="), None])));
-        assert!(!has_bundles(&configuration([Some("YQ=="), Some("")])));
     }
 }

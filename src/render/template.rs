@@ -123,7 +123,7 @@ pub fn fill(plan: &Plan, given: &BTreeMap<String, String>) -> Result<String, Tem
     let params = params(&name, &head, given)?;
     let broken = |reason: String| TemplateError::Broken { template: name.clone(), reason };
     let engine = engine().map_err(|error| broken(error.to_string()))?;
-    engine.render_template(text, &context(plan, params)).map_err(|error| broken(error.to_string()))
+    engine.render_template(text, &context(plan, &params)).map_err(|error| broken(error.to_string()))
 }
 
 fn params(template: &str, head: &Head, given: &BTreeMap<String, String>) -> Result<Value, TemplateError> {
@@ -144,7 +144,7 @@ fn params(template: &str, head: &Head, given: &BTreeMap<String, String>) -> Resu
 }
 
 /// Every key is there, `null` or false where it does not apply: strict mode refuses what is missing.
-fn context(plan: &Plan, params: Value) -> Value {
+fn context(plan: &Plan, params: &Value) -> Value {
     let can: serde_json::Map<String, Value> = plan
         .all_capabilities()
         .map(|(name, has)| (name.to_owned(), Value::Bool(has)))

@@ -139,7 +139,12 @@ pub(super) fn full() -> Report {
         tag: Some("1.9.9-fips-distroless".into()),
         revision: Some("default".into()),
         namespace: Some("istio-system".into()),
-        chosen: vec!["tag: newest rebuild seen of istioctl's own 1.9.9".into()],
+        chosen: vec![Choice {
+            what: "tag".into(),
+            value: "1.9.9-fips-distroless".into(),
+            why: "newest rebuild seen of istioctl's own 1.9.9".into(),
+        }],
+        notes: vec!["overlay.yaml:7:3: kept as text: 1.9".into()],
     };
     report.cluster = Some(Cluster {
         context: "prod".into(),

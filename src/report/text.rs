@@ -13,7 +13,7 @@ use std::io::{self, Write};
 pub use page::printable;
 use page::{Page, Tone};
 
-use super::{Expected, Phase, Report, Status};
+use super::{Phase, Report, Status};
 
 /// How the text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub fn write(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<
 /// Writes what is known before anything changes: the plan with its reasons, and the Before checks.
 pub fn write_before(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let mut page = Page::new(style, out);
-    plan(&mut page, &report.expected)?;
+    plan(&mut page, report)?;
     checks::write(&mut page, report, Phase::Before)
 }
 
@@ -53,25 +53,22 @@ pub fn write_after(report: &Report, style: &Style, out: &mut dyn Write) -> io::R
     ending(&mut page, report)
 }
 
-fn plan(page: &mut Page<'_>, expected: &Expected) -> io::Result<()> {
-    let rows: Vec<(&str, &str)> = [
-        ("hub", &expected.hub),
-        ("tag", &expected.tag),
-        ("revision", &expected.revision),
-        ("namespace", &expected.namespace),
-    ]
-    .into_iter()
-    .filter_map(|(label, value)| Some((label, value.as_deref()?)))
-    .collect();
-    if rows.is_empty() {
+fn plan(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let expected = &report.expected;
+    if expected.chosen.is_empty() && expected.notes.is_empty() {
         return Ok(());
     }
-    page.heading("plan")?;
-    for (label, value) in rows {
-        page.labelled(0, label, value)?;
-    }
+    page.heading(if expected.tag.is_some() { "plan" } else { "judged by" })?;
     for choice in &expected.chosen {
-        page.paragraph(2, Tone::Dim, choice)?;
+        page.labelled(0, &choice.what, &choice.value)?;
+        page.labelled(0, "", &choice.why)?;
+    }
+    if let Some(cluster) = &report.cluster {
+        page.labelled(0, "cluster", &cluster.context)?;
+        page.labelled(0, "", &cluster.server)?;
+    }
+    for note in &expected.notes {
+        page.labelled(0, "note", note)?;
     }
     page.blank()
 }
