@@ -254,9 +254,20 @@ mod files {
     }
 
     #[test]
-    fn two_documents() {
+    fn a_second_document_of_another_kind() {
         let one = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec: {}\n";
-        refused(&format!("{one}---\n{one}"), &[]);
+        refused(&format!("{one}---\napiVersion: v1\nkind: Namespace\n"), &["kubectl"]);
+    }
+
+    #[test]
+    fn two_documents_of_one_name() {
+        let one = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {name: NAME}\nspec: {}\n";
+        let (a, b) = (one.replace("NAME", "a"), one.replace("NAME", "b"));
+        let env = TestEnv::new();
+        env.file("op.yaml", format!("{a}---\n{b}"));
+        let documents = env.line("render -f op.yaml");
+        // Each for itself, or refused: never one of them silently lost.
+        assert!(documents.code() == 65 || documents.documents().len() == 2, "{documents}");
     }
 
     #[test]
@@ -321,8 +332,8 @@ mod words {
             ("--param nothing=1", "nothing"),
             ("--param nothing", "NAME=VALUE"),
             ("--distribution gold", "solo"),
-            ("--istio 1.31.0-solo --fips", "--fips"),
-            ("--istio 1.31.0-solo-fips --distroless", "--distroless"),
+            ("--istio 1.31.0-solo --fips", "1.31.0-solo-fips"),
+            ("--istio 1.31.0-solo-fips --distroless", "1.31.0-solo-fips-distroless"),
             ("--bogus", "--bogus"),
             ("-o table", "json"),
             ("-f - -f -", "stdin"),
@@ -345,7 +356,7 @@ mod words {
             ("--hub https://gcr.io/x", "https"),
             ("--hub $REPO", "--repo-key"),
             ("--set hub=$REPO", "--repo-key"),
-            ("--set hub=", "--hub"),
+            ("--set hub=", "hub"),
             ("--repo-key a/b", "--repo-key"),
             ("-r Upper", "upper"),
             ("-r 1.20.3", "1-20-3"),

@@ -36,7 +36,7 @@ pub(crate) fn injects(api: &Api, tag: &str) {
     let image = format!("{HUB}/proxyv2:{tag}");
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": "probe", "namespace": "istio-system", "annotations": {"sidecar.istio.io/status": "{}"}},
+        "metadata": {"name": "probe", "namespace": "default", "annotations": {"sidecar.istio.io/status": "{}"}},
         "spec": {
             "containers": [{"name": "probe", "image": "probe"}],
             "initContainers": [
@@ -45,7 +45,7 @@ pub(crate) fn injects(api: &Api, tag: &str) {
             ],
         },
     });
-    api.answer("POST", "/api/v1/namespaces/istio-system/pods?", Answer::Json(201, pod));
+    api.answer("POST", "/api/v1/namespaces/default/pods?", Answer::Json(201, pod));
 }
 
 /// Everything that an install of the default preset leaves behind.
@@ -100,6 +100,13 @@ fn crd(group: &str, plural: &str, kind: &str) -> Value {
     })
 }
 
+/// The same for pods: with the hash of their ReplicaSet.
+fn pod_labels(name: &str) -> Value {
+    let mut labels = labels(name);
+    labels["pod-template-hash"] = json!("5d8f");
+    labels
+}
+
 fn labels(name: &str) -> Value {
     json!({
         "app": name, "istio": name.trim_start_matches("istio-"), "istio.io/rev": "default",
@@ -134,7 +141,7 @@ pub(crate) fn pod(name: &str, container: &str, image: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
-            "name": format!("{name}-1"), "namespace": "istio-system", "uid": format!("{name}-1"), "labels": labels(name),
+            "name": format!("{name}-1"), "namespace": "istio-system", "uid": format!("{name}-1"), "labels": pod_labels(name),
             "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("{name}-5d8f"), "uid": "rs", "controller": true}],
         },
         "spec": {"nodeName": "node-0", "containers": [{"name": container, "image": image}]},

@@ -59,7 +59,7 @@ fn flags_of_istioctl_go_on_and_ours_do_not() {
 #[test]
 fn a_dry_run_prints_the_documents_and_commands_and_changes_nothing() {
     let (api, env) = cluster::installs(TAG);
-    let output = env.line("install --fips --distroless --preset production --dry-run");
+    let output = env.line("install --fips --distroless --preset production --param cluster=one --dry-run");
     assert_eq!(output.code(), 0, "{output}");
     let headings: Vec<&str> = output.stdout.lines().filter(|line| line.starts_with("# ")).collect();
     assert_eq!(
@@ -74,7 +74,7 @@ fn a_dry_run_prints_the_documents_and_commands_and_changes_nothing() {
 #[test]
 fn several_documents_are_one_run_each_control_plane_first() {
     let (_api, env) = cluster::installs(TAG);
-    let output = env.line("install --fips --distroless --preset production -y --no-verify");
+    let output = env.line("install --fips --distroless --preset production --param cluster=one -y --no-verify");
     assert_eq!(output.code(), 0, "{output}");
     let calls = env.calls("install");
     let names: Vec<Value> = calls.iter().map(|call| call.document()["metadata"]["name"].clone()).collect();
@@ -88,7 +88,7 @@ fn a_failure_keeps_the_code_of_istioctl_and_says_what_is_in_place() {
     let (_api, env) = cluster::installs(TAG);
     let failed = "✘ Ingress gateways encountered an error: failed to wait for resource: resources not ready after 5m0s\nError: failed to install manifests\n";
     env.script(json!({"install": [{"progress": true}, {"stderr": failed, "end": {"exit": 1}}]}));
-    let output = env.line("install --fips --distroless --preset production -y");
+    let output = env.line("install --fips --distroless --preset production --param cluster=one -y");
     assert_eq!(output.code(), 1, "{output}");
     assert!(output.stderr.contains("failed to install manifests"), "{output}");
     assert!(output.stderr.contains("in place:"), "{output}");
@@ -118,7 +118,7 @@ fn progress_of_every_era_is_told_in_our_words() {
         let (api, env) = cluster::installs(tag);
         api.version(if is == "1.13.5" { "v1.22.17" } else { "v1.34.2" });
         env.script(json!({"is": is}));
-        let output = env.line(&format!("install -y --no-verify --hub {HUB} --istio {tag}"));
+        let output = env.line(&format!("install -y --no-verify --repo-key 0a1b2c3d4e5f --istio {tag}"));
         assert_eq!(output.code(), 0, "{output}");
         for done in ["Istio core installed", "Istiod installed", "Ingress gateways installed", "Installation complete"] {
             assert!(output.stderr.contains(&format!("✔ {done}\n")), "{done}: {output}");

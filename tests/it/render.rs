@@ -17,7 +17,8 @@ fn every_preset_and_flavour_as_recorded() {
     for preset in PRESETS {
         for flavour in FLAVOURS {
             let tag = format!("1.31.0{flavour}");
-            let text = render(&["--preset", preset, "--istio", &tag, "--distribution", if flavour.is_empty() { "standard" } else { "solo" }]);
+            let cluster: &[&str] = if *preset == "production" { &["--param", "cluster=one"] } else { &[] };
+            let text = render(&[cluster, &["--preset", preset, "--istio", &tag, "--distribution", if flavour.is_empty() { "standard" } else { "solo" }]].concat());
             insta::with_settings!({snapshot_path => "../golden", prepend_module_to_snapshot => false, omit_expression => true}, {
                 insta::assert_snapshot!(format!("{preset}{flavour}"), text);
             });
@@ -27,19 +28,19 @@ fn every_preset_and_flavour_as_recorded() {
 
 #[test]
 fn the_same_input_gives_the_same_bytes() {
-    assert_eq!(render(&["--preset", "production"]), render(&["--preset", "production"]));
+    assert_eq!(render(&["--preset", "production", "--param", "cluster=one"]), render(&["--preset", "production", "--param", "cluster=one"]));
 }
 
 #[test]
 fn files_hold_what_stdout_would() {
     let env = TestEnv::new();
-    let output = env.line("render --preset production --istio 1.31.0-solo-fips -O out");
+    let output = env.line("render --preset production --param cluster=one --istio 1.31.0-solo-fips -O out");
     assert_eq!((output.code(), output.stdout.as_str()), (0, ""), "{output}");
     let mut files: Vec<_> = std::fs::read_dir(env.work().join("out")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let mut documents: Vec<Value> =
         files.iter().map(|path| serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()).collect();
-    let mut shown = env.line("render --preset production --istio 1.31.0-solo-fips").documents();
+    let mut shown = env.line("render --preset production --param cluster=one --istio 1.31.0-solo-fips").documents();
     let name = |document: &Value| document["metadata"]["name"].as_str().unwrap().to_owned();
     documents.sort_by_key(name);
     shown.sort_by_key(name);
@@ -109,13 +110,13 @@ fn an_overlay_that_changes_the_planned_image_is_a_finding() {
 fn an_overlay_with_a_name_goes_to_that_document() {
     let env = TestEnv::new();
     let names: Vec<Value> =
-        env.line("render --preset production").documents().iter().map(|one| one["metadata"]["name"].clone()).collect();
+        env.line("render --preset production --param cluster=one").documents().iter().map(|one| one["metadata"]["name"].clone()).collect();
     let gateway = names[1].as_str().unwrap();
     let text = format!(
         "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata:\n  name: {gateway}\nspec:\n  meshConfig:\n    trustDomain: here\n"
     );
     env.file("op.yaml", text);
-    let documents = env.line("render --preset production -f op.yaml").documents();
+    let documents = env.line("render --preset production --param cluster=one -f op.yaml").documents();
     let having: Vec<bool> = documents.iter().map(|one| one["spec"]["meshConfig"]["trustDomain"] == "here").collect();
     assert_eq!(having, [false, true, false]);
 }

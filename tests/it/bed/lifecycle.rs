@@ -41,7 +41,7 @@ fn the_record_is_owned_by_istiod_and_goes_with_it() {
 #[ignore = "needs the test bed"]
 fn the_production_preset_installs_three_documents() {
     let bed = Bed::new();
-    bed.install("--preset production");
+    bed.install("--preset production --param cluster=one");
     let rows = bed.kubectl("get deployments -A -o name");
     for name in ["istiod", "istio-ingressgateway", "istio-eastwestgateway"] {
         assert!(rows.contains(&format!("deployment.apps/{name}")), "{rows}");
