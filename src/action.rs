@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use crate::render::Rendered;
 use crate::sys::process::Invocation;
 
+pub mod namespace;
 pub mod progress;
 
 /// One step of an install, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
+    /// Makes the namespace of a gateway, where it is missing.
+    Namespace { name: String },
     /// istioctl installs one document, given on stdin.
     Istioctl { document: String, invocation: Invocation },
     /// Until these Deployments, `(namespace, name)`, run their newest pods and no others.
@@ -30,6 +33,7 @@ impl fmt::Display for Action {
                 let name = invocation.program.file_name().map_or_else(|| invocation.program.clone(), PathBuf::from);
                 write!(f, "{}", Invocation { program: name, ..invocation.clone() })
             }
+            Action::Namespace { name } => write!(f, "kubectl create namespace {name}"),
             Action::Rollout { deployments } => {
                 let waits = deployments.iter().map(|(namespace, name)| format!("kubectl rollout status deployment/{name} -n {namespace}"));
                 f.write_str(&waits.collect::<Vec<_>>().join(" && "))
@@ -56,7 +60,7 @@ pub struct Place<'a> {
     pub revision: &'a str,
 }
 
-/// The actions that install `documents`: control plane, wait, gateways, wait, record.
+/// The actions that install `documents`: control plane, wait, namespaces, gateways, wait, record.
 pub fn install(
     istioctl: &Path,
     handed_on: &[String],
@@ -80,6 +84,9 @@ pub fn install(
         actions.push(Action::Rollout { deployments: BTreeSet::from([istiod]) });
         actions.push(Action::Webhooks { revision: revision.to_owned() });
     }
+    let namespaces: BTreeSet<&String> = gateways.iter().map(|(namespace, _)| namespace).collect();
+    let missing = namespaces.into_iter().filter(|name| *name != namespace);
+    actions.extend(missing.map(|name| Action::Namespace { name: name.clone() }));
     actions.extend(others.into_iter().map(run));
     if !gateways.is_empty() {
         actions.push(Action::Rollout { deployments: gateways });

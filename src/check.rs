@@ -118,16 +118,6 @@ pub struct Before<'a> {
     pub today: Date,
 }
 
-impl Before<'_> {
-    /// The planned revision as objects carry it.
-    fn revision(&self) -> &str {
-        self.plan
-            .revision
-            .as_ref()
-            .map_or("default", crate::options::Revision::as_str)
-    }
-}
-
 /// What an After check looks at.
 pub struct After<'a> {
     pub expected: &'a Expectation,

@@ -62,8 +62,17 @@ pub(crate) struct Ended {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    // The panic's own message stands on stderr by then.
+    let exit = std::panic::catch_unwind(started).unwrap_or_else(|_| {
+        let failure = Failure::message(Exit::Internal, "this is a bug of glooistio");
+        plain_failure(&failure.hint("report it with the command line and the lines above"))
+    });
+    ExitCode::from(exit.code())
+}
+
+fn started() -> Exit {
     let args = os::args();
-    let exit = match signal::listen() {
+    match signal::listen() {
         Err(error) => plain_failure(&Failure::new(Exit::Internal, &error)),
         Ok(()) => match args {
             Err(text) => plain_failure(&Failure::message(
@@ -72,8 +81,7 @@ pub fn main() -> ExitCode {
             )),
             Ok(args) => dispatch(args),
         },
-    };
-    ExitCode::from(exit.code())
+    }
 }
 
 fn dispatch(args: Vec<String>) -> Exit {

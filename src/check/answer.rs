@@ -5,7 +5,7 @@ use crate::istio::{Judgement, Level, Quote};
 use crate::report::{Finding, Severity};
 
 /// Pages that a reason quotes at most; `glooistio matrix` shows all.
-const QUOTED: usize = 3;
+const QUOTED: usize = 2;
 
 /// The outcome of a check that asks one thing; `more` adds what only the check knows.
 pub(super) fn answer(judgement: Judgement, more: impl FnOnce(Finding) -> Finding) -> Outcome {
@@ -21,9 +21,14 @@ pub(super) fn judged(
     judgement: Judgement,
     more: impl FnOnce(Finding) -> Finding,
 ) -> Option<Finding> {
+    let found = &judgement.found;
     let message = match judgement.level {
-        Level::NoData => format!("no data: {}", judgement.found),
-        _ => judgement.found.clone(),
+        Level::Error => format!("{found} is not supported"),
+        Level::Warning => {
+            format!("{found} is doubtful: pages contradict each other, or only weak ones speak")
+        }
+        Level::NoData => format!("no data of {found}"),
+        Level::Info | Level::Pass => found.clone(),
     };
     finding(message, judgement).map(more)
 }

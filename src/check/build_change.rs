@@ -17,7 +17,7 @@ fn run(before: &Before<'_>) -> Outcome {
     before.facts.control_planes.judge(|planes| {
         let own = planes
             .iter()
-            .filter(|plane| plane.revision == before.revision());
+            .filter(|plane| plane.revision == before.plan.revision_label());
         Outcome::of(
             own.flat_map(|plane| changes(before, plane)).collect(),
             "same flavour and hub",

@@ -2,7 +2,7 @@
 
 use super::answer::{finding, pages};
 use super::{Before, Check, Outcome, Run};
-use crate::istio::{ImageTag, Known};
+use crate::istio::{ImageTag, Known, Level};
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
@@ -17,12 +17,19 @@ fn run(before: &Before<'_>) -> Outcome {
     let tag = &before.plan.tag;
     let judgement = before.matrix.judge_build(tag);
     match before.matrix.known(tag) {
+        Known::Seen(quotes) if judgement.level == Level::Info => {
+            let note = Finding::info(format!(
+                "{tag} was seen only as a bare version, which proves no image"
+            ))
+            .why(pages(&quotes));
+            Outcome::Found(vec![note])
+        }
         Known::Seen(quotes) => Outcome::Passed(format!("seen: {}", pages(&quotes))),
         Known::Composed { from, quotes } => {
             let note = Finding::info(format!(
                 "{tag} itself was not seen; it follows by the documented rule"
             ))
-            .found(format!("seen: {from}"))
+            .found(format!("{from} was seen"))
             .why(pages(&quotes));
             Outcome::Found(vec![note])
         }
@@ -69,6 +76,12 @@ builds:
     rows:
       - {tag: 1.26.1-solo}
       - {tag: 1.27.3-solo}
+  - source: https://example.com/bare
+    evidence: bare
+    page: {era: now}
+    order: 2
+    rows:
+      - {tag: 1.23.6-patch0}
 missing:
   - source: https://example.com/missing
     evidence: docs
@@ -90,6 +103,7 @@ varieties:
     fn seen_composed_missing_and_unseen_are_told_apart() {
         for (tag, words) in [
             ("1.26.1-solo", ""),
+            ("1.23.6-patch0", "only as a bare version"),
             ("1.27.3-solo-fips", "follows by the documented rule"),
             ("1.26.1-solo-fips", "1.26.1-solo-fips does not exist"),
             ("1.29.0-solo", "no such build seen"),

@@ -16,7 +16,7 @@ fn run(before: &Before<'_>) -> Outcome {
     before.facts.proxies.judge(|proxies| {
         let own = proxies
             .iter()
-            .filter(|((revision, _), _)| revision == before.revision());
+            .filter(|((revision, _), _)| revision == before.plan.revision_label());
         let mut seen = 0;
         let findings = own
             .filter_map(|((_, tag), pods)| {

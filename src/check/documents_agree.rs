@@ -24,15 +24,14 @@ fn run(before: &Before<'_>) -> Outcome {
         return Outcome::NotChecked("no documents".to_owned());
     }
     let findings = before.documents.iter().flat_map(|document| {
-        let places = document
-            .effective
-            .places
-            .iter()
-            .filter(|place| place.ignored.is_none());
-        let wrong = places.filter_map(|place| judge(before.plan, document, place));
+        let places = document.effective.places.iter();
+        let found = places.filter_map(|place| match place.ignored {
+            None => judge(before.plan, document, place),
+            Some(why) => unused(before.plan, document, place, why),
+        });
         silent(before.plan, document)
             .into_iter()
-            .chain(wrong)
+            .chain(found)
             .collect::<Vec<_>>()
     });
     let places: usize = before
@@ -71,6 +70,16 @@ fn judge(plan: &Plan, document: &Rendered, place: &Place) -> Option<Finding> {
         Decides::Hub | Decides::Tag | Decides::Variant => return None,
     };
     Some(finding(plan, document, place, &wanted))
+}
+
+/// What somebody wrote and istioctl does not use: harmless, and not what it looks like.
+fn unused(plan: &Plan, document: &Rendered, place: &Place, why: &str) -> Option<Finding> {
+    let planned = place.value == plan.hub.as_str() || same_tag(plan, document, &place.value);
+    (!planned && !place.value.is_empty()).then(|| {
+        Finding::info(format!("{} has no effect: {why}", place.path))
+            .subject(format!("{}, document {}", place.origin, document.name))
+            .found(masked(plan, &place.value))
+    })
 }
 
 /// The planned tag, or what becomes it with the variant of the document.
@@ -197,5 +206,15 @@ mod tests {
                 "{spec}: {outcome:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_value_without_effect_is_a_note() {
+        let spec = "{hub: x.io/old, tag: 1.31.0-solo-fips, values: {global: {hub: r.io/istio}}}";
+        let outcome = Given::tag("1.31.0-solo-fips")
+            .document("one", spec)
+            .run(run);
+        assert!(found(&outcome, "spec.hub has no effect"), "{outcome:?}");
+        assert!(matches!(outcome, Outcome::Found(findings) if findings.len() == 1));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::answer::answer;
 use super::{Before, Check, Outcome, Run};
+use crate::istio::Level;
 
 pub(super) const CHECK: Check = Check {
     id: "end-of-life",
@@ -13,12 +14,20 @@ pub(super) const CHECK: Check = Check {
 
 fn run(before: &Before<'_>) -> Outcome {
     let tag = &before.plan.tag;
-    answer(
-        before
-            .matrix
-            .end_of_life(tag.minor(), before.today, tag.flavor),
-        |finding| finding.found(format!("{tag} on {}", before.today)),
-    )
+    let minor = tag.minor();
+    let judgement = before.matrix.end_of_life(minor, before.today, tag.flavor);
+    let message = match judgement.level {
+        Level::NoData => format!("no data of when Istio {minor} ends"),
+        Level::Info => {
+            format!("the community no longer fixes Istio {minor}; Solo does, for its own builds")
+        }
+        _ => format!("nobody fixes Istio {minor} any more"),
+    };
+    answer(judgement, |finding| {
+        finding
+            .message(message)
+            .found(format!("{tag} on {}", before.today))
+    })
 }
 
 #[cfg(test)]
@@ -34,6 +43,7 @@ releases:
     order: 1
     rows:
       - {istio: 1.20, released: 2023-11-14, ends: 2024-06-25}
+      - {istio: 1.27, released: 2025-08-11, ends: 2026-04-07}
       - {istio: 1.31, released: 2026-08-31, ends: 2027-02-28}
 support:
   - source: https://example.com/support
@@ -48,7 +58,8 @@ support:
     fn the_day_decides() {
         for (tag, words) in [
             ("1.31.0-solo", ""),
-            ("1.20.0-solo", "Istio 1.20"),
+            ("1.20.0-solo", "nobody fixes Istio 1.20"),
+            ("1.27.0-solo", "Solo does"),
             ("1.77.0", "no data"),
         ] {
             let outcome = Given::tag(tag).data(DATA).run(run);

@@ -2,12 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::walk::walk;
-use crate::facts::{Census, ControlPlane, Manager, Record, Role};
 use crate::istio::ImageTag;
-use crate::plan::Plan;
-use crate::render::Rendered;
-use crate::report::Counts;
 
 /// Where an expectation comes from; printed, since a proof is only as good as what it was judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,102 +44,7 @@ pub struct Expectation {
     pub gateways: BTreeSet<String>,
 }
 
-impl Expectation {
-    /// What an install of these documents must give.
-    pub fn planned(plan: &Plan, documents: &[Rendered]) -> Expectation {
-        let revision = plan
-            .revision
-            .as_ref()
-            .map_or("default", crate::options::Revision::as_str);
-        let wanted = Wanted::of(plan.hub.as_str(), &plan.tag, Source::Plan);
-        let gateways = documents
-            .iter()
-            .flat_map(|document| gateways(document, &plan.namespace));
-        Expectation {
-            revisions: BTreeMap::from([(revision.to_owned(), wanted)]),
-            gateways: gateways.collect(),
-        }
-    }
-
-    /// What stands must go on as it was installed: by its record, else by istiod's own image.
-    ///
-    /// Without a `revision`, all of them but an operator's. Control planes whose tag the grammar does
-    /// not know are nobody's expectation.
-    pub fn standing(
-        planes: &[ControlPlane],
-        records: &[Result<Record, String>],
-        revision: Option<&str>,
-    ) -> Expectation {
-        let in_scope = |plane: &&ControlPlane| match revision {
-            Some(revision) => plane.revision == revision,
-            None => !matches!(plane.manager, Manager::Operator { .. }),
-        };
-        let wanted = planes.iter().filter(in_scope).filter_map(|plane| {
-            let mut recorded = records.iter().filter_map(|record| record.as_ref().ok());
-            let wanted = match recorded.find(|record| record.revision == plane.revision) {
-                Some(record) => Wanted::of(&record.hub, &record.tag, Source::Record),
-                None => Wanted::of(&plane.hub, plane.tag.as_ref().ok()?, Source::Istiod),
-            };
-            Some((plane.revision.clone(), wanted))
-        });
-        Expectation {
-            revisions: wanted.collect(),
-            gateways: BTreeSet::new(),
-        }
-    }
-
-    /// What was seen, in numbers; other meshes are counted here and judged nowhere.
-    pub fn counts(&self, census: &Census) -> Counts {
-        let mut counts = Counts::from([("pods", census.seen)]);
-        for (class, members) in &census.classes {
-            let what = match class.role {
-                _ if !self.revisions.contains_key(&class.revision) => "pods of other meshes",
-                Role::Istiod => "control planes",
-                Role::Sidecar => "proxies",
-                Role::Gateway => "gateways",
-                Role::Ztunnel | Role::Cni => "node agents",
-            };
-            *counts.entry(what).or_default() += members.pods;
-        }
-        for (what, number) in [
-            ("without a proxy", census.uninjected.values().sum()),
-            ("not applicable", census.not_applicable.values().sum()),
-            ("gone while being read", census.gone),
-        ] {
-            if number > 0 {
-                counts.insert(what, number);
-            }
-        }
-        counts
-    }
-}
-
-/// `namespace/name` of the gateways that a document turns on.
-fn gateways(document: &Rendered, control_plane: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    walk(&document.value, &mut |path, value| {
-        let entry = path.starts_with("spec.components.")
-            && path.ends_with(']')
-            && path.matches('[').count() == 1;
-        let on = entry && value["enabled"] != false;
-        if let Some(name) = value["name"].as_str().filter(|_| on) {
-            let namespace = value["namespace"].as_str().unwrap_or(control_plane);
-            found.push(format!("{namespace}/{name}"));
-        }
-    });
-    found
-}
-
 impl Wanted {
-    fn of(hub: &str, tag: &ImageTag, source: Source) -> Wanted {
-        Wanted {
-            hub: hub.to_owned(),
-            tag: tag.clone(),
-            source,
-            fips: tag.flavor.is_fips(),
-        }
-    }
-
     /// `hub/…:tag`, as messages show it.
     pub fn image(&self) -> String {
         format!("{}/…:{}", self.hub, self.tag)
@@ -188,8 +88,6 @@ impl<'a> Image<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::support::{Given, class, control_plane, expecting, members};
-    use crate::facts::Class;
 
     #[test]
     fn an_image_is_read_with_ports_and_digests() {
@@ -225,78 +123,5 @@ mod tests {
         ] {
             assert!(wanted.differs(image).unwrap().contains(words), "{image}");
         }
-    }
-
-    #[test]
-    fn a_plan_expects_its_gateways_too() {
-        let spec = "{components: {pilot: {enabled: true}, ingressGateways: [{name: a, namespace: edge}, {name: b}, {name: c, enabled: false}]}}";
-        let given = Given::tag("1.31.0-solo-fips").document("one", spec);
-        let expected = given.with(|before| Expectation::planned(before.plan, before.documents));
-        assert_eq!(
-            Vec::from_iter(&expected.gateways),
-            ["edge/a", "istio-system/b"]
-        );
-        let wanted = &expected.revisions["default"];
-        assert!(wanted.fips && wanted.source == Source::Plan);
-    }
-
-    #[test]
-    fn a_record_counts_more_than_istiods_image_and_an_operators_mesh_only_by_name() {
-        let record = Record {
-            revision: "a".into(),
-            hub: "r.io/x".into(),
-            tag: "1.31.0-solo-fips".parse().unwrap(),
-            overlays: vec![],
-            sets: vec![],
-            options: vec![],
-            documents: BTreeMap::new(),
-            data: BTreeMap::new(),
-            tool: String::new(),
-        };
-        let operators = ControlPlane {
-            manager: Manager::Operator {
-                name: "sail".into(),
-            },
-            ..control_plane("c", "1.30.0")
-        };
-        let planes = [
-            control_plane("a", "1.31.0-solo"),
-            control_plane("b", "1.30.0"),
-            operators,
-            control_plane("d", "custom"),
-        ];
-        let all = Expectation::standing(&planes, &[Ok(record)], None);
-        let seen: Vec<_> = all
-            .revisions
-            .iter()
-            .map(|(name, wanted)| (name.as_str(), wanted.source, wanted.fips))
-            .collect();
-        assert_eq!(
-            seen,
-            [("a", Source::Record, true), ("b", Source::Istiod, false)]
-        );
-        let named = Expectation::standing(&planes, &[], Some("c"));
-        assert_eq!(Vec::from_iter(named.revisions.keys()), ["c"]);
-    }
-
-    #[test]
-    fn other_meshes_are_counted_apart() {
-        let mut census = Census {
-            gone: 2,
-            ..Census::default()
-        };
-        census
-            .classes
-            .insert(class(Role::Sidecar, "a", "1.31.0"), members(3, "a"));
-        let theirs = Class {
-            revision: "theirs".into(),
-            ..class(Role::Sidecar, "b", "1.20.0")
-        };
-        census.classes.insert(theirs, members(5, "b"));
-        let counts = expecting("1.31.0").counts(&census);
-        assert_eq!(counts["proxies"], 3);
-        assert_eq!(counts["pods of other meshes"], 5);
-        assert_eq!(counts["gone while being read"], 2);
-        assert!(!counts.contains_key("without a proxy"));
     }
 }

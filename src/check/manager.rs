@@ -30,7 +30,8 @@ fn run(before: &Before<'_>) -> Outcome {
 }
 
 fn judge(before: &Before<'_>, plane: &ControlPlane) -> Option<Finding> {
-    let ours = plane.revision == before.revision() && plane.namespace == before.plan.namespace;
+    let ours =
+        plane.revision == before.plan.revision_label() && plane.namespace == before.plan.namespace;
     let subject = format!("Deployment {}/{}", plane.namespace, plane.name);
     let owner = match &plane.manager {
         Manager::Helm { release } => format!("Helm, release {release}"),

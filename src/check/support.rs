@@ -123,6 +123,7 @@ pub(super) fn namespace(name: &str, injection: Option<&str>) -> Namespace {
         name: name.to_owned(),
         enforce: None,
         injection: injection.map(str::to_owned),
+        opted_out: false,
         ambient: false,
     }
 }
@@ -211,11 +212,7 @@ impl Given {
     }
 
     pub(super) fn run(&self, run: fn(&Before<'_>) -> Outcome) -> Outcome {
-        self.with(run)
-    }
-
-    pub(super) fn with<T>(&self, look: impl FnOnce(&Before<'_>) -> T) -> T {
-        look(&Before {
+        run(&Before {
             plan: &self.plan,
             documents: &self.documents,
             facts: &self.facts,

@@ -21,7 +21,7 @@ fn run(before: &Before<'_>) -> Outcome {
     before.facts.control_planes.judge(|planes| {
         let own = planes
             .iter()
-            .filter(|plane| plane.revision == before.revision());
+            .filter(|plane| plane.revision == before.plan.revision_label());
         let findings: Vec<Finding> = match own.clone().next() {
             Some(_) => own
                 .filter_map(|plane| in_place(&before.plan.tag, plane))

@@ -27,7 +27,7 @@ fn run(before: &Before<'_>) -> Outcome {
 /// Live, without control plane and Service, and not about to be replaced.
 fn orphan(before: &Before<'_>, hook: &Webhook, planes: &[ControlPlane]) -> bool {
     !hook.deactivated
-        && hook.revision != before.revision()
+        && hook.revision != before.plan.revision_label()
         && hook.service_ready == Fact::Known(false)
         && !planes.iter().any(|plane| plane.revision == hook.revision)
 }

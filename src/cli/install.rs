@@ -13,6 +13,7 @@ use crate::ui::Ui;
 
 /// Render, check, install by the real istioctl, and verify what runs
 #[derive(Debug, clap::Args)]
+#[group(id = "install")]
 pub(crate) struct Args {
     #[command(flatten)]
     plan: PlanArgs,

@@ -2,7 +2,7 @@
 
 use super::prepare::Prepared;
 use super::{Install, Session};
-use crate::action::{Action, progress};
+use crate::action::{Action, namespace, progress};
 use crate::exit::{Exit, Failure};
 use crate::facts;
 use crate::sys::cluster::Cluster;
@@ -26,6 +26,7 @@ pub fn apply(
         let done = match action {
             _ if signal::interrupted() => Err(Failure::message(Exit::Interrupted, "interrupted")),
             Action::Istioctl { invocation, .. } => run(session, invocation),
+            Action::Namespace { name } => namespace::ensure(cluster, name).map_err(Failure::from),
             // What is not ready in time is found by the checks, with its causes.
             Action::Rollout { deployments } => {
                 session.ui.event(&Event::Working("Waiting for rollouts".to_owned()));
@@ -64,7 +65,9 @@ fn run(session: &Session<'_>, invocation: &process::Invocation) -> Result<(), Fa
         Status::Code(code) => Exit::Istioctl(code),
         Status::Signal(signal) => Exit::signalled(signal),
     };
-    let said = last.iter().rev().find(|line| line.starts_with("Error:")).or(last.last());
+    // Its last line of progress and its error may share a line.
+    let errors = last.iter().rev().find_map(|line| Some(&line[line.find("Error: ")?..]));
+    let said = errors.or(last.last().map(String::as_str));
     let ended = match status {
         Status::Signal(signal) => format!("istioctl was ended by signal {signal}"),
         Status::Code(code) => format!("istioctl failed with exit code {code}"),

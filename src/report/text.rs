@@ -115,6 +115,13 @@ fn ending(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     if !parts.is_empty() {
         page.paragraph(0, Tone::Dim, &format!("checks: {}", parts.join(", ")))?;
     }
+    for skipped in &report.skipped {
+        page.paragraph(
+            0,
+            Tone::Dim,
+            &format!("skipped {}: {}", skipped.check, skipped.reason),
+        )?;
+    }
     let seen: Vec<String> = report
         .counts
         .iter()

@@ -1,0 +1,18 @@
+//! Namespaces of gateways: istioctl makes that of the control plane and no other.
+
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::sys::cluster::{Cluster, Result};
+
+/// Creates a namespace where there is none of that name; one that is there stays as it is.
+pub fn ensure(cluster: &Cluster, name: &str) -> Result<()> {
+    cluster.run(async |session| {
+        if session.get::<Namespace>(None, name).await?.is_some() {
+            return Ok(());
+        }
+        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata, ..Namespace::default() };
+        session.apply(None, &namespace).await.map(drop)
+    })?
+}

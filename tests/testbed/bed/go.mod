@@ -1,0 +1,3 @@
+module glooistio/testbed/bed
+
+go 1.26
