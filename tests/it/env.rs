@@ -188,7 +188,6 @@ impl TestEnv {
         let text = text.replace(&self.dir.path().display().to_string(), "$DIR");
         let text = text.replace(env!("CARGO_BIN_EXE_fake-istioctl"), "$FAKE");
         let text = text.replace(
-            &format!("\"{}\"", env!("CARGO_PKG_VERSION")),
             "\"$VERSION\"",
         );
         ports(&text)

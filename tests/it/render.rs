@@ -68,6 +68,7 @@ fn one(args: &[&str]) -> Value {
 #[test]
 fn values_keep_their_type_on_the_way_through_go() {
     for (set, pointer, wanted) in [
+        ("meshConfig.trustDomain=b=c", "/spec/meshConfig/trustDomain", json!("b=c")),
         ("meshConfig.trustDomain=no", "/spec/meshConfig/trustDomain", json!("no")),
         ("values.global.proxy.logLevel=on", "/spec/values/global/proxy/logLevel", json!("on")),
         ("components.pilot.k8s.replicaCount=2", "/spec/components/pilot/k8s/replicaCount", json!(2)),
