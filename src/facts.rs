@@ -5,9 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::istio::client::ClientVersion;
-use crate::istio::tag::ImageTag;
-use crate::istio::version::{KubeVersion, Minor};
+use crate::istio::{ClientVersion, ImageTag, KubeVersion, Minor};
 use crate::sys::cluster::ClusterError;
 
 mod after;
@@ -23,11 +21,11 @@ mod record;
 mod rollout;
 mod webhook;
 
-pub use after::{after, installed};
+pub use after::{Installed, after, installed};
 pub use before::before;
 pub use causes::causes;
 pub use census::{Census, Class, Members, Role, SelfReport};
-pub use istioctl::istioctl;
+pub use istioctl::{IstioctlError, istioctl};
 pub use record::{record_name, write_record};
 pub use rollout::{rolled_out, webhooks_filled};
 
@@ -78,7 +76,7 @@ pub struct ClusterFact {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Nodes {
     pub total: u64,
-    /// Ready, not cordoned, without a NoSchedule or NoExecute taint.
+    /// Ready, not cordoned, without a `NoSchedule` or `NoExecute` taint.
     pub taking_pods: u64,
     /// Number of nodes by `status.nodeInfo.architecture`.
     pub architectures: BTreeMap<String, u64>,
@@ -86,7 +84,7 @@ pub struct Nodes {
     pub refusals: BTreeMap<String, u64>,
 }
 
-/// One answer of a SelfSubjectAccessReview.
+/// One answer of a `SelfSubjectAccessReview`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permission {
     pub verb: &'static str,

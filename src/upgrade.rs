@@ -1,35 +1,81 @@
 //! Upgrade: install over something older, with what its record says applied again.
 
+use std::collections::BTreeMap;
+
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, Record};
+use crate::facts::{self, ControlPlane, Record};
 use crate::install::Session;
 use crate::istio::Request;
 use crate::options::{Options, Revision};
 use crate::plan::DEFAULT_NAMESPACE;
 
-/// The record of the revision that is upgraded; `None` where nothing wrote one.
-pub fn record(session: &mut Session<'_>, options: &Options) -> Result<Option<Record>, Failure> {
+/// What is upgraded: the record of its install, or what istiod itself tells where nothing wrote one.
+///
+/// A revision that is not there yet starts from the one that is: that is the canary way.
+pub fn from(session: &mut Session<'_>, options: &Options) -> Result<Record, Failure> {
     let cluster = session.connect()?;
     let namespace = options.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
     let (planes, records) = facts::installed(&cluster, Some(namespace))?;
-    if planes.is_empty() {
-        let message = format!("there is no Istio in {namespace} to upgrade");
-        return Err(Failure::message(Exit::Unavailable, message)
-            .hint("install one: glooistio install")
-            .hint("or name its namespace by -i"));
-    }
     let asked = options.revision.clone().flatten();
-    let label = asked.as_ref().map_or("default", Revision::as_str);
-    let found = records.into_iter().flatten().find(|record| record.revision == label);
-    session.report.expected.notes.push(match &found {
-        Some(record) => format!(
-            "{} -f and {} --set of the record of revision {label} are applied again",
-            record.overlays.len(),
-            record.sets.len()
-        ),
-        None => format!("revision {label} has no record of an install: only what is given now is applied"),
-    });
-    Ok(found)
+    let plane = origin(&planes, asked.as_ref(), namespace)?;
+    let label = &plane.revision;
+    let written = records.into_iter().flatten().find(|record| record.revision == *label);
+    let (record, note) = match (written, &plane.tag) {
+        (Some(record), _) => {
+            let (files, sets) = (record.overlays.len(), record.sets.len());
+            (record, format!("{files} -f and {sets} --set of the record of revision {label} are applied again"))
+        }
+        (None, Ok(tag)) => {
+            let note = "has no record of an install: hub and flavour are those of its istiod, the rest is what is given now";
+            (seen(plane, tag.clone()), format!("revision {label} {note}"))
+        }
+        (None, Err(tag)) => {
+            let message = format!("revision {label} runs `{tag}`, which is no tag that could be upgraded, and has no record");
+            return Err(Failure::message(Exit::Data, message).hint("use `glooistio install` with every option"));
+        }
+    };
+    session.report.expected.notes.push(note);
+    Ok(record)
+}
+
+/// The control plane that an upgrade starts from.
+fn origin<'a>(
+    planes: &'a [ControlPlane],
+    asked: Option<&Revision>,
+    namespace: &str,
+) -> Result<&'a ControlPlane, Failure> {
+    let label = asked.map_or("default", Revision::as_str);
+    if let Some(plane) = planes.iter().find(|plane| plane.revision == label) {
+        return Ok(plane);
+    }
+    let names: Vec<&str> = planes.iter().map(|plane| plane.revision.as_str()).collect();
+    match (planes, asked) {
+        ([], _) => Err(Failure::message(Exit::Unavailable, format!("there is no Istio in {namespace} to upgrade"))
+            .hint("install one: glooistio install")
+            .hint("or name its namespace by -i")),
+        ([only], Some(_)) => Ok(only),
+        (_, Some(_)) => planes.iter().find(|plane| plane.revision == "default").ok_or_else(|| {
+            let message = format!("revision {label} is new, and it is not said which it follows: {}", names.join(", "));
+            Failure::message(Exit::Usage, message).hint("install it with every option: glooistio install -r NAME")
+        }),
+        (_, None) => Err(Failure::message(Exit::Usage, format!("there is no default revision in {namespace} to upgrade"))
+            .hint(format!("name one by -r: {}", names.join(", ")))),
+    }
+}
+
+/// What istiod itself tells.
+fn seen(plane: &ControlPlane, tag: crate::istio::ImageTag) -> Record {
+    Record {
+        revision: plane.revision.clone(),
+        hub: plane.hub.clone(),
+        tag,
+        overlays: Vec::new(),
+        sets: Vec::new(),
+        options: Vec::new(),
+        documents: BTreeMap::new(),
+        data: BTreeMap::new(),
+        tool: String::new(),
+    }
 }
 
 /// Puts what was installed under what is asked for now: then's inputs come first, so now's count.
@@ -51,5 +97,68 @@ pub fn over(record: &Record, options: &mut Options) {
     let same_minor = options.request.as_ref().is_none_or(|request| request.minor() == record.tag.minor());
     if options.hub.is_none() && options.repo_key.is_none() && same_minor {
         options.hub = record.hub.parse().ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Manager;
+
+    fn plane(revision: &str) -> ControlPlane {
+        ControlPlane {
+            namespace: "istio-system".into(),
+            name: "istiod".into(),
+            uid: String::new(),
+            revision: revision.into(),
+            image: "h.io/s/pilot:1.30.2-solo-fips".into(),
+            hub: "h.io/s".into(),
+            tag: Ok("1.30.2-solo-fips".parse().unwrap()),
+            manager: Manager::Unknown,
+            replicas: 1,
+            ready: 1,
+        }
+    }
+
+    fn revision(name: &str) -> Option<Revision> {
+        Revision::parse(name).unwrap()
+    }
+
+    #[test]
+    fn an_upgrade_starts_from_the_revision_asked_for_or_the_only_one() {
+        let both = [plane("default"), plane("1-30")];
+        let one = [plane("1-30")];
+        let found = |planes: &[ControlPlane], asked: &str| {
+            origin(planes, revision(asked).as_ref(), "istio-system").map(|plane| plane.revision.clone())
+        };
+        assert_eq!(found(&both, "1-30").unwrap(), "1-30");
+        assert_eq!(found(&both, "").unwrap(), "default");
+        assert_eq!(found(&both, "1-31").unwrap(), "default");
+        assert_eq!(found(&one, "1-31").unwrap(), "1-30");
+        assert_eq!(found(&one, "").unwrap_err().exit, Exit::Usage);
+        assert_eq!(found(&[], "").unwrap_err().exit, Exit::Unavailable);
+        assert_eq!(found(&[plane("a"), plane("b")], "c").unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn flavour_stays_and_what_is_given_now_comes_after_what_was_given_then() {
+        let record = Record {
+            overlays: vec!["then".into()],
+            sets: vec!["a=then".into()],
+            ..seen(&plane("default"), "1.30.2-solo-fips".parse().unwrap())
+        };
+        let mut options = Options {
+            request: Some("1.30.5".parse().unwrap()),
+            sets: vec!["a=now".into()],
+            ..Options::default()
+        };
+        over(&record, &mut options);
+        assert_eq!(options.sets, ["a=then", "a=now"]);
+        assert!(options.fips && !options.distroless);
+        assert_eq!(options.hub.as_ref().map(ToString::to_string).as_deref(), Some("h.io/s"));
+        let mut other = Options { request: Some("1.31.0-solo".parse().unwrap()), ..Options::default() };
+        over(&record, &mut other);
+        assert!(!other.fips, "a whole tag says its own flavour");
+        assert_eq!(other.hub, None, "another minor may lie elsewhere");
     }
 }

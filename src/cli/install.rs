@@ -63,14 +63,12 @@ impl Args {
         }
         let istioctl = session::istioctl(&self.run)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
-        let mut typed = self.plan.clone();
-        if let Some(record) = crate::upgrade::record(&mut session, &options)? {
-            typed = self.plan.over(&then(&record)?);
-            let now = options;
-            options = resolve::options(&typed, &self.flags)?;
-            options.request = now.request;
-            crate::upgrade::over(&record, &mut options);
-        }
+        let record = crate::upgrade::from(&mut session, &options)?;
+        let typed = self.plan.over(&then(&record)?);
+        let now = options;
+        let mut options = resolve::with_files(&typed, &self.flags, now.files)?;
+        options.request = now.request;
+        crate::upgrade::over(&record, &mut options);
         let install = Install { typed: typed.typed(), ..self.request(&options, istioctl) };
         install.run(&mut session)
     }

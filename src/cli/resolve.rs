@@ -12,6 +12,15 @@ use crate::sys::os;
 
 /// Makes options of the flags.
 pub(super) fn options(plan: &PlanArgs, flags: &IstioctlFlags) -> Result<Options, Failure> {
+    with_files(plan, flags, files(flags.all("filename"))?)
+}
+
+/// The same with `-f` read already: stdin can be read once.
+pub(super) fn with_files(
+    plan: &PlanArgs,
+    flags: &IstioctlFlags,
+    files: Vec<(String, Vec<u8>)>,
+) -> Result<Options, Failure> {
     Ok(Options {
         request: plan.istio.as_deref().map(|text| parsed("--istio", text)).transpose()?,
         distribution: plan.flavor.distribution.as_deref().map(distribution).transpose()?,
@@ -25,7 +34,7 @@ pub(super) fn options(plan: &PlanArgs, flags: &IstioctlFlags) -> Result<Options,
         params: params(&plan.param)?,
         gloo_mesh: plan.gloo_mesh.as_deref().map(|text| parsed::<Minor>("--gloo-mesh", text)).transpose()?,
         features: plan.feature.clone(),
-        files: files(flags.all("filename"))?,
+        files,
         sets: flags.all("set").to_vec(),
         revision: flags.last("revision").map(Revision::parse).transpose().map_err(|error| {
             Failure::message(Exit::Data, format!("--revision: {error}"))

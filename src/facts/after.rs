@@ -12,7 +12,7 @@ use super::{platform, record, webhook};
 use crate::sys::cluster::{Cluster, PodPages, Result, Session};
 
 /// Control planes and records.
-pub(crate) type Installed = (Vec<ControlPlane>, Vec<std::result::Result<Record, String>>);
+pub type Installed = (Vec<ControlPlane>, Vec<std::result::Result<Record, String>>);
 
 /// The control planes in a namespace, or in all, and what was written down of them.
 pub fn installed(cluster: &Cluster, namespace: Option<&str>) -> Result<Installed> {
@@ -36,7 +36,7 @@ pub fn after(
     revisions: &BTreeMap<&str, bool>,
     namespace: &str,
 ) -> Result<After> {
-    cluster.run(async |session| gather(cluster, session, revisions, namespace).await)
+    cluster.run(async |session| Box::pin(gather(cluster, session, revisions, namespace)).await)
 }
 
 async fn gather(

@@ -50,7 +50,7 @@ impl Before {
 ///
 /// What could not be read is unknown, after an interruption everything.
 pub fn before(cluster: &Cluster, istioctl: Fact<Istioctl>, namespace: &str) -> Before {
-    match cluster.run(async |session| gather(cluster, session, namespace).await) {
+    match cluster.run(async |session| Box::pin(gather(cluster, session, namespace)).await) {
         Ok(facts) => Before { istioctl, ..facts },
         Err(error) => Before::unknown(&error.to_string(), istioctl),
     }

@@ -111,11 +111,10 @@ fn daemon_causes(daemon: &DaemonSet, events: &[Event]) -> Vec<String> {
         .iter()
         .filter(|event| event.reason.as_deref() == Some("FailedCreate"));
     let ours = created.filter(|event| event.involved_object.name.as_deref() == Some(&name));
-    let messages = ours.filter_map(|event| event.message.as_deref());
+    let messages: BTreeSet<&str> = ours.filter_map(|event| event.message.as_deref()).collect();
     messages
-        .last()
-        .map(|it| format!("DaemonSet {name}: {}", shorten(it)))
         .into_iter()
+        .map(|it| format!("DaemonSet {name}: {}", shorten(it)))
         .collect()
 }
 

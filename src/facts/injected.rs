@@ -55,9 +55,8 @@ fn candidates<'a>(revision: &str, namespaces: &[&'a Namespace]) -> Vec<&'a str> 
     let system = |namespace: &Namespace| {
         namespace.name.starts_with("kube-") || namespace.name.starts_with("openshift-")
     };
-    let allowed = |namespace: &&Namespace| {
-        ours(namespace) && !system(namespace) && !namespace.ambient
-    };
+    let allowed =
+        |namespace: &&Namespace| ours(namespace) && !system(namespace) && !namespace.ambient;
     let mut found: Vec<&Namespace> = namespaces.iter().copied().filter(allowed).collect();
     let strict = |namespace: &Namespace| {
         namespace

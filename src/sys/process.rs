@@ -386,7 +386,7 @@ mod tests {
         let input = "x".repeat(1 << 20);
         let counting = sh("wc -c; echo bad >&2; printf 'half\\rline'; exit 3").stdin(input);
         let status = stream(&counting, &mut |stream, line| {
-            seen.push((stream, line.to_owned()))
+            seen.push((stream, line.to_owned()));
         });
         assert_eq!(status.unwrap(), Status::Code(3));
         seen.sort_by_key(|(stream, _)| *stream == Stream::Stderr);

@@ -53,20 +53,18 @@ pub(super) fn seat(pod: &Pod, grounds: &Grounds) -> Seat {
     let row = [Role::Istiod, Role::Gateway]
         .contains(&role)
         .then(|| row(pod, &columns));
-    let statuses = pod
+    let mut statuses = pod
         .status
         .container_statuses
         .iter()
         .chain(&pod.status.init_container_statuses);
-    let image_id = statuses
-        .filter(|it| it.name == container.name)
-        .map(|it| it.image_id.clone());
+    let own = statuses.find(|it| it.name == container.name);
     let class = Class {
         role,
         namespace: pod.metadata.namespace.clone(),
         revision: revision(pod),
         image: container.image.clone(),
-        image_id: image_id.last().unwrap_or_default(),
+        image_id: own.map(|it| it.image_id.clone()).unwrap_or_default(),
         others: companions(pod),
         ready: status::condition(pod, "Ready"),
         status: columns.status,
@@ -189,7 +187,7 @@ fn companions(pod: &Pod) -> BTreeSet<String> {
     ours.map(|container| container.image.clone()).collect()
 }
 
-/// The workload that a restart has to name: a Deployment stands behind its ReplicaSet.
+/// The workload that a restart has to name: a Deployment stands behind its `ReplicaSet`.
 fn owner(pod: &Pod) -> String {
     let Some(owner) = pod
         .metadata

@@ -47,7 +47,7 @@ pub(super) fn columns(pod: &Pod) -> Columns {
     }
     if pod.metadata.deletion_timestamp.is_some() {
         let lost = pod.status.reason == "NodeLost";
-        columns.status = if lost { "Unknown" } else { "Terminating" }.to_owned();
+        if lost { "Unknown" } else { "Terminating" }.clone_into(&mut columns.status);
     }
     columns
 }
@@ -108,7 +108,7 @@ fn running(pod: &Pod, columns: &mut Columns) {
     }
     if columns.status == "Completed" && any {
         let ready = condition(pod, "Ready");
-        columns.status = if ready { "Running" } else { "NotReady" }.to_owned();
+        if ready { "Running" } else { "NotReady" }.clone_into(&mut columns.status);
     }
 }
 

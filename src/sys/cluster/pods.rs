@@ -1,16 +1,12 @@
 //! The one big list: pods, page by page, as protobuf, and only the fields that are looked at.
-//!
-//! The messages read the API server's JSON too, for servers that refuse protobuf.
-
-use std::collections::BTreeMap;
 
 use http::Request;
 use http::header::ACCEPT;
 use kube::client::Body;
 use prost::Message;
-use serde::{Deserialize, Deserializer};
 use tokio::task::JoinSet;
 
+use super::message::{Pod, PodList, Unknown};
 use super::{ClusterError, Result, Session};
 
 /// Pods of one page.
@@ -29,193 +25,6 @@ const FORMATS: &str = "application/vnd.kubernetes.protobuf, application/json;q=0
 const MAGIC: &[u8] = b"k8s\0";
 
 const WHAT: &str = "pods";
-
-#[derive(Clone, PartialEq, Message)]
-struct Unknown {
-    #[prost(bytes = "bytes", tag = "2")]
-    raw: bytes::Bytes,
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct PodList {
-    #[prost(message, optional, tag = "1")]
-    metadata: Option<ListMeta>,
-    #[prost(message, repeated, tag = "2")]
-    items: Vec<Pod>,
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ListMeta {
-    #[prost(string, tag = "3")]
-    #[serde(rename = "continue")]
-    continuation: String,
-}
-
-/// A pod, as far as anything here looks at it.
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Pod {
-    #[prost(message, required, tag = "1")]
-    pub metadata: Meta,
-    #[prost(message, required, tag = "2")]
-    pub spec: PodSpec,
-    #[prost(message, required, tag = "3")]
-    pub status: PodStatus,
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Meta {
-    #[prost(string, tag = "1")]
-    pub name: String,
-    #[prost(string, tag = "3")]
-    pub namespace: String,
-    /// There while the pod is being deleted.
-    #[prost(message, optional, tag = "9")]
-    #[serde(deserialize_with = "moment")]
-    pub deletion_timestamp: Option<Moment>,
-    #[prost(btree_map = "string, string", tag = "11")]
-    pub labels: BTreeMap<String, String>,
-    #[prost(btree_map = "string, string", tag = "12")]
-    pub annotations: BTreeMap<String, String>,
-    #[prost(message, repeated, tag = "13")]
-    pub owner_references: Vec<Owner>,
-}
-
-/// A point in time of which only the presence matters.
-#[derive(Clone, PartialEq, Message)]
-pub struct Moment {
-    #[prost(int64, tag = "1")]
-    pub seconds: i64,
-}
-
-fn moment<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<Moment>, D::Error> {
-    Ok(Option::<String>::deserialize(from)?.map(|_| Moment::default()))
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Owner {
-    #[prost(string, tag = "1")]
-    pub kind: String,
-    #[prost(string, tag = "3")]
-    pub name: String,
-    #[prost(bool, tag = "6")]
-    pub controller: bool,
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct PodSpec {
-    #[prost(message, repeated, tag = "2")]
-    pub containers: Vec<Container>,
-    #[prost(string, tag = "10")]
-    pub node_name: String,
-    #[prost(bool, tag = "11")]
-    pub host_network: bool,
-    #[prost(message, repeated, tag = "20")]
-    pub init_containers: Vec<Container>,
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Container {
-    #[prost(string, tag = "1")]
-    pub name: String,
-    #[prost(string, tag = "2")]
-    pub image: String,
-    /// `Always` makes an init container a native sidecar.
-    #[prost(string, tag = "24")]
-    pub restart_policy: String,
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct PodStatus {
-    #[prost(string, tag = "1")]
-    pub phase: String,
-    #[prost(message, repeated, tag = "2")]
-    pub conditions: Vec<Condition>,
-    #[prost(string, tag = "3")]
-    pub message: String,
-    #[prost(string, tag = "4")]
-    pub reason: String,
-    #[prost(message, repeated, tag = "8")]
-    pub container_statuses: Vec<ContainerStatus>,
-    #[prost(message, repeated, tag = "10")]
-    pub init_container_statuses: Vec<ContainerStatus>,
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Condition {
-    #[prost(string, tag = "1")]
-    #[serde(rename = "type")]
-    pub kind: String,
-    #[prost(string, tag = "2")]
-    pub status: String,
-    #[prost(string, tag = "5")]
-    pub reason: String,
-    #[prost(string, tag = "6")]
-    pub message: String,
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct ContainerStatus {
-    #[prost(string, tag = "1")]
-    pub name: String,
-    #[prost(message, optional, tag = "2")]
-    pub state: Option<State>,
-    #[prost(bool, tag = "4")]
-    pub ready: bool,
-    #[prost(int32, tag = "5")]
-    pub restart_count: i32,
-    #[prost(string, tag = "7")]
-    #[serde(rename = "imageID")]
-    pub image_id: String,
-    #[prost(bool, tag = "9")]
-    pub started: bool,
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct State {
-    #[prost(message, optional, tag = "1")]
-    pub waiting: Option<Waiting>,
-    #[prost(message, optional, tag = "2")]
-    pub running: Option<Running>,
-    #[prost(message, optional, tag = "3")]
-    pub terminated: Option<Terminated>,
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Waiting {
-    #[prost(string, tag = "1")]
-    pub reason: String,
-    #[prost(string, tag = "2")]
-    pub message: String,
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default)]
-pub struct Running {}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Terminated {
-    #[prost(int32, tag = "1")]
-    pub exit_code: i32,
-    #[prost(int32, tag = "2")]
-    pub signal: i32,
-    #[prost(string, tag = "3")]
-    pub reason: String,
-    #[prost(string, tag = "4")]
-    pub message: String,
-}
 
 /// What comes next in the list.
 #[derive(Debug, Clone, PartialEq)]
@@ -252,7 +61,7 @@ impl Session {
             .header(ACCEPT, FORMATS)
             .body(Body::empty());
         let answer = self.send(WHAT, request, self.timeout, PAGE_LIMIT).await?;
-        decode(answer.success(WHAT)?)
+        decode(&answer.success(WHAT)?)
     }
 }
 
@@ -294,12 +103,12 @@ impl PodPages {
         if !continuation.is_empty() {
             query.push(("continue", continuation));
         }
-        let path = format!("/api/v1/pods?{}", super::query(&query));
+        let path = format!("/api/v1/pods?{}", super::session::query(&query));
         self.next.spawn(self.session.clone().page(path));
     }
 }
 
-fn decode(body: bytes::Bytes) -> Result<PodList> {
+fn decode(body: &bytes::Bytes) -> Result<PodList> {
     let garbled = |reason: String| ClusterError::Garbled {
         what: WHAT.to_owned(),
         reason,
@@ -309,7 +118,7 @@ fn decode(body: bytes::Bytes) -> Result<PodList> {
         let list = unknown.and_then(|unknown| PodList::decode(unknown.raw));
         list.map_err(|error| garbled(error.to_string()))
     } else {
-        serde_json::from_slice(&body).map_err(|error| garbled(error.to_string()))
+        serde_json::from_slice(body).map_err(|error| garbled(error.to_string()))
     }
 }
 
@@ -322,6 +131,7 @@ mod tests {
     use http::Response;
     use proptest::prelude::*;
 
+    use super::super::message::{ListMeta, Meta};
     use super::*;
     use crate::sys::cluster::Cluster;
 
@@ -358,7 +168,9 @@ mod tests {
         folded?
     }
 
-    fn answering(answers: &'static [(u16, fn() -> Vec<u8>)]) -> Cluster {
+    type Recorded = (u16, fn() -> Vec<u8>);
+
+    fn answering(answers: &'static [Recorded]) -> Cluster {
         let asked = Arc::new(AtomicUsize::new(0));
         let answer = move |_| {
             let at = asked.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
@@ -384,7 +196,6 @@ mod tests {
 
     #[test]
     fn an_expired_list_begins_anew_and_gives_up_in_the_end() {
-        let expired = || br#"{"kind":"Status","code":410,"message":"expired"}"#.to_vec();
         let once = answering(&[
             (200, || protobuf(&["a"], "more")),
             (410, || {
@@ -393,7 +204,6 @@ mod tests {
             (200, || protobuf(&["b"], "")),
         ]);
         assert_eq!(names(&once).unwrap(), ["b"]);
-        assert!(!expired().is_empty());
         let always = answering(&[(410, || {
             br#"{"kind":"Status","code":410,"message":"expired"}"#.to_vec()
         })]);
@@ -411,12 +221,12 @@ mod tests {
             "spec":{"nodeName":"node","initContainers":[{"name":"istio-proxy","image":"i","restartPolicy":"Always"}]},
             "status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}],
               "containerStatuses":[{"name":"c","imageID":"sha","ready":true,"restartCount":2,"state":{"running":{"startedAt":"x"}}}]}}]}"#;
-        let list = decode(bytes::Bytes::from_static(json)).unwrap();
+        let list = decode(&bytes::Bytes::from_static(json)).unwrap();
         let encoded = Unknown {
             raw: list.encode_to_vec().into(),
         }
         .encode_to_vec();
-        assert_eq!(decode([MAGIC, &encoded].concat().into()).unwrap(), list);
+        assert_eq!(decode(&[MAGIC, &encoded].concat().into()).unwrap(), list);
         let pod = &list.items[0];
         assert_eq!(pod.status.container_statuses[0].image_id, "sha");
         assert_eq!(pod.spec.init_containers[0].restart_policy, "Always");
@@ -430,7 +240,7 @@ mod tests {
         #[test]
         fn no_answer_panics(body: Vec<u8>, magic: bool) {
             let body = if magic { [MAGIC, &body].concat() } else { body };
-            decode(body.into()).ok();
+            decode(&body.into()).ok();
         }
     }
 }

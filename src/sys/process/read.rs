@@ -45,10 +45,10 @@ impl Pipes {
     pub(super) fn report(self, to: &SyncSender<Happened>) {
         let (first, second) = (to.clone(), to.clone());
         drop(thread::spawn(move || {
-            pump(self.stdout, Stream::Stdout, &first)
+            pump(self.stdout, Stream::Stdout, &first);
         }));
         drop(thread::spawn(move || {
-            pump(self.stderr, Stream::Stderr, &second)
+            pump(self.stderr, Stream::Stderr, &second);
         }));
     }
 }

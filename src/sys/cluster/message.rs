@@ -1,0 +1,195 @@
+//! The wire form of pods: only the fields that are looked at, in the numbers of Kubernetes' API.
+//!
+//! The same structures read JSON, for servers that refuse protobuf.
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+use serde::{Deserialize, Deserializer};
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Unknown {
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) raw: bytes::Bytes,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct PodList {
+    #[prost(message, optional, tag = "1")]
+    pub(super) metadata: Option<ListMeta>,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) items: Vec<Pod>,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct ListMeta {
+    #[prost(string, tag = "3")]
+    #[serde(rename = "continue")]
+    pub(super) continuation: String,
+}
+
+/// A pod, as far as anything here looks at it.
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Pod {
+    #[prost(message, required, tag = "1")]
+    pub metadata: Meta,
+    #[prost(message, required, tag = "2")]
+    pub spec: PodSpec,
+    #[prost(message, required, tag = "3")]
+    pub status: PodStatus,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Meta {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(string, tag = "3")]
+    pub namespace: String,
+    /// There while the pod is being deleted.
+    #[prost(message, optional, tag = "9")]
+    #[serde(deserialize_with = "moment")]
+    pub deletion_timestamp: Option<Moment>,
+    #[prost(btree_map = "string, string", tag = "11")]
+    pub labels: BTreeMap<String, String>,
+    #[prost(btree_map = "string, string", tag = "12")]
+    pub annotations: BTreeMap<String, String>,
+    #[prost(message, repeated, tag = "13")]
+    pub owner_references: Vec<Owner>,
+}
+
+/// A point in time of which only the presence matters.
+#[derive(Clone, PartialEq, Message)]
+pub struct Moment {
+    #[prost(int64, tag = "1")]
+    pub seconds: i64,
+}
+
+fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Moment>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(|_| Moment::default()))
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Owner {
+    #[prost(string, tag = "1")]
+    pub kind: String,
+    #[prost(string, tag = "3")]
+    pub name: String,
+    #[prost(bool, tag = "6")]
+    pub controller: bool,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PodSpec {
+    #[prost(message, repeated, tag = "2")]
+    pub containers: Vec<Container>,
+    #[prost(string, tag = "10")]
+    pub node_name: String,
+    #[prost(bool, tag = "11")]
+    pub host_network: bool,
+    #[prost(message, repeated, tag = "20")]
+    pub init_containers: Vec<Container>,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Container {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(string, tag = "2")]
+    pub image: String,
+    /// `Always` makes an init container a native sidecar.
+    #[prost(string, tag = "24")]
+    pub restart_policy: String,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PodStatus {
+    #[prost(string, tag = "1")]
+    pub phase: String,
+    #[prost(message, repeated, tag = "2")]
+    pub conditions: Vec<Condition>,
+    #[prost(string, tag = "3")]
+    pub message: String,
+    #[prost(string, tag = "4")]
+    pub reason: String,
+    #[prost(message, repeated, tag = "8")]
+    pub container_statuses: Vec<ContainerStatus>,
+    #[prost(message, repeated, tag = "10")]
+    pub init_container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Condition {
+    #[prost(string, tag = "1")]
+    #[serde(rename = "type")]
+    pub kind: String,
+    #[prost(string, tag = "2")]
+    pub status: String,
+    #[prost(string, tag = "5")]
+    pub reason: String,
+    #[prost(string, tag = "6")]
+    pub message: String,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ContainerStatus {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(message, optional, tag = "2")]
+    pub state: Option<State>,
+    #[prost(bool, tag = "4")]
+    pub ready: bool,
+    #[prost(int32, tag = "5")]
+    pub restart_count: i32,
+    #[prost(string, tag = "7")]
+    #[serde(rename = "imageID")]
+    pub image_id: String,
+    #[prost(bool, tag = "9")]
+    pub started: bool,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct State {
+    #[prost(message, optional, tag = "1")]
+    pub waiting: Option<Waiting>,
+    #[prost(message, optional, tag = "2")]
+    pub running: Option<Running>,
+    #[prost(message, optional, tag = "3")]
+    pub terminated: Option<Terminated>,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Waiting {
+    #[prost(string, tag = "1")]
+    pub reason: String,
+    #[prost(string, tag = "2")]
+    pub message: String,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default)]
+pub struct Running {}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Terminated {
+    #[prost(int32, tag = "1")]
+    pub exit_code: i32,
+    #[prost(int32, tag = "2")]
+    pub signal: i32,
+    #[prost(string, tag = "3")]
+    pub reason: String,
+    #[prost(string, tag = "4")]
+    pub message: String,
+}

@@ -1,0 +1,188 @@
+//! Questions and answers.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use k8s_openapi::apimachinery::pkg::version::Info;
+use kube::api::{ListParams, ObjectList};
+use kube::client::Body;
+use kube::core::Request as Path;
+use serde::de::DeserializeOwned;
+
+use super::{ClusterError, Result, Session};
+
+/// How often a request is repeated that the API server put off (429).
+const PUT_OFF: u32 = 5;
+
+impl Session {
+    /// Version of the API server.
+    pub async fn version(&self) -> Result<Info> {
+        self.raw("/version").await
+    }
+
+    /// The object at a path, in whatever shape is asked for.
+    pub async fn raw<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let request = Request::get(path).body(Vec::new());
+        self.ask(path, request).await
+    }
+
+    /// Objects of a kind: of one namespace, of all, or of the cluster.
+    pub async fn list<K>(&self, namespace: Option<&str>, params: &ListParams) -> Result<Vec<K>>
+    where
+        K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned,
+    {
+        let path = K::url_path(&(), namespace);
+        let request = Path::new(path.as_str()).list(params);
+        self.ask::<ObjectList<K>, _>(&path, request)
+            .await
+            .map(|list| list.items)
+    }
+
+    /// One object, where there is such a one.
+    pub async fn get<K>(&self, namespace: Option<&str>, name: &str) -> Result<Option<K>>
+    where
+        K: kube::Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let path = format!("{}/{name}", K::url_path(&(), namespace));
+        match self.raw(&path).await {
+            Ok(object) => Ok(Some(object)),
+            Err(ClusterError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a request for JSON and reads the answer.
+    pub(super) async fn ask<T, E>(
+        &self,
+        what: &str,
+        request: std::result::Result<Request<Vec<u8>>, E>,
+    ) -> Result<T>
+    where
+        T: DeserializeOwned,
+        E: std::fmt::Display,
+    {
+        let request = request.map_err(|error| ClusterError::Garbled {
+            what: what.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let asking = async {
+            let mut left = PUT_OFF;
+            loop {
+                match self.client.request(request.clone()).await {
+                    Err(kube::Error::Api(status)) if status.code == 429 && left > 0 => left -= 1,
+                    answer => break answer,
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        self.within(self.timeout, what, asking).await
+    }
+
+    /// Sends a request and reads at most `size` bytes of whatever is answered.
+    pub(super) async fn send(
+        &self,
+        what: &str,
+        request: http::Result<Request<Body>>,
+        limit: Duration,
+        size: usize,
+    ) -> Result<Answer> {
+        let garbled = |reason: String| ClusterError::Garbled {
+            what: what.to_owned(),
+            reason,
+        };
+        let request = request.map_err(|error| garbled(error.to_string()))?;
+        let asking = async {
+            let response = self.client.send(request).await?;
+            let status = response.status().as_u16();
+            Ok((
+                status,
+                Limited::new(response.into_body(), size).collect().await,
+            ))
+        };
+        let (status, body) = self.within(limit, what, asking).await?;
+        match body {
+            Ok(body) => Ok(Answer {
+                status,
+                body: body.to_bytes(),
+            }),
+            Err(error) if error.is::<LengthLimitError>() => {
+                Err(garbled(format!("larger than {size} bytes")))
+            }
+            Err(error) => Err(ClusterError::of(
+                &kube::Error::Service(error),
+                what,
+                &self.server,
+            )),
+        }
+    }
+
+    /// Waits for an answer, but not for ever.
+    pub(super) async fn within<T>(
+        &self,
+        limit: Duration,
+        what: &str,
+        asking: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T> {
+        match tokio::time::timeout(limit, asking).await {
+            Ok(answer) => answer.map_err(|error| ClusterError::of(&error, what, &self.server)),
+            Err(_) => Err(ClusterError::Timeout {
+                what: what.to_owned(),
+                seconds: limit.as_secs(),
+            }),
+        }
+    }
+}
+
+/// What was answered, good or bad.
+pub(super) struct Answer {
+    status: u16,
+    body: Bytes,
+}
+
+impl Answer {
+    /// The body of a success; what a failure means.
+    pub(super) fn success(self, what: &str) -> Result<Bytes> {
+        if (200..300).contains(&self.status) {
+            return Ok(self.body);
+        }
+        // Only the API server answers in Status objects; a pod behind its proxy has its own words.
+        match serde_json::from_slice::<kube::core::Status>(&self.body) {
+            Ok(status) if status.code == self.status => {
+                Err(ClusterError::answered(status.code, &status.message, what))
+            }
+            _ => Err(ClusterError::Api {
+                what: what.to_owned(),
+                code: self.status,
+                message: String::from_utf8_lossy(&self.body)
+                    .chars()
+                    .take(200)
+                    .collect(),
+            }),
+        }
+    }
+}
+
+/// A query string: keys are plain, values are escaped.
+pub(super) fn query(pairs: &[(&str, String)]) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let escape = |value: &str| -> String {
+        value
+            .bytes()
+            .map(|b| {
+                if plain(b) {
+                    char::from(b).to_string()
+                } else {
+                    format!("%{b:02X}")
+                }
+            })
+            .collect()
+    };
+    pairs
+        .iter()
+        .map(|(key, value)| format!("{key}={}", escape(value)))
+        .collect::<Vec<_>>()
+        .join("&")
+}
