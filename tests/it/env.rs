@@ -187,9 +187,6 @@ impl TestEnv {
     fn redact(&self, text: &str) -> String {
         let text = text.replace(&self.dir.path().display().to_string(), "$DIR");
         let text = text.replace(env!("CARGO_BIN_EXE_fake-istioctl"), "$FAKE");
-        let text = text.replace(
-            "\"$VERSION\"",
-        );
         ports(&text)
     }
 }
