@@ -104,7 +104,9 @@ fn dispatch(args: Vec<String>) -> Exit {
 /// clap's own answers: help and version are results, the rest is usage.
 fn unparsed(error: &clap::Error, json: Option<Format>) -> Exit {
     if error.exit_code() == 0 {
-        let shown = stderr_ui().result(error.render().ansi().to_string().as_bytes());
+        let (ui, text) = (stderr_ui(), error.render());
+        let text = if ui.out_style().color { text.ansi().to_string() } else { text.to_string() };
+        let shown = ui.result(text.as_bytes());
         return if shown.is_ok() { Exit::Ok } else { Exit::CannotWrite };
     }
     if json.is_none() {

@@ -70,6 +70,10 @@ impl Session<'_> {
         if signal::interrupted() {
             return Err(Failure::message(Exit::Interrupted, "interrupted: nothing was changed"));
         }
+        if let Fact::Unknown(reason) = &facts.cluster {
+            return Err(Failure::message(Exit::Unavailable, reason)
+                .hint("--kubeconfig and --context choose another cluster"));
+        }
         Ok(facts)
     }
 

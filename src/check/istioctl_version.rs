@@ -37,12 +37,12 @@ fn judge(before: &Before<'_>, istioctl: &Istioctl) -> Outcome {
             Outcome::Found(vec![other])
         }
         None => {
-            let unknown = Finding::warning("istioctl does not say which version it is")
+            let unknown = Finding::error("istioctl does not say which version it is")
                 .subject(&place)
                 .found(said(&istioctl.version))
                 .wanted(format!("{planned}, any patch release"))
                 .why("it was built without its version stamp, so nothing proves that it fits")
-                .fix("take a released istioctl");
+                .fix("take a released istioctl, or lower this by --severity istioctl-version=warning");
             Outcome::Found(vec![unknown])
         }
     }

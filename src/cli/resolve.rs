@@ -100,7 +100,13 @@ fn files(given: &[String]) -> Result<Vec<(String, Vec<u8>)>, Failure> {
 /// One file, or stdin.
 pub(super) fn read(name: String) -> Result<(String, Vec<u8>), Failure> {
     if name == "-" {
-        return Ok(("stdin".to_owned(), os::read_stdin(os::TEXT_LIMIT)?));
+        let bytes = os::read_stdin(os::TEXT_LIMIT)?;
+        // istioctl takes nothing for the default profile: what is meant is a pipe that broke.
+        if bytes.is_empty() {
+            return Err(Failure::message(Exit::Data, "stdin is closed or empty")
+                .hint("pipe an IstioOperator into it, or leave -f - out"));
+        }
+        return Ok(("stdin".to_owned(), bytes));
     }
     let bytes = os::read(Path::new(&name), os::TEXT_LIMIT)?;
     Ok((name, bytes))

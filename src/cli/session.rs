@@ -9,7 +9,7 @@ use crate::install::Session;
 use crate::istio::Matrix;
 use crate::report::{DataFile, Report};
 use crate::sys::cluster::KubeTarget;
-use crate::sys::os;
+use crate::sys::{os, signal};
 use crate::ui::Ui;
 
 /// Data and rules that a run is judged by.
@@ -66,8 +66,9 @@ pub(crate) fn target(flags: &IstioctlFlags) -> KubeTarget {
 /// The istioctl that will be run, asked for its version.
 pub(crate) fn istioctl(run: &RunArgs) -> Result<Istioctl, Failure> {
     let path = super::find_istioctl(run.istioctl.as_deref())?;
-    facts::istioctl(&path).map_err(|error| {
-        Failure::new(Exit::Unavailable, &error).hint("name another by --istioctl PATH")
+    facts::istioctl(&path).map_err(|error| match signal::interrupted() {
+        true => Failure::message(Exit::Interrupted, "interrupted: nothing was changed"),
+        false => Failure::new(Exit::Unavailable, &error).hint("name another by --istioctl PATH"),
     })
 }
 

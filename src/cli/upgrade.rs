@@ -7,6 +7,7 @@ use crate::ui::Ui;
 
 /// Install over something older, by the skew rules, with the overlays of its record again
 #[derive(Debug, clap::Args)]
+#[group(id = "upgrade")]
 pub(crate) struct Args {
     /// Version or tag to upgrade to [default: istioctl's own version]
     #[arg(long, value_name = "VERSION|TAG", conflicts_with = "istio")]

@@ -117,6 +117,6 @@ fn explained(
     }
     let place = if in_place.is_empty() { "nothing was finished".to_owned() } else { format!("in place: {}", in_place.join(", ")) };
     failure.hints.push(format!("{place}; stopped at: {failed}"));
-    session.report.next.push("run the same command again: it goes on where it stopped".to_owned());
+    failure.hints.push("run the same command again: it goes on where it stopped".to_owned());
     failure
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
-use super::{OverlayError, Position};
+use super::{OverlayError, Position, fields};
 
 /// Nodes after expansion of aliases. The largest real documents have some thousands.
 const MAX_NODES: usize = 1_000_000;
@@ -99,8 +99,11 @@ fn unreadable(source: &str, text: &str, error: &ScanError) -> Failure {
         return Failure::Outdented(marker.line());
     }
     let indent = &line[..line.len() - line.trim_start().len()];
+    let field = line.trim_start().split(':').next().unwrap_or_default();
     let next = if indent.contains('\t') {
         "indent with spaces, a tab may not indent"
+    } else if !indent.is_empty() && fields::rightful_place(field).is_some() {
+        "are the lines `metadata:` (above name) and `spec:` (above hub and tag) missing?"
     } else {
         "correct the YAML here"
     };

@@ -27,7 +27,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// Everything that a test may decide.
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 struct Script {
     /// The version it is stamped with; `unknown` for an unstamped build.
     is: Option<String>,

@@ -5,7 +5,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 use serde_json::{Value, json};
 
@@ -23,8 +23,8 @@ pub(crate) enum Answer {
     Json(u16, Value),
     /// Status, content type, body.
     Raw(u16, &'static str, Vec<u8>),
-    /// The request is read and never answered.
-    Hang,
+    /// The request is read and never answered; the sender hears of it.
+    Hang(Option<mpsc::Sender<()>>),
     /// The connection ends without an answer.
     Close,
     /// The answer breaks off in the middle.
@@ -124,6 +124,13 @@ impl Api {
             .push((method, path.to_owned(), answer));
     }
 
+    /// Never answers a GET of that path; the receiver hears of each one.
+    pub(crate) fn hang_at(&self, path: &str) -> mpsc::Receiver<()> {
+        let (tell, hear) = mpsc::channel();
+        self.answer("GET", path, Answer::Hang(Some(tell)));
+        hear
+    }
+
     /// Refuses with a Status, as the API server does.
     pub(crate) fn refuse(&self, method: &'static str, path: &str, code: u16, message: &str) {
         self.answer(method, path, Answer::Json(code, status(code, message)));
@@ -199,7 +206,11 @@ fn serve(mut stream: Stream, state: &Mutex<State>) -> std::io::Result<()> {
                 )?;
             }
             Answer::Raw(code, kind, body) => respond(&mut stream, code, kind, &body)?,
-            Answer::Hang => {
+            Answer::Hang(tell) => {
+                if let Some(tell) = tell {
+                    // The test may have ended already.
+                    let _gone = tell.send(());
+                }
                 // Ends when the client has had enough.
                 reader.read_to_end(&mut Vec::new())?;
             }

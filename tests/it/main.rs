@@ -10,4 +10,13 @@
 
 mod api;
 mod architecture;
+mod bad_input;
+mod bed;
+mod cluster;
 mod env;
+mod install;
+mod old_documents;
+mod output;
+mod passthrough;
+mod render;
+mod signals;

@@ -1,0 +1,110 @@
+//! Every word that is not ours is istioctl's, with its streams and its exit code.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::env::TestEnv;
+
+#[test]
+fn words_and_flags_arrive_as_they_were_typed() {
+    for line in [
+        "version --remote=false",
+        "proxy-status",
+        "--context c proxy-status -o json",
+        "manifest generate --set tag=x",
+        "-n bookinfo analyze -A",
+        "x precheck",
+        "uninstall --purge -y",
+        "tag set prod --revision 1-31-0",
+    ] {
+        let env = TestEnv::new();
+        let output = env.line(line);
+        assert_eq!(output.code(), 0, "{line}: {output}");
+        let word = line.split(' ').find(|word| env.calls(word).len() == 1).expect("istioctl was called");
+        let argv: Vec<&str> = line.split(' ').collect();
+        assert_eq!(env.calls(word)[0].argv, argv);
+        assert!(env.calls(word)[0].env.contains(&"KUBECONFIG".to_owned()));
+    }
+}
+
+#[test]
+fn streams_and_exit_code_are_kept() {
+    let env = TestEnv::new();
+    env.script(json!({"analyze": [{"stdout": "to stdout\n", "stderr": "to stderr\n", "end": {"exit": 79}}]}));
+    let output = env.line("analyze");
+    insta::assert_snapshot!(output, @r"
+    --- stdout
+    to stdout
+    --- stderr
+    to stderr
+    --- exit 79
+    ");
+}
+
+#[test]
+fn bytes_pass_as_they_are() {
+    let env = TestEnv::new();
+    env.script(json!({"analyze": [{"bytes": [255, 0, 13, 10]}]}));
+    let output = env.command(&["analyze"]).output().unwrap();
+    assert_eq!(output.stdout, [255, 0, 13, 10]);
+}
+
+#[test]
+fn an_unknown_word_is_refused_by_istioctl_itself() {
+    let env = TestEnv::new();
+    insta::assert_snapshot!(env.line("bogus"), @r#"
+    --- stderr
+    Error: unknown command "bogus" for "istioctl"
+    Run 'istioctl --help' for usage.
+    --- exit 64
+    "#);
+}
+
+#[test]
+fn a_signal_that_kills_istioctl_is_128_and_its_number() {
+    for (signal, code) in [(9, 137), (11, 139), (15, 143)] {
+        let env = TestEnv::new();
+        env.script(json!({"analyze": [{"end": {"signal": signal}}]}));
+        assert_eq!(env.line("analyze").code(), code);
+    }
+}
+
+#[test]
+fn a_signal_to_us_reaches_istioctl() {
+    for (signal, number) in [(rustix::process::Signal::INT, "2"), (rustix::process::Signal::TERM, "15")] {
+        let env = TestEnv::new();
+        env.script(json!({"analyze": [{"end": {"catch": 7}}]}));
+        let ready = env.listen();
+        let child = env.command(&["analyze"]).spawn().unwrap();
+        ready.wait();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
+        assert_eq!(env.finish(child).code(), 7);
+        assert_eq!(env.signal("analyze", 1).as_deref(), Some(number));
+    }
+}
+
+#[test]
+fn without_an_istioctl_the_error_says_what_to_do() {
+    let env = TestEnv::new();
+    env.without_istioctl();
+    env.line("proxy-status").fails(69, &["istioctl", "--istioctl PATH"]);
+}
+
+#[test]
+fn the_client_may_be_named_before_the_word() {
+    let env = TestEnv::new();
+    env.without_istioctl();
+    let fake = env!("CARGO_BIN_EXE_fake-istioctl");
+    let output = env.run(&["--istioctl", fake, "proxy-status"]);
+    assert_eq!(output.code(), 0, "{output}");
+    assert_eq!(env.calls("proxy-status")[0].argv, ["proxy-status"]);
+}
+
+#[test]
+fn it_costs_no_more_than_starting_a_program() {
+    let env = TestEnv::new();
+    let begun = std::time::Instant::now();
+    assert_eq!(env.line("proxy-status").code(), 0);
+    assert!(begun.elapsed() < Duration::from_secs(5), "it waits for something");
+}
