@@ -14,7 +14,7 @@ const CASES: &[(&[&str], &[&str])] = &[
     (&["  values:\n    pilot:\n      env:\n        A: one\n", "  values:\n    pilot:\n      env:\n        B: two\n"], &["values.pilot.env.C=three"]),
     (&["  values:\n    global:\n      proxy:\n        resources:\n          requests: {cpu: 10m}\n"], &["values.global.proxy.logLevel=debug"]),
     (&["  components:\n    pilot:\n      k8s:\n        replicaCount: 2\n        env:\n        - {name: A, value: one}\n"], &["components.pilot.k8s.env[0].value=two"]),
-    (&["  components:\n    ingressGateways:\n    - name: istio-ingressgateway\n      enabled: true\n      label: {x: y}\n"], &["components.ingressGateways[name:istio-ingressgateway].label.z=w"]),
+    (&["  components:\n    ingressGateways:\n    - name: istio-ingressgateway\n      enabled: true\n      label: {x: one}\n"], &["components.ingressGateways[name:istio-ingressgateway].label.z=two"]),
     (&[], &["components.cni.enabled=true"]),
     (&[], &["meshConfig.defaultConfig.proxyMetadata.X=1e3", "meshConfig.defaultConfig.proxyMetadata.Y=no"]),
     (&[], &["values.sidecarInjectorWebhook.injectedAnnotations.container\\.apparmor\\.security\\.beta\\.kubernetes\\.io/istio-proxy=runtime/default"]),
