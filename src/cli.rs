@@ -34,7 +34,12 @@ use argv::Asked;
 ///
 /// Any other command goes to istioctl unchanged: `glooistio proxy-status` is `istioctl proxy-status`.
 #[derive(Debug, Parser)]
-#[command(name = "glooistio", version, max_term_width = 100, disable_help_subcommand = false)]
+#[command(
+    name = "glooistio",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = false
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -88,16 +93,18 @@ fn dispatch(args: Vec<String>) -> Exit {
     let json = output::asks_for_json(&args);
     match argv::sort(args) {
         Asked::Later { word, instead } => {
-            let failure = Failure::message(Exit::Usage, format!("`{word}` is not part of this version"));
+            let failure =
+                Failure::message(Exit::Usage, format!("`{word}` is not part of this version"));
             usage(&failure.hint(instead), json)
         }
-        Asked::Istioctl { args, istioctl } => {
-            passthrough::run(args, istioctl.as_deref()).unwrap_or_else(|failure| plain_failure(&failure))
+        Asked::Istioctl { args, istioctl } => passthrough::run(args, istioctl.as_deref())
+            .unwrap_or_else(|failure| plain_failure(&failure)),
+        Asked::Ours(args) => {
+            match Cli::try_parse_from(std::iter::once("glooistio".to_owned()).chain(args)) {
+                Ok(cli) => run(&cli.command),
+                Err(error) => unparsed(&error, json),
+            }
         }
-        Asked::Ours(args) => match Cli::try_parse_from(std::iter::once("glooistio".to_owned()).chain(args)) {
-            Ok(cli) => run(&cli.command),
-            Err(error) => unparsed(&error, json),
-        },
     }
 }
 
@@ -105,16 +112,28 @@ fn dispatch(args: Vec<String>) -> Exit {
 fn unparsed(error: &clap::Error, json: Option<Format>) -> Exit {
     if error.exit_code() == 0 {
         let (ui, text) = (stderr_ui(), error.render());
-        let text = if ui.out_style().color { text.ansi().to_string() } else { text.to_string() };
+        let text = if ui.out_style().color {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        };
         let shown = ui.result(text.as_bytes());
-        return if shown.is_ok() { Exit::Ok } else { Exit::CannotWrite };
+        return if shown.is_ok() {
+            Exit::Ok
+        } else {
+            Exit::CannotWrite
+        };
     }
     if json.is_none() {
         stderr_ui().always(error.render().to_string().trim_end());
         return Exit::Usage;
     }
     let text = error.render().to_string();
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let message = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
     usage(&Failure::message(Exit::Usage, message), json)
 }
 
@@ -136,7 +155,11 @@ fn stderr_ui() -> Ui {
 }
 
 fn environment() -> Environment {
-    let text = |name: &str| os::env(name).and_then(|value| value.into_string().ok()).filter(|text| !text.is_empty());
+    let text = |name: &str| {
+        os::env(name)
+            .and_then(|value| value.into_string().ok())
+            .filter(|text| !text.is_empty())
+    };
     Environment {
         no_color: text("NO_COLOR").is_some(),
         ci: text("CI").is_some(),
@@ -154,7 +177,9 @@ fn run(command: &Command) -> Exit {
         Command::Verify(args) => finish(&args.output, |ui| args.run(ui)),
         Command::Matrix(args) => finish(&args.output, |ui| args.run(ui)),
         Command::Explain(args) => finish(&args.output, |ui| args.run(ui)),
-        Command::Completion(args) => finish(&OutputArgs::default(), |ui| args.run(ui, &mut Cli::command())),
+        Command::Completion(args) => finish(&OutputArgs::default(), |ui| {
+            args.run(ui, &mut Cli::command())
+        }),
         Command::Man(args) => finish(&OutputArgs::default(), |ui| args.run(ui, Cli::command())),
     }
 }

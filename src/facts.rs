@@ -21,11 +21,11 @@ mod record;
 mod rollout;
 mod webhook;
 
-pub use after::{Installed, after, installed};
+pub use after::{after, installed};
 pub use before::before;
 pub use causes::causes;
 pub use census::{Census, Class, Members, Role, SelfReport};
-pub use istioctl::{IstioctlError, istioctl};
+pub use istioctl::istioctl;
 pub use record::{record_name, write_record};
 pub use rollout::{rolled_out, webhooks_filled};
 

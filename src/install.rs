@@ -68,7 +68,10 @@ impl Session<'_> {
     ) -> Result<facts::Before, Failure> {
         let facts = facts::before(cluster, istioctl, namespace);
         if signal::interrupted() {
-            return Err(Failure::message(Exit::Interrupted, "interrupted: nothing was changed"));
+            return Err(Failure::message(
+                Exit::Interrupted,
+                "interrupted: nothing was changed",
+            ));
         }
         if let Fact::Unknown(reason) = &facts.cluster {
             return Err(Failure::message(Exit::Unavailable, reason)
@@ -89,9 +92,13 @@ impl Session<'_> {
         expected.revision = Some(plan.revision_label().to_owned());
         expected.namespace = Some(plan.namespace.clone());
         expected.chosen.clone_from(&plan.chosen);
-        expected.notes.extend(prepared.manifest.notices.iter().map(ToString::to_string));
+        expected
+            .notes
+            .extend(prepared.manifest.notices.iter().map(ToString::to_string));
         if plan.key.is_some() {
-            expected.notes.push("the repo key is part of every image name: whoever reads a pod reads it".to_owned());
+            expected.notes.push(
+                "the repo key is part of every image name: whoever reads a pod reads it".to_owned(),
+            );
         }
     }
 
@@ -117,15 +124,20 @@ impl Install<'_> {
     /// Installs. What is to be said stands in the session's report afterwards, also on failure.
     pub fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
         if !self.yes && !self.dry_run && !session.ui.interactive() {
-            return Err(Failure::message(Exit::Usage, "cannot ask without a terminal")
-                .hint("give -y to install without asking, or --dry-run to see what would be done"));
+            return Err(
+                Failure::message(Exit::Usage, "cannot ask without a terminal").hint(
+                    "give -y to install without asking, or --dry-run to see what would be done",
+                ),
+            );
         }
         let client = Fact::Known(self.istioctl.clone());
         let prepared = prepare(self.options, session.matrix, &client)?;
         session.describe(&prepared);
         let actions = self.actions(&prepared);
         session.report.documents = documents(&prepared.manifest.documents, &actions);
-        session.ui.event(&Event::Stage("Asking the cluster".to_owned()));
+        session
+            .ui
+            .event(&Event::Stage("Asking the cluster".to_owned()));
         let cluster = session.connect()?;
         let facts = session.gather(&cluster, client, &prepared.plan.namespace)?;
         session.check(&prepared, &facts);
@@ -145,9 +157,18 @@ impl Install<'_> {
     }
 
     fn actions(&self, prepared: &Prepared) -> Vec<Action> {
-        let place = Place { namespace: &prepared.plan.namespace, revision: prepared.plan.revision_label() };
+        let place = Place {
+            namespace: &prepared.plan.namespace,
+            revision: prepared.plan.revision_label(),
+        };
         let documents = &prepared.manifest.documents;
-        action::install(&self.istioctl.path, &self.handed_on, documents, prepared.gateways(), place)
+        action::install(
+            &self.istioctl.path,
+            &self.handed_on,
+            documents,
+            prepared.gateways(),
+            place,
+        )
     }
 
     fn confirm(&self, session: &mut Session<'_>, prepared: &Prepared) -> Result<(), Failure> {
@@ -155,10 +176,16 @@ impl Install<'_> {
         if self.yes {
             return Ok(());
         }
-        let context = session.report.cluster.as_ref().map_or("", |cluster| cluster.context.as_str());
+        let context = session
+            .report
+            .cluster
+            .as_ref()
+            .map_or("", |cluster| cluster.context.as_str());
         let question = format!("Install {} on context {context}?", prepared.plan.tag);
         session.ui.confirm(&question).map_err(|error| match error {
-            ConfirmError::Declined => Failure::message(Exit::Interrupted, "declined: nothing was changed"),
+            ConfirmError::Declined => {
+                Failure::message(Exit::Interrupted, "declined: nothing was changed")
+            }
             error => Failure::new(Exit::Usage, &error).hint("give -y to install without asking"),
         })
     }

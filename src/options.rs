@@ -106,10 +106,22 @@ impl Revision {
 
 /// The nearest spelling that is a revision: `1.20.3` → `1-20-3`.
 fn slug(text: &str) -> String {
-    let dashed: String =
-        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let dashed: String = text
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .collect();
     let trimmed = dashed.trim_matches('-');
-    if trimmed.is_empty() { "1-31".to_owned() } else { trimmed.to_owned() }
+    if trimmed.is_empty() {
+        "1-31".to_owned()
+    } else {
+        trimmed.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -124,9 +136,13 @@ mod tests {
 
     #[test]
     fn refusals_name_the_spelling_that_works() {
-        for (text, spelling) in
-            [("Ab", "`ab`"), ("1.20.3", "`1-20-3`"), ("-a", "`a`"), ("a_b", "`a-b`"), ("..", "`1-31`")]
-        {
+        for (text, spelling) in [
+            ("Ab", "`ab`"),
+            ("1.20.3", "`1-20-3`"),
+            ("-a", "`a`"),
+            ("a_b", "`a-b`"),
+            ("..", "`1-31`"),
+        ] {
             let refusal = Revision::parse(text).unwrap_err().to_string();
             assert!(refusal.contains(spelling), "{text}: {refusal}");
         }

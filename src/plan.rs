@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::exit::{Exit, Failure};
-use crate::istio::{Completed, CompletionError, HubChoice, NoHub};
 use crate::istio::{
     Capability, ClientVersion, Hub, HubError, ImageTag, Matrix, Minor, RepoKey, Request, TagError,
 };
-use crate::report::Choice;
+use crate::istio::{Completed, CompletionError, HubChoice, NoHub};
 use crate::options::{Options, Revision, RevisionError, Template};
 use crate::overlay::{Early, Engine, Rules};
+use crate::report::Choice;
 
 /// The namespace of the control plane where none is given; the one that istioctl's profiles name.
 pub const DEFAULT_NAMESPACE: &str = "istio-system";
@@ -46,7 +46,10 @@ pub enum PlanError {
     #[error("{origin}: {source}")]
     Hub { origin: String, source: HubError },
     #[error("{origin}: {source}")]
-    Revision { origin: String, source: RevisionError },
+    Revision {
+        origin: String,
+        source: RevisionError,
+    },
     #[error("-r default asks for no revision, and {origin} names {revision}")]
     RevisionUnset { origin: String, revision: String },
     #[error(transparent)]
@@ -60,7 +63,8 @@ pub enum PlanError {
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Failure {
         let exit = match &error {
-            PlanError::Tagless(CompletionError::Disagree { .. }) | PlanError::RevisionUnset { .. } => Exit::Usage,
+            PlanError::Tagless(CompletionError::Disagree { .. })
+            | PlanError::RevisionUnset { .. } => Exit::Usage,
             _ => Exit::Data,
         };
         let failure = Failure::new(exit, &error);
@@ -85,7 +89,9 @@ pub struct Input<'a> {
 
 /// Decides what will be installed.
 pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
-    let Input { options, matrix, .. } = input;
+    let Input {
+        options, matrix, ..
+    } = input;
     let mut chosen = Vec::new();
     let tag = tag(input, &mut chosen)?;
     let (hub, key) = hub(input, &tag, &mut chosen)?;
@@ -110,19 +116,37 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
 }
 
 fn tag(input: &Input<'_>, chosen: &mut Vec<Choice>) -> Result<ImageTag, PlanError> {
-    let Input { options, early, matrix, client } = input;
-    let literal = early.tag.as_ref().filter(|(text, _)| options.supersedes.as_ref() != Some(text));
+    let Input {
+        options,
+        early,
+        matrix,
+        client,
+    } = input;
+    let literal = early
+        .tag
+        .as_ref()
+        .filter(|(text, _)| options.supersedes.as_ref() != Some(text));
     let completed = match (&options.request, literal) {
         (None, Some((text, origin))) => {
             let origin = origin.to_string();
-            let tag = text.parse().map_err(|source| PlanError::Tag { origin: origin.clone(), source })?;
+            let tag = text.parse().map_err(|source| PlanError::Tag {
+                origin: origin.clone(),
+                source,
+            })?;
             let completed = matrix.complete(Some(&Request::Tag(tag)), options.wanted(), *client)?;
-            Completed { why: format!("{origin} names it"), ..completed }
+            Completed {
+                why: format!("{origin} names it"),
+                ..completed
+            }
         }
         (request, _) => matrix.complete(request.as_ref(), options.wanted(), *client)?,
     };
     let Completed { tag, why, .. } = completed;
-    chosen.push(Choice { what: "tag".to_owned(), value: tag.to_string(), why });
+    chosen.push(Choice {
+        what: "tag".to_owned(),
+        value: tag.to_string(),
+        why,
+    });
     Ok(tag)
 }
 
@@ -131,7 +155,12 @@ fn hub(
     tag: &ImageTag,
     chosen: &mut Vec<Choice>,
 ) -> Result<(Hub, Option<RepoKey>), PlanError> {
-    let Input { options, early, matrix, .. } = input;
+    let Input {
+        options,
+        early,
+        matrix,
+        ..
+    } = input;
     let key = options.repo_key.as_ref();
     let chose = |choice: HubChoice| (choice.hub, choice.why);
     let (hub, why) = match (&options.hub, &early.hub) {
@@ -139,14 +168,23 @@ fn hub(
         (None, Some((text, origin))) => match (text.parse::<Hub>(), key) {
             // A copied `$REPO` is filled in as soon as the key is known.
             (Err(HubError::Placeholder { .. }), Some(_)) => matrix.hub_for(tag, key).map(chose)?,
-            (Err(source), _) => return Err(PlanError::Hub { origin: origin.to_string(), source }),
+            (Err(source), _) => {
+                return Err(PlanError::Hub {
+                    origin: origin.to_string(),
+                    source,
+                });
+            }
             (Ok(hub), _) => (hub, format!("{origin} names it")),
         },
         (None, None) => matrix.hub_for(tag, key).map(chose)?,
     };
     let inside = matrix.key_in(&hub);
     let shown = crate::istio::mask(hub.as_str(), inside.as_ref().or(key));
-    chosen.push(Choice { what: "hub".to_owned(), value: shown, why });
+    chosen.push(Choice {
+        what: "hub".to_owned(),
+        value: shown,
+        why,
+    });
     Ok((hub, inside.or_else(|| key.cloned())))
 }
 
@@ -155,21 +193,31 @@ fn revision(input: &Input<'_>, chosen: &mut Vec<Choice>) -> Result<Option<Revisi
         Some((text, origin)) => {
             let origin = origin.to_string();
             Revision::parse(text)
-                .map_err(|source| PlanError::Revision { origin: origin.clone(), source })?
+                .map_err(|source| PlanError::Revision {
+                    origin: origin.clone(),
+                    source,
+                })?
                 .map(|revision| (revision, origin))
         }
         None => None,
     };
     let (revision, why) = match (&input.options.revision, early) {
         (Some(None), Some((revision, origin))) => {
-            return Err(PlanError::RevisionUnset { origin, revision: revision.as_str().to_owned() });
+            return Err(PlanError::RevisionUnset {
+                origin,
+                revision: revision.as_str().to_owned(),
+            });
         }
         (Some(asked), _) => (asked.clone(), "-r names it".to_owned()),
         (None, Some((revision, origin))) => (Some(revision), format!("{origin} names it")),
         (None, None) => (None, String::new()),
     };
     if let Some(revision) = &revision {
-        chosen.push(Choice { what: "revision".to_owned(), value: revision.as_str().to_owned(), why });
+        chosen.push(Choice {
+            what: "revision".to_owned(),
+            value: revision.as_str().to_owned(),
+            why,
+        });
     }
     Ok(revision)
 }
@@ -187,7 +235,11 @@ fn namespace(input: &Input<'_>, chosen: &mut Vec<Choice>) -> Result<String, Plan
     if !shaped || namespace.len() > 63 {
         return Err(PlanError::Namespace(namespace));
     }
-    chosen.push(Choice { what: "namespace".to_owned(), value: namespace.clone(), why });
+    chosen.push(Choice {
+        what: "namespace".to_owned(),
+        value: namespace.clone(),
+        why,
+    });
     Ok(namespace)
 }
 
@@ -195,29 +247,46 @@ fn template(options: &Options, chosen: &mut Vec<Choice>) -> Template {
     let openshift = || options.platform.as_deref() == Some("openshift");
     let (template, why) = match &options.template {
         Some(template) => (template.clone(), "asked for"),
-        None if openshift() => (Template::Preset("openshift".to_owned()), "the platform is OpenShift"),
+        None if openshift() => (
+            Template::Preset("openshift".to_owned()),
+            "the platform is OpenShift",
+        ),
         None => (Template::Preset("default".to_owned()), "the default"),
     };
     let value = match &template {
         Template::Preset(name) | Template::File { name, .. } => name.clone(),
         Template::None => return template,
     };
-    chosen.push(Choice { what: "preset".to_owned(), value, why: why.to_owned() });
+    chosen.push(Choice {
+        what: "preset".to_owned(),
+        value,
+        why: why.to_owned(),
+    });
     template
 }
 
 fn platform(options: &Options, capabilities: &BTreeSet<Capability>) -> Option<String> {
     let openshift = Template::Preset("openshift".to_owned());
     let asked = options.platform.clone();
-    let platform = asked.or_else(|| (options.template.as_ref() == Some(&openshift)).then(|| "openshift".to_owned()))?;
-    let needed = if platform == "openshift" { Capability::PlatformOpenshift } else { Capability::GlobalPlatform };
+    let platform = asked.or_else(|| {
+        (options.template.as_ref() == Some(&openshift)).then(|| "openshift".to_owned())
+    })?;
+    let needed = if platform == "openshift" {
+        Capability::PlatformOpenshift
+    } else {
+        Capability::GlobalPlatform
+    };
     capabilities.contains(&needed).then_some(platform)
 }
 
 fn rules(capabilities: &BTreeSet<Capability>) -> Rules {
     let has = |capability| capabilities.contains(&capability);
     Rules {
-        engine: if has(Capability::StrategicMerge) { Engine::Strategic } else { Engine::Map },
+        engine: if has(Capability::StrategicMerge) {
+            Engine::Strategic
+        } else {
+            Engine::Map
+        },
         gateway_tag: has(Capability::GatewayTag),
         variant: has(Capability::GlobalVariant),
     }
@@ -226,12 +295,16 @@ fn rules(capabilities: &BTreeSet<Capability>) -> Rules {
 impl Plan {
     /// Whether that Istio has the capability of this name.
     pub fn can(&self, name: &str) -> bool {
-        self.capabilities.iter().any(|capability| capability.name() == name)
+        self.capabilities
+            .iter()
+            .any(|capability| capability.name() == name)
     }
 
     /// Every capability there is, and whether that Istio has it.
     pub fn all_capabilities(&self) -> impl Iterator<Item = (&'static str, bool)> {
-        Capability::ALL.iter().map(|capability| (capability.name(), self.capabilities.contains(capability)))
+        Capability::ALL
+            .iter()
+            .map(|capability| (capability.name(), self.capabilities.contains(capability)))
     }
 
     /// `metadata.name` of the first document.

@@ -6,7 +6,9 @@ use sha2::{Digest as _, Sha256};
 use crate::exit::{Exit, Failure};
 use crate::istio::Hub;
 use crate::options::Options;
-use crate::overlay::{self, Assignment, Base, Document, Effective, Notice, OverlayError, UserDocument};
+use crate::overlay::{
+    self, Assignment, Base, Document, Effective, Notice, OverlayError, UserDocument,
+};
 use crate::plan::Plan;
 
 pub mod template;
@@ -46,7 +48,11 @@ pub enum RenderError {
 impl From<RenderError> for Failure {
     fn from(error: RenderError) -> Failure {
         let exit = match &error {
-            RenderError::Template(TemplateError::UnknownPreset { .. } | TemplateError::UnknownParam { .. } | TemplateError::MissingParam { .. }) => Exit::Usage,
+            RenderError::Template(
+                TemplateError::UnknownPreset { .. }
+                | TemplateError::UnknownParam { .. }
+                | TemplateError::MissingParam { .. },
+            ) => Exit::Usage,
             RenderError::Template(_) | RenderError::Overlay(_) => Exit::Data,
             RenderError::ReadBack { .. } => Exit::Internal,
         };
@@ -69,8 +75,14 @@ pub fn render(
     for document in &mut merged.documents {
         settle(plan, options, &mut document.value);
     }
-    let documents = merged.documents.iter().map(|document| written(plan, document));
-    Ok(Manifest { documents: documents.collect::<Result<_, _>>()?, notices: merged.notices })
+    let documents = merged
+        .documents
+        .iter()
+        .map(|document| written(plan, document));
+    Ok(Manifest {
+        documents: documents.collect::<Result<_, _>>()?,
+        notices: merged.notices,
+    })
 }
 
 fn base(text: &str) -> Result<Vec<Base>, RenderError> {
@@ -78,7 +90,10 @@ fn base(text: &str) -> Result<Vec<Base>, RenderError> {
         name: document.name().unwrap_or_default().to_owned(),
         value: document.value().clone(),
     };
-    Ok(overlay::read("template", text.as_bytes())?.iter().map(named).collect())
+    Ok(overlay::read("template", text.as_bytes())?
+        .iter()
+        .map(named)
+        .collect())
 }
 
 /// Writes what flags of their own said over what a file said in the same places.
@@ -93,14 +108,20 @@ fn settle(plan: &Plan, options: &Options, document: &mut Value) {
         }
         _ => {}
     }
-    for path in [&["spec", "tag"][..], &["spec", "values", "global", "tag"][..]] {
+    for path in [
+        &["spec", "tag"][..],
+        &["spec", "values", "global", "tag"][..],
+    ] {
         let old = place(document, path).and_then(Value::as_str);
         if old.is_some() && old == options.supersedes.as_deref() {
             put(document, path, &plan.tag.to_string());
         }
     }
     let placeholder = |hub: &Value| hub.as_str().is_some_and(|hub| hub.parse::<Hub>().is_err());
-    for path in [&["spec", "hub"][..], &["spec", "values", "global", "hub"][..]] {
+    for path in [
+        &["spec", "hub"][..],
+        &["spec", "values", "global", "hub"][..],
+    ] {
         if place(document, path).is_some_and(placeholder) {
             put(document, path, plan.hub.as_str());
         }
@@ -108,7 +129,11 @@ fn settle(plan: &Plan, options: &Options, document: &mut Value) {
     if options.namespace.is_some() && has_control_plane(document) {
         put(document, &["metadata", "namespace"], &plan.namespace);
         put(document, &["spec", "namespace"], &plan.namespace);
-        put(document, &["spec", "values", "global", "istioNamespace"], &plan.namespace);
+        put(
+            document,
+            &["spec", "values", "global", "istioNamespace"],
+            &plan.namespace,
+        );
     }
 }
 
@@ -130,7 +155,9 @@ fn put(document: &mut Value, path: &[&str], text: &str) {
 impl Rendered {
     /// Hex sha256 of the YAML.
     pub fn sha256(&self) -> String {
-        Sha256::digest(self.yaml.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+        Sha256::digest(self.yaml.as_bytes())
+            .iter()
+            .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 
     /// Whether istiod comes of this document.
@@ -146,12 +173,22 @@ fn has_control_plane(document: &Value) -> bool {
 
 /// The document as text, read back: what istioctl sees is what was meant.
 fn written(plan: &Plan, document: &Document) -> Result<Rendered, RenderError> {
-    let name = place(&document.value, &["metadata", "name"]).and_then(Value::as_str).unwrap_or_default();
+    let name = place(&document.value, &["metadata", "name"])
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let yaml = overlay::write(&document.value);
     let back = overlay::read(name, yaml.as_bytes())?;
     if back.len() != 1 || back[0].value() != &document.value {
-        return Err(RenderError::ReadBack { name: name.to_owned(), text: yaml });
+        return Err(RenderError::ReadBack {
+            name: name.to_owned(),
+            text: yaml,
+        });
     }
     let effective = overlay::effective(plan.rules, document);
-    Ok(Rendered { name: name.to_owned(), value: document.value.clone(), yaml, effective })
+    Ok(Rendered {
+        name: name.to_owned(),
+        value: document.value.clone(),
+        yaml,
+        effective,
+    })
 }

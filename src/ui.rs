@@ -37,7 +37,11 @@ pub enum Event {
     /// A new stage began: `Checking the cluster`.
     Stage(String),
     /// A choice was made: what, and why.
-    Chosen { what: &'static str, value: String, why: String },
+    Chosen {
+        what: &'static str,
+        value: String,
+        why: String,
+    },
     /// istioctl works on something: `Istiod: waiting for Deployment/istio-system/istiod`.
     Working(String),
     /// istioctl finished a component.
@@ -121,7 +125,9 @@ impl Ui {
             }
             Event::Done(text) => self.line(&format!("{} {text}", self.mark("✔", "ok", "32"))),
             Event::Gave(text) => self.always(&format!("{} {text}", self.mark("✘", "x", "31"))),
-            Event::Chosen { what, value, why } => self.line(&format!("  {what:<9} {value}  ({why})")),
+            Event::Chosen { what, value, why } => {
+                self.line(&format!("  {what:<9} {value}  ({why})"))
+            }
             Event::Said(text) | Event::Note(text) => self.line(&format!("  {text}")),
             Event::Warning(text) => self.always(&format!("{} {text}", self.mark("‼", "!", "33"))),
         }
@@ -143,7 +149,9 @@ impl Ui {
     pub fn masked(&self, text: &str) -> String {
         let secrets = self.secrets.lock();
         let secrets = secrets.iter().flat_map(|secrets| secrets.iter());
-        secrets.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK))
+        secrets.fold(text.to_owned(), |text, secret| {
+            text.replace(secret.as_str(), MASK)
+        })
     }
 
     /// Says something to a person, unless they want quiet.
@@ -220,7 +228,11 @@ impl Ui {
 
     fn mark(&self, sign: &str, ascii: &str, color: &str) -> String {
         let sign = if self.err.ascii { ascii } else { sign };
-        if self.err.color { format!("\u{1b}[{color}m{sign}\u{1b}[0m") } else { sign.to_owned() }
+        if self.err.color {
+            format!("\u{1b}[{color}m{sign}\u{1b}[0m")
+        } else {
+            sign.to_owned()
+        }
     }
 }
 

@@ -19,19 +19,30 @@ pub fn from(session: &mut Session<'_>, options: &Options) -> Result<Record, Fail
     let asked = options.revision.clone().flatten();
     let plane = origin(&planes, asked.as_ref(), namespace)?;
     let label = &plane.revision;
-    let written = records.into_iter().flatten().find(|record| record.revision == *label);
+    let written = records
+        .into_iter()
+        .flatten()
+        .find(|record| record.revision == *label);
     let (record, note) = match (written, &plane.tag) {
         (Some(record), _) => {
             let (files, sets) = (record.overlays.len(), record.sets.len());
-            (record, format!("{files} -f and {sets} --set of the record of revision {label} are applied again"))
+            (
+                record,
+                format!(
+                    "{files} -f and {sets} --set of the record of revision {label} are applied again"
+                ),
+            )
         }
         (None, Ok(tag)) => {
             let note = "has no record of an install: hub and flavour are those of its istiod, the rest is what is given now";
             (seen(plane, tag.clone()), format!("revision {label} {note}"))
         }
         (None, Err(tag)) => {
-            let message = format!("revision {label} runs `{tag}`, which is no tag that could be upgraded, and has no record");
-            return Err(Failure::message(Exit::Data, message).hint("use `glooistio install` with every option"));
+            let message = format!(
+                "revision {label} runs `{tag}`, which is no tag that could be upgraded, and has no record"
+            );
+            return Err(Failure::message(Exit::Data, message)
+                .hint("use `glooistio install` with every option"));
         }
     };
     session.report.expected.notes.push(note);
@@ -50,16 +61,29 @@ fn origin<'a>(
     }
     let names: Vec<&str> = planes.iter().map(|plane| plane.revision.as_str()).collect();
     match (planes, asked) {
-        ([], _) => Err(Failure::message(Exit::Unavailable, format!("there is no Istio in {namespace} to upgrade"))
-            .hint("install one: glooistio install")
-            .hint("or name its namespace by -i")),
+        ([], _) => Err(Failure::message(
+            Exit::Unavailable,
+            format!("there is no Istio in {namespace} to upgrade"),
+        )
+        .hint("install one: glooistio install")
+        .hint("or name its namespace by -i")),
         ([only], Some(_)) => Ok(only),
-        (_, Some(_)) => planes.iter().find(|plane| plane.revision == "default").ok_or_else(|| {
-            let message = format!("revision {label} is new, and it is not said which it follows: {}", names.join(", "));
-            Failure::message(Exit::Usage, message).hint("install it with every option: glooistio install -r NAME")
-        }),
-        (_, None) => Err(Failure::message(Exit::Usage, format!("there is no default revision in {namespace} to upgrade"))
-            .hint(format!("name one by -r: {}", names.join(", ")))),
+        (_, Some(_)) => planes
+            .iter()
+            .find(|plane| plane.revision == "default")
+            .ok_or_else(|| {
+                let message = format!(
+                    "revision {label} is new, and it is not said which it follows: {}",
+                    names.join(", ")
+                );
+                Failure::message(Exit::Usage, message)
+                    .hint("install it with every option: glooistio install -r NAME")
+            }),
+        (_, None) => Err(Failure::message(
+            Exit::Usage,
+            format!("there is no default revision in {namespace} to upgrade"),
+        )
+        .hint(format!("name one by -r: {}", names.join(", ")))),
     }
 }
 
@@ -83,7 +107,12 @@ fn seen(plane: &ControlPlane, tag: crate::istio::ImageTag) -> Record {
 /// The flavour stays what it was unless a whole tag is asked for; so does the hub within a minor.
 pub fn over(record: &Record, options: &mut Options) {
     let then = record.overlays.iter().enumerate();
-    let then = then.map(|(at, text)| (format!("overlay {} of the record", at + 1), text.clone().into_bytes()));
+    let then = then.map(|(at, text)| {
+        (
+            format!("overlay {} of the record", at + 1),
+            text.clone().into_bytes(),
+        )
+    });
     options.files.splice(0..0, then);
     options.sets.splice(0..0, record.sets.iter().cloned());
     options.supersedes = Some(record.tag.to_string());
@@ -94,7 +123,10 @@ pub fn over(record: &Record, options: &mut Options) {
         options.distroless |= flavor.distroless;
         options.arm |= flavor.arm;
     }
-    let same_minor = options.request.as_ref().is_none_or(|request| request.minor() == record.tag.minor());
+    let same_minor = options
+        .request
+        .as_ref()
+        .is_none_or(|request| request.minor() == record.tag.minor());
     if options.hub.is_none() && options.repo_key.is_none() && same_minor {
         options.hub = record.hub.parse().ok();
     }
@@ -129,7 +161,8 @@ mod tests {
         let both = [plane("default"), plane("1-30")];
         let one = [plane("1-30")];
         let found = |planes: &[ControlPlane], asked: &str| {
-            origin(planes, revision(asked).as_ref(), "istio-system").map(|plane| plane.revision.clone())
+            origin(planes, revision(asked).as_ref(), "istio-system")
+                .map(|plane| plane.revision.clone())
         };
         assert_eq!(found(&both, "1-30").unwrap(), "1-30");
         assert_eq!(found(&both, "").unwrap(), "default");
@@ -137,7 +170,10 @@ mod tests {
         assert_eq!(found(&one, "1-31").unwrap(), "1-30");
         assert_eq!(found(&one, "").unwrap_err().exit, Exit::Usage);
         assert_eq!(found(&[], "").unwrap_err().exit, Exit::Unavailable);
-        assert_eq!(found(&[plane("a"), plane("b")], "c").unwrap_err().exit, Exit::Usage);
+        assert_eq!(
+            found(&[plane("a"), plane("b")], "c").unwrap_err().exit,
+            Exit::Usage
+        );
     }
 
     #[test]
@@ -155,8 +191,14 @@ mod tests {
         over(&record, &mut options);
         assert_eq!(options.sets, ["a=then", "a=now"]);
         assert!(options.fips && !options.distroless);
-        assert_eq!(options.hub.as_ref().map(ToString::to_string).as_deref(), Some("h.io/s"));
-        let mut other = Options { request: Some("1.31.0-solo".parse().unwrap()), ..Options::default() };
+        assert_eq!(
+            options.hub.as_ref().map(ToString::to_string).as_deref(),
+            Some("h.io/s")
+        );
+        let mut other = Options {
+            request: Some("1.31.0-solo".parse().unwrap()),
+            ..Options::default()
+        };
         over(&record, &mut other);
         assert!(!other.fips, "a whole tag says its own flavour");
         assert_eq!(other.hub, None, "another minor may lie elsewhere");

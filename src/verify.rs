@@ -42,12 +42,23 @@ impl Verify {
     ) -> Result<Expectation, Failure> {
         let mut revisions = BTreeMap::new();
         for reason in records.iter().filter_map(|record| record.as_ref().err()) {
-            session.report.expected.notes.push(format!("a record was ignored: {reason}"));
+            session
+                .report
+                .expected
+                .notes
+                .push(format!("a record was ignored: {reason}"));
         }
         for plane in planes.iter().filter(|plane| self.concerns(plane)) {
-            let record = records.iter().flatten().find(|record| record.revision == plane.revision);
+            let record = records
+                .iter()
+                .flatten()
+                .find(|record| record.revision == plane.revision);
             if let Some(wanted) = self.wanted(plane, record) {
-                let key = wanted.hub.parse().ok().and_then(|hub| session.matrix.key_in(&hub));
+                let key = wanted
+                    .hub
+                    .parse()
+                    .ok()
+                    .and_then(|hub| session.matrix.key_in(&hub));
                 key.iter().for_each(|key| session.ui.hide(key.expose()));
                 let words = wanted.source.words();
                 session.report.expected.chosen.push(Choice {
@@ -59,12 +70,19 @@ impl Verify {
             }
         }
         if revisions.is_empty() {
-            let message = format!("no Istio control plane{} runs on {}", self.which(), cluster.context());
+            let message = format!(
+                "no Istio control plane{} runs on {}",
+                self.which(),
+                cluster.context()
+            );
             return Err(Failure::message(Exit::Findings, message)
                 .hint("install one: glooistio install")
                 .hint("or name its namespace by -i and its revision by -r"));
         }
-        Ok(Expectation { revisions, gateways: BTreeSet::new() })
+        Ok(Expectation {
+            revisions,
+            gateways: BTreeSet::new(),
+        })
     }
 
     /// Meshes that an operator or Helm looks after are somebody else's, unless they are asked for.
@@ -73,7 +91,11 @@ impl Verify {
             || !matches!(plane.manager, Manager::Operator { .. }),
             |revision| *revision == plane.revision,
         );
-        asked && self.namespace.as_ref().is_none_or(|namespace| *namespace == plane.namespace)
+        asked
+            && self
+                .namespace
+                .as_ref()
+                .is_none_or(|namespace| *namespace == plane.namespace)
     }
 
     fn wanted(&self, plane: &ControlPlane, record: Option<&Record>) -> Option<Wanted> {
@@ -85,14 +107,28 @@ impl Verify {
                 (plane.hub.clone(), tag, Source::Plan)
             }
         };
-        let (tag, source) = self.tag.clone().map_or((tag, source), |tag| (tag, Source::Plan));
+        let (tag, source) = self
+            .tag
+            .clone()
+            .map_or((tag, source), |tag| (tag, Source::Plan));
         let fips = self.fips || tag.flavor.is_fips();
-        Some(Wanted { hub, tag, source, fips })
+        Some(Wanted {
+            hub,
+            tag,
+            source,
+            fips,
+        })
     }
 
     fn which(&self) -> String {
-        let revision = self.revision.as_ref().map(|name| format!(" of revision {name}"));
-        let namespace = self.namespace.as_ref().map(|name| format!(" in namespace {name}"));
+        let revision = self
+            .revision
+            .as_ref()
+            .map(|name| format!(" of revision {name}"));
+        let namespace = self
+            .namespace
+            .as_ref()
+            .map(|name| format!(" in namespace {name}"));
         revision.into_iter().chain(namespace).collect()
     }
 }

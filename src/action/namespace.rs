@@ -11,8 +11,14 @@ pub fn ensure(cluster: &Cluster, name: &str) -> Result<()> {
         if session.get::<Namespace>(None, name).await?.is_some() {
             return Ok(());
         }
-        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
-        let namespace = Namespace { metadata, ..Namespace::default() };
+        let metadata = ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        };
+        let namespace = Namespace {
+            metadata,
+            ..Namespace::default()
+        };
         session.apply(None, &namespace).await.map(drop)
     })?
 }

@@ -24,7 +24,9 @@ pub fn event(line: &str) -> Option<Event> {
 /// The line without its mark in front and its picture behind.
 fn named(text: &str) -> String {
     let pictured = |c: char| !(c.is_alphanumeric() || c.is_ascii_punctuation());
-    text.trim_start_matches(['✔', '✘', '-', ' ']).trim_end_matches(pictured).to_owned()
+    text.trim_start_matches(['✔', '✘', '-', ' '])
+        .trim_end_matches(pictured)
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -34,24 +36,41 @@ mod tests {
     #[test]
     fn lines_of_both_eras_become_events() {
         for (line, wanted) in [
-            ("✔ Istio core installed ⛵️", Some(Event::Done("Istio core installed".into()))),
-            ("✔ Istiod installed", Some(Event::Done("Istiod installed".into()))),
+            (
+                "✔ Istio core installed ⛵️",
+                Some(Event::Done("Istio core installed".into())),
+            ),
+            (
+                "✔ Istiod installed",
+                Some(Event::Done("Istiod installed".into())),
+            ),
             (
                 "- Processing resources for Istiod. Waiting for Deployment/istio-system/istiod",
                 Some(Event::Working(
-                    "Processing resources for Istiod. Waiting for Deployment/istio-system/istiod".into(),
+                    "Processing resources for Istiod. Waiting for Deployment/istio-system/istiod"
+                        .into(),
                 )),
             ),
             (
                 "✘ Istiod encountered an error: failed to wait",
-                Some(Event::Gave("Istiod encountered an error: failed to wait".into())),
+                Some(Event::Gave(
+                    "Istiod encountered an error: failed to wait".into(),
+                )),
             ),
             ("        |\\          ", None),
             ("/______||__________\\", None),
             ("", None),
             ("Error: no", Some(Event::Said("Error: no".into()))),
-            ("WARNING: Istio is being upgraded", Some(Event::Warning("WARNING: Istio is being upgraded".into()))),
-            ("\u{1b}[32m✔\u{1b}[0m x", Some(Event::Said(printable("\u{1b}[32m✔\u{1b}[0m x").trim().into()))),
+            (
+                "WARNING: Istio is being upgraded",
+                Some(Event::Warning("WARNING: Istio is being upgraded".into())),
+            ),
+            (
+                "\u{1b}[32m✔\u{1b}[0m x",
+                Some(Event::Said(
+                    printable("\u{1b}[32m✔\u{1b}[0m x").trim().into(),
+                )),
+            ),
         ] {
             assert_eq!(event(line), wanted, "{line}");
         }

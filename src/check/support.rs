@@ -178,9 +178,7 @@ impl Given {
 
     /// Judges by these sections alone.
     pub(super) fn data(mut self, sections: &str) -> Given {
-        self.matrix = Matrix::default()
-            .with_file("test.yaml", &format!("date: 2026-11-01\n{sections}"))
-            .unwrap();
+        self.matrix = Matrix::only(&format!("date: 2026-11-01\n{sections}")).unwrap();
         self
     }
 

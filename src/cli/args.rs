@@ -43,7 +43,13 @@ pub(super) struct PlanArgs {
     #[arg(long, value_name = "HUB")]
     pub(super) hub: Option<String>,
     /// Key of Solo's registry, part of the hub for some minors
-    #[arg(long, value_name = "KEY", env = "GLOOISTIO_REPO_KEY", hide_env_values = true, conflicts_with = "repo_key_file")]
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "GLOOISTIO_REPO_KEY",
+        hide_env_values = true,
+        conflicts_with = "repo_key_file"
+    )]
     pub(super) repo_key: Option<String>,
     /// File that holds the repo key
     #[arg(long, value_name = "FILE")]
@@ -80,8 +86,12 @@ impl PlanArgs {
     /// What a later upgrade applies again, as typed. Version, flavour and key are not among it: the
     /// record has the tag and the hub.
     pub(super) fn typed(&self) -> Vec<String> {
-        let one = |name: &str, value: Option<String>| value.map(|value| format!("--{name}={value}"));
-        let template = self.template.as_ref().map(|path| path.display().to_string());
+        let one =
+            |name: &str, value: Option<String>| value.map(|value| format!("--{name}={value}"));
+        let template = self
+            .template
+            .as_ref()
+            .map(|path| path.display().to_string());
         let single = [
             one("hub", self.hub.clone()),
             one("platform", self.platform.clone()),
@@ -90,8 +100,16 @@ impl PlanArgs {
             one("gloo-mesh", self.gloo_mesh.clone()),
         ];
         let params = self.param.iter().map(|param| format!("--param={param}"));
-        let features = self.feature.iter().map(|feature| format!("--feature={feature}"));
-        single.into_iter().flatten().chain(params).chain(features).collect()
+        let features = self
+            .feature
+            .iter()
+            .map(|feature| format!("--feature={feature}"));
+        single
+            .into_iter()
+            .flatten()
+            .chain(params)
+            .chain(features)
+            .collect()
     }
 
     /// Reads what [`PlanArgs::typed`] wrote.
@@ -110,7 +128,13 @@ impl PlanArgs {
         }
         both.gloo_mesh = both.gloo_mesh.or_else(|| then.gloo_mesh.clone());
         both.param.splice(0..0, then.param.iter().cloned());
-        both.feature.splice(0..0, then.feature.iter().filter(|old| !self.feature.contains(old)).cloned());
+        both.feature.splice(
+            0..0,
+            then.feature
+                .iter()
+                .filter(|old| !self.feature.contains(old))
+                .cloned(),
+        );
         both
     }
 }
@@ -167,14 +191,18 @@ pub(super) struct RunArgs {
 
 impl Default for RunArgs {
     fn default() -> Self {
-        RunArgs { istioctl: None, timeout: std::time::Duration::from_mins(1) }
+        RunArgs {
+            istioctl: None,
+            timeout: std::time::Duration::from_mins(1),
+        }
     }
 }
 
 /// Reads a duration as Go writes it: `90s`, `5m0s`.
 fn duration(text: &str) -> Result<std::time::Duration, String> {
-    let parsed: jiff::SignedDuration =
-        text.parse().map_err(|_| "write it like 90s or 5m0s".to_owned())?;
+    let parsed: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "write it like 90s or 5m0s".to_owned())?;
     std::time::Duration::try_from(parsed)
         .ok()
         .filter(|duration| !duration.is_zero())
@@ -194,7 +222,10 @@ mod tests {
             ..PlanArgs::default()
         };
         let read = PlanArgs::read(&then.typed()).unwrap();
-        let now = PlanArgs { param: vec!["cluster=b".into()], ..PlanArgs::default() };
+        let now = PlanArgs {
+            param: vec!["cluster=b".into()],
+            ..PlanArgs::default()
+        };
         let both = now.over(&read);
         assert_eq!(both.preset.as_deref(), Some("production"));
         assert_eq!(both.hub.as_deref(), Some("h.io/mirror"));

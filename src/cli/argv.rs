@@ -13,7 +13,10 @@ pub(super) enum Asked {
     /// A word that will be ours: which, and what to use until then.
     Later { word: String, instead: &'static str },
     /// Everything for istioctl as it came, less our own `--istioctl PATH`.
-    Istioctl { args: Vec<String>, istioctl: Option<String> },
+    Istioctl {
+        args: Vec<String>,
+        istioctl: Option<String>,
+    },
 }
 
 /// Words of our own, with the name that clap knows them by.
@@ -34,13 +37,29 @@ const OURS: &[(&str, &str)] = &[
 
 /// Words that are reserved, and what does the work until they are built.
 const LATER: &[(&str, &str)] = &[
-    ("inspect", "`go version -m FILE` shows what a binary says of itself, and `glooistio verify` what runs"),
-    ("images", "`glooistio render -o yaml` names the hub and tag of every image"),
+    (
+        "inspect",
+        "`go version -m FILE` shows what a binary says of itself, and `glooistio verify` what runs",
+    ),
+    (
+        "images",
+        "`glooistio render -o yaml` names the hub and tag of every image",
+    ),
     ("istioctl", "give a client by --istioctl PATH"),
 ];
 
 /// Switches of ours that may stand before the word; every other long flag takes a value there.
-const SWITCHES: &[&str] = &["quiet", "strict", "fips", "distroless", "arm", "no-verify", "verbose", "help", "version"];
+const SWITCHES: &[&str] = &[
+    "quiet",
+    "strict",
+    "fips",
+    "distroless",
+    "arm",
+    "no-verify",
+    "verbose",
+    "help",
+    "version",
+];
 
 /// Sorts a command line (without the program's name).
 pub(super) fn sort(args: Vec<String>) -> Asked {
@@ -50,10 +69,18 @@ pub(super) fn sort(args: Vec<String>) -> Asked {
     let word = args[at].as_str();
     let (length, name) = match (word, args.get(at + 1).map(String::as_str)) {
         ("manifest", Some("install" | "apply")) => (2, Some("install")),
-        _ => (1, OURS.iter().find(|(ours, _)| *ours == word).map(|(_, name)| *name)),
+        _ => (
+            1,
+            OURS.iter()
+                .find(|(ours, _)| *ours == word)
+                .map(|(_, name)| *name),
+        ),
     };
     if let Some((word, instead)) = LATER.iter().find(|(later, _)| *later == word) {
-        return Asked::Later { word: (*word).to_owned(), instead };
+        return Asked::Later {
+            word: (*word).to_owned(),
+            instead,
+        };
     }
     let Some(name) = name else {
         return for_istioctl(args, at);
@@ -81,7 +108,9 @@ fn word_at(args: &[String]) -> Option<usize> {
 
 fn takes_next(arg: &str) -> bool {
     if let Some(long) = arg.strip_prefix("--") {
-        let switch = FLAGS.iter().any(|flag| flag.long == long && flag.kind == Kind::Switch);
+        let switch = FLAGS
+            .iter()
+            .any(|flag| flag.long == long && flag.kind == Kind::Switch);
         return !long.contains('=') && !switch && !SWITCHES.contains(&long);
     }
     arg.len() == 2 && !matches!(arg, "-h" | "-q" | "-y" | "-v" | "-V")
@@ -89,7 +118,9 @@ fn takes_next(arg: &str) -> bool {
 
 fn for_istioctl(mut args: Vec<String>, word: usize) -> Asked {
     let mut istioctl = None;
-    let given = args[..word].iter().position(|arg| arg == "--istioctl" || arg.starts_with("--istioctl="));
+    let given = args[..word]
+        .iter()
+        .position(|arg| arg == "--istioctl" || arg.starts_with("--istioctl="));
     if let Some(at) = given {
         let flag = args.remove(at);
         istioctl = match flag.split_once('=') {
@@ -120,8 +151,14 @@ mod tests {
             ("manifest install -y -f -", "install -y -f -"),
             ("--context c install --fips", "install --context c --fips"),
             ("-f a --set tag=x install", "install -f a --set tag=x"),
-            ("-q --kubeconfig=k verify-install", "verify -q --kubeconfig=k"),
-            ("--fips --dry-run=true install", "install --fips --dry-run=true"),
+            (
+                "-q --kubeconfig=k verify-install",
+                "verify -q --kubeconfig=k",
+            ),
+            (
+                "--fips --dry-run=true install",
+                "install --fips --dry-run=true",
+            ),
             ("--help", "--help"),
             ("", ""),
         ] {
@@ -131,15 +168,30 @@ mod tests {
 
     #[test]
     fn every_other_word_goes_to_istioctl_unchanged() {
-        for line in ["--context c proxy-status", "manifest generate -f a", "version --remote=false", "-n x analyze install"] {
+        for line in [
+            "--context c proxy-status",
+            "manifest generate -f a",
+            "version --remote=false",
+            "-n x analyze install",
+        ] {
             let args = line.split_whitespace().map(str::to_owned).collect();
-            assert_eq!(sorted(line), Asked::Istioctl { args, istioctl: None }, "{line}");
+            assert_eq!(
+                sorted(line),
+                Asked::Istioctl {
+                    args,
+                    istioctl: None
+                },
+                "{line}"
+            );
         }
     }
 
     #[test]
     fn the_client_may_be_named_before_a_word_of_istioctl() {
-        let wanted = Asked::Istioctl { args: vec!["ps".into()], istioctl: Some("/x".into()) };
+        let wanted = Asked::Istioctl {
+            args: vec!["ps".into()],
+            istioctl: Some("/x".into()),
+        };
         assert_eq!(sorted("--istioctl /x ps"), wanted);
         assert_eq!(sorted("--istioctl=/x ps"), wanted);
     }

@@ -36,7 +36,11 @@ impl Args {
     pub(crate) fn run(&self, ui: &Ui) -> Ended {
         let mut report = Report::new("check");
         let result = self.check(ui, &mut report);
-        Ended { report, result, shown: Shown::Report }
+        Ended {
+            report,
+            result,
+            shown: Shown::Report,
+        }
     }
 
     fn check(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
@@ -48,7 +52,11 @@ impl Args {
         session.describe(&prepared);
         let facts = asked(&mut session, client, &prepared.plan.namespace)?;
         session.check(&prepared, &facts);
-        Ok(if report.failed() { Exit::Findings } else { Exit::Ok })
+        Ok(if report.failed() {
+            Exit::Findings
+        } else {
+            Exit::Ok
+        })
     }
 
     fn options(&self) -> Result<Options, Failure> {
@@ -71,8 +79,13 @@ fn asked(
         Ok(cluster) => session.gather(&cluster, istioctl, namespace),
         Err(failure) if failure.exit == Exit::Interrupted => Err(failure),
         Err(failure) => {
-            session.ui.status(&format!("no cluster is asked: {}", failure.message));
-            Ok(facts::Before::not_asked("there is no cluster to ask", istioctl))
+            session
+                .ui
+                .status(&format!("no cluster is asked: {}", failure.message));
+            Ok(facts::Before::not_asked(
+                "there is no cluster to ask",
+                istioctl,
+            ))
         }
     }
 }

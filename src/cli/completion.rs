@@ -18,6 +18,10 @@ impl Args {
     pub(crate) fn run(&self, _: &Ui, command: &mut clap::Command) -> Ended {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, command, "glooistio", &mut script);
-        Ended { report: Report::new("completion"), result: Ok(Exit::Ok), shown: Shown::Own(script) }
+        Ended {
+            report: Report::new("completion"),
+            result: Ok(Exit::Ok),
+            shown: Shown::Own(script),
+        }
     }
 }

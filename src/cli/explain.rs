@@ -23,14 +23,21 @@ impl Args {
             Ok(bytes) => (Shown::Own(bytes), Ok(Exit::Ok)),
             Err(failure) => (Shown::Report, Err(failure)),
         };
-        Ended { report: Report::new("explain"), result, shown }
+        Ended {
+            report: Report::new("explain"),
+            result,
+            shown,
+        }
     }
 
     fn page(&self) -> Result<Vec<u8>, Failure> {
         let Some(id) = &self.id else {
             return Ok(self.listed(CHECKS.iter()).into_bytes());
         };
-        let check = CHECKS.iter().find(|check| check.id == id).ok_or_else(|| unknown(id))?;
+        let check = CHECKS
+            .iter()
+            .find(|check| check.id == id)
+            .ok_or_else(|| unknown(id))?;
         Ok(match self.output.output {
             Format::Text | Format::Short => check.page.to_owned(),
             _ => self.listed(std::iter::once(check)),
@@ -58,5 +65,6 @@ fn line(check: &Check) -> String {
 }
 
 fn unknown(id: &str) -> Failure {
-    Failure::message(Exit::Usage, format!("there is no check `{id}`")).hint("`glooistio explain` lists them all")
+    Failure::message(Exit::Usage, format!("there is no check `{id}`"))
+        .hint("`glooistio explain` lists them all")
 }

@@ -43,7 +43,11 @@ impl Args {
             Ok(_) if self.flags.on("dry-run") => Shown::Documents,
             _ => Shown::After,
         };
-        Ended { report, result, shown }
+        Ended {
+            report,
+            result,
+            shown,
+        }
     }
 
     fn install(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
@@ -55,7 +59,12 @@ impl Args {
     }
 
     /// The same over something older: `to` is what to upgrade to.
-    pub(super) fn upgrade(&self, to: Option<&str>, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
+    pub(super) fn upgrade(
+        &self,
+        to: Option<&str>,
+        ui: &Ui,
+        report: &mut Report,
+    ) -> Result<Exit, Failure> {
         let rules = session::Rules::of(&self.checks, report)?;
         let mut options = resolve::options(&self.plan, &self.flags)?;
         if let Some(to) = to {
@@ -69,11 +78,18 @@ impl Args {
         let mut options = resolve::with_files(&typed, &self.flags, now.files)?;
         options.request = now.request;
         crate::upgrade::over(&record, &mut options);
-        let install = Install { typed: typed.typed(), ..self.request(&options, istioctl) };
+        let install = Install {
+            typed: typed.typed(),
+            ..self.request(&options, istioctl)
+        };
         install.run(&mut session)
     }
 
-    fn request<'a>(&self, options: &'a crate::options::Options, istioctl: crate::facts::Istioctl) -> Install<'a> {
+    fn request<'a>(
+        &self,
+        options: &'a crate::options::Options,
+        istioctl: crate::facts::Istioctl,
+    ) -> Install<'a> {
         Install {
             options,
             istioctl,
@@ -89,7 +105,10 @@ impl Args {
 /// The options of a record, read by the same parser that took them in.
 fn then(record: &Record) -> Result<PlanArgs, Failure> {
     PlanArgs::read(&record.options).map_err(|error| {
-        Failure::message(Exit::Data, format!("the options of the record cannot be read: {error}"))
-            .hint("give the options of the install again, or delete the record's ConfigMap")
+        Failure::message(
+            Exit::Data,
+            format!("the options of the record cannot be read: {error}"),
+        )
+        .hint("give the options of the install again, or delete the record's ConfigMap")
     })
 }

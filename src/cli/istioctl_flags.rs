@@ -39,35 +39,165 @@ pub(super) struct Flag {
     pub(super) help: &'static str,
 }
 
-const fn flag(long: &'static str, short: Option<char>, kind: Kind, fate: Fate, help: &'static str) -> Flag {
-    Flag { long, short, kind, fate, hidden: false, help }
+const fn flag(
+    long: &'static str,
+    short: Option<char>,
+    kind: Kind,
+    fate: Fate,
+    help: &'static str,
+) -> Flag {
+    Flag {
+        long,
+        short,
+        kind,
+        fate,
+        hidden: false,
+        help,
+    }
 }
 
 const fn log(long: &'static str, kind: Kind) -> Flag {
-    Flag { hidden: true, ..flag(long, None, kind, Fate::HandedOn, "Logging of istioctl") }
+    Flag {
+        hidden: true,
+        ..flag(long, None, kind, Fate::HandedOn, "Logging of istioctl")
+    }
 }
 
 /// Every flag that some istioctl takes for `install` or `upgrade`.
 pub(super) const FLAGS: &[Flag] = &[
-    flag("filename", Some('f'), Kind::Repeated, Fate::Folded, "IstioOperator file to merge over the preset; `-` is stdin; repeatable, or separated by commas"),
-    flag("set", Some('s'), Kind::Repeated, Fate::Folded, "Override a value of the IstioOperator: `PATH=VALUE`; repeatable"),
-    flag("revision", Some('r'), Kind::Value, Fate::Folded, "Name of the control plane revision"),
-    flag("skip-confirmation", Some('y'), Kind::Switch, Fate::Ours, "Do not ask before the cluster is changed"),
-    flag("dry-run", None, Kind::Switch, Fate::Ours, "Print the documents and commands and change nothing"),
-    flag("verify", None, Kind::Switch, Fate::Ours, "Verify after the install: always done, unless --no-verify"),
-    flag("manifests", Some('d'), Kind::Value, Fate::HandedOn, "Directory of charts and profiles for istioctl"),
-    Flag { hidden: true, ..flag("charts", None, Kind::Value, Fate::HandedOn, "Old name of --manifests") },
-    flag("readiness-timeout", None, Kind::Value, Fate::HandedOn, "How long istioctl waits for each component [istioctl: 5m0s]"),
-    flag("force", None, Kind::Switch, Fate::HandedOn, "Let istioctl go on in spite of validation errors"),
-    flag("kubeconfig", Some('c'), Kind::Value, Fate::Shared, "Kubernetes configuration file"),
-    flag("context", None, Kind::Value, Fate::Shared, "Context of the Kubernetes configuration"),
+    flag(
+        "filename",
+        Some('f'),
+        Kind::Repeated,
+        Fate::Folded,
+        "IstioOperator file to merge over the preset; `-` is stdin; repeatable, or separated by commas",
+    ),
+    flag(
+        "set",
+        Some('s'),
+        Kind::Repeated,
+        Fate::Folded,
+        "Override a value of the IstioOperator: `PATH=VALUE`; repeatable",
+    ),
+    flag(
+        "revision",
+        Some('r'),
+        Kind::Value,
+        Fate::Folded,
+        "Name of the control plane revision",
+    ),
+    flag(
+        "skip-confirmation",
+        Some('y'),
+        Kind::Switch,
+        Fate::Ours,
+        "Do not ask before the cluster is changed",
+    ),
+    flag(
+        "dry-run",
+        None,
+        Kind::Switch,
+        Fate::Ours,
+        "Print the documents and commands and change nothing",
+    ),
+    flag(
+        "verify",
+        None,
+        Kind::Switch,
+        Fate::Ours,
+        "Verify after the install: always done, unless --no-verify",
+    ),
+    flag(
+        "manifests",
+        Some('d'),
+        Kind::Value,
+        Fate::HandedOn,
+        "Directory of charts and profiles for istioctl",
+    ),
+    Flag {
+        hidden: true,
+        ..flag(
+            "charts",
+            None,
+            Kind::Value,
+            Fate::HandedOn,
+            "Old name of --manifests",
+        )
+    },
+    flag(
+        "readiness-timeout",
+        None,
+        Kind::Value,
+        Fate::HandedOn,
+        "How long istioctl waits for each component [istioctl: 5m0s]",
+    ),
+    flag(
+        "force",
+        None,
+        Kind::Switch,
+        Fate::HandedOn,
+        "Let istioctl go on in spite of validation errors",
+    ),
+    flag(
+        "kubeconfig",
+        Some('c'),
+        Kind::Value,
+        Fate::Shared,
+        "Kubernetes configuration file",
+    ),
+    flag(
+        "context",
+        None,
+        Kind::Value,
+        Fate::Shared,
+        "Context of the Kubernetes configuration",
+    ),
     flag("as", None, Kind::Value, Fate::Shared, "User to impersonate"),
-    flag("as-uid", None, Kind::Value, Fate::Shared, "UID to impersonate"),
-    flag("as-group", None, Kind::Repeated, Fate::Shared, "Group to impersonate; repeatable"),
-    flag("istioNamespace", Some('i'), Kind::Value, Fate::Folded, "Namespace of the control plane [default: istio-system]"),
-    Flag { hidden: true, ..flag("namespace", Some('n'), Kind::Value, Fate::HandedOn, "Namespace flag of istioctl; its install does not use it") },
-    flag("vklog", None, Kind::Value, Fate::HandedOn, "Verbosity of istioctl's Kubernetes client"),
-    flag("kubeclient-timeout", None, Kind::Value, Fate::HandedOn, "Timeout of istioctl's Kubernetes client"),
+    flag(
+        "as-uid",
+        None,
+        Kind::Value,
+        Fate::Shared,
+        "UID to impersonate",
+    ),
+    flag(
+        "as-group",
+        None,
+        Kind::Repeated,
+        Fate::Shared,
+        "Group to impersonate; repeatable",
+    ),
+    flag(
+        "istioNamespace",
+        Some('i'),
+        Kind::Value,
+        Fate::Folded,
+        "Namespace of the control plane [default: istio-system]",
+    ),
+    Flag {
+        hidden: true,
+        ..flag(
+            "namespace",
+            Some('n'),
+            Kind::Value,
+            Fate::HandedOn,
+            "Namespace flag of istioctl; its install does not use it",
+        )
+    },
+    flag(
+        "vklog",
+        None,
+        Kind::Value,
+        Fate::HandedOn,
+        "Verbosity of istioctl's Kubernetes client",
+    ),
+    flag(
+        "kubeclient-timeout",
+        None,
+        Kind::Value,
+        Fate::HandedOn,
+        "Timeout of istioctl's Kubernetes client",
+    ),
     log("log_output_level", Kind::Value),
     log("log_as_json", Kind::Switch),
     log("log_target", Kind::Repeated),
@@ -101,9 +231,10 @@ impl Flag {
         };
         match self.kind {
             Kind::Value => arg.value_name("VALUE").allow_hyphen_values(true),
-            Kind::Repeated => {
-                arg.value_name("VALUE").action(ArgAction::Append).allow_hyphen_values(true)
-            }
+            Kind::Repeated => arg
+                .value_name("VALUE")
+                .action(ArgAction::Append)
+                .allow_hyphen_values(true),
             Kind::Switch => arg
                 .num_args(0..=1)
                 .require_equals(true)
@@ -124,7 +255,10 @@ pub(super) struct IstioctlFlags {
 impl IstioctlFlags {
     /// Every value of a repeated flag, in order.
     pub(super) fn all(&self, long: &str) -> &[String] {
-        self.values.iter().find(|(name, _)| *name == long).map_or(&[], |(_, values)| values)
+        self.values
+            .iter()
+            .find(|(name, _)| *name == long)
+            .map_or(&[], |(_, values)| values)
     }
 
     /// The last value of a flag.
@@ -140,7 +274,11 @@ impl IstioctlFlags {
     /// The arguments that istioctl gets, as a person would type them.
     pub(super) fn handed_on(&self) -> Vec<String> {
         let goes = |flag: &&Flag| matches!(flag.fate, Fate::HandedOn | Fate::Shared);
-        FLAGS.iter().filter(goes).flat_map(|flag| self.typed(flag)).collect()
+        FLAGS
+            .iter()
+            .filter(goes)
+            .flat_map(|flag| self.typed(flag))
+            .collect()
     }
 
     fn typed(&self, flag: &Flag) -> Vec<String> {
@@ -149,9 +287,9 @@ impl IstioctlFlags {
         match flag.kind {
             Kind::Switch if self.on(flag.long) => vec![long],
             Kind::Switch => values.map(|value| format!("{long}={value}")).collect(),
-            Kind::Value | Kind::Repeated => {
-                values.flat_map(|value| [long.clone(), value.clone()]).collect()
-            }
+            Kind::Value | Kind::Repeated => values
+                .flat_map(|value| [long.clone(), value.clone()])
+                .collect(),
         }
     }
 }
@@ -160,14 +298,23 @@ impl clap::FromArgMatches for IstioctlFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let values = FLAGS.iter().filter_map(|flag| {
             let texts: Vec<String> = match flag.kind {
-                Kind::Switch => matches.get_one::<bool>(flag.long).map(bool::to_string).into_iter().collect(),
-                Kind::Value | Kind::Repeated => {
-                    matches.get_many::<String>(flag.long).into_iter().flatten().cloned().collect()
-                }
+                Kind::Switch => matches
+                    .get_one::<bool>(flag.long)
+                    .map(bool::to_string)
+                    .into_iter()
+                    .collect(),
+                Kind::Value | Kind::Repeated => matches
+                    .get_many::<String>(flag.long)
+                    .into_iter()
+                    .flatten()
+                    .cloned()
+                    .collect(),
             };
             (!texts.is_empty()).then_some((flag.long, texts))
         });
-        Ok(IstioctlFlags { values: values.collect() })
+        Ok(IstioctlFlags {
+            values: values.collect(),
+        })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -178,7 +325,9 @@ impl clap::FromArgMatches for IstioctlFlags {
 
 impl clap::Args for IstioctlFlags {
     fn augment_args(command: Command) -> Command {
-        command.args(FLAGS.iter().map(Flag::arg)).args_override_self(true)
+        command
+            .args(FLAGS.iter().map(Flag::arg))
+            .args_override_self(true)
     }
 
     fn augment_args_for_update(command: Command) -> Command {

@@ -19,17 +19,20 @@ impl Args {
             Ok(bytes) => (Shown::Own(bytes), Ok(Exit::Ok)),
             Err(failure) => (Shown::Report, Err(failure)),
         };
-        Ended { report: Report::new("man"), result, shown }
+        Ended {
+            report: Report::new("man"),
+            result,
+            shown,
+        }
     }
 
     fn page(&self, mut command: clap::Command) -> Result<Vec<u8>, Failure> {
         command.build();
         let command = match &self.command {
             None => command,
-            Some(name) => command
-                .find_subcommand(name)
-                .cloned()
-                .ok_or_else(|| Failure::message(Exit::Usage, format!("there is no command `{name}` of ours")))?,
+            Some(name) => command.find_subcommand(name).cloned().ok_or_else(|| {
+                Failure::message(Exit::Usage, format!("there is no command `{name}` of ours"))
+            })?,
         };
         let mut page = Vec::new();
         clap_mangen::Man::new(command)

@@ -32,31 +32,41 @@ impl Args {
             Ok(tables) => (Shown::Own(self.written(ui, &tables)), Ok(Exit::Ok)),
             Err(failure) => (Shown::Report, Err(failure)),
         };
-        Ended { report: Report::new("matrix"), result, shown }
+        Ended {
+            report: Report::new("matrix"),
+            result,
+            shown,
+        }
     }
 
     fn tables(&self) -> Result<Vec<Table>, Failure> {
         let matrix = session::matrix(self.matrix.as_deref())?;
         if let Some(kubernetes) = &self.kubernetes {
-            let kubernetes: crate::istio::KubeVersion = resolve::parsed("--kubernetes", kubernetes)?;
+            let kubernetes: crate::istio::KubeVersion =
+                resolve::parsed("--kubernetes", kubernetes)?;
             let gloo_mesh = self.gloo_mesh.as_deref();
-            let gloo_mesh = gloo_mesh.map(|text| resolve::parsed::<Minor>("--gloo-mesh", text)).transpose()?;
+            let gloo_mesh = gloo_mesh
+                .map(|text| resolve::parsed::<Minor>("--gloo-mesh", text))
+                .transpose()?;
             return Ok(vec![what_runs(&matrix, kubernetes.minor(), gloo_mesh)]);
         }
         let Some(part) = &self.part else {
             return Ok(Part::ALL.iter().map(|part| matrix.table(*part)).collect());
         };
-        let part: Part =
-            part.parse().map_err(|error| Failure::new(Exit::Usage, &error))?;
+        let part: Part = part
+            .parse()
+            .map_err(|error| Failure::new(Exit::Usage, &error))?;
         Ok(vec![matrix.table(part)])
     }
 
     fn written(&self, ui: &Ui, tables: &[Table]) -> Vec<u8> {
         let value = || serde_json::json!(tables);
         let text = match self.output.output {
-            Format::Text | Format::Short => {
-                tables.iter().map(|table| text(table, ui.out_style().color)).collect::<Vec<_>>().join("\n")
-            }
+            Format::Text | Format::Short => tables
+                .iter()
+                .map(|table| text(table, ui.out_style().color))
+                .collect::<Vec<_>>()
+                .join("\n"),
             Format::Json => format!("{:#}\n", value()),
             Format::Yaml => crate::overlay::write(&value()),
         };
@@ -76,10 +86,16 @@ fn level(level: Level) -> &'static str {
 /// The lines of Istio that nothing refuses there.
 fn what_runs(matrix: &Matrix, kubernetes: Minor, gloo_mesh: Option<Minor>) -> Table {
     let row = |runs: Runs| {
-        let quotes: Vec<String> = runs.judgement.quotes.iter().map(ToString::to_string).collect();
+        let quotes: Vec<String> = runs
+            .judgement
+            .quotes
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         vec![
             runs.istio.to_string(),
-            runs.newest.map_or_else(|| "-".to_owned(), |tag| tag.to_string()),
+            runs.newest
+                .map_or_else(|| "-".to_owned(), |tag| tag.to_string()),
             level(runs.judgement.level).to_owned(),
             runs.judgement.wanted,
             quotes.join("; "),
@@ -87,8 +103,18 @@ fn what_runs(matrix: &Matrix, kubernetes: Minor, gloo_mesh: Option<Minor>) -> Ta
     };
     Table {
         title: "What can run there",
-        columns: vec!["istio", "newest build seen", "judgement", "range", "sources"],
-        rows: matrix.what_runs(kubernetes, gloo_mesh).into_iter().map(row).collect(),
+        columns: vec![
+            "istio",
+            "newest build seen",
+            "judgement",
+            "range",
+            "sources",
+        ],
+        rows: matrix
+            .what_runs(kubernetes, gloo_mesh)
+            .into_iter()
+            .map(row)
+            .collect(),
     }
 }
 
@@ -100,12 +126,27 @@ fn text(table: &Table, color: bool) -> String {
     };
     let widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
     let line = |cells: Vec<&str>| {
-        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let padded = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"));
         format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
     };
-    let title = if color { format!("\u{1b}[1m{}\u{1b}[0m", table.title) } else { table.title.to_owned() };
-    let head: Vec<String> = table.columns.iter().map(|column| column.to_uppercase()).collect();
+    let title = if color {
+        format!("\u{1b}[1m{}\u{1b}[0m", table.title)
+    } else {
+        table.title.to_owned()
+    };
+    let head: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| column.to_uppercase())
+        .collect();
     let head = line(head.iter().map(String::as_str).collect());
-    let rows: String = table.rows.iter().map(|row| line(row.iter().map(String::as_str).collect())).collect();
+    let rows: String = table
+        .rows
+        .iter()
+        .map(|row| line(row.iter().map(String::as_str).collect()))
+        .collect();
     format!("{title}\n{head}{rows}")
 }

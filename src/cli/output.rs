@@ -23,7 +23,11 @@ pub(crate) enum Shown {
 
 /// Writes the result of a command and gives the code to end with.
 pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
-    let Ended { mut report, result, shown } = ended;
+    let Ended {
+        mut report,
+        result,
+        shown,
+    } = ended;
     let exit = match &result {
         Ok(exit) => *exit,
         Err(failure) => failure.exit,
@@ -44,7 +48,11 @@ pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
         Err(error) => {
             ui.always(&format!("error: the result could not be written: {error}"));
             // What already went wrong says more than a full disk.
-            if exit == Exit::Ok { Exit::CannotWrite } else { exit }
+            if exit == Exit::Ok {
+                Exit::CannotWrite
+            } else {
+                exit
+            }
         }
     }
 }
@@ -74,7 +82,12 @@ pub(crate) fn before(ui: &Ui, report: &Report) -> std::io::Result<()> {
 fn manifests(report: &Report) -> String {
     let count = report.documents.len();
     let one = |(at, document): (usize, &report::Document)| {
-        format!("# {}/{count}: {}\n---\n{}", at + 1, document.command, document.yaml)
+        format!(
+            "# {}/{count}: {}\n---\n{}",
+            at + 1,
+            document.command,
+            document.yaml
+        )
     };
     report.documents.iter().enumerate().map(one).collect()
 }
@@ -100,7 +113,10 @@ fn mask(ui: &Ui, value: &mut Value) {
         Value::String(text) => *text = ui.masked(text),
         Value::Array(items) => items.iter_mut().for_each(|item| mask(ui, item)),
         Value::Object(fields) => {
-            fields.iter_mut().filter(|(name, _)| *name != "yaml").for_each(|(_, field)| mask(ui, field));
+            fields
+                .iter_mut()
+                .filter(|(name, _)| *name != "yaml")
+                .for_each(|(_, field)| mask(ui, field));
         }
         _ => {}
     }
@@ -126,7 +142,11 @@ pub(crate) fn failure_only(ui: &Ui, format: Format, failure: &Failure) -> Exit {
 }
 
 fn error_report(failure: &Failure) -> ErrorReport {
-    ErrorReport { exit: failure.exit.code(), message: failure.message.clone(), hints: failure.hints.clone() }
+    ErrorReport {
+        exit: failure.exit.code(),
+        message: failure.message.clone(),
+        hints: failure.hints.clone(),
+    }
 }
 
 /// The machine format that a command line asks for, read before clap could refuse the line.
@@ -136,10 +156,15 @@ pub(crate) fn asks_for_json(args: &[String]) -> Option<Format> {
         "yaml" => Some(Format::Yaml),
         _ => None,
     };
-    args.iter().enumerate().find_map(|(at, arg)| match arg.as_str() {
-        "-o" | "--output" => args.get(at + 1).and_then(|next| named(next)),
-        arg => arg.strip_prefix("--output=").or_else(|| arg.strip_prefix("-o")).and_then(named),
-    })
+    args.iter()
+        .enumerate()
+        .find_map(|(at, arg)| match arg.as_str() {
+            "-o" | "--output" => args.get(at + 1).and_then(|next| named(next)),
+            arg => arg
+                .strip_prefix("--output=")
+                .or_else(|| arg.strip_prefix("-o"))
+                .and_then(named),
+        })
 }
 
 #[cfg(test)]

@@ -8,7 +8,12 @@ use crate::sys::process::{self, Invocation, Status};
 /// Runs istioctl with the user's own words.
 pub(super) fn run(args: Vec<String>, istioctl: Option<&str>) -> Result<Exit, Failure> {
     let program = super::find_istioctl(istioctl.map(PathBuf::from).as_deref())?;
-    let invocation = Invocation { program, args, stdin: None, env: Vec::new() };
+    let invocation = Invocation {
+        program,
+        args,
+        stdin: None,
+        env: Vec::new(),
+    };
     match process::passthrough(&invocation)? {
         Status::Code(0) => Ok(Exit::Ok),
         Status::Code(code) => Ok(Exit::Istioctl(code)),

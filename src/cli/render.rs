@@ -36,7 +36,11 @@ impl Args {
         let mut report = Report::new("render");
         let mut bytes = Vec::new();
         let result = self.render(ui, &mut report, &mut bytes);
-        Ended { report, result, shown: Shown::Own(bytes) }
+        Ended {
+            report,
+            result,
+            shown: Shown::Own(bytes),
+        }
     }
 
     fn render(&self, ui: &Ui, report: &mut Report, out: &mut Vec<u8>) -> Result<Exit, Failure> {
@@ -47,7 +51,10 @@ impl Args {
         let run = super::args::RunArgs::default();
         let mut session = rules.session(ui, report, KubeTarget::default(), &run);
         session.describe(&prepared);
-        session.check(&prepared, &facts::Before::not_asked("render asks no cluster", client));
+        session.check(
+            &prepared,
+            &facts::Before::not_asked("render asks no cluster", client),
+        );
         let failed = report.failed();
         output::before(ui, report).map_err(|error| Failure::new(Exit::CannotWrite, &error))?;
         if failed {
@@ -64,7 +71,10 @@ impl Args {
 fn write_files(dir: &std::path::Path, documents: &[Rendered]) -> Result<(), Failure> {
     os::create_dir(dir)?;
     for document in documents {
-        os::write(&dir.join(format!("{}.yaml", document.name)), document.yaml.as_bytes())?;
+        os::write(
+            &dir.join(format!("{}.yaml", document.name)),
+            document.yaml.as_bytes(),
+        )?;
     }
     Ok(())
 }
@@ -72,12 +82,16 @@ fn write_files(dir: &std::path::Path, documents: &[Rendered]) -> Result<(), Fail
 /// The documents as one stream of YAML, or as one JSON List.
 fn printed(format: Format, documents: &[Rendered]) -> Result<Vec<u8>, Failure> {
     if format != Format::Json {
-        let separated: Vec<&str> = documents.iter().map(|document| document.yaml.as_str()).collect();
+        let separated: Vec<&str> = documents
+            .iter()
+            .map(|document| document.yaml.as_str())
+            .collect();
         return Ok(separated.join("---\n").into_bytes());
     }
     let items: Vec<&serde_json::Value> = documents.iter().map(|document| &document.value).collect();
     let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": items });
-    let mut bytes = serde_json::to_vec_pretty(&list).map_err(|error| Failure::new(Exit::Internal, &error))?;
+    let mut bytes =
+        serde_json::to_vec_pretty(&list).map_err(|error| Failure::new(Exit::Internal, &error))?;
     bytes.push(b'\n');
     Ok(bytes)
 }

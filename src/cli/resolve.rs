@@ -22,23 +22,42 @@ pub(super) fn with_files(
     files: Vec<(String, Vec<u8>)>,
 ) -> Result<Options, Failure> {
     Ok(Options {
-        request: plan.istio.as_deref().map(|text| parsed("--istio", text)).transpose()?,
-        distribution: plan.flavor.distribution.as_deref().map(distribution).transpose()?,
+        request: plan
+            .istio
+            .as_deref()
+            .map(|text| parsed("--istio", text))
+            .transpose()?,
+        distribution: plan
+            .flavor
+            .distribution
+            .as_deref()
+            .map(distribution)
+            .transpose()?,
         fips: plan.flavor.fips,
         distroless: plan.flavor.distroless,
         arm: plan.flavor.arm,
-        hub: plan.hub.as_deref().map(|text| parsed("--hub", text)).transpose()?,
+        hub: plan
+            .hub
+            .as_deref()
+            .map(|text| parsed("--hub", text))
+            .transpose()?,
         repo_key: repo_key(plan)?,
         platform: plan.platform.clone(),
         template: template(plan)?,
         params: params(&plan.param)?,
-        gloo_mesh: plan.gloo_mesh.as_deref().map(|text| parsed::<Minor>("--gloo-mesh", text)).transpose()?,
+        gloo_mesh: plan
+            .gloo_mesh
+            .as_deref()
+            .map(|text| parsed::<Minor>("--gloo-mesh", text))
+            .transpose()?,
         features: plan.feature.clone(),
         files,
         sets: flags.all("set").to_vec(),
-        revision: flags.last("revision").map(Revision::parse).transpose().map_err(|error| {
-            Failure::message(Exit::Data, format!("--revision: {error}"))
-        })?,
+        revision: flags
+            .last("revision")
+            .map(Revision::parse)
+            .transpose()
+            .map_err(|error| Failure::message(Exit::Data, format!("--revision: {error}")))?,
         namespace: flags.last("istioNamespace").map(str::to_owned),
         supersedes: None,
     })
@@ -50,14 +69,18 @@ where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,
 {
-    text.parse().map_err(|error| Failure::message(Exit::Data, format!("{flag}: {error}")))
+    text.parse()
+        .map_err(|error| Failure::message(Exit::Data, format!("{flag}: {error}")))
 }
 
 fn distribution(text: &str) -> Result<Distribution, Failure> {
     match text {
         "solo" => Ok(Distribution::Solo),
         "standard" => Ok(Distribution::Standard),
-        _ => Err(Failure::message(Exit::Usage, format!("--distribution {text}: it is `solo` or `standard`"))),
+        _ => Err(Failure::message(
+            Exit::Usage,
+            format!("--distribution {text}: it is `solo` or `standard`"),
+        )),
     }
 }
 
@@ -68,7 +91,9 @@ fn repo_key(plan: &PlanArgs) -> Result<Option<RepoKey>, Failure> {
         (None, Some(path)) => os::text(&path.to_string_lossy(), os::read(path, 4096)?)?,
         (None, None) => return Ok(None),
     };
-    text.parse().map(Some).map_err(|error| Failure::message(Exit::Data, format!("--repo-key: {error}")))
+    text.parse()
+        .map(Some)
+        .map_err(|error| Failure::message(Exit::Data, format!("--repo-key: {error}")))
 }
 
 fn template(plan: &PlanArgs) -> Result<Option<Template>, Failure> {
@@ -83,7 +108,10 @@ fn template(plan: &PlanArgs) -> Result<Option<Template>, Failure> {
 fn params(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     let pair = |text: &String| match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(Failure::message(Exit::Usage, format!("--param {text}: write NAME=VALUE"))),
+        _ => Err(Failure::message(
+            Exit::Usage,
+            format!("--param {text}: write NAME=VALUE"),
+        )),
     };
     given.iter().map(pair).collect()
 }
@@ -92,7 +120,10 @@ fn params(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
 fn files(given: &[String]) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let names: Vec<String> = given.iter().flat_map(|text| names(text)).collect();
     if names.iter().filter(|name| *name == "-").count() > 1 {
-        return Err(Failure::message(Exit::Usage, "-f - stands twice: stdin can be read once"));
+        return Err(Failure::message(
+            Exit::Usage,
+            "-f - stands twice: stdin can be read once",
+        ));
     }
     names.into_iter().map(read).collect()
 }
@@ -123,7 +154,11 @@ fn names(text: &str) -> Vec<String> {
         }
     }
     names.push(name);
-    names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+    names
+        .iter()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 #[cfg(test)]

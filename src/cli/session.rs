@@ -24,14 +24,23 @@ impl Rules {
         report.data = matrix
             .data_dates()
             .iter()
-            .map(|data| DataFile { name: data.file.clone(), date: data.date.to_string() })
+            .map(|data| DataFile {
+                name: data.file.clone(),
+                date: data.date.to_string(),
+            })
             .collect();
         let policy = Policy::parse(&args.severity, &args.skip, args.strict)
             .map_err(|error| Failure::new(Exit::Usage, &error))?;
         Ok(Rules { matrix, policy })
     }
 
-    pub(crate) fn session<'a>(&'a self, ui: &'a Ui, report: &'a mut Report, target: KubeTarget, run: &RunArgs) -> Session<'a> {
+    pub(crate) fn session<'a>(
+        &'a self,
+        ui: &'a Ui,
+        report: &'a mut Report,
+        target: KubeTarget,
+        run: &RunArgs,
+    ) -> Session<'a> {
         Session {
             ui,
             report,
@@ -46,7 +55,9 @@ impl Rules {
 
 /// The built-in matrix, with the rows of the user's file over it.
 pub(crate) fn matrix(file: Option<&std::path::Path>) -> Result<Matrix, Failure> {
-    let Some(path) = file else { return Ok(Matrix::builtin().clone()) };
+    let Some(path) = file else {
+        return Ok(Matrix::builtin().clone());
+    };
     let name = path.display().to_string();
     let text = os::text(&name, os::read(path, os::TEXT_LIMIT)?)?;
     Matrix::with_file(&name, &text).map_err(|error| Failure::new(Exit::Data, &error))

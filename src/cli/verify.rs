@@ -33,16 +33,27 @@ impl Args {
     pub(crate) fn run(&self, ui: &Ui) -> Ended {
         let mut report = Report::new("verify");
         let result = self.verify(ui, &mut report);
-        Ended { report, result, shown: Shown::Report }
+        Ended {
+            report,
+            result,
+            shown: Shown::Report,
+        }
     }
 
     fn verify(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
         let revision = self.flags.last("revision").map(Revision::parse).transpose();
-        let revision = revision.map_err(|error| Failure::message(Exit::Data, format!("--revision: {error}")))?;
+        let revision = revision
+            .map_err(|error| Failure::message(Exit::Data, format!("--revision: {error}")))?;
         let verify = Verify {
-            revision: revision.map(|name| name.map_or_else(|| "default".to_owned(), |name| name.as_str().to_owned())),
+            revision: revision.map(|name| {
+                name.map_or_else(|| "default".to_owned(), |name| name.as_str().to_owned())
+            }),
             namespace: self.flags.last("istioNamespace").map(str::to_owned),
-            tag: self.istio.as_deref().map(|text| resolve::parsed("--istio", text)).transpose()?,
+            tag: self
+                .istio
+                .as_deref()
+                .map(|text| resolve::parsed("--istio", text))
+                .transpose()?,
             fips: self.fips,
         };
         let rules = session::Rules::of(&self.checks, report)?;

@@ -21,8 +21,9 @@ pub fn rolled_out(
     limit: Duration,
 ) -> Result<bool> {
     cluster.run(async |session| {
-        let waits =
-            deployments.iter().map(|(namespace, name)| rollout(session, namespace, name, limit));
+        let waits = deployments
+            .iter()
+            .map(|(namespace, name)| rollout(session, namespace, name, limit));
         let ended = futures::future::join_all(waits).await;
         ended.into_iter().try_fold(true, |all, one| Ok(all && one?))
     })?
@@ -40,7 +41,11 @@ async fn rollout(session: &Session, namespace: &str, name: &str, limit: Duration
 
 /// As `kubectl rollout status` judges it. One that is not there has nothing to roll out.
 fn is_rolled_out(deployment: &Deployment) -> bool {
-    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let wanted = deployment
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1);
     deployment.status.as_ref().is_some_and(|status| {
         let number = |count: Option<i32>| count.unwrap_or(0);
         status.observed_generation >= deployment.metadata.generation
@@ -54,7 +59,10 @@ fn is_rolled_out(deployment: &Deployment) -> bool {
 ///
 /// False: they did not within `limit`.
 pub fn webhooks_filled(cluster: &Cluster, revision: &str, limit: Duration) -> Result<bool> {
-    let watched = Watched { labels: format!("{REVISION}={revision}"), ..Watched::default() };
+    let watched = Watched {
+        labels: format!("{REVISION}={revision}"),
+        ..Watched::default()
+    };
     let filled =
         |found: &BTreeMap<String, MutatingWebhookConfiguration>| found.values().all(trusted);
     cluster.run(async |session| session.until(&watched, limit, filled).await)?

@@ -29,19 +29,35 @@ pub fn apply(
             Action::Namespace { name } => namespace::ensure(cluster, name).map_err(Failure::from),
             // What is not ready in time is found by the checks, with its causes.
             Action::Rollout { deployments } => {
-                session.ui.event(&Event::Working("Waiting for rollouts".to_owned()));
-                facts::rolled_out(cluster, deployments, session.timeout).map(drop).map_err(Failure::from)
+                session
+                    .ui
+                    .event(&Event::Working("Waiting for rollouts".to_owned()));
+                facts::rolled_out(cluster, deployments, session.timeout)
+                    .map(drop)
+                    .map_err(Failure::from)
             }
             Action::Webhooks { revision } => {
-                session.ui.event(&Event::Working(format!("Waiting for the webhooks of revision {revision}")));
-                facts::webhooks_filled(cluster, revision, session.timeout).map(drop).map_err(Failure::from)
+                session.ui.event(&Event::Working(format!(
+                    "Waiting for the webhooks of revision {revision}"
+                )));
+                facts::webhooks_filled(cluster, revision, session.timeout)
+                    .map(drop)
+                    .map_err(Failure::from)
             }
             Action::Record { .. } => record(session, cluster, prepared, install),
         };
         match (done, action) {
             (Ok(()), Action::Istioctl { document, .. }) => in_place.push(document.as_str()),
             (Ok(()), _) => {}
-            (Err(failure), action) => return Err(explained(session, cluster, prepared, failure, (&in_place, action))),
+            (Err(failure), action) => {
+                return Err(explained(
+                    session,
+                    cluster,
+                    prepared,
+                    failure,
+                    (&in_place, action),
+                ));
+            }
         }
     }
     session.ui.clear();
@@ -51,7 +67,9 @@ pub fn apply(
 fn run(session: &Session<'_>, invocation: &process::Invocation) -> Result<(), Failure> {
     let mut last: Vec<String> = Vec::new();
     let status = process::stream(invocation, &mut |_, line| {
-        let Some(event) = progress::event(line) else { return };
+        let Some(event) = progress::event(line) else {
+            return;
+        };
         if let Event::Said(text) | Event::Gave(text) = &event {
             last.push(text.clone());
             if last.len() > KEPT {
@@ -66,13 +84,19 @@ fn run(session: &Session<'_>, invocation: &process::Invocation) -> Result<(), Fa
         Status::Signal(signal) => Exit::signalled(signal),
     };
     // Its last line of progress and its error may share a line.
-    let errors = last.iter().rev().find_map(|line| Some(&line[line.find("Error: ")?..]));
+    let errors = last
+        .iter()
+        .rev()
+        .find_map(|line| Some(&line[line.find("Error: ")?..]));
     let said = errors.or(last.last().map(String::as_str));
     let ended = match status {
         Status::Signal(signal) => format!("istioctl was ended by signal {signal}"),
         Status::Code(code) => format!("istioctl failed with exit code {code}"),
     };
-    Err(Failure::message(exit, said.map_or(ended.clone(), |said| format!("{ended}: {said}"))))
+    Err(Failure::message(
+        exit,
+        said.map_or(ended.clone(), |said| format!("{ended}: {said}")),
+    ))
 }
 
 /// A failed record never undoes an install: it is said, with what it means.
@@ -87,11 +111,26 @@ fn record(
         revision: plan.revision_label().to_owned(),
         hub: plan.hub.to_string(),
         tag: plan.tag.clone(),
-        overlays: install.options.files.iter().map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned()).collect(),
+        overlays: install
+            .options
+            .files
+            .iter()
+            .map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned())
+            .collect(),
         sets: install.options.sets.clone(),
         options: install.typed.clone(),
-        documents: prepared.manifest.documents.iter().map(|one| (one.name.clone(), one.sha256())).collect(),
-        data: session.report.data.iter().map(|file| (file.name.clone(), file.date.clone())).collect(),
+        documents: prepared
+            .manifest
+            .documents
+            .iter()
+            .map(|one| (one.name.clone(), one.sha256()))
+            .collect(),
+        data: session
+            .report
+            .data
+            .iter()
+            .map(|file| (file.name.clone(), file.date.clone()))
+            .collect(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
     };
     if let Err(error) = facts::write_record(cluster, &plan.namespace, &record) {
@@ -113,10 +152,20 @@ fn explained(
     let mut failure = failure;
     if !signal::interrupted() {
         let causes = facts::causes(cluster, &prepared.namespaces());
-        failure.hints.extend(causes.into_iter().map(|cause| format!("the cluster says: {cause}")));
+        failure.hints.extend(
+            causes
+                .into_iter()
+                .map(|cause| format!("the cluster says: {cause}")),
+        );
     }
-    let place = if in_place.is_empty() { "nothing was finished".to_owned() } else { format!("in place: {}", in_place.join(", ")) };
+    let place = if in_place.is_empty() {
+        "nothing was finished".to_owned()
+    } else {
+        format!("in place: {}", in_place.join(", "))
+    };
     failure.hints.push(format!("{place}; stopped at: {failed}"));
-    failure.hints.push("run the same command again: it goes on where it stopped".to_owned());
+    failure
+        .hints
+        .push("run the same command again: it goes on where it stopped".to_owned());
     failure
 }

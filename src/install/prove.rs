@@ -12,7 +12,11 @@ use crate::sys::cluster::Cluster;
 use crate::ui::Event;
 
 /// Verifies what an install changed.
-pub fn installed(session: &mut Session<'_>, cluster: &Cluster, prepared: &Prepared) -> Result<Exit, Failure> {
+pub fn installed(
+    session: &mut Session<'_>,
+    cluster: &Cluster,
+    prepared: &Prepared,
+) -> Result<Exit, Failure> {
     let plan = &prepared.plan;
     let wanted = Wanted {
         hub: plan.hub.to_string(),
@@ -22,7 +26,11 @@ pub fn installed(session: &mut Session<'_>, cluster: &Cluster, prepared: &Prepar
     };
     let expected = Expectation {
         revisions: BTreeMap::from([(plan.revision_label().to_owned(), wanted)]),
-        gateways: prepared.gateways().into_iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect(),
+        gateways: prepared
+            .gateways()
+            .into_iter()
+            .map(|(namespace, name)| format!("{namespace}/{name}"))
+            .collect(),
     };
     let exit = running(session, cluster, &expected, Scope::Changed, &plan.namespace)?;
     session.report.next.extend(next(prepared));
@@ -37,7 +45,9 @@ pub fn running(
     scope: Scope,
     namespace: &str,
 ) -> Result<Exit, Failure> {
-    session.ui.event(&Event::Stage("Looking at what runs".to_owned()));
+    session
+        .ui
+        .event(&Event::Stage("Looking at what runs".to_owned()));
     let fips: BTreeMap<&str, bool> = expected
         .revisions
         .iter()
@@ -47,7 +57,11 @@ pub fn running(
     if let (Some(cluster), Some(seen)) = (&mut session.report.cluster, facts.cluster.known()) {
         cluster.kubernetes = Some(seen.version.to_string());
     }
-    let subject = check::After { expected, facts: &facts, scope };
+    let subject = check::After {
+        expected,
+        facts: &facts,
+        scope,
+    };
     let ran = check::after(&subject, session.policy);
     session.report.checks.extend(ran.results);
     session.report.skipped.extend(ran.skipped);
@@ -58,14 +72,23 @@ pub fn running(
         session.report.pods.clone_from(&census.rows);
     }
     session.ui.clear();
-    Ok(if session.report.failed() { Exit::Findings } else { Exit::Ok })
+    Ok(if session.report.failed() {
+        Exit::Findings
+    } else {
+        Exit::Ok
+    })
 }
 
 /// How much was seen, and how much of it was not judged.
 fn counts(census: &Census, expected: &Expectation) -> Counts {
     let ours = |class: &Class| expected.revisions.contains_key(&class.revision);
     let pods = |wanted: &dyn Fn(&Class) -> bool| -> u64 {
-        census.classes.iter().filter(|(class, _)| wanted(class)).map(|(_, members)| members.pods).sum()
+        census
+            .classes
+            .iter()
+            .filter(|(class, _)| wanted(class))
+            .map(|(_, members)| members.pods)
+            .sum()
     };
     let proxy = |class: &Class| matches!(class.role, Role::Sidecar | Role::Gateway | Role::Ztunnel);
     Counts::from([

@@ -156,6 +156,14 @@ impl Matrix {
         &BUILTIN_MATRIX
     }
 
+    /// A matrix of these claims alone, so that a test does not move with the data.
+    #[cfg(test)]
+    pub(crate) fn only(text: &str) -> Result<Self, MatrixError> {
+        let mut matrix = Self::default();
+        matrix.extend(parse("test.yaml", text)?);
+        Ok(matrix)
+    }
+
     /// The built-in data with the claims of a user's file in place of those with the same keys.
     ///
     /// `name` is what errors and reports call the file; its form is that of the built-in files.

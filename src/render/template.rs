@@ -16,16 +16,34 @@ use crate::plan::Plan;
 pub const PRESETS: &[(&str, &str)] = &[
     ("default", include_str!("../../templates/default.yaml.hbs")),
     ("minimal", include_str!("../../templates/minimal.yaml.hbs")),
-    ("production", include_str!("../../templates/production.yaml.hbs")),
-    ("openshift", include_str!("../../templates/openshift.yaml.hbs")),
+    (
+        "production",
+        include_str!("../../templates/production.yaml.hbs"),
+    ),
+    (
+        "openshift",
+        include_str!("../../templates/openshift.yaml.hbs"),
+    ),
     ("ambient", include_str!("../../templates/ambient.yaml.hbs")),
 ];
 
 const PARTIALS: &[(&str, &str)] = &[
-    ("operator", include_str!("../../templates/partials/operator.yaml.hbs")),
-    ("global", include_str!("../../templates/partials/global.yaml.hbs")),
-    ("gateway", include_str!("../../templates/partials/gateway.yaml.hbs")),
-    ("gateway-values", include_str!("../../templates/partials/gateway-values.yaml.hbs")),
+    (
+        "operator",
+        include_str!("../../templates/partials/operator.yaml.hbs"),
+    ),
+    (
+        "global",
+        include_str!("../../templates/partials/global.yaml.hbs"),
+    ),
+    (
+        "gateway",
+        include_str!("../../templates/partials/gateway.yaml.hbs"),
+    ),
+    (
+        "gateway-values",
+        include_str!("../../templates/partials/gateway-values.yaml.hbs"),
+    ),
 ];
 
 // `{{either a b}}`: the first that is not empty. `{{join a b}}`: one text.
@@ -42,11 +60,23 @@ pub enum TemplateError {
     #[error("no preset is called `{name}`; there are: {known}")]
     UnknownPreset { name: String, known: String },
     #[error("{template} has no parameter `{name}`; it has: {known}")]
-    UnknownParam { template: String, name: String, known: String },
+    UnknownParam {
+        template: String,
+        name: String,
+        known: String,
+    },
     #[error("{template} needs `--param {name}=…`: {about}")]
-    MissingParam { template: String, name: String, about: String },
+    MissingParam {
+        template: String,
+        name: String,
+        about: String,
+    },
     #[error("{template} needs `{capability}`, which Istio {minor} does not have")]
-    Incapable { template: String, capability: String, minor: String },
+    Incapable {
+        template: String,
+        capability: String,
+        minor: String,
+    },
     #[error("{template} cannot be filled in: {reason}")]
     Broken { template: String, reason: String },
 }
@@ -75,16 +105,24 @@ impl Head {
     pub fn read(text: &str) -> Head {
         let mut head = Head::default();
         for line in text.lines() {
-            let Some(comment) = line.trim().strip_prefix("{{!--").and_then(|rest| rest.strip_suffix("--}}")) else {
+            let Some(comment) = line
+                .trim()
+                .strip_prefix("{{!--")
+                .and_then(|rest| rest.strip_suffix("--}}"))
+            else {
                 break;
             };
-            let Some((key, value)) = comment.split_once(':') else { continue };
+            let Some((key, value)) = comment.split_once(':') else {
+                continue;
+            };
             let value = value.trim().to_owned();
             match key.trim() {
                 "about" => head.about = value,
                 "platform" => head.platform = Some(value),
                 "needs" => head.needs.push(value),
-                key => head.params.extend(key.strip_prefix("param ").map(|name| param(name, value))),
+                key => head
+                    .params
+                    .extend(key.strip_prefix("param ").map(|name| param(name, value))),
             }
         }
         head
@@ -93,8 +131,16 @@ impl Head {
 
 fn param(declared: &str, about: String) -> Param {
     match declared.split_once('=') {
-        Some((name, default)) => Param { name: name.to_owned(), default: Some(default.to_owned()), about },
-        None => Param { name: declared.to_owned(), default: None, about },
+        Some((name, default)) => Param {
+            name: name.to_owned(),
+            default: Some(default.to_owned()),
+            about,
+        },
+        None => Param {
+            name: declared.to_owned(),
+            default: None,
+            about,
+        },
     }
 }
 
@@ -105,8 +151,17 @@ pub fn text(template: &Template) -> Result<(String, &str), TemplateError> {
         Template::File { name, text } => Ok((format!("template {name}"), text)),
         Template::Preset(name) => {
             let found = PRESETS.iter().find(|(preset, _)| preset == name);
-            let known = || PRESETS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-            let (name, text) = found.ok_or_else(|| TemplateError::UnknownPreset { name: name.clone(), known: known() })?;
+            let known = || {
+                PRESETS
+                    .iter()
+                    .map(|(name, _)| *name)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            let (name, text) = found.ok_or_else(|| TemplateError::UnknownPreset {
+                name: name.clone(),
+                known: known(),
+            })?;
             Ok((format!("preset {name}"), text))
         }
     }
@@ -118,19 +173,47 @@ pub fn fill(plan: &Plan, given: &BTreeMap<String, String>) -> Result<String, Tem
     let head = Head::read(text);
     if let Some(capability) = head.needs.iter().find(|name| !plan.can(name)) {
         let minor = plan.tag.minor().to_string();
-        return Err(TemplateError::Incapable { template: name, capability: capability.clone(), minor });
+        return Err(TemplateError::Incapable {
+            template: name,
+            capability: capability.clone(),
+            minor,
+        });
     }
     let params = params(&name, &head, given)?;
-    let broken = |reason: String| TemplateError::Broken { template: name.clone(), reason };
+    let broken = |reason: String| TemplateError::Broken {
+        template: name.clone(),
+        reason,
+    };
     let engine = engine().map_err(|error| broken(error.to_string()))?;
-    engine.render_template(text, &context(plan, &params)).map_err(|error| broken(error.to_string()))
+    engine
+        .render_template(text, &context(plan, &params))
+        .map_err(|error| broken(error.to_string()))
 }
 
-fn params(template: &str, head: &Head, given: &BTreeMap<String, String>) -> Result<Value, TemplateError> {
-    if let Some(name) = given.keys().find(|name| head.params.iter().all(|param| param.name != **name)) {
-        let names: Vec<&str> = head.params.iter().map(|param| param.name.as_str()).collect();
-        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        return Err(TemplateError::UnknownParam { template: template.to_owned(), name: name.clone(), known });
+fn params(
+    template: &str,
+    head: &Head,
+    given: &BTreeMap<String, String>,
+) -> Result<Value, TemplateError> {
+    if let Some(name) = given
+        .keys()
+        .find(|name| head.params.iter().all(|param| param.name != **name))
+    {
+        let names: Vec<&str> = head
+            .params
+            .iter()
+            .map(|param| param.name.as_str())
+            .collect();
+        let known = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        };
+        return Err(TemplateError::UnknownParam {
+            template: template.to_owned(),
+            name: name.clone(),
+            known,
+        });
     }
     let value = |param: &Param| match given.get(&param.name).or(param.default.as_ref()) {
         Some(value) => Ok((param.name.clone(), Value::String(value.clone()))),
@@ -140,7 +223,11 @@ fn params(template: &str, head: &Head, given: &BTreeMap<String, String>) -> Resu
             about: param.about.clone(),
         }),
     };
-    head.params.iter().map(value).collect::<Result<serde_json::Map<_, _>, _>>().map(Value::Object)
+    head.params
+        .iter()
+        .map(value)
+        .collect::<Result<serde_json::Map<_, _>, _>>()
+        .map(Value::Object)
 }
 
 /// Every key is there, `null` or false where it does not apply: strict mode refuses what is missing.

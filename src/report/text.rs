@@ -58,7 +58,11 @@ fn plan(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     if expected.chosen.is_empty() && expected.notes.is_empty() {
         return Ok(());
     }
-    page.heading(if expected.tag.is_some() { "plan" } else { "judged by" })?;
+    page.heading(if expected.tag.is_some() {
+        "plan"
+    } else {
+        "judged by"
+    })?;
     for choice in &expected.chosen {
         page.labelled(0, &choice.what, &choice.value)?;
         page.labelled(0, "", &choice.why)?;

@@ -170,7 +170,10 @@ pub fn env(name: &str) -> Option<OsString> {
 
 /// The arguments without the program's name; the first that is not UTF-8 is an error.
 pub fn args() -> Result<Vec<String>, String> {
-    let text = |arg: OsString| arg.into_string().map_err(|arg| arg.to_string_lossy().into_owned());
+    let text = |arg: OsString| {
+        arg.into_string()
+            .map_err(|arg| arg.to_string_lossy().into_owned())
+    };
     std::env::args_os().skip(1).map(text).collect()
 }
 

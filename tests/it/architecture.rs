@@ -336,20 +336,31 @@ fn main_only_starts_the_program() {
 
 #[test]
 fn templates_ask_for_capabilities_that_exist() {
-    let known: BTreeSet<&str> = glooistio::istio::Capability::ALL.iter().map(|one| one.name()).collect();
+    let known: BTreeSet<&str> = glooistio::istio::Capability::ALL
+        .iter()
+        .map(|one| one.name())
+        .collect();
     let word = |text: &str| -> String {
-        text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
+        text.chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '-')
+            .collect()
     };
     let mut asked = 0;
     for path in files("templates", "hbs") {
         let text = std::fs::read_to_string(&path).unwrap();
         let needs = text.split("needs: ").skip(1).flat_map(|rest| {
             let list = rest.split("--}}").next().unwrap_or_default();
-            list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+            list.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
         });
         for name in text.split("can.").skip(1).map(word).chain(needs) {
             asked += 1;
-            assert!(known.contains(name.as_str()), "{}: no capability is called {name}", path.display());
+            assert!(
+                known.contains(name.as_str()),
+                "{}: no capability is called {name}",
+                path.display()
+            );
         }
     }
     assert!(asked > 0, "the templates were read");

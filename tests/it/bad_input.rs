@@ -66,14 +66,21 @@ mod istioctl {
             env.script(json!({"version": [answer]}));
             let output = install(&env, &[]);
             assert!([69, 79].contains(&output.code()), "{answer}: {output}");
-            assert!(output.to_string().contains("istioctl"), "{answer}: {output}");
+            assert!(
+                output.to_string().contains("istioctl"),
+                "{answer}: {output}"
+            );
             untouched(&env, &api);
         }
     }
 
     #[test]
     fn it_fails_or_dies_by_a_signal() {
-        for (end, says) in [(json!({"exit": 3}), "3"), (json!({"signal": 9}), "9"), (json!({"signal": 11}), "11")] {
+        for (end, says) in [
+            (json!({"exit": 3}), "3"),
+            (json!({"signal": 9}), "9"),
+            (json!({"signal": 11}), "11"),
+        ] {
             let (api, env) = healthy();
             env.script(json!({"version": [{"end": end, "stderr": "the reason\n"}]}));
             install(&env, &[]).fails(69, &[says]);
@@ -87,7 +94,10 @@ mod istioctl {
         env.script(json!({"is": "1.28.3"}));
         let output = install(&env, &["--istio", "1.31.0-solo-fips"]);
         assert_eq!(output.code(), 79, "{output}");
-        assert!(output.stdout.contains("1.28.3") || output.stderr.contains("1.28.3"), "{output}");
+        assert!(
+            output.stdout.contains("1.28.3") || output.stderr.contains("1.28.3"),
+            "{output}"
+        );
         untouched(&env, &api);
     }
 
@@ -130,7 +140,12 @@ mod cluster {
 
     #[test]
     fn the_kubeconfig_is_broken() {
-        for text in ["{", "hello", "- a\n- b\n", "apiVersion: v1\nkind: Config\nclusters: 7\n"] {
+        for text in [
+            "{",
+            "hello",
+            "- a\n- b\n",
+            "apiVersion: v1\nkind: Config\nclusters: 7\n",
+        ] {
             let env = TestEnv::new();
             env.kubeconfig(text);
             let output = install(&env, &[]);
@@ -232,10 +247,13 @@ mod files {
     #[test]
     fn not_there() {
         let env = TestEnv::new();
-        env.line("render -f missing.yaml").fails(65, &["missing.yaml"]);
+        env.line("render -f missing.yaml")
+            .fails(65, &["missing.yaml"]);
         env.line("render -f .").fails(65, &["`.`"]);
-        env.line("render --template missing.hbs").fails(65, &["missing.hbs"]);
-        env.line("render --matrix missing.yaml").fails(65, &["missing.yaml"]);
+        env.line("render --template missing.hbs")
+            .fails(65, &["missing.hbs"]);
+        env.line("render --matrix missing.yaml")
+            .fails(65, &["missing.yaml"]);
     }
 
     #[test]
@@ -256,7 +274,10 @@ mod files {
     #[test]
     fn a_second_document_of_another_kind() {
         let one = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec: {}\n";
-        refused(&format!("{one}---\napiVersion: v1\nkind: Namespace\n"), &["kubectl"]);
+        refused(
+            &format!("{one}---\napiVersion: v1\nkind: Namespace\n"),
+            &["kubectl"],
+        );
     }
 
     #[test]
@@ -267,7 +288,10 @@ mod files {
         env.file("op.yaml", format!("{a}---\n{b}"));
         let documents = env.line("render -f op.yaml");
         // Each for itself, or refused: never one of them silently lost.
-        assert!(documents.code() == 65 || documents.documents().len() == 2, "{documents}");
+        assert!(
+            documents.code() == 65 || documents.documents().len() == 2,
+            "{documents}"
+        );
     }
 
     #[test]
@@ -280,7 +304,10 @@ mod files {
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
         for n in 1..12 {
             let before = format!("*a{}, ", n - 1).repeat(9);
-            text.push_str(&format!("a{n}: &a{n} [{}]\n", before.trim_end_matches(", ")));
+            text.push_str(&format!(
+                "a{n}: &a{n} [{}]\n",
+                before.trim_end_matches(", ")
+            ));
         }
         refused(&text, &[]);
     }
@@ -333,7 +360,10 @@ mod words {
             ("--param nothing", "NAME=VALUE"),
             ("--distribution gold", "solo"),
             ("--istio 1.31.0-solo --fips", "1.31.0-solo-fips"),
-            ("--istio 1.31.0-solo-fips --distroless", "1.31.0-solo-fips-distroless"),
+            (
+                "--istio 1.31.0-solo-fips --distroless",
+                "1.31.0-solo-fips-distroless",
+            ),
             ("--bogus", "--bogus"),
             ("-o table", "json"),
             ("-f - -f -", "stdin"),
@@ -401,7 +431,15 @@ mod ends {
         let script = "exec \"$@\" <&-";
         let mut shell = std::process::Command::new("/bin/sh");
         env.prepare(&mut shell);
-        shell.args(["-c", script, "sh", env!("CARGO_BIN_EXE_glooistio"), "render", "-f", "-"]);
+        shell.args([
+            "-c",
+            script,
+            "sh",
+            env!("CARGO_BIN_EXE_glooistio"),
+            "render",
+            "-f",
+            "-",
+        ]);
         let output = env.finish(shell.spawn().unwrap());
         assert_eq!(output.code(), 65, "{output}");
         assert!(output.stderr.contains("stdin"), "{output}");
@@ -419,8 +457,15 @@ mod ends {
     #[test]
     fn stdout_is_full() {
         let env = TestEnv::new();
-        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-        let child = env.command(&["render"]).stdout(Stdio::from(full)).spawn().unwrap();
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let child = env
+            .command(&["render"])
+            .stdout(Stdio::from(full))
+            .spawn()
+            .unwrap();
         env.finish(child).fails(74, &["could not be written"]);
     }
 
@@ -433,7 +478,15 @@ mod ends {
         let mut unshare = std::process::Command::new("/usr/bin/unshare");
         env.prepare(&mut unshare);
         unshare.env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
-        unshare.args(["--user", "--map-root-user", "--mount", "/bin/sh", "-c", script, "sh"]);
+        unshare.args([
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "/bin/sh",
+            "-c",
+            script,
+            "sh",
+        ]);
         unshare.args([env!("CARGO_BIN_EXE_glooistio"), "render", "-O", "out"]);
         env.finish(unshare.spawn().unwrap()).fails(74, &["out/"]);
     }

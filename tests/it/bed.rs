@@ -27,15 +27,25 @@ pub(crate) struct Bed {
 impl Bed {
     pub(crate) fn new() -> Bed {
         let bed = Bed::as_it_is();
-        let reset = Command::new(root().join("scripts/testbed")).arg("reset").output().unwrap();
-        assert!(reset.status.success(), "{}", String::from_utf8_lossy(&reset.stderr));
+        let reset = Command::new(root().join("scripts/testbed"))
+            .arg("reset")
+            .output()
+            .unwrap();
+        assert!(
+            reset.status.success(),
+            "{}",
+            String::from_utf8_lossy(&reset.stderr)
+        );
         bed
     }
 
     /// For tests that change nothing: whatever others left behind.
     pub(crate) fn as_it_is() -> Bed {
         let inside = std::env::var_os("GLOOISTIO_TESTBED_INSIDE").is_some();
-        assert!(inside, "run by `scripts/testbed run -- …`, see tests/it/bed.rs");
+        assert!(
+            inside,
+            "run by `scripts/testbed run -- …`, see tests/it/bed.rs"
+        );
         let mut env = TestEnv::new();
         for name in ["PATH", "KUBECONFIG"] {
             env.var(name, &std::env::var(name).unwrap());
@@ -80,9 +90,17 @@ impl Bed {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    pub(crate) fn tool_with(&self, program: &str, args: &[impl AsRef<OsStr>], stdin: &str) -> Output {
+    pub(crate) fn tool_with(
+        &self,
+        program: &str,
+        args: &[impl AsRef<OsStr>],
+        stdin: &str,
+    ) -> Output {
         let path = std::env::var("PATH").unwrap();
-        let found = path.split(':').map(|dir| format!("{dir}/{program}")).find(|path| std::fs::exists(path).unwrap());
+        let found = path
+            .split(':')
+            .map(|dir| format!("{dir}/{program}"))
+            .find(|path| std::fs::exists(path).unwrap());
         let mut command = Command::new(found.expect("the program is on PATH"));
         self.env.prepare(&mut command);
         let mut child = command.args(args).stdin(Stdio::piped()).spawn().unwrap();
@@ -104,7 +122,11 @@ impl Bed {
     #[track_caller]
     pub(crate) fn apply(&self, manifest: &Value) {
         let output = self.tool_with("kubectl", &["apply", "-f", "-"], &manifest.to_string());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     /// A namespace whose pods are injected, with a Deployment `web` that runs.
@@ -125,13 +147,18 @@ impl Bed {
                 },
             },
         }));
-        self.kubectl(&format!("rollout status deployment/web -n {namespace} --timeout=60s"));
+        self.kubectl(&format!(
+            "rollout status deployment/web -n {namespace} --timeout=60s"
+        ));
     }
 }
 
 /// Ids of the checks that failed in a JSON report.
 pub(crate) fn failed(report: &Value) -> Vec<String> {
     let checks = report["checks"].as_array().expect("a report");
-    let red = checks.iter().filter(|check| ["failed", "unknown"].contains(&check["status"].as_str().unwrap()));
-    red.map(|check| check["id"].as_str().unwrap().to_owned()).collect()
+    let red = checks
+        .iter()
+        .filter(|check| ["failed", "unknown"].contains(&check["status"].as_str().unwrap()));
+    red.map(|check| check["id"].as_str().unwrap().to_owned())
+        .collect()
 }

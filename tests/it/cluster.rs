@@ -20,15 +20,27 @@ pub(crate) fn installs(tag: &str) -> (Api, TestEnv) {
 
 /// What istiod and the gateway say of themselves through the pod proxy.
 pub(crate) fn says(api: &Api, fips: bool) {
-    let go = if fips { "go1.26.8 X:boringcrypto" } else { "go1.26.8" };
+    let go = if fips {
+        "go1.26.8 X:boringcrypto"
+    } else {
+        "go1.26.8"
+    };
     let text = format!("# TYPE go_info gauge\ngo_info{{version=\"{go}\"}} 1\n");
     let metrics = |pod: &str| format!("/api/v1/namespaces/istio-system/pods/{pod}");
-    api.answer("GET", &metrics("istiod-1:15014/proxy/metrics"), Answer::Raw(200, "text/plain", text.into_bytes()));
+    api.answer(
+        "GET",
+        &metrics("istiod-1:15014/proxy/metrics"),
+        Answer::Raw(200, "text/plain", text.into_bytes()),
+    );
     let mode = u8::from(fips);
     let text = format!(
         "# TYPE envoy_server_compilation_settings_fips_mode gauge\nenvoy_server_compilation_settings_fips_mode{{}} {mode}\n"
     );
-    api.answer("GET", &metrics("istio-ingressgateway-1:15090/proxy/"), Answer::Raw(200, "text/plain", text.into_bytes()));
+    api.answer(
+        "GET",
+        &metrics("istio-ingressgateway-1:15090/proxy/"),
+        Answer::Raw(200, "text/plain", text.into_bytes()),
+    );
 }
 
 /// What the injector makes of a new pod.
@@ -45,7 +57,11 @@ pub(crate) fn injects(api: &Api, tag: &str) {
             ],
         },
     });
-    api.answer("POST", "/api/v1/namespaces/default/pods?", Answer::Json(201, pod));
+    api.answer(
+        "POST",
+        "/api/v1/namespaces/default/pods?",
+        Answer::Json(201, pod),
+    );
 }
 
 /// Everything that an install of the default preset leaves behind.
@@ -55,30 +71,52 @@ pub(crate) fn mesh(hub: &str, tag: &str) -> Vec<Value> {
         deployment("istiod", "discovery", &format!("{hub}/pilot:{tag}")),
         deployment("istio-ingressgateway", "istio-proxy", "auto"),
         pod("istiod", "discovery", &format!("{hub}/pilot:{tag}")),
-        pod("istio-ingressgateway", "istio-proxy", &format!("{hub}/proxyv2:{tag}")),
+        pod(
+            "istio-ingressgateway",
+            "istio-proxy",
+            &format!("{hub}/proxyv2:{tag}"),
+        ),
         service("istiod"),
         endpoints("istiod"),
     ];
     for (kind, name) in [
         ("MutatingWebhookConfiguration", "istio-sidecar-injector"),
         ("MutatingWebhookConfiguration", "istio-revision-tag-default"),
-        ("ValidatingWebhookConfiguration", "istio-validator-istio-system"),
+        (
+            "ValidatingWebhookConfiguration",
+            "istio-validator-istio-system",
+        ),
         ("ValidatingWebhookConfiguration", "istiod-default-validator"),
     ] {
         all.push(webhook(kind, name));
     }
-    all.extend(CRDS.iter().map(|(group, plural, kind)| crd(group, plural, kind)));
+    all.extend(
+        CRDS.iter()
+            .map(|(group, plural, kind)| crd(group, plural, kind)),
+    );
     all
 }
 
 const CRDS: &[(&str, &str, &str)] = &[
-    ("security.istio.io", "authorizationpolicies", "AuthorizationPolicy"),
+    (
+        "security.istio.io",
+        "authorizationpolicies",
+        "AuthorizationPolicy",
+    ),
     ("networking.istio.io", "destinationrules", "DestinationRule"),
     ("networking.istio.io", "envoyfilters", "EnvoyFilter"),
     ("networking.istio.io", "gateways", "Gateway"),
-    ("security.istio.io", "peerauthentications", "PeerAuthentication"),
+    (
+        "security.istio.io",
+        "peerauthentications",
+        "PeerAuthentication",
+    ),
     ("networking.istio.io", "proxyconfigs", "ProxyConfig"),
-    ("security.istio.io", "requestauthentications", "RequestAuthentication"),
+    (
+        "security.istio.io",
+        "requestauthentications",
+        "RequestAuthentication",
+    ),
     ("networking.istio.io", "serviceentries", "ServiceEntry"),
     ("networking.istio.io", "sidecars", "Sidecar"),
     ("telemetry.istio.io", "telemetries", "Telemetry"),

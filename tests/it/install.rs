@@ -17,7 +17,11 @@ fn it_renders_checks_installs_verifies_and_writes_a_record() {
     assert_eq!(calls.len(), 1, "{output}");
     assert_eq!(calls[0].argv, ["install", "-f", "-", "-y"]);
     let spec = &calls[0].document()["spec"];
-    assert_eq!((&spec["hub"], &spec["tag"]), (&json!(HUB), &json!(TAG)), "{output}");
+    assert_eq!(
+        (&spec["hub"], &spec["tag"]),
+        (&json!(HUB), &json!(TAG)),
+        "{output}"
+    );
     let record = record(&api.changes());
     assert!(record.to_string().contains(TAG), "{record}");
 }
@@ -25,7 +29,12 @@ fn it_renders_checks_installs_verifies_and_writes_a_record() {
 /// The body of the only change of ours: the ConfigMap.
 fn record(changes: &[Change]) -> Value {
     assert_eq!(changes.len(), 1, "{changes:?}");
-    assert!(changes[0].path.contains("/namespaces/istio-system/configmaps"), "{changes:?}");
+    assert!(
+        changes[0]
+            .path
+            .contains("/namespaces/istio-system/configmaps"),
+        "{changes:?}"
+    );
     assert!(["POST", "PUT", "PATCH"].contains(&changes[0].method.as_str()));
     changes[0].body.clone()
 }
@@ -36,7 +45,10 @@ fn the_record_is_owned_by_the_istiod_of_its_revision() {
     let output = env.line("install --fips --distroless -y");
     assert_eq!(output.code(), 0, "{output}");
     let record = record(&api.changes());
-    assert_eq!(record["metadata"]["ownerReferences"][0]["uid"], "istiod-uid", "{record}");
+    assert_eq!(
+        record["metadata"]["ownerReferences"][0]["uid"], "istiod-uid",
+        "{record}"
+    );
 }
 
 #[test]
@@ -47,10 +59,26 @@ fn flags_of_istioctl_go_on_and_ours_do_not() {
     let output = env.line(line);
     assert_eq!(output.code(), 0, "{output}");
     let argv = env.calls("install")[0].argv.join(" ");
-    for flag in ["--vklog", "--force", "--readiness-timeout", "charts", "--context", "--as-group", "--kubeclient-timeout", "--log_output_level"] {
+    for flag in [
+        "--vklog",
+        "--force",
+        "--readiness-timeout",
+        "charts",
+        "--context",
+        "--as-group",
+        "--kubeclient-timeout",
+        "--log_output_level",
+    ] {
         assert!(argv.contains(flag), "{flag} is lost: {argv}");
     }
-    for flag in ["--verify", "--no-verify", "--dry-run", "--fips", "--set", "--revision"] {
+    for flag in [
+        "--verify",
+        "--no-verify",
+        "--dry-run",
+        "--fips",
+        "--set",
+        "--revision",
+    ] {
         assert!(!argv.contains(flag), "{flag} was handed on: {argv}");
     }
     assert_eq!(argv.matches("--as-group").count(), 2, "{argv}");
@@ -59,12 +87,21 @@ fn flags_of_istioctl_go_on_and_ours_do_not() {
 #[test]
 fn a_dry_run_prints_the_documents_and_commands_and_changes_nothing() {
     let (api, env) = cluster::installs(TAG);
-    let output = env.line("install --fips --distroless --preset production --param cluster=one --dry-run");
+    let output =
+        env.line("install --fips --distroless --preset production --param cluster=one --dry-run");
     assert_eq!(output.code(), 0, "{output}");
-    let headings: Vec<&str> = output.stdout.lines().filter(|line| line.starts_with("# ")).collect();
+    let headings: Vec<&str> = output
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("# "))
+        .collect();
     assert_eq!(
         headings,
-        ["# 1/3: istioctl install -f - -y", "# 2/3: istioctl install -f - -y", "# 3/3: istioctl install -f - -y"],
+        [
+            "# 1/3: istioctl install -f - -y",
+            "# 2/3: istioctl install -f - -y",
+            "# 3/3: istioctl install -f - -y"
+        ],
         "{output}"
     );
     assert_eq!(output.documents().len(), 3);
@@ -74,11 +111,18 @@ fn a_dry_run_prints_the_documents_and_commands_and_changes_nothing() {
 #[test]
 fn several_documents_are_one_run_each_control_plane_first() {
     let (_api, env) = cluster::installs(TAG);
-    let output = env.line("install --fips --distroless --preset production --param cluster=one -y --no-verify");
+    let output = env
+        .line("install --fips --distroless --preset production --param cluster=one -y --no-verify");
     assert_eq!(output.code(), 0, "{output}");
     let calls = env.calls("install");
-    let names: Vec<Value> = calls.iter().map(|call| call.document()["metadata"]["name"].clone()).collect();
-    assert_eq!(names, ["glooistio", "glooistio-ingress", "glooistio-eastwest"]);
+    let names: Vec<Value> = calls
+        .iter()
+        .map(|call| call.document()["metadata"]["name"].clone())
+        .collect();
+    assert_eq!(
+        names,
+        ["glooistio", "glooistio-ingress", "glooistio-eastwest"]
+    );
 }
 
 #[test]
@@ -88,7 +132,10 @@ fn a_failure_keeps_the_code_of_istioctl_and_says_what_is_in_place() {
     env.script(json!({"install": [{"progress": true}, {"stderr": failed, "end": {"exit": 1}}]}));
     let output = env.line("install --fips --distroless --preset production --param cluster=one -y");
     assert_eq!(output.code(), 1, "{output}");
-    assert!(output.stderr.contains("failed to install manifests"), "{output}");
+    assert!(
+        output.stderr.contains("failed to install manifests"),
+        "{output}"
+    );
     assert!(output.stderr.contains("in place:"), "{output}");
     assert_eq!(env.calls("install").len(), 2, "it stops");
 }
@@ -112,23 +159,46 @@ fn garbage_and_endless_lines_of_istioctl_do_no_harm() {
 
 #[test]
 fn progress_of_every_era_is_told_in_our_words() {
-    for (is, tag) in [("1.13.5", "1.13.5-solo-fips"), ("1.31.0", "1.31.0-solo-fips")] {
+    for (is, tag) in [
+        ("1.13.5", "1.13.5-solo-fips"),
+        ("1.31.0", "1.31.0-solo-fips"),
+    ] {
         let (api, env) = cluster::installs(tag);
-        api.version(if is == "1.13.5" { "v1.22.17" } else { "v1.34.2" });
+        api.version(if is == "1.13.5" {
+            "v1.22.17"
+        } else {
+            "v1.34.2"
+        });
         env.script(json!({"is": is}));
-        let output = env.line(&format!("install -y --no-verify --repo-key 0a1b2c3d4e5f --istio {tag}"));
+        let output = env.line(&format!(
+            "install -y --no-verify --repo-key 0a1b2c3d4e5f --istio {tag}"
+        ));
         assert_eq!(output.code(), 0, "{output}");
-        for done in ["Istio core installed", "Istiod installed", "Ingress gateways installed", "Installation complete"] {
-            assert!(output.stderr.contains(&format!("✔ {done}\n")), "{done}: {output}");
+        for done in [
+            "Istio core installed",
+            "Istiod installed",
+            "Ingress gateways installed",
+            "Installation complete",
+        ] {
+            assert!(
+                output.stderr.contains(&format!("✔ {done}\n")),
+                "{done}: {output}"
+            );
         }
-        assert!(!output.stderr.contains("___"), "the drawing is left out: {output}");
+        assert!(
+            !output.stderr.contains("___"),
+            "the drawing is left out: {output}"
+        );
     }
 }
 
 #[test]
 fn a_reader_that_goes_away_does_not_stop_an_install() {
     let (api, env) = cluster::installs(TAG);
-    let mut child = env.command(&["install", "--fips", "--distroless", "-y"]).spawn().unwrap();
+    let mut child = env
+        .command(&["install", "--fips", "--distroless", "-y"])
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     drop(child.stderr.take());
     let output = env.finish(child);
@@ -140,7 +210,10 @@ fn a_reader_that_goes_away_does_not_stop_an_install() {
 #[test]
 fn the_wrong_image_is_found_after_the_install() {
     let (api, env) = cluster::installs(TAG);
-    api.after(env.log().join("install-1.json"), cluster::mesh(HUB, "1.31.0-solo"));
+    api.after(
+        env.log().join("install-1.json"),
+        cluster::mesh(HUB, "1.31.0-solo"),
+    );
     let output = env.line("install --fips --distroless -y");
     assert_eq!(output.code(), 79, "{output}");
     assert!(output.to_string().contains("1.31.0-solo"), "{output}");
@@ -153,7 +226,14 @@ fn a_build_that_says_it_is_not_fips_is_contradicted() {
     let output = env.line("install --fips --distroless -y -o json");
     assert_eq!(output.code(), 79, "{output}");
     let report = output.json();
-    assert!(report["evidence"].as_array().unwrap().iter().any(|one| one["module"] == "contradicted"), "{report:#}");
+    assert!(
+        report["evidence"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["module"] == "contradicted"),
+        "{report:#}"
+    );
 }
 
 #[test]
@@ -162,7 +242,12 @@ fn what_is_proved_is_said_with_its_source() {
     let report = env.line("install --fips --distroless -y -o json").json();
     let evidence = report["evidence"].as_array().unwrap();
     assert!(!evidence.is_empty(), "{report:#}");
-    assert!(evidence.iter().all(|one| one["module"] == "declared" && one["source"] != ""), "{report:#}");
+    assert!(
+        evidence
+            .iter()
+            .all(|one| one["module"] == "declared" && one["source"] != ""),
+        "{report:#}"
+    );
     assert_eq!(report["pods"].as_array().unwrap().len(), 2);
 }
 

@@ -16,12 +16,20 @@ fn setting(istioctl: &str, kubernetes: &str) -> (Api, TestEnv) {
 
 /// Hub and tag of every document.
 fn images(documents: &[Value]) -> Vec<(&str, &str)> {
-    let text = |value: &'static str, document: &'_ Value| document["spec"][value].as_str().map(str::to_owned);
+    let text = |value: &'static str, document: &'_ Value| {
+        document["spec"][value].as_str().map(str::to_owned)
+    };
     documents
         .iter()
         .map(|document| {
-            assert!(text("hub", document).is_some() && text("tag", document).is_some(), "{document}");
-            (document["spec"]["hub"].as_str().unwrap(), document["spec"]["tag"].as_str().unwrap())
+            assert!(
+                text("hub", document).is_some() && text("tag", document).is_some(),
+                "{document}"
+            );
+            (
+                document["spec"]["hub"].as_str().unwrap(),
+                document["spec"]["tag"].as_str().unwrap(),
+            )
         })
         .collect()
 }
@@ -57,13 +65,28 @@ spec:
 fn the_operator_of_the_page_through_stdin() {
     let (_api, env) = setting("1.13.5", "v1.22.17");
     let page = PAGE.replace("HUB", "us-docker.pkg.dev/gloo-mesh/istio-0a1b2c3d4e5f");
-    let output = env.run_with_stdin(&["manifest", "install", "-y", "--no-verify", "-f", "-", "--timeout", "2s"], &page);
+    let output = env.run_with_stdin(
+        &[
+            "manifest",
+            "install",
+            "-y",
+            "--no-verify",
+            "-f",
+            "-",
+            "--timeout",
+            "2s",
+        ],
+        &page,
+    );
     let calls = env.calls("install");
     assert_eq!(calls.len(), 1, "{output}");
     let document = calls[0].document();
     assert_eq!(
         images(std::slice::from_ref(&document)),
-        [("us-docker.pkg.dev/gloo-mesh/istio-0a1b2c3d4e5f", "1.13.5-solo-fips")]
+        [(
+            "us-docker.pkg.dev/gloo-mesh/istio-0a1b2c3d4e5f",
+            "1.13.5-solo-fips"
+        )]
     );
     assert_eq!(document["metadata"]["name"], "gloo-mesh-istio");
     assert_eq!(calls[0].argv[..4], ["install", "-f", "-", "-y"]);
@@ -91,11 +114,17 @@ fn the_key_fills_the_hub_of_the_page_in() {
 #[test]
 fn the_page_as_it_was_printed_lost_two_keys() {
     let env = TestEnv::new();
-    let printed = PAGE.replace("metadata:\n", "").replace("spec:\n", "").replace("HUB", "$REPO");
+    let printed = PAGE
+        .replace("metadata:\n", "")
+        .replace("spec:\n", "")
+        .replace("HUB", "$REPO");
     let output = env.run_with_stdin(&["check", "--manifest", "-"], &printed);
     assert!([65, 79].contains(&output.code()), "{output}");
     let text = output.to_string();
-    assert!(text.contains("metadata:") && text.contains("spec:"), "{output}");
+    assert!(
+        text.contains("metadata:") && text.contains("spec:"),
+        "{output}"
+    );
 }
 
 #[test]
@@ -112,7 +141,10 @@ fn on_a_newer_cluster_and_client_the_range_and_the_client_are_named() {
         .map(|check| check["id"].as_str().unwrap())
         .collect();
     assert!(failed.contains(&"istioctl-version"), "{failed:?}");
-    assert!(failed.iter().any(|id| id.contains("kubernetes")), "{failed:?}");
+    assert!(
+        failed.iter().any(|id| id.contains("kubernetes")),
+        "{failed:?}"
+    );
     assert_eq!(report["expected"]["tag"], "1.7.5-fips2-distroless");
     assert!(api.changes().is_empty());
 }

@@ -1,6 +1,5 @@
 //! stdout carries the result and nothing else; a machine gets one document always.
 
-
 use crate::cluster;
 use crate::env::TestEnv;
 
@@ -34,7 +33,12 @@ fn a_failed_render_leaves_stdout_empty_in_every_format() {
     let env = TestEnv::new();
     for format in ["text", "json", "yaml", "short"] {
         let output = env.line(&format!("render -o {format} --set tag=1.31.0-fips-solo"));
-        assert_eq!((output.code(), output.stdout.as_str()), (65, ""), "{format}: {}", output.stderr);
+        assert_eq!(
+            (output.code(), output.stdout.as_str()),
+            (65, ""),
+            "{format}: {}",
+            output.stderr
+        );
     }
 }
 
@@ -50,11 +54,19 @@ fn render_gives_a_list_as_json() {
 #[test]
 fn a_dry_run_report_holds_its_documents() {
     let (api, env) = cluster::installs("1.31.0-solo-fips-distroless");
-    let report = env.line("install --dry-run --fips --distroless --istio 1.31.0 -o json").json();
+    let report = env
+        .line("install --dry-run --fips --distroless --istio 1.31.0 -o json")
+        .json();
     assert_eq!(report["schema"], 1);
     assert_eq!(report["expected"]["tag"], "1.31.0-solo-fips-distroless");
     let document = &report["documents"][0];
-    assert!(document["command"].as_str().unwrap().starts_with("istioctl install -f - -y"), "{document}");
+    assert!(
+        document["command"]
+            .as_str()
+            .unwrap()
+            .starts_with("istioctl install -f - -y"),
+        "{document}"
+    );
     let yaml: serde_json::Value = serde_yaml::from_str(document["yaml"].as_str().unwrap()).unwrap();
     assert_eq!(yaml["spec"]["tag"], "1.31.0-solo-fips-distroless");
     assert!(env.calls("install").is_empty() && api.changes().is_empty());
@@ -66,15 +78,27 @@ fn the_key_is_masked_everywhere_but_in_the_manifest() {
     let output = env.line("render --istio 1.18.7-patch3-solo-fips --repo-key 0a1b2c3d4e5f");
     assert!(output.stdout.contains("0a1b2c3d4e5f"), "{output}");
     assert!(!output.stderr.contains("0a1b2c3d4e5f"), "{output}");
-    assert_eq!(output.stderr.matches("part of every image name").count(), 1, "{output}");
+    assert_eq!(
+        output.stderr.matches("part of every image name").count(),
+        1,
+        "{output}"
+    );
 }
 
 #[test]
 fn colours_are_for_those_who_want_them() {
     let mut env = TestEnv::new();
     env.var("NO_COLOR", "");
-    for (line, colours) in [("matrix", false), ("matrix --color always", true), ("matrix --color never", false)] {
-        assert_eq!(env.line(line).success().contains('\u{1b}'), colours, "{line}");
+    for (line, colours) in [
+        ("matrix", false),
+        ("matrix --color always", true),
+        ("matrix --color never", false),
+    ] {
+        assert_eq!(
+            env.line(line).success().contains('\u{1b}'),
+            colours,
+            "{line}"
+        );
     }
 }
 
@@ -99,7 +123,17 @@ fn the_report_is_the_same_as_json_and_as_yaml() {
 fn help_names_every_command_and_every_exit_code_is_documented() {
     let env = TestEnv::new();
     let help = env.line("--help").success();
-    for word in ["render", "check", "install", "upgrade", "verify", "matrix", "explain", "completion", "man"] {
+    for word in [
+        "render",
+        "check",
+        "install",
+        "upgrade",
+        "verify",
+        "matrix",
+        "explain",
+        "completion",
+        "man",
+    ] {
         assert!(help.contains(&format!("  {word} ")), "{word}: {help}");
         let page = env.run(&[word, "--help"]).success();
         assert!(page.contains("Usage: glooistio"), "{page}");
@@ -111,7 +145,10 @@ fn completions_and_the_manual_come_from_the_same_commands() {
     let env = TestEnv::new();
     for shell in ["bash", "zsh", "fish"] {
         let script = env.run(&["completion", shell]).success();
-        assert!(script.contains("verify") && script.contains("distroless"), "{shell}");
+        assert!(
+            script.contains("verify") && script.contains("distroless"),
+            "{shell}"
+        );
     }
     assert!(env.line("man").success().starts_with(".ie"));
 }
@@ -120,8 +157,17 @@ fn completions_and_the_manual_come_from_the_same_commands() {
 fn explain_needs_nothing() {
     let env = TestEnv::new();
     for check in glooistio::check::CHECKS {
-        assert_eq!(env.run(&["explain", check.id]).success(), check.page, "{}", check.id);
+        assert_eq!(
+            env.run(&["explain", check.id]).success(),
+            check.page,
+            "{}",
+            check.id
+        );
     }
-    env.line("explain nothing").fails(64, &["nothing", "glooistio explain"]);
-    assert_eq!(env.line("explain -o json").json().as_array().map(Vec::len), Some(glooistio::check::CHECKS.len()));
+    env.line("explain nothing")
+        .fails(64, &["nothing", "glooistio explain"]);
+    assert_eq!(
+        env.line("explain -o json").json().as_array().map(Vec::len),
+        Some(glooistio::check::CHECKS.len())
+    );
 }

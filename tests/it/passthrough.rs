@@ -21,7 +21,10 @@ fn words_and_flags_arrive_as_they_were_typed() {
         let env = TestEnv::new();
         let output = env.line(line);
         assert_eq!(output.code(), 0, "{line}: {output}");
-        let word = line.split(' ').find(|word| env.calls(word).len() == 1).expect("istioctl was called");
+        let word = line
+            .split(' ')
+            .find(|word| env.calls(word).len() == 1)
+            .expect("istioctl was called");
         let argv: Vec<&str> = line.split(' ').collect();
         assert_eq!(env.calls(word)[0].argv, argv);
         assert!(env.calls(word)[0].env.contains(&"KUBECONFIG".to_owned()));
@@ -72,7 +75,10 @@ fn a_signal_that_kills_istioctl_is_128_and_its_number() {
 
 #[test]
 fn a_signal_to_us_reaches_istioctl() {
-    for (signal, number) in [(rustix::process::Signal::INT, "2"), (rustix::process::Signal::TERM, "15")] {
+    for (signal, number) in [
+        (rustix::process::Signal::INT, "2"),
+        (rustix::process::Signal::TERM, "15"),
+    ] {
         let env = TestEnv::new();
         env.script(json!({"analyze": [{"end": {"catch": 7}}]}));
         let ready = env.listen();
@@ -88,7 +94,8 @@ fn a_signal_to_us_reaches_istioctl() {
 fn without_an_istioctl_the_error_says_what_to_do() {
     let env = TestEnv::new();
     env.without_istioctl();
-    env.line("proxy-status").fails(69, &["istioctl", "--istioctl PATH"]);
+    env.line("proxy-status")
+        .fails(69, &["istioctl", "--istioctl PATH"]);
 }
 
 #[test]
@@ -106,5 +113,8 @@ fn it_costs_no_more_than_starting_a_program() {
     let env = TestEnv::new();
     let begun = std::time::Instant::now();
     assert_eq!(env.line("proxy-status").code(), 0);
-    assert!(begun.elapsed() < Duration::from_secs(5), "it waits for something");
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "it waits for something"
+    );
 }

@@ -6,7 +6,13 @@ use crate::env::TestEnv;
 
 const PRESETS: &[&str] = &["default", "minimal", "production", "openshift", "ambient"];
 
-const FLAVOURS: &[&str] = &["", "-solo", "-solo-distroless", "-solo-fips", "-solo-fips-distroless"];
+const FLAVOURS: &[&str] = &[
+    "",
+    "-solo",
+    "-solo-distroless",
+    "-solo-fips",
+    "-solo-fips-distroless",
+];
 
 fn render(args: &[&str]) -> String {
     TestEnv::new().run(&[&["render"], args].concat()).success()
@@ -17,8 +23,29 @@ fn every_preset_and_flavour_as_recorded() {
     for preset in PRESETS {
         for flavour in FLAVOURS {
             let tag = format!("1.31.0{flavour}");
-            let cluster: &[&str] = if *preset == "production" { &["--param", "cluster=one"] } else { &[] };
-            let text = render(&[cluster, &["--preset", preset, "--istio", &tag, "--distribution", if flavour.is_empty() { "standard" } else { "solo" }]].concat());
+            let cluster: &[&str] = if *preset == "production" {
+                &["--param", "cluster=one"]
+            } else {
+                &[]
+            };
+            let text = render(
+                &[
+                    cluster,
+                    &[
+                        "--preset",
+                        preset,
+                        "--istio",
+                        &tag,
+                        "--distribution",
+                        if flavour.is_empty() {
+                            "standard"
+                        } else {
+                            "solo"
+                        },
+                    ],
+                ]
+                .concat(),
+            );
             insta::with_settings!({snapshot_path => "../golden", prepend_module_to_snapshot => false, omit_expression => true}, {
                 insta::assert_snapshot!(format!("{preset}{flavour}"), text);
             });
@@ -28,19 +55,30 @@ fn every_preset_and_flavour_as_recorded() {
 
 #[test]
 fn the_same_input_gives_the_same_bytes() {
-    assert_eq!(render(&["--preset", "production", "--param", "cluster=one"]), render(&["--preset", "production", "--param", "cluster=one"]));
+    assert_eq!(
+        render(&["--preset", "production", "--param", "cluster=one"]),
+        render(&["--preset", "production", "--param", "cluster=one"])
+    );
 }
 
 #[test]
 fn files_hold_what_stdout_would() {
     let env = TestEnv::new();
-    let output = env.line("render --preset production --param cluster=one --istio 1.31.0-solo-fips -O out");
+    let output =
+        env.line("render --preset production --param cluster=one --istio 1.31.0-solo-fips -O out");
     assert_eq!((output.code(), output.stdout.as_str()), (0, ""), "{output}");
-    let mut files: Vec<_> = std::fs::read_dir(env.work().join("out")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(env.work().join("out"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
-    let mut documents: Vec<Value> =
-        files.iter().map(|path| serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()).collect();
-    let mut shown = env.line("render --preset production --param cluster=one --istio 1.31.0-solo-fips").documents();
+    let mut documents: Vec<Value> = files
+        .iter()
+        .map(|path| serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
+        .collect();
+    let mut shown = env
+        .line("render --preset production --param cluster=one --istio 1.31.0-solo-fips")
+        .documents();
     let name = |document: &Value| document["metadata"]["name"].as_str().unwrap().to_owned();
     documents.sort_by_key(name);
     shown.sort_by_key(name);
@@ -68,21 +106,48 @@ fn one(args: &[&str]) -> Value {
 #[test]
 fn values_keep_their_type_on_the_way_through_go() {
     for (set, pointer, wanted) in [
-        ("meshConfig.trustDomain=b=c", "/spec/meshConfig/trustDomain", json!("b=c")),
-        ("meshConfig.trustDomain=no", "/spec/meshConfig/trustDomain", json!("no")),
-        ("values.global.proxy.logLevel=on", "/spec/values/global/proxy/logLevel", json!("on")),
-        ("components.pilot.k8s.replicaCount=2", "/spec/components/pilot/k8s/replicaCount", json!(2)),
-        ("meshConfig.defaultConfig.proxyMetadata.X=1e3", "/spec/meshConfig/defaultConfig/proxyMetadata/X", json!("1e3")),
+        (
+            "meshConfig.trustDomain=b=c",
+            "/spec/meshConfig/trustDomain",
+            json!("b=c"),
+        ),
+        (
+            "meshConfig.trustDomain=no",
+            "/spec/meshConfig/trustDomain",
+            json!("no"),
+        ),
+        (
+            "values.global.proxy.logLevel=on",
+            "/spec/values/global/proxy/logLevel",
+            json!("on"),
+        ),
+        (
+            "components.pilot.k8s.replicaCount=2",
+            "/spec/components/pilot/k8s/replicaCount",
+            json!(2),
+        ),
+        (
+            "meshConfig.defaultConfig.proxyMetadata.X=1e3",
+            "/spec/meshConfig/defaultConfig/proxyMetadata/X",
+            json!("1e3"),
+        ),
     ] {
         let document = one(&["--set", set]);
-        assert_eq!(document.pointer(pointer), Some(&wanted), "{set}: {document:#}");
+        assert_eq!(
+            document.pointer(pointer),
+            Some(&wanted),
+            "{set}: {document:#}"
+        );
     }
 }
 
 #[test]
 fn a_tag_that_looks_like_a_number_is_never_one() {
     let env = TestEnv::new();
-    env.file("op.yaml", "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec:\n  tag: 1.20\n");
+    env.file(
+        "op.yaml",
+        "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec:\n  tag: 1.20\n",
+    );
     let output = env.line("render -f op.yaml");
     assert_ne!(output.code(), 70, "{output}");
     assert!(!output.stdout.contains("1.2\n"), "{output}");
@@ -91,7 +156,10 @@ fn a_tag_that_looks_like_a_number_is_never_one() {
 #[test]
 fn a_newline_in_a_value_injects_nothing() {
     let document = one(&["--set", "meshConfig.trustDomain=a\nhub: evil"]);
-    assert_eq!(document["spec"]["meshConfig"]["trustDomain"], "a\nhub: evil");
+    assert_eq!(
+        document["spec"]["meshConfig"]["trustDomain"],
+        "a\nhub: evil"
+    );
     assert_ne!(document["spec"]["hub"], "evil");
 }
 
@@ -110,15 +178,24 @@ fn an_overlay_that_changes_the_planned_image_is_a_finding() {
 #[test]
 fn an_overlay_with_a_name_goes_to_that_document() {
     let env = TestEnv::new();
-    let names: Vec<Value> =
-        env.line("render --preset production --param cluster=one").documents().iter().map(|one| one["metadata"]["name"].clone()).collect();
+    let names: Vec<Value> = env
+        .line("render --preset production --param cluster=one")
+        .documents()
+        .iter()
+        .map(|one| one["metadata"]["name"].clone())
+        .collect();
     let gateway = names[1].as_str().unwrap();
     let text = format!(
         "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata:\n  name: {gateway}\nspec:\n  meshConfig:\n    trustDomain: here\n"
     );
     env.file("op.yaml", text);
-    let documents = env.line("render --preset production --param cluster=one -f op.yaml").documents();
-    let having: Vec<bool> = documents.iter().map(|one| one["spec"]["meshConfig"]["trustDomain"] == "here").collect();
+    let documents = env
+        .line("render --preset production --param cluster=one -f op.yaml")
+        .documents();
+    let having: Vec<bool> = documents
+        .iter()
+        .map(|one| one["spec"]["meshConfig"]["trustDomain"] == "here")
+        .collect();
     assert_eq!(having, [false, true, false]);
 }
 
@@ -126,14 +203,18 @@ fn an_overlay_with_a_name_goes_to_that_document() {
 fn the_namespace_stands_in_all_its_places() {
     let document = one(&["-i", "mesh"]);
     assert_eq!(document["metadata"]["namespace"], "mesh");
-    assert_eq!(document["spec"]["values"]["global"]["istioNamespace"], "mesh");
+    assert_eq!(
+        document["spec"]["values"]["global"]["istioNamespace"],
+        "mesh"
+    );
     assert_eq!(document["spec"]["namespace"], "mesh");
 }
 
 #[test]
 fn a_template_of_ones_own_gets_params() {
     let env = TestEnv::new();
-    let template = std::fs::read_to_string(crate::env::root().join("templates/minimal.yaml.hbs")).unwrap();
+    let template =
+        std::fs::read_to_string(crate::env::root().join("templates/minimal.yaml.hbs")).unwrap();
     env.file("mine.hbs", template);
     let own = env.line("render --istio 1.31.0-solo-fips --template mine.hbs");
     assert_eq!(own.code(), 0, "{own}");

@@ -41,15 +41,24 @@ fn while_the_cluster_is_asked() {
 fn while_istioctl_installs() {
     for (signal, number, code) in [(Signal::INT, "2", 130), (Signal::TERM, "15", 143)] {
         let (_api, env) = cluster::installs(TAG);
-        env.script(json!({"install": [{"stderr": "- Processing resources for Istiod.\n", "end": "hang"}]}));
+        env.script(
+            json!({"install": [{"stderr": "- Processing resources for Istiod.\n", "end": "hang"}]}),
+        );
         let ready = env.listen();
         let child = env.command(INSTALL).spawn().unwrap();
         ready.wait();
         kill_process(Pid::from_child(&child), signal).unwrap();
         let output = env.finish(child);
         assert_eq!(output.code(), code, "{output}");
-        assert_eq!(env.signal("install", 1).as_deref(), Some(number), "it was handed down");
-        assert!(output.stderr.contains("run the same command again"), "{output}");
+        assert_eq!(
+            env.signal("install", 1).as_deref(),
+            Some(number),
+            "it was handed down"
+        );
+        assert!(
+            output.stderr.contains("run the same command again"),
+            "{output}"
+        );
     }
 }
 
@@ -82,7 +91,10 @@ fn with_one_document_even_then() {
     let (_api, env) = cluster::installs(TAG);
     env.script(json!({"install": [{"end": "hang"}]}));
     let ready = env.listen();
-    let child = env.command(&[INSTALL, &["-o", "json"]].concat()).spawn().unwrap();
+    let child = env
+        .command(&[INSTALL, &["-o", "json"]].concat())
+        .spawn()
+        .unwrap();
     ready.wait();
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let report = env.finish(child).json();

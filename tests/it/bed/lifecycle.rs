@@ -13,13 +13,23 @@ fn install_is_green_and_verify_agrees() {
         assert!(output.stdout.contains(word), "{word}: {output}");
     }
     let images = bed.kubectl("get pods -A -o jsonpath={..image}");
-    assert!(images.contains(&format!("pilot:{TAG}")) && images.contains(&format!("proxyv2:{TAG}")), "{images}");
+    assert!(
+        images.contains(&format!("pilot:{TAG}")) && images.contains(&format!("proxyv2:{TAG}")),
+        "{images}"
+    );
     let report = bed.line("verify -o json");
     assert_eq!(report.code(), 0, "{report}");
     let report = report.json();
-    let modules: Vec<&str> =
-        report["evidence"].as_array().unwrap().iter().map(|one| one["module"].as_str().unwrap()).collect();
-    assert!(!modules.is_empty() && modules.iter().all(|module| *module == "declared"), "{modules:?}");
+    let modules: Vec<&str> = report["evidence"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["module"].as_str().unwrap())
+        .collect();
+    assert!(
+        !modules.is_empty() && modules.iter().all(|module| *module == "declared"),
+        "{modules:?}"
+    );
     // A second time changes nothing and is green too.
     bed.install("");
 }
@@ -31,8 +41,18 @@ fn the_record_is_owned_by_istiod_and_goes_with_it() {
     bed.install("");
     let maps = bed.kubectl("get configmap -n istio-system -o json");
     let maps: serde_json::Value = serde_json::from_str(&maps).unwrap();
-    let ours = |map: &&serde_json::Value| map["metadata"]["name"].as_str().unwrap().contains("glooistio");
-    let record = maps["items"].as_array().unwrap().iter().find(ours).expect("there is a record");
+    let ours = |map: &&serde_json::Value| {
+        map["metadata"]["name"]
+            .as_str()
+            .unwrap()
+            .contains("glooistio")
+    };
+    let record = maps["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(ours)
+        .expect("there is a record");
     assert_eq!(record["metadata"]["ownerReferences"][0]["name"], "istiod");
     assert!(record["data"].to_string().contains(TAG), "{record}");
 }
@@ -59,11 +79,19 @@ fn upgrade_to_a_second_tag_lists_what_must_be_restarted() {
     let bed = bed.next();
     let output = bed.line("upgrade --to 1.31.1 --fips --distroless -y");
     assert_eq!(output.code(), 0, "{output}");
-    assert!(output.stdout.contains("kubectl rollout restart deployment/web -n app"), "{output}");
+    assert!(
+        output
+            .stdout
+            .contains("kubectl rollout restart deployment/web -n app"),
+        "{output}"
+    );
     // Strictly judged, the pods that still run the old proxy are wrong …
     let report = bed.line("verify -o json");
     assert_eq!(report.code(), 79, "{report}");
-    assert!(failed(&report.json()).contains(&"proxies".to_owned()), "{report}");
+    assert!(
+        failed(&report.json()).contains(&"proxies".to_owned()),
+        "{report}"
+    );
     // … and restarted they are right.
     bed.kubectl("rollout restart deployment/web -n app");
     bed.kubectl("rollout status deployment/web -n app --timeout=60s");
@@ -104,7 +132,12 @@ fn a_failing_rollout_is_explained_by_the_cluster() {
         "install --fips --distroless -y --hub registry.example/does-not-exist --readiness-timeout 15s",
     );
     assert_eq!(output.code(), 1, "{output}");
-    for said in ["the cluster says", "ImagePull", "istiod", "stopped at: istioctl install"] {
+    for said in [
+        "the cluster says",
+        "ImagePull",
+        "istiod",
+        "stopped at: istioctl install",
+    ] {
         assert!(output.stderr.contains(said), "{said}: {output}");
     }
 }
@@ -121,5 +154,8 @@ fn the_command_of_the_blog_names_range_and_client() {
     assert!(red.contains(&"istioctl-version".to_owned()), "{red:?}");
     assert!(red.iter().any(|id| id.contains("kubernetes")), "{red:?}");
     let yaml = report["documents"][0]["yaml"].as_str().unwrap();
-    assert!(yaml.contains("gcr.io/istio-enterprise") && yaml.contains("1.7.5-fips2-distroless"), "{yaml}");
+    assert!(
+        yaml.contains("gcr.io/istio-enterprise") && yaml.contains("1.7.5-fips2-distroless"),
+        "{yaml}"
+    );
 }

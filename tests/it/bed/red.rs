@@ -11,7 +11,10 @@ fn red(bed: &Bed, check: &str, says: &str) {
     let output = bed.line("verify -o json");
     assert_eq!(output.code(), 79, "{output}");
     let ids = failed(&output.json());
-    assert!(ids.iter().any(|id| id == check), "{check} is not among {ids:?}: {output}");
+    assert!(
+        ids.iter().any(|id| id == check),
+        "{check} is not among {ids:?}: {output}"
+    );
     assert!(output.stdout.contains(says), "{says}: {output}");
 }
 
@@ -23,7 +26,12 @@ fn a_namespace_that_was_not_restarted() {
     assert_eq!(plain.code(), 0, "{plain}");
     bed.workload("app", &json!({}));
     let output = bed.install("");
-    assert!(output.stdout.contains("kubectl rollout restart deployment/web -n app"), "pending: {output}");
+    assert!(
+        output
+            .stdout
+            .contains("kubectl rollout restart deployment/web -n app"),
+        "pending: {output}"
+    );
     red(&bed, "proxies", "1.31.0-solo");
 }
 
@@ -32,7 +40,10 @@ fn a_namespace_that_was_not_restarted() {
 fn a_pod_with_a_proxy_image_of_its_own() {
     let bed = Bed::new();
     bed.install("");
-    bed.workload("app", &json!({"sidecar.istio.io/proxyImage": format!("{HUB}/proxyv2:1.31.0-solo")}));
+    bed.workload(
+        "app",
+        &json!({"sidecar.istio.io/proxyImage": format!("{HUB}/proxyv2:1.31.0-solo")}),
+    );
     red(&bed, "proxies", "runs 1.31.0-solo, wanted");
 }
 
@@ -42,7 +53,9 @@ fn a_gateway_of_another_flavour() {
     let bed = Bed::new();
     bed.install("");
     let image = format!("istio-proxy={HUB}/proxyv2:1.31.0-solo");
-    bed.kubectl(&format!("set image deployment/istio-ingressgateway -n istio-system {image}"));
+    bed.kubectl(&format!(
+        "set image deployment/istio-ingressgateway -n istio-system {image}"
+    ));
     bed.kubectl("rollout status deployment/istio-ingressgateway -n istio-system --timeout=60s");
     red(&bed, "gateways", "runs 1.31.0-solo, wanted");
 }
@@ -54,7 +67,14 @@ fn a_real_upstream_envoy_under_a_fips_tag() {
     bed.install("");
     bed.workload("app", &json!({}));
     let address = bed.kubectl("get pods -n app -o jsonpath={.items[0].status.podIP}");
-    let envoy = std::process::Command::new(root().join("scripts/testbed")).args(["envoy", &address]).output().unwrap();
-    assert!(envoy.status.success(), "{}", String::from_utf8_lossy(&envoy.stderr));
+    let envoy = std::process::Command::new(root().join("scripts/testbed"))
+        .args(["envoy", &address])
+        .output()
+        .unwrap();
+    assert!(
+        envoy.status.success(),
+        "{}",
+        String::from_utf8_lossy(&envoy.stderr)
+    );
     red(&bed, "data-plane-fips", "contradicted");
 }

@@ -8,11 +8,24 @@ use super::{Bed, HUB};
 
 /// Flags that are ours or become part of the documents.
 const OURS: &[&str] = &[
-    "dry-run", "verify", "help", "skip-confirmation", "filename", "set", "revision", "istioNamespace",
+    "dry-run",
+    "verify",
+    "help",
+    "skip-confirmation",
+    "filename",
+    "set",
+    "revision",
+    "istioNamespace",
 ];
 
 /// Flags of the root that istioctl hides.
-const HIDDEN: &[&str] = &["log_output_level", "log_as_json", "log_target", "log_caller", "log_stacktrace_level"];
+const HIDDEN: &[&str] = &[
+    "log_output_level",
+    "log_as_json",
+    "log_target",
+    "log_caller",
+    "log_stacktrace_level",
+];
 
 #[test]
 #[ignore = "needs the test bed"]
@@ -23,14 +36,22 @@ fn every_flag_of_istioctl_is_found_again() {
         let mut flags: BTreeSet<String> = HIDDEN.iter().map(ToString::to_string).collect();
         let completions = bed.tool("istioctl", &format!("__complete {word} --"));
         flags.extend(completions.lines().filter_map(|line| {
-            line.strip_prefix("--").map(|rest| rest.split('\t').next().unwrap().to_owned())
+            line.strip_prefix("--")
+                .map(|rest| rest.split('\t').next().unwrap().to_owned())
         }));
         let help = bed.tool("istioctl", &format!("{word} --help"));
-        let help_flags = help.lines().filter_map(|line| line.split_once("--").filter(|(before, _)| before.trim().len() <= 3));
+        let help_flags = help.lines().filter_map(|line| {
+            line.split_once("--")
+                .filter(|(before, _)| before.trim().len() <= 3)
+        });
         let named: Vec<(String, bool)> = help_flags
             .map(|(_, rest)| {
-                let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || "-_".contains(*c)).collect();
-                let valued = rest[name.len()..].starts_with(' ') && !rest[name.len()..].starts_with("  ");
+                let name: String = rest
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || "-_".contains(*c))
+                    .collect();
+                let valued =
+                    rest[name.len()..].starts_with(' ') && !rest[name.len()..].starts_with("  ");
                 (name, valued)
             })
             .collect();
@@ -38,8 +59,16 @@ fn every_flag_of_istioctl_is_found_again() {
         assert!(flags.len() > 20, "the flags were read: {flags:?}");
         for flag in flags.iter().filter(|flag| !OURS.contains(&flag.as_str())) {
             let valued = named.iter().any(|(name, valued)| name == flag && *valued);
-            let line = handed_on(&bed, word, flag, valued || flag.starts_with("log_") || HIDDEN_VALUED.contains(&flag.as_str()));
-            assert!(line.contains(&format!("--{flag}")), "--{flag} of {word} is lost: {line}");
+            let line = handed_on(
+                &bed,
+                word,
+                flag,
+                valued || flag.starts_with("log_") || HIDDEN_VALUED.contains(&flag.as_str()),
+            );
+            assert!(
+                line.contains(&format!("--{flag}")),
+                "--{flag} of {word} is lost: {line}"
+            );
         }
     }
 }
@@ -58,17 +87,34 @@ fn handed_on(bed: &Bed, word: &str, flag: &str, valued: bool) -> String {
         "vklog" => "1".to_owned(),
         _ => "x".to_owned(),
     };
-    let mut args = vec![word.to_owned(), "--dry-run".to_owned(), "--fips".to_owned(), "--distroless".to_owned()];
-    args.push(if valued { format!("--{flag}={value}") } else { format!("--{flag}") });
+    let mut args = vec![
+        word.to_owned(),
+        "--dry-run".to_owned(),
+        "--fips".to_owned(),
+        "--distroless".to_owned(),
+    ];
+    args.push(if valued {
+        format!("--{flag}={value}")
+    } else {
+        format!("--{flag}")
+    });
     if flag.starts_with("as-") {
-        args.extend(["--as".to_owned(), "kubernetes-admin".to_owned(), "--as-group".to_owned(), "system:masters".to_owned()]);
+        args.extend([
+            "--as".to_owned(),
+            "kubernetes-admin".to_owned(),
+            "--as-group".to_owned(),
+            "system:masters".to_owned(),
+        ]);
     } else if flag == "as" {
         args.extend(["--as-group".to_owned(), "system:masters".to_owned()]);
     }
     args.extend(["-o".to_owned(), "json".to_owned()]);
     let output = bed.run(&args);
     assert!([0, 79].contains(&output.code()), "--{flag}: {output}");
-    output.json()["documents"][0]["command"].as_str().unwrap_or_default().to_owned()
+    output.json()["documents"][0]["command"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[test]
@@ -76,18 +122,38 @@ fn handed_on(bed: &Bed, word: &str, flag: &str, valued: bool) -> String {
 fn every_render_is_understood_and_has_the_planned_images_only() {
     let bed = Bed::as_it_is();
     for preset in ["default", "minimal", "production", "openshift", "ambient"] {
-        for flavour in ["-solo", "-solo-distroless", "-solo-fips", "-solo-fips-distroless"] {
+        for flavour in [
+            "-solo",
+            "-solo-distroless",
+            "-solo-fips",
+            "-solo-fips-distroless",
+        ] {
             let tag = format!("1.31.0{flavour}");
-            let render = bed.line(&format!("render --preset {preset} --istio {tag}{}", if preset == "production" { " --param cluster=one" } else { "" }));
+            let render = bed.line(&format!(
+                "render --preset {preset} --istio {tag}{}",
+                if preset == "production" {
+                    " --param cluster=one"
+                } else {
+                    ""
+                }
+            ));
             assert_eq!(render.code(), 0, "{render}");
             for document in render.documents() {
-                let generated = bed.tool_with("istioctl", &["manifest", "generate", "-f", "-"], &document.to_string());
+                let generated = bed.tool_with(
+                    "istioctl",
+                    &["manifest", "generate", "-f", "-"],
+                    &document.to_string(),
+                );
                 let stderr = String::from_utf8_lossy(&generated.stderr);
                 assert!(generated.status.success(), "{preset} {tag}: {stderr}");
                 let images = images(&String::from_utf8(generated.stdout).unwrap());
                 let wrong: Vec<&String> = images
                     .iter()
-                    .filter(|image| *image != "auto" && !(image.starts_with(&format!("{HUB}/")) && image.ends_with(&format!(":{tag}"))))
+                    .filter(|image| {
+                        *image != "auto"
+                            && !(image.starts_with(&format!("{HUB}/"))
+                                && image.ends_with(&format!(":{tag}")))
+                    })
                     .collect();
                 assert!(wrong.is_empty(), "{preset} {tag}: {wrong:?}");
             }
@@ -129,7 +195,15 @@ fn collect(value: &Value, found: &mut BTreeSet<String>) {
 fn every_other_command_passes_through() {
     let bed = Bed::new();
     bed.install("");
-    for line in ["version", "proxy-status", "analyze -n istio-system", "tag list", "x precheck", "manifest generate", "profile --help"] {
+    for line in [
+        "version",
+        "proxy-status",
+        "analyze -n istio-system",
+        "tag list",
+        "x precheck",
+        "manifest generate",
+        "profile --help",
+    ] {
         let ours = bed.line(line);
         let theirs = bed.tool_with("istioctl", &line.split(' ').collect::<Vec<_>>(), "");
         assert_eq!(Some(ours.code()), theirs.status.code(), "{line}: {ours}");
