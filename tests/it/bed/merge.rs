@@ -55,9 +55,9 @@ const CASES: &[(&[&str], &[&str])] = &[
     ),
     (
         &[
-            "  components:\n    ingressGateways:\n    - name: istio-ingressgateway\n      enabled: true\n      label: {x: y}\n",
+            "  components:\n    ingressGateways:\n    - name: istio-ingressgateway\n      enabled: true\n      label: {x: one}\n",
         ],
-        &["components.ingressGateways[name:istio-ingressgateway].label.z=w"],
+        &["components.ingressGateways[name:istio-ingressgateway].label.z=two"],
     ),
     (&[], &["components.cni.enabled=true"]),
     (

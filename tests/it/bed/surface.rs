@@ -31,6 +31,7 @@ const HIDDEN: &[&str] = &[
 #[ignore = "needs the test bed"]
 fn every_flag_of_istioctl_is_found_again() {
     let bed = Bed::new();
+    bed.install("");
     for word in ["install", "upgrade"] {
         let mut flags: BTreeSet<String> = HIDDEN.iter().map(ToString::to_string).collect();
         let completions = bed.tool("istioctl", &format!("__complete {word} --"));
@@ -107,12 +108,10 @@ fn handed_on(bed: &Bed, word: &str, flag: &str, valued: bool) -> String {
     } else if flag == "as" {
         args.extend(["--as-group".to_owned(), "system:masters".to_owned()]);
     }
+    args.extend(["-o".to_owned(), "json".to_owned()]);
     let output = bed.run(&args);
     assert!([0, 79].contains(&output.code()), "--{flag}: {output}");
-    let report = bed
-        .run(&[args, vec!["-o".to_owned(), "json".to_owned()]].concat())
-        .json();
-    report["documents"][0]["command"]
+    output.json()["documents"][0]["command"]
         .as_str()
         .unwrap_or_default()
         .to_owned()
