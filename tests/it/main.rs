@@ -13,6 +13,7 @@ mod architecture;
 mod bad_input;
 mod bed;
 mod cluster;
+mod docs;
 mod env;
 mod install;
 mod old_documents;
