@@ -21,7 +21,7 @@ mod record;
 mod rollout;
 mod webhook;
 
-pub use after::{after, installed};
+pub use after::{Installed, after, installed};
 pub use before::before;
 pub use causes::causes;
 pub use census::{Census, Class, Members, Role, SelfReport};

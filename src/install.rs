@@ -137,7 +137,7 @@ impl Install<'_> {
         session.report.documents = documents(&prepared.manifest.documents, &actions);
         session
             .ui
-            .event(&Event::Stage("Asking the cluster".to_owned()));
+            .event(&Event::Working("Asking the cluster".to_owned()));
         let cluster = session.connect()?;
         let facts = session.gather(&cluster, client, &prepared.plan.namespace)?;
         session.check(&prepared, &facts);
@@ -148,8 +148,7 @@ impl Install<'_> {
             return Ok(Exit::Ok);
         }
         self.confirm(session, &prepared)?;
-        let outcome = apply::apply(session, &cluster, &prepared, &actions, self);
-        outcome?;
+        apply::apply(session, &cluster, &prepared, &actions, self)?;
         if !self.verify {
             return Ok(Exit::Ok);
         }
@@ -195,7 +194,7 @@ impl Session<'_> {
     /// Shows the plan and what the Before checks found, to the person at the terminal.
     fn show_before(&self) -> Result<(), Failure> {
         let mut text = Vec::new();
-        report::text::write_before(&self.report, self.ui.err_style(), &mut text)
+        report::text::write_before(self.report, self.ui.err_style(), &mut text)
             .map_err(|error| Failure::new(Exit::CannotWrite, &error))?;
         self.ui.status(&String::from_utf8_lossy(&text));
         Ok(())

@@ -155,15 +155,21 @@ fn put(document: &mut Value, path: &[&str], text: &str) {
 impl Rendered {
     /// Hex sha256 of the YAML.
     pub fn sha256(&self) -> String {
-        Sha256::digest(self.yaml.as_bytes())
-            .iter()
-            .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+        sha256(&self.yaml)
     }
 
     /// Whether istiod comes of this document.
     pub fn has_control_plane(&self) -> bool {
         has_control_plane(&self.value)
     }
+}
+
+/// Hex sha256 of a text.
+pub fn sha256(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// Every profile but `empty` has an istiod.

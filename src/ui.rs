@@ -34,15 +34,7 @@ pub struct Environment {
 /// What happens while a command works. One enum from the actions to the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A new stage began: `Checking the cluster`.
-    Stage(String),
-    /// A choice was made: what, and why.
-    Chosen {
-        what: &'static str,
-        value: String,
-        why: String,
-    },
-    /// istioctl works on something: `Istiod: waiting for Deployment/istio-system/istiod`.
+    /// We or istioctl work on something: `Processing resources for Istiod`.
     Working(String),
     /// istioctl finished a component.
     Done(String),
@@ -50,8 +42,6 @@ pub enum Event {
     Gave(String),
     /// Anything else that istioctl said.
     Said(String),
-    /// Worth knowing.
-    Note(String),
     /// Worth mending.
     Warning(String),
 }
@@ -120,15 +110,9 @@ impl Ui {
     pub fn event(&self, event: &Event) {
         match event {
             Event::Working(text) => self.work(text),
-            Event::Stage(text) => {
-                self.work(text);
-            }
             Event::Done(text) => self.line(&format!("{} {text}", self.mark("✔", "ok", "32"))),
             Event::Gave(text) => self.always(&format!("{} {text}", self.mark("✘", "x", "31"))),
-            Event::Chosen { what, value, why } => {
-                self.line(&format!("  {what:<9} {value}  ({why})"))
-            }
-            Event::Said(text) | Event::Note(text) => self.line(&format!("  {text}")),
+            Event::Said(text) => self.line(&format!("  {text}")),
             Event::Warning(text) => self.always(&format!("{} {text}", self.mark("‼", "!", "33"))),
         }
     }

@@ -59,7 +59,9 @@ impl Verify {
                     .parse()
                     .ok()
                     .and_then(|hub| session.matrix.key_in(&hub));
-                key.iter().for_each(|key| session.ui.hide(key.expose()));
+                if let Some(key) = key {
+                    session.ui.hide(key.expose());
+                }
                 let words = wanted.source.words();
                 session.report.expected.chosen.push(Choice {
                     what: "revision".to_owned(),

@@ -77,9 +77,11 @@ pub(crate) fn target(flags: &IstioctlFlags) -> KubeTarget {
 /// The istioctl that will be run, asked for its version.
 pub(crate) fn istioctl(run: &RunArgs) -> Result<Istioctl, Failure> {
     let path = super::find_istioctl(run.istioctl.as_deref())?;
-    facts::istioctl(&path).map_err(|error| match signal::interrupted() {
-        true => Failure::message(Exit::Interrupted, "interrupted: nothing was changed"),
-        false => Failure::new(Exit::Unavailable, &error).hint("name another by --istioctl PATH"),
+    facts::istioctl(&path).map_err(|error| {
+        if signal::interrupted() {
+            return Failure::message(Exit::Interrupted, "interrupted: nothing was changed");
+        }
+        Failure::new(Exit::Unavailable, &error).hint("name another by --istioctl PATH")
     })
 }
 

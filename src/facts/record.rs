@@ -12,6 +12,7 @@ use kube::api::ListParams;
 
 use super::control_plane::{DEFAULT, REVISION, control_planes};
 use super::{ControlPlane, Record};
+use crate::render::sha256;
 use crate::sys::cluster::{Cluster, ClusterError, Result, Session};
 
 const MANAGED: &str = "app.kubernetes.io/managed-by";
@@ -20,6 +21,9 @@ const OURS: &str = "glooistio";
 
 /// Key of the ConfigMap's data.
 const KEY: &str = "record.json";
+
+/// Key of its hash: a record that somebody edited says nothing of an install.
+const HASH: &str = "record.sha256";
 
 /// The name of a revision's record.
 pub fn record_name(revision: &str) -> String {
@@ -76,9 +80,13 @@ fn to_config_map(record: &Record, plane: &ControlPlane) -> Result<ConfigMap> {
             owner_references: Some(vec![owner]),
             ..ObjectMeta::default()
         },
-        data: Some(BTreeMap::from([(KEY.to_owned(), text)])),
+        data: Some(stored(text)),
         ..ConfigMap::default()
     })
+}
+
+fn stored(text: String) -> BTreeMap<String, String> {
+    BTreeMap::from([(HASH.to_owned(), sha256(&text)), (KEY.to_owned(), text)])
 }
 
 /// The records in a namespace, or all; one that cannot be read gives the reason.
@@ -99,6 +107,12 @@ fn from_config_map(kept: &ConfigMap) -> std::result::Result<Record, String> {
     );
     let text = kept.data.as_ref().and_then(|data| data.get(KEY));
     let text = text.ok_or_else(|| format!("{name} has no `{KEY}`"))?;
+    let hash = kept.data.as_ref().and_then(|data| data.get(HASH));
+    if hash != Some(&sha256(text)) {
+        return Err(format!(
+            "{name} is not as it was written: its hash does not fit"
+        ));
+    }
     serde_json::from_str(text).map_err(|error| format!("{name}: {error}"))
 }
 
@@ -139,6 +153,15 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_was_edited_is_refused() {
+        let mut written = to_config_map(&record("x"), &plane()).unwrap();
+        let data = written.data.as_mut().unwrap();
+        let edited = data[KEY].replace("-fips", "");
+        data.insert(KEY.to_owned(), edited);
+        assert!(from_config_map(&written).unwrap_err().contains("hash"));
+    }
+
+    #[test]
     fn a_record_comes_back_as_it_was_written_and_goes_with_its_istiod() {
         let written = to_config_map(&record("x"), &plane()).unwrap();
         assert_eq!(from_config_map(&written), Ok(record("x")));
@@ -150,7 +173,7 @@ mod tests {
     #[test]
     fn a_record_that_cannot_be_read_names_its_place() {
         let mut odd = to_config_map(&record(DEFAULT), &plane()).unwrap();
-        odd.data = Some(BTreeMap::from([(KEY.to_owned(), "{}".to_owned())]));
+        odd.data = Some(stored("{}".to_owned()));
         let why = from_config_map(&odd).unwrap_err();
         assert!(
             why.starts_with("configmap istio-system/glooistio-record: missing field"),
@@ -163,7 +186,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_stored_text_panics(text: String) {
-            let data = Some(BTreeMap::from([(KEY.to_owned(), text)]));
+            let data = Some(stored(text));
             from_config_map(&ConfigMap { data, ..ConfigMap::default() }).ok();
         }
     }

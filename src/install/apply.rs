@@ -44,19 +44,16 @@ pub fn apply(
                     .map(drop)
                     .map_err(Failure::from)
             }
-            Action::Record { .. } => record(session, cluster, prepared, install),
+            Action::Record { .. } => {
+                record(session, cluster, prepared, install);
+                Ok(())
+            }
         };
         match (done, action) {
             (Ok(()), Action::Istioctl { document, .. }) => in_place.push(document.as_str()),
             (Ok(()), _) => {}
             (Err(failure), action) => {
-                return Err(explained(
-                    session,
-                    cluster,
-                    prepared,
-                    failure,
-                    (&in_place, action),
-                ));
+                return Err(explained(cluster, prepared, failure, (&in_place, action)));
             }
         }
     }
@@ -105,7 +102,7 @@ fn record(
     cluster: &Cluster,
     prepared: &Prepared,
     install: &Install<'_>,
-) -> Result<(), Failure> {
+) {
     let plan = &prepared.plan;
     let record = facts::Record {
         revision: plan.revision_label().to_owned(),
@@ -138,12 +135,10 @@ fn record(
             "the record of this install could not be written: {error}; `verify` and `upgrade` will judge by istiod's own tag"
         )));
     }
-    Ok(())
 }
 
 /// Adds to a failure what the cluster says of it, what is in place, and how to go on.
 fn explained(
-    session: &mut Session<'_>,
     cluster: &Cluster,
     prepared: &Prepared,
     failure: Failure,

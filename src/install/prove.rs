@@ -47,7 +47,7 @@ pub fn running(
 ) -> Result<Exit, Failure> {
     session
         .ui
-        .event(&Event::Stage("Looking at what runs".to_owned()));
+        .event(&Event::Working("Looking at what runs".to_owned()));
     let fips: BTreeMap<&str, bool> = expected
         .revisions
         .iter()
