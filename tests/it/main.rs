@@ -19,5 +19,7 @@ mod install;
 mod old_documents;
 mod output;
 mod passthrough;
+// mod readme;
 mod render;
 mod signals;
+mod terminal;

@@ -4,8 +4,6 @@ use serde_json::{Value, json};
 
 use crate::env::TestEnv;
 
-const PRESETS: &[&str] = &["default", "minimal", "production", "openshift", "ambient"];
-
 const FLAVOURS: &[&str] = &[
     "",
     "-solo",
@@ -14,38 +12,28 @@ const FLAVOURS: &[&str] = &[
     "-solo-fips-distroless",
 ];
 
+/// Parameters that a preset cannot do without.
+pub(crate) fn needed(preset: &str) -> &'static [&'static str] {
+    match preset {
+        "production" => &["--param", "cluster=one"],
+        _ => &[],
+    }
+}
+
 fn render(args: &[&str]) -> String {
     TestEnv::new().run(&[&["render"], args].concat()).success()
 }
 
 #[test]
 fn every_preset_and_flavour_as_recorded() {
-    for preset in PRESETS {
+    for (preset, _) in glooistio::render::template::PRESETS {
         for flavour in FLAVOURS {
             let tag = format!("1.31.0{flavour}");
-            let cluster: &[&str] = if *preset == "production" {
-                &["--param", "cluster=one"]
-            } else {
-                &[]
-            };
-            let text = render(
-                &[
-                    cluster,
-                    &[
-                        "--preset",
-                        preset,
-                        "--istio",
-                        &tag,
-                        "--distribution",
-                        if flavour.is_empty() {
-                            "standard"
-                        } else {
-                            "solo"
-                        },
-                    ],
-                ]
-                .concat(),
-            );
+            let distribution = if flavour.is_empty() { "standard" } else { "solo" };
+            let mut args = vec!["--preset", preset, "--istio", &tag];
+            args.extend(["--distribution", distribution]);
+            args.extend(needed(preset));
+            let text = render(&args);
             insta::with_settings!({snapshot_path => "../golden", prepend_module_to_snapshot => false, omit_expression => true}, {
                 insta::assert_snapshot!(format!("{preset}{flavour}"), text);
             });

@@ -121,7 +121,7 @@ fn handed_on(bed: &Bed, word: &str, flag: &str, valued: bool) -> String {
 #[ignore = "needs the test bed"]
 fn every_render_is_understood_and_has_the_planned_images_only() {
     let bed = Bed::as_it_is();
-    for preset in ["default", "minimal", "production", "openshift", "ambient"] {
+    for (preset, _) in glooistio::render::template::PRESETS {
         for flavour in [
             "-solo",
             "-solo-distroless",
@@ -129,14 +129,9 @@ fn every_render_is_understood_and_has_the_planned_images_only() {
             "-solo-fips-distroless",
         ] {
             let tag = format!("1.31.0{flavour}");
-            let render = bed.line(&format!(
-                "render --preset {preset} --istio {tag}{}",
-                if preset == "production" {
-                    " --param cluster=one"
-                } else {
-                    ""
-                }
-            ));
+            let mut args = vec!["render", "--preset", preset, "--istio", &tag];
+            args.extend(crate::render::needed(preset));
+            let render = bed.run(&args);
             assert_eq!(render.code(), 0, "{render}");
             for document in render.documents() {
                 let generated = bed.tool_with(

@@ -1,0 +1,69 @@
+//! What only happens at a terminal: the question, and Ctrl-C at it.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+
+use crate::cluster;
+use crate::env::TestEnv;
+
+const TAG: &str = "1.31.0-solo-fips-distroless";
+
+/// Installs at a terminal, types `answer` at the question: the exit code, and all that was shown.
+fn install(env: &TestEnv, answer: &[u8]) -> (i32, String) {
+    let line = format!(
+        "{} install --fips --distroless",
+        env!("CARGO_BIN_EXE_glooistio")
+    );
+    // util-linux' script gives its child a terminal.
+    let mut script = Command::new("/usr/bin/script");
+    env.prepare(&mut script);
+    script.env("SHELL", "/bin/sh").stdin(Stdio::piped());
+    let mut child = script
+        .args(["--quiet", "--flush", "--return", "--command", &line, "/dev/null"])
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut shown = Vec::new();
+    while !String::from_utf8_lossy(&shown).contains("[y/N]") {
+        let mut chunk = [0; 4096];
+        let read = stdout.read(&mut chunk).unwrap();
+        assert!(read > 0, "no question: {}", String::from_utf8_lossy(&shown));
+        shown.extend_from_slice(&chunk[..read]);
+    }
+    stdin.write_all(answer).unwrap();
+    stdout.read_to_end(&mut shown).unwrap();
+    drop(stdin);
+    let text = String::from_utf8_lossy(&shown).into_owned();
+    (env.finish(child).code(), text)
+}
+
+#[test]
+fn yes_installs() {
+    for yes in [b"y\n".as_slice(), b"yes\n", b"Y\n"] {
+        let (_api, env) = cluster::installs(TAG);
+        let (code, text) = install(&env, yes);
+        assert_eq!(code, 0, "{text}");
+        assert_eq!(env.calls("install").len(), 1, "{text}");
+        assert!(text.contains(&format!("Install {TAG} on context test?")), "{text}");
+    }
+}
+
+#[test]
+fn anything_else_declines() {
+    for no in [b"n\n".as_slice(), b"\n", b"yeah\n", b"\x04"] {
+        let (api, env) = cluster::installs(TAG);
+        let (code, text) = install(&env, no);
+        assert_eq!(code, 130, "{text}");
+        assert!(text.contains("nothing was changed"), "{text}");
+        assert!(env.calls("install").is_empty() && api.changes().is_empty());
+    }
+}
+
+#[test]
+fn an_interrupt_at_the_question_changes_nothing() {
+    let (api, env) = cluster::installs(TAG);
+    let (code, text) = install(&env, b"\x03");
+    assert_eq!(code, 130, "{text}");
+    assert!(env.calls("install").is_empty() && api.changes().is_empty());
+}
