@@ -19,7 +19,6 @@ mod install;
 mod old_documents;
 mod output;
 mod passthrough;
-// mod readme;
 mod render;
 mod signals;
 mod terminal;
