@@ -12,7 +12,7 @@ use crate::istio::Matrix;
 use crate::options::Options;
 use crate::render::Rendered;
 use crate::report::{self, Report};
-use crate::sys::cluster::{Cluster, KubeTarget};
+use crate::sys::cluster::{Cluster, ClusterError, KubeTarget};
 use crate::sys::signal;
 use crate::ui::{ConfirmError, Event, Ui};
 
@@ -50,13 +50,25 @@ pub struct Install<'a> {
 impl Session<'_> {
     /// Connects, and remembers to whom.
     pub fn connect(&mut self) -> Result<Cluster, Failure> {
-        let cluster = Cluster::connect(&self.target, self.timeout)?;
+        Ok(self.reached(Cluster::connect(&self.target, self.timeout)?))
+    }
+
+    /// The same for a command that can do without a cluster: `None` where no kubeconfig names one.
+    pub fn connect_if_there(&mut self) -> Result<Option<Cluster>, Failure> {
+        match Cluster::connect(&self.target, self.timeout) {
+            Ok(cluster) => Ok(Some(self.reached(cluster))),
+            Err(ClusterError::NoKubeconfig(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn reached(&mut self, cluster: Cluster) -> Cluster {
         self.report.cluster = Some(report::Cluster {
             context: cluster.context().to_owned(),
             server: cluster.server().to_owned(),
             kubernetes: None,
         });
-        Ok(cluster)
+        cluster
     }
 
     /// Gathers what the Before checks look at.
