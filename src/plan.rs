@@ -69,9 +69,9 @@ impl From<PlanError> for Failure {
         };
         let failure = Failure::new(exit, &error);
         match &error {
-            PlanError::NoHub(NoHub::Key { .. }) => failure
-                .hint("the key is in the Support Center article \"Istio images built by Solo.io\"; your account representative has it too")
-                .hint("GLOOISTIO_REPO_KEY and --repo-key-file keep it out of the command line"),
+            PlanError::NoHub(NoHub::Key { .. }) => failure.hint(
+                "GLOOISTIO_REPO_KEY and --repo-key-file keep the key out of the command line",
+            ),
             _ => failure,
         }
     }

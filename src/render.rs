@@ -74,6 +74,7 @@ pub fn render(
     let mut merged = overlay::merge(plan.rules, &base, files, sets)?;
     for document in &mut merged.documents {
         settle(plan, options, &mut document.value);
+        document.value = in_order(std::mem::take(&mut document.value));
     }
     let documents = merged
         .documents
@@ -94,6 +95,16 @@ fn base(text: &str) -> Result<Vec<Base>, RenderError> {
         .iter()
         .map(named)
         .collect())
+}
+
+/// The document with its head in the order in which people write it.
+fn in_order(document: Value) -> Value {
+    let Value::Object(mut fields) = document else {
+        return document;
+    };
+    let head = ["apiVersion", "kind", "metadata", "spec"];
+    let head = head.map(|key| fields.shift_remove_entry(key));
+    Value::Object(head.into_iter().flatten().chain(fields).collect())
 }
 
 /// Writes what flags of their own said over what a file said in the same places.

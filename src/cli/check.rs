@@ -77,6 +77,9 @@ fn asked(
 ) -> Result<facts::Before, Failure> {
     match session.connect_if_there()? {
         Some(cluster) => session.gather(&cluster, istioctl, namespace),
-        None => Ok(facts::Before::not_asked("no kubeconfig names a cluster", istioctl)),
+        None => Ok(facts::Before::not_asked(
+            "no kubeconfig names a cluster",
+            istioctl,
+        )),
     }
 }
