@@ -107,7 +107,7 @@ impl Session<'_> {
         expected
             .notes
             .extend(prepared.manifest.notices.iter().map(ToString::to_string));
-        if plan.key.is_some() {
+        if self.matrix.key_in(&plan.hub).is_some() {
             expected.notes.push(
                 "the repo key is part of every image name: whoever reads a pod reads it".to_owned(),
             );
@@ -135,13 +135,6 @@ impl Session<'_> {
 impl Install<'_> {
     /// Installs. What is to be said stands in the session's report afterwards, also on failure.
     pub fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
-        if !self.yes && !self.dry_run && !session.ui.interactive() {
-            return Err(
-                Failure::message(Exit::Usage, "cannot ask without a terminal").hint(
-                    "give -y to install without asking, or --dry-run to see what would be done",
-                ),
-            );
-        }
         let client = Fact::Known(self.istioctl.clone());
         let prepared = prepare(self.options, session.matrix, &client)?;
         session.describe(&prepared);

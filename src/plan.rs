@@ -176,7 +176,10 @@ fn hub(
             }
             (Ok(hub), _) => (hub, format!("{origin} names it")),
         },
-        (None, None) => matrix.hub_for(tag, key).map(chose)?,
+        (None, None) => match &options.recorded_hub {
+            Some(hub) => (hub.clone(), "what is upgraded came from there".to_owned()),
+            None => matrix.hub_for(tag, key).map(chose)?,
+        },
     };
     let inside = matrix.key_in(&hub);
     let shown = crate::istio::mask(hub.as_str(), inside.as_ref().or(key));
