@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::report::text::Style;
+use crate::sys::signal;
 
 /// What stands for a secret.
 const MASK: &str = "****";
@@ -167,6 +168,7 @@ impl Ui {
             return Err(ConfirmError::NoTerminal);
         }
         self.clear();
+        let _ends_by_signal = signal::AtPrompt::begin();
         let mut stderr = io::stderr().lock();
         write!(stderr, "{question} [y/N] ")?;
         stderr.flush()?;
