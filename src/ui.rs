@@ -177,6 +177,7 @@ impl Ui {
             return Err(ConfirmError::NoTerminal);
         }
         self.clear();
+        let _ends_by_signal = signal::AtPrompt::begin();
         let mut stderr = io::stderr().lock();
         write!(stderr, "{question} [y/N] ")?;
         stderr.flush()?;
