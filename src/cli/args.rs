@@ -42,7 +42,7 @@ pub(super) struct PlanArgs {
     /// Registry and path that the images are pulled from
     #[arg(long, value_name = "HUB")]
     pub(super) hub: Option<String>,
-    /// Key of Solo's registry, part of the hub for some minors [env: GLOOISTIO_REPO_KEY]
+    /// Key of Solo's registry, part of the hub for some minors [env: `GLOOISTIO_REPO_KEY`]
     #[arg(long, value_name = "KEY", conflicts_with = "repo_key_file")]
     pub(super) repo_key: Option<String>,
     /// File that holds the repo key
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn durations_are_written_as_in_go() {
-        assert_eq!(duration("5m0s"), Ok(std::time::Duration::from_secs(300)));
+        assert_eq!(duration("5m0s"), Ok(std::time::Duration::from_mins(5)));
         assert_eq!(duration("90s"), Ok(std::time::Duration::from_secs(90)));
         for wrong in ["", "abc", "0s", "-5s", "5"] {
             assert!(duration(wrong).is_err(), "{wrong}");

@@ -47,7 +47,7 @@ async fn gather(
 ) -> After {
     // The list is under way while the rest is asked.
     let pages = session.pods("");
-    let (version, planes, webhooks, crds, written, places) = futures::join!(
+    let (version, planes, webhooks, crds, written, surroundings) = futures::join!(
         platform::cluster_fact(cluster, session),
         control_planes(session, None),
         webhook::webhooks(session),
@@ -55,7 +55,7 @@ async fn gather(
         record::records(session, None),
         places(session, pages, revisions, namespace),
     );
-    let (namespaces, census, injected) = places;
+    let (namespaces, census, injected) = surroundings;
     After {
         cluster: version,
         control_planes: planes.into(),

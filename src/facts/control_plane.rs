@@ -111,6 +111,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "literals are handed in")]
     fn istiod(metadata: serde_json::Value) -> ControlPlane {
         let deployment = json!({
             "metadata": metadata,
