@@ -22,6 +22,7 @@ mod expectation;
 mod features;
 mod fips;
 mod gateway_api;
+mod gateway_takeover;
 mod gateways;
 mod gloo_mesh_range;
 mod hpa_target;
@@ -92,6 +93,7 @@ pub const CHECKS: &[Check] = &[
     upgrade_skew::CHECK,
     data_plane_skew::CHECK,
     build_change::CHECK,
+    gateway_takeover::CHECK,
     record::CHECK,
     webhooks_left::CHECK,
     default_revision::CHECK,

@@ -90,26 +90,26 @@ fn started() -> Exit {
 }
 
 fn dispatch(args: Vec<String>) -> Exit {
-    let json = output::asks_for_json(&args);
+    let machine = output::asks_for_machine(&args);
     match argv::sort(args) {
         Asked::Later { word, instead } => {
             let failure =
                 Failure::message(Exit::Usage, format!("`{word}` is not part of this version"));
-            usage(&failure.hint(instead), json)
+            usage(&failure.hint(instead), machine)
         }
         Asked::Istioctl { args, istioctl } => passthrough::run(args, istioctl.as_deref())
             .unwrap_or_else(|failure| plain_failure(&failure)),
         Asked::Ours(args) => {
             match Cli::try_parse_from(std::iter::once("glooistio".to_owned()).chain(args)) {
                 Ok(cli) => run(&cli.command),
-                Err(error) => unparsed(&error, json),
+                Err(error) => unparsed(&error, machine),
             }
         }
     }
 }
 
 /// clap's own answers: help and version are results, the rest is usage.
-fn unparsed(error: &clap::Error, json: Option<Format>) -> Exit {
+fn unparsed(error: &clap::Error, machine: Option<Format>) -> Exit {
     if error.exit_code() == 0 {
         let (ui, text) = (stderr_ui(), error.render());
         let text = if ui.out_style().color {
@@ -124,7 +124,7 @@ fn unparsed(error: &clap::Error, json: Option<Format>) -> Exit {
             Exit::CannotWrite
         };
     }
-    if json.is_none() {
+    if machine.is_none() {
         stderr_ui().always(error.render().to_string().trim_end());
         return Exit::Usage;
     }
@@ -134,12 +134,12 @@ fn unparsed(error: &clap::Error, json: Option<Format>) -> Exit {
         .next()
         .unwrap_or_default()
         .trim_start_matches("error: ");
-    usage(&Failure::message(Exit::Usage, message), json)
+    usage(&Failure::message(Exit::Usage, message), machine)
 }
 
-/// A failure before any command ran; with `-o json` still one document.
-fn usage(failure: &Failure, json: Option<Format>) -> Exit {
-    match json {
+/// A failure before any command ran; for a machine still one document.
+fn usage(failure: &Failure, machine: Option<Format>) -> Exit {
+    match machine {
         None => plain_failure(failure),
         Some(format) => output::failure_only(&stderr_ui(), format, failure),
     }

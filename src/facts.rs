@@ -192,6 +192,13 @@ pub struct Record {
     pub tool: String,
 }
 
+/// A gateway that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningGateway {
+    pub revision: String,
+    pub image: String,
+}
+
 /// Everything that the Before checks look at.
 #[derive(Debug, Clone)]
 pub struct Before {
@@ -208,6 +215,8 @@ pub struct Before {
     pub gateway_api: Fact<Option<String>>,
     /// The Gloo Mesh that runs there, by its own Deployments.
     pub gloo_mesh: Fact<Option<Minor>>,
+    /// The gateways that run, by namespace and name.
+    pub gateways: Fact<BTreeMap<(String, String), RunningGateway>>,
     /// Proxies by revision and tag text.
     pub proxies: Fact<BTreeMap<(String, String), u64>>,
     /// The record per revision, and those that could not be read with the reason.

@@ -12,7 +12,7 @@ use crate::istio::Matrix;
 use crate::options::Options;
 use crate::render::Rendered;
 use crate::report::{self, Report};
-use crate::sys::cluster::{Cluster, KubeTarget};
+use crate::sys::cluster::{Cluster, ClusterError, KubeTarget};
 use crate::sys::signal;
 use crate::ui::{ConfirmError, Event, Ui};
 
@@ -50,13 +50,25 @@ pub struct Install<'a> {
 impl Session<'_> {
     /// Connects, and remembers to whom.
     pub fn connect(&mut self) -> Result<Cluster, Failure> {
-        let cluster = Cluster::connect(&self.target, self.timeout)?;
+        Ok(self.reached(Cluster::connect(&self.target, self.timeout)?))
+    }
+
+    /// The same for a command that can do without a cluster: `None` where no kubeconfig names one.
+    pub fn connect_if_there(&mut self) -> Result<Option<Cluster>, Failure> {
+        match Cluster::connect(&self.target, self.timeout) {
+            Ok(cluster) => Ok(Some(self.reached(cluster))),
+            Err(ClusterError::NoKubeconfig(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn reached(&mut self, cluster: Cluster) -> Cluster {
         self.report.cluster = Some(report::Cluster {
             context: cluster.context().to_owned(),
             server: cluster.server().to_owned(),
             kubernetes: None,
         });
-        Ok(cluster)
+        cluster
     }
 
     /// Gathers what the Before checks look at.
@@ -95,7 +107,7 @@ impl Session<'_> {
         expected
             .notes
             .extend(prepared.manifest.notices.iter().map(ToString::to_string));
-        if plan.key.is_some() {
+        if self.matrix.key_in(&plan.hub).is_some() {
             expected.notes.push(
                 "the repo key is part of every image name: whoever reads a pod reads it".to_owned(),
             );
@@ -123,13 +135,6 @@ impl Session<'_> {
 impl Install<'_> {
     /// Installs. What is to be said stands in the session's report afterwards, also on failure.
     pub fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
-        if !self.yes && !self.dry_run && !session.ui.interactive() {
-            return Err(
-                Failure::message(Exit::Usage, "cannot ask without a terminal").hint(
-                    "give -y to install without asking, or --dry-run to see what would be done",
-                ),
-            );
-        }
         let client = Fact::Known(self.istioctl.clone());
         let prepared = prepare(self.options, session.matrix, &client)?;
         session.describe(&prepared);

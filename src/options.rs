@@ -30,6 +30,8 @@ pub struct Options {
     pub revision: Option<Option<Revision>>,
     /// `-i`: the namespace of the control plane.
     pub namespace: Option<String>,
+    /// The hub of the record of what is upgraded, where it still holds.
+    pub recorded_hub: Option<Hub>,
     /// A tag that an upgrade replaces wherever the overlays of its record still say it.
     pub supersedes: Option<String>,
 }

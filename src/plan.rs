@@ -69,9 +69,9 @@ impl From<PlanError> for Failure {
         };
         let failure = Failure::new(exit, &error);
         match &error {
-            PlanError::NoHub(NoHub::Key { .. }) => failure
-                .hint("the key is in the Support Center article \"Istio images built by Solo.io\"; your account representative has it too")
-                .hint("GLOOISTIO_REPO_KEY and --repo-key-file keep it out of the command line"),
+            PlanError::NoHub(NoHub::Key { .. }) => failure.hint(
+                "GLOOISTIO_REPO_KEY and --repo-key-file keep the key out of the command line",
+            ),
             _ => failure,
         }
     }
@@ -176,7 +176,10 @@ fn hub(
             }
             (Ok(hub), _) => (hub, format!("{origin} names it")),
         },
-        (None, None) => matrix.hub_for(tag, key).map(chose)?,
+        (None, None) => match &options.recorded_hub {
+            Some(hub) => (hub.clone(), "what is upgraded came from there".to_owned()),
+            None => matrix.hub_for(tag, key).map(chose)?,
+        },
     };
     let inside = matrix.key_in(&hub);
     let shown = crate::istio::mask(hub.as_str(), inside.as_ref().or(key));

@@ -74,6 +74,7 @@ pub fn render(
     let mut merged = overlay::merge(plan.rules, &base, files, sets)?;
     for document in &mut merged.documents {
         settle(plan, options, &mut document.value);
+        document.value = in_order(std::mem::take(&mut document.value));
     }
     let documents = merged
         .documents
@@ -94,6 +95,16 @@ fn base(text: &str) -> Result<Vec<Base>, RenderError> {
         .iter()
         .map(named)
         .collect())
+}
+
+/// The document with its head in the order in which people write it.
+fn in_order(document: Value) -> Value {
+    let Value::Object(mut fields) = document else {
+        return document;
+    };
+    let head = ["apiVersion", "kind", "metadata", "spec"];
+    let head = head.map(|key| fields.shift_remove_entry(key));
+    Value::Object(head.into_iter().flatten().chain(fields).collect())
 }
 
 /// Writes what flags of their own said over what a file said in the same places.
@@ -158,10 +169,48 @@ impl Rendered {
         sha256(&self.yaml)
     }
 
+    /// Namespace and name of the gateways that this document installs; `namespace` is that of the
+    /// control plane.
+    pub fn gateways(&self, namespace: &str) -> Vec<(String, String)> {
+        gateways(&self.value, namespace)
+    }
+
     /// Whether istiod comes of this document.
     pub fn has_control_plane(&self) -> bool {
         has_control_plane(&self.value)
     }
+}
+
+fn gateways(document: &Value, namespace: &str) -> Vec<(String, String)> {
+    let lists = ["ingressGateways", "egressGateways"];
+    let components = document.pointer("/spec/components");
+    let listed = lists
+        .iter()
+        .filter_map(|list| components?.get(list)?.as_array())
+        .flatten();
+    let on = |gateway: &&Value| {
+        gateway
+            .get("enabled")
+            .and_then(Value::as_bool)
+            .unwrap_or(true)
+    };
+    let named = listed.filter(on).filter_map(|gateway| {
+        let own = gateway
+            .get("namespace")
+            .and_then(Value::as_str)
+            .unwrap_or(namespace);
+        Some((own.to_owned(), gateway.get("name")?.as_str()?.to_owned()))
+    });
+    // The profiles with a gateway of their own all call it so.
+    let profile = document
+        .pointer("/spec/profile")
+        .and_then(Value::as_str)
+        .unwrap_or("default");
+    let own = matches!(profile, "default" | "demo" | "openshift" | "preview")
+        && components.is_none_or(|all| all.get("ingressGateways").is_none());
+    named
+        .chain(own.then(|| (namespace.to_owned(), "istio-ingressgateway".to_owned())))
+        .collect()
 }
 
 /// Hex sha256 of a text.

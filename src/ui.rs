@@ -8,11 +8,15 @@ use std::sync::Mutex;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::istio::Matrix;
 use crate::report::text::Style;
 use crate::sys::signal;
 
 /// What stands for a secret.
 const MASK: &str = "****";
+
+/// A secret of fewer characters is not looked for everywhere.
+const SHORTEST: usize = 6;
 
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -125,6 +129,10 @@ impl Ui {
 
     /// From now on `secret` is masked in everything that is said.
     pub fn hide(&self, secret: &str) {
+        // A shorter one stands in many words; in a hub's name it is masked all the same.
+        if secret.len() < SHORTEST {
+            return;
+        }
         if let Ok(mut secrets) = self.secrets.lock() {
             secrets.push(secret.to_owned());
         }
@@ -134,9 +142,10 @@ impl Ui {
     pub fn masked(&self, text: &str) -> String {
         let secrets = self.secrets.lock();
         let secrets = secrets.iter().flat_map(|secrets| secrets.iter());
-        secrets.fold(text.to_owned(), |text, secret| {
+        let text = secrets.fold(text.to_owned(), |text, secret| {
             text.replace(secret.as_str(), MASK)
-        })
+        });
+        Matrix::builtin().without_keys(&text, MASK)
     }
 
     /// Says something to a person, unless they want quiet.
@@ -173,6 +182,7 @@ impl Ui {
         write!(stderr, "{question} [y/N] ")?;
         stderr.flush()?;
         let mut answer = String::new();
+        let _prompt = signal::AtPrompt::begin();
         io::stdin().lock().read_line(&mut answer)?;
         match answer.trim().to_ascii_lowercase().as_str() {
             "y" | "yes" => Ok(()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, ControlPlane, Record};
 use crate::install::Session;
-use crate::istio::Request;
+use crate::istio::{Hub, HubKind, Matrix, Request};
 use crate::options::{Options, Revision};
 use crate::plan::DEFAULT_NAMESPACE;
 
@@ -104,8 +104,8 @@ fn seen(plane: &ControlPlane, tag: crate::istio::ImageTag) -> Record {
 
 /// Puts what was installed under what is asked for now: then's inputs come first, so now's count.
 ///
-/// The flavour stays what it was unless a whole tag is asked for; so does the hub within a minor.
-pub fn over(record: &Record, options: &mut Options) {
+/// The flavour stays what it was unless a whole tag is asked for.
+pub fn over(record: &Record, options: &mut Options, matrix: &Matrix) {
     let then = record.overlays.iter().enumerate();
     let then = then.map(|(at, text)| {
         (
@@ -123,12 +123,23 @@ pub fn over(record: &Record, options: &mut Options) {
         options.distroless |= flavor.distroless;
         options.arm |= flavor.arm;
     }
+    options.recorded_hub = record
+        .hub
+        .parse()
+        .ok()
+        .filter(|hub| holds(hub, record, options, matrix));
+}
+
+/// A mirror is kept; a hub of Solo or the community within a minor, unless a key names another.
+fn holds(hub: &Hub, record: &Record, options: &Options, matrix: &Matrix) -> bool {
+    let minor = record.tag.minor();
     let same_minor = options
         .request
         .as_ref()
-        .is_none_or(|request| request.minor() == record.tag.minor());
-    if options.hub.is_none() && options.repo_key.is_none() && same_minor {
-        options.hub = record.hub.parse().ok();
+        .is_none_or(|request| request.minor() == minor);
+    match matrix.hub_judgement(hub, &record.tag).kind {
+        HubKind::Mirror => true,
+        _ => same_minor && options.repo_key.is_none(),
     }
 }
 
@@ -188,19 +199,26 @@ mod tests {
             sets: vec!["a=now".into()],
             ..Options::default()
         };
-        over(&record, &mut options);
+        over(&record, &mut options, Matrix::builtin());
         assert_eq!(options.sets, ["a=then", "a=now"]);
         assert!(options.fips && !options.distroless);
         assert_eq!(
-            options.hub.as_ref().map(ToString::to_string).as_deref(),
+            options
+                .recorded_hub
+                .as_ref()
+                .map(ToString::to_string)
+                .as_deref(),
             Some("h.io/s")
         );
         let mut other = Options {
             request: Some("1.31.0-solo".parse().unwrap()),
             ..Options::default()
         };
-        over(&record, &mut other);
+        over(&record, &mut other, Matrix::builtin());
         assert!(!other.fips, "a whole tag says its own flavour");
-        assert_eq!(other.hub, None, "another minor may lie elsewhere");
+        assert!(
+            other.recorded_hub.is_some(),
+            "a mirror is kept whatever the minor"
+        );
     }
 }

@@ -53,22 +53,19 @@ impl Verify {
                 .iter()
                 .flatten()
                 .find(|record| record.revision == plane.revision);
-            if let Some(wanted) = self.wanted(plane, record) {
-                let key = wanted
-                    .hub
-                    .parse()
-                    .ok()
-                    .and_then(|hub| session.matrix.key_in(&hub));
-                if let Some(key) = key {
-                    session.ui.hide(key.expose());
-                }
-                let words = wanted.source.words();
-                session.report.expected.chosen.push(Choice {
-                    what: "revision".to_owned(),
-                    value: format!("{}: {}", plane.revision, wanted.image()),
-                    why: format!("by {words}"),
-                });
-                revisions.insert(plane.revision.clone(), wanted);
+            let wanted = self.wanted(plane, record)?;
+            let words = wanted.source.words();
+            session.report.expected.chosen.push(Choice {
+                what: "revision".to_owned(),
+                value: format!("{}: {}", plane.revision, wanted.image()),
+                why: format!("by {words}"),
+            });
+            if revisions.insert(plane.revision.clone(), wanted).is_some() {
+                let message = format!(
+                    "revision {} runs in more than one namespace",
+                    plane.revision
+                );
+                return Err(Failure::message(Exit::Usage, message).hint("name one by -i"));
             }
         }
         if revisions.is_empty() {
@@ -100,21 +97,26 @@ impl Verify {
                 .is_none_or(|namespace| *namespace == plane.namespace)
     }
 
-    fn wanted(&self, plane: &ControlPlane, record: Option<&Record>) -> Option<Wanted> {
-        let (hub, tag, source) = match (record, &plane.tag) {
-            (Some(record), _) => (record.hub.clone(), record.tag.clone(), Source::Record),
-            (None, Ok(tag)) => (plane.hub.clone(), tag.clone(), Source::Istiod),
-            (None, Err(_)) => {
-                let tag = self.tag.clone()?;
-                (plane.hub.clone(), tag, Source::Plan)
+    /// What must run; a control plane whose tag says nothing is never passed over.
+    fn wanted(&self, plane: &ControlPlane, record: Option<&Record>) -> Result<Wanted, Failure> {
+        let (hub, tag, source) = match (&self.tag, record, &plane.tag) {
+            (Some(tag), record, _) => {
+                let hub = record.map_or(&plane.hub, |record| &record.hub);
+                (hub.clone(), tag.clone(), Source::Plan)
+            }
+            (None, Some(record), _) => (record.hub.clone(), record.tag.clone(), Source::Record),
+            (None, None, Ok(tag)) => (plane.hub.clone(), tag.clone(), Source::Istiod),
+            (None, None, Err(_)) => {
+                let message = format!(
+                    "revision {} runs `{}`, has no record, and its tag says nothing to judge by",
+                    plane.revision, plane.image
+                );
+                return Err(Failure::message(Exit::Findings, message)
+                    .hint("say what must run: glooistio verify --istio TAG"));
             }
         };
-        let (tag, source) = self
-            .tag
-            .clone()
-            .map_or((tag, source), |tag| (tag, Source::Plan));
         let fips = self.fips || tag.flavor.is_fips();
-        Some(Wanted {
+        Ok(Wanted {
             hub,
             tag,
             source,

@@ -18,8 +18,9 @@ fn run(before: &Before<'_>) -> Outcome {
     let kind = hub.kind;
     answer(hub.judgement, |finding| {
         let finding = match kind {
-            HubKind::Mirror => finding
-                .fix("nothing, if your mirror holds these images: `glooistio images` lists them"),
+            HubKind::Mirror => finding.fix(
+                "nothing, if your mirror holds these images: `glooistio render` names hub and tag",
+            ),
             _ if finding.severity == crate::report::Severity::Info => finding,
             _ => finding.fix(elsewhere(before)),
         };

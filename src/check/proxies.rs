@@ -79,9 +79,33 @@ fn everything(after: &After<'_>, census: &Census) -> Outcome {
                 .command(super::pending::command(&owner, namespace))
         });
     Outcome::of(
-        findings.collect(),
+        findings.chain(orphans(after, census)).collect(),
         format!("{right} proxies are as expected"),
     )
+}
+
+/// Proxies whose control plane is gone: nobody's mesh, and nobody configures them any more.
+fn orphans(after: &After<'_>, census: &Census) -> Vec<Finding> {
+    let Some(planes) = after.facts.control_planes.known() else {
+        return Vec::new();
+    };
+    let mut left: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for (class, members) in &census.classes {
+        let proxy = matches!(class.role, Role::Sidecar | Role::Gateway);
+        if proxy
+            && planes.iter().all(|plane| plane.revision != class.revision)
+            && wanted(after, class).is_none()
+        {
+            *left.entry((&class.namespace, &class.revision)).or_default() += members.pods;
+        }
+    }
+    let finding = |((namespace, revision), pods): ((&str, &str), u64)| {
+        Finding::warning(format!("no control plane of revision {revision} is here"))
+            .subject(format!("namespace {namespace} ({pods} pods)"))
+            .why("nothing configures these proxies any more, nor renews their certificates")
+            .fix("label the namespace for a revision that is there, and restart its workloads")
+    };
+    left.into_iter().map(finding).collect()
 }
 
 #[cfg(test)]

@@ -250,6 +250,7 @@ fn nothing() -> facts::Before {
         namespaces: Fact::Known(Vec::new()),
         gateway_api: Fact::Known(None),
         gloo_mesh: Fact::Known(None),
+        gateways: Fact::Known(BTreeMap::new()),
         proxies: Fact::Known(BTreeMap::new()),
         records: Fact::Known(Vec::new()),
     }

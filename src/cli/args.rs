@@ -42,14 +42,8 @@ pub(super) struct PlanArgs {
     /// Registry and path that the images are pulled from
     #[arg(long, value_name = "HUB")]
     pub(super) hub: Option<String>,
-    /// Key of Solo's registry, part of the hub for some minors
-    #[arg(
-        long,
-        value_name = "KEY",
-        env = "GLOOISTIO_REPO_KEY",
-        hide_env_values = true,
-        conflicts_with = "repo_key_file"
-    )]
+    /// Key of Solo's registry, part of the hub for some minors [env: GLOOISTIO_REPO_KEY]
+    #[arg(long, value_name = "KEY", conflicts_with = "repo_key_file")]
     pub(super) repo_key: Option<String>,
     /// File that holds the repo key
     #[arg(long, value_name = "FILE")]

@@ -75,17 +75,11 @@ fn asked(
     istioctl: Fact<facts::Istioctl>,
     namespace: &str,
 ) -> Result<facts::Before, Failure> {
-    match session.connect() {
-        Ok(cluster) => session.gather(&cluster, istioctl, namespace),
-        Err(failure) if failure.exit == Exit::Interrupted => Err(failure),
-        Err(failure) => {
-            session
-                .ui
-                .status(&format!("no cluster is asked: {}", failure.message));
-            Ok(facts::Before::not_asked(
-                "there is no cluster to ask",
-                istioctl,
-            ))
-        }
+    match session.connect_if_there()? {
+        Some(cluster) => session.gather(&cluster, istioctl, namespace),
+        None => Ok(facts::Before::not_asked(
+            "no kubeconfig names a cluster",
+            istioctl,
+        )),
     }
 }

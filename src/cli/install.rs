@@ -6,8 +6,10 @@ use super::istioctl_flags::IstioctlFlags;
 use super::output::Shown;
 use super::{resolve, session};
 use crate::exit::{Exit, Failure};
-use crate::facts::Record;
+use crate::facts::{Fact, Record};
 use crate::install::Install;
+use crate::install::prepare::prepare;
+use crate::options::Options;
 use crate::report::Report;
 use crate::ui::Ui;
 
@@ -52,7 +54,9 @@ impl Args {
 
     fn install(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
         let options = resolve::options(&self.plan, &self.flags)?;
+        self.can_ask(ui)?;
         let rules = session::Rules::of(&self.checks, report)?;
+        sound(&options, &rules)?;
         let istioctl = session::istioctl(&self.run)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
         self.request(&options, istioctl).run(&mut session)
@@ -70,6 +74,8 @@ impl Args {
         if let Some(to) = to {
             options.request = Some(resolve::parsed("--to", to)?);
         }
+        self.can_ask(ui)?;
+        sound(&options, &rules)?;
         let istioctl = session::istioctl(&self.run)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
         let record = crate::upgrade::from(&mut session, &options)?;
@@ -77,7 +83,7 @@ impl Args {
         let now = options;
         let mut options = resolve::with_files(&typed, &self.flags, now.files)?;
         options.request = now.request;
-        crate::upgrade::over(&record, &mut options);
+        crate::upgrade::over(&record, &mut options, &rules.matrix);
         let install = Install {
             typed: typed.typed(),
             ..self.request(&options, istioctl)
@@ -85,11 +91,17 @@ impl Args {
         install.run(&mut session)
     }
 
-    fn request<'a>(
-        &self,
-        options: &'a crate::options::Options,
-        istioctl: crate::facts::Istioctl,
-    ) -> Install<'a> {
+    fn can_ask(&self, ui: &Ui) -> Result<(), Failure> {
+        let asks = !self.flags.on("skip-confirmation") && !self.flags.on("dry-run");
+        if asks && !ui.interactive() {
+            let failure = Failure::message(Exit::Usage, "cannot ask without a terminal");
+            return Err(failure
+                .hint("give -y to go on without asking, or --dry-run to see what would be done"));
+        }
+        Ok(())
+    }
+
+    fn request<'a>(&self, options: &'a Options, istioctl: crate::facts::Istioctl) -> Install<'a> {
         Install {
             options,
             istioctl,
@@ -100,6 +112,16 @@ impl Args {
             verify: !self.no_verify,
         }
     }
+}
+
+/// What is wrong with the input itself is said before any program or cluster is asked.
+fn sound(options: &Options, rules: &session::Rules) -> Result<(), Failure> {
+    prepare(
+        options,
+        &rules.matrix,
+        &Fact::NotAsked("the input is looked at first"),
+    )
+    .map(drop)
 }
 
 /// The options of a record, read by the same parser that took them in.

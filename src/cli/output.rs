@@ -150,21 +150,42 @@ fn error_report(failure: &Failure) -> ErrorReport {
 }
 
 /// The machine format that a command line asks for, read before clap could refuse the line.
-pub(crate) fn asks_for_json(args: &[String]) -> Option<Format> {
-    let named = |text: &str| match text {
-        "json" => Some(Format::Json),
-        "yaml" => Some(Format::Yaml),
-        _ => None,
-    };
-    args.iter()
-        .enumerate()
-        .find_map(|(at, arg)| match arg.as_str() {
-            "-o" | "--output" => args.get(at + 1).and_then(|next| named(next)),
-            arg => arg
-                .strip_prefix("--output=")
-                .or_else(|| arg.strip_prefix("-o"))
-                .and_then(named),
-        })
+pub(crate) fn asks_for_machine(args: &[String]) -> Option<Format> {
+    let mut args = args.iter().take_while(|arg| *arg != "--");
+    while let Some(arg) = args.next() {
+        let value = match arg.strip_prefix("--output") {
+            Some("") => args.next().cloned(),
+            Some(rest) => rest.strip_prefix('=').map(str::to_owned),
+            None => clustered(arg).and_then(|rest| {
+                if rest.is_empty() {
+                    args.next().cloned()
+                } else {
+                    Some(rest)
+                }
+            }),
+        };
+        let format = match value.as_deref() {
+            Some("json") => Some(Format::Json),
+            Some("yaml") => Some(Format::Yaml),
+            Some("short") => Some(Format::Short),
+            _ => None,
+        };
+        if format.is_some() {
+            return format;
+        }
+    }
+    None
+}
+
+/// What stands behind the `o` of `-o`, `-ojson`, `-o=json` and `-yo`.
+fn clustered(arg: &str) -> Option<String> {
+    let letters = arg
+        .strip_prefix('-')
+        .filter(|rest| !rest.starts_with('-'))?;
+    let rest = letters
+        .trim_start_matches(['y', 'q', 'v'])
+        .strip_prefix('o')?;
+    Some(rest.strip_prefix('=').unwrap_or(rest).to_owned())
 }
 
 #[cfg(test)]
@@ -177,12 +198,16 @@ mod tests {
             ("install -o json", Some(Format::Json)),
             ("install -ojson", Some(Format::Json)),
             ("install --output=yaml", Some(Format::Yaml)),
+            ("install -o=json --bogus", Some(Format::Json)),
+            ("install -yo json --bogus", Some(Format::Json)),
+            ("install -o short", Some(Format::Short)),
+            ("install -- -o json", None),
             ("install --output text", None),
             ("install -o", None),
             ("-O json", None),
         ] {
             let args: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            assert_eq!(asks_for_json(&args), wanted, "{line}");
+            assert_eq!(asks_for_machine(&args), wanted, "{line}");
         }
     }
 }

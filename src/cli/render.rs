@@ -44,6 +44,15 @@ impl Args {
     }
 
     fn render(&self, ui: &Ui, report: &mut Report, out: &mut Vec<u8>) -> Result<Exit, Failure> {
+        if self.output.output == Format::Short
+            || (self.output_dir.is_some() && self.output.output == Format::Json)
+        {
+            let failure = Failure::message(
+                Exit::Usage,
+                "documents are written as YAML, or as one JSON List on stdout",
+            );
+            return Err(failure.hint("leave -o away, or give -o json without -O"));
+        }
         let options = resolve::options(&self.plan, &self.flags)?;
         let rules = session::Rules::of(&self.checks, report)?;
         let client = Fact::NotAsked("render starts no program");

@@ -10,6 +10,9 @@ use crate::istio::{Distribution, Minor, RepoKey};
 use crate::options::{Options, Revision, Template};
 use crate::sys::os;
 
+/// Where the key is looked for when no flag names it.
+const KEY_VARIABLE: &str = "GLOOISTIO_REPO_KEY";
+
 /// Makes options of the flags.
 pub(super) fn options(plan: &PlanArgs, flags: &IstioctlFlags) -> Result<Options, Failure> {
     with_files(plan, flags, files(flags.all("filename"))?)
@@ -59,6 +62,7 @@ pub(super) fn with_files(
             .transpose()
             .map_err(|error| Failure::message(Exit::Data, format!("--revision: {error}")))?,
         namespace: flags.last("istioNamespace").map(str::to_owned),
+        recorded_hub: None,
         supersedes: None,
     })
 }
@@ -85,15 +89,20 @@ fn distribution(text: &str) -> Result<Distribution, Failure> {
 }
 
 fn repo_key(plan: &PlanArgs) -> Result<Option<RepoKey>, Failure> {
-    let text = match (&plan.repo_key, &plan.repo_key_file) {
-        (Some(key), _) if key.is_empty() => return Ok(None),
-        (Some(key), _) => key.clone(),
-        (None, Some(path)) => os::text(&path.to_string_lossy(), os::read(path, 4096)?)?,
-        (None, None) => return Ok(None),
+    let (from, text) = match (&plan.repo_key, &plan.repo_key_file) {
+        (Some(key), _) => ("--repo-key", key.clone()),
+        (None, Some(path)) => {
+            let text = os::text(&path.to_string_lossy(), os::read(path, 4096)?)?;
+            ("--repo-key-file", text)
+        }
+        (None, None) => match os::env(KEY_VARIABLE) {
+            Some(key) => (KEY_VARIABLE, key.to_string_lossy().into_owned()),
+            None => return Ok(None),
+        },
     };
     text.parse()
         .map(Some)
-        .map_err(|error| Failure::message(Exit::Data, format!("--repo-key: {error}")))
+        .map_err(|error| Failure::message(Exit::Data, format!("{from}: {error}")))
 }
 
 fn template(plan: &PlanArgs) -> Result<Option<Template>, Failure> {

@@ -47,7 +47,7 @@ async fn gather(
 ) -> After {
     // The list is under way while the rest is asked.
     let pages = session.pods("");
-    let (version, planes, webhooks, crds, kept, places) = futures::join!(
+    let (version, planes, webhooks, crds, written, places) = futures::join!(
         platform::cluster_fact(cluster, session),
         control_planes(session, None),
         webhook::webhooks(session),
@@ -64,7 +64,7 @@ async fn gather(
         crds: crds.into(),
         census,
         injected,
-        records: kept.into(),
+        records: written.into(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::census::{Grounds, census};
 use super::control_plane::{control_planes, split};
-use super::{Before, Census, Fact, Istioctl, Role};
+use super::{Before, Census, Fact, Istioctl, Role, RunningGateway};
 use super::{permission, platform, record, webhook};
 use crate::sys::cluster::{Cluster, PodPages, Session};
 
@@ -22,6 +22,7 @@ impl Before {
             namespaces: Fact::NotAsked(why),
             gateway_api: Fact::NotAsked(why),
             gloo_mesh: Fact::NotAsked(why),
+            gateways: Fact::NotAsked(why),
             proxies: Fact::NotAsked(why),
             records: Fact::NotAsked(why),
         }
@@ -40,6 +41,7 @@ impl Before {
             namespaces: Fact::Unknown(why.to_owned()),
             gateway_api: Fact::Unknown(why.to_owned()),
             gloo_mesh: Fact::Unknown(why.to_owned()),
+            gateways: Fact::Unknown(why.to_owned()),
             proxies: Fact::Unknown(why.to_owned()),
             records: Fact::Unknown(why.to_owned()),
         }
@@ -68,7 +70,7 @@ async fn gather(cluster: &Cluster, session: &Session, namespace: &str) -> Before
         gateway_api,
         gloo_mesh,
         records,
-        proxies,
+        census,
     ) = futures::join!(
         platform::cluster_fact(cluster, session),
         platform::openshift(session),
@@ -80,7 +82,7 @@ async fn gather(cluster: &Cluster, session: &Session, namespace: &str) -> Before
         record::records(session, None),
         places(session, pages),
     );
-    let (nodes, namespaces, proxies) = proxies;
+    let (nodes, namespaces, census) = census;
     Before {
         istioctl: Fact::NotAsked("the caller knows it"),
         cluster: version,
@@ -92,7 +94,8 @@ async fn gather(cluster: &Cluster, session: &Session, namespace: &str) -> Before
         namespaces,
         gateway_api: gateway_api.into(),
         gloo_mesh: gloo_mesh.into(),
-        proxies,
+        gateways: folded(&census, gateways),
+        proxies: folded(&census, by_tag),
         records: records.into(),
     }
 }
@@ -100,7 +103,7 @@ async fn gather(cluster: &Cluster, session: &Session, namespace: &str) -> Before
 type Places = (
     Fact<super::Nodes>,
     Fact<Vec<super::Namespace>>,
-    Fact<BTreeMap<(String, String), u64>>,
+    Fact<Census>,
 );
 
 /// Nodes and namespaces, and the proxies on and in them.
@@ -113,11 +116,34 @@ async fn places(session: &Session, pages: PodPages) -> Places {
     };
     let grounds = Grounds::new(namespaces.as_deref().unwrap_or_default(), stand);
     let counted = census(session, pages, &grounds, &|_| false).await;
-    (
-        nodes,
-        namespaces.into(),
-        counted.map(|census| by_tag(&census)).into(),
-    )
+    (nodes, namespaces.into(), counted.into())
+}
+
+/// A fact made of the census.
+fn folded<T>(census: &Fact<Census>, fold: impl Fn(&Census) -> T) -> Fact<T> {
+    match census {
+        Fact::Known(census) => Fact::Known(fold(census)),
+        Fact::Unknown(why) => Fact::Unknown(why.clone()),
+        Fact::NotAsked(why) => Fact::NotAsked(why),
+    }
+}
+
+fn gateways(census: &Census) -> BTreeMap<(String, String), RunningGateway> {
+    let of_gateways = census
+        .classes
+        .iter()
+        .filter(|(class, _)| class.role == Role::Gateway);
+    let named = of_gateways.flat_map(|(class, members)| {
+        members.owners.keys().filter_map(|owner| {
+            let (_, name) = owner.split_once('/')?;
+            let running = RunningGateway {
+                revision: class.revision.clone(),
+                image: class.image.clone(),
+            };
+            Some(((class.namespace.clone(), name.to_owned()), running))
+        })
+    });
+    named.collect()
 }
 
 /// Proxies by revision and tag.

@@ -18,7 +18,7 @@ const TRIES: usize = 3;
 const NAME: &str = "probe";
 
 /// Its image is never pulled.
-const PROBE: &str = "registry.k8s.io/pause:3.10";
+const PROBE: &str = "pause";
 
 pub(super) async fn injected(
     session: &Session,

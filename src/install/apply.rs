@@ -21,11 +21,11 @@ pub fn apply(
     actions: &[Action],
     install: &Install<'_>,
 ) -> Result<(), Failure> {
-    let mut in_place: Vec<&str> = Vec::new();
+    let mut in_place: Vec<String> = Vec::new();
     for action in actions {
         let done = match action {
             _ if signal::interrupted() => Err(Failure::message(Exit::Interrupted, "interrupted")),
-            Action::Istioctl { invocation, .. } => run(session, invocation),
+            Action::Istioctl { invocation, .. } => run(session, invocation, &mut in_place),
             Action::Namespace { name } => namespace::ensure(cluster, name).map_err(Failure::from),
             // What is not ready in time is found by the checks, with its causes.
             Action::Rollout { deployments } => {
@@ -50,7 +50,6 @@ pub fn apply(
             }
         };
         match (done, action) {
-            (Ok(()), Action::Istioctl { document, .. }) => in_place.push(document.as_str()),
             (Ok(()), _) => {}
             (Err(failure), action) => {
                 return Err(explained(cluster, prepared, failure, (&in_place, action)));
@@ -61,7 +60,12 @@ pub fn apply(
     Ok(())
 }
 
-fn run(session: &Session<'_>, invocation: &process::Invocation) -> Result<(), Failure> {
+/// Runs istioctl; what it finished is in place, also when it fails later.
+fn run(
+    session: &Session<'_>,
+    invocation: &process::Invocation,
+    in_place: &mut Vec<String>,
+) -> Result<(), Failure> {
     let mut last: Vec<String> = Vec::new();
     let status = process::stream(invocation, &mut |_, line| {
         let Some(event) = progress::event(line) else {
@@ -72,6 +76,9 @@ fn run(session: &Session<'_>, invocation: &process::Invocation) -> Result<(), Fa
             if last.len() > KEPT {
                 last.remove(0);
             }
+        }
+        if let Event::Done(text) = &event {
+            in_place.push(text.clone());
         }
         session.ui.event(&event);
     })?;
@@ -142,7 +149,7 @@ fn explained(
     cluster: &Cluster,
     prepared: &Prepared,
     failure: Failure,
-    (in_place, failed): (&[&str], &Action),
+    (in_place, failed): (&[String], &Action),
 ) -> Failure {
     let mut failure = failure;
     if !signal::interrupted() {

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::exit::Failure;
 use crate::facts::{Fact, Istioctl};
 use crate::istio::Matrix;
@@ -55,7 +53,7 @@ impl Prepared {
         self.manifest
             .documents
             .iter()
-            .flat_map(|document| gateways(&document.value, &self.plan.namespace))
+            .flat_map(|document| document.gateways(&self.plan.namespace))
             .collect()
     }
 
@@ -65,36 +63,4 @@ impl Prepared {
         own.chain(self.gateways().into_iter().map(|(namespace, _)| namespace))
             .collect()
     }
-}
-
-fn gateways(document: &Value, namespace: &str) -> Vec<(String, String)> {
-    let lists = ["ingressGateways", "egressGateways"];
-    let components = document.pointer("/spec/components");
-    let listed = lists
-        .iter()
-        .filter_map(|list| components?.get(list)?.as_array())
-        .flatten();
-    let on = |gateway: &&Value| {
-        gateway
-            .get("enabled")
-            .and_then(Value::as_bool)
-            .unwrap_or(true)
-    };
-    let named = listed.filter(on).filter_map(|gateway| {
-        let own = gateway
-            .get("namespace")
-            .and_then(Value::as_str)
-            .unwrap_or(namespace);
-        Some((own.to_owned(), gateway.get("name")?.as_str()?.to_owned()))
-    });
-    // The profiles with a gateway of their own all call it so.
-    let profile = document
-        .pointer("/spec/profile")
-        .and_then(Value::as_str)
-        .unwrap_or("default");
-    let own = matches!(profile, "default" | "demo" | "openshift" | "preview")
-        && components.is_none_or(|all| all.get("ingressGateways").is_none());
-    named
-        .chain(own.then(|| (namespace.to_owned(), "istio-ingressgateway".to_owned())))
-        .collect()
 }

@@ -68,6 +68,7 @@ fn document(source: &str, root: &Rc<Node>) -> Result<Option<UserDocument>, Overl
         }
     };
     check_top(&converter, root)?;
+    check_name(&converter, root)?;
     let start = converter.at(root);
     let Converter {
         places,
@@ -101,6 +102,36 @@ fn check_kind(converter: &Converter<'_>, root: &Node) -> Result<(), OverlayError
             "apply it with kubectl; istioctl would drop documents of this file",
         )),
     }
+}
+
+/// A name becomes labels, and files: it must be one that Kubernetes takes.
+fn check_name(converter: &Converter<'_>, root: &Node) -> Result<(), OverlayError> {
+    let Data::Map(pairs) = &root.data else {
+        return Ok(());
+    };
+    let metadata = pairs.iter().find_map(|(key, value)| match &key.data {
+        Data::Scalar { text, .. } if text == "metadata" => Some(value),
+        _ => None,
+    });
+    for field_name in ["name", "namespace"] {
+        let Some((node, name)) = metadata.and_then(|metadata| field(metadata, field_name)) else {
+            continue;
+        };
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let label = |part: &str| {
+            part.starts_with(plain)
+                && part.ends_with(plain)
+                && part.chars().all(|c| plain(c) || c == '-')
+        };
+        if !name.is_empty() && (name.len() > 253 || !name.split('.').all(label)) {
+            return Err(converter.refuse(
+                node,
+                format!("metadata.{field_name} {name:?} is no name that Kubernetes takes"),
+                "use lower-case letters, digits, dashes and dots",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Fields beside `kind` that no IstioOperator has there.

@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::path::{Path, Segment, segments};
 use super::{Notice, Origin, OverlayError, fields, scalar};
 
+/// Characters of a path: no real one comes near, and what is nested deeper is no document.
+const LONGEST_PATH: usize = 1000;
+
 /// One `--set`, understood.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assignment {
@@ -69,6 +72,10 @@ impl Notices<'_> {
 }
 
 fn below_spec(text: &str, typed: &str) -> Result<Vec<Segment>, OverlayError> {
+    if typed.len() > LONGEST_PATH {
+        let next = format!("a path has at most {LONGEST_PATH} characters");
+        return Err(OverlayError::set("…", "the path is too long", next));
+    }
     let mut path = segments(typed).map_err(|part| {
         let next = "write [0], [name:x] or [:value]; a dot in brackets is written \\.";
         OverlayError::set(text, format!("{part} selects nothing"), next)

@@ -59,7 +59,9 @@ handlebars_helper!(join: |*values| {
 pub enum TemplateError {
     #[error("no preset is called `{name}`; there are: {known}")]
     UnknownPreset { name: String, known: String },
-    #[error("{template} has no parameter `{name}`; it has: {known}")]
+    #[error(
+        "{template} has no parameter `{name}`; it has: {known} (a template declares one by {{{{!-- param NAME: TEXT --}}}} at its top)"
+    )]
     UnknownParam {
         template: String,
         name: String,

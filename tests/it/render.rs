@@ -29,7 +29,11 @@ fn every_preset_and_flavour_as_recorded() {
     for (preset, _) in glooistio::render::template::PRESETS {
         for flavour in FLAVOURS {
             let tag = format!("1.31.0{flavour}");
-            let distribution = if flavour.is_empty() { "standard" } else { "solo" };
+            let distribution = if flavour.is_empty() {
+                "standard"
+            } else {
+                "solo"
+            };
             let mut args = vec!["--preset", preset, "--istio", &tag];
             args.extend(["--distribution", distribution]);
             args.extend(needed(preset));

@@ -19,7 +19,14 @@ fn install(env: &TestEnv, answer: &[u8]) -> (i32, String) {
     env.prepare(&mut script);
     script.env("SHELL", "/bin/sh").stdin(Stdio::piped());
     let mut child = script
-        .args(["--quiet", "--flush", "--return", "--command", &line, "/dev/null"])
+        .args([
+            "--quiet",
+            "--flush",
+            "--return",
+            "--command",
+            &line,
+            "/dev/null",
+        ])
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -45,7 +52,10 @@ fn yes_installs() {
         let (code, text) = install(&env, yes);
         assert_eq!(code, 0, "{text}");
         assert_eq!(env.calls("install").len(), 1, "{text}");
-        assert!(text.contains(&format!("Install {TAG} on context test?")), "{text}");
+        assert!(
+            text.contains(&format!("Install {TAG} on context test?")),
+            "{text}"
+        );
     }
 }
 

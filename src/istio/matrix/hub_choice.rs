@@ -192,6 +192,36 @@ impl Matrix {
             .map_or_else(|| "the vendor".into(), |claim| claim.row.from.clone())
     }
 
+    /// `text` with `mask` for the key of every hub that has one in its name.
+    pub fn without_keys(&self, text: &str, mask: &str) -> String {
+        let named = |rest: &str| {
+            self.hubs
+                .iter()
+                .flat_map(|page| &page.rows)
+                .any(|row| !row.hub.needs_key() && rest.starts_with(&row.hub.to_string()))
+        };
+        let mut masked = text.to_owned();
+        for row in self.hubs.iter().flat_map(|page| &page.rows) {
+            let Some(before) = row.hub.before_key() else {
+                continue;
+            };
+            let mut from = 0;
+            while let Some(found) = masked[from..].find(before) {
+                let (begin, key) = (from + found, from + found + before.len());
+                let keyed = |c: char| c.is_ascii_alphanumeric();
+                let end = masked[key..]
+                    .find(|c| !keyed(c))
+                    .map_or(masked.len(), |at| key + at);
+                from = key;
+                if end > key && !named(&masked[begin..]) {
+                    masked.replace_range(key..end, mask);
+                    from = key + mask.len();
+                }
+            }
+        }
+        masked
+    }
+
     fn masked(&self, hub: &Hub) -> String {
         mask(hub.as_str(), self.key_in(hub).as_ref())
     }
@@ -263,6 +293,28 @@ mod tests {
 
     fn judged(hub: &str, of: &str) -> HubJudgement {
         Matrix::builtin().hub_judgement(&hub.parse().unwrap(), &tag(of))
+    }
+
+    #[test]
+    fn the_key_of_any_hub_is_masked_and_a_hub_that_is_named_whole_is_not() {
+        let matrix = Matrix::builtin();
+        let keyed = matrix
+            .hubs
+            .iter()
+            .flat_map(|page| &page.rows)
+            .find_map(|row| row.hub.before_key())
+            .unwrap();
+        let text = format!("a {keyed}abc123/pilot:x and {keyed}def456: b");
+        let masked = matrix.without_keys(&text, "****");
+        assert_eq!(masked, format!("a {keyed}****/pilot:x and {keyed}****: b"));
+        let whole = matrix
+            .hubs
+            .iter()
+            .flat_map(|page| &page.rows)
+            .map(|row| row.hub.to_string())
+            .find(|hub| hub.starts_with(keyed) && !hub.contains('<'))
+            .unwrap();
+        assert_eq!(matrix.without_keys(&whole, "****"), whole);
     }
 
     #[test]

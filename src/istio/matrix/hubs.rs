@@ -35,6 +35,11 @@ impl HubPattern {
         key.parse().ok()
     }
 
+    /// What stands before the key.
+    pub(super) fn before_key(&self) -> Option<&str> {
+        self.0.split_once(KEY).map(|(before, _)| before)
+    }
+
     pub(super) fn is(&self, hub: &Hub) -> bool {
         self.0 == hub.as_str()
     }

@@ -172,25 +172,29 @@ impl Matrix {
             })
     }
 
-    /// The seen tag closest in version, of the same distribution; the newer of two equally far.
+    /// The build closest in version: seen, of the same distribution, or this flavour of a seen one
+    /// where the rule composes it. Of equally far ones the most alike, then the newer.
     pub(super) fn nearest(&self, tag: &ImageTag) -> Option<ImageTag> {
-        let same = |row: &Build| row.tag.flavor.distribution == tag.flavor.distribution;
-        let mut candidates = claims(&self.builds, same);
-        candidates.sort_by(|a, b| a.row.tag.cmp(&b.row.tag));
-        let above = candidates.partition_point(|claim| claim.row.tag < *tag);
+        let seen = claims(&self.builds, |_| true);
+        let same = seen
+            .iter()
+            .filter(|claim| claim.row.tag.flavor.distribution == tag.flavor.distribution)
+            .map(|claim| claim.row.tag.clone());
+        let composed = seen
+            .iter()
+            .map(|claim| claim.row.tag.rebuild().tag(tag.flavor))
+            .filter(|other| self.missing(other).is_empty() && self.composed_from(other).is_some());
         let distance = |other: &ImageTag| {
             let lines = other.minor().above(tag.minor()).map_or(i64::MAX, i64::abs);
-            (lines, other.version.point().abs_diff(tag.version.point()))
+            let points = other.version.point().abs_diff(tag.version.point());
+            (
+                lines,
+                points,
+                other.flavor != tag.flavor,
+                std::cmp::Reverse(other.clone()),
+            )
         };
-        let next = candidates.get(above).map(|claim| &claim.row.tag);
-        let previous = above
-            .checked_sub(1)
-            .and_then(|at| candidates.get(at))
-            .map(|c| &c.row.tag);
-        next.into_iter()
-            .chain(previous)
-            .min_by_key(|other| distance(other))
-            .cloned()
+        same.chain(composed).min_by_key(distance)
     }
 }
 

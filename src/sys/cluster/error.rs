@@ -63,7 +63,12 @@ impl From<ClusterError> for Failure {
             ClusterError::Interrupted => Exit::Interrupted,
             _ => Exit::Unavailable,
         };
-        Failure::new(exit, &error)
+        let failure = Failure::new(exit, &error);
+        match error {
+            ClusterError::Forbidden(_) => failure
+                .hint("see what you may: kubectl auth can-i --list; reading needs get and list, and pods/proxy or pods/portforward"),
+            _ => failure,
+        }
     }
 }
 

@@ -1,0 +1,108 @@
+//! Gateways have no revision of their own: an install that names one replaces it.
+
+use super::expectation::Image;
+use super::{Before, Check, Outcome, Run};
+use crate::facts::RunningGateway;
+use crate::istio::ImageTag;
+use crate::report::{Finding, Severity};
+
+pub(super) const CHECK: Check = Check {
+    id: "gateway-takeover",
+    title: "no gateway of another revision is taken over",
+    category: "mesh in place",
+    run: Run::Before(run),
+    page: include_str!("gateway_takeover.md"),
+};
+
+fn run(before: &Before<'_>) -> Outcome {
+    before.facts.gateways.judge(|running| {
+        let namespace = &before.plan.namespace;
+        let planned = before
+            .documents
+            .iter()
+            .flat_map(|document| document.gateways(namespace));
+        let findings = planned.filter_map(|gateway| {
+            let there = running.get(&gateway)?;
+            judge(before, &gateway, there)
+        });
+        Outcome::of(
+            findings.collect(),
+            "every gateway is new or of this revision",
+        )
+    })
+}
+
+fn judge(
+    before: &Before<'_>,
+    (namespace, name): &(String, String),
+    there: &RunningGateway,
+) -> Option<Finding> {
+    let planned = before.plan.revision_label();
+    if there.revision == planned {
+        return None;
+    }
+    let tag = Image::read(&there.image)
+        .tag
+        .and_then(|tag| tag.parse::<ImageTag>().ok());
+    let was_fips = tag.is_some_and(|tag| tag.flavor.is_fips());
+    let (severity, message) = if was_fips && !before.plan.tag.flavor.is_fips() {
+        (
+            Severity::Error,
+            "a gateway of another revision would lose its FIPS build",
+        )
+    } else {
+        (
+            Severity::Warning,
+            "a gateway of another revision would be taken over",
+        )
+    };
+    Some(
+        Finding::new(severity, message)
+            .subject(format!("Deployment {namespace}/{name}"))
+            .found(format!("revision {}, {}", there.revision, there.image))
+            .wanted(format!("revision {planned}, {}", before.plan.tag))
+            .why("gateways are not revisioned: installing one of the same name changes the one that serves")
+            .fix("install the revision without gateways: --preset minimal"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::check::support::{Given, found, passed};
+    use crate::facts::Fact;
+
+    fn outcome(revision: &str, image: &str) -> Outcome {
+        let mut given = Given::tag("1.31.0-solo").document("a", "profile: default");
+        let gateway = ("istio-system".to_owned(), "istio-ingressgateway".to_owned());
+        let running = RunningGateway {
+            revision: revision.into(),
+            image: image.into(),
+        };
+        given.facts.gateways = Fact::Known(BTreeMap::from([(gateway, running)]));
+        given.run(run)
+    }
+
+    #[test]
+    fn a_gateway_of_the_same_revision_is_an_upgrade() {
+        assert!(passed(&outcome(
+            "default",
+            "h.io/s/proxyv2:1.30.0-solo-fips"
+        )));
+    }
+
+    #[test]
+    fn losing_fips_is_an_error_and_any_other_takeover_a_warning() {
+        let lost = outcome("old", "h.io/s/proxyv2:1.30.0-solo-fips");
+        assert!(found(&lost, "lose its FIPS build"));
+        assert!(
+            matches!(lost, Outcome::Found(findings) if findings[0].severity == Severity::Error)
+        );
+        assert!(found(
+            &outcome("old", "h.io/s/proxyv2:1.30.0-solo"),
+            "taken over"
+        ));
+    }
+}
