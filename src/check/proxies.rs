@@ -172,6 +172,11 @@ mod tests {
             ..class(Role::Sidecar, "a", "1.30.0")
         };
         let mut moved = facts(old);
+        assert!(found(
+            &outcome(&moved, Scope::Everything).0,
+            "no control plane of revision 1-30"
+        ));
+        moved.control_planes = Fact::Known(vec![support::control_plane("1-30", "1.30.0")]);
         assert!(
             passed(&outcome(&moved, Scope::Everything).0),
             "another mesh is not judged"

@@ -186,7 +186,13 @@ impl Matrix {
             .filter(|other| self.missing(other).is_empty() && self.composed_from(other).is_some());
         let distance = |other: &ImageTag| {
             let lines = other.minor().above(tag.minor()).map_or(i64::MAX, i64::abs);
-            let points = other.version.point().abs_diff(tag.version.point());
+            // Of another line the point that is next to this one.
+            let point = other.version.point();
+            let points = match lines {
+                0 => point.abs_diff(tag.version.point()),
+                _ if other > tag => point,
+                _ => u32::MAX - point,
+            };
             (
                 lines,
                 points,
@@ -298,7 +304,8 @@ mod tests {
     #[test]
     fn the_nearest_build_is_of_the_same_line_and_distribution() {
         let nearest = |text: &str| Matrix::builtin().nearest(&tag(text)).unwrap().to_string();
-        assert_eq!(nearest("1.13.6-solo"), "1.13.5-solo-fips-distroless");
+        assert_eq!(nearest("1.13.6-solo"), "1.13.5-solo");
+        assert_eq!(nearest("1.31.1-solo-fips"), "1.31.0-solo-fips");
         assert_eq!(nearest("1.13.7-solo"), "1.13.8-solo");
         assert_eq!(nearest("1.99.0-solo"), nearest("1.98.0-solo"));
     }
