@@ -170,18 +170,24 @@ impl TestEnv {
     /// Listens for a fake istioctl that hangs; call it before the program is started.
     pub(crate) fn listen(&self) -> Ready {
         let listener = UnixListener::bind(self.dir.path().join("ready")).unwrap();
-        let (send, receive) = mpsc::channel();
+        let (start, started) = mpsc::channel();
+        let (end, ended) = mpsc::channel();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut line = String::new();
                 let mut reader = BufReader::new(stream.unwrap());
                 reader.read_line(&mut line).unwrap();
-                if send.send(line.trim().parse().unwrap()).is_err() {
+                if start.send(line.trim().parse().unwrap()).is_err() {
+                    return;
+                }
+                // The fake holds its end until it got a signal.
+                reader.read_to_end(&mut Vec::new()).unwrap();
+                if end.send(()).is_err() {
                     return;
                 }
             }
         });
-        Ready(receive)
+        Ready { started, ended }
     }
 
     fn redact(&self, text: &str) -> String {
@@ -233,15 +239,25 @@ fn watched(mut child: Child) -> std::io::Result<std::process::Output> {
     })
 }
 
-/// Fakes that said that they are there.
-pub(crate) struct Ready(mpsc::Receiver<i32>);
+/// Fakes that hang, one after the other.
+pub(crate) struct Ready {
+    started: mpsc::Receiver<i32>,
+    ended: mpsc::Receiver<()>,
+}
 
 impl Ready {
     /// Process id of the next fake that hangs.
     pub(crate) fn wait(&self) -> i32 {
-        self.0
+        self.started
             .recv_timeout(LONGEST)
             .expect("the fake istioctl was started")
+    }
+
+    /// Waits until it was told to end.
+    pub(crate) fn ended(&self) {
+        self.ended
+            .recv_timeout(LONGEST)
+            .expect("the fake istioctl is not left behind");
     }
 }
 
