@@ -42,7 +42,7 @@ pub(super) struct PlanArgs {
     /// Registry and path that the images are pulled from
     #[arg(long, value_name = "HUB")]
     pub(super) hub: Option<String>,
-    /// Key of Solo's registry, part of the hub for some minors [env: GLOOISTIO_REPO_KEY]
+    /// Key of Solo's registry, part of the hub for some minors [env: `GLOOISTIO_REPO_KEY`]
     #[arg(long, value_name = "KEY", conflicts_with = "repo_key_file")]
     pub(super) repo_key: Option<String>,
     /// File that holds the repo key

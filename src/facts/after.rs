@@ -47,7 +47,7 @@ async fn gather(
 ) -> After {
     // The list is under way while the rest is asked.
     let pages = session.pods("");
-    let (version, planes, webhooks, crds, written, places) = futures::join!(
+    let (version, control, webhooks, crds, written, places) = futures::join!(
         platform::cluster_fact(cluster, session),
         control_planes(session, None),
         webhook::webhooks(session),
@@ -58,7 +58,7 @@ async fn gather(
     let (namespaces, census, injected) = places;
     After {
         cluster: version,
-        control_planes: planes.into(),
+        control_planes: control.into(),
         webhooks: webhooks.into(),
         namespaces,
         crds: crds.into(),
