@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn durations_are_written_as_in_go() {
-        assert_eq!(duration("5m0s"), Ok(std::time::Duration::from_secs(300)));
+        assert_eq!(duration("5m0s"), Ok(std::time::Duration::from_mins(5)));
         assert_eq!(duration("90s"), Ok(std::time::Duration::from_secs(90)));
         for wrong in ["", "abc", "0s", "-5s", "5"] {
             assert!(duration(wrong).is_err(), "{wrong}");

@@ -229,6 +229,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better with json!")]
     fn said(status: Value) -> Vec<String> {
         pod_causes(
             &serde_json::from_value(json!({"metadata": {"name": "p"}, "status": status})).unwrap(),

@@ -111,6 +111,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better with json!")]
     fn istiod(metadata: serde_json::Value) -> ControlPlane {
         let deployment = json!({
             "metadata": metadata,

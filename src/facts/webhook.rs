@@ -202,6 +202,7 @@ mod tests {
         )
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better with json!")]
     fn entry(bundle: &str, selector: serde_json::Value) -> serde_json::Value {
         json!({"name": "rev.namespace.sidecar-injector.istio.io", "sideEffects": "None",
             "admissionReviewVersions": ["v1"], "namespaceSelector": selector, "clientConfig": {

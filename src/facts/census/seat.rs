@@ -261,6 +261,7 @@ mod tests {
         seat(&serde_json::from_value(pod.clone()).unwrap(), &grounds())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better with json!")]
     fn pod(metadata: Value, init: &[&str], main: &[&str]) -> Value {
         let containers = |names: &[&str]| -> Vec<Value> {
             names

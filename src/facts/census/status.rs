@@ -141,6 +141,7 @@ mod tests {
         format!("{ready}/{total} {status} {restarts}")
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better with json!")]
     fn pod(status: Value) -> Value {
         json!({"spec": {"initContainers": [{"name": "init"}, {"name": "istio-proxy", "restartPolicy": "Always"}],
             "containers": [{"name": "app"}]}, "status": status})
