@@ -48,7 +48,6 @@ struct State {
     /// Method, beginning of the path with its query, answer. The last one that fits counts.
     answers: Vec<(&'static str, String, Answer)>,
     changes: Vec<Change>,
-    requests: Vec<String>,
 }
 
 /// A running server; it ends with the test process.
@@ -139,11 +138,6 @@ impl Api {
     /// Every change that was asked for, in order.
     pub(crate) fn changes(&self) -> Vec<Change> {
         self.state.lock().unwrap().changes.clone()
-    }
-
-    /// Every request, as `GET /version`.
-    pub(crate) fn requests(&self) -> Vec<String> {
-        self.state.lock().unwrap().requests.clone()
     }
 }
 
@@ -259,7 +253,6 @@ fn respond(stream: &mut Stream, code: u16, kind: &str, body: &[u8]) -> std::io::
 
 fn decide(request: &Request, state: &mut State) -> Answer {
     let Request { method, path, body } = request;
-    state.requests.push(format!("{method} {path}"));
     let body: Value = serde_yaml::from_slice(body).unwrap_or(Value::Null);
     if method != "GET" && !path.contains("dryRun=All") && !path.contains("accessreviews") {
         state.changes.push(Change {

@@ -239,7 +239,8 @@ mod files {
     fn refused(text: &str, says: &[&str]) {
         let env = TestEnv::new();
         env.file("op.yaml", text);
-        let output = env.line("render -f op.yaml").fails(65, says);
+        let output = env.line("render -f op.yaml");
+        output.fails(65, says);
         assert_eq!(output.stdout, "", "{text}");
         assert!(output.stderr.contains("op.yaml"), "{output}");
     }
@@ -303,11 +304,8 @@ mod files {
     fn a_bomb() {
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
         for n in 1..12 {
-            let before = format!("*a{}, ", n - 1).repeat(9);
-            text.push_str(&format!(
-                "a{n}: &a{n} [{}]\n",
-                before.trim_end_matches(", ")
-            ));
+            let before = vec![format!("*a{}", n - 1); 9].join(", ");
+            text = format!("{text}a{n}: &a{n} [{before}]\n");
         }
         refused(&text, &[]);
     }

@@ -138,7 +138,7 @@ fn crd(group: &str, plural: &str, kind: &str) -> Value {
     })
 }
 
-/// The same for pods: with the hash of their ReplicaSet.
+/// The same for pods: with the hash of their `ReplicaSet`.
 fn pod_labels(name: &str) -> Value {
     let mut labels = labels(name);
     labels["pod-template-hash"] = json!("5d8f");

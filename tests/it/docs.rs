@@ -54,7 +54,7 @@ fn commands() -> String {
         .into_iter()
         .filter(|[name, _]| name != "`help`");
     for word in LATER {
-        let _said = env.line(word).fails(64, &["is not part of this version"]);
+        env.line(word).fails(64, &["is not part of this version"]);
     }
     let later = LATER.map(|word| format!("`{word}`")).join(", ");
     let rest = [

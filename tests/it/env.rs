@@ -21,7 +21,6 @@ pub(crate) const LONGEST: Duration = Duration::from_mins(1);
 /// A home, a PATH with nothing but a fake istioctl, and a kubeconfig that leads nowhere.
 pub(crate) struct TestEnv {
     dir: tempfile::TempDir,
-    columns: u16,
     vars: Vec<(String, String)>,
 }
 
@@ -35,7 +34,6 @@ impl TestEnv {
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fake-istioctl"), fake).unwrap();
         TestEnv {
             dir,
-            columns: 100,
             vars: Vec::new(),
         }
     }
@@ -78,10 +76,6 @@ impl TestEnv {
         self.vars.push((name.to_owned(), value.to_owned()));
     }
 
-    pub(crate) fn columns(&mut self, columns: u16) {
-        self.columns = columns;
-    }
-
     /// Takes istioctl away.
     pub(crate) fn without_istioctl(&self) {
         std::fs::remove_file(self.dir.path().join("bin/istioctl")).unwrap();
@@ -107,7 +101,7 @@ impl TestEnv {
             .env("LANG", "C.UTF-8")
             .env("TERM", "xterm")
             .env("NO_COLOR", "1")
-            .env("COLUMNS", self.columns.to_string())
+            .env("COLUMNS", "100")
             .env("FAKE_ISTIOCTL_LOG", dir.join("log"))
             .env("FAKE_ISTIOCTL_READY", dir.join("ready"))
             .envs(self.vars.iter().map(|(name, value)| (name, value)));
@@ -300,12 +294,11 @@ impl CommandOutput {
 
     /// Fails unless it ended with that code, and said this to the person.
     #[track_caller]
-    pub(crate) fn fails(self, code: i32, said: &[&str]) -> CommandOutput {
+    pub(crate) fn fails(&self, code: i32, said: &[&str]) {
         assert_eq!(self.code(), code, "{self}");
         for said in said {
             assert!(self.stderr.contains(said), "missing `{said}`:\n{self}");
         }
-        self
     }
 
     /// The one JSON document on stdout.

@@ -98,7 +98,7 @@ fn a_hub_that_was_never_filled_in_is_refused() {
         let (_api, env) = setting("1.13.5", "v1.22.17");
         let page = PAGE.replace("HUB", hub);
         let output = env.run_with_stdin(&["manifest", "install", "-y", "-f", "-"], &page);
-        let _output = output.fails(65, &["--repo-key", "--hub"]);
+        output.fails(65, &["--repo-key", "--hub"]);
         assert!(env.calls("install").is_empty());
     }
 }

@@ -10,7 +10,7 @@ fn install_is_green_and_verify_agrees() {
     let bed = Bed::new();
     let output = bed.install("");
     for word in ["istiod", "istio-ingressgateway", "1/1", "Running"] {
-        assert!(output.stdout.contains(word), "{word}: {output}");
+        assert!(output.contains(word), "{word}: {output}");
     }
     let images = bed.kubectl("get pods -A -o jsonpath={..image}");
     assert!(

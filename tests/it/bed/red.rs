@@ -27,9 +27,7 @@ fn a_namespace_that_was_not_restarted() {
     bed.workload("app", &json!({}));
     let output = bed.install("");
     assert!(
-        output
-            .stdout
-            .contains("kubectl rollout restart deployment/web -n app"),
+        output.contains("kubectl rollout restart deployment/web -n app"),
         "pending: {output}"
     );
     red(&bed, "proxies", "1.31.0-solo");
