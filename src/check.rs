@@ -48,6 +48,7 @@ mod revision_tags;
 #[cfg(test)]
 mod support;
 mod uninjected;
+mod unknown_fields;
 mod upgrade_skew;
 mod walk;
 mod webhooks;
@@ -84,6 +85,7 @@ pub const CHECKS: &[Check] = &[
     features::CHECK,
     documents_agree::CHECK,
     document_names::CHECK,
+    unknown_fields::CHECK,
     distroless_twice::CHECK,
     distroless_exec::CHECK,
     hpa_target::CHECK,
