@@ -184,6 +184,9 @@ pub struct Record {
     pub sets: Vec<String>,
     /// The options of ours, as a person would type them.
     pub options: Vec<String>,
+    /// Name and text of the user's own template: the file may be gone at the next upgrade.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<(String, String)>,
     /// Name and sha256 of each document.
     pub documents: BTreeMap<String, String>,
     /// Name and date of each data file.

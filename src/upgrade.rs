@@ -6,7 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::facts::{self, ControlPlane, Record};
 use crate::install::Session;
 use crate::istio::{Hub, HubKind, Matrix, Request};
-use crate::options::{Options, Revision};
+use crate::options::{Options, Revision, Template};
 use crate::plan::DEFAULT_NAMESPACE;
 
 /// What is upgraded: the record of its install, or what istiod itself tells where nothing wrote one.
@@ -96,6 +96,7 @@ fn seen(plane: &ControlPlane, tag: crate::istio::ImageTag) -> Record {
         overlays: Vec::new(),
         sets: Vec::new(),
         options: Vec::new(),
+        template: None,
         documents: BTreeMap::new(),
         data: BTreeMap::new(),
         tool: String::new(),
@@ -115,6 +116,11 @@ pub fn over(record: &Record, options: &mut Options, matrix: &Matrix) {
     });
     options.files.splice(0..0, then);
     options.sets.splice(0..0, record.sets.iter().cloned());
+    if options.template.is_none()
+        && let Some((name, text)) = record.template.clone()
+    {
+        options.template = Some(Template::File { name, text });
+    }
     options.supersedes = Some(record.tag.to_string());
     let flavor = record.tag.flavor;
     if !matches!(options.request, Some(Request::Tag(_))) {

@@ -78,19 +78,14 @@ struct Recorded {
 
 impl PlanArgs {
     /// What a later upgrade applies again, as typed. Version, flavour and key are not among it: the
-    /// record has the tag and the hub.
+    /// record has the tag, the hub and the text of a template.
     pub(super) fn typed(&self) -> Vec<String> {
         let one =
             |name: &str, value: Option<String>| value.map(|value| format!("--{name}={value}"));
-        let template = self
-            .template
-            .as_ref()
-            .map(|path| path.display().to_string());
         let single = [
             one("hub", self.hub.clone()),
             one("platform", self.platform.clone()),
             one("preset", self.preset.clone()),
-            one("template", template),
             one("gloo-mesh", self.gloo_mesh.clone()),
         ];
         let params = self.param.iter().map(|param| format!("--param={param}"));
@@ -118,7 +113,6 @@ impl PlanArgs {
         both.platform = both.platform.or_else(|| then.platform.clone());
         if both.preset.is_none() && both.template.is_none() {
             both.preset.clone_from(&then.preset);
-            both.template.clone_from(&then.template);
         }
         both.gloo_mesh = both.gloo_mesh.or_else(|| then.gloo_mesh.clone());
         both.param.splice(0..0, then.param.iter().cloned());

@@ -131,6 +131,7 @@ mod tests {
             overlays: vec!["spec: {}\n".to_owned()],
             sets: vec!["a=b".to_owned()],
             options: vec!["--fips".to_owned()],
+            template: None,
             documents: BTreeMap::from([("default".to_owned(), "ab".to_owned())]),
             data: BTreeMap::new(),
             tool: "0.1.0".to_owned(),

@@ -5,6 +5,7 @@ use super::{Install, Session};
 use crate::action::{Action, namespace, progress};
 use crate::exit::{Exit, Failure};
 use crate::facts;
+use crate::options::Template;
 use crate::sys::cluster::Cluster;
 use crate::sys::process::{self, Status};
 use crate::sys::signal;
@@ -123,6 +124,10 @@ fn record(
             .collect(),
         sets: install.options.sets.clone(),
         options: install.typed.clone(),
+        template: match &plan.template {
+            Template::File { name, text } => Some((name.clone(), text.clone())),
+            Template::Preset(_) | Template::None => None,
+        },
         documents: prepared
             .manifest
             .documents
