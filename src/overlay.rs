@@ -130,7 +130,7 @@ impl Document {
     }
 }
 
-/// What [`merge`] gives.
+/// What [`merge()`] gives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Merged {
     pub documents: Vec<Document>,
