@@ -19,6 +19,8 @@ pub mod overlay;
 pub mod plan;
 pub mod render;
 
+pub mod fips;
+
 pub mod facts;
 
 pub mod check;

@@ -59,20 +59,23 @@ pub struct CheckResult {
     pub findings: Vec<Finding>,
 }
 
-/// The module statement: which cryptographic module is in a program. Ordered by weight.
-///
-/// Reading the bytes themselves, and so `proven` and `identified`, is not part of this version.
+/// The module statement: which cryptographic module is in a program. Ordered from the weakest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Module {
     /// Could not be read.
     Unknown,
-    /// Sources disagree: a label says FIPS and the program itself says it is not.
+    /// A label says FIPS and the module is not there, a located module's integrity value differs, or
+    /// sources disagree.
     Contradicted,
-    /// No FIPS module.
+    /// No FIPS module, or no cryptography at all.
     Standard,
-    /// Only labels, build information or metrics say so.
+    /// Only labels, build information, metrics, or texts of a module that could not be located.
     Declared,
+    /// The integrity value holds, but the module is not, or not yet, a validated one.
+    Identified,
+    /// The integrity value was computed again from the bytes, and it is a module with a certificate.
+    Proven,
 }
 
 /// One statement about the cryptography of what runs, per image × architecture × binary.

@@ -32,7 +32,7 @@ fn census_outcome(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool
     }
     let declared: u64 = said
         .iter()
-        .filter(|((module, ..), _)| *module == Module::Declared)
+        .filter(|((module, ..), _)| *module >= Module::Declared)
         .map(|(_, (pods, _))| pods)
         .sum();
     if said.is_empty() {
@@ -43,7 +43,7 @@ fn census_outcome(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool
     }
     let findings = said
         .into_iter()
-        .filter(|((module, ..), _)| *module != Module::Declared)
+        .filter(|((module, ..), _)| *module < Module::Declared)
         .map(|((module, source, namespace), (pods, examples))| {
             Finding::error(message(module, pods))
                 .subject(format!("namespace {namespace}: {}", examples.join(", ")))
@@ -82,7 +82,7 @@ fn message(module: Module, pods: u64) -> String {
             format!("{pods} pods contradicted: named a FIPS build, and the program says it is none")
         }
         Module::Unknown => format!("{pods} pods could not be read"),
-        Module::Standard | Module::Declared => {
+        Module::Standard | Module::Declared | Module::Identified | Module::Proven => {
             format!("{pods} pods run a standard build, without FIPS")
         }
     }

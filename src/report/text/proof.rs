@@ -52,6 +52,8 @@ fn fold(evidence: &[Evidence]) -> BTreeMap<Statement<'_>, Sum<'_>> {
 
 fn sentence(binary: &str, module: Module, source: &str, sum: &Sum<'_>) -> String {
     let word = match module {
+        Module::Proven => "proven",
+        Module::Identified => "identified",
         Module::Declared => "declared",
         Module::Standard => "standard",
         Module::Contradicted => "contradicted",
@@ -77,7 +79,7 @@ fn counted(number: u64, one: &str, more: &str) -> String {
 
 fn tone(module: Module) -> Tone {
     match module {
-        Module::Declared => Tone::Good,
+        Module::Proven | Module::Identified | Module::Declared => Tone::Good,
         Module::Standard => Tone::Aside,
         Module::Contradicted => Tone::Bad,
         Module::Unknown => Tone::Unknown,
@@ -86,6 +88,14 @@ fn tone(module: Module) -> Tone {
 
 fn meaning(module: Module) -> &'static str {
     match module {
+        Module::Proven => {
+            "proven: the module's integrity value was computed again from the bytes, and it is a \
+             module with a certificate"
+        }
+        Module::Identified => {
+            "identified: a FIPS module whose integrity value holds, and that is not, or not yet, \
+             a validated one"
+        }
         Module::Declared => {
             "declared: labels, build information or metrics say that it has a FIPS module; \
              the bytes of the program were not read"

@@ -1,0 +1,211 @@
+//! What the bytes of one program say, and where they say it. Nothing in here is a judgement.
+//!
+//! The types are written to the cache of images as they are, so all of them can be read back.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that was read of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Bytes of the file.
+    pub size: u64,
+    pub format: Format,
+    /// Where the header tells it.
+    pub arch: Option<Arch>,
+    /// Why no statement can be made of what is inside, where that is so.
+    pub opaque: Option<Opaque>,
+    /// Present for everything that the Go linker made.
+    pub go: Option<Go>,
+    /// FIPS modules of C that were found in the code, each with its integrity value computed again.
+    /// A module whose own value no longer fits is among them.
+    pub modules: Vec<Located>,
+    /// Texts that only a FIPS build contains, without a place in a module that could be located.
+    pub marks: Vec<Mark>,
+    /// What the program says of itself to a person: the five words of `envoy --version`, ztunnel's
+    /// provider, the version of AWS-LC.
+    pub labels: Vec<Label>,
+    /// Cryptographic libraries that are linked dynamically (`libcrypto.so.3`) or were recognised by
+    /// their texts: what a `standard` names.
+    pub libraries: Vec<String>,
+}
+
+/// What kind of file it is, by its first bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    Elf {
+        /// 32 or 64.
+        bits: u8,
+        big_endian: bool,
+        /// The section headers are gone or damaged; what could be read came from segments or a raw scan.
+        headerless: bool,
+    },
+    MachO,
+    Pe,
+    /// `#!`, with its interpreter.
+    Script(String),
+    Empty,
+    Other,
+}
+
+/// Processor, by Go's name for it: `amd64`, `arm64`, `386`, `ppc64le`, …
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Arch(pub String);
+
+/// Why the inside cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Opaque {
+    /// A packer's mark: its name.
+    Packed(String),
+    /// Cut off, or its headers contradict each other: what is wrong.
+    Damaged(String),
+    /// A format that is named and not read.
+    Foreign,
+}
+
+/// Bytes of the file that a statement rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// From the start of the file.
+    pub offset: u64,
+    pub len: u64,
+}
+
+/// What the Go linker left.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Go {
+    /// As the linker wrote it: `go1.26.6-X:boringcrypto`, `go1.14.12b4`, Google's decorated ones too.
+    pub version: Option<String>,
+    /// Build settings: `GOFIPS140`, `GOEXPERIMENT`, `CGO_ENABLED`, `DefaultGODEBUG`, `-tags`, …
+    pub settings: BTreeMap<String, String>,
+    /// Path of the main package or module, where it was recorded.
+    pub path: Option<String>,
+    /// Where the build information stands.
+    pub buildinfo: Option<Place>,
+    /// What the function names say; absent where no table of them was found.
+    pub names: Option<Names>,
+    /// The 32-byte sequences of `crypto/internal/boring/sig`; amd64 only.
+    pub signatures: Signatures,
+    /// `.go.fipsinfo` of Go 1.24 and later: FIPS build or not.
+    pub fipsinfo: Option<Fipsinfo>,
+}
+
+/// What the names in the function table tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// Where the names stand.
+    pub place: Option<Place>,
+    /// `crypto/internal/boring/sig.BoringCrypto`.
+    pub boring: bool,
+    /// `crypto/internal/boring/sig.StandardCrypto`.
+    pub standard: bool,
+    /// `crypto/internal/boring/sig.FIPSOnly`, or `crypto/tls/fipsonly`.
+    pub fipsonly: bool,
+    /// Number of calls into BoringCrypto: `crypto/internal/boring._Cfunc__goboringcrypto_*`.
+    pub boring_calls: u32,
+    /// The frozen version in the path of Go's own module: `v1.0.0-c2097c7c`.
+    pub frozen: Option<String>,
+    /// `crypto/internal/fips140/…` without a version.
+    pub unfrozen: bool,
+    /// A package of another FIPS toolchain: golang-fips/openssl, Microsoft's systemcrypto.
+    pub foreign: Option<String>,
+    /// Any function of a package below `crypto/`, `vendor/golang.org/x/crypto/` or `golang.org/x/crypto/`
+    /// that computes something; without one the program links no cryptography.
+    pub cryptography: bool,
+    /// The program calls C (`runtime/cgo`), so a module of C may be in it.
+    pub cgo: bool,
+}
+
+/// Which of the 32-byte sequences were found, and where.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signatures {
+    pub boring: Option<Place>,
+    pub standard: Option<Place>,
+    pub fipsonly: Option<Place>,
+}
+
+/// Go's own module, as its linker sealed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fipsinfo {
+    pub place: Place,
+    /// Hex HMAC-SHA256 as it is stored.
+    pub stored: String,
+    /// The sealed ranges in the file: text, rodata, noptrdata, data.
+    pub ranges: Vec<Place>,
+    pub integrity: Integrity,
+}
+
+/// An integrity value, computed again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Integrity {
+    Holds,
+    /// The bytes give another value: hex.
+    Differs(String),
+    /// Why it could not be computed.
+    NotComputed(String),
+}
+
+/// Which line of modules it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    BoringCrypto,
+    AwsLc,
+    Go,
+    OpenSsl,
+}
+
+/// A module of C that was found in the code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Located {
+    pub family: Family,
+    /// From the module's first to its last byte.
+    pub place: Place,
+    /// `sha256` or `sha512`.
+    pub algorithm: String,
+    /// Hex of the whole value that the file stores; for a module that was recognised although its
+    /// stored value was changed, that changed value.
+    pub stored: String,
+    pub integrity: Integrity,
+    /// Hex of the value that a known module of this shape has, where this is a damaged copy of one
+    /// or the module itself; absent for a module that no row of the data knows.
+    pub fingerprint: Option<String>,
+    /// `FIPS_version()`: 2022061300; 0 is the update stream.
+    pub version: Option<u32>,
+}
+
+/// A text that only a FIPS build contains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    pub family: Family,
+    pub text: String,
+    pub place: Place,
+}
+
+/// Words that a program says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Label {
+    /// `envoy --version`, as far as the bytes tell it.
+    Envoy {
+        /// 40 hex digits.
+        revision: Option<String>,
+        version: Option<String>,
+        /// `Clean`, `Modified`, `Distribution`.
+        status: Option<String>,
+        /// `RELEASE`, `DEBUG`.
+        build: Option<String>,
+        /// `BoringSSL`, `BoringSSL-FIPS`, …
+        ssl: Option<String>,
+        place: Place,
+    },
+    /// ztunnel's `tls-boring`, `tls-aws-lc`, `tls-ring`, `tls-openssl`.
+    Ztunnel { provider: String, place: Place },
+    /// `AWS-LC FIPS 3.0.0`, `OpenSSL 3.0.2 …`.
+    Library { text: String, place: Place },
+}
