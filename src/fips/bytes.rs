@@ -144,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_window_ends_with_the_file_and_never_wraps() {
-        let bytes = Bytes::new(&b"0123456789".as_slice(), 10);
+        let text: &[u8] = b"0123456789";
+        let bytes = Bytes::new(&text, 10);
         let window = |offset, len| bytes.window(Place { offset, len }).unwrap();
         assert_eq!(window(8, 5), b"89");
         assert_eq!(window(20, 5), b"");
