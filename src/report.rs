@@ -6,10 +6,12 @@ use serde::Serialize;
 
 mod finding;
 pub mod json;
+mod proof;
 pub mod short;
 pub mod text;
 
 pub use finding::{Finding, Severity};
+pub use proof::{Certificate, Judgement, Proof, Recipe, Statement, Strength};
 
 /// Number of the JSON contract.
 pub const SCHEMA: u32 = 1;
@@ -78,6 +80,20 @@ pub enum Module {
     Proven,
 }
 
+impl Module {
+    /// As reports write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Module::Unknown => "unknown",
+            Module::Contradicted => "contradicted",
+            Module::Standard => "standard",
+            Module::Declared => "declared",
+            Module::Identified => "identified",
+            Module::Proven => "proven",
+        }
+    }
+}
+
 /// One statement about the cryptography of what runs, per image × architecture × binary.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Evidence {
@@ -92,8 +108,11 @@ pub struct Evidence {
     pub configuration: String,
     /// How it was seen: `go_info of istiod`, `envoy_server_compilation_settings_fips_mode`.
     pub source: String,
-    /// Number of processes that this statement stands for.
+    /// Number of processes that this statement stands for; 0 for a file or an image that nothing runs.
     pub count: u64,
+    /// What the bytes of the program gave, where they were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Box<Proof>>,
 }
 
 /// A workload whose pods still run an old proxy.
@@ -247,11 +266,17 @@ impl Report {
         }
     }
 
-    /// Whether a check found an error, or should have seen something and could not.
+    /// Whether a check found an error, or should have seen something and could not; or a program that
+    /// was inspected is not acceptable.
     pub fn failed(&self) -> bool {
-        self.checks
-            .iter()
-            .any(|check| check.severity == Some(Severity::Error))
+        let found = |check: &CheckResult| check.severity == Some(Severity::Error);
+        self.checks.iter().any(found) || self.inspected().any(|proof| !proof.judgement.accepted)
+    }
+
+    /// What was read of files and images as such; what runs is judged by its checks.
+    pub fn inspected(&self) -> impl Iterator<Item = &Proof> {
+        let idle = self.evidence.iter().filter(|evidence| evidence.count == 0);
+        idle.filter_map(|evidence| evidence.proof.as_deref())
     }
 
     /// How many checks ended in `status`.

@@ -32,6 +32,7 @@ fn statement(class: &Class) -> Evidence {
             .to_owned(),
         source,
         count: 0,
+        proof: None,
     }
 }
 

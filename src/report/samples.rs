@@ -129,6 +129,7 @@ fn evidence(binary: &str, module: Module, arch: &str, count: u64) -> Evidence {
         configuration: "not looked at".into(),
         source: format!("what {binary} says of itself"),
         count,
+        proof: None,
     }
 }
 
@@ -187,4 +188,88 @@ pub(super) fn full() -> Report {
     }];
     report.next = vec!["glooistio verify".into()];
     report
+}
+
+/// A report of `inspect`: an image with a proven and a forged program, and a file.
+pub(super) fn inspected() -> Report {
+    let mut report = Report::new("inspect");
+    let forged = Proof {
+        name: None,
+        certificate: None,
+        reasons: vec!["its version says boringcrypto, and no module is in its code".into()],
+        judgement: judgement(&["the module is contradicted"]),
+        ..proof(Some("r.io/istio/pilot:1"), "/usr/local/bin/pilot-agent")
+    };
+    report.evidence = vec![
+        read(
+            Module::Proven,
+            proof(Some("r.io/istio/pilot:1"), "/usr/local/bin/pilot-discovery"),
+        ),
+        read(Module::Contradicted, forged),
+        read(Module::Proven, proof(None, "./pilot-discovery")),
+    ];
+    report
+}
+
+fn read(module: Module, proof: Proof) -> Evidence {
+    let binary = proof.path.rsplit('/').next().unwrap_or_default().to_owned();
+    Evidence {
+        digest: proof.manifest.clone(),
+        source: "its bytes".into(),
+        proof: Some(Box::new(proof)),
+        ..evidence(&binary, module, "amd64", 0)
+    }
+}
+
+fn judgement(because: &[&str]) -> Judgement {
+    Judgement {
+        policy: "any".into(),
+        require: Some("declared".into()),
+        accepted: because.is_empty(),
+        because: because.iter().map(|&text| text.into()).collect(),
+    }
+}
+
+fn proof(image: Option<&str>, path: &str) -> Proof {
+    let step = |what: &str, place: &str, strength| Statement {
+        what: what.into(),
+        place: place.into(),
+        strength,
+    };
+    Proof {
+        image: image.map(str::to_owned),
+        manifest: image.map(|_| "sha256:0a1b".into()),
+        path: path.into(),
+        size: 136_314_880,
+        sha256: Some("5e".repeat(32)),
+        program: "ELF 64-bit amd64, Go go1.26.8-X:boringcrypto".into(),
+        name: Some("BoringCrypto 2022-06-13".into()),
+        certificate: Some(Certificate {
+            number: 4735,
+            standard: "FIPS 140-3".into(),
+            status: "active".into(),
+            as_of: "2026-08-21".into(),
+            source: "a page, second-hand".into(),
+        }),
+        fipsonly: Some(false),
+        reasons: vec!["its integrity value holds".into()],
+        chain: vec![
+            step(
+                "the module's value holds",
+                "offset 4096, 753552 bytes",
+                Strength::Recomputed,
+            ),
+            step(
+                "certificate #4735",
+                "modules.yaml of 2026-11-22",
+                Strength::Data,
+            ),
+        ],
+        recipes: vec![Recipe {
+            tool: "goversion -crypto".into(),
+            says: "unknown Go version".into(),
+            but: Some("it gives no verdict on a stripped program".into()),
+        }],
+        judgement: judgement(&[]),
+    }
 }

@@ -1,12 +1,16 @@
 //! The report in one line, for prompts, logs and chat: how it ended, the counts, the worst finding.
+//! Programs that were inspected have a line each.
 
 use std::io::{self, Write};
 
 use super::text::printable;
 use super::{CheckResult, Report, Severity, Status};
 
-/// Writes one line.
+/// Writes one line, or one for each program that was inspected.
 pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if report.error.is_none() && report.inspected().next().is_some() {
+        return programs(report, out);
+    }
     let verdict = if report.error.is_some() || report.failed() {
         "failed"
     } else {
@@ -17,6 +21,33 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         write!(out, "; {}", printable(&worst))?;
     }
     writeln!(out)
+}
+
+/// `proven #4735 BoringCrypto 2022-06-13: IMAGE linux/amd64 PATH`, and `refused` before what is not
+/// acceptable.
+fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for evidence in &report.evidence {
+        let Some(proof) = &evidence.proof else {
+            continue;
+        };
+        let certificate = proof.certificate.as_ref();
+        let words = [
+            (!proof.judgement.accepted).then(|| "refused".to_owned()),
+            Some(evidence.module.word().to_owned()),
+            certificate.map(|certificate| format!("#{}", certificate.number)),
+            proof.name.clone(),
+        ];
+        let what: Vec<String> = words.into_iter().flatten().collect();
+        let places = [proof.image.as_deref(), evidence.arch.as_deref()];
+        let place: String = places
+            .into_iter()
+            .flatten()
+            .map(|it| format!("{it} "))
+            .collect();
+        let line = format!("{}: {place}{}", what.join(" "), proof.path);
+        writeln!(out, "{}", printable(&line))?;
+    }
+    Ok(())
 }
 
 fn counts(report: &Report) -> String {
@@ -101,5 +132,16 @@ mod tests {
             "{}",
             line(&report)
         );
+    }
+
+    #[test]
+    fn programs_have_a_line_each() {
+        let mut bytes = Vec::new();
+        write(&samples::inspected(), &mut bytes).unwrap();
+        insta::assert_snapshot!(String::from_utf8(bytes).unwrap(), @r#"
+        proven #4735 BoringCrypto 2022-06-13: r.io/istio/pilot:1 amd64 /usr/local/bin/pilot-discovery
+        refused contradicted: r.io/istio/pilot:1 amd64 /usr/local/bin/pilot-agent
+        proven #4735 BoringCrypto 2022-06-13: amd64 ./pilot-discovery
+        "#);
     }
 }

@@ -5,6 +5,7 @@
 
 mod checks;
 mod page;
+mod programs;
 mod proof;
 mod tables;
 
@@ -46,6 +47,7 @@ pub fn write_after(report: &Report, style: &Style, out: &mut dyn Write) -> io::R
     let mut page = Page::new(style, out);
     checks::write(&mut page, report, Phase::After)?;
     tables::pods(&mut page, &report.pods)?;
+    programs::write(&mut page, &report.evidence)?;
     proof::write(&mut page, &report.evidence)?;
     tables::pending(&mut page, &report.pending)?;
     next(&mut page, &report.next)?;
@@ -210,6 +212,13 @@ mod tests {
                 "{only_loud}"
             );
         }
+    }
+
+    #[test]
+    fn programs_stand_below_their_image_with_the_module_first() {
+        let mut bytes = Vec::new();
+        write(&samples::inspected(), &PLAIN, &mut bytes).unwrap();
+        insta::assert_snapshot!(String::from_utf8(bytes).unwrap());
     }
 
     #[test]

@@ -17,12 +17,13 @@ struct Sum<'a> {
 }
 
 pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()> {
-    if evidence.is_empty() {
+    let running: Vec<&Evidence> = evidence.iter().filter(|one| one.count > 0).collect();
+    if running.is_empty() {
         return Ok(());
     }
     page.heading("what was proved, and how")?;
     let mut modules = BTreeSet::new();
-    for ((binary, module, source, configuration), sum) in fold(evidence) {
+    for ((binary, module, source, configuration), sum) in fold(&running) {
         modules.insert(module);
         page.marked(tone(module), &sentence(binary, module, source, &sum))?;
         page.labelled(4, "settings", configuration)?;
@@ -33,8 +34,8 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
     page.blank()
 }
 
-fn fold(evidence: &[Evidence]) -> BTreeMap<Statement<'_>, Sum<'_>> {
-    let mut sums: BTreeMap<Statement<'_>, Sum<'_>> = BTreeMap::new();
+fn fold<'a>(evidence: &[&'a Evidence]) -> BTreeMap<Statement<'a>, Sum<'a>> {
+    let mut sums: BTreeMap<Statement<'a>, Sum<'a>> = BTreeMap::new();
     for one in evidence {
         let key = (
             one.binary.as_str(),
@@ -51,14 +52,6 @@ fn fold(evidence: &[Evidence]) -> BTreeMap<Statement<'_>, Sum<'_>> {
 }
 
 fn sentence(binary: &str, module: Module, source: &str, sum: &Sum<'_>) -> String {
-    let word = match module {
-        Module::Proven => "proven",
-        Module::Identified => "identified",
-        Module::Declared => "declared",
-        Module::Standard => "standard",
-        Module::Contradicted => "contradicted",
-        Module::Unknown => "unknown",
-    };
     let processes = counted(sum.processes, "process", "processes");
     let names: Vec<&str> = sum.architectures.iter().copied().collect();
     let on = if names.is_empty() {
@@ -70,6 +63,7 @@ fn sentence(binary: &str, module: Module, source: &str, sum: &Sum<'_>) -> String
         0 => String::new(),
         images => format!(", {}", counted(images as u64, "image", "images")),
     };
+    let word = module.word();
     format!("{binary}: {word} by {source}, for {processes}{on}{images}")
 }
 
@@ -77,7 +71,7 @@ fn counted(number: u64, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
 }
 
-fn tone(module: Module) -> Tone {
+pub(super) fn tone(module: Module) -> Tone {
     match module {
         Module::Proven | Module::Identified | Module::Declared => Tone::Good,
         Module::Standard => Tone::Aside,

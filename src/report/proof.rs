@@ -1,0 +1,117 @@
+//! What the bytes of one program gave: the module, its certificate, and the chain that leads there.
+
+use serde::Serialize;
+
+/// The reading of one program and what it means, apart from whether that is acceptable.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Proof {
+    /// The image as it was named; absent for a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Digest of the manifest of this platform.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
+    /// Of the file, or inside the image.
+    pub path: String,
+    /// Bytes of the program.
+    pub size: u64,
+    /// Hex, of the program: its identity. Absent where it was not computed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// `ELF 64-bit amd64, Go go1.26.8-X:boringcrypto`.
+    pub program: String,
+    /// `BoringCrypto 2022-06-13`; absent where there is no module.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+    /// Whether the program accepts approved algorithms only by the way it was built; absent where the
+    /// bytes do not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fipsonly: Option<bool>,
+    /// Why the statement is what it is, and the next step where there is one.
+    pub reasons: Vec<String>,
+    /// Each step from the file to the certificate.
+    pub chain: Vec<Statement>,
+    /// What the recipes that auditors know would have said.
+    pub recipes: Vec<Recipe>,
+    pub judgement: Judgement,
+}
+
+/// A certificate of the CMVP, for the day that was judged for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Certificate {
+    pub number: u32,
+    /// `FIPS 140-3`.
+    pub standard: String,
+    /// `active`, `historical`, …, as far as the data knows.
+    pub status: String,
+    /// Day of the statement about the status.
+    pub as_of: String,
+    /// Where the statement comes from, and how sure it is.
+    pub source: String,
+}
+
+/// One step of the chain.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Statement {
+    pub what: String,
+    /// `offset 0x4000, 753552 bytes`, a section, a row of the data.
+    #[serde(rename = "where")]
+    pub place: String,
+    pub strength: Strength,
+}
+
+/// How much a step can bear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strength {
+    /// Words that anybody can write: a version text, a tag, a marker.
+    Label,
+    /// What the toolchain wrote: build settings, names of functions.
+    Metadata,
+    /// Bytes of code.
+    Code,
+    /// Looked up in dated data.
+    Data,
+    /// An integrity value or a digest that was computed again.
+    Recomputed,
+}
+
+impl Strength {
+    /// As reports write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Strength::Label => "label",
+            Strength::Metadata => "metadata",
+            Strength::Code => "code",
+            Strength::Data => "data",
+            Strength::Recomputed => "recomputed",
+        }
+    }
+}
+
+/// What a known recipe would have printed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Recipe {
+    /// `goversion -crypto`, `envoy --version`, …
+    pub tool: String,
+    pub says: String,
+    /// What an auditor would have taken from it, and why that is wrong, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub but: Option<String>,
+}
+
+/// Whether the statement is acceptable, and by what that was judged.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Judgement {
+    /// `any`, `140-3-active`, `fedramp-2026`.
+    pub policy: String,
+    /// The floor, where one was set: `declared`, `proven`, `fipsonly`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require: Option<String>,
+    pub accepted: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<String>,
+}

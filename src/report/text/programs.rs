@@ -1,0 +1,94 @@
+//! Programs that were read, one by one: an image as heading, the module below each path.
+
+use std::io;
+
+use super::page::{Page, Tone};
+use crate::report::{Certificate, Evidence, Module, Proof};
+
+pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()> {
+    let mut heading = None;
+    for one in evidence {
+        let Some(proof) = one.proof.as_deref() else {
+            continue;
+        };
+        let image = proof.image.as_deref().map(|image| (image, &one.arch));
+        if heading != Some(image) {
+            if let Some((image, arch)) = image {
+                page.heading(&match arch {
+                    Some(arch) => format!("{image}, {arch}"),
+                    None => image.to_owned(),
+                })?;
+                if let Some(manifest) = &proof.manifest {
+                    page.labelled(0, "manifest", manifest)?;
+                }
+            }
+            heading = Some(image);
+        }
+        program(page, one.module, &one.configuration, proof)?;
+        page.blank()?;
+    }
+    Ok(())
+}
+
+fn program(
+    page: &mut Page<'_>,
+    module: Module,
+    configuration: &str,
+    proof: &Proof,
+) -> io::Result<()> {
+    let tone = if proof.judgement.accepted {
+        super::proof::tone(module)
+    } else {
+        Tone::Bad
+    };
+    page.marked(tone, &format!("{}: {}", proof.path, module.word()))?;
+    if let Some(name) = &proof.name {
+        page.labelled(4, "module", name)?;
+    }
+    if let Some(certificate) = &proof.certificate {
+        page.labelled(4, "CMVP", &sentence(certificate))?;
+    }
+    page.labelled(4, "settings", configuration)?;
+    page.labelled(4, "program", &proof.program)?;
+    if let Some(sha256) = &proof.sha256 {
+        page.labelled(4, "sha256", sha256)?;
+    }
+    for (at, reason) in proof.reasons.iter().enumerate() {
+        page.labelled(4, if at == 0 { "because" } else { "" }, reason)?;
+    }
+    for because in &proof.judgement.because {
+        page.labelled(4, "refused", because)?;
+    }
+    for recipe in &proof.recipes {
+        page.labelled(
+            4,
+            "old recipe",
+            &format!("{}: {}", recipe.tool, recipe.says),
+        )?;
+        if let Some(but) = &recipe.but {
+            page.labelled(4, "", but)?;
+        }
+    }
+    chain(page, proof)
+}
+
+/// The steps from the file to the certificate; shown where they were asked for.
+fn chain(page: &mut Page<'_>, proof: &Proof) -> io::Result<()> {
+    for (at, step) in proof.chain.iter().enumerate() {
+        let strength = step.strength.word();
+        let text = format!("{}. {} ({}; {strength})", at + 1, step.what, step.place);
+        page.labelled(4, if at == 0 { "chain" } else { "" }, &text)?;
+    }
+    Ok(())
+}
+
+fn sentence(certificate: &Certificate) -> String {
+    format!(
+        "#{}, {}: {} as of {} ({})",
+        certificate.number,
+        certificate.standard,
+        certificate.status,
+        certificate.as_of,
+        certificate.source
+    )
+}
