@@ -11,6 +11,7 @@ use crate::overlay::{
 };
 use crate::plan::Plan;
 
+mod images;
 pub mod template;
 
 pub use template::TemplateError;

@@ -1,9 +1,8 @@
 //! Pod security standards that would refuse what injection adds, or the CNI agent.
 
-use serde_json::Value;
-
 use super::{Before, Check, Outcome, Run};
 use crate::facts::Namespace;
+use crate::render::Rendered;
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
@@ -22,7 +21,7 @@ fn run(before: &Before<'_>) -> Outcome {
         let cni = before
             .documents
             .iter()
-            .find_map(|document| cni(&document.value, &before.plan.namespace));
+            .find_map(|document| cni(document, &before.plan.namespace));
         let refusing = namespaces
             .iter()
             .filter_map(|namespace| Some((namespace, refuses(namespace)?)));
@@ -67,23 +66,16 @@ fn agent(namespace: &Namespace, level: &str) -> Finding {
 }
 
 /// The namespace of the CNI agent, where the document has one.
-fn cni(document: &Value, control_plane: &str) -> Option<String> {
-    let spec = &document["spec"];
-    let component = &spec["components"]["cni"];
+fn cni(document: &Rendered, control_plane: &str) -> Option<String> {
+    let spec = &document.value["spec"];
+    let own = spec["components"]["cni"]["namespace"].as_str();
     let profile = spec["profile"].as_str().unwrap_or_default();
-    let on = component["enabled"].as_bool().unwrap_or_else(|| {
-        profile.contains("ambient")
-            || profile == "openshift"
-            || spec["values"]["pilot"]["cni"]["enabled"] == true
-            || spec["values"]["istio_cni"]["enabled"] == true
-    });
-    let own = component["namespace"].as_str().map(str::to_owned);
     let usual = if profile.starts_with("openshift") {
         "kube-system"
     } else {
         control_plane
     };
-    on.then(|| own.unwrap_or_else(|| usual.to_owned()))
+    document.has_cni().then(|| own.unwrap_or(usual).to_owned())
 }
 
 #[cfg(test)]
