@@ -7,8 +7,12 @@
 mod bytes;
 mod elf;
 mod evidence;
+mod go;
+mod read;
 
 pub use evidence::{
     Arch, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Located, Mark, Names, Opaque,
     Place, Signatures,
 };
+pub use go::GoVersion;
+pub use read::read;

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod render;
 
 pub mod fips;
+pub mod image;
 
 pub mod facts;
 

@@ -1,6 +1,7 @@
-//! The only door outside: files, environment, clock, programs, signals and the cluster.
+//! The only door outside: files, environment, clock, programs, signals, registries and the cluster.
 
 pub mod cluster;
 pub mod os;
 pub mod process;
+pub mod registry;
 pub mod signal;

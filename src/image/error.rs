@@ -1,0 +1,78 @@
+//! Why an image or a program in it could not be read.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{Exit, Failure};
+use crate::sys::os::ReadError;
+use crate::sys::registry::RegistryError;
+
+/// Why nothing can be said of an image.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Open(#[from] ReadError),
+    #[error("cannot read {name}: {source}")]
+    Io { name: String, source: io::Error },
+    /// A tar archive or directory without what makes it an image.
+    #[error("{name} is no image: {why}")]
+    NotAnImage { name: String, why: String },
+    /// An image, but of a kind that cannot be read: schema 1, a chart, an encrypted or foreign layer.
+    #[error("cannot read {what}: {why}")]
+    Unsupported { what: String, why: String },
+    /// Cut off, malformed, or not what its digest says.
+    #[error("{what} is damaged: {why}")]
+    Damaged { what: String, why: String },
+    #[error("{what} has more than {limit}: it is refused")]
+    TooLarge { what: String, limit: String },
+    #[error("{name} is not there for {wanted}: it has {has}")]
+    NoPlatform {
+        name: String,
+        wanted: String,
+        has: String,
+    },
+    #[error("{name} has no tag `{tag}`: it has {has}")]
+    NoTag {
+        name: String,
+        tag: String,
+        has: String,
+    },
+    /// Links in the image need a second look, and standard input cannot be read twice.
+    #[error(
+        "the image on standard input has links that need a second look: save it to a file and name that"
+    )]
+    Twice,
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl From<ImageError> for Failure {
+    fn from(error: ImageError) -> Failure {
+        let exit = match &error {
+            ImageError::Registry(error) => error.exit(),
+            ImageError::Interrupted => Exit::Interrupted,
+            _ => Exit::Data,
+        };
+        Failure::new(exit, &error)
+    }
+}
+
+/// Why nothing can be said of one program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unread {
+    #[error("not in the image")]
+    Missing,
+    #[error("{size} bytes, more than the {limit} that are read of one program")]
+    TooLarge { size: u64, limit: u64 },
+    /// A directory, a device, …
+    #[error("{0}, not a file")]
+    NotAFile(String),
+    #[error("its links lead in a circle, or further than 40 steps")]
+    Links,
+    #[error("stored as a sparse file in a form that is not read")]
+    Sparse,
+}

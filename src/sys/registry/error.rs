@@ -1,0 +1,97 @@
+//! Why a registry did not give what was asked.
+
+use std::fmt;
+
+use crate::exit::Exit;
+
+/// Told apart as a person acts on them: pull something else, log in, mend the network, distrust the
+/// registry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryError {
+    /// 404, or the registry says that name or manifest is unknown.
+    #[error("{what} does not exist{}: check name and tag", parenthesis(.said))]
+    NotFound { what: String, said: String },
+    /// 401 or 403.
+    #[error("{registry} refuses {what}{}: {}", parenthesis(.said), login(.registry, .credentials.as_deref()))]
+    Denied {
+        what: String,
+        registry: String,
+        /// Where the credentials came from that were refused; none were sent where it is absent.
+        credentials: Option<String>,
+        said: String,
+    },
+    /// Nothing can be said of the image: the registry was not reached, or cannot answer now.
+    #[error("cannot reach {registry}: {why}")]
+    Unreachable { registry: String, why: Why },
+    /// The registry answers what no registry may.
+    #[error("{registry} gives no proper answer for {what}: {why}")]
+    Broken {
+        what: String,
+        registry: String,
+        why: String,
+    },
+    #[error("{what} has more than {limit} bytes: it is refused")]
+    TooLarge { what: String, limit: u64 },
+    /// A credential file or program that cannot be used.
+    #[error("cannot use the credentials in {place}: {why}")]
+    Credentials { place: String, why: String },
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Why a registry could not be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// The name has no address.
+    Name,
+    /// Nobody listens, or there is no route.
+    Connect(String),
+    /// Nothing came for so many seconds.
+    Silent(u64),
+    /// No TLS connection could be made: what TLS says.
+    Tls(String),
+    /// 429, or 5xx.
+    Busy(u16),
+    Other(String),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::Name => f.write_str("its name has no address here"),
+            Why::Connect(said) | Why::Other(said) => f.write_str(said),
+            Why::Silent(seconds) => write!(f, "it did not answer within {seconds} s"),
+            Why::Tls(said) => write!(f, "no TLS connection: {said}"),
+            Why::Busy(429) => f.write_str("it allows no more requests for now (429)"),
+            Why::Busy(status) => write!(f, "it answers {status}"),
+        }
+    }
+}
+
+impl RegistryError {
+    /// 69 for what is not reached, 65 for what is reached and not usable.
+    pub fn exit(&self) -> Exit {
+        match self {
+            RegistryError::Unreachable { .. } => Exit::Unavailable,
+            RegistryError::Interrupted => Exit::Interrupted,
+            _ => Exit::Data,
+        }
+    }
+}
+
+fn parenthesis(said: &str) -> String {
+    if said.is_empty() {
+        String::new()
+    } else {
+        format!(" ({said})")
+    }
+}
+
+fn login(registry: &str, credentials: Option<&str>) -> String {
+    match credentials {
+        None => format!("no credentials are known for it: log in with `docker login {registry}`"),
+        Some(place) => {
+            format!("the credentials are of {place}: log in again, or ask for the right to pull")
+        }
+    }
+}
