@@ -5,14 +5,18 @@
 
 use std::collections::BTreeMap;
 
+use crate::fips;
+use crate::image::Found;
 use crate::istio::{ClientVersion, ImageTag, KubeVersion, Minor};
 use crate::sys::cluster::ClusterError;
+use crate::sys::registry::RegistryError;
 
 mod after;
 mod before;
 mod causes;
 mod census;
 mod control_plane;
+mod images;
 mod injected;
 mod istioctl;
 mod permission;
@@ -25,6 +29,7 @@ pub use after::{Installed, after, installed};
 pub use before::before;
 pub use causes::causes;
 pub use census::{Census, Class, Members, Role, SelfReport};
+pub use images::Reader;
 pub use istioctl::istioctl;
 pub use record::{record_name, write_record};
 pub use rollout::{rolled_out, webhooks_filled};
@@ -224,6 +229,43 @@ pub struct Before {
     pub proxies: Fact<BTreeMap<(String, String), u64>>,
     /// The record per revision, and those that could not be read with the reason.
     pub records: Fact<Vec<Result<Record, String>>>,
+    /// What the registries say of the images of the plan.
+    pub images: Fact<Vec<PlannedImage>>,
+}
+
+/// An image that a plan needs, as its registry answers.
+#[derive(Debug, Clone)]
+pub struct PlannedImage {
+    /// `hub/name:tag`.
+    pub reference: String,
+    pub found: Result<Found, RegistryError>,
+    /// What is in it, for each architecture.
+    pub programs: Fact<Vec<ImageProgram>>,
+}
+
+/// A program in an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageProgram {
+    /// Digest of the manifest for this architecture.
+    pub manifest: Option<String>,
+    /// Go's name for it.
+    pub arch: String,
+    /// Environment that the image gives to its containers: `NAME=VALUE`.
+    pub env: Vec<String>,
+    pub path: String,
+    /// What its bytes say, or why that is not known.
+    pub evidence: Result<fips::Evidence, String>,
+}
+
+/// An image that runs, as pods name it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunningImage {
+    /// As the spec names it.
+    pub image: String,
+    /// As the runtime names it.
+    pub image_id: String,
+    /// Of its node, by Go's name.
+    pub arch: String,
 }
 
 /// What the injector would do to a new pod: a server-side dry run.
@@ -245,6 +287,8 @@ pub struct After {
     /// Names of the Istio CRDs that are established, and those that are not.
     pub crds: Fact<BTreeMap<String, bool>>,
     pub census: Fact<Census>,
+    /// What is in the images that run where FIPS is expected.
+    pub images: BTreeMap<RunningImage, Fact<Vec<ImageProgram>>>,
     /// Per revision in scope.
     pub injected: BTreeMap<String, Fact<Injected>>,
     pub records: Fact<Vec<Result<Record, String>>>,

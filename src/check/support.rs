@@ -34,6 +34,7 @@ pub(super) fn after() -> facts::After {
         namespaces: Fact::Known(Vec::new()),
         crds: Fact::Known(BTreeMap::new()),
         census: Fact::Known(Census::default()),
+        images: BTreeMap::new(),
         injected: BTreeMap::new(),
         records: Fact::Known(Vec::new()),
     }
@@ -135,6 +136,7 @@ pub(super) fn class(role: Role, namespace: &str, tag: &str) -> Class {
         revision: "default".to_owned(),
         image: format!("{HUB}/proxyv2:{tag}"),
         image_id: String::new(),
+        settings: BTreeMap::new(),
         others: BTreeSet::new(),
         ready: true,
         status: "Running".to_owned(),

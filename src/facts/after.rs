@@ -63,6 +63,7 @@ async fn gather(
         namespaces,
         crds: crds.into(),
         census,
+        images: BTreeMap::new(),
         injected,
         records: written.into(),
     }

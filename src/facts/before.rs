@@ -25,6 +25,7 @@ impl Before {
             gateways: Fact::NotAsked(why),
             proxies: Fact::NotAsked(why),
             records: Fact::NotAsked(why),
+            images: Fact::NotAsked(why),
         }
     }
 
@@ -44,6 +45,7 @@ impl Before {
             gateways: Fact::Unknown(why.to_owned()),
             proxies: Fact::Unknown(why.to_owned()),
             records: Fact::Unknown(why.to_owned()),
+            images: Fact::NotAsked("the cluster did not answer"),
         }
     }
 }
@@ -97,6 +99,7 @@ async fn gather(cluster: &Cluster, session: &Session, namespace: &str) -> Before
         gateways: folded(&census, gateways),
         proxies: folded(&census, by_tag),
         records: records.into(),
+        images: Fact::NotAsked("the registry was not asked"),
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod as KubePod;
 
-use super::Namespace;
 use super::platform::Ground;
+use super::{Namespace, RunningImage};
 use crate::report::PodRow;
 use crate::sys::cluster::{ClusterError, Pages, PodPages, PodPort, PodReader, Result, Session};
 
@@ -67,6 +67,8 @@ pub struct Class {
     pub image: String,
     /// Its imageID as the runtime tells it.
     pub image_id: String,
+    /// Variables of its container that decide on FIPS mode.
+    pub settings: BTreeMap<String, String>,
     /// Images of the other mesh containers in the pod (istio-init, istio-validation).
     pub others: BTreeSet<String>,
     pub ready: bool,
@@ -75,6 +77,20 @@ pub struct Class {
     /// Architecture of its node, where known.
     pub arch: Option<String>,
     pub report: SelfReport,
+}
+
+impl Class {
+    /// Its image, where runtime and node say enough to look for it.
+    pub fn running(&self) -> Option<RunningImage> {
+        let known = !self.image_id.is_empty();
+        known.then(|| {
+            Some(RunningImage {
+                image: self.image.clone(),
+                image_id: self.image_id.clone(),
+                arch: self.arch.clone()?,
+            })
+        })?
+    }
 }
 
 /// How many pods of a class there are, and who owns them.

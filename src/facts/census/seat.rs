@@ -1,6 +1,6 @@
 //! What a pod is in a mesh.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::status::{self, Columns};
 use super::{Class, Grounds, Role, SelfReport};
@@ -13,6 +13,9 @@ const PROXY: &str = "istio-proxy";
 
 /// Containers that come with a proxy.
 const COMPANIONS: [&str; 3] = ["istio-init", "istio-validation", "enable-core-dump"];
+
+/// Variables that decide on FIPS mode.
+const SETTINGS: [&str; 3] = ["GODEBUG", "COMPLIANCE_POLICY", "TLS12_ENABLED"];
 
 /// Where a pod is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +68,7 @@ pub(super) fn seat(pod: &Pod, grounds: &Grounds) -> Seat {
         revision: revision(pod),
         image: container.image.clone(),
         image_id: own.map(|it| it.image_id.clone()).unwrap_or_default(),
+        settings: settings(container),
         others: companions(pod),
         ready: status::condition(pod, "Ready"),
         status: columns.status,
@@ -181,6 +185,16 @@ fn revision(pod: &Pod) -> String {
         .unwrap_or_else(|| DEFAULT.to_owned())
 }
 
+fn settings(container: &Container) -> BTreeMap<String, String> {
+    let deciding = container
+        .env
+        .iter()
+        .filter(|variable| SETTINGS.contains(&variable.name.as_str()));
+    deciding
+        .map(|variable| (variable.name.clone(), variable.value.clone()))
+        .collect()
+}
+
 fn companions(pod: &Pod) -> BTreeSet<String> {
     let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
     let ours = all.filter(|it| COMPANIONS.contains(&it.name.as_str()));
@@ -224,8 +238,6 @@ fn row(pod: &Pod, columns: &Columns) -> PodRow {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::{Value, json};
 
     use super::*;

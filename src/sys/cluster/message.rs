@@ -103,9 +103,21 @@ pub struct Container {
     pub name: String,
     #[prost(string, tag = "2")]
     pub image: String,
+    #[prost(message, repeated, tag = "7")]
+    pub env: Vec<Variable>,
     /// `Always` makes an init container a native sidecar.
     #[prost(string, tag = "24")]
     pub restart_policy: String,
+}
+
+/// A variable of the environment; its value is empty where it comes from elsewhere.
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Variable {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(string, tag = "2")]
+    pub value: String,
 }
 
 #[derive(Clone, PartialEq, Message, Deserialize)]
