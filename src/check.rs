@@ -27,6 +27,7 @@ mod gateways;
 mod gloo_mesh_range;
 mod hpa_target;
 mod hub;
+mod image_exists;
 mod injection;
 mod istioctl_version;
 mod known_issues;
@@ -79,6 +80,7 @@ pub const CHECKS: &[Check] = &[
     permissions::CHECK,
     build_known::CHECK,
     hub::CHECK,
+    image_exists::CHECK,
     end_of_life::CHECK,
     known_issues::CHECK,
     gloo_mesh_range::CHECK,

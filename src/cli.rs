@@ -15,6 +15,7 @@ mod argv;
 mod check;
 mod completion;
 mod explain;
+mod inspect;
 mod install;
 mod istioctl_flags;
 mod man;
@@ -52,6 +53,7 @@ enum Command {
     Install(install::Args),
     Upgrade(upgrade::Args),
     Verify(verify::Args),
+    Inspect(inspect::Args),
     Matrix(matrix::Args),
     Explain(explain::Args),
     Completion(completion::Args),
@@ -175,6 +177,7 @@ fn run(command: &Command) -> Exit {
         Command::Install(args) => finish(&args.output, |ui| args.run(ui)),
         Command::Upgrade(args) => finish(&args.install.output, |ui| args.run(ui)),
         Command::Verify(args) => finish(&args.output, |ui| args.run(ui)),
+        Command::Inspect(args) => finish(&args.output, |ui| args.run(ui)),
         Command::Matrix(args) => finish(&args.output, |ui| args.run(ui)),
         Command::Explain(args) => finish(&args.output, |ui| args.run(ui)),
         Command::Completion(args) => finish(&OutputArgs::default(), |ui| {

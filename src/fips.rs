@@ -10,7 +10,9 @@ mod elf;
 mod evidence;
 mod fingerprint;
 mod go;
+mod proof;
 mod read;
+mod reading;
 
 pub use evidence::{
     Arch, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Located, Mark, Names, Opaque,
@@ -18,4 +20,6 @@ pub use evidence::{
 };
 pub use fingerprint::{Algorithm, Anchor, Fingerprint, Hex};
 pub use go::GoVersion;
+pub use proof::{Judge, Subject};
 pub use read::read;
+pub use reading::Reading;

@@ -7,12 +7,14 @@ use jiff::civil::Date;
 use crate::action::{self, Action, Place};
 use crate::check::{self, Policy};
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, Fact, Istioctl};
+use crate::facts::{self, Fact, Istioctl, Nodes, PlannedImage, Reader};
+use crate::image::{Cache, Sources};
 use crate::istio::Matrix;
 use crate::options::Options;
 use crate::render::Rendered;
 use crate::report::{self, Report};
 use crate::sys::cluster::{Cluster, ClusterError, KubeTarget};
+use crate::sys::registry::Registry;
 use crate::sys::signal;
 use crate::ui::{ConfirmError, Event, Ui};
 
@@ -32,6 +34,16 @@ pub struct Session<'a> {
     pub target: KubeTarget,
     /// Bound of our own reads and waits.
     pub timeout: Duration,
+    /// Absent where no registry may be asked.
+    pub images: Option<Images>,
+}
+
+/// The way to registries.
+pub struct Images {
+    pub registry: Registry,
+    pub cache: Option<Cache>,
+    /// `--inspect-images`: what is in the images of the plan is read before anything changes.
+    pub inspect: bool,
 }
 
 /// What an install was asked for, besides what to install.
@@ -45,6 +57,19 @@ pub struct Install<'a> {
     pub yes: bool,
     pub dry_run: bool,
     pub verify: bool,
+}
+
+impl Images {
+    /// Reads images, and says to `on_event` how far it is.
+    pub fn reader<'a>(&'a self, on_event: &'a dyn Fn(&Event)) -> Reader<'a> {
+        Reader {
+            sources: Sources {
+                registry: &self.registry,
+                cache: self.cache.as_ref(),
+                on_event,
+            },
+        }
+    }
 }
 
 impl Session<'_> {
@@ -62,6 +87,13 @@ impl Session<'_> {
         }
     }
 
+    /// `--inspect-images`.
+    pub fn inspect_images(&mut self, inspect: bool) {
+        if let Some(images) = &mut self.images {
+            images.inspect = inspect;
+        }
+    }
+
     fn reached(&mut self, cluster: Cluster) -> Cluster {
         self.report.cluster = Some(report::Cluster {
             context: cluster.context().to_owned(),
@@ -76,9 +108,10 @@ impl Session<'_> {
         &self,
         cluster: &Cluster,
         istioctl: Fact<Istioctl>,
-        namespace: &str,
+        prepared: &Prepared,
     ) -> Result<facts::Before, Failure> {
-        let facts = facts::before(cluster, istioctl, namespace);
+        let mut facts = facts::before(cluster, istioctl, &prepared.plan.namespace);
+        facts.images = self.planned(prepared, &facts.nodes);
         if signal::interrupted() {
             return Err(Failure::message(
                 Exit::Interrupted,
@@ -90,6 +123,22 @@ impl Session<'_> {
                 .hint("--kubeconfig and --context choose another cluster"));
         }
         Ok(facts)
+    }
+
+    /// What the registries say of the images of a plan.
+    pub fn planned(&self, prepared: &Prepared, nodes: &Fact<Nodes>) -> Fact<Vec<PlannedImage>> {
+        let Some(images) = &self.images else {
+            return Fact::NotAsked("--no-registry");
+        };
+        let on_event = |event: &Event| self.ui.event(event);
+        let architectures = nodes
+            .known()
+            .map(|nodes| nodes.architectures.keys().cloned().collect());
+        Fact::Known(images.reader(&on_event).planned(
+            &prepared.images(),
+            &architectures.unwrap_or_default(),
+            images.inspect,
+        ))
     }
 
     /// Puts the plan into the report and on the screen.
@@ -119,6 +168,7 @@ impl Session<'_> {
         if let (Some(cluster), Some(seen)) = (&mut self.report.cluster, facts.cluster.known()) {
             cluster.kubernetes = Some(seen.version.to_string());
         }
+        self.report.expected.images = pinned(&facts.images);
         let subject = check::Before {
             plan: &prepared.plan,
             documents: &prepared.manifest.documents,
@@ -144,7 +194,7 @@ impl Install<'_> {
             .ui
             .event(&Event::Working("Asking the cluster".to_owned()));
         let cluster = session.connect()?;
-        let facts = session.gather(&cluster, client, &prepared.plan.namespace)?;
+        let facts = session.gather(&cluster, client, &prepared)?;
         session.check(&prepared, &facts);
         if session.report.failed() {
             return Ok(Exit::Findings);
@@ -204,6 +254,21 @@ impl Session<'_> {
         self.ui.status(&String::from_utf8_lossy(&text));
         Ok(())
     }
+}
+
+/// The digests that the tags of a plan stand for.
+fn pinned(images: &Fact<Vec<PlannedImage>>) -> Vec<report::PinnedImage> {
+    let known = images.known().map(Vec::as_slice).unwrap_or_default();
+    let found = known
+        .iter()
+        .filter_map(|image| Some((image, image.found.as_ref().ok()?)));
+    found
+        .map(|(image, found)| report::PinnedImage {
+            reference: image.reference.clone(),
+            digest: found.digest.to_string(),
+            platforms: found.platforms.iter().map(ToString::to_string).collect(),
+        })
+        .collect()
 }
 
 /// The documents as the report holds them, each with its command.

@@ -32,4 +32,6 @@ pub mod install;
 pub mod upgrade;
 pub mod verify;
 
+pub mod inspect;
+
 pub mod cli;

@@ -162,6 +162,20 @@ pub struct Expected {
     pub chosen: Vec<Choice>,
     /// What was understood otherwise than one might think, and what was left out.
     pub notes: Vec<String>,
+    /// The images of the plan, by digest, where their registry was asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<PinnedImage>,
+}
+
+/// What a tag stands for at the moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PinnedImage {
+    /// `hub/name:tag`.
+    pub reference: String,
+    /// Of the index, or of the manifest where there is no index.
+    pub digest: String,
+    /// `linux/amd64`, …
+    pub platforms: Vec<String>,
 }
 
 /// One choice and its reason.

@@ -255,6 +255,7 @@ fn nothing() -> facts::Before {
         gateways: Fact::Known(BTreeMap::new()),
         proxies: Fact::Known(BTreeMap::new()),
         records: Fact::Known(Vec::new()),
+        images: Fact::NotAsked("in this test"),
     }
 }
 

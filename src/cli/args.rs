@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use jiff::civil::Date;
+
+use crate::fips::{Floor, Policy};
 use crate::ui::ColorChoice;
 
 /// `-o`.
@@ -175,6 +178,41 @@ pub(super) struct RunArgs {
     /// Bound of our own reads and waits
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub(super) timeout: std::time::Duration,
+    #[command(flatten)]
+    pub(super) registry: RegistryArgs,
+    /// Do not ask the registry: images are neither looked for nor read
+    #[arg(long, help_heading = "Registry", env = "GLOOISTIO_NO_REGISTRY", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(super) no_registry: bool,
+}
+
+/// What statements about cryptographic modules are judged by.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "FIPS")]
+pub(super) struct ProofArgs {
+    /// What must hold at least: `declared`, `identified`, `proven` or `fipsonly`
+    #[arg(long, value_name = "FLOOR")]
+    pub(super) require: Option<Floor>,
+    /// What the certificate must be: `any`, `140-3-active` or `fedramp-2026`
+    #[arg(long, value_name = "POLICY", default_value_t)]
+    pub(super) policy: Policy,
+    /// Day that certificates are judged for [default: today]
+    #[arg(long, value_name = "DATE")]
+    pub(super) at: Option<Date>,
+    /// YAML file whose modules, certificates and fingerprints replace built-in ones
+    #[arg(long, value_name = "FILE")]
+    pub(super) modules: Option<PathBuf>,
+}
+
+/// How registries are reached.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Registry")]
+pub(super) struct RegistryArgs {
+    /// Speak to this registry without TLS; repeatable (loopback needs no naming)
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(super) plain_http: Vec<String>,
+    /// Read images anew, whatever was read of their digests before
+    #[arg(long)]
+    pub(super) no_cache: bool,
 }
 
 impl Default for RunArgs {
@@ -182,6 +220,8 @@ impl Default for RunArgs {
         RunArgs {
             istioctl: None,
             timeout: std::time::Duration::from_mins(1),
+            registry: RegistryArgs::default(),
+            no_registry: true,
         }
     }
 }

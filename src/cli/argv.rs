@@ -28,6 +28,7 @@ const OURS: &[(&str, &str)] = &[
     ("verify", "verify"),
     ("verify-install", "verify"),
     ("upgrade", "upgrade"),
+    ("inspect", "inspect"),
     ("matrix", "matrix"),
     ("explain", "explain"),
     ("completion", "completion"),
@@ -37,10 +38,6 @@ const OURS: &[(&str, &str)] = &[
 
 /// Words that are reserved, and what does the work until they are built.
 const LATER: &[(&str, &str)] = &[
-    (
-        "inspect",
-        "`go version -m FILE` shows what a binary says of itself, and `glooistio verify` what runs",
-    ),
     (
         "images",
         "`glooistio render -o yaml` names the hub and tag of every image",

@@ -9,7 +9,7 @@ use super::{Ended, resolve, session};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Fact};
 use crate::install::Session;
-use crate::install::prepare::prepare;
+use crate::install::prepare::{Prepared, prepare};
 use crate::options::{Options, Template};
 use crate::report::Report;
 use crate::ui::Ui;
@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// Judge somebody else's IstioOperator; `-` is stdin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "template", "filename"])]
     manifest: Option<PathBuf>,
+    /// Read the programs in the images too: they must be what their tag says
+    #[arg(long, help_heading = "Registry", conflicts_with = "no_registry")]
+    inspect_images: bool,
     #[command(flatten)]
     flags: IstioctlFlags,
     #[command(flatten)]
@@ -49,8 +52,9 @@ impl Args {
         let client = session::istioctl_if_there(&self.run);
         let prepared = prepare(&options, &rules.matrix, &client)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
+        session.inspect_images(self.inspect_images);
         session.describe(&prepared);
-        let facts = asked(&mut session, client, &prepared.plan.namespace)?;
+        let facts = asked(&mut session, client, &prepared)?;
         session.check(&prepared, &facts);
         Ok(if report.failed() {
             Exit::Findings
@@ -73,13 +77,12 @@ impl Args {
 fn asked(
     session: &mut Session<'_>,
     istioctl: Fact<facts::Istioctl>,
-    namespace: &str,
+    prepared: &Prepared,
 ) -> Result<facts::Before, Failure> {
-    match session.connect_if_there()? {
-        Some(cluster) => session.gather(&cluster, istioctl, namespace),
-        None => Ok(facts::Before::not_asked(
-            "no kubeconfig names a cluster",
-            istioctl,
-        )),
+    if let Some(cluster) = session.connect_if_there()? {
+        return session.gather(&cluster, istioctl, prepared);
     }
+    let facts = facts::Before::not_asked("no kubeconfig names a cluster", istioctl);
+    let images = session.planned(prepared, &facts.nodes);
+    Ok(facts::Before { images, ..facts })
 }

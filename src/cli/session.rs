@@ -1,14 +1,16 @@
 //! What a command needs besides its own flags: matrix, policy, day, cluster.
 
-use super::args::{CheckArgs, RunArgs};
+use super::args::{CheckArgs, RegistryArgs, RunArgs};
 use super::istioctl_flags::IstioctlFlags;
 use crate::check::Policy;
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Fact, Istioctl};
-use crate::install::Session;
+use crate::image::Cache;
+use crate::install::{Images, Session};
 use crate::istio::Matrix;
 use crate::report::{DataFile, Report};
 use crate::sys::cluster::KubeTarget;
+use crate::sys::registry::{self, Registry};
 use crate::sys::{os, signal};
 use crate::ui::Ui;
 
@@ -21,14 +23,7 @@ pub(crate) struct Rules {
 impl Rules {
     pub(crate) fn of(args: &CheckArgs, report: &mut Report) -> Result<Rules, Failure> {
         let matrix = matrix(args.matrix.as_deref())?;
-        report.data = matrix
-            .data_dates()
-            .iter()
-            .map(|data| DataFile {
-                name: data.file.clone(),
-                date: data.date.to_string(),
-            })
-            .collect();
+        report.data = matrix.data_dates().iter().map(data_file).collect();
         let policy = Policy::parse(&args.severity, &args.skip, args.strict)
             .map_err(|error| Failure::new(Exit::Usage, &error))?;
         Ok(Rules { matrix, policy })
@@ -49,7 +44,49 @@ impl Rules {
             today: os::today(),
             target,
             timeout: run.timeout,
+            images: (!run.no_registry).then(|| images(&run.registry)),
         }
+    }
+}
+
+/// The way to registries; what is read of images is kept for the same reader and data.
+pub(crate) fn images(args: &RegistryArgs, judge: &Judge) -> Images {
+    let dates = judge.modules.dates().iter();
+    let stamp: Vec<String> = dates.map(|data| format!("{} {}", data.file, data.date)).collect();
+    let stamp = format!("{} {}", env!("CARGO_PKG_VERSION"), stamp.join(", "));
+    Images {
+        registry: Registry::new(registry::Options {
+            plain_http: args.plain_http.clone(),
+            ..registry::Options::default()
+        }),
+        cache: (!args.no_cache).then(|| Cache::of_user(&stamp)).flatten(),
+        inspect: false,
+    }
+}
+
+/// What statements about modules are judged by; its data are named in the report.
+pub(crate) fn judge(args: &ProofArgs, report: &mut Report) -> Result<Judge, Failure> {
+    let modules = match &args.modules {
+        None => Modules::builtin().clone(),
+        Some(path) => {
+            let name = path.display().to_string();
+            let text = os::text(&name, os::read(path, os::TEXT_LIMIT)?)?;
+            Modules::with_file(&name, &text).map_err(|error| Failure::new(Exit::Data, &error))?
+        }
+    };
+    report.data.extend(modules.dates().iter().map(data_file));
+    Ok(Judge {
+        modules,
+        at: args.at.unwrap_or_else(os::today),
+        policy: args.policy,
+        floor: args.require,
+    })
+}
+
+fn data_file(data: &DataDate) -> DataFile {
+    DataFile {
+        name: data.file.clone(),
+        date: data.date.to_string(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Census, Class, Fact, ImageProgram, PlannedImage, RunningImage};
-use crate::fips::{self, Evidence, Fingerprint};
+use crate::fips::{self, Evidence};
 use crate::image::{self, Image, ImageError, Inspected, Platform, Request, Sources, Target};
 use crate::sys::registry::{Reference, Registry, RegistryError};
 
@@ -11,7 +11,6 @@ use crate::sys::registry::{Reference, Registry, RegistryError};
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     pub sources: Sources<'a>,
-    pub fingerprints: &'a [Fingerprint],
 }
 
 impl Reader<'_> {
@@ -45,8 +44,14 @@ impl Reader<'_> {
             })
             .collect();
         planned.extend(garbled.into_iter().filter_map(|(image, parsed)| {
-            let why = parsed.err()?.to_string();
-            Some(PlannedImage::garbled(image, &why))
+            Some(PlannedImage {
+                reference: image.clone(),
+                found: Err(RegistryError::NotFound {
+                    what: image.clone(),
+                    said: parsed.err()?.to_string(),
+                }),
+                programs: Fact::NotAsked("it is no image reference"),
+            })
         }));
         planned
     }
@@ -101,8 +106,7 @@ impl Reader<'_> {
         };
         let target = Target::Registry(reference.clone());
         let read = image::inspect(&target, &request, self.sources, &mut |program| {
-            fips::read(program.source, program.size, self.fingerprints)
-                .map_err(|error| error.to_string())
+            fips::read(program.source, program.size).map_err(|error| error.to_string())
         })?;
         Ok(match read {
             Inspected::Images(images) => images,

@@ -63,4 +63,12 @@ impl Prepared {
         own.chain(self.gateways().into_iter().map(|(namespace, _)| namespace))
             .collect()
     }
+
+    /// Every image that the documents make the cluster pull.
+    pub fn images(&self) -> BTreeSet<String> {
+        let documents = self.manifest.documents.iter();
+        documents
+            .flat_map(|document| document.images(&self.plan))
+            .collect()
+    }
 }

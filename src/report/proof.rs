@@ -38,18 +38,29 @@ pub struct Proof {
     pub judgement: Judgement,
 }
 
-/// A certificate of the CMVP, for the day that was judged for.
+/// What is known of a module's validation, for the day that was judged for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Certificate {
-    pub number: u32,
+    /// In the list of the CMVP; absent for a module without a certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u32>,
     /// `FIPS 140-3`.
-    pub standard: String,
-    /// `active`, `historical`, …, as far as the data knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standard: Option<String>,
+    /// `active`, `historical`, `pending review`, `update stream`, …
     pub status: String,
-    /// Day of the statement about the status.
-    pub as_of: String,
-    /// Where the statement comes from, and how sure it is.
+    /// Since when, and until when, where that is known: `2026-09-21`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// When the source last said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+    /// Where the statement comes from.
     pub source: String,
+    /// How sure it is: `docs`, `second-hand`, …
+    pub evidence: String,
 }
 
 /// One step of the chain.
@@ -68,12 +79,10 @@ pub struct Statement {
 pub enum Strength {
     /// Words that anybody can write: a version text, a tag, a marker.
     Label,
-    /// What the toolchain wrote: build settings, names of functions.
-    Metadata,
-    /// Bytes of code.
-    Code,
     /// Looked up in dated data.
     Data,
+    /// Code, or the table of its functions.
+    Code,
     /// An integrity value or a digest that was computed again.
     Recomputed,
 }
@@ -83,7 +92,6 @@ impl Strength {
     pub fn word(self) -> &'static str {
         match self {
             Strength::Label => "label",
-            Strength::Metadata => "metadata",
             Strength::Code => "code",
             Strength::Data => "data",
             Strength::Recomputed => "recomputed",
@@ -107,6 +115,8 @@ pub struct Recipe {
 pub struct Judgement {
     /// `any`, `140-3-active`, `fedramp-2026`.
     pub policy: String,
+    /// The day: `2026-11-23`.
+    pub at: String,
     /// The floor, where one was set: `declared`, `proven`, `fipsonly`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require: Option<String>,

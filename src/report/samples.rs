@@ -156,6 +156,7 @@ pub(super) fn full() -> Report {
             value: "1.9.9-fips-distroless".into(),
             why: "newest rebuild seen of istioctl's own 1.9.9".into(),
         }],
+        images: Vec::new(),
         notes: vec!["overlay.yaml:7:3: kept as text: 1.9".into()],
     };
     report.cluster = Some(Cluster {
@@ -224,6 +225,7 @@ fn read(module: Module, proof: Proof) -> Evidence {
 fn judgement(because: &[&str]) -> Judgement {
     Judgement {
         policy: "any".into(),
+        at: "2026-11-22".into(),
         require: Some("declared".into()),
         accepted: because.is_empty(),
         because: because.iter().map(|&text| text.into()).collect(),
@@ -245,11 +247,14 @@ fn proof(image: Option<&str>, path: &str) -> Proof {
         program: "ELF 64-bit amd64, Go go1.26.8-X:boringcrypto".into(),
         name: Some("BoringCrypto 2022-06-13".into()),
         certificate: Some(Certificate {
-            number: 4735,
-            standard: "FIPS 140-3".into(),
+            number: Some(4735),
+            standard: Some("FIPS 140-3".into()),
             status: "active".into(),
-            as_of: "2026-08-21".into(),
-            source: "a page, second-hand".into(),
+            from: None,
+            until: None,
+            seen: Some("2026-08-21".into()),
+            source: "https://example.com/modules".into(),
+            evidence: "second-hand".into(),
         }),
         fipsonly: Some(false),
         reasons: vec!["its integrity value holds".into()],

@@ -34,7 +34,7 @@ fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let words = [
             (!proof.judgement.accepted).then(|| "refused".to_owned()),
             Some(evidence.module.word().to_owned()),
-            certificate.map(|certificate| format!("#{}", certificate.number)),
+            certificate.and_then(|certificate| Some(format!("#{}", certificate.number?))),
             proof.name.clone(),
         ];
         let what: Vec<String> = words.into_iter().flatten().collect();

@@ -102,6 +102,7 @@ impl TestEnv {
             .env("TERM", "xterm")
             .env("NO_COLOR", "1")
             .env("COLUMNS", "100")
+            .env("GLOOISTIO_NO_REGISTRY", "1")
             .env("FAKE_ISTIOCTL_LOG", dir.join("log"))
             .env("FAKE_ISTIOCTL_READY", dir.join("ready"))
             .envs(self.vars.iter().map(|(name, value)| (name, value)));

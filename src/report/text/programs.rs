@@ -83,12 +83,16 @@ fn chain(page: &mut Page<'_>, proof: &Proof) -> io::Result<()> {
 }
 
 fn sentence(certificate: &Certificate) -> String {
+    let number = certificate.number.map(|number| format!("#{number}"));
+    let head: Vec<String> = number.into_iter().chain(certificate.standard.clone()).collect();
+    let days = [("since", &certificate.from), ("until", &certificate.until), ("seen", &certificate.seen)];
+    let days = days.into_iter().filter_map(|(word, day)| Some(format!(" {word} {}", day.as_ref()?)));
+    let head = if head.is_empty() { "no certificate".to_owned() } else { head.join(", ") };
     format!(
-        "#{}, {}: {} as of {} ({})",
-        certificate.number,
-        certificate.standard,
+        "{head}: {}{} ({}, {})",
         certificate.status,
-        certificate.as_of,
-        certificate.source
+        days.collect::<Vec<_>>().join(","),
+        certificate.source,
+        certificate.evidence
     )
 }

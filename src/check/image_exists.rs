@@ -1,0 +1,93 @@
+//! Every image of the plan is there for the nodes, and may be pulled.
+
+use std::collections::BTreeMap;
+
+use super::{Before, Check, Outcome, Run};
+use crate::facts::{Nodes, PlannedImage};
+use crate::image::Found;
+use crate::report::Finding;
+use crate::sys::registry::RegistryError;
+
+pub(super) const CHECK: Check = Check {
+    id: "image-exists",
+    title: "every image is there for the nodes and can be pulled",
+    category: "build",
+    run: Run::Before(run),
+    page: include_str!("image_exists.md"),
+};
+
+/// What the tag of an ARM build runs on.
+const ARM: &str = "arm64";
+
+fn run(before: &Before<'_>) -> Outcome {
+    before.facts.images.judge(|images| {
+        let mut away: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let mut findings = Vec::new();
+        for image in images {
+            match &image.found {
+                Ok(found) => findings.extend(lacking(before, image, found)),
+                Err(RegistryError::Unreachable { .. }) => {
+                    let why = image.found.as_ref().err().map(ToString::to_string);
+                    away.entry(why.unwrap_or_default())
+                        .or_default()
+                        .push(&image.reference);
+                }
+                Err(error) => findings.push(refused(image, error)),
+            }
+        }
+        findings.extend(
+            away.into_iter()
+                .map(|(why, images)| unreachable(&why, &images)),
+        );
+        let seen: Vec<&str> = images
+            .iter()
+            .map(|image| image.reference.as_str())
+            .collect();
+        Outcome::of(findings, seen.join(", "))
+    })
+}
+
+/// An image that some node could not run.
+fn lacking(before: &Before<'_>, image: &PlannedImage, found: &Found) -> Option<Finding> {
+    let nodes = before.facts.nodes.known()?;
+    let lacking: Vec<&str> = architectures(before, nodes)
+        .filter(|name| !found.runs_on(name))
+        .collect();
+    if lacking.is_empty() {
+        return None;
+    }
+    let has: Vec<String> = found.platforms.iter().map(ToString::to_string).collect();
+    let finding = Finding::error(format!("{} is not there for {}", image.reference, lacking.join(", ")))
+        .found(format!("{} of {}", found.digest, has.join(", ")))
+        .wanted(format!("linux/{} as well", lacking.join(", linux/")))
+        .why("a pod that lands on such a node could not start")
+        .fix("take a build that has it, or keep the mesh off those nodes by a node selector and lower this by --severity image-exists=warning");
+    Some(finding)
+}
+
+/// What the nodes have; an ARM build is meant for some of them only, which is judged elsewhere.
+fn architectures<'a>(before: &'a Before<'_>, nodes: &'a Nodes) -> impl Iterator<Item = &'a str> {
+    let arm_only = before.plan.tag.flavor.arm;
+    let names = nodes.architectures.keys().map(String::as_str);
+    names.filter(move |name| !arm_only || *name == ARM)
+}
+
+fn refused(image: &PlannedImage, error: &RegistryError) -> Finding {
+    let finding = Finding::error(error.to_string()).subject(image.reference.clone());
+    match error {
+        RegistryError::NotFound { .. } => finding
+            .why("pods would end in ImagePullBackOff")
+            .command("glooistio matrix builds"),
+        RegistryError::Denied { .. } => finding
+            .why("it is asked from here with the credentials of docker or podman; nodes may have others")
+            .fix("check the repo key (--repo-key), or leave this out by --skip image-exists=REASON where only the nodes may pull"),
+        _ => finding,
+    }
+}
+
+fn unreachable(why: &str, images: &[&str]) -> Finding {
+    Finding::warning(why.to_owned())
+        .subject(images.join(", "))
+        .why("the nodes may reach it all the same; nothing is known of these images")
+        .fix("run it where the registry can be reached, or leave it out by --no-registry")
+}

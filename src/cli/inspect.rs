@@ -1,0 +1,145 @@
+//! `inspect`
+
+use super::Ended;
+use super::args::{Format, OutputArgs, ProofArgs, RegistryArgs};
+use super::output::Shown;
+use super::session;
+use crate::exit::{Exit, Failure};
+use crate::image::{Platform, Request, Target, Want};
+use crate::inspect::Inspect;
+use crate::report::Report;
+use crate::sys::os;
+use crate::ui::{Event, Ui};
+
+/// Read the cryptographic module out of programs and images, without running anything
+///
+/// A TARGET is a file, `-` for standard input, docker-archive:FILE, oci-archive:FILE, oci:DIR[:TAG], or
+/// the reference of an image in a registry. Of an image the programs of Istio are read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[arg(required = true, value_name = "TARGET")]
+    targets: Vec<String>,
+    /// Path of a program in the image; repeatable
+    #[arg(long, value_name = "PATH", conflicts_with = "all")]
+    path: Vec<String>,
+    /// Every ELF program in the image
+    #[arg(long)]
+    all: bool,
+    /// Architecture in an index, `arm64` or `linux/arm64`; repeatable [default: each of them]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Vec<String>,
+    /// Variable that the program will run with, such as GODEBUG=fips140=only; repeatable
+    #[arg(long, value_name = "NAME=VALUE")]
+    env: Vec<String>,
+    /// Show each step from the file to the certificate
+    #[arg(long)]
+    explain: bool,
+    #[command(flatten)]
+    proof: ProofArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+impl Args {
+    pub(crate) fn run(&self, ui: &Ui) -> Ended {
+        let mut report = Report::new("inspect");
+        let result = self.inspect(ui, &mut report);
+        if self.output.output == Format::Text && !self.explain {
+            shorten(&mut report);
+        }
+        Ended {
+            report,
+            result,
+            shown: Shown::Report,
+        }
+    }
+
+    fn inspect(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
+        let judge = session::judge(&self.proof, report)?;
+        let targets = self.targets.iter().map(|text| {
+            Target::parse(text, os::exists).map_err(|error| Failure::new(Exit::Data, &error))
+        });
+        let targets = targets.collect::<Result<Vec<_>, _>>()?;
+        let env = self.env.iter().map(|text| variable(text)).collect::<Result<Vec<_>, _>>()?;
+        let platforms = self.platform.iter().map(|text| platform(text)).collect::<Result<_, _>>()?;
+        let want = match (self.all, self.path.is_empty()) {
+            (true, _) => Want::All,
+            (false, true) => Want::Known,
+            (false, false) => Want::Paths(self.path.clone()),
+        };
+        let images = session::images(&self.registry, &judge);
+        let on_event = |event: &Event| ui.event(event);
+        let inspect = Inspect {
+            targets: &targets,
+            request: Request {
+                want,
+                platforms,
+                ..Request::default()
+            },
+            judge: &judge,
+            env: &env,
+            digest: self.explain || !matches!(self.output.output, Format::Text | Format::Short),
+        };
+        let ended = inspect.run(images.reader(&on_event).sources, report);
+        ui.clear();
+        ended
+    }
+}
+
+/// What a person reads without `--explain`.
+fn shorten(report: &mut Report) {
+    let proofs = report.evidence.iter_mut().filter_map(|evidence| evidence.proof.as_mut());
+    proofs.for_each(|proof| proof.chain.clear());
+}
+
+fn variable(text: &str) -> Result<(String, String), Failure> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let pair = pair.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    pair.ok_or_else(|| {
+        Failure::message(Exit::Usage, format!("--env `{text}` must be NAME=VALUE"))
+    })
+}
+
+fn platform(text: &str) -> Result<Platform, Failure> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let (os, architecture, variant) = match parts[..] {
+        [architecture] => ("linux", architecture, None),
+        [os, architecture] => (os, architecture, None),
+        [os, architecture, variant] => (os, architecture, Some(variant.to_owned())),
+        _ => ("", "", None),
+    };
+    if os.is_empty() || architecture.is_empty() {
+        let message = format!("--platform `{text}` must be like `arm64` or `linux/arm64`");
+        return Err(Failure::message(Exit::Usage, message));
+    }
+    Ok(Platform {
+        os: os.to_owned(),
+        architecture: architecture.to_owned(),
+        variant,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platforms_and_variables_are_read_as_people_write_them() {
+        for (text, shown) in [
+            ("arm64", Some("linux/arm64")),
+            ("linux/amd64", Some("linux/amd64")),
+            ("linux/arm/v7", Some("linux/arm/v7")),
+            ("", None),
+            ("linux/", None),
+            ("a/b/c/d", None),
+        ] {
+            let read = platform(text).ok().map(|platform| platform.to_string());
+            assert_eq!(read.as_deref(), shown, "{text}");
+        }
+        assert!(variable("=x").is_err() && variable("x").is_err());
+        let pair = ("GODEBUG".to_owned(), "fips140=on".to_owned());
+        assert_eq!(variable("GODEBUG=fips140=on").unwrap(), pair);
+    }
+}

@@ -1,0 +1,188 @@
+//! From a reading to what the report says: the statement, its certificate, and whether it is accepted.
+
+use jiff::civil::Date;
+
+use super::{
+    Build, Environment, Floor, Modules, Policies, Policy, Reading, Standing, Step, Strength,
+    Verdict, approved_only, effects, recipes,
+};
+use crate::report::{self, Module};
+
+/// What statements are judged by.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    pub modules: Modules,
+    /// The day that certificates are judged for.
+    pub at: Date,
+    pub policy: Policy,
+    /// `--require`.
+    pub floor: Option<Floor>,
+}
+
+/// A program with what surrounds it.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The image as it is named; absent for a file.
+    pub image: Option<&'a str>,
+    pub manifest: Option<&'a str>,
+    /// Architecture of the image or the node, by Go's name; for a file its header tells.
+    pub arch: Option<&'a str>,
+    pub path: &'a str,
+    pub reading: &'a Reading,
+    /// Environment that it runs with, as far as it is known.
+    pub environment: &'a Environment,
+    /// What its version of Istio knows.
+    pub known: Option<Policies>,
+}
+
+impl Judge {
+    /// The verdict on what was read, for those who judge further by it.
+    pub fn verdict(&self, reading: &Reading) -> Option<Verdict> {
+        let evidence = reading.evidence.as_ref().ok()?;
+        Some(evidence.judge(&self.modules, self.at))
+    }
+
+    /// The statement of the report, for a program that nothing is known to run.
+    pub fn statement(&self, subject: &Subject<'_>) -> report::Evidence {
+        let binary = subject.path.rsplit('/').next().unwrap_or(subject.path);
+        let statement = report::Evidence {
+            digest: subject.manifest.map(str::to_owned),
+            arch: subject.arch.map(str::to_owned),
+            binary: binary.to_owned(),
+            module: Module::Unknown,
+            configuration: String::new(),
+            source: "its bytes".to_owned(),
+            count: 0,
+            proof: None,
+        };
+        match &subject.reading.evidence {
+            Err(why) => report::Evidence {
+                configuration: "not known".to_owned(),
+                proof: Some(Box::new(self.unread(subject, why))),
+                ..statement
+            },
+            Ok(evidence) => {
+                let verdict = evidence.judge(&self.modules, self.at);
+                let header = evidence.arch.as_ref().map(|arch| arch.0.clone());
+                report::Evidence {
+                    arch: statement.arch.clone().or(header),
+                    module: verdict.module,
+                    configuration: configuration(&verdict, subject),
+                    proof: Some(Box::new(self.proof(subject, &verdict))),
+                    ..statement
+                }
+            }
+        }
+    }
+
+    fn proof(&self, subject: &Subject<'_>, verdict: &Verdict) -> report::Proof {
+        let judged = self.policy.judge(verdict, self.floor);
+        let evidence = subject.reading.evidence.as_ref().ok();
+        report::Proof {
+            size: evidence.map_or(0, |evidence| evidence.size),
+            program: verdict.program.clone(),
+            name: verdict.name.clone(),
+            certificate: verdict.standing.as_ref().map(certificate),
+            fipsonly: verdict.fipsonly,
+            reasons: verdict.reasons.clone(),
+            chain: self.chain(subject, verdict),
+            recipes: evidence
+                .map(|evidence| recipes(evidence, verdict))
+                .unwrap_or_default()
+                .into_iter()
+                .map(|recipe| report::Recipe {
+                    tool: recipe.command.to_owned(),
+                    says: recipe.says,
+                    but: recipe.wrong.map(str::to_owned),
+                })
+                .collect(),
+            judgement: self.judgement(judged.err().unwrap_or_default()),
+            ..self.unread(subject, "")
+        }
+    }
+
+    /// A program without a reading.
+    fn unread(&self, subject: &Subject<'_>, why: &str) -> report::Proof {
+        report::Proof {
+            image: subject.image.map(str::to_owned),
+            manifest: subject.manifest.map(str::to_owned),
+            path: subject.path.to_owned(),
+            size: 0,
+            sha256: subject.reading.sha256.clone(),
+            program: "not read".to_owned(),
+            name: None,
+            certificate: None,
+            fipsonly: None,
+            reasons: vec![why.to_owned()],
+            chain: Vec::new(),
+            recipes: Vec::new(),
+            judgement: self.judgement(vec!["what is in it is unknown".to_owned()]),
+        }
+    }
+
+    fn judgement(&self, because: Vec<String>) -> report::Judgement {
+        report::Judgement {
+            policy: self.policy.to_string(),
+            at: self.at.to_string(),
+            require: self.floor.map(|floor| floor.to_string()),
+            accepted: because.is_empty(),
+            because,
+        }
+    }
+
+    fn chain(&self, subject: &Subject<'_>, verdict: &Verdict) -> Vec<report::Statement> {
+        let digest = subject.reading.sha256.as_ref().map(|sha256| report::Statement {
+            what: format!("the file is sha256:{sha256}"),
+            place: subject.path.to_owned(),
+            strength: report::Strength::Recomputed,
+        });
+        digest.into_iter().chain(verdict.chain.iter().map(step)).collect()
+    }
+}
+
+fn step(step: &Step) -> report::Statement {
+    let bytes = step.place.map(|place| format!("{} bytes at offset {:#x}", place.len, place.offset));
+    let places: Vec<String> = bytes.into_iter().chain(step.source.clone()).collect();
+    report::Statement {
+        what: step.what.clone(),
+        place: places.join(", "),
+        strength: match step.strength {
+            Strength::Claimed => report::Strength::Label,
+            Strength::Data => report::Strength::Data,
+            Strength::Code => report::Strength::Code,
+            Strength::Computed => report::Strength::Recomputed,
+        },
+    }
+}
+
+fn certificate(standing: &Standing) -> report::Certificate {
+    report::Certificate {
+        number: standing.certificate,
+        standard: standing.standard.map(|standard| standard.to_string()),
+        status: standing.status.to_string(),
+        from: standing.from.map(|date| date.to_string()),
+        until: standing.until.map(|date| date.to_string()),
+        seen: standing.seen.map(|date| date.to_string()),
+        source: standing.source.to_string(),
+        evidence: standing.evidence.to_string(),
+    }
+}
+
+/// Whether it is switched on and limited to approved algorithms, as far as build and environment tell.
+fn configuration(verdict: &Verdict, subject: &Subject<'_>) -> String {
+    let build = Build::from(verdict);
+    let mut parts = verdict.configuration.clone();
+    match approved_only(subject.environment, build, subject.known) {
+        Some(limit) => parts.push(format!("approved algorithms only: {limit}")),
+        None if verdict.module >= Module::Declared => {
+            parts.push("not limited to approved algorithms by what is seen here".to_owned());
+        }
+        None => {}
+    }
+    let effects = effects(subject.environment, build, subject.known);
+    parts.extend(effects.into_iter().map(|effect| effect.message));
+    if parts.is_empty() {
+        parts.push("nothing that concerns it".to_owned());
+    }
+    parts.join("; ")
+}
