@@ -5,10 +5,26 @@
 //! and only an integrity value that was computed again from the bytes proves a module.
 
 mod bytes;
+mod configuration;
 mod elf;
 mod evidence;
+mod fingerprint;
+mod keys;
+mod modules;
+mod policy;
+mod recipes;
+mod verdict;
 
+pub use configuration::{Build, Effect, Environment, Policies, ambient, approved_only, effects};
 pub use evidence::{
     Arch, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Located, Mark, Names, Opaque,
     Place, Signatures,
 };
+pub use fingerprint::Fingerprint;
+pub use keys::{Key, KeyError, KeyRow, Secret};
+pub use modules::{
+    Certificate, ModuleRow, Modules, ModulesError, Rule, Standard, Standing, Statement, Status,
+};
+pub use policy::{Floor, Policy, UnknownName};
+pub use recipes::{Recipe, recipes};
+pub use verdict::{Kind, Step, Strength, Verdict};
