@@ -4,15 +4,20 @@
 //! that means by dated data ([`Modules`]). Nothing is run, nothing is trusted: a label is a label,
 //! and only an integrity value that was computed again from the bytes proves a module.
 
+mod boring;
 mod bytes;
 mod configuration;
 mod elf;
 mod evidence;
 mod fingerprint;
+mod go;
 mod keys;
 mod modules;
 mod policy;
+mod read;
 mod recipes;
+#[cfg(test)]
+mod sample;
 mod verdict;
 
 pub use configuration::{Build, Effect, Environment, Policies, ambient, approved_only, effects};
@@ -20,11 +25,13 @@ pub use evidence::{
     Arch, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Located, Mark, Names, Opaque,
     Place, Signatures,
 };
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Algorithm, Anchor, Fingerprint, Hex};
+pub use go::GoVersion;
 pub use keys::{Key, KeyError, KeyRow, Secret};
 pub use modules::{
     Certificate, ModuleRow, Modules, ModulesError, Rule, Standard, Standing, Statement, Status,
 };
 pub use policy::{Floor, Policy, UnknownName};
+pub use read::read;
 pub use recipes::{Recipe, recipes};
 pub use verdict::{Kind, Step, Strength, Verdict};
