@@ -9,6 +9,8 @@ mod elf;
 mod evidence;
 mod go;
 mod read;
+#[cfg(test)]
+mod sample;
 
 pub use evidence::{
     Arch, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Located, Mark, Names, Opaque,
