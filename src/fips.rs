@@ -6,20 +6,34 @@
 
 mod boring;
 mod bytes;
+mod configuration;
 mod elf;
 mod evidence;
 mod fingerprint;
 mod go;
+mod keys;
+mod modules;
+mod policy;
 mod proof;
 mod read;
 mod reading;
+mod recipes;
+mod verdict;
 
+pub use configuration::{Build, Effect, Environment, Policies, ambient, approved_only, effects};
 pub use evidence::{
     Arch, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Located, Mark, Names, Opaque,
     Place, Signatures,
 };
 pub use fingerprint::{Algorithm, Anchor, Fingerprint, Hex};
 pub use go::GoVersion;
+pub use keys::{Key, KeyError, KeyRow, Secret};
+pub use modules::{
+    Certificate, ModuleRow, Modules, ModulesError, Rule, Standard, Standing, Statement, Status,
+};
+pub use policy::{Floor, Policy, UnknownName};
 pub use proof::{Judge, Subject};
 pub use read::read;
 pub use reading::Reading;
+pub use recipes::{Recipe, recipes};
+pub use verdict::{Kind, Step, Strength, Verdict};

@@ -92,6 +92,9 @@ pub struct Go {
     pub signatures: Signatures,
     /// `.go.fipsinfo` of Go 1.24 and later: FIPS build or not.
     pub fipsinfo: Option<Fipsinfo>,
+    /// The symbol table (`.symtab`) is there: `goversion` gives no verdict without one.
+    #[serde(default)]
+    pub symbols: bool,
 }
 
 /// What the names in the function table tell.

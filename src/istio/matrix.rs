@@ -20,6 +20,7 @@ mod show;
 use std::sync::LazyLock;
 
 use jiff::civil::Date;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use builds::{Build, DefaultBuild, MissingBuild, Variety, VarietyRow};
@@ -168,7 +169,7 @@ impl Matrix {
     ///
     /// `name` is what errors and reports call the file; its form is that of the built-in files.
     pub fn with_file(name: &str, text: &str) -> Result<Self, MatrixError> {
-        let file = parse(name, text)?;
+        let file: File = parse(name, text)?;
         if let Some((section, key, page)) = file.doubled() {
             return Err(MatrixError::Doubled {
                 name: name.into(),
@@ -202,7 +203,8 @@ impl Matrix {
     }
 }
 
-fn parse(name: &str, text: &str) -> Result<File, MatrixError> {
+/// Reads a file of data; an error has its line and column.
+pub(crate) fn parse<F: DeserializeOwned>(name: &str, text: &str) -> Result<F, MatrixError> {
     serde_yaml::from_str(text).map_err(|error| {
         let place = error.location().map_or_else(
             || name.to_owned(),
@@ -248,7 +250,7 @@ mod tests {
     fn every_builtin_file_is_read_and_names_nothing_twice() {
         let mut matrix = Matrix::default();
         for (name, text) in FILES {
-            let file = parse(name, text).unwrap_or_else(|error| panic!("{error}"));
+            let file: File = parse(name, text).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(file.doubled(), None, "{name}");
             matrix.date(name, file.date, true);
             matrix.extend(file);

@@ -1,6 +1,6 @@
 //! What a module says of itself: its name and its `FIPS_version()`.
 
-use memchr::memmem::{self, Finder};
+use memchr::memmem;
 
 use super::super::Family;
 use super::reference::Machine;
@@ -26,19 +26,17 @@ pub(super) fn version(module: &[u8], family: Family, machine: Machine) -> Option
     if family != Family::BoringCrypto {
         return None;
     }
-    let dated = machine.constants(module).find(|(_, value)| is_date(*value));
-    if let Some((_, date)) = dated {
-        return Some(date);
-    }
     let name = memmem::find(module, BORINGCRYPTO)? as u64;
-    let mut zero = false;
+    let mut version = None;
     machine.references(module, 0, |reference| {
         let from = usize::try_from(reference.from).unwrap_or(usize::MAX);
         let after = module.get(from..).unwrap_or_default();
         let after = &after[..after.len().min(NEIGHBOUR)];
-        zero |= reference.to == name && machine.returns_zero(after);
+        if reference.to == name && version.is_none() {
+            version = machine.constant(after, |value| value == 0 || is_date(value));
+        }
     });
-    zero.then_some(0)
+    version
 }
 
 /// `20240407`, or `2022061300` with a counter behind it.
@@ -53,44 +51,38 @@ fn is_date(value: u32) -> bool {
 }
 
 impl Machine {
-    /// Functions that only return a constant: where they stand, and what.
-    fn constants(self, code: &[u8]) -> impl Iterator<Item = (usize, u32)> {
+    /// What the first function in `code` returns that only returns a constant, and one that is `wanted`.
+    fn constant(self, code: &[u8], wanted: impl Fn(u32) -> bool) -> Option<u32> {
         let ret: &[u8] = match self {
             Machine::Amd64 => &[0xc3],
             Machine::Arm64 => &[0xc0, 0x03, 0x5f, 0xd6],
         };
-        memmem::find_iter(code, ret).filter_map(move |at| {
-            let value = match self {
-                Machine::Amd64 => amd64_constant(code.get(..at)?.last_chunk()?),
-                Machine::Arm64 => arm64_constant(code.get(..at)?.last_chunk()?),
-            };
-            Some((at, value?))
-        })
-    }
-
-    /// Whether a function that only returns 0 stands in `code`.
-    fn returns_zero(self, code: &[u8]) -> bool {
-        let function: &[u8] = match self {
-            // xor eax, eax; ret
-            Machine::Amd64 => &[0x31, 0xc0, 0xc3],
-            // mov w0, wzr; ret
-            Machine::Arm64 => &[0xe0, 0x03, 0x1f, 0x2a, 0xc0, 0x03, 0x5f, 0xd6],
+        let returned = |at: usize| match self {
+            Machine::Amd64 => amd64_constant(&code[..at]),
+            Machine::Arm64 => arm64_constant(&code[..at]),
         };
-        Finder::new(function).find(code).is_some()
+        memmem::find_iter(code, ret).find_map(|at| returned(at).filter(|value| wanted(*value)))
     }
 }
 
-/// `mov eax, imm32`.
-fn amd64_constant(&[opcode, a, b, c, d]: &[u8; 5]) -> Option<u32> {
+/// `mov eax, imm32`, or `xor eax, eax`, at the end of `code`.
+fn amd64_constant(code: &[u8]) -> Option<u32> {
+    if code.ends_with(&[0x31, 0xc0]) {
+        return Some(0);
+    }
+    let &[opcode, a, b, c, d] = code.last_chunk()?;
     (opcode == 0xb8).then_some(u32::from_le_bytes([a, b, c, d]))
 }
 
-/// `movz w0, low; movk w0, high, lsl #16`.
-fn arm64_constant(&[a, b, c, d, e, f, g, h]: &[u8; 8]) -> Option<u32> {
-    let (low, high) = (
-        u32::from_le_bytes([a, b, c, d]),
-        u32::from_le_bytes([e, f, g, h]),
-    );
+/// `movz w0, low; movk w0, high, lsl #16`, or `mov w0, wzr`, at the end of `code`.
+fn arm64_constant(code: &[u8]) -> Option<u32> {
+    let &last = code.last_chunk::<4>()?;
+    let high = u32::from_le_bytes(last);
+    if matches!(high, 0x2a1f_03e0 | 0x5280_0000) {
+        return Some(0);
+    }
+    let &[a, b, c, d, ..] = code.last_chunk::<8>()?;
+    let low = u32::from_le_bytes([a, b, c, d]);
     let is_pair = low & 0xffe0_001f == 0x5280_0000 && high & 0xffe0_001f == 0x72a0_0000;
     is_pair.then_some((high >> 5 & 0xffff) << 16 | low >> 5 & 0xffff)
 }
@@ -99,18 +91,30 @@ fn arm64_constant(&[a, b, c, d, e, f, g, h]: &[u8; 8]) -> Option<u32> {
 mod tests {
     use super::*;
 
+    fn constant(machine: Machine, code: &[u8]) -> Option<u32> {
+        machine.constant(code, |value| value == 0 || is_date(value))
+    }
+
     #[test]
     fn a_dated_version_is_read_on_both_machines() {
         // objdump of Go's modules
-        let amd64 = [0x90, 0xb8, 0xf4, 0x34, 0x86, 0x78, 0xc3];
+        let amd64 = [0xb8, 1, 0, 0, 0, 0xc3, 0xb8, 0xf4, 0x34, 0x86, 0x78, 0xc3];
         let arm64 = [0x5286_9e80_u32, 0x72af_10c0, 0xd65f_03c0].map(u32::to_le_bytes);
-        let version = |code: &[u8], machine| version(code, Family::BoringCrypto, machine);
-        assert_eq!(version(&amd64, Machine::Amd64), Some(2_022_061_300));
+        assert_eq!(constant(Machine::Amd64, &amd64), Some(2_022_061_300));
         assert_eq!(
-            version(&arm64.concat(), Machine::Arm64),
+            constant(Machine::Arm64, &arm64.concat()),
             Some(2_022_061_300)
         );
-        assert_eq!(version(&amd64, Machine::Arm64), None);
+        assert_eq!(constant(Machine::Arm64, &amd64), None);
+    }
+
+    #[test]
+    fn the_update_stream_returns_zero_on_both_machines() {
+        assert_eq!(constant(Machine::Amd64, &[0x31, 0xc0, 0xc3]), Some(0));
+        for zero in [0x2a1f_03e0_u32, 0x5280_0000] {
+            let code = [zero, 0xd65f_03c0].map(u32::to_le_bytes).concat();
+            assert_eq!(constant(Machine::Arm64, &code), Some(0));
+        }
     }
 
     #[test]
@@ -128,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_counts_only_beside_the_name_of_the_module() {
+    fn a_version_counts_only_beside_the_name_of_the_module() {
         let zero = [0x31, 0xc0, 0xc3];
         // lea rax, [rip + 13]; ret; 5 bytes; xor eax, eax; ret
         let mut module = vec![

@@ -63,3 +63,64 @@ impl Signatures {
         slot.get_or_insert(place);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fips::sample::{SHAPES, Sample};
+
+    fn code(random: &[u8; 24]) -> Vec<u8> {
+        [&START[..], random, &[RETURN]].concat()
+    }
+
+    fn found(file: &[u8]) -> Signatures {
+        let bytes = Bytes::new(&file, file.len() as u64);
+        read(&bytes, Layout::read(&bytes).unwrap().ok().as_ref()).unwrap()
+    }
+
+    #[test]
+    fn each_sequence_is_told_from_the_others_with_and_without_headers() {
+        for headers in [true, false] {
+            let kinds: [(&[u8; 24], fn(&Signatures) -> Option<Place>); 3] = [
+                (BORING, |found| found.boring),
+                (STANDARD, |found| found.standard),
+                (FIPS_ONLY, |found| found.fipsonly),
+            ];
+            for (random, slot) in kinds {
+                let text = [&[0x90; 32][..], &code(random)].concat();
+                let mut sample = Sample::new(SHAPES[0]).text(".text", 0x40_1000, &text);
+                (sample.section_headers, sample.program_headers) = (headers, headers);
+                let file = sample.build();
+                let place = slot(&found(&file)).unwrap();
+                assert_eq!(file[place.offset as usize..][..32], code(random));
+                let all = kinds.iter().filter_map(|(_, slot)| slot(&found(&file)));
+                assert_eq!(all.count(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn only_whole_and_aligned_code_counts() {
+        let whole = code(BORING);
+        let mut flipped = whole.clone();
+        flipped[20] ^= 1;
+        let mut open = whole.clone();
+        open[31] = 0x90;
+        for text in [
+            [&[0; 8][..], &whole].concat(),
+            flipped,
+            open,
+            whole[..31].to_vec(),
+        ] {
+            let file = Sample::new(SHAPES[0])
+                .text(".text", 0x40_1000, &text)
+                .build();
+            assert_eq!(found(&file), Signatures::default());
+        }
+        let file = Sample::new(SHAPES[0])
+            .rodata(".rodata", 0x40_1000, &whole)
+            .text(".text", 0, b"x")
+            .build();
+        assert_eq!(found(&file), Signatures::default());
+    }
+}

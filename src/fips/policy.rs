@@ -1,0 +1,178 @@
+//! Whether a module statement is acceptable. Apart from proof: a policy never changes a statement.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Kind;
+use super::modules::{Standard, Status};
+use super::verdict::Verdict;
+use crate::report::Module;
+
+/// What a user asks of the certificate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// Nothing: the floor alone decides.
+    #[default]
+    Any,
+    /// Proven, with a FIPS 140-3 certificate that is active on the day.
+    Active140_3,
+    /// A certificate that is active on the day, or a declared update stream.
+    FedRamp2026,
+}
+
+impl Policy {
+    pub const ALL: [Self; 3] = [Self::Any, Self::Active140_3, Self::FedRamp2026];
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Active140_3 => "140-3-active",
+            Self::FedRamp2026 => "fedramp-2026",
+        }
+    }
+}
+
+/// What a user asks of the statement itself, whatever the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Floor {
+    Declared,
+    Identified,
+    Proven,
+    /// `declared`, and a Go program refuses what is not approved.
+    FipsOnly,
+}
+
+impl Floor {
+    pub const ALL: [Self; 4] = [
+        Self::Proven,
+        Self::Identified,
+        Self::Declared,
+        Self::FipsOnly,
+    ];
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Identified => "identified",
+            Self::Proven => "proven",
+            Self::FipsOnly => "fipsonly",
+        }
+    }
+
+    const fn module(self) -> Module {
+        match self {
+            Self::Declared | Self::FipsOnly => Module::Declared,
+            Self::Identified => Module::Identified,
+            Self::Proven => Module::Proven,
+        }
+    }
+}
+
+/// A word that names neither.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{word}` is no {what}: choose one of {choices}")]
+pub struct UnknownName {
+    word: String,
+    what: &'static str,
+    choices: String,
+}
+
+macro_rules! names {
+    ($type:ty, $what:literal) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = UnknownName;
+
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
+                let found = Self::ALL.into_iter().find(|one| one.name() == word);
+                found.ok_or_else(|| UnknownName {
+                    word: word.to_owned(),
+                    what: $what,
+                    choices: Self::ALL.map(Self::name).join(", "),
+                })
+            }
+        }
+    };
+}
+
+names!(Policy, "policy");
+names!(Floor, "floor");
+
+impl Policy {
+    /// Whether the verdict is acceptable; else every reason why not.
+    ///
+    /// `contradicted` and `unknown` never are. What lies above the floor may still fail the policy.
+    pub fn judge(self, verdict: &Verdict, floor: Option<Floor>) -> Result<(), Vec<String>> {
+        let module = match verdict.module {
+            Module::Unknown => Some("what is in it is unknown".to_owned()),
+            Module::Contradicted => Some("it contradicts itself".to_owned()),
+            _ => None,
+        };
+        let reasons = [
+            module,
+            floor.and_then(|floor| below(verdict, floor)),
+            self.fails(verdict),
+        ];
+        let reasons: Vec<String> = reasons.into_iter().flatten().collect();
+        if reasons.is_empty() {
+            Ok(())
+        } else {
+            Err(reasons)
+        }
+    }
+
+    fn fails(self, verdict: &Verdict) -> Option<String> {
+        let standing = verdict.standing.as_ref();
+        let active = standing.filter(|one| one.is_active() && verdict.module == Module::Proven);
+        let state = || match standing {
+            Some(standing) => standing.to_string(),
+            None => "no certificate is known".to_owned(),
+        };
+        let accepted = match self {
+            Self::Any => true,
+            Self::Active140_3 => {
+                active.is_some_and(|one| one.standard == Some(Standard::Fips140_3))
+            }
+            Self::FedRamp2026 => {
+                let stream = standing.is_some_and(|one| one.status == Status::UpdateStream);
+                active.is_some() || stream && verdict.module == Module::Identified
+            }
+        };
+        (!accepted).then(|| format!("{self} asks for {}: {}", self.asks(), state()))
+    }
+
+    const fn asks(self) -> &'static str {
+        match self {
+            Self::Any => "nothing",
+            Self::Active140_3 => "a proven module with an active FIPS 140-3 certificate",
+            Self::FedRamp2026 => "a proven module with an active certificate, or an update stream",
+        }
+    }
+}
+
+/// Why the verdict is below the floor.
+fn below(verdict: &Verdict, floor: Floor) -> Option<String> {
+    if verdict.module < floor.module() {
+        return Some(format!("{} or better was asked for", floor.module_name()));
+    }
+    let go = [Kind::GoBoring, Kind::GoModule, Kind::GoForeign].contains(&verdict.kind);
+    (floor == Floor::FipsOnly && go && verdict.fipsonly != Some(true)).then(|| {
+        "fipsonly was asked for, and the program takes what is not approved as well".to_owned()
+    })
+}
+
+impl Floor {
+    fn module_name(self) -> &'static str {
+        match self {
+            Self::FipsOnly => Self::Declared.name(),
+            other => other.name(),
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! What the evidence means: the module statement, by dated data.
+//!
+//! The rungs are those of [`Module`]. Nothing is proven without an integrity value that was computed
+//! again and a certificate; a label alone never counts for more than a label.
+
+mod chain;
+mod go;
+mod native;
+mod toolchain;
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use super::modules::{ModuleRow, Modules, Standing};
+use super::{Evidence, Family, Format, Integrity, Label, Located, Opaque, Place};
+use crate::istio::Minor;
+use crate::report::Module;
+
+pub(super) use toolchain::Toolchain;
+
+/// What is in one program, and how that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    pub module: Module,
+    /// `BoringCrypto fips-20220613`; absent where there is none.
+    pub name: Option<String>,
+    pub kind: Kind,
+    /// `Go 1.26.6`, `Envoy 1.40.0`, `ztunnel`.
+    pub program: String,
+    /// The state of that module on the day that is judged, where something is known of it.
+    pub standing: Option<Standing>,
+    /// The program refuses what is not approved (`crypto/tls/fipsonly`, `fips140=only`); absent where
+    /// the question has no meaning.
+    pub fipsonly: Option<bool>,
+    /// Its own build settings switch the module off.
+    pub switched_off: bool,
+    /// Its runtime knows `GODEBUG=fips140`: every build of Go that seals its cryptographic code.
+    pub knows_fips140: bool,
+    /// Configuration as built: `GOFIPS140=v1.0.0-c2097c7c`, `DefaultGODEBUG fips140=on`.
+    pub configuration: Vec<String>,
+    /// Why, in short sentences, with the next step where there is one; never empty.
+    pub reasons: Vec<String>,
+    /// From the file to the certificate.
+    pub chain: Vec<Step>,
+}
+
+/// What kind of program it is: the build that configuration and keys are judged for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Go with its own cryptography.
+    GoStandard,
+    /// Go whose functions call BoringCrypto.
+    GoBoring,
+    /// Go with its own cryptographic module (`GOFIPS140`).
+    GoModule,
+    /// Go that calls the library of its image.
+    GoForeign,
+    Envoy,
+    Ztunnel,
+    /// Another program of the C linker.
+    Native,
+    Unread,
+}
+
+/// One statement of the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    pub what: String,
+    /// The bytes it rests on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// The data it rests on, with its date and how that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    pub strength: Strength,
+}
+
+/// How strong a statement of the chain is. Ordered from the weakest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strength {
+    /// Words that anybody can write into a file.
+    Claimed,
+    /// A row of data.
+    Data,
+    /// Code, or the table of its functions.
+    Code,
+    /// Computed again from the bytes.
+    Computed,
+}
+
+/// What one way of looking at the evidence gives.
+#[derive(Debug, Clone)]
+struct Finding {
+    module: Module,
+    name: Option<String>,
+    standing: Option<Standing>,
+    reasons: Vec<String>,
+}
+
+impl Finding {
+    fn new(module: Module, reason: impl Into<String>) -> Finding {
+        Finding {
+            module,
+            name: None,
+            standing: None,
+            reasons: vec![reason.into()],
+        }
+    }
+
+    fn named(self, name: impl Into<String>) -> Finding {
+        Finding {
+            name: Some(name.into()),
+            ..self
+        }
+    }
+
+    fn because(mut self, reason: impl Into<String>) -> Finding {
+        self.reasons.push(reason.into());
+        self
+    }
+
+    /// At most `module`, with the reason where that takes something away.
+    fn at_most(self, module: Module, reason: impl Into<String>) -> Finding {
+        if self.module <= module {
+            return self;
+        }
+        Finding { module, ..self }.because(reason)
+    }
+}
+
+/// The data and the day that a program is judged by.
+#[derive(Clone, Copy)]
+struct Ground<'a> {
+    modules: &'a Modules,
+    at: Date,
+}
+
+impl Evidence {
+    /// Judges the evidence of one program by the data, for a day.
+    ///
+    /// Configuration that is given from outside (`GODEBUG`, `COMPLIANCE_POLICY`) is not looked at.
+    pub fn judge(&self, modules: &Modules, at: Date) -> Verdict {
+        let ground = Ground { modules, at };
+        let toolchain = Toolchain::of(self);
+        let finding = unreadable(self).unwrap_or_else(|| {
+            let located = ground.located(&self.modules);
+            match &self.go {
+                Some(go) => go::judge(self, go, located, ground),
+                None => native::judge(self, located),
+            }
+        });
+        let kind = kind(self, &finding);
+        Verdict {
+            module: finding.module,
+            kind,
+            program: program(self, &toolchain),
+            fipsonly: go::fipsonly(self, kind),
+            switched_off: toolchain.default_fips140.as_deref() == Some("off"),
+            knows_fips140: self.go.as_ref().is_some_and(|go| go.fipsinfo.is_some()),
+            configuration: configuration(self),
+            chain: chain::chain(self, ground, finding.standing.as_ref()),
+            name: finding.name,
+            standing: finding.standing,
+            reasons: finding.reasons,
+        }
+    }
+}
+
+impl Verdict {
+    /// The minor version of Go that built it.
+    pub fn go(&self) -> Option<Minor> {
+        let number = self.program.strip_prefix("Go ")?;
+        toolchain::minor(number)
+    }
+}
+
+/// Why no statement can be made, where that is so.
+fn unreadable(evidence: &Evidence) -> Option<Finding> {
+    let why = match (&evidence.format, &evidence.opaque) {
+        (Format::Script(interpreter), _) => format!(
+            "a script for {interpreter}, not a program: what it prints of itself proves nothing; inspect what it starts"
+        ),
+        (Format::Empty, _) => "the file is empty".to_owned(),
+        (Format::MachO, _) => "a program for macOS (Mach-O): only ELF is read".to_owned(),
+        (Format::Pe, _) => "a program for Windows (PE): only ELF is read".to_owned(),
+        (Format::Other, _) => "no program: neither ELF nor a script".to_owned(),
+        (_, Some(Opaque::Packed(packer))) => {
+            format!(
+                "packed with {packer}, which hides all that is inside: unpack it and inspect that"
+            )
+        }
+        (_, Some(Opaque::Damaged(what))) => {
+            format!("damaged ({what}): get the file from its source again")
+        }
+        (_, Some(Opaque::Foreign)) => "a format that is not read".to_owned(),
+        (Format::Elf { .. }, None) => return None,
+    };
+    Some(Finding::new(Module::Unknown, why))
+}
+
+impl Ground<'_> {
+    /// What the modules of C that were found mean; the weakest judges.
+    fn located(&self, found: &[Located]) -> Option<Finding> {
+        let findings = found.iter().map(|one| self.one(one));
+        findings.min_by_key(|finding| finding.module)
+    }
+
+    fn one(&self, found: &Located) -> Finding {
+        let family = name_of(found.family);
+        match &found.integrity {
+            Integrity::Differs(computed) => Finding::new(
+                Module::Contradicted,
+                format!(
+                    "the integrity value of its {family} module does not hold: {} is stored and {} is computed, so the module was changed after it was built; get the file from its publisher again",
+                    short(&found.stored),
+                    short(computed)
+                ),
+            )
+            .named(family),
+            Integrity::NotComputed(why) => Finding::new(
+                Module::Declared,
+                format!("a {family} module is in it, but its integrity value could not be computed: {why}"),
+            )
+            .named(family),
+            Integrity::Holds => match self.modules.by_value(&found.stored) {
+                Some(row) => self.known_by(
+                    row,
+                    "the integrity value of its module was computed from the bytes and is that of",
+                ),
+                None => self.stranger(found),
+            },
+        }
+    }
+
+    /// A module that a row knows; `seen` says how it was recognised.
+    fn known_by(&self, row: &ModuleRow, seen: &str) -> Finding {
+        let standing = self.modules.standing(row, self.at);
+        let certified = standing.as_ref().and_then(|one| one.certificate).is_some();
+        let module = if certified {
+            Module::Proven
+        } else {
+            Module::Identified
+        };
+        let name = title(row);
+        let finding = Finding::new(module, format!("{seen} {name}"))
+            .because(self.state(standing.as_ref()))
+            .named(name);
+        let finding = Finding {
+            standing,
+            ..finding
+        };
+        if row.note.is_empty() {
+            finding
+        } else {
+            finding.because(row.note.clone())
+        }
+    }
+
+    /// A module that holds together, but that no row of the data has measured.
+    fn stranger(&self, found: &Located) -> Finding {
+        let family = name_of(found.family);
+        let reason = format!(
+            "a {family} module is in it and its integrity value holds, but {} is no value of a validated module that the data knows: give a newer file of modules, or ask the publisher for the certificate",
+            short(&found.stored)
+        );
+        let finding = Finding::new(Module::Identified, reason);
+        let row = found
+            .version
+            .and_then(|version| self.modules.by_fips_version(found.family, version));
+        match (row, found.version) {
+            (Some(row), _) => {
+                let standing = self.modules.standing(row, self.at);
+                let standing = standing.filter(|one| one.certificate.is_none());
+                Finding {
+                    reasons: [
+                        finding.reasons,
+                        vec![format!("it calls itself {} {}", row.name, row.version)],
+                    ]
+                    .concat(),
+                    name: Some(title(row)),
+                    standing,
+                    ..finding
+                }
+            }
+            (None, Some(version)) => finding
+                .named(family)
+                .because(format!("it calls itself version {version}")),
+            (None, None) => finding.named(family),
+        }
+    }
+
+    /// The state of a module in words.
+    fn state(&self, standing: Option<&Standing>) -> String {
+        match standing {
+            Some(one) if one.note.is_empty() => one.to_string(),
+            Some(one) => format!("{one}: {}", one.note),
+            None => format!("nothing is known of a certificate on {}", self.at),
+        }
+    }
+}
+
+fn kind(evidence: &Evidence, finding: &Finding) -> Kind {
+    if finding.module == Module::Unknown {
+        return Kind::Unread;
+    }
+    if let Some(go) = &evidence.go {
+        return go::kind(go);
+    }
+    let label = evidence.labels.iter().find_map(|label| match label {
+        Label::Envoy { .. } => Some(Kind::Envoy),
+        Label::Ztunnel { .. } => Some(Kind::Ztunnel),
+        Label::Library { .. } => None,
+    });
+    label.unwrap_or(Kind::Native)
+}
+
+fn program(evidence: &Evidence, toolchain: &Toolchain) -> String {
+    if evidence.go.is_some() {
+        let number = toolchain.number.as_deref();
+        return number.map_or_else(|| "Go".to_owned(), |number| format!("Go {number}"));
+    }
+    let named = evidence.labels.iter().find_map(|label| match label {
+        Label::Envoy { version, .. } => Some(match version {
+            Some(version) => format!("Envoy {version}"),
+            None => "Envoy".to_owned(),
+        }),
+        Label::Ztunnel { .. } => Some("ztunnel".to_owned()),
+        Label::Library { .. } => None,
+    });
+    named.unwrap_or_else(|| match &evidence.format {
+        Format::Elf { .. } => "native program".to_owned(),
+        Format::Script(_) => "script".to_owned(),
+        _ => "file".to_owned(),
+    })
+}
+
+/// Build settings that decide about cryptography.
+const SETTINGS: [&str; 5] = [
+    "GOEXPERIMENT",
+    "CGO_ENABLED",
+    "GOFIPS140",
+    "-tags",
+    "DefaultGODEBUG",
+];
+
+fn configuration(evidence: &Evidence) -> Vec<String> {
+    let Some(go) = &evidence.go else {
+        return Vec::new();
+    };
+    let named = SETTINGS
+        .iter()
+        .filter_map(|key| Some((*key, go.settings.get(*key)?)));
+    let said = named.filter_map(|(key, value)| match key {
+        "DefaultGODEBUG" => {
+            let value = super::configuration::godebug(value, "fips140")?;
+            Some(format!("DefaultGODEBUG fips140={value}"))
+        }
+        _ => Some(format!("{key}={value}")),
+    });
+    said.collect()
+}
+
+/// `BoringCrypto fips-20220613`.
+fn title(row: &ModuleRow) -> String {
+    format!("{} {}", row.name, row.version)
+}
+
+pub(super) fn name_of(family: Family) -> &'static str {
+    match family {
+        Family::BoringCrypto => "BoringCrypto",
+        Family::AwsLc => "AWS-LC",
+        Family::Go => "Go Cryptographic Module",
+        Family::OpenSsl => "OpenSSL",
+    }
+}
+
+/// The first digits of a long value: enough to compare by eye.
+fn short(value: &str) -> &str {
+    value.get(..16).unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests;
