@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fips;
+use crate::fips::Reading;
 use crate::image::Found;
 use crate::istio::{ClientVersion, ImageTag, KubeVersion, Minor};
 use crate::sys::cluster::ClusterError;
@@ -253,8 +253,7 @@ pub struct ImageProgram {
     /// Environment that the image gives to its containers: `NAME=VALUE`.
     pub env: Vec<String>,
     pub path: String,
-    /// What its bytes say, or why that is not known.
-    pub evidence: Result<fips::Evidence, String>,
+    pub reading: Reading,
 }
 
 /// An image that runs, as pods name it.

@@ -65,7 +65,7 @@ impl Inspect<'_> {
             manifest: None,
             arch: None,
             path: &program.path,
-            reading: &reading(program),
+            reading: &Reading::or(program.reading.clone()),
             environment: &environment,
             known: None,
         })
@@ -80,7 +80,7 @@ impl Inspect<'_> {
                 manifest: manifest.as_deref(),
                 arch: Some(&image.platform.architecture),
                 path: &program.path,
-                reading: &reading(program),
+                reading: &Reading::or(program.reading.clone()),
                 environment: &environment,
                 known: None,
             })
@@ -93,12 +93,4 @@ impl Inspect<'_> {
         let given = self.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         Environment::of(of_image.chain(given))
     }
-}
-
-/// What was read, also where that is why nothing was.
-fn reading(program: &Program<Reading>) -> Reading {
-    program.reading.clone().unwrap_or_else(|unread| Reading {
-        evidence: Err(unread.to_string()),
-        sha256: None,
-    })
 }

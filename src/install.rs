@@ -8,6 +8,7 @@ use crate::action::{self, Action, Place};
 use crate::check::{self, Policy};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Fact, Istioctl, Nodes, PlannedImage, Reader};
+use crate::fips::Judge;
 use crate::image::{Cache, Sources};
 use crate::istio::Matrix;
 use crate::options::Options;
@@ -34,6 +35,8 @@ pub struct Session<'a> {
     pub target: KubeTarget,
     /// Bound of our own reads and waits.
     pub timeout: Duration,
+    /// What cryptographic modules are judged by.
+    pub judge: &'a Judge,
     /// Absent where no registry may be asked.
     pub images: Option<Images>,
 }
@@ -61,13 +64,14 @@ pub struct Install<'a> {
 
 impl Images {
     /// Reads images, and says to `on_event` how far it is.
-    pub fn reader<'a>(&'a self, on_event: &'a dyn Fn(&Event)) -> Reader<'a> {
+    pub fn reader<'a>(&'a self, judge: &'a Judge, on_event: &'a dyn Fn(&Event)) -> Reader<'a> {
         Reader {
             sources: Sources {
                 registry: &self.registry,
                 cache: self.cache.as_ref(),
                 on_event,
             },
+            known: judge.modules.fingerprints(),
         }
     }
 }
@@ -134,7 +138,7 @@ impl Session<'_> {
         let architectures = nodes
             .known()
             .map(|nodes| nodes.architectures.keys().cloned().collect());
-        Fact::Known(images.reader(&on_event).planned(
+        Fact::Known(images.reader(self.judge, &on_event).planned(
             &prepared.images(),
             &architectures.unwrap_or_default(),
             images.inspect,

@@ -179,6 +179,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub(super) timeout: std::time::Duration,
     #[command(flatten)]
+    pub(super) proof: ProofArgs,
+    #[command(flatten)]
     pub(super) registry: RegistryArgs,
     /// Do not ask the registry: images are neither looked for nor read
     #[arg(long, help_heading = "Registry", env = "GLOOISTIO_NO_REGISTRY", value_parser = clap::builder::FalseyValueParser::new())]
@@ -220,6 +222,7 @@ impl Default for RunArgs {
         RunArgs {
             istioctl: None,
             timeout: std::time::Duration::from_mins(1),
+            proof: ProofArgs::default(),
             registry: RegistryArgs::default(),
             no_registry: true,
         }

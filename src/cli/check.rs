@@ -48,7 +48,7 @@ impl Args {
 
     fn check(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
         let options = self.options()?;
-        let rules = session::Rules::of(&self.checks, report)?;
+        let rules = session::Rules::of(&self.checks, &self.run.proof, report)?;
         let client = session::istioctl_if_there(&self.run);
         let prepared = prepare(&options, &rules.matrix, &client)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);

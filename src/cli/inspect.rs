@@ -82,7 +82,7 @@ impl Args {
             env: &env,
             digest: self.explain || !matches!(self.output.output, Format::Text | Format::Short),
         };
-        let ended = inspect.run(images.reader(&on_event).sources, report);
+        let ended = inspect.run(images.reader(&judge, &on_event).sources, report);
         ui.clear();
         ended
     }

@@ -55,7 +55,7 @@ impl Args {
     fn install(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
         let options = resolve::options(&self.plan, &self.flags)?;
         self.can_ask(ui)?;
-        let rules = session::Rules::of(&self.checks, report)?;
+        let rules = session::Rules::of(&self.checks, &self.run.proof, report)?;
         sound(&options, &rules)?;
         let istioctl = session::istioctl(&self.run)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
@@ -69,7 +69,7 @@ impl Args {
         ui: &Ui,
         report: &mut Report,
     ) -> Result<Exit, Failure> {
-        let rules = session::Rules::of(&self.checks, report)?;
+        let rules = session::Rules::of(&self.checks, &self.run.proof, report)?;
         let mut options = resolve::options(&self.plan, &self.flags)?;
         if let Some(to) = to {
             options.request = Some(resolve::parsed("--to", to)?);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{CheckArgs, Format, OutputArgs, PlanArgs};
+use super::args::{CheckArgs, Format, OutputArgs, PlanArgs, ProofArgs};
 use super::istioctl_flags::IstioctlFlags;
 use super::output::{self, Shown};
 use super::{Ended, resolve, session};
@@ -54,7 +54,7 @@ impl Args {
             return Err(failure.hint("leave -o away, or give -o json without -O"));
         }
         let options = resolve::options(&self.plan, &self.flags)?;
-        let rules = session::Rules::of(&self.checks, report)?;
+        let rules = session::Rules::of(&self.checks, &ProofArgs::default(), report)?;
         let client = Fact::NotAsked("render starts no program");
         let prepared = prepare(&options, &rules.matrix, &client)?;
         let run = super::args::RunArgs::default();

@@ -1,13 +1,14 @@
 //! What a command needs besides its own flags: matrix, policy, day, cluster.
 
-use super::args::{CheckArgs, RegistryArgs, RunArgs};
+use super::args::{CheckArgs, ProofArgs, RegistryArgs, RunArgs};
 use super::istioctl_flags::IstioctlFlags;
 use crate::check::Policy;
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Fact, Istioctl};
+use crate::fips::{Judge, Modules};
 use crate::image::Cache;
 use crate::install::{Images, Session};
-use crate::istio::Matrix;
+use crate::istio::{DataDate, Matrix};
 use crate::report::{DataFile, Report};
 use crate::sys::cluster::KubeTarget;
 use crate::sys::registry::{self, Registry};
@@ -18,15 +19,24 @@ use crate::ui::Ui;
 pub(crate) struct Rules {
     pub(crate) matrix: Matrix,
     pub(crate) policy: Policy,
+    pub(crate) judge: Judge,
 }
 
 impl Rules {
-    pub(crate) fn of(args: &CheckArgs, report: &mut Report) -> Result<Rules, Failure> {
+    pub(crate) fn of(
+        args: &CheckArgs,
+        proof: &ProofArgs,
+        report: &mut Report,
+    ) -> Result<Rules, Failure> {
         let matrix = matrix(args.matrix.as_deref())?;
         report.data = matrix.data_dates().iter().map(data_file).collect();
         let policy = Policy::parse(&args.severity, &args.skip, args.strict)
             .map_err(|error| Failure::new(Exit::Usage, &error))?;
-        Ok(Rules { matrix, policy })
+        Ok(Rules {
+            matrix,
+            policy,
+            judge: judge(proof, report)?,
+        })
     }
 
     pub(crate) fn session<'a>(
@@ -44,7 +54,8 @@ impl Rules {
             today: os::today(),
             target,
             timeout: run.timeout,
-            images: (!run.no_registry).then(|| images(&run.registry)),
+            judge: &self.judge,
+            images: (!run.no_registry).then(|| images(&run.registry, &self.judge)),
         }
     }
 }

@@ -56,7 +56,7 @@ impl Args {
                 .transpose()?,
             fips: self.fips,
         };
-        let rules = session::Rules::of(&self.checks, report)?;
+        let rules = session::Rules::of(&self.checks, &self.run.proof, report)?;
         verify.run(&mut rules.session(ui, report, session::target(&self.flags), &self.run))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Census, Class, Fact, ImageProgram, PlannedImage, RunningImage};
-use crate::fips::{self, Evidence};
+use crate::fips::{Fingerprint, Reading};
 use crate::image::{self, Image, ImageError, Inspected, Platform, Request, Sources, Target};
 use crate::sys::registry::{Reference, Registry, RegistryError};
 
@@ -11,6 +11,8 @@ use crate::sys::registry::{Reference, Registry, RegistryError};
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     pub sources: Sources<'a>,
+    /// Values that known modules have.
+    pub known: &'a [Fingerprint],
 }
 
 impl Reader<'_> {
@@ -99,7 +101,7 @@ impl Reader<'_> {
         &self,
         reference: &Reference,
         platforms: Vec<Platform>,
-    ) -> Result<Vec<Image<Result<Evidence, String>>>, ImageError> {
+    ) -> Result<Vec<Image<Reading>>, ImageError> {
         let request = Request {
             platforms,
             ..Request::default()
@@ -190,7 +192,7 @@ fn linux(architecture: &str) -> Platform {
     }
 }
 
-fn programs(image: Image<Result<Evidence, String>>) -> Vec<ImageProgram> {
+fn programs(image: Image<Reading>) -> Vec<ImageProgram> {
     let Image {
         manifest,
         platform,
@@ -206,10 +208,7 @@ fn programs(image: Image<Result<Evidence, String>>) -> Vec<ImageProgram> {
             arch: platform.architecture.clone(),
             env: env.clone(),
             path: program.path,
-            evidence: match program.reading {
-                Ok(read) => read,
-                Err(unread) => Err(unread.to_string()),
-            },
+            reading: Reading::or(program.reading),
         })
         .collect()
 }

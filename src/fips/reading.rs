@@ -33,6 +33,16 @@ impl Reading {
     }
 }
 
+impl Reading {
+    /// The reading, or the reason why there is none in its place.
+    pub fn or<E: std::fmt::Display>(read: Result<Reading, E>) -> Reading {
+        read.unwrap_or_else(|why| Reading {
+            evidence: Err(why.to_string()),
+            sha256: None,
+        })
+    }
+}
+
 fn sha256(source: &dyn ReadAt, size: u64) -> io::Result<String> {
     let mut hash = Sha256::new();
     let whole = Place {

@@ -57,7 +57,7 @@ pub fn running(
     if let (Some(images), Some(census)) = (&session.images, facts.census.known()) {
         let on_event = |event: &Event| session.ui.event(event);
         let wanted = |class: &Class| fips.get(class.revision.as_str()) == Some(&true);
-        facts.images = images.reader(&on_event).running(census, &wanted);
+        facts.images = images.reader(session.judge, &on_event).running(census, &wanted);
     }
     if let (Some(cluster), Some(seen)) = (&mut session.report.cluster, facts.cluster.known()) {
         cluster.kubernetes = Some(seen.version.to_string());

@@ -71,6 +71,11 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     bounded(file, limit, name)
 }
 
+/// Whether something is at `path`.
+pub fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
 /// The bytes of standard input, at most `limit`; a closed one is empty.
 pub fn read_stdin(limit: u64) -> Result<Vec<u8>, ReadError> {
     bounded(io::stdin().lock(), limit, || STDIN.to_owned())
