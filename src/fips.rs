@@ -9,9 +9,14 @@ mod bytes;
 mod elf;
 mod evidence;
 mod fingerprint;
+mod go;
+mod native;
+mod read;
 
 pub use evidence::{
     Arch, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Located, Mark, Names, Opaque,
     Place, Signatures,
 };
 pub use fingerprint::{Algorithm, Anchor, Fingerprint, Hex};
+pub use go::GoVersion;
+pub use read::read;

@@ -11,6 +11,9 @@ use super::Place;
 /// Bytes that one window may have: enough for the largest table of function names.
 pub(super) const WINDOW_LIMIT: u64 = 64 << 20;
 
+/// Bytes that one search goes through: the holes of a sparse file cost time as well.
+pub(super) const SCAN_LIMIT: u64 = 2 << 30;
+
 /// Bytes that are searched at once: they stay in the processor's cache.
 const STEP: usize = 256 << 10;
 
@@ -42,11 +45,11 @@ impl<'a> Bytes<'a> {
 
     /// Gives the bytes of `place` in order, in pieces that follow each other without a gap.
     pub(super) fn stream(&self, place: Place, mut each: impl FnMut(&[u8])) -> io::Result<()> {
-        let end = place.offset.saturating_add(place.len).min(self.size);
+        let range = self.clip(place);
         let mut step = vec![0; STEP];
-        let mut at = place.offset;
-        while at < end {
-            let want = usize::try_from(end - at).map_or(STEP, |left| left.min(STEP));
+        let mut at = range.start;
+        while at < range.end {
+            let want = usize::try_from(range.end - at).map_or(STEP, |left| left.min(STEP));
             let read = self.fill(at, &mut step[..want])?;
             if read == 0 {
                 break;
@@ -97,7 +100,8 @@ impl<'a> Bytes<'a> {
     }
 
     fn clip(&self, place: Place) -> Range<u64> {
-        let end = place.offset.saturating_add(place.len).min(self.size);
+        let len = place.len.min(SCAN_LIMIT);
+        let end = place.offset.saturating_add(len).min(self.size);
         place.offset.min(end)..end
     }
 

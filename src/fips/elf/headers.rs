@@ -1,0 +1,258 @@
+//! The header tables of an ELF file, none of which is believed.
+
+use std::io;
+
+use memchr::memchr;
+use object::Endianness;
+use object::elf;
+use object::pod::{self, Pod};
+use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _, SectionHeader as _};
+
+use super::{Layout, Section, Segment};
+use crate::fips::bytes::Bytes;
+use crate::fips::{Arch, Place};
+
+/// Bytes that the kernel reads of a table of program headers.
+const PROGRAMS_LIMIT: u64 = 64 << 10;
+/// Bytes of a table of section headers, or of their names: 65535 sections have 4 MiB of headers.
+const SECTIONS_LIMIT: u64 = 8 << 20;
+/// Bytes of a dynamic table, and of the names of sections, libraries and the interpreter.
+const DYNAMIC_LIMIT: u64 = 64 << 10;
+const NAME_LIMIT: u64 = 256;
+
+/// What the tables of one file are read with.
+struct Tables<'a, H> {
+    bytes: &'a Bytes<'a>,
+    header: &'a H,
+    endian: Endianness,
+}
+
+pub(super) fn read<H: FileHeader<Endian = Endianness>>(
+    bytes: &Bytes<'_>,
+    head: &[u8],
+) -> io::Result<Result<Layout, String>> {
+    let Ok(header) = H::parse(head) else {
+        return Ok(Err("its header is not that of an ELF file".to_owned()));
+    };
+    let Ok(endian) = header.endian() else {
+        return Ok(Err("its header names no byte order".to_owned()));
+    };
+    let tables = Tables {
+        bytes,
+        header,
+        endian,
+    };
+    let programs = tables.programs()?;
+    let sections = tables.sections()?;
+    let mut layout = Layout {
+        arch: arch(header, endian),
+        bits: if header.is_type_64() { 64 } else { 32 },
+        big_endian: header.is_big_endian(),
+        ..Layout::default()
+    };
+    for program in &programs {
+        if program.p_type(endian) == elf::PT_LOAD {
+            tables.load(program, &mut layout);
+        }
+    }
+    let loadable = !layout.segments.is_empty();
+    for (section, name) in sections {
+        if !loadable {
+            layout.segments.extend(tables.stand_in(&section));
+        }
+        tables.place(&section, name, &mut layout);
+    }
+    if layout.segments.is_empty() && layout.sections.is_empty() {
+        return Ok(Err("its header tables lie outside of the file".to_owned()));
+    }
+    for program in &programs {
+        tables.describe(program, &mut layout)?;
+    }
+    Ok(Ok(layout))
+}
+
+impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
+    fn programs(&self) -> io::Result<Vec<H::ProgramHeader>> {
+        let place = Place {
+            offset: self.header.e_phoff(self.endian).into(),
+            len: PROGRAMS_LIMIT,
+        };
+        let count = self.header.e_phnum(self.endian);
+        self.table(place, self.header.e_phentsize(self.endian), count)
+    }
+
+    /// The sections with their names.
+    fn sections(&self) -> io::Result<Vec<(H::SectionHeader, String)>> {
+        let place = Place {
+            offset: self.header.e_shoff(self.endian).into(),
+            len: SECTIONS_LIMIT,
+        };
+        let count = self.header.e_shnum(self.endian);
+        let entry = self.header.e_shentsize(self.endian);
+        let sections: Vec<H::SectionHeader> = self.table(place, entry, count)?;
+        let index = usize::from(self.header.e_shstrndx(self.endian).0);
+        let Some(strings) = sections.get(index) else {
+            return Ok(Vec::new());
+        };
+        let strings = self.bytes.window(Place {
+            offset: strings.sh_offset(self.endian).into(),
+            len: strings.sh_size(self.endian).into().min(SECTIONS_LIMIT),
+        })?;
+        let named = sections.into_iter().filter_map(|section| {
+            let start = usize::try_from(section.sh_name(self.endian)).ok()?;
+            Some((section, text(strings.get(start..)?)?))
+        });
+        Ok(named.collect())
+    }
+
+    /// The entries of a table of at most `place.len` bytes; none where the table is not whole.
+    fn table<T: Pod>(&self, place: Place, entry: u16, count: u16) -> io::Result<Vec<T>> {
+        let len = u64::from(entry) * u64::from(count);
+        if usize::from(entry) != size_of::<T>() || place.offset == 0 || len > place.len {
+            return Ok(Vec::new());
+        }
+        let window = self.bytes.window(Place { len, ..place })?;
+        Ok(match pod::slice_from_all_bytes::<T>(&window) {
+            Ok(table) if table.len() == usize::from(count) => table.to_vec(),
+            _ => Vec::new(),
+        })
+    }
+
+    fn load(&self, program: &H::ProgramHeader, layout: &mut Layout) {
+        let (offset, len) = program.file_range(self.endian);
+        let place = self.inside(Place { offset, len });
+        layout.cut |= place.len < len;
+        if place.len > 0 {
+            let flags = program.p_flags(self.endian);
+            layout.segments.push(Segment {
+                address: program.p_vaddr(self.endian).into(),
+                place,
+                executable: flags.contains(elf::PF_X),
+                writable: flags.contains(elf::PF_W),
+            });
+        }
+    }
+
+    fn place(&self, section: &H::SectionHeader, name: String, layout: &mut Layout) {
+        let endian = self.endian;
+        let address = section.sh_addr(endian).into();
+        let len = match section.sh_type(endian) {
+            elf::SHT_NULL => return,
+            elf::SHT_NOBITS => 0,
+            _ => section.sh_size(endian).into(),
+        };
+        let offset = section.sh_offset(endian).into();
+        let place = self.inside(Place { offset, len });
+        layout.sections.push(Section {
+            name,
+            address,
+            place,
+        });
+    }
+
+    /// What the program header would say that covers the section.
+    fn stand_in(&self, section: &H::SectionHeader) -> Option<Segment> {
+        let (offset, len) = section.file_range(self.endian)?;
+        let flags = section.sh_flags(self.endian);
+        let segment = Segment {
+            address: section.sh_addr(self.endian).into(),
+            place: self.inside(Place { offset, len }),
+            executable: flags.contains(elf::SHF_EXECINSTR),
+            writable: flags.contains(elf::SHF_WRITE),
+        };
+        (segment.address > 0 && segment.place.len > 0).then_some(segment)
+    }
+
+    fn inside(&self, place: Place) -> Place {
+        let offset = place.offset.min(self.bytes.size());
+        let len = place.len.min(self.bytes.size() - offset);
+        Place { offset, len }
+    }
+
+    /// What the other program headers tell.
+    fn describe(&self, program: &H::ProgramHeader, layout: &mut Layout) -> io::Result<()> {
+        let (offset, len) = program.file_range(self.endian);
+        match program.p_type(self.endian) {
+            elf::PT_INTERP => {
+                let window = self.bytes.window(Place {
+                    offset,
+                    len: len.min(NAME_LIMIT),
+                })?;
+                layout.interpreter = text(&window);
+            }
+            elf::PT_DYNAMIC => {
+                let len = len.min(DYNAMIC_LIMIT);
+                let window = self.bytes.window(Place { offset, len })?;
+                self.dynamic(&window, layout)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn dynamic(&self, window: &[u8], layout: &mut Layout) -> io::Result<()> {
+        let count = window.len() / size_of::<H::Dyn>();
+        let Ok((entries, _)) = pod::slice_from_bytes::<H::Dyn>(window, count) else {
+            return Ok(());
+        };
+        let value = |tag| {
+            let entry = entries.iter().find(|entry| entry.tag(self.endian) == tag)?;
+            Some(entry.val(self.endian))
+        };
+        if let Some(strings) = value(elf::DT_STRTAB).and_then(|address| layout.offset(address)) {
+            for entry in entries {
+                if entry.tag(self.endian) == elf::DT_NEEDED {
+                    let offset = strings.saturating_add(entry.val(self.endian));
+                    let window = self.bytes.window(Place {
+                        offset,
+                        len: NAME_LIMIT,
+                    })?;
+                    layout.libraries.extend(text(&window));
+                }
+            }
+        }
+        let table = value(elf::DT_RELA).and_then(|address| layout.offset(address));
+        layout.relocations = table
+            .zip(value(elf::DT_RELASZ))
+            .map(|(offset, len)| Place { offset, len });
+        Ok(())
+    }
+}
+
+/// The text that a NUL ends; none where it is longer than a name or has no end.
+fn text(bytes: &[u8]) -> Option<String> {
+    let limit = bytes.len().min(usize::try_from(NAME_LIMIT).ok()?);
+    let end = memchr(0, &bytes[..limit])?;
+    Some(String::from_utf8_lossy(&bytes[..end]).into_owned())
+}
+
+/// Go's name of the processor.
+fn arch<H: FileHeader<Endian = Endianness>>(header: &H, endian: Endianness) -> Option<Arch> {
+    let wide = header.is_type_64();
+    let big = header.is_big_endian();
+    let name = match (header.e_machine(endian), wide, big) {
+        (elf::EM_X86_64, true, _) => "amd64",
+        (elf::EM_X86_64, false, _) => "amd64p32",
+        (elf::EM_386, ..) => "386",
+        (elf::EM_AARCH64, _, false) => "arm64",
+        (elf::EM_AARCH64, _, true) => "arm64be",
+        (elf::EM_ARM, _, false) => "arm",
+        (elf::EM_ARM, _, true) => "armbe",
+        (elf::EM_PPC64, _, true) => "ppc64",
+        (elf::EM_PPC64, _, false) => "ppc64le",
+        (elf::EM_PPC, ..) => "ppc",
+        (elf::EM_S390, true, _) => "s390x",
+        (elf::EM_S390, false, _) => "s390",
+        (elf::EM_RISCV, true, _) => "riscv64",
+        (elf::EM_RISCV, false, _) => "riscv",
+        (elf::EM_LOONGARCH, ..) => "loong64",
+        (elf::EM_MIPS, true, true) => "mips64",
+        (elf::EM_MIPS, true, false) => "mips64le",
+        (elf::EM_MIPS, false, true) => "mips",
+        (elf::EM_MIPS, false, false) => "mipsle",
+        (elf::EM_SPARCV9, ..) => "sparc64",
+        (elf::EM_SPARC, ..) => "sparc",
+        _ => return None,
+    };
+    Some(Arch(name.to_owned()))
+}

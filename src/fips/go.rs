@@ -1,0 +1,56 @@
+//! What the Go linker leaves in a program, stripped or not.
+
+mod buildinfo;
+mod fipsinfo;
+mod pclntab;
+mod quoted;
+mod signature;
+mod version;
+
+use std::io;
+
+use super::bytes::{Bytes, SCAN_LIMIT};
+use super::elf::Layout;
+use super::{Arch, Go, Place};
+
+pub use version::GoVersion;
+
+/// Reads all of it; none where neither build information, nor a function table, nor the seal of the
+/// FIPS module is there: then another linker made the program.
+pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Go>> {
+    let build = buildinfo::read(bytes, layout)?;
+    let names = pclntab::read(bytes, layout)?;
+    let fipsinfo = fipsinfo::read(bytes, layout)?;
+    if build.is_none() && names.is_none() && fipsinfo.is_none() {
+        return Ok(None);
+    }
+    let arch = layout.and_then(|layout| layout.arch.as_ref());
+    let signatures = match arch {
+        Some(Arch(name)) if name != "amd64" => super::Signatures::default(),
+        _ => signature::read(bytes, layout)?,
+    };
+    let build = build.unwrap_or_default();
+    Ok(Some(Go {
+        version: build.version,
+        settings: build.settings,
+        path: build.path,
+        buildinfo: build.place,
+        names,
+        signatures,
+        fipsinfo,
+    }))
+}
+
+/// Where something stands that no section names: in the segments that `which` chooses, or without a
+/// usable header anywhere in the file.
+fn anywhere(
+    bytes: &Bytes<'_>,
+    layout: Option<&Layout>,
+    which: impl Fn(&super::elf::Segment) -> bool,
+) -> Vec<Place> {
+    let whole = Place {
+        offset: 0,
+        len: bytes.size().min(SCAN_LIMIT),
+    };
+    layout.map_or_else(|| vec![whole], |layout| layout.places(which))
+}

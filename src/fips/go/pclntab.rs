@@ -1,0 +1,215 @@
+//! The function table: every Go program has it, since tracebacks need it, and so it keeps the names
+//! of the functions where nothing else does.
+
+mod names;
+
+use std::io;
+
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr_iter};
+
+use super::anywhere;
+use crate::fips::bytes::Bytes;
+use crate::fips::elf::Layout;
+use crate::fips::{Names, Place};
+
+/// Sections that it stands in; the last one holds other things as well.
+const SECTIONS: [&str; 3] = [".gopclntab", ".data.rel.ro.gopclntab", ".data.rel.ro"];
+/// Last byte of the magic of Go 1.2, 1.16, 1.18 and 1.20, the others of which are `ff`.
+const MAGICS: [u8; 4] = [0xfb, 0xfa, 0xf0, 0xf1];
+/// The longest header: eight bytes and eight words.
+const HEADER: usize = 72;
+/// Bytes of a name that are looked at.
+const NAME_LIMIT: usize = 1 << 10;
+
+/// Where the names stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Table {
+    names: Place,
+    functions: u64,
+    words: Words,
+    /// Before Go 1.16 the names stand among the data of the functions.
+    interleaved: bool,
+}
+
+/// How its header writes numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Words {
+    bytes: usize,
+    big_endian: bool,
+}
+
+/// Reads the names of the function table; none where there is no table.
+pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Names>> {
+    let Some(table) = locate(bytes, layout)? else {
+        return Ok(None);
+    };
+    let mut names = Names {
+        place: Some(table.names),
+        ..Names::default()
+    };
+    if table.interleaved {
+        let window = bytes.window(table.names)?;
+        interleaved(&window, table, |name| names.take(name));
+    } else {
+        listed(bytes, table.names, |name| names.take(name))?;
+    }
+    Ok(Some(names))
+}
+
+/// By the name of its section, and by its header wherever that stands. A program can carry other
+/// programs with their tables in its data; its own is taken to be the largest.
+fn locate(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Table>> {
+    let sections = SECTIONS.iter().filter_map(|name| layout?.section(name));
+    for section in sections {
+        let table = search(bytes, layout, section.place)?;
+        if table.is_some() {
+            return Ok(table);
+        }
+    }
+    let mut largest = None;
+    for place in anywhere(bytes, layout, |_| true) {
+        largest = larger(largest, search(bytes, layout, place)?);
+    }
+    Ok(largest)
+}
+
+fn larger(one: Option<Table>, other: Option<Table>) -> Option<Table> {
+    one.into_iter()
+        .chain(other)
+        .max_by_key(|table| table.functions)
+}
+
+/// The largest table in `place`.
+fn search(bytes: &Bytes<'_>, layout: Option<&Layout>, place: Place) -> io::Result<Option<Table>> {
+    let finders: Vec<(bool, Finder<'_>)> = [false, true]
+        .into_iter()
+        .filter(|big_endian| layout.is_none_or(|layout| layout.big_endian == *big_endian))
+        .flat_map(|big_endian| MAGICS.map(|magic| (big_endian, finder(magic, big_endian))))
+        .collect();
+    let mut largest = None;
+    let end = place.offset.saturating_add(place.len);
+    bytes.search(place, HEADER, |start, piece| {
+        for (big_endian, finder) in &finders {
+            for at in finder.find_iter(piece) {
+                let offset = start + at as u64;
+                let space = Place {
+                    offset,
+                    len: end.saturating_sub(offset),
+                };
+                largest = larger(largest, parse(&piece[at..], *big_endian, space));
+            }
+        }
+        false
+    })?;
+    Ok(largest)
+}
+
+/// The magic and the two zeros after it.
+fn finder(magic: u8, big_endian: bool) -> Finder<'static> {
+    let start = if big_endian {
+        [0xff, 0xff, 0xff, magic, 0, 0]
+    } else {
+        [magic, 0xff, 0xff, 0xff, 0, 0]
+    };
+    Finder::new(&start).into_owned()
+}
+
+/// Checks the header of a table that has to end within `space`.
+fn parse(header: &[u8], big_endian: bool, space: Place) -> Option<Table> {
+    let magic = *header.get(if big_endian { 3 } else { 0 })?;
+    let (&[quantum, size], rest) = header.get(6..)?.split_first_chunk::<2>()?;
+    if !matches!(quantum, 1 | 2 | 4) || !matches!(size, 4 | 8) {
+        return None;
+    }
+    let words = Words {
+        bytes: usize::from(size),
+        big_endian,
+    };
+    let word = |index: usize| words.read(rest, index * words.bytes, words.bytes);
+    let functions = word(0).filter(|functions| *functions > 0)?;
+    let width = words.bytes as u64;
+    let interleaved = magic == 0xfb;
+    let names = if interleaved {
+        let entries = functions
+            .checked_mul(2 * width)?
+            .checked_add(8 + 2 * width)?;
+        let first = word(2)?;
+        (entries <= first && first < space.len).then_some(space)?
+    } else {
+        // The text's start is written since Go 1.18.
+        let (first, len) = if magic == 0xfa { (2, 7) } else { (3, 8) };
+        let starts = [
+            word(first)?,
+            word(first + 1)?,
+            word(first + 2)?,
+            word(first + 3)?,
+            word(first + 4)?,
+        ];
+        let after_header = 8 + len * width <= starts[0];
+        let fits = functions.checked_mul(8)?.checked_add(starts[4])? <= space.len;
+        (after_header && fits && starts.is_sorted() && starts[0] < starts[1]).then_some(Place {
+            offset: space.offset.checked_add(starts[0])?,
+            len: starts[1] - starts[0],
+        })?
+    };
+    Some(Table {
+        names,
+        functions,
+        words,
+        interleaved,
+    })
+}
+
+impl Words {
+    /// The number of `len` bytes at `at`.
+    fn read(self, bytes: &[u8], at: usize, len: usize) -> Option<u64> {
+        let bytes = bytes.get(at..at.checked_add(len)?)?.iter();
+        let add = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+        Some(if self.big_endian {
+            bytes.fold(0, add)
+        } else {
+            bytes.rev().fold(0, add)
+        })
+    }
+}
+
+/// Gives the names that stand one after the other, each up to its NUL.
+fn listed(bytes: &Bytes<'_>, place: Place, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut begun: Vec<u8> = Vec::new();
+    bytes.stream(place, |piece| {
+        let mut start = 0;
+        for end in memchr_iter(0, piece) {
+            if begun.is_empty() {
+                each(&piece[start..end]);
+            } else {
+                begun.extend_from_slice(&piece[start..end]);
+                each(&begun);
+                begun.clear();
+            }
+            start = end + 1;
+        }
+        let rest = &piece[start..];
+        begun.extend_from_slice(&rest[..rest.len().min(NAME_LIMIT)]);
+        begun.truncate(NAME_LIMIT);
+    })
+}
+
+/// Gives the name of every function by its entry: the data of the function begins with its address
+/// and where its name stands.
+fn interleaved(window: &[u8], table: Table, mut each: impl FnMut(&[u8])) {
+    let Words { bytes: width, .. } = table.words;
+    let number = |at: usize, len: usize| usize::try_from(table.words.read(window, at, len)?).ok();
+    let entries = (8 + 2 * width..window.len()).step_by(2 * width);
+    let functions = usize::try_from(table.functions).unwrap_or(usize::MAX);
+    for entry in entries.take(functions) {
+        let data = number(entry, width).and_then(|data| data.checked_add(width));
+        let name = data
+            .and_then(|data| number(data, 4))
+            .and_then(|name| window.get(name..));
+        if let Some(name) = name {
+            let name = &name[..name.len().min(NAME_LIMIT)];
+            each(&name[..memchr(0, name).unwrap_or(name.len())]);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The version that a Go toolchain calls itself.
+
+/// A version of Go, with what its builder added to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoVersion {
+    /// 26 of `go1.26.6`.
+    pub minor: u32,
+    /// 6 of `go1.26.6`; 0 where none is named.
+    pub patch: u32,
+    /// 4 of `go1.14.12b4`: a release of the branch that carried BoringCrypto before Go 1.19.
+    pub boring_release: Option<u32>,
+    /// `rc1`, `beta2`, `devel`, or the dated `20250209` of a toolchain between two releases.
+    pub prerelease: Option<String>,
+    /// After `X:`, which is set off by a space, or since Go 1.26 by a dash.
+    pub experiments: Vec<String>,
+}
+
+impl GoVersion {
+    /// Reads `go1.26.6-X:boringcrypto`, `go1.22.9 (Red Hat 1.22.9-1.el9)`, `go1.24.1-1`,
+    /// `go1.25-20250209-RC00 cl/724970549 +ff27d270c9 X:fieldtrack,boringcrypto`,
+    /// `devel go1.20-1ba7341cb2 …`; none where no release of Go 1 is named.
+    pub fn parse(text: &str) -> Option<GoVersion> {
+        let devel = text.strip_prefix("devel ");
+        let mut words = devel.unwrap_or(text).split_ascii_whitespace();
+        let (minor, mut rest) = number(words.next()?.strip_prefix("go1.")?)?;
+        let mut patch = 0;
+        if let Some((value, after)) = rest.strip_prefix('.').and_then(number) {
+            (patch, rest) = (value, after);
+        }
+        let boring = rest.strip_prefix('b').and_then(number);
+        let dated = |rest: &str| {
+            let word = rest.strip_prefix('-')?.split('-').next()?;
+            let date = word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_digit());
+            (date || word.starts_with("devel")).then(|| word.to_owned())
+        };
+        let prerelease = match (devel, boring) {
+            (Some(_), _) => Some("devel".to_owned()),
+            (None, Some(_)) => None,
+            (None, None) => candidate(rest).or_else(|| dated(rest)),
+        };
+        Some(GoVersion {
+            minor,
+            patch,
+            boring_release: boring.map(|(release, _)| release),
+            prerelease,
+            experiments: experiments(text),
+        })
+    }
+
+    /// Whether the toolchain was built with this experiment.
+    pub fn has_experiment(&self, name: &str) -> bool {
+        self.experiments.iter().any(|experiment| experiment == name)
+    }
+}
+
+/// `rc1` and `beta2`, up to the next dash.
+fn candidate(rest: &str) -> Option<String> {
+    let word = rest.split('-').next()?;
+    (word.starts_with("rc") || word.starts_with("beta")).then(|| word.to_owned())
+}
+
+fn experiments(text: &str) -> Vec<String> {
+    let list = text.find("X:").filter(|at| {
+        let before = text[..*at].chars().next_back();
+        matches!(before, Some(' ' | '-'))
+    });
+    let list = list.map_or("", |at| &text[at + 2..]);
+    let list = list.split_ascii_whitespace().next().unwrap_or("");
+    let names = list.split(',').filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
+}
+
+fn number(text: &str) -> Option<(u32, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, rest) = text.split_at(digits);
+    Some((digits.parse().ok()?, rest))
+}
