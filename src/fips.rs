@@ -13,11 +13,14 @@ mod fingerprint;
 mod go;
 mod keys;
 mod modules;
+mod native;
 mod policy;
 mod proof;
 mod read;
 mod reading;
 mod recipes;
+#[cfg(test)]
+mod sample;
 mod verdict;
 
 pub use configuration::{Build, Effect, Environment, Policies, ambient, approved_only, effects};

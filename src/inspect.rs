@@ -32,15 +32,27 @@ impl Inspect<'_> {
         {
             return Err(failure);
         }
-        let found = if report.failed() { Exit::Findings } else { Exit::Ok };
+        let found = if report.failed() {
+            Exit::Findings
+        } else {
+            Exit::Ok
+        };
         let Some(exit) = failures.iter().map(|failure| failure.exit).min() else {
             return Ok(found);
         };
         let said: Vec<&str> = failures.iter().map(|it| it.message.as_str()).collect();
         report.error = Some(ErrorReport {
             exit: exit.code(),
-            message: format!("{} of {} could not be read: {}", said.len(), self.targets.len(), said.join("; ")),
-            hints: failures.iter().flat_map(|failure| failure.hints.clone()).collect(),
+            message: format!(
+                "{} of {} could not be read: {}",
+                said.len(),
+                self.targets.len(),
+                said.join("; ")
+            ),
+            hints: failures
+                .iter()
+                .flat_map(|failure| failure.hints.clone())
+                .collect(),
         });
         Ok(exit)
     }
@@ -54,7 +66,9 @@ impl Inspect<'_> {
         })?;
         Ok(match read {
             Inspected::Program(program) => vec![self.file(&program)],
-            Inspected::Images(images) => images.iter().flat_map(|image| self.image(image)).collect(),
+            Inspected::Images(images) => {
+                images.iter().flat_map(|image| self.image(image)).collect()
+            }
         })
     }
 
@@ -90,7 +104,10 @@ impl Inspect<'_> {
 
     fn environment(&self, image: &[String]) -> Environment {
         let of_image = image.iter().filter_map(|pair| pair.split_once('='));
-        let given = self.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let given = self
+            .env
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
         Environment::of(of_image.chain(given))
     }
 }

@@ -62,8 +62,16 @@ impl Args {
             Target::parse(text, os::exists).map_err(|error| Failure::new(Exit::Data, &error))
         });
         let targets = targets.collect::<Result<Vec<_>, _>>()?;
-        let env = self.env.iter().map(|text| variable(text)).collect::<Result<Vec<_>, _>>()?;
-        let platforms = self.platform.iter().map(|text| platform(text)).collect::<Result<_, _>>()?;
+        let env = self
+            .env
+            .iter()
+            .map(|text| variable(text))
+            .collect::<Result<Vec<_>, _>>()?;
+        let platforms = self
+            .platform
+            .iter()
+            .map(|text| platform(text))
+            .collect::<Result<_, _>>()?;
         let want = match (self.all, self.path.is_empty()) {
             (true, _) => Want::All,
             (false, true) => Want::Known,
@@ -90,16 +98,17 @@ impl Args {
 
 /// What a person reads without `--explain`.
 fn shorten(report: &mut Report) {
-    let proofs = report.evidence.iter_mut().filter_map(|evidence| evidence.proof.as_mut());
+    let proofs = report
+        .evidence
+        .iter_mut()
+        .filter_map(|evidence| evidence.proof.as_mut());
     proofs.for_each(|proof| proof.chain.clear());
 }
 
 fn variable(text: &str) -> Result<(String, String), Failure> {
     let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
     let pair = pair.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    pair.ok_or_else(|| {
-        Failure::message(Exit::Usage, format!("--env `{text}` must be NAME=VALUE"))
-    })
+    pair.ok_or_else(|| Failure::message(Exit::Usage, format!("--env `{text}` must be NAME=VALUE")))
 }
 
 fn platform(text: &str) -> Result<Platform, Failure> {

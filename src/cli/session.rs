@@ -63,7 +63,9 @@ impl Rules {
 /// The way to registries; what is read of images is kept for the same reader and data.
 pub(crate) fn images(args: &RegistryArgs, judge: &Judge) -> Images {
     let dates = judge.modules.dates().iter();
-    let stamp: Vec<String> = dates.map(|data| format!("{} {}", data.file, data.date)).collect();
+    let stamp: Vec<String> = dates
+        .map(|data| format!("{} {}", data.file, data.date))
+        .collect();
     let stamp = format!("{} {}", env!("CARGO_PKG_VERSION"), stamp.join(", "));
     Images {
         registry: Registry::new(registry::Options {

@@ -108,7 +108,7 @@ impl Reader<'_> {
         };
         let target = Target::Registry(reference.clone());
         let read = image::inspect(&target, &request, self.sources, &mut |program| {
-            fips::read(program.source, program.size).map_err(|error| error.to_string())
+            Reading::of(program.source, program.size, self.known, true)
         })?;
         Ok(match read {
             Inspected::Images(images) => images,

@@ -131,17 +131,26 @@ impl Judge {
     }
 
     fn chain(&self, subject: &Subject<'_>, verdict: &Verdict) -> Vec<report::Statement> {
-        let digest = subject.reading.sha256.as_ref().map(|sha256| report::Statement {
-            what: format!("the file is sha256:{sha256}"),
-            place: subject.path.to_owned(),
-            strength: report::Strength::Recomputed,
-        });
-        digest.into_iter().chain(verdict.chain.iter().map(step)).collect()
+        let digest = subject
+            .reading
+            .sha256
+            .as_ref()
+            .map(|sha256| report::Statement {
+                what: format!("the file is sha256:{sha256}"),
+                place: subject.path.to_owned(),
+                strength: report::Strength::Recomputed,
+            });
+        digest
+            .into_iter()
+            .chain(verdict.chain.iter().map(step))
+            .collect()
     }
 }
 
 fn step(step: &Step) -> report::Statement {
-    let bytes = step.place.map(|place| format!("{} bytes at offset {:#x}", place.len, place.offset));
+    let bytes = step
+        .place
+        .map(|place| format!("{} bytes at offset {:#x}", place.len, place.offset));
     let places: Vec<String> = bytes.into_iter().chain(step.source.clone()).collect();
     report::Statement {
         what: step.what.clone(),
@@ -164,7 +173,7 @@ fn certificate(standing: &Standing) -> report::Certificate {
         until: standing.until.map(|date| date.to_string()),
         seen: standing.seen.map(|date| date.to_string()),
         source: standing.source.to_string(),
-        evidence: standing.evidence.to_string(),
+        evidence: standing.evidence.name().to_owned(),
     }
 }
 

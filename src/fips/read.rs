@@ -5,15 +5,17 @@ use std::io;
 use memchr::memchr;
 use positioned_io::ReadAt;
 
+use super::boring::{self, Hint};
 use super::bytes::{Bytes, SCAN_LIMIT};
 use super::elf::Layout;
-use super::{Evidence, Format, Opaque, Place, go};
+use super::{Evidence, Fingerprint, Format, Opaque, Place, go, native};
 
-/// Reads what the `size` bytes of a program say.
+/// Reads what the `size` bytes of a program say; `known` modules are found faster, and damaged copies
+/// of them at all.
 ///
 /// # Errors
 /// Only those of `source`; whatever the bytes are, that is evidence.
-pub fn read(source: &dyn ReadAt, size: u64) -> io::Result<Evidence> {
+pub fn read(source: &dyn ReadAt, size: u64, known: &[Fingerprint]) -> io::Result<Evidence> {
     let bytes = Bytes::new(source, size);
     let head = bytes.window(Place {
         offset: 0,
@@ -31,14 +33,14 @@ pub fn read(source: &dyn ReadAt, size: u64) -> io::Result<Evidence> {
         libraries: Vec::new(),
     };
     match evidence.format {
-        Format::Elf { .. } => elf(&bytes, &mut evidence)?,
+        Format::Elf { .. } => elf(&bytes, known, &mut evidence)?,
         Format::MachO | Format::Pe => evidence.opaque = Some(Opaque::Foreign),
         Format::Script(_) | Format::Empty | Format::Other => {}
     }
     Ok(evidence)
 }
 
-fn elf(bytes: &Bytes<'_>, evidence: &mut Evidence) -> io::Result<()> {
+fn elf(bytes: &Bytes<'_>, known: &[Fingerprint], evidence: &mut Evidence) -> io::Result<()> {
     let layout = Layout::read(bytes)?;
     if let Ok(layout) = &layout {
         evidence.arch.clone_from(&layout.arch);
@@ -50,7 +52,8 @@ fn elf(bytes: &Bytes<'_>, evidence: &mut Evidence) -> io::Result<()> {
         };
     }
     evidence.go = go::read(bytes, layout.as_ref().ok())?;
-    evidence.opaque = match layout {
+    code_of_c(bytes, layout.as_ref().ok(), known, evidence)?;
+    evidence.opaque = evidence.opaque.take().or(match layout {
         Err(reason) if evidence.go.is_none() => Some(Opaque::Damaged(reason)),
         Ok(layout) if layout.cut => {
             let reason = "its segments reach beyond the end of the file: it is cut off";
@@ -64,7 +67,38 @@ fn elf(bytes: &Bytes<'_>, evidence: &mut Evidence) -> io::Result<()> {
             Some(Opaque::Damaged(reason))
         }
         _ => None,
-    };
+    });
+    Ok(())
+}
+
+/// What is in the program besides Go: where its function names rule out any code of C, nothing is
+/// looked for.
+fn code_of_c(
+    bytes: &Bytes<'_>,
+    layout: Option<&Layout>,
+    known: &[Fingerprint],
+    evidence: &mut Evidence,
+) -> io::Result<()> {
+    let arch = evidence.arch.clone();
+    let names = evidence.go.as_ref().and_then(|go| go.names.as_ref());
+    if let Some(names) = names {
+        if names.boring || names.boring_calls > 0 {
+            evidence.modules = boring::locate(bytes, layout, arch.as_ref(), known, Hint::Names)?;
+            return Ok(());
+        }
+        if !names.cgo {
+            return Ok(());
+        }
+    }
+    let found = native::scan(bytes, layout)?;
+    evidence.opaque = found.packed.map(Opaque::Packed);
+    if !found.marks.is_empty() {
+        let hint = Hint::Marks(&found.marks);
+        evidence.modules = boring::locate(bytes, layout, arch.as_ref(), known, hint)?;
+    }
+    evidence.marks = found.marks;
+    evidence.labels = found.labels;
+    evidence.libraries.extend(found.libraries);
     Ok(())
 }
 
@@ -105,7 +139,7 @@ mod tests {
     use crate::fips::sample::{SHAPES, Sample};
 
     fn evidence(file: &[u8]) -> Evidence {
-        read(&file, file.len() as u64).unwrap()
+        read(&file, file.len() as u64, &[]).unwrap()
     }
 
     #[test]
@@ -242,7 +276,7 @@ mod tests {
                 file.truncate(len.index(file.len()));
             }
             let counted = Counted(&file, Cell::new(0));
-            let evidence = read(&counted, file.len() as u64).unwrap();
+            let evidence = read(&counted, file.len() as u64, &[]).unwrap();
             prop_assert!(counted.1.get() <= 64 * (file.len() as u64 + 4096));
             if let Some(place) = evidence.go.and_then(|go| go.names).and_then(|names| names.place) {
                 prop_assert!(place.offset + place.len <= file.len() as u64);

@@ -50,5 +50,8 @@ fn sha256(source: &dyn ReadAt, size: u64) -> io::Result<String> {
         len: size,
     };
     Bytes::new(source, size).stream(whole, |piece| hash.update(piece))?;
-    Ok(hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+    Ok(hash
+        .finalize()
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
 }

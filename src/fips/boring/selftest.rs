@@ -13,7 +13,7 @@ use super::reference::Machine;
 use super::word;
 
 /// What the test gives to its report; the module's own constants hold it.
-pub(super) const TEXT: &[u8] = b"FIPS integrity test";
+pub(in super::super) const TEXT: &str = "FIPS integrity test";
 
 /// How far from its text the code of the test is looked for.
 const REACH: u64 = 8 << 20;
