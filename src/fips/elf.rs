@@ -220,13 +220,13 @@ mod tests {
     #[test]
     fn a_file_that_ends_within_a_segment_is_cut() {
         let file = program(SHAPES[0]).build();
-        let layout = layout(&file[..300]).unwrap();
+        let layout = layout(&file[..200]).unwrap();
         assert!(layout.cut && layout.sections.is_empty());
         assert!(
             layout
                 .segments
                 .iter()
-                .all(|part| part.place.offset + part.place.len <= 300)
+                .all(|part| part.place.offset + part.place.len <= 200)
         );
     }
 

@@ -170,7 +170,7 @@ mod tests {
         bare.program_headers = false;
         for (file, words) in [
             (bare.build(), "tables"),
-            (file[..90].to_vec(), "cut"),
+            (file[..98].to_vec(), "cut"),
             (file[..20].to_vec(), "header"),
         ] {
             match evidence(&file).opaque {
@@ -197,7 +197,10 @@ mod tests {
         info.extend(sample.words(&[0x50_1000, 0x50_1000]));
         let mut seal = b"\xff Go fipsinfo \xff\0".to_vec();
         seal.extend([1; 32]);
-        seal.extend(sample.words(&[0x50_2000, 0x40_1000, 0x40_1010, 0, 0, 0, 0, 0, 0]));
+        seal.extend(sample.words(&[
+            0x50_2000, 0x40_1000, 0x40_1010, 0x50_1000, 0x50_1000, 0x50_1000, 0x50_1004, 0x50_1000,
+            0x50_1001,
+        ]));
         let mut table = b"\xf1\xff\xff\xff\0\0\x01\x08".to_vec();
         table.extend(sample.words(&[1, 1, 0, 72, 82, 82, 82, 82]));
         table.extend(b"main.main\0........");
