@@ -4,10 +4,13 @@
 //! that means by dated data ([`Modules`]). Nothing is run, nothing is trusted: a label is a label,
 //! and only an integrity value that was computed again from the bytes proves a module.
 
+mod boring;
 mod bytes;
 mod elf;
 mod evidence;
+mod fingerprint;
 mod go;
+mod native;
 mod read;
 #[cfg(test)]
 mod sample;
@@ -16,5 +19,6 @@ pub use evidence::{
     Arch, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Located, Mark, Names, Opaque,
     Place, Signatures,
 };
+pub use fingerprint::{Algorithm, Anchor, Fingerprint, Hex};
 pub use go::GoVersion;
 pub use read::read;

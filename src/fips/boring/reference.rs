@@ -1,0 +1,166 @@
+//! Addresses that code computes relative to itself, read out of machine code without disassembling
+//! it: bytes that only look like such an instruction give one target too many, never one too few.
+
+use memchr::memchr_iter;
+
+use super::super::Arch;
+
+/// A processor whose instructions are understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Machine {
+    Amd64,
+    Arm64,
+}
+
+/// A position-independent reference, as places in the file: in one segment the distance between two
+/// addresses is the distance between their offsets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reference {
+    /// Where the last instruction stands that makes it.
+    pub from: u64,
+    pub to: u64,
+}
+
+impl Machine {
+    /// The machines that a program can be for: one, or any where its header does not tell.
+    pub(super) fn of(arch: Option<&Arch>) -> &'static [Machine] {
+        match arch.map(|arch| arch.0.as_str()) {
+            Some("amd64") => &[Machine::Amd64],
+            Some("arm64") => &[Machine::Arm64],
+            Some(_) => &[],
+            None => &[Machine::Amd64, Machine::Arm64],
+        }
+    }
+
+    /// Gives every reference that `code`, which stands at `offset`, makes.
+    pub(super) fn references(self, code: &[u8], offset: u64, each: impl FnMut(Reference)) {
+        match self {
+            Machine::Amd64 => amd64(code, offset, each),
+            Machine::Arm64 => arm64(code, offset, each),
+        }
+    }
+}
+
+/// `lea r64, [rip + disp32]`: REX.W, 8D, a ModRM byte of mode 0 and base 5, the distance.
+fn amd64(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
+    const AFTER_OPCODE: u64 = 6;
+    for at in memchr_iter(0x8d, code) {
+        let rex = at.checked_sub(1).and_then(|before| code.get(before));
+        let rest = code.get(at + 1..).and_then(|rest| rest.first_chunk());
+        let (Some(0x48 | 0x4c), Some(&[modrm, a, b, c, d])) = (rex, rest) else {
+            continue;
+        };
+        if modrm & 0xc7 != 0x05 {
+            continue;
+        }
+        let from = offset + at as u64;
+        let distance = i64::from(i32::from_le_bytes([a, b, c, d]));
+        if let Some(to) = (from + AFTER_OPCODE).checked_add_signed(distance) {
+            each(Reference { from, to });
+        }
+    }
+}
+
+/// `adr`, and `adrp` with the `add` that follows it for the same register.
+fn arm64(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
+    let mut pages = [None; 32];
+    let skip = usize::try_from(offset.wrapping_neg() % 4).unwrap_or(0);
+    let words = code.get(skip..).unwrap_or_default().chunks_exact(4);
+    for (from, word) in (offset + skip as u64..).step_by(4).zip(words) {
+        let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
+        let target = word as usize % 32;
+        match word >> 24 {
+            0x10 | 0x30 | 0x50 | 0x70 => {
+                if let Some(to) = from.checked_add_signed(adr_distance(word)) {
+                    each(Reference { from, to });
+                }
+            }
+            0x90 | 0xb0 | 0xd0 | 0xf0 => {
+                pages[target] = (from & !0xfff).checked_add_signed(adr_distance(word) << 12);
+            }
+            0x91 if word & 0x00c0_0000 == 0 => {
+                let low = u64::from(word >> 10 & 0xfff);
+                let page: Option<u64> = pages[word as usize >> 5 & 31];
+                if let Some(to) = page.and_then(|page| page.checked_add(low)) {
+                    each(Reference { from, to });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The signed 21 bits that `adr` and `adrp` have in two parts.
+fn adr_distance(word: u32) -> i64 {
+    let high = (word.cast_signed() << 8 >> 13) << 2;
+    i64::from(high | (word >> 29 & 3).cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(machine: Machine, code: &[u8], offset: u64) -> Vec<(u64, u64)> {
+        let mut found = Vec::new();
+        machine.references(code, offset, |reference| {
+            found.push((reference.from, reference.to));
+        });
+        found
+    }
+
+    #[test]
+    fn a_lea_reaches_forwards_and_backwards() {
+        // objdump of BORINGSSL_integrity_test: 11a92d: lea -0xb7914(%rip),%rbx  # 63020
+        let back = [0x48, 0x8d, 0x1d, 0xec, 0x86, 0xf4, 0xff];
+        assert_eq!(
+            all(Machine::Amd64, &back, 0x0011_a92d),
+            [(0x0011_a92e, 0x63020)]
+        );
+        let high_register = [0x4c, 0x8d, 0x3d, 0x02, 0, 0, 0];
+        assert_eq!(all(Machine::Amd64, &high_register, 0), [(1, 9)]);
+    }
+
+    #[test]
+    fn a_lea_of_another_form_is_no_reference() {
+        for code in [
+            [0x48, 0x8d, 0x44, 0x24, 0x30, 0, 0],
+            [0x48, 0x8d, 0x85, 1, 0, 0, 0],
+            [0x40, 0x8d, 0x05, 1, 0, 0, 0],
+        ] {
+            assert_eq!(all(Machine::Amd64, &code, 0), [], "{code:x?}");
+        }
+        assert_eq!(all(Machine::Amd64, &[0x48, 0x8d, 0x05, 1, 0], 0), []);
+    }
+
+    #[test]
+    fn an_adr_reaches_forwards_and_backwards() {
+        // objdump of Go's module: 3ac5c: 100c6920 adr x0, 53980; 3ac7c: 300c6881 adr x1, 5398d
+        let code = [0x100c_6920_u32.to_le_bytes(), 0x300c_6881_u32.to_le_bytes()].concat();
+        assert_eq!(
+            all(Machine::Arm64, &code[..4], 0x3ac5c),
+            [(0x3ac5c, 0x53980)]
+        );
+        assert_eq!(
+            all(Machine::Arm64, &code[4..], 0x3ac7c),
+            [(0x3ac7c, 0x5398d)]
+        );
+        // adr x0, . - 4
+        let back = 0x10ff_ffe0_u32.to_le_bytes();
+        assert_eq!(all(Machine::Arm64, &back, 0x100), [(0x100, 0xfc)]);
+    }
+
+    #[test]
+    fn an_adrp_waits_for_the_add_of_its_register() {
+        // adrp x1, . + 0x2000; add x2, x3, #8; add x0, x1, #0x123
+        let code = [0xd000_0001_u32, 0x9100_2062, 0x9104_8c20].map(u32::to_le_bytes);
+        let found = all(Machine::Arm64, &code.concat(), 0x5004);
+        assert_eq!(found, [(0x500c, 0x7123)]);
+    }
+
+    #[test]
+    fn words_of_arm64_are_aligned_to_the_file() {
+        let mut code = vec![0xff];
+        code.extend(0x10ff_ffe0_u32.to_le_bytes());
+        assert_eq!(all(Machine::Arm64, &code, 0x103), [(0x104, 0x100)]);
+    }
+}

@@ -1,0 +1,233 @@
+//! Modules that nobody measured, found by their own integrity test: its code names the module's first
+//! byte, its last byte and where the value is stored, and three places for which that holds are no accident.
+
+use std::io;
+
+use memchr::memmem::Finder;
+
+use super::super::bytes::Bytes;
+use super::super::fingerprint::{Algorithm, Hex};
+use super::super::{Integrity, Located, Place};
+use super::mac::Mac;
+use super::reference::Machine;
+use super::word;
+
+/// What the test gives to its report; the module's own constants hold it.
+pub(in super::super) const TEXT: &str = "FIPS integrity test";
+
+/// How far from its text the code of the test is looked for.
+const REACH: u64 = 8 << 20;
+
+/// How far from the reference to the text the test names its places.
+const TEST: u64 = 0xa00;
+
+/// Below this nothing is a module: the tables of AES and P-256 alone are larger.
+const SMALLEST: u64 = 128 << 10;
+
+/// Modules grow; those that used SHA-512 are all before 2022.
+const fn largest(algorithm: Algorithm) -> u64 {
+    match algorithm {
+        Algorithm::Sha256 => 16 << 20,
+        Algorithm::Sha512 => 2 << 20,
+    }
+}
+
+/// Texts that are looked at in one file, and tests for each of them.
+pub(super) const TEXTS: usize = 8;
+const SITES: usize = 16;
+
+/// What may be read and hashed for one file, in bytes; an honest module takes a tenth.
+pub(super) const WORK: u64 = 256 << 20;
+
+/// What it costs to end an HMAC and compare its value, in bytes that could be hashed instead.
+const COMPARISON: u64 = 4 << 10;
+
+/// A search that ends.
+pub(super) struct Search<'a> {
+    bytes: &'a Bytes<'a>,
+    code: &'a [Place],
+    machine: Machine,
+    work: u64,
+}
+
+impl<'a> Search<'a> {
+    /// `work` is what may be read and hashed, in bytes.
+    pub(super) fn new(
+        bytes: &'a Bytes<'a>,
+        code: &'a [Place],
+        machine: Machine,
+        work: u64,
+    ) -> Self {
+        Search {
+            bytes,
+            code,
+            machine,
+            work,
+        }
+    }
+
+    /// The module whose integrity test reports by the text at `text`.
+    pub(super) fn module(&mut self, text: u64) -> io::Result<Option<Located>> {
+        for &place in self.code {
+            let window = clip(
+                place,
+                text.saturating_sub(REACH),
+                text.saturating_add(REACH),
+            );
+            if text < place.offset || window.len == 0 || !self.pay(window.len) {
+                continue;
+            }
+            let code = self.bytes.window(window)?;
+            for site in self.sites(&code, window.offset, text) {
+                let targets = self.targets(&code, window.offset, site);
+                let inside = (site.min(text), site.max(text));
+                let module = self.sealed(&targets, inside, place)?;
+                if module.is_some() {
+                    return Ok(module);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where `code` refers to `text`.
+    fn sites(&self, code: &[u8], offset: u64, text: u64) -> Vec<u64> {
+        let mut sites = Vec::new();
+        self.machine.references(code, offset, |reference| {
+            if reference.to == text && sites.len() < SITES {
+                sites.push(reference.from);
+            }
+        });
+        sites
+    }
+
+    /// What the code around `site` refers to, in order.
+    fn targets(&self, code: &[u8], offset: u64, site: u64) -> Vec<u64> {
+        let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(code.len());
+        let from = site.saturating_sub(TEST).max(offset);
+        let around = &code[index(from - offset)..index((site - offset).saturating_add(TEST))];
+        let mut targets = Vec::new();
+        self.machine
+            .references(around, from, |reference| targets.push(reference.to));
+        targets.sort_unstable();
+        targets.dedup();
+        targets
+    }
+
+    /// The range between two of `targets` whose HMAC stands at a third. The test and its text lie `inside`.
+    fn sealed(
+        &mut self,
+        targets: &[u64],
+        inside: (u64, u64),
+        place: Place,
+    ) -> io::Result<Option<Located>> {
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let stored = self.stored(targets, algorithm)?;
+            for &start in targets.iter().filter(|&&start| start >= place.offset) {
+                let within = clip(place, start, start.saturating_add(largest(algorithm)));
+                let ends = ends(targets, inside, within);
+                if let Some((end, value)) = self.sealed_from(start, ends, algorithm, &stored)? {
+                    let place = Place {
+                        offset: start,
+                        len: end - start,
+                    };
+                    return self.located(place, algorithm, value).map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// What stands at `targets`: one of them is the stored value.
+    fn stored(&self, targets: &[u64], algorithm: Algorithm) -> io::Result<Vec<Vec<u8>>> {
+        let len = algorithm.len() as u64;
+        let values = targets
+            .iter()
+            .map(|&offset| self.bytes.window(Place { offset, len }));
+        values.collect()
+    }
+
+    /// Hashes forward through `ends`, so that each byte is hashed once for all of them.
+    fn sealed_from(
+        &mut self,
+        start: u64,
+        ends: &[u64],
+        algorithm: Algorithm,
+        stored: &[Vec<u8>],
+    ) -> io::Result<Option<(u64, Vec<u8>)>> {
+        let mut mac = Mac::new(algorithm);
+        let mut offset = start;
+        for &end in ends {
+            let len = end - offset;
+            if !self.pay(len + COMPARISON) {
+                break;
+            }
+            self.bytes
+                .stream(Place { offset, len }, |piece| mac.update(piece))?;
+            let value = mac.clone().value();
+            if stored.contains(&value) {
+                return Ok(Some((end, value)));
+            }
+            offset = end;
+        }
+        Ok(None)
+    }
+
+    fn located(&self, place: Place, algorithm: Algorithm, value: Vec<u8>) -> io::Result<Located> {
+        let module = self.bytes.window(place)?;
+        let family = word::family(&module);
+        Ok(Located {
+            family,
+            place,
+            algorithm: algorithm.to_string(),
+            stored: Hex::from(value).to_string(),
+            integrity: Integrity::Holds,
+            fingerprint: None,
+            version: word::version(&module, family, self.machine),
+        })
+    }
+
+    /// Whether this much work may still be done.
+    fn pay(&mut self, cost: u64) -> bool {
+        let left = self.work.checked_sub(cost);
+        self.work = left.unwrap_or(0);
+        left.is_some()
+    }
+}
+
+/// Where the text stands in `code`.
+pub(super) fn texts(bytes: &Bytes<'_>, code: &[Place]) -> io::Result<Vec<u64>> {
+    let finder = Finder::new(TEXT);
+    let mut texts = Vec::new();
+    for &place in code {
+        bytes.search(place, TEXT.len(), |offset, piece| {
+            texts.extend(finder.find_iter(piece).map(|at| offset + at as u64));
+            texts.len() >= TEXTS
+        })?;
+    }
+    texts.dedup();
+    texts.truncate(TEXTS);
+    Ok(texts)
+}
+
+fn clip(place: Place, from: u64, to: u64) -> Place {
+    let start = place.offset.max(from);
+    let end = place.offset.saturating_add(place.len).min(to);
+    Place {
+        offset: start,
+        len: end.saturating_sub(start),
+    }
+}
+
+/// Those of `targets` at which a module can end that begins with `within` and holds `inside`.
+fn ends(targets: &[u64], inside: (u64, u64), within: Place) -> &[u64] {
+    let start = within.offset;
+    if start > inside.0 {
+        return &[];
+    }
+    let smallest = start.saturating_add(SMALLEST).max(inside.1);
+    let last = start.saturating_add(within.len);
+    let from = targets.partition_point(|&end| end <= smallest);
+    let to = targets.partition_point(|&end| end <= last);
+    targets.get(from..to).unwrap_or_default()
+}

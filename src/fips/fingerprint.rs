@@ -1,0 +1,169 @@
+//! Modules that were measured: how a copy of one is recognised, and what its integrity value must be.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{Deserialize, Deserializer, Error as _};
+use sha2::{Digest, Sha256, Sha512};
+
+use super::{Arch, Family};
+
+/// No module is larger; a row that says so is a mistake.
+pub(super) const MODULE_LIMIT: u64 = 64 << 20;
+
+/// One module for one processor, as it stands in every program that links it: its code and constants
+/// have no relocations, so the bytes are the same in each. A row of `data/fingerprints.yaml`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Fingerprint {
+    /// Key of the module's own row: `boringcrypto-20220613`.
+    pub module: String,
+    pub family: Family,
+    pub arch: Arch,
+    pub algorithm: Algorithm,
+    /// From the module's first to its last byte, which is what the HMAC is computed over.
+    pub bytes: u64,
+    /// The whole integrity value.
+    pub hash: Hex,
+    /// Where that value is stored, counted from the module's first byte; negative before it.
+    pub hash_at: i64,
+    /// Pieces of the module, far from each other: whatever single byte of a copy was changed, all of
+    /// them but one still stand where they belong.
+    pub anchors: Vec<Anchor>,
+    /// What its `FIPS_version()` returns; older modules have no such function.
+    pub fips_version: Option<u32>,
+    /// The programs that have it: `Go 1.24 to 1.27 with GOEXPERIMENT=boringcrypto`.
+    pub seen_in: String,
+    /// The file that was measured.
+    pub source: String,
+    /// `measured`, or what the row rests on otherwise.
+    pub evidence: String,
+    /// When it was measured: `2026-11-23`.
+    pub date: String,
+}
+
+/// A piece of a module.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchor {
+    /// From the module's first byte.
+    pub at: u64,
+    pub bytes: Hex,
+}
+
+/// The hash below a module's HMAC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    Sha256,
+    Sha512,
+}
+
+impl Algorithm {
+    /// Bytes of a value.
+    pub(super) fn len(self) -> usize {
+        match self {
+            Algorithm::Sha256 => Sha256::output_size(),
+            Algorithm::Sha512 => Sha512::output_size(),
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Algorithm::Sha256 => "sha256",
+            Algorithm::Sha512 => "sha512",
+        })
+    }
+}
+
+/// Bytes that are written as hexadecimal digits.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hex(Vec<u8>);
+
+impl Hex {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for Hex {
+    fn from(bytes: Vec<u8>) -> Self {
+        Hex(bytes)
+    }
+}
+
+impl FromStr for Hex {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.as_bytes().chunks(2).map(|pair| {
+            let digits = str::from_utf8(pair).ok().filter(|_| pair.len() == 2);
+            digits
+                .filter(|digits| !digits.starts_with('+'))
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+        });
+        let bytes: Option<Vec<u8>> = digits.collect();
+        bytes
+            .map(Hex)
+            .ok_or_else(|| format!("{text:?} is not a row of hexadecimal bytes"))
+    }
+}
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hex {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let row = Fingerprint::deserialize(deserializer)?;
+        match row.mistake() {
+            None => Ok(row),
+            Some(mistake) => Err(D::Error::custom(format_args!(
+                "the fingerprint of {} for {}: {mistake}",
+                row.module, row.arch.0
+            ))),
+        }
+    }
+}
+
+impl Fingerprint {
+    fn mistake(&self) -> Option<&'static str> {
+        let limit = MODULE_LIMIT.cast_signed();
+        if self.bytes == 0 || self.bytes > MODULE_LIMIT {
+            Some("no module has that many bytes")
+        } else if self.hash.0.len() != self.algorithm.len() {
+            Some("the hash is not as long as its algorithm makes it")
+        } else if !(-limit..=2 * limit).contains(&self.hash_at) {
+            Some("the hash stands far from its module")
+        } else if self.anchors.len() < 3 || !self.anchors.iter().all(|a| a.fits(self.bytes)) {
+            Some("three anchors of 16 to 64 bytes inside the module are needed")
+        } else {
+            None
+        }
+    }
+}
+
+impl Anchor {
+    fn fits(&self, bytes: u64) -> bool {
+        let len = self.bytes.0.len() as u64;
+        (16..=64).contains(&len) && self.at <= bytes.saturating_sub(len)
+    }
+}
