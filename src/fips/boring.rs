@@ -17,8 +17,8 @@ use super::elf::Layout;
 use super::fingerprint::Fingerprint;
 use super::{Arch, Located, Mark, Place};
 use reference::Machine;
-use selftest::Search;
 pub(super) use selftest::TEXT as INTEGRITY_TEST;
+use selftest::{Search, TEXTS, WORK};
 
 /// What makes the caller look for a module.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ pub(super) fn locate(
     }
     let texts = hint.tests(bytes, &code)?;
     for &machine in Machine::of(arch) {
-        let mut search = Search::new(bytes, &code, machine);
+        let mut search = Search::new(bytes, &code, machine, WORK);
         for &text in &texts {
             if let Some(module) = search.module(text)? {
                 return Ok(vec![module]);
@@ -89,6 +89,7 @@ impl Hint<'_> {
                 .iter()
                 .filter(|mark| mark.text == INTEGRITY_TEST)
                 .map(|mark| mark.place.offset)
+                .take(TEXTS)
                 .collect()),
         }
     }
