@@ -9,11 +9,19 @@
 //! ```
 
 mod cache;
+mod entries;
 mod error;
 mod exists;
 mod known;
+mod layer;
+mod manifest;
+mod names;
+mod path;
+mod read;
 mod running;
+mod stream;
 mod target;
+mod tree;
 
 pub use cache::Cache;
 pub use error::{ImageError, Unread};
