@@ -116,22 +116,14 @@ impl<R: Read> Entries<R> {
             }
             return Ok(None);
         }
-        let header = Header::from_byte_slice(&block).clone();
-        let (unsigned, signed) = checksums(&block);
-        let stored = header.cksum()?;
-        if stored != unsigned && i64::from(stored) != signed {
+        if !is_header(&block) {
             return Err(malformed("the checksum of a header is wrong"));
         }
-        Ok(Some(header))
+        Ok(Some(Header::from_byte_slice(&block).clone()))
     }
 
     /// Whether the header only says something of the next one.
-    fn extend(
-        &mut self,
-        kind: EntryType,
-        size: u64,
-        extended: &mut Extended,
-    ) -> io::Result<bool> {
+    fn extend(&mut self, kind: EntryType, size: u64, extended: &mut Extended) -> io::Result<bool> {
         match kind {
             EntryType::GNULongName => extended.long_path = Some(self.text(size)?),
             EntryType::GNULongLink => extended.long_link = Some(self.text(size)?),
@@ -255,6 +247,11 @@ impl<R: Read> Entries<R> {
         Ok(content)
     }
 
+    /// The data of the entry as it is stored.
+    pub(super) fn data(&mut self) -> Data<'_, R> {
+        Data { entries: self }
+    }
+
     fn stored(&mut self, size: u64) {
         let block = BLOCK as u64;
         (self.data, self.padding) = (size, (block - size % block) % block);
@@ -285,6 +282,28 @@ impl<R: Read> Entries<R> {
         }
         self.data = self.data.saturating_sub(size);
         Ok(taken)
+    }
+}
+
+pub(super) struct Data<'a, R> {
+    entries: &'a mut Entries<R>,
+}
+
+impl<R: Read> Read for Data<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.entries.data;
+        let wanted = buffer
+            .len()
+            .min(usize::try_from(left).unwrap_or(usize::MAX));
+        let read = self
+            .entries
+            .input
+            .read(buffer.get_mut(..wanted).unwrap_or_default())?;
+        if read == 0 && wanted > 0 {
+            return Err(cut());
+        }
+        self.entries.data = left.saturating_sub(read as u64);
+        Ok(read)
     }
 }
 
@@ -341,6 +360,16 @@ fn number(digits: &[u8]) -> Option<u64> {
         .ok()
 }
 
+/// Whether a block is a header: its checksum is right.
+pub(super) fn is_header(start: &[u8]) -> bool {
+    let Some(block) = start.first_chunk::<BLOCK>() else {
+        return false;
+    };
+    let (unsigned, signed) = checksums(block);
+    let stored = Header::from_byte_slice(block).cksum().ok();
+    stored.is_some_and(|stored| stored == unsigned || i64::from(stored) == signed)
+}
+
 /// The sum of a header's bytes, its own place counted as blanks; some old programs took the bytes as signed.
 fn checksums(block: &[u8; BLOCK]) -> (u32, i64) {
     let counted = |(at, byte): (usize, &u8)| {
@@ -384,5 +413,8 @@ pub(super) fn malformed(why: &'static str) -> io::Error {
 }
 
 fn cut() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "it ends in the middle of an entry")
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "it ends in the middle of an entry",
+    )
 }

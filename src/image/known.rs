@@ -84,6 +84,14 @@ impl Want {
     }
 }
 
+/// Every known program.
+pub(super) fn all() -> Vec<Sought> {
+    IMAGES
+        .iter()
+        .flat_map(|image| image.sought(false))
+        .collect()
+}
+
 fn known(name: &str, command: &[String]) -> Vec<Sought> {
     if let Some(image) = started(command).or_else(|| named(name)) {
         return image.sought(true).collect();
@@ -95,8 +103,7 @@ fn known(name: &str, command: &[String]) -> Vec<Sought> {
             paths: vec![program.clone()],
             required: false,
         });
-    let known = IMAGES.iter().flat_map(|image| image.sought(false));
-    own.into_iter().chain(known).collect()
+    own.into_iter().chain(all()).collect()
 }
 
 impl Known {
@@ -138,7 +145,13 @@ mod tests {
         let sought = Want::Known.sought(name, &command);
         sought
             .into_iter()
-            .map(|sought| format!("{}{}", sought.paths[0], if sought.required { "!" } else { "" }))
+            .map(|sought| {
+                format!(
+                    "{}{}",
+                    sought.paths[0],
+                    if sought.required { "!" } else { "" }
+                )
+            })
             .collect()
     }
 
@@ -148,7 +161,10 @@ mod tests {
             "/usr/local/bin/pilot-agent!".to_owned(),
             "/usr/local/bin/envoy!".to_owned(),
         ];
-        assert_eq!(first("h.io/x/pilot:1", &["/usr/local/bin/pilot-agent"]), proxy);
+        assert_eq!(
+            first("h.io/x/pilot:1", &["/usr/local/bin/pilot-agent"]),
+            proxy
+        );
         assert_eq!(first("h.io:5000/x/proxyv2:1", &[]), proxy);
         assert_eq!(first("h.io/proxyv2@sha256:00", &["/bin/sh", "-c"]), proxy);
     }

@@ -63,6 +63,16 @@ impl<T> Kept<T> {
     }
 }
 
+/// A layer that was read to its end.
+pub(super) struct Passed {
+    pub(super) entries: Range<Id>,
+    /// Bytes as it is stored.
+    pub(super) size: u64,
+    /// Hex of its hashes, as it is stored and unpacked, where they were wanted.
+    pub(super) stored: Option<String>,
+    pub(super) unpacked: Option<String>,
+}
+
 /// Reads layers.
 pub(super) struct Reader<'a, T> {
     pub(super) limits: Limits,
@@ -79,31 +89,46 @@ impl<T> Reader<'_, T> {
         pick: &Pick<'_>,
         kept: &mut Kept<T>,
     ) -> Result<Range<Id>, ImageError> {
+        let hashers = expected.hashers()?;
+        let passed = self
+            .pass(input, expected.size, hashers, pick, kept)
+            .map_err(|error| ImageError::of_stream(&expected.name, error))?;
+        expected.verify(&passed)?;
+        Ok(passed.entries)
+    }
+
+    /// Reads a layer to its end, whatever its digest.
+    pub(super) fn pass(
+        &mut self,
+        input: impl Read,
+        size: u64,
+        hashers: [Option<Hasher>; 2],
+        pick: &Pick<'_>,
+        kept: &mut Kept<T>,
+    ) -> io::Result<Passed> {
         let first = kept.names.next();
-        let (stored, unpacked) = expected.hashers()?;
-        let fail = |error| ImageError::of_stream(&expected.name, error);
-        let free = expected.size.saturating_mul(self.limits.ratio);
-        let limit = kept.budget.min(free.saturating_add(FREE));
-        let stored = Tally::stored(input, stored, expected.size);
-        let mut tally = Tally::unpacked(Unpacked::new(stored).map_err(fail)?, unpacked, limit);
-        self.entries(&mut tally, pick, kept).map_err(fail)?;
-        if matches!(expected.check, Check::Unpacked(_)) {
-            tally.drain().map_err(fail)?;
+        let [stored, unpacked] = hashers;
+        let all = unpacked.is_some();
+        let free = size.saturating_mul(self.limits.ratio).saturating_add(FREE);
+        let stored = Tally::stored(input, stored, size);
+        let mut tally = Tally::unpacked(Unpacked::new(stored)?, unpacked, kept.budget.min(free));
+        self.entries(&mut tally, pick, kept)?;
+        if all {
+            tally.drain()?;
         }
         kept.budget = kept.budget.saturating_sub(tally.count);
         let (unpacked, unpacked_hash) = tally.into_parts();
         let mut stored = unpacked.into_inner();
-        stored.drain().map_err(fail)?;
-        expected.verify(stored.count, stored.into_parts().1.or(unpacked_hash))?;
-        Ok(first..kept.names.next())
+        stored.drain()?;
+        Ok(Passed {
+            entries: first..kept.names.next(),
+            size: stored.count,
+            unpacked: unpacked_hash,
+            stored: stored.into_parts().1,
+        })
     }
 
-    fn entries(
-        &mut self,
-        input: impl Read,
-        pick: &Pick<'_>,
-        kept: &mut Kept<T>,
-    ) -> io::Result<()> {
+    fn entries(&mut self, input: impl Read, pick: &Pick<'_>, kept: &mut Kept<T>) -> io::Result<()> {
         let mut entries = Entries::new(input);
         let mut again = match pick {
             Pick::Again { first, .. } => Some(*first),
@@ -166,36 +191,38 @@ impl<T> Reader<'_, T> {
 pub(super) struct TooMany;
 
 impl Expected {
-    fn hashers(&self) -> Result<(Option<Hasher>, Option<Hasher>), ImageError> {
-        let hasher = |digest: &Digest| {
-            Hasher::of(digest).ok_or_else(|| ImageError::Unsupported {
-                what: self.name.clone(),
-                why: format!("its digest is a {}", digest.algorithm()),
-            })
-        };
+    fn hashers(&self) -> Result<[Option<Hasher>; 2], ImageError> {
+        let (Check::Stored(digest) | Check::Unpacked(digest)) = &self.check;
+        let hasher = Hasher::of(digest).ok_or_else(|| ImageError::Unsupported {
+            what: self.name.clone(),
+            why: format!("its digest is a {}", digest.algorithm()),
+        })?;
         Ok(match &self.check {
-            Check::Stored(digest) => (Some(hasher(digest)?), None),
-            Check::Unpacked(digest) => (None, Some(hasher(digest)?)),
+            Check::Stored(_) => [Some(hasher), None],
+            Check::Unpacked(_) => [None, Some(hasher)],
         })
     }
 
-    fn verify(&self, size: u64, hash: Option<String>) -> Result<(), ImageError> {
+    pub(super) fn verify(&self, passed: &Passed) -> Result<(), ImageError> {
         let damaged = |why: String| ImageError::Damaged {
             what: self.name.clone(),
             why,
         };
-        if size != self.size {
+        let (size, declared) = (passed.size, self.size);
+        if size != declared {
             return Err(damaged(format!(
-                "it has {size} bytes, {} were declared",
-                self.size
+                "it has {size} bytes, {declared} were declared"
             )));
         }
-        let (Check::Stored(digest) | Check::Unpacked(digest)) = &self.check;
-        let hash = hash.unwrap_or_default();
+        let (digest, hash) = match &self.check {
+            Check::Stored(digest) => (digest, &passed.stored),
+            Check::Unpacked(digest) => (digest, &passed.unpacked),
+        };
+        let hash = hash.as_deref().unwrap_or_default();
         if hash != digest.digest() {
+            let algorithm = digest.algorithm();
             return Err(damaged(format!(
-                "its digest is {}:{hash}, not {digest}",
-                digest.algorithm()
+                "its digest is {algorithm}:{hash}, not {digest}"
             )));
         }
         Ok(())

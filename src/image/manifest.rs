@@ -86,7 +86,9 @@ fn runnable(what: &str, manifest: &ImageManifest) -> Result<(), ImageError> {
         "application/vnd.oci.image.config.v1+json"
             | "application/vnd.docker.container.image.v1+json"
     ) {
-        return Err(unsupported(format!("it is no container image but a `{config}`")));
+        return Err(unsupported(format!(
+            "it is no container image but a `{config}`"
+        )));
     }
     if manifest.layers().len() > LAYERS {
         return Err(ImageError::TooLarge {

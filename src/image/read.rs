@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::ops::Range;
 
-use super::layer::{Expected, Kept, Pick, Reader};
 use super::known::Sought;
+use super::layer::{Expected, Kept, Pick, Reader};
 use super::names::Id;
 use super::tree::{Endless, Found, Tree};
 use super::{Digest, ImageError, Program, Unread, Want, path};
@@ -13,21 +13,32 @@ use super::{Digest, ImageError, Program, Unread, Want, path};
 /// How often it is tried to do without the lower layers.
 const TRIES: usize = 4;
 
+/// Bytes from wherever they come.
+pub(super) type Input<'a> = Box<dyn Read + 'a>;
+
 /// A layer, and what it must turn out to be.
 pub(super) struct Layer<'a> {
     pub(super) expected: Expected,
     /// As it is stored; what a program's evidence names.
     pub(super) digest: Digest,
     /// Opens it at its beginning.
-    pub(super) open: Box<dyn Fn() -> Result<Box<dyn Read>, ImageError> + 'a>,
+    pub(super) open: Box<dyn Fn() -> Result<Input<'a>, ImageError> + 'a>,
 }
 
-/// The layers of an image, the lowest first, and what is sought in them.
+/// What is sought in an image.
 pub(super) struct Search<'a> {
     pub(super) name: &'a str,
-    pub(super) layers: &'a [Layer<'a>],
     pub(super) want: &'a Want,
     pub(super) sought: &'a [Sought],
+}
+
+/// The entries of each layer that was read, by its number; 0 is the lowest.
+pub(super) type Ranges = BTreeMap<usize, Range<Id>>;
+
+/// A program as it was asked for, and where it was found.
+pub(super) struct Located {
+    path: String,
+    place: Place,
 }
 
 /// Where a program was found, before it is known whether its bytes were seen.
@@ -39,35 +50,42 @@ enum Place {
 impl Search<'_> {
     /// Reads from the newest layer down, no further than needed, and a second time where links led
     /// to what was not wanted at first.
-    pub(super) fn run<T>(
+    pub(super) fn run<T: Clone>(
         &self,
+        layers: &[Layer<'_>],
         reader: &mut Reader<'_, T>,
     ) -> Result<Vec<Program<T>>, ImageError> {
         let mut kept = Kept::new(&reader.limits);
-        let ranges = self.first(reader, &mut kept)?;
-        let places = self.places(&kept, &ranges)?;
-        let found = places.iter().filter_map(|(_, place)| match place {
-            Place::Entry(id) => Some(*id),
-            Place::Nowhere(_) => None,
-        });
-        let unseen: BTreeSet<Id> = found.filter(|id| !kept.programs.contains_key(id)).collect();
-        self.again(reader, &mut kept, &ranges, &unseen)?;
-        Ok(self.programs(places, kept, &ranges))
+        let ranges = self.first(layers, reader, &mut kept)?;
+        let located = self.locate(&kept, &ranges)?;
+        let unseen = unseen(&located, &kept);
+        for (number, range) in &ranges {
+            if let Some(layer) = layers.get(*number)
+                && unseen.range(range.clone()).next().is_some()
+            {
+                let (first, ids) = (range.start, &unseen);
+                let pick = Pick::Again { first, ids };
+                reader.layer((layer.open)()?, &layer.expected, &pick, &mut kept)?;
+            }
+        }
+        let digest = |number: usize| layers.get(number).map(|layer| layer.digest.clone());
+        Ok(programs(located, &kept, &ranges, digest))
     }
 
     fn first<T>(
         &self,
+        layers: &[Layer<'_>],
         reader: &mut Reader<'_, T>,
         kept: &mut Kept<T>,
-    ) -> Result<BTreeMap<usize, Range<Id>>, ImageError> {
-        let paths = self.cleaned().into_iter().flatten().collect();
+    ) -> Result<Ranges, ImageError> {
+        let paths = cleaned(self.sought).into_iter().flatten().collect();
         let pick = match self.want {
             Want::All => Pick::Elf,
             _ => Pick::Paths(&paths),
         };
         let mut ranges = BTreeMap::new();
         let mut tries = 0;
-        for (number, layer) in self.layers.iter().enumerate().rev() {
+        for (number, layer) in layers.iter().enumerate().rev() {
             let range = reader.layer((layer.open)()?, &layer.expected, &pick, kept)?;
             ranges.insert(number, range);
             let enough = kept.programs.len() >= self.sought.len() && tries < TRIES;
@@ -82,12 +100,8 @@ impl Search<'_> {
     }
 
     /// Whether every program was found and no lower layer can change that.
-    fn settled<T>(
-        &self,
-        kept: &Kept<T>,
-        ranges: &BTreeMap<usize, Range<Id>>,
-    ) -> Result<bool, ImageError> {
-        let cleaned = self.cleaned();
+    fn settled<T>(&self, kept: &Kept<T>, ranges: &Ranges) -> Result<bool, ImageError> {
+        let cleaned = cleaned(self.sought);
         let mut tree = self.tree(kept, ranges, &cleaned)?;
         if tree.doubt() {
             return Ok(false);
@@ -103,12 +117,12 @@ impl Search<'_> {
     }
 
     /// What each wanted program is, now that every layer that matters was read.
-    fn places<T>(
+    pub(super) fn locate<T>(
         &self,
         kept: &Kept<T>,
-        ranges: &BTreeMap<usize, Range<Id>>,
-    ) -> Result<Vec<(String, Place)>, ImageError> {
-        let cleaned = self.cleaned();
+        ranges: &Ranges,
+    ) -> Result<Vec<Located>, ImageError> {
+        let cleaned = cleaned(self.sought);
         let mut tree = self.tree(kept, ranges, &cleaned)?;
         if *self.want == Want::All {
             return Ok(files(&tree, kept));
@@ -119,77 +133,23 @@ impl Search<'_> {
             for (path, clean) in sought.paths.iter().zip(paths) {
                 let found = tree.find(clean).map_err(|error| self.endless(&error))?;
                 let place = Place::of(found);
-                let missing = matches!(place, Place::Nowhere(Unread::Missing));
-                if !missing || first.is_none() {
-                    first = Some((path.clone(), place));
-                }
+                let missing = place.is_missing();
+                let path = path.clone();
                 if !missing {
+                    first = Some(Located { path, place });
                     break;
                 }
+                first.get_or_insert(Located { path, place });
             }
-            places.extend(first.filter(|(_, place)| {
-                sought.required || !matches!(place, Place::Nowhere(Unread::Missing))
-            }));
+            places.extend(first.filter(|found| sought.required || !found.place.is_missing()));
         }
         Ok(places)
-    }
-
-    fn again<T>(
-        &self,
-        reader: &mut Reader<'_, T>,
-        kept: &mut Kept<T>,
-        ranges: &BTreeMap<usize, Range<Id>>,
-        ids: &BTreeSet<Id>,
-    ) -> Result<(), ImageError> {
-        for (number, range) in ranges {
-            if ids.range(range.clone()).next().is_none() {
-                continue;
-            }
-            if let Some(layer) = self.layers.get(*number) {
-                let first = range.start;
-                let pick = Pick::Again { first, ids };
-                reader.layer((layer.open)()?, &layer.expected, &pick, kept)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn programs<T>(
-        &self,
-        places: Vec<(String, Place)>,
-        mut kept: Kept<T>,
-        ranges: &BTreeMap<usize, Range<Id>>,
-    ) -> Vec<Program<T>> {
-        let mut programs = Vec::new();
-        for (path, place) in places {
-            let (reading, id) = match place {
-                Place::Nowhere(unread) => (Err(unread), None),
-                // Two wanted paths can be one file: it is reported by the first.
-                Place::Entry(id) => match kept.programs.remove(&id) {
-                    Some(reading) => (reading, Some(id)),
-                    None => continue,
-                },
-            };
-            let layer = id
-                .and_then(|id| ranges.iter().find(|(_, range)| range.contains(&id)))
-                .and_then(|(number, _)| self.layers.get(*number));
-            let real = id.and_then(|id| kept.names.get(id));
-            let real = real.map(|(real, _)| format!("/{}", String::from_utf8_lossy(real)));
-            let same = |real: &String| path::clean(path.as_bytes()).ok().as_deref() == real.as_bytes().get(1..);
-            programs.push(Program {
-                real_path: real.filter(|real| !same(real)),
-                layer: layer.map(|layer| layer.digest.clone()),
-                path,
-                reading,
-            });
-        }
-        programs
     }
 
     fn tree<'t, T>(
         &self,
         kept: &'t Kept<T>,
-        ranges: &BTreeMap<usize, Range<Id>>,
+        ranges: &Ranges,
         cleaned: &'t [Vec<Vec<u8>>],
     ) -> Result<Tree<'t>, ImageError> {
         let wanted = cleaned.iter().flatten().map(Vec::as_slice);
@@ -203,17 +163,64 @@ impl Search<'_> {
             why: error.to_string(),
         }
     }
+}
 
-    /// The wanted paths as entries have them.
-    fn cleaned(&self) -> Vec<Vec<Vec<u8>>> {
-        // One that is too long is in no image.
-        let clean = |path: &String| path::clean(path.as_bytes()).unwrap_or_default();
-        let paths = |sought: &Sought| sought.paths.iter().map(clean).collect();
-        self.sought.iter().map(paths).collect()
-    }
+/// The wanted paths as entries have them.
+pub(super) fn cleaned(sought: &[Sought]) -> Vec<Vec<Vec<u8>>> {
+    // One that is too long is in no image.
+    let clean = |path: &String| path::clean(path.as_bytes()).unwrap_or_default();
+    let paths = |sought: &Sought| sought.paths.iter().map(clean).collect();
+    sought.iter().map(paths).collect()
+}
+
+/// What was located and never given out: links led to it.
+pub(super) fn unseen<T>(located: &[Located], kept: &Kept<T>) -> BTreeSet<Id> {
+    let ids = located.iter().filter_map(|located| match located.place {
+        Place::Entry(id) => Some(id),
+        Place::Nowhere(_) => None,
+    });
+    ids.filter(|id| !kept.programs.contains_key(id)).collect()
+}
+
+/// What was located, with what was made of its bytes; `digest` is that of a layer by its number.
+pub(super) fn programs<T: Clone>(
+    located: Vec<Located>,
+    kept: &Kept<T>,
+    ranges: &Ranges,
+    digest: impl Fn(usize) -> Option<Digest>,
+) -> Vec<Program<T>> {
+    let program = |Located { path, place }| {
+        let id = match place {
+            Place::Entry(id) => id,
+            Place::Nowhere(unread) => {
+                return Some(Program {
+                    path,
+                    real_path: None,
+                    layer: None,
+                    reading: Err(unread),
+                });
+            }
+        };
+        let reading = kept.programs.get(&id)?.clone();
+        let layer = ranges.iter().find(|(_, range)| range.contains(&id));
+        let real = kept.names.get(id).map(|(real, _)| real);
+        let wanted = path::clean(path.as_bytes()).ok();
+        let real = real.filter(|real| wanted.as_deref() != Some(*real));
+        Some(Program {
+            path,
+            real_path: real.map(|real| format!("/{}", String::from_utf8_lossy(real))),
+            layer: layer.and_then(|(number, _)| digest(*number)),
+            reading,
+        })
+    };
+    located.into_iter().filter_map(program).collect()
 }
 
 impl Place {
+    fn is_missing(&self) -> bool {
+        matches!(self, Place::Nowhere(Unread::Missing))
+    }
+
     fn of(found: Found) -> Place {
         Place::Nowhere(match found {
             Found::File { id, .. } => return Place::Entry(id),
@@ -226,12 +233,17 @@ impl Place {
 }
 
 /// Every program that a container sees, each by the first of its names.
-fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Vec<(String, Place)> {
+fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Vec<Located> {
     let mut files = tree.files();
     files.retain(|(_, id)| kept.programs.contains_key(id));
     files.sort();
+    let mut seen = BTreeSet::new();
+    files.retain(|(_, id)| seen.insert(*id));
     files
         .into_iter()
-        .map(|(path, id)| (String::from_utf8_lossy(&path).into_owned(), Place::Entry(id)))
+        .map(|(path, id)| Located {
+            path: String::from_utf8_lossy(&path).into_owned(),
+            place: Place::Entry(id),
+        })
         .collect()
 }

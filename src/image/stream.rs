@@ -27,6 +27,15 @@ const OTHERS: [(&[u8], &str); 3] = [
     (&[0x04, 0x22, 0x4d, 0x18], "lz4"),
 ];
 
+/// Whether these first bytes are those of something packed.
+pub(super) fn is_compressed(start: &[u8]) -> bool {
+    let others = OTHERS.iter().map(|(magic, _)| *magic);
+    [GZIP, ZSTD]
+        .into_iter()
+        .chain(others)
+        .any(|magic| start.starts_with(magic))
+}
+
 /// What ends a stream besides its own errors.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Stop {
@@ -62,7 +71,15 @@ impl Hasher {
         }
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(super) fn sha256() -> Hasher {
+        Hasher::Sha256(Sha256::new())
+    }
+
+    pub(super) fn is_sha256(&self) -> bool {
+        matches!(self, Hasher::Sha256(_))
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
         match self {
             Hasher::Sha256(hasher) => hasher.update(bytes),
             Hasher::Sha512(hasher) => hasher.update(bytes),
@@ -70,7 +87,7 @@ impl Hasher {
     }
 
     /// As it is written in a digest, without the algorithm.
-    pub(super) fn hex(self) -> String {
+    fn hex(self) -> String {
         match self {
             Hasher::Sha256(hasher) => hex(&hasher.finalize()),
             Hasher::Sha512(hasher) => hex(&hasher.finalize()),

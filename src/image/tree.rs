@@ -61,7 +61,10 @@ enum Is<'a> {
 /// What a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
-    File { id: Id, certain: bool },
+    File {
+        id: Id,
+        certain: bool,
+    },
     Directory,
     Special,
     Missing,

@@ -124,7 +124,9 @@ impl Registry {
         let digest = digest_of(&DigestAlgorithm::Sha256, &bytes)
             .ok_or_else(|| answer.broken("its digest cannot be computed"))?;
         match stated {
-            Some(stated) if digest_of(stated.algorithm(), &bytes).is_some_and(|own| own != stated) => {
+            Some(stated)
+                if digest_of(stated.algorithm(), &bytes).is_some_and(|own| own != stated) =>
+            {
                 Err(wrong(stated.as_ref(), digest.as_ref()))
             }
             _ => Ok(Manifest { bytes, digest }),

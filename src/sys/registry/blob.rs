@@ -82,7 +82,10 @@ impl<'a> Blob<'a> {
 
     fn bounded(&self) -> Result<()> {
         if self.at > self.size {
-            let why = format!("it is longer than the {} bytes that were declared", self.size);
+            let why = format!(
+                "it is longer than the {} bytes that were declared",
+                self.size
+            );
             return Err(self.answer.broken(&why));
         }
         let options = &self.registry.options;

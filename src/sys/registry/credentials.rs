@@ -61,7 +61,10 @@ impl Places {
 
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Credential {
-    Password { user: String, password: String },
+    Password {
+        user: String,
+        password: String,
+    },
     /// To be exchanged for a token.
     Identity(String),
     /// To be sent as it is.
@@ -260,10 +263,13 @@ fn helper(name: &str, place: &str) -> Found {
     let program = format!("docker-credential-{name}");
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || !name.chars().all(plain) {
-        return Err(format!("`{}` is no name of a credential program", short(name)));
+        return Err(format!(
+            "`{}` is no name of a credential program",
+            short(name)
+        ));
     }
-    let path = process::find(&program, os::env("PATH").as_deref())
-        .map_err(|error| error.to_string())?;
+    let path =
+        process::find(&program, os::env("PATH").as_deref()).map_err(|error| error.to_string())?;
     let docker = DOCKER.contains(&place);
     let asked = if docker { DOCKER[3] } else { place };
     let invocation = Invocation::new(path, &["get"]).stdin(format!("{asked}\n"));

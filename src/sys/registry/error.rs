@@ -71,6 +71,10 @@ impl fmt::Display for Why {
 }
 
 impl RegistryError {
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, RegistryError::NotFound { .. })
+    }
+
     /// 69 for what is not reached, 65 for what is reached and not usable.
     pub fn exit(&self) -> Exit {
         match self {

@@ -231,8 +231,11 @@ impl Answer {
     }
 
     pub(super) fn is_html(&self) -> bool {
-        self.header(CONTENT_TYPE.as_str())
-            .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
+        self.header(CONTENT_TYPE.as_str()).is_some_and(|kind| {
+            kind.trim_start()
+                .to_ascii_lowercase()
+                .starts_with("text/html")
+        })
     }
 
     /// The digest that the registry states.
@@ -376,7 +379,10 @@ pub(super) fn is_loopback(authority: &str) -> bool {
         _ => authority,
     };
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || bare
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// Whether the other side ended a connection that was made.
@@ -419,7 +425,9 @@ fn failed(error: &reqwest::Error, what: &str, registry: &str, idle: u64) -> Regi
 
 /// The words of TLS, which stand in the error of a stream.
 fn tls<'e>(cause: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
-    let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let wrapped = cause
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
     cause
         .downcast_ref()
         .or_else(|| wrapped.and_then(|inner| inner.downcast_ref()))
