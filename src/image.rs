@@ -9,11 +9,23 @@
 //! ```
 
 mod cache;
+mod entries;
 mod error;
 mod exists;
+mod flow;
+mod inspect;
+mod job;
 mod known;
+mod layer;
+mod manifest;
+mod names;
+mod path;
+mod read;
 mod running;
+mod store;
+mod stream;
 mod target;
+mod tree;
 
 pub use cache::Cache;
 pub use error::{ImageError, Unread};
@@ -26,6 +38,7 @@ pub use oci_spec::image::Digest;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use positioned_io::ReadAt;
 use serde::de::DeserializeOwned;
@@ -49,6 +62,37 @@ impl fmt::Display for Platform {
         self.variant
             .as_ref()
             .map_or(Ok(()), |variant| write!(f, "/{variant}"))
+    }
+}
+
+impl Platform {
+    /// Whether a wish for this is met by `other`: a wish without a variant is for any.
+    pub fn covers(&self, other: &Platform) -> bool {
+        self.os == other.os
+            && self.architecture == other.architecture
+            && (self.variant.is_none() || self.variant == other.variant)
+    }
+}
+
+/// A text that is no platform.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no platform: write it as `linux/amd64` or `linux/arm/v7`")]
+pub struct PlatformError(String);
+
+impl FromStr for Platform {
+    type Err = PlatformError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.split('/').map(str::to_owned);
+        let platform = parts.next().zip(parts.next());
+        let platform = platform.map(|(os, architecture)| Platform {
+            os,
+            architecture,
+            variant: parts.next(),
+        });
+        platform
+            .filter(|_| parts.next().is_none() && text.split('/').all(|part| !part.is_empty()))
+            .ok_or_else(|| PlatformError(text.to_owned()))
     }
 }
 
@@ -81,7 +125,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             program: 1 << 30,
-            unpacked: 64 << 30,
+            unpacked: 32 << 30,
             ratio: 256,
             entries: 256 << 10,
             names: 16 << 20,
@@ -155,12 +199,11 @@ pub struct Program<T> {
 /// # Errors
 ///
 /// What cannot be read as a whole; what is wrong with one program is in its [`Program::reading`].
-pub fn inspect<T: Serialize + DeserializeOwned>(
+pub fn inspect<T: Clone + Serialize + DeserializeOwned>(
     target: &Target,
     request: &Request,
     sources: Sources<'_>,
     each: &mut dyn FnMut(&ProgramBytes<'_>) -> T,
 ) -> Result<Inspected<T>, ImageError> {
-    let _ = (target, request, sources, each);
-    Err(ImageError::Interrupted)
+    inspect::Inspection::new(request, sources, each).run(target)
 }

@@ -6,7 +6,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Write};
 use std::sync::Mutex;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
 use crate::istio::Matrix;
 use crate::report::text::Style;
@@ -49,6 +49,12 @@ pub enum Event {
     Said(String),
     /// Worth mending.
     Warning(String),
+    /// So many bytes of something came; of how many, where that is known.
+    Read {
+        what: String,
+        bytes: u64,
+        of: Option<u64>,
+    },
 }
 
 /// Why a question was not answered with yes.
@@ -119,6 +125,9 @@ impl Ui {
             Event::Gave(text) => self.always(&format!("{} {text}", self.mark("✘", "x", "31"))),
             Event::Said(text) => self.line(&format!("  {text}")),
             Event::Warning(text) => self.always(&format!("{} {text}", self.mark("‼", "!", "33"))),
+            // Only a live line can say it again and again.
+            Event::Read { what, bytes, of } if self.live => self.work(&read(what, *bytes, *of)),
+            Event::Read { .. } => {}
         }
     }
 
@@ -229,6 +238,13 @@ impl Ui {
         } else {
             sign.to_owned()
         }
+    }
+}
+
+fn read(what: &str, bytes: u64, of: Option<u64>) -> String {
+    match of {
+        Some(of) => format!("{what}: {} of {}", BinaryBytes(bytes), BinaryBytes(of)),
+        None => format!("{what}: {}", BinaryBytes(bytes)),
     }
 }
 

@@ -4,6 +4,9 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use super::layer::TooMany;
+use super::names::Crowded;
+use super::stream::Stop;
 use crate::exit::{Exit, Failure};
 use crate::sys::os::ReadError;
 use crate::sys::registry::RegistryError;
@@ -26,8 +29,8 @@ pub enum ImageError {
     /// Cut off, malformed, or not what its digest says.
     #[error("{what} is damaged: {why}")]
     Damaged { what: String, why: String },
-    #[error("{what} has more than {limit}: it is refused")]
-    TooLarge { what: String, limit: String },
+    #[error("{what} is refused: {why}")]
+    TooLarge { what: String, why: String },
     #[error("{name} is not there for {wanted}: it has {has}")]
     NoPlatform {
         name: String,
@@ -47,6 +50,43 @@ pub enum ImageError {
     Twice,
     #[error("interrupted")]
     Interrupted,
+}
+
+impl ImageError {
+    /// What ended a stream of `what`: the registry's own words, a bound, or damage.
+    pub(super) fn of_stream(what: &str, error: io::Error) -> ImageError {
+        let what = what.to_owned();
+        let inner = error.get_ref();
+        if let Some(registry) = inner.and_then(|inner| inner.downcast_ref::<RegistryError>()) {
+            return ImageError::Registry(registry.clone());
+        }
+        match inner.and_then(|inner| inner.downcast_ref::<Stop>()) {
+            Some(Stop::Interrupted) => return ImageError::Interrupted,
+            Some(Stop::Compression(name)) => {
+                let why = format!("it is compressed with {name}: gzip and zstd are read");
+                return ImageError::Unsupported { what, why };
+            }
+            Some(stop @ Stop::Bomb(_)) => {
+                let why = stop.to_string();
+                return ImageError::TooLarge { what, why };
+            }
+            Some(Stop::Longer(_)) | None => {}
+        }
+        if inner.is_some_and(|inner| inner.is::<Crowded>() || inner.is::<TooMany>()) {
+            let why = format!("it has {error}");
+            return ImageError::TooLarge { what, why };
+        }
+        match error.raw_os_error() {
+            Some(_) => ImageError::Io {
+                name: what,
+                source: error,
+            },
+            None => ImageError::Damaged {
+                what,
+                why: error.to_string(),
+            },
+        }
+    }
 }
 
 impl From<ImageError> for Failure {

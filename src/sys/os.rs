@@ -14,6 +14,10 @@ use jiff::tz::TimeZone;
 
 use crate::exit::{Exit, Failure};
 
+mod open;
+
+pub use open::{Opened, by_age, cache_dir, open, open_file, remove, stdin};
+
 /// Bytes that a document, overlay, template or data file may have.
 pub const TEXT_LIMIT: u64 = 8 << 20;
 

@@ -1,34 +1,65 @@
 //! Registries: the pull half of the OCI distribution protocol behind one blocking door.
 //!
-//! Everything that a registry says is bounded: manifests in size, streams by what their manifest
-//! declares, redirects in number, waits in time.
+//! Everything that a registry says is bounded: documents in size, streams by what was declared of
+//! them, redirects in number, waits in time.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use oci_spec::image::{Digest, DigestAlgorithm};
+use reqwest::blocking::Client;
+use sha2::{Digest as _, Sha256, Sha512};
+
+mod auth;
+mod blob;
+mod credentials;
 mod error;
+mod http;
 
+pub use blob::Blob;
+pub use credentials::Places;
 pub use error::{RegistryError, Why};
 pub use oci_spec::distribution::Reference;
 
-use std::time::Duration;
+use credentials::Lookup;
+
+pub type Result<T> = std::result::Result<T, RegistryError>;
+
+/// Bytes of a manifest or an index: what registries themselves allow.
+const MANIFEST_LIMIT: u64 = 4 << 20;
+
+/// Documents that are asked for, in the order of preference.
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
+     application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.docker.distribution.manifest.v2+json";
 
 /// How registries are reached.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// `--plain-http HOST[:PORT]`: hosts that are spoken to without TLS; loopback needs no naming.
-    pub plain_http: Vec<String>,
+    pub plain_http: BTreeSet<String>,
+    /// Where credentials are looked for.
+    pub credentials: Places,
     /// Longest wait for a connection.
     pub connect: Duration,
     /// Longest wait for the next bytes of an answer.
     pub idle: Duration,
-    /// Bytes a second that a stream must bring after its first minute.
+    /// Time that a stream may take to gain speed.
+    pub grace: Duration,
+    /// Bytes a second that it must bring on average after that.
     pub slowest: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Options {
-            plain_http: Vec::new(),
+            plain_http: BTreeSet::new(),
+            credentials: Places::of_user(),
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(30),
+            grace: Duration::from_secs(60),
             slowest: 4 << 10,
         }
     }
@@ -39,11 +70,96 @@ impl Default for Options {
 /// It can be shared between threads. It blocks, so it is never used inside of `Cluster::run`.
 pub struct Registry {
     options: Options,
+    /// For registries elsewhere, by the proxies of the environment; for loopback, without any.
+    clients: [OnceLock<std::result::Result<Client, String>>; 2],
+    /// What was sent in `Authorization` and accepted, by host and repository.
+    accepted: Mutex<HashMap<(String, String), String>>,
+    found: Mutex<HashMap<(String, String), Lookup>>,
+    /// Schemes that loopback hosts turned out to speak.
+    schemes: Mutex<HashMap<String, &'static str>>,
+}
+
+/// A manifest or an index, as it is stored: its digest is that of the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    pub bytes: Vec<u8>,
+    pub digest: Digest,
 }
 
 impl Registry {
     /// Makes ready; nothing is asked yet. Credentials are looked up when a registry wants some.
     pub fn new(options: Options) -> Registry {
-        Registry { options }
+        Registry {
+            options,
+            clients: [OnceLock::new(), OnceLock::new()],
+            accepted: Mutex::default(),
+            found: Mutex::default(),
+            schemes: Mutex::default(),
+        }
     }
+
+    /// What the reference names: by its digest where it has one, else by its tag.
+    pub fn manifest(&self, reference: &Reference) -> Result<Manifest> {
+        let asked = reference.digest().or(reference.tag()).unwrap_or("latest");
+        let path = format!("manifests/{asked}");
+        let what = reference.to_string();
+        let mut answer = self.get(reference, &what, &path, &[("accept", ACCEPT)])?;
+        if answer.is_html() {
+            return Err(answer.broken(http::HTML));
+        }
+        let stated = answer.digest();
+        let bytes = answer.bounded(MANIFEST_LIMIT)?;
+        let wrong = |wanted: &str, found: &str| {
+            answer.broken(&format!("its digest is {found}, not {wanted}"))
+        };
+        if let Some(wanted) = reference.digest() {
+            let digest: Digest = wanted.parse().map_err(|_| answer.broken("no digest"))?;
+            let found = digest_of(digest.algorithm(), &bytes);
+            return match found {
+                Some(found) if found == digest => Ok(Manifest { bytes, digest }),
+                Some(found) => Err(wrong(wanted, found.as_ref())),
+                None => Err(answer.broken("its digest is of an algorithm that is not known here")),
+            };
+        }
+        let digest = digest_of(&DigestAlgorithm::Sha256, &bytes)
+            .ok_or_else(|| answer.broken("its digest cannot be computed"))?;
+        match stated {
+            Some(stated)
+                if digest_of(stated.algorithm(), &bytes).is_some_and(|own| own != stated) =>
+            {
+                Err(wrong(stated.as_ref(), digest.as_ref()))
+            }
+            _ => Ok(Manifest { bytes, digest }),
+        }
+    }
+
+    /// The bytes of a blob as they come: exactly `size`, or an error. Whether they are those of
+    /// `digest` is for the reader to check, who sees them all.
+    pub fn blob(&self, reference: &Reference, digest: &Digest, size: u64) -> Result<Blob<'_>> {
+        Blob::open(self, reference, digest, size)
+    }
+
+    fn accepted(&self) -> MutexGuard<'_, HashMap<(String, String), String>> {
+        // What another thread left is whole: it only ever inserts.
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a registry is spoken to.
+fn host(reference: &Reference) -> &str {
+    match reference.registry() {
+        "docker.io" => "registry-1.docker.io",
+        host => host,
+    }
+}
+
+/// The digest of `bytes`; none for an algorithm that is not known here.
+fn digest_of(algorithm: &DigestAlgorithm, bytes: &[u8]) -> Option<Digest> {
+    let hash: Vec<u8> = match algorithm {
+        DigestAlgorithm::Sha256 => Sha256::digest(bytes).to_vec(),
+        DigestAlgorithm::Sha512 => Sha512::digest(bytes).to_vec(),
+        _ => return None,
+    };
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{algorithm}:{hex}").parse().ok()
 }

@@ -32,9 +32,6 @@ pub enum RegistryError {
     },
     #[error("{what} has more than {limit} bytes: it is refused")]
     TooLarge { what: String, limit: u64 },
-    /// A credential file or program that cannot be used.
-    #[error("cannot use the credentials in {place}: {why}")]
-    Credentials { place: String, why: String },
     #[error("interrupted")]
     Interrupted,
 }
@@ -50,6 +47,8 @@ pub enum Why {
     Silent(u64),
     /// No TLS connection could be made: what TLS says.
     Tls(String),
+    /// It does not speak TLS.
+    NoTls,
     /// 429, or 5xx.
     Busy(u16),
     Other(String),
@@ -62,6 +61,9 @@ impl fmt::Display for Why {
             Why::Connect(said) | Why::Other(said) => f.write_str(said),
             Why::Silent(seconds) => write!(f, "it did not answer within {seconds} s"),
             Why::Tls(said) => write!(f, "no TLS connection: {said}"),
+            Why::NoTls => f.write_str(
+                "it speaks no TLS: if it may be spoken to without, name its host by --plain-http",
+            ),
             Why::Busy(429) => f.write_str("it allows no more requests for now (429)"),
             Why::Busy(status) => write!(f, "it answers {status}"),
         }
@@ -69,6 +71,10 @@ impl fmt::Display for Why {
 }
 
 impl RegistryError {
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, RegistryError::NotFound { .. })
+    }
+
     /// 69 for what is not reached, 65 for what is reached and not usable.
     pub fn exit(&self) -> Exit {
         match self {

@@ -1,0 +1,263 @@
+//! An archive that comes as a stream: its layers pass before it is known which image has them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+
+use super::entries::{Entries, Entry, Kind};
+use super::inspect::{List, listed};
+use super::job::{Job, Place};
+use super::layer::{Check, Kept, Pick, Reader};
+use super::manifest::DOCUMENT_LIMIT;
+use super::names::{Crowded, Id};
+use super::read::{Input, Ranges, Search, programs, unseen};
+use super::store::{Passed, Store, linked};
+use super::stream::{Hasher, Stop, Tally, Unpacked};
+use super::{ImageError, Inspected, Request, Want, known, layer, read};
+
+/// Bytes of small files that are kept.
+const DOCUMENTS: usize = 16 << 20;
+
+/// Members that an archive may have.
+const MEMBERS: usize = 64 << 10;
+
+/// All that an archive held, but for the contents of its layers.
+pub(super) struct Flow<T> {
+    passed: Passed,
+    /// What could be read as a layer, by name; and why the rest could not.
+    layers: BTreeMap<String, Result<layer::Passed, String>>,
+    kept: Kept<T>,
+}
+
+impl<T: Clone> Flow<T> {
+    pub(super) fn read(
+        name: &str,
+        input: impl Read,
+        request: &Request,
+        reader: &mut Reader<'_, T>,
+    ) -> Result<Flow<T>, ImageError> {
+        let mut flow = Flow {
+            passed: Passed {
+                name: name.to_owned(),
+                ..Passed::default()
+            },
+            layers: BTreeMap::new(),
+            kept: Kept::new(&request.limits),
+        };
+        // The image is not known yet: whatever any could be wanted for.
+        let sought = match &request.want {
+            Want::Known => known::all(),
+            want => want.sought("", &[]),
+        };
+        let paths: BTreeSet<Vec<u8>> = read::cleaned(&sought).into_iter().flatten().collect();
+        let pick = match request.want {
+            Want::All => Pick::Elf,
+            _ => Pick::Paths(&paths),
+        };
+        let fail = |error| ImageError::of_stream(name, error);
+        let unpacked = Unpacked::new(input).map_err(fail)?;
+        let limit = request.limits.unpacked;
+        let mut entries = Entries::new(Tally::unpacked(unpacked, None, limit));
+        while let Some(entry) = entries.next().map_err(fail)? {
+            flow.member(&mut entries, &entry, &pick, reader)
+                .map_err(fail)?;
+        }
+        Ok(flow)
+    }
+
+    fn member(
+        &mut self,
+        entries: &mut Entries<impl Read>,
+        entry: &Entry,
+        pick: &Pick<'_>,
+        reader: &mut Reader<'_, T>,
+    ) -> io::Result<()> {
+        let path = String::from_utf8_lossy(&entry.path).into_owned();
+        match &entry.kind {
+            Kind::File => {}
+            Kind::Symlink(target) => {
+                let target = linked(&path, target)?;
+                self.passed.links.insert(path, target);
+                return self.bounded();
+            }
+            Kind::Hardlink(target) => {
+                let target = String::from_utf8_lossy(target).into_owned();
+                self.passed.links.insert(path, target);
+                return self.bounded();
+            }
+            _ => return Ok(()),
+        }
+        self.passed.sizes.insert(path.clone(), entry.size);
+        let start = entries.start::<1>(entry)?;
+        if matches!(start.as_slice(), b"{" | b"[") && entry.size <= DOCUMENT_LIMIT {
+            let text = entries.content(entry, start)?;
+            self.passed.documents.insert(path, text);
+            return self.bounded();
+        }
+        let hashers = || Some(Hasher::sha256());
+        let input = io::Cursor::new(start).chain(entries.data());
+        let read = reader.pass(
+            input,
+            entry.size,
+            [hashers(), hashers()],
+            pick,
+            &mut self.kept,
+        );
+        let read = match read {
+            // Whether it is missed shows when it is known which image wants it.
+            Err(error) if is_damage(&error) => Err(error.to_string()),
+            read => Ok(read?),
+        };
+        self.layers.insert(path, read);
+        self.bounded()
+    }
+
+    fn bounded(&self) -> io::Result<()> {
+        let passed = &self.passed;
+        let bytes: usize = passed.documents.values().map(Vec::len).sum();
+        if bytes > DOCUMENTS || passed.sizes.len() + passed.links.len() > MEMBERS {
+            return Err(super::entries::malformed("it has too many small files"));
+        }
+        Ok(())
+    }
+
+    /// The images in it; `reopen` gives the same stream again, where that can be had.
+    pub(super) fn images<'r>(
+        self,
+        name: &str,
+        list: List,
+        request: &Request,
+        reader: &mut Reader<'_, T>,
+        reopen: Option<&dyn Fn() -> Input<'r>>,
+    ) -> Result<Inspected<T>, ImageError> {
+        let Flow {
+            passed,
+            layers,
+            mut kept,
+        } = self;
+        let store = Store::Passed(passed);
+        let jobs = listed(&store, name, list, request)?;
+        let Store::Passed(passed) = store else {
+            return Ok(Inspected::Images(Vec::new()));
+        };
+        let flow = Checked { passed, layers };
+        let ranges = jobs
+            .iter()
+            .map(|job| flow.ranges(job))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut wanted = BTreeSet::new();
+        for (job, ranges) in jobs.iter().zip(&ranges) {
+            wanted.extend(unseen(&job.locate(request, &kept, ranges)?, &kept));
+        }
+        if !wanted.is_empty() {
+            let open = reopen.ok_or(ImageError::Twice)?;
+            flow.again(open(), &wanted, reader, &mut kept)?;
+        }
+        let mut images = Vec::new();
+        for (job, ranges) in jobs.into_iter().zip(&ranges) {
+            let located = job.locate(request, &kept, ranges)?;
+            let digest = |number: usize| job.layers.get(number).map(|part| part.digest.clone());
+            let programs = programs(located, &kept, ranges, digest);
+            images.push(job.image(programs));
+        }
+        Ok(Inspected::Images(images))
+    }
+}
+
+/// An archive of which it is known what its images are.
+struct Checked {
+    passed: Passed,
+    layers: BTreeMap<String, Result<layer::Passed, String>>,
+}
+
+impl Checked {
+    /// The entries of an image's layers, each of which is what it should be.
+    fn ranges(&self, job: &Job) -> Result<Ranges, ImageError> {
+        let mut ranges = BTreeMap::new();
+        for (number, part) in job.layers.iter().enumerate() {
+            let damaged = |why: &str| ImageError::Damaged {
+                what: part.expected.name.clone(),
+                why: why.to_owned(),
+            };
+            let path = match &part.place {
+                Place::Blob(entry) => super::store::blob_path(entry),
+                Place::Member(path) => path.clone(),
+            };
+            let layer = match self.layers.get(self.passed.real(&path)) {
+                Some(Ok(layer)) => layer,
+                Some(Err(why)) => return Err(damaged(why)),
+                None => return Err(damaged("it is not in the archive")),
+            };
+            let (Check::Stored(digest) | Check::Unpacked(digest)) = &part.expected.check;
+            if Hasher::of(digest).is_none_or(|hasher| !hasher.is_sha256()) {
+                return Err(ImageError::Unsupported {
+                    what: part.expected.name.clone(),
+                    why: "its digest is no sha256, which a stream is read by".to_owned(),
+                });
+            }
+            part.expected.verify(layer)?;
+            ranges.insert(number, layer.entries.clone());
+        }
+        Ok(ranges)
+    }
+
+    /// Reads the layers that have the wanted entries once more.
+    fn again<T>(
+        &self,
+        input: impl Read,
+        ids: &BTreeSet<Id>,
+        reader: &mut Reader<'_, T>,
+        kept: &mut Kept<T>,
+    ) -> Result<(), ImageError> {
+        let fail = |error| ImageError::of_stream(&self.passed.name, error);
+        let unpacked = Unpacked::new(input).map_err(fail)?;
+        let limit = reader.limits.unpacked;
+        let mut entries = Entries::new(Tally::unpacked(unpacked, None, limit));
+        while let Some(entry) = entries.next().map_err(fail)? {
+            let path = String::from_utf8_lossy(&entry.path);
+            let Some(Ok(layer)) = self.layers.get(path.as_ref()) else {
+                continue;
+            };
+            if ids.range(layer.entries.clone()).next().is_none() {
+                continue;
+            }
+            let first = layer.entries.start;
+            let pick = Pick::Again { first, ids };
+            let hashers = [Some(Hasher::sha256()), None];
+            let passed = reader
+                .pass(entries.data(), entry.size, hashers, &pick, kept)
+                .map_err(fail)?;
+            if passed.stored != layer.stored {
+                return Err(ImageError::Damaged {
+                    what: self.passed.name.clone(),
+                    why: "it changed while it was read".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Job {
+    fn locate<T>(
+        &self,
+        request: &Request,
+        kept: &Kept<T>,
+        ranges: &Ranges,
+    ) -> Result<Vec<read::Located>, ImageError> {
+        let sought = request.want.sought(&self.name, &self.configuration.command);
+        let search = Search {
+            name: &self.name,
+            want: &request.want,
+            sought: &sought,
+        };
+        search.locate(kept, ranges)
+    }
+}
+
+/// Whether a stream is no layer, as against one that must not be read on.
+fn is_damage(error: &io::Error) -> bool {
+    let bound = error.get_ref().is_some_and(|inner| {
+        inner.is::<Stop>() || inner.is::<Crowded>() || inner.is::<layer::TooMany>()
+    });
+    !bound && error.raw_os_error().is_none()
+}

@@ -1,0 +1,326 @@
+//! The images that a store holds under a name, each with all that must be known to read it.
+
+use std::collections::VecDeque;
+
+use oci_spec::image::{Descriptor, ImageManifest};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::layer::{Check, Expected};
+use super::manifest::{Configuration, Document, is_image, json, platform_of};
+use super::store::Store;
+use super::{Digest, ImageError, Platform};
+
+/// Images that one name may stand for.
+const IMAGES: usize = 256;
+
+/// Indexes within indexes.
+const DEPTH: usize = 3;
+
+/// Where layouts keep the tag of an image.
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// One image, ready to be read.
+pub(super) struct Job {
+    pub(super) name: String,
+    pub(super) index: Option<Digest>,
+    pub(super) manifest: Option<Digest>,
+    pub(super) config: Digest,
+    pub(super) configuration: Configuration,
+    /// The lowest first.
+    pub(super) layers: Vec<Part>,
+}
+
+/// A layer, and where it is.
+pub(super) struct Part {
+    pub(super) place: Place,
+    pub(super) expected: Expected,
+    pub(super) digest: Digest,
+}
+
+pub(super) enum Place {
+    Blob(Descriptor),
+    /// Of a Docker archive.
+    Member(String),
+}
+
+/// One entry of an index that is still to be looked at.
+struct Open {
+    name: String,
+    index: Option<Digest>,
+    depth: usize,
+    entry: Descriptor,
+}
+
+/// An entry of `manifest.json` in a Docker archive.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Saved {
+    config: String,
+    repo_tags: Option<Vec<String>>,
+    layers: Vec<String>,
+}
+
+/// The images that a document stands for, those of `platforms` where any are given.
+pub(super) fn of_document(
+    store: &Store<'_>,
+    name: &str,
+    (digest, document): (Option<Digest>, Document),
+    platforms: &[Platform],
+) -> Result<Vec<Job>, ImageError> {
+    let mut jobs = Jobs {
+        store,
+        platforms,
+        found: Vec::new(),
+        seen: Vec::new(),
+    };
+    let mut open = VecDeque::new();
+    match document {
+        Document::Manifest(manifest) => jobs.add(name, None, digest, &manifest)?,
+        Document::Index(index) => {
+            for entry in index.manifests().iter().filter(|entry| is_image(entry)) {
+                open.push_back(Open {
+                    // The index of a layout has no digest: its entries are images of their own.
+                    name: tagged(name, entry, digest.is_none()),
+                    index: digest.clone(),
+                    depth: 1,
+                    entry: entry.clone(),
+                });
+            }
+        }
+    }
+    while let Some(next) = open.pop_front() {
+        jobs.open(next, &mut open)?;
+    }
+    jobs.finish(name)
+}
+
+struct Jobs<'a> {
+    store: &'a Store<'a>,
+    platforms: &'a [Platform],
+    found: Vec<Job>,
+    /// What there is, for saying what was not wanted.
+    seen: Vec<String>,
+}
+
+impl Jobs<'_> {
+    fn open(&mut self, open: Open, queue: &mut VecDeque<Open>) -> Result<(), ImageError> {
+        let Open {
+            name,
+            index,
+            depth,
+            entry,
+        } = open;
+        if let Some(platform) = platform_of(&entry)
+            && !self.wants(&platform)
+        {
+            self.seen.push(platform.to_string());
+            return Ok(());
+        }
+        // `docker save` keeps the whole index, and of its images only those that were pulled.
+        if !self.store.has(&entry) {
+            return Ok(());
+        }
+        let bytes = self.store.manifest(&entry, &name)?;
+        let digest = entry.digest().clone();
+        match Document::parse(&name, &bytes)? {
+            Document::Manifest(manifest) => self.add(&name, index, Some(digest), &manifest),
+            Document::Index(_) if depth == DEPTH => Err(ImageError::TooLarge {
+                what: name,
+                why: format!("its indexes are more than {DEPTH} deep"),
+            }),
+            Document::Index(nested) => {
+                for entry in nested.manifests().iter().filter(|entry| is_image(entry)) {
+                    queue.push_back(Open {
+                        name: name.clone(),
+                        index: Some(digest.clone()),
+                        depth: depth + 1,
+                        entry: entry.clone(),
+                    });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        index: Option<Digest>,
+        digest: Option<Digest>,
+        manifest: &ImageManifest,
+    ) -> Result<(), ImageError> {
+        let config = manifest.config().digest().clone();
+        let document = self.store.document(manifest.config(), name)?;
+        let configuration = Configuration::parse(name, &document)?;
+        if !self.wants(&configuration.platform) {
+            self.seen.push(configuration.platform.to_string());
+            return Ok(());
+        }
+        let (layers, ids) = (manifest.layers().len(), configuration.diff_ids.len());
+        if layers != ids {
+            return Err(ImageError::Damaged {
+                what: name.to_owned(),
+                why: format!("its manifest has {layers} layers, its configuration {ids}"),
+            });
+        }
+        let layers = manifest.layers().iter().map(|layer| Part {
+            place: Place::Blob(layer.clone()),
+            expected: Expected {
+                name: format!("layer {} of {name}", layer.digest()),
+                size: layer.size(),
+                check: Check::Stored(layer.digest().clone()),
+            },
+            digest: layer.digest().clone(),
+        });
+        self.push(Job {
+            name: name.to_owned(),
+            index,
+            manifest: digest,
+            config,
+            layers: layers.collect(),
+            configuration,
+        })
+    }
+
+    fn push(&mut self, job: Job) -> Result<(), ImageError> {
+        if self.found.len() == IMAGES {
+            return Err(ImageError::TooLarge {
+                what: job.name,
+                why: format!("it stands for more than {IMAGES} images"),
+            });
+        }
+        self.found.push(job);
+        Ok(())
+    }
+
+    fn wants(&self, platform: &Platform) -> bool {
+        self.platforms.is_empty() || self.platforms.iter().any(|wanted| wanted.covers(platform))
+    }
+
+    fn finish(self, name: &str) -> Result<Vec<Job>, ImageError> {
+        if !self.found.is_empty() {
+            return Ok(self.found);
+        }
+        if self.seen.is_empty() {
+            return Err(ImageError::NotAnImage {
+                name: name.to_owned(),
+                why: "there is nothing in it that could be run".to_owned(),
+            });
+        }
+        let wanted = self.platforms.iter().map(ToString::to_string);
+        Err(ImageError::NoPlatform {
+            name: name.to_owned(),
+            wanted: wanted.collect::<Vec<_>>().join(", "),
+            has: self.seen.join(", "),
+        })
+    }
+}
+
+fn tagged(name: &str, entry: &Descriptor, by_tag: bool) -> String {
+    let annotations = entry.annotations().as_ref().filter(|_| by_tag);
+    match annotations.and_then(|annotations| annotations.get(REF_NAME)) {
+        Some(tag) => format!("{name}:{tag}"),
+        None => name.to_owned(),
+    }
+}
+
+/// Of the index of a layout only the images with that tag.
+pub(super) fn with_tag(name: &str, document: Document, tag: &str) -> Result<Document, ImageError> {
+    let Document::Index(mut index) = document else {
+        return Ok(document);
+    };
+    let tag_of = |entry: &Descriptor| {
+        let annotations = entry.annotations().as_ref();
+        annotations.and_then(|annotations| annotations.get(REF_NAME).cloned())
+    };
+    let tags: Vec<String> = index.manifests().iter().filter_map(tag_of).collect();
+    let mut wanted = index.manifests().clone();
+    wanted.retain(|entry| tag_of(entry).as_deref() == Some(tag));
+    if wanted.is_empty() {
+        return Err(ImageError::NoTag {
+            name: name.to_owned(),
+            tag: tag.to_owned(),
+            has: if tags.is_empty() {
+                "none".to_owned()
+            } else {
+                tags.join(", ")
+            },
+        });
+    }
+    index.set_manifests(wanted);
+    Ok(Document::Index(index))
+}
+
+/// The images of a Docker archive by its `manifest.json`.
+pub(super) fn of_docker(
+    store: &Store<'_>,
+    name: &str,
+    manifest: &[u8],
+    platforms: &[Platform],
+) -> Result<Vec<Job>, ImageError> {
+    let saved: Vec<Saved> = json(name, manifest)?;
+    let mut jobs = Jobs {
+        store,
+        platforms,
+        found: Vec::new(),
+        seen: Vec::new(),
+    };
+    for saved in saved {
+        let tag = saved.repo_tags.and_then(|tags| tags.into_iter().next());
+        let own = tag.unwrap_or_else(|| name.to_owned());
+        let bytes = store.text(&saved.config)?;
+        let config = stated(&own, &saved.config, &bytes)?;
+        let configuration = Configuration::parse(&own, &bytes)?;
+        if !jobs.wants(&configuration.platform) {
+            jobs.seen.push(configuration.platform.to_string());
+            continue;
+        }
+        if saved.layers.len() != configuration.diff_ids.len() {
+            return Err(ImageError::Damaged {
+                what: own,
+                why: "its layers are not those of its configuration".to_owned(),
+            });
+        }
+        let mut layers = Vec::new();
+        for (path, digest) in saved.layers.into_iter().zip(&configuration.diff_ids) {
+            layers.push(Part {
+                expected: Expected {
+                    name: format!("layer `{path}` of {own}"),
+                    size: store.size(&path)?,
+                    check: Check::Unpacked(digest.clone()),
+                },
+                place: Place::Member(path),
+                digest: digest.clone(),
+            });
+        }
+        jobs.push(Job {
+            name: own,
+            index: None,
+            manifest: None,
+            config,
+            configuration,
+            layers,
+        })?;
+    }
+    jobs.finish(name)
+}
+
+/// The digest of a configuration, which its name in the archive must not contradict.
+fn stated(name: &str, path: &str, bytes: &[u8]) -> Result<Digest, ImageError> {
+    let hash = Sha256::digest(bytes);
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let damaged = |why: String| ImageError::Damaged {
+        what: name.to_owned(),
+        why,
+    };
+    let stem = path.rsplit('/').next().unwrap_or(path);
+    let stem = stem.strip_suffix(".json").unwrap_or(stem);
+    let is_hash = stem.len() == hex.len() && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hash && stem != hex {
+        return Err(damaged(format!("the digest of `{path}` is sha256:{hex}")));
+    }
+    format!("sha256:{hex}")
+        .parse()
+        .map_err(|_| damaged(format!("`{path}` has no digest")))
+}

@@ -1,0 +1,230 @@
+//! One layer: its names kept, the programs that are wanted given out, its digest checked.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, Read};
+use std::ops::Range;
+
+use super::entries::{Entries, Entry, Kind};
+use super::names::{Id, Names};
+use super::stream::{Hasher, Tally, Unpacked};
+use super::{Digest, ImageError, Limits, ProgramBytes, Unread};
+
+/// Bytes that every layer may unpack to.
+const FREE: u64 = 64 << 20;
+
+/// Programs of one image that are kept with `--all`.
+const PROGRAMS: usize = 4096;
+
+const ELF: &[u8] = b"\x7fELF";
+
+/// What a layer must turn out to be.
+#[derive(Debug, Clone)]
+pub(super) struct Expected {
+    /// What messages call it.
+    pub(super) name: String,
+    /// Bytes as they are stored.
+    pub(super) size: u64,
+    pub(super) check: Check,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Check {
+    /// Digest of the bytes as they are stored.
+    Stored(Digest),
+    /// Digest of what they unpack to.
+    Unpacked(Digest),
+}
+
+/// Which files are given out.
+pub(super) enum Pick<'a> {
+    /// These, by their names in the layer.
+    Paths(&'a BTreeSet<Vec<u8>>),
+    /// Every ELF file.
+    Elf,
+    /// In a second look: these of the entries, which begin at the number.
+    Again { first: Id, ids: &'a BTreeSet<Id> },
+}
+
+/// What is kept of the layers that were read.
+pub(super) struct Kept<T> {
+    pub(super) names: Names,
+    pub(super) programs: HashMap<Id, Result<T, Unread>>,
+    /// Bytes that may still be unpacked.
+    pub(super) budget: u64,
+}
+
+impl<T> Kept<T> {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Kept {
+            names: Names::default(),
+            programs: HashMap::new(),
+            budget: limits.unpacked,
+        }
+    }
+}
+
+/// A layer that was read to its end.
+pub(super) struct Passed {
+    pub(super) entries: Range<Id>,
+    /// Bytes as it is stored.
+    pub(super) size: u64,
+    /// Hex of its hashes, as it is stored and unpacked, where they were wanted.
+    pub(super) stored: Option<String>,
+    pub(super) unpacked: Option<String>,
+}
+
+/// Reads layers.
+pub(super) struct Reader<'a, T> {
+    pub(super) limits: Limits,
+    pub(super) each: &'a mut dyn FnMut(&ProgramBytes<'_>) -> T,
+}
+
+impl<T> Reader<'_, T> {
+    /// Reads a layer to its end and returns the numbers of its entries. Nothing of it counts when
+    /// this fails.
+    pub(super) fn layer(
+        &mut self,
+        input: impl Read,
+        expected: &Expected,
+        pick: &Pick<'_>,
+        kept: &mut Kept<T>,
+    ) -> Result<Range<Id>, ImageError> {
+        let hashers = expected.hashers()?;
+        let passed = self
+            .pass(input, expected.size, hashers, pick, kept)
+            .map_err(|error| ImageError::of_stream(&expected.name, error))?;
+        expected.verify(&passed)?;
+        Ok(passed.entries)
+    }
+
+    /// Reads a layer to its end, whatever its digest.
+    pub(super) fn pass(
+        &mut self,
+        input: impl Read,
+        size: u64,
+        hashers: [Option<Hasher>; 2],
+        pick: &Pick<'_>,
+        kept: &mut Kept<T>,
+    ) -> io::Result<Passed> {
+        let first = kept.names.next();
+        let [stored, unpacked] = hashers;
+        let all = unpacked.is_some();
+        let free = size.saturating_mul(self.limits.ratio).saturating_add(FREE);
+        let stored = Tally::stored(input, stored, size);
+        let mut tally = Tally::unpacked(Unpacked::new(stored)?, unpacked, kept.budget.min(free));
+        self.entries(&mut tally, pick, kept)?;
+        if all {
+            tally.drain()?;
+        }
+        kept.budget = kept.budget.saturating_sub(tally.count);
+        let (unpacked, unpacked_hash) = tally.into_parts();
+        let mut stored = unpacked.into_inner();
+        stored.drain()?;
+        Ok(Passed {
+            entries: first..kept.names.next(),
+            size: stored.count,
+            unpacked: unpacked_hash,
+            stored: stored.into_parts().1,
+        })
+    }
+
+    fn entries(&mut self, input: impl Read, pick: &Pick<'_>, kept: &mut Kept<T>) -> io::Result<()> {
+        let mut entries = Entries::new(input);
+        let mut again = match pick {
+            Pick::Again { first, .. } => Some(*first),
+            _ => None,
+        };
+        while let Some(entry) = entries.next()? {
+            let id = match &mut again {
+                Some(next) => {
+                    *next = next.saturating_add(1);
+                    *next - 1
+                }
+                None => kept.names.add(&entry, &self.limits)?,
+            };
+            let file = matches!(entry.kind, Kind::File | Kind::Sparse(_) | Kind::PaxSparse);
+            let (wanted, start) = match pick {
+                _ if !file => continue,
+                Pick::Paths(paths) => (paths.contains(&entry.path), Vec::new()),
+                Pick::Again { ids, .. } => (ids.contains(&id), Vec::new()),
+                Pick::Elf => {
+                    let start = entries.start::<{ ELF.len() }>(&entry)?;
+                    (start == ELF, start)
+                }
+            };
+            if wanted {
+                let reading = self.program(&mut entries, &entry, start)?;
+                kept.programs.insert(id, reading);
+            }
+            if kept.programs.len() > PROGRAMS {
+                return Err(io::Error::other(TooMany));
+            }
+        }
+        Ok(())
+    }
+
+    fn program(
+        &mut self,
+        entries: &mut Entries<impl Read>,
+        entry: &Entry,
+        start: Vec<u8>,
+    ) -> io::Result<Result<T, Unread>> {
+        let (size, limit) = (entry.size, self.limits.program);
+        if entry.kind == Kind::PaxSparse {
+            return Ok(Err(Unread::Sparse));
+        }
+        if size > limit {
+            return Ok(Err(Unread::TooLarge { size, limit }));
+        }
+        let bytes = entries.content(entry, start)?;
+        let path = format!("/{}", String::from_utf8_lossy(&entry.path));
+        Ok(Ok((self.each)(&ProgramBytes {
+            path: &path,
+            source: &bytes,
+            size,
+        })))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("more than the {PROGRAMS} programs that are kept")]
+pub(super) struct TooMany;
+
+impl Expected {
+    fn hashers(&self) -> Result<[Option<Hasher>; 2], ImageError> {
+        let (Check::Stored(digest) | Check::Unpacked(digest)) = &self.check;
+        let hasher = Hasher::of(digest).ok_or_else(|| ImageError::Unsupported {
+            what: self.name.clone(),
+            why: format!("its digest is a {}", digest.algorithm()),
+        })?;
+        Ok(match &self.check {
+            Check::Stored(_) => [Some(hasher), None],
+            Check::Unpacked(_) => [None, Some(hasher)],
+        })
+    }
+
+    pub(super) fn verify(&self, passed: &Passed) -> Result<(), ImageError> {
+        let damaged = |why: String| ImageError::Damaged {
+            what: self.name.clone(),
+            why,
+        };
+        let (size, declared) = (passed.size, self.size);
+        if size != declared {
+            return Err(damaged(format!(
+                "it has {size} bytes, {declared} were declared"
+            )));
+        }
+        let (digest, hash) = match &self.check {
+            Check::Stored(digest) => (digest, &passed.stored),
+            Check::Unpacked(digest) => (digest, &passed.unpacked),
+        };
+        let hash = hash.as_deref().unwrap_or_default();
+        if hash != digest.digest() {
+            let algorithm = digest.algorithm();
+            return Err(damaged(format!(
+                "its digest is {algorithm}:{hash}, not {digest}"
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,47 @@
+//! Paths inside of an image: bytes, relative to its root, never above it.
+
+use std::io;
+
+use super::entries::malformed;
+
+/// Bytes that a path may have, as for the kernel.
+const LONGEST: usize = 4096;
+
+/// `path` without `.`, `..` and needless slashes; `..` at the root stays there.
+pub(super) fn clean(path: &[u8]) -> io::Result<Vec<u8>> {
+    let mut clean: Vec<u8> = Vec::with_capacity(path.len().min(LONGEST));
+    for part in parts(path) {
+        if part == b".." {
+            let parent = clean.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+            clean.truncate(parent);
+            continue;
+        }
+        if !clean.is_empty() {
+            clean.push(b'/');
+        }
+        clean.extend_from_slice(part);
+    }
+    limited(clean)
+}
+
+/// `path`, where no kernel would refuse it for its length.
+pub(super) fn limited(path: Vec<u8>) -> io::Result<Vec<u8>> {
+    if path.len() > LONGEST {
+        return Err(malformed("a name has more than 4096 bytes"));
+    }
+    Ok(path)
+}
+
+/// The names in a path, without the ones that say nothing.
+pub(super) fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    path.split(|byte| *byte == b'/')
+        .filter(|part| !part.is_empty() && *part != b".")
+}
+
+/// Directory and name.
+pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (&[], path),
+    }
+}

@@ -1,0 +1,292 @@
+//! Where documents and layers of an image are kept: a registry, a layout, an archive that can be read
+//! at any place.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use oci_spec::image::Descriptor;
+use positioned_io::ReadAt as _;
+
+use super::ImageError;
+use super::entries::{Entries, Kind};
+use super::manifest::DOCUMENT_LIMIT;
+use super::stream::{Hasher, Tally};
+use crate::sys::os;
+use crate::sys::registry::{Reference, Registry};
+
+/// Files that an archive of images may have.
+const MEMBERS: usize = 64 << 10;
+
+pub(super) enum Store<'a> {
+    Registry(&'a Registry, Reference),
+    Layout(PathBuf),
+    Archive(Archive),
+    /// The small files of an archive that comes as a stream, by name; its layers have passed.
+    Passed(Passed),
+}
+
+/// What is kept of an archive that comes as a stream.
+#[derive(Default)]
+pub(super) struct Passed {
+    pub(super) name: String,
+    pub(super) documents: BTreeMap<String, Vec<u8>>,
+    /// Bytes of its other members.
+    pub(super) sizes: BTreeMap<String, u64>,
+    pub(super) links: BTreeMap<String, String>,
+}
+
+impl Passed {
+    /// The name that a member was read under: one step of links, as in [`Archive`].
+    pub(super) fn real<'p>(&'p self, path: &'p str) -> &'p str {
+        self.links.get(path).map_or(path, String::as_str)
+    }
+
+    fn text(&self, path: &str) -> Result<&[u8], ImageError> {
+        let text = self.documents.get(self.real(path));
+        text.map(Vec::as_slice)
+            .ok_or_else(|| absent(&self.name, path))
+    }
+}
+
+impl Store<'_> {
+    /// An index or a manifest.
+    pub(super) fn manifest(&self, entry: &Descriptor, what: &str) -> Result<Vec<u8>, ImageError> {
+        match self {
+            Store::Registry(registry, reference) => {
+                let named = reference.clone_with_digest(entry.digest().to_string());
+                Ok(registry.manifest(&named)?.bytes)
+            }
+            _ => self.document(entry, what),
+        }
+    }
+
+    /// A small blob, whole.
+    pub(super) fn document(&self, entry: &Descriptor, what: &str) -> Result<Vec<u8>, ImageError> {
+        if entry.size() > DOCUMENT_LIMIT {
+            return Err(ImageError::TooLarge {
+                what: what.to_owned(),
+                why: format!(
+                    "its {} have more than {DOCUMENT_LIMIT} bytes",
+                    entry.digest()
+                ),
+            });
+        }
+        let input = self.blob(entry)?;
+        whole(input, entry, what)
+    }
+
+    /// The bytes of a blob, to be checked by who reads them.
+    pub(super) fn blob(&self, entry: &Descriptor) -> Result<Box<dyn Read + '_>, ImageError> {
+        let path = blob_path(entry);
+        Ok(match self {
+            Store::Registry(registry, reference) => {
+                Box::new(registry.blob(reference, entry.digest(), entry.size())?)
+            }
+            Store::Passed(passed) => Box::new(passed.text(&path)?),
+            Store::Layout(dir) => Box::new(os::open_file(&dir.join(path))?.0),
+            Store::Archive(archive) => Box::new(archive.member(&path)?),
+        })
+    }
+
+    /// Whether a manifest can be asked for: only a registry must have all of its index.
+    pub(super) fn has(&self, entry: &Descriptor) -> bool {
+        let path = blob_path(entry);
+        match self {
+            Store::Registry(..) => true,
+            Store::Layout(dir) => os::open_file(&dir.join(path)).is_ok(),
+            Store::Archive(archive) => archive.place(&path).is_some(),
+            Store::Passed(passed) => passed.text(&path).is_ok(),
+        }
+    }
+
+    /// A small file of an archive or layout by its name.
+    pub(super) fn text(&self, path: &str) -> Result<Vec<u8>, ImageError> {
+        match self {
+            Store::Registry(_, reference) => Err(absent(&reference.to_string(), path)),
+            Store::Layout(dir) => Ok(os::read(&dir.join(path), DOCUMENT_LIMIT)?),
+            Store::Archive(archive) => archive.text(path),
+            Store::Passed(passed) => passed.text(path).map(<[u8]>::to_vec),
+        }
+    }
+
+    /// Bytes of a member of an archive.
+    pub(super) fn size(&self, path: &str) -> Result<u64, ImageError> {
+        let (name, size) = match self {
+            Store::Archive(archive) => {
+                let place = archive.place(path);
+                (&archive.name, place.map(|(_, size)| size))
+            }
+            Store::Passed(passed) => {
+                let size = passed.sizes.get(passed.real(path));
+                (&passed.name, size.copied())
+            }
+            Store::Registry(..) | Store::Layout(_) => return Err(absent("it", path)),
+        };
+        size.ok_or_else(|| absent(name, path))
+    }
+
+    /// The bytes of a member of an archive.
+    pub(super) fn member(&self, path: &str) -> Result<Box<dyn Read + '_>, ImageError> {
+        match self {
+            Store::Archive(archive) => Ok(Box::new(archive.member(path)?)),
+            _ => Err(absent("it", path)),
+        }
+    }
+}
+
+pub(super) fn blob_path(entry: &Descriptor) -> String {
+    let digest = entry.digest();
+    format!("blobs/{}/{}", digest.algorithm(), digest.digest())
+}
+
+fn absent(name: &str, path: &str) -> ImageError {
+    ImageError::Damaged {
+        what: name.to_owned(),
+        why: format!("there is no `{path}` in it"),
+    }
+}
+
+fn whole(input: impl Read, entry: &Descriptor, what: &str) -> Result<Vec<u8>, ImageError> {
+    let digest = entry.digest();
+    let name = format!("{digest} of {what}");
+    let mut tally = Tally::stored(input, Hasher::of(digest), entry.size());
+    let mut bytes = Vec::new();
+    tally
+        .read_to_end(&mut bytes)
+        .map_err(|error| ImageError::of_stream(&name, error))?;
+    match tally.into_parts().1 {
+        Some(hash) if hash == digest.digest() => Ok(bytes),
+        Some(hash) => Err(ImageError::Damaged {
+            what: name,
+            why: format!("its digest is {}:{hash}", digest.algorithm()),
+        }),
+        None => Err(ImageError::Unsupported {
+            what: name,
+            why: format!("its digest is a {}", digest.algorithm()),
+        }),
+    }
+}
+
+/// A tar file, and where its members stand.
+pub(super) struct Archive {
+    file: File,
+    name: String,
+    members: BTreeMap<String, (u64, u64)>,
+    /// Members that are other names of members.
+    links: BTreeMap<String, String>,
+}
+
+impl Archive {
+    pub(super) fn open(file: File, size: u64, name: &str) -> Result<Archive, ImageError> {
+        let mut archive = Archive {
+            file,
+            name: name.to_owned(),
+            members: BTreeMap::new(),
+            links: BTreeMap::new(),
+        };
+        archive
+            .index(size)
+            .map_err(|error| ImageError::of_stream(name, error))?;
+        Ok(archive)
+    }
+
+    fn index(&mut self, size: u64) -> io::Result<()> {
+        let window = Window {
+            file: self.file.try_clone()?,
+            at: 0,
+            end: size,
+        };
+        let mut entries = Entries::new(window);
+        loop {
+            let left = entries.passed();
+            let window = entries.get_mut();
+            window.at = window.at.saturating_add(left);
+            let Some(entry) = entries.next()? else {
+                return Ok(());
+            };
+            let at = entries.get_mut().at;
+            let path = String::from_utf8_lossy(&entry.path).into_owned();
+            match &entry.kind {
+                Kind::File => drop(self.members.insert(path, (at, entry.size))),
+                Kind::Symlink(target) => {
+                    drop(self.links.insert(path.clone(), linked(&path, target)?));
+                }
+                Kind::Hardlink(target) => {
+                    let target = String::from_utf8_lossy(target).into_owned();
+                    self.links.insert(path, target);
+                }
+                _ => {}
+            }
+            if self.members.len() + self.links.len() > MEMBERS {
+                return Err(super::entries::malformed("it has more than 65536 members"));
+            }
+        }
+    }
+
+    fn member(&self, path: &str) -> Result<Window, ImageError> {
+        let place = self.place(path);
+        let (at, size) = place.ok_or_else(|| absent(&self.name, path))?;
+        let file = self.file.try_clone().map_err(|source| ImageError::Io {
+            name: self.name.clone(),
+            source,
+        })?;
+        let end = at.saturating_add(size);
+        Ok(Window { file, at, end })
+    }
+
+    /// A small member, whole.
+    fn text(&self, path: &str) -> Result<Vec<u8>, ImageError> {
+        let mut bytes = Vec::new();
+        self.member(path)?
+            .take(DOCUMENT_LIMIT + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| ImageError::of_stream(&self.name, error))?;
+        if bytes.len() as u64 > DOCUMENT_LIMIT {
+            return Err(ImageError::TooLarge {
+                what: self.name.clone(),
+                why: format!("`{path}` in it has more than {DOCUMENT_LIMIT} bytes"),
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// `docker save` of old writes a layer once and links to it: one step is enough.
+    fn place(&self, path: &str) -> Option<(u64, u64)> {
+        let direct = self.members.get(path);
+        let linked = || self.members.get(self.links.get(path)?);
+        direct.or_else(linked).copied()
+    }
+}
+
+/// Where a link in an archive leads, from the archive's root.
+pub(super) fn linked(path: &str, target: &[u8]) -> io::Result<String> {
+    let (directory, _) = super::path::split(path.as_bytes());
+    let whole = if target.starts_with(b"/") {
+        target.to_vec()
+    } else {
+        [directory, b"/", target].concat()
+    };
+    let clean = super::path::clean(&whole)?;
+    Ok(String::from_utf8_lossy(&clean).into_owned())
+}
+
+/// A part of a file, read from its beginning.
+struct Window {
+    file: File,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Window {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let wanted = buffer.len().min(left);
+        let read = self
+            .file
+            .read_at(self.at, buffer.get_mut(..wanted).unwrap_or_default())?;
+        self.at = self.at.saturating_add(read as u64);
+        Ok(read)
+    }
+}

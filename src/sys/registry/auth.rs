@@ -1,0 +1,173 @@
+//! What a registry wants to see before it answers: a token, or user and password.
+
+use http_auth::ChallengeRef;
+use reqwest::Url;
+use serde::Deserialize;
+
+use super::credentials::{Credential, Lookup};
+use super::http::{Answer, HTML, authority};
+use super::{Reference, Registry, RegistryError, Result, host};
+
+/// Bytes of a token's answer.
+const TOKEN_LIMIT: u64 = 1 << 20;
+
+/// How we name ourselves to who gives tokens.
+const CLIENT: &str = "glooistio";
+
+/// Who gives tokens, and what for.
+struct Realm {
+    url: Url,
+    service: Option<String>,
+    scope: String,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    token: Option<String>,
+    access_token: Option<String>,
+}
+
+impl Registry {
+    /// What to send in `Authorization` after a 401, and where the credentials in it are from.
+    pub(super) fn authorize(
+        &self,
+        reference: &Reference,
+        refusal: &Answer,
+        challenges: &[String],
+    ) -> Result<(String, Option<String>)> {
+        // A redirect leads to places that know nothing of our credentials.
+        if authority(refusal.response.url()) != host(reference) {
+            return Err(refusal.broken("it redirects to a place that wants credentials of its own"));
+        }
+        let lookup = self.lookup(reference);
+        let from = lookup.from.clone();
+        let parsed: Vec<ChallengeRef<'_>> = challenges
+            .iter()
+            .filter_map(|text| http_auth::parse_challenges(text).ok())
+            .flatten()
+            .collect();
+        let of = |scheme: &str| {
+            parsed
+                .iter()
+                .find(|challenge| challenge.scheme.eq_ignore_ascii_case(scheme))
+        };
+        if let Some(Credential::Token(token)) = &lookup.credential {
+            return Ok((format!("Bearer {token}"), from));
+        }
+        if let Some(bearer) = of("bearer") {
+            let realm = self.realm(reference, refusal, bearer)?;
+            let token = self.token(&realm, reference, refusal, &lookup)?;
+            return Ok((format!("Bearer {token}"), from));
+        }
+        match (of("basic"), &lookup.credential) {
+            (Some(_), Some(Credential::Password { user, password })) => {
+                Ok((basic(user, password), from))
+            }
+            (Some(_), _) => Err(refused(refusal, &lookup)),
+            (None, _) => Err(refusal.broken("it wants credentials of no kind that is known (401)")),
+        }
+    }
+
+    fn realm(
+        &self,
+        reference: &Reference,
+        refusal: &Answer,
+        challenge: &ChallengeRef<'_>,
+    ) -> Result<Realm> {
+        let param = |name: &str| {
+            challenge
+                .params
+                .iter()
+                .find(|(known, _)| known.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.to_unescaped())
+        };
+        let url = param("realm")
+            .and_then(|realm| Url::parse(&realm).ok())
+            .ok_or_else(|| refusal.broken("it does not say where its tokens are given"))?;
+        let secure = refusal.response.url().scheme() == "https";
+        if url.scheme() != "https" && (secure || url.scheme() != "http" || !self.is_plain(&url)) {
+            return Err(refusal.broken("its tokens are given at a place without TLS"));
+        }
+        let scope = format!("repository:{}:pull", reference.repository());
+        Ok(Realm {
+            url,
+            service: param("service"),
+            scope: param("scope").unwrap_or(scope),
+        })
+    }
+
+    fn token(
+        &self,
+        realm: &Realm,
+        reference: &Reference,
+        refusal: &Answer,
+        lookup: &Lookup,
+    ) -> Result<String> {
+        let what = format!("a token for {reference}");
+        let mut answer = match &lookup.credential {
+            Some(Credential::Identity(identity)) => self.exchange(realm, &what, identity)?,
+            credential => {
+                let mut url = realm.url.clone();
+                for (name, value) in realm.params() {
+                    url.query_pairs_mut().append_pair(name, value);
+                }
+                let authorization = match credential {
+                    Some(Credential::Password { user, password }) => Some(basic(user, password)),
+                    _ => None,
+                };
+                self.follow(&what, url, &[], authorization)?
+            }
+        };
+        match answer.response.status().as_u16() {
+            401 | 403 => return Err(refused(refusal, lookup)),
+            _ => answer = answer.judged(lookup.from.clone())?,
+        }
+        if answer.is_html() {
+            return Err(answer.broken(HTML));
+        }
+        let bytes = answer.bounded(TOKEN_LIMIT)?;
+        let given: Option<Token> = serde_json::from_slice(&bytes).ok();
+        given
+            .and_then(|given| given.token.or(given.access_token))
+            .filter(|token| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()))
+            .ok_or_else(|| answer.broken("there is no token in it"))
+    }
+
+    /// An identity token is exchanged in the body of a request, which no redirect may carry on.
+    fn exchange(&self, realm: &Realm, what: &str, identity: &str) -> Result<Answer> {
+        let mut form = realm.params();
+        form.extend([
+            ("grant_type", "refresh_token"),
+            ("client_id", CLIENT),
+            ("refresh_token", identity),
+        ]);
+        let request = self.client(&realm.url)?.post(realm.url.clone()).form(&form);
+        self.send(what, &authority(&realm.url), request)
+    }
+}
+
+impl Realm {
+    fn params(&self) -> Vec<(&'static str, &str)> {
+        let service = self.service.as_deref().map(|service| ("service", service));
+        service
+            .into_iter()
+            .chain([("scope", self.scope.as_str())])
+            .collect()
+    }
+}
+
+/// The registry's refusal, with what is wrong with the credentials that were looked for.
+fn refused(refusal: &Answer, lookup: &Lookup) -> RegistryError {
+    RegistryError::Denied {
+        what: refusal.what.clone(),
+        registry: refusal.registry.clone(),
+        credentials: lookup.from.clone(),
+        said: lookup.problem.clone().unwrap_or_default(),
+    }
+}
+
+fn basic(user: &str, password: &str) -> String {
+    use base64::Engine as _;
+    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+    format!("Basic {pair}")
+}

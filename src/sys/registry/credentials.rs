@@ -1,0 +1,297 @@
+//! Credentials as docker and podman keep them: files, and programs that those name.
+//!
+//! A secret is never an argument, never in a message, and never given to any host but its own.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+
+use super::http::short;
+use super::{Reference, Registry, host};
+use crate::sys::os;
+use crate::sys::process::{self, Invocation, Status};
+
+/// Bytes of a file of credentials.
+const FILE_LIMIT: u64 = 4 << 20;
+
+/// Longest wait for a credential program.
+const HELPER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bytes of what a credential program says.
+const HELPER_LIMIT: usize = 64 << 10;
+
+/// Docker's own registry, by all of its names; programs know it by the last.
+const DOCKER: [&str; 4] = [
+    "docker.io",
+    "registry-1.docker.io",
+    "index.docker.io",
+    "https://index.docker.io/v1/",
+];
+
+/// What credential programs say of a registry that they do not know.
+const NOT_FOUND: &str = "credentials not found";
+
+/// The user name that marks a secret as an identity token.
+const TOKEN_USER: &str = "<token>";
+
+/// Files of credentials, the first that knows a registry counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places(pub Vec<PathBuf>);
+
+impl Places {
+    /// Where podman, then docker, look.
+    pub fn of_user() -> Places {
+        let from = |name: &str, rest: &str| os::env(name).map(|dir| PathBuf::from(dir).join(rest));
+        let home = |rest: &str| os::home().map(|home| home.join(rest));
+        let places = [
+            os::env("REGISTRY_AUTH_FILE").map(PathBuf::from),
+            from("XDG_RUNTIME_DIR", "containers/auth.json"),
+            from("XDG_CONFIG_HOME", "containers/auth.json")
+                .or_else(|| home(".config/containers/auth.json")),
+            from("DOCKER_CONFIG", "config.json").or_else(|| home(".docker/config.json")),
+        ];
+        Places(places.into_iter().flatten().collect())
+    }
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Credential {
+    Password {
+        user: String,
+        password: String,
+    },
+    /// To be exchanged for a token.
+    Identity(String),
+    /// To be sent as it is.
+    Token(String),
+}
+
+/// What was found for a repository.
+#[derive(Clone, Default)]
+pub(super) struct Lookup {
+    pub(super) credential: Option<Credential>,
+    /// The file or program that it is of.
+    pub(super) from: Option<String>,
+    /// What kept us from finding any: said when the registry refuses.
+    pub(super) problem: Option<String>,
+}
+
+/// `config.json`, `auth.json`.
+#[derive(Deserialize)]
+struct File {
+    #[serde(default)]
+    auths: BTreeMap<String, Entry>,
+    #[serde(default, rename = "credHelpers")]
+    helpers: BTreeMap<String, String>,
+    #[serde(default, rename = "credsStore")]
+    store: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    auth: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    #[serde(alias = "identityToken")]
+    identitytoken: Option<String>,
+    #[serde(alias = "registryToken")]
+    registrytoken: Option<String>,
+}
+
+/// What a credential program answers.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    username: String,
+    secret: String,
+}
+
+impl Registry {
+    /// The credentials for a repository, looked up once.
+    pub(super) fn lookup(&self, reference: &Reference) -> Lookup {
+        let key = (
+            host(reference).to_owned(),
+            reference.repository().to_owned(),
+        );
+        // Held while programs run, so that many questions at once start each only once.
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found
+            .entry(key)
+            .or_insert_with(|| self.options.credentials.find(reference))
+            .clone()
+    }
+
+    /// Where the credentials are from that were looked up for a repository, if any were.
+    pub(super) fn credentials_used(&self, reference: &Reference) -> Option<String> {
+        let key = (
+            host(reference).to_owned(),
+            reference.repository().to_owned(),
+        );
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.get(&key).and_then(|lookup| lookup.from.clone())
+    }
+}
+
+impl Places {
+    fn find(&self, reference: &Reference) -> Lookup {
+        let mut problem = None;
+        for path in &self.0 {
+            let name = path.display().to_string();
+            let text = match os::read(path, FILE_LIMIT) {
+                Ok(text) => text,
+                Err(os::ReadError::Missing(_)) => continue,
+                Err(error) => {
+                    problem.get_or_insert(error.to_string());
+                    continue;
+                }
+            };
+            let Ok(file) = serde_json::from_slice::<File>(&text) else {
+                problem.get_or_insert(format!("`{name}` is no file of credentials"));
+                continue;
+            };
+            match file.find(&name, reference) {
+                Ok(Some((credential, from))) => {
+                    return Lookup {
+                        credential: Some(credential),
+                        from: Some(from),
+                        problem: None,
+                    };
+                }
+                Ok(None) => {}
+                Err(why) => {
+                    problem.get_or_insert(why);
+                }
+            }
+        }
+        Lookup {
+            problem,
+            ..Lookup::default()
+        }
+    }
+}
+
+type Found = Result<Option<(Credential, String)>, String>;
+
+impl File {
+    /// The longest of `host/path`, `host/…`, `host` that the file knows.
+    fn find(&self, name: &str, reference: &Reference) -> Found {
+        let registry = reference.registry();
+        let whole = format!("{registry}/{}", reference.repository());
+        let mut problem = None;
+        let mut prefix = whole.as_str();
+        loop {
+            match self.exactly(name, prefix) {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                Err(why) => problem = Some(why),
+            }
+            match prefix.rsplit_once('/') {
+                Some((shorter, _)) => prefix = shorter,
+                None => break,
+            }
+        }
+        if let Some(store) = &self.store {
+            let found = helper(store, registry)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        problem.map_or(Ok(None), Err)
+    }
+
+    fn exactly(&self, name: &str, place: &str) -> Found {
+        if let Some((_, program)) = self.helpers.iter().find(|(key, _)| is_for(key, place)) {
+            return helper(program, place);
+        }
+        for (_, entry) in self.auths.iter().filter(|(key, _)| is_for(key, place)) {
+            let bad = |why: &str| format!("`{name}` has credentials for {place} that {why}");
+            if let Some(credential) = entry.credential().map_err(bad)? {
+                return Ok(Some((credential, format!("`{name}`"))));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether a key of a file is for a place: `https://h.io/v1/` is for `h.io`.
+fn is_for(key: &str, place: &str) -> bool {
+    if DOCKER.contains(&key) && DOCKER.contains(&place) {
+        return true;
+    }
+    let bare = key
+        .strip_prefix("https://")
+        .or_else(|| key.strip_prefix("http://"));
+    match bare {
+        None => key.trim_end_matches('/') == place,
+        Some(bare) => bare.split('/').next() == Some(place),
+    }
+}
+
+impl Entry {
+    fn credential(&self) -> Result<Option<Credential>, &'static str> {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        if let Some(token) = given(&self.identitytoken) {
+            return Ok(Some(Credential::Identity(token)));
+        }
+        if let Some(token) = given(&self.registrytoken) {
+            return Ok(Some(Credential::Token(token)));
+        }
+        if let Some(auth) = given(&self.auth) {
+            let pair = STANDARD
+                .decode(auth.trim())
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .ok_or("are not base64")?;
+            let (user, password) = pair.split_once(':').ok_or("are no user and password")?;
+            return Ok(Some(Credential::Password {
+                user: user.to_owned(),
+                password: password.trim_end_matches('\0').to_owned(),
+            }));
+        }
+        let pair = given(&self.username).zip(given(&self.password));
+        Ok(pair.map(|(user, password)| Credential::Password { user, password }))
+    }
+}
+
+/// Asks `docker-credential-NAME`.
+fn helper(name: &str, place: &str) -> Found {
+    let program = format!("docker-credential-{name}");
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || !name.chars().all(plain) {
+        return Err(format!(
+            "`{}` is no name of a credential program",
+            short(name)
+        ));
+    }
+    let path =
+        process::find(&program, os::env("PATH").as_deref()).map_err(|error| error.to_string())?;
+    let docker = DOCKER.contains(&place);
+    let asked = if docker { DOCKER[3] } else { place };
+    let invocation = Invocation::new(path, &["get"]).stdin(format!("{asked}\n"));
+    let said = process::capture(&invocation, HELPER_TIMEOUT, HELPER_LIMIT)
+        .map_err(|error| error.to_string())?;
+    if said.status != Status::Code(0) {
+        let words = [said.stdout, said.stderr].concat();
+        let words = String::from_utf8_lossy(&words);
+        if words.contains(NOT_FOUND) {
+            return Ok(None);
+        }
+        return Err(format!("`{program}` failed: {}", short(&words)));
+    }
+    let answer: Answer = serde_json::from_slice(&said.stdout)
+        .map_err(|_| format!("`{program}` answers no JSON of user and secret"))?;
+    let credential = if answer.username == TOKEN_USER {
+        Credential::Identity(answer.secret)
+    } else {
+        Credential::Password {
+            user: answer.username,
+            password: answer.secret,
+        }
+    };
+    Ok(Some((credential, format!("`{program}`"))))
+}
