@@ -38,6 +38,7 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Opt
         names,
         signatures,
         fipsinfo,
+        symbols: layout.is_some_and(|layout| layout.section(".symtab").is_some()),
     }))
 }
 

@@ -4,12 +4,11 @@ use serde::Serialize;
 
 use super::verdict::{Toolchain, Verdict};
 use super::{Evidence, Format, Go, Label};
-use crate::istio::Minor;
 use crate::report::Module;
 
-/// The names of functions in assembler got a suffix with this version of Go, and `goversion` looks for
+/// The names of functions in assembler got a suffix with this minor of Go 1, and `goversion` looks for
 /// the bare name.
-const SUFFIXED: Minor = Minor::new(1, 17);
+const SUFFIXED: u32 = 17;
 
 /// One recipe and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,7 +39,7 @@ pub fn recipes(evidence: &Evidence, verdict: &Verdict) -> Vec<Recipe> {
     };
     if let Some(go) = &evidence.go {
         return vec![
-            recipe("goversion -crypto FILE", goversion(evidence, go, verdict)),
+            recipe("goversion -crypto FILE", goversion(evidence, go)),
             recipe("go version FILE", go_version(go)),
         ];
     }
@@ -63,7 +62,7 @@ fn wrong(claim: Claim, module: Module) -> Option<&'static str> {
     }
 }
 
-fn goversion(evidence: &Evidence, go: &Go, verdict: &Verdict) -> (String, Claim) {
+fn goversion(evidence: &Evidence, go: &Go) -> (String, Claim) {
     if !matches!(evidence.format, Format::Elf { .. }) {
         return ("not a Go executable".to_owned(), Claim::Nothing);
     }
@@ -87,7 +86,9 @@ fn goversion(evidence: &Evidence, go: &Go, verdict: &Verdict) -> (String, Claim)
     let boring = names.is_some_and(|names| names.boring || names.boring_calls > 0);
     let standard = names.is_some_and(|names| names.standard);
     let fipsonly = names.is_some_and(|names| names.fipsonly)
-        && verdict.go().is_some_and(|minor| minor < SUFFIXED);
+        && Toolchain::of_go(go)
+            .version
+            .is_some_and(|version| version.minor < SUFFIXED);
     let (word, claim) = match (boring, standard && !foreign) {
         (true, true) => (" (boring AND standard crypto!!!)", Claim::Fips),
         (true, false) => (" (boring crypto)", Claim::Fips),
@@ -131,7 +132,7 @@ fn envoy_version(label: &Label) -> Option<(String, Claim)> {
     };
     let words = [revision, version, status, build, ssl].map(|word| word.as_deref().unwrap_or("?"));
     let claim = match ssl {
-        Some(ssl) if ssl.ends_with("-FIPS") => Claim::Fips,
+        Some(ssl) if ssl.contains("-FIPS") => Claim::Fips,
         Some(_) => Claim::Standard,
         None => Claim::Nothing,
     };

@@ -13,7 +13,6 @@ use serde::Serialize;
 
 use super::modules::{ModuleRow, Modules, Standing};
 use super::{Evidence, Family, Format, Integrity, Label, Located, Opaque, Place};
-use crate::istio::Minor;
 use crate::report::Module;
 
 pub(super) use toolchain::Toolchain;
@@ -168,14 +167,6 @@ impl Evidence {
     }
 }
 
-impl Verdict {
-    /// The minor version of Go that built it.
-    pub fn go(&self) -> Option<Minor> {
-        let number = self.program.strip_prefix("Go ")?;
-        toolchain::minor(number)
-    }
-}
-
 /// Why no statement can be made, where that is so.
 fn unreadable(evidence: &Evidence) -> Option<Finding> {
     let why = match (&evidence.format, &evidence.opaque) {
@@ -318,8 +309,7 @@ fn kind(evidence: &Evidence, finding: &Finding) -> Kind {
 
 fn program(evidence: &Evidence, toolchain: &Toolchain) -> String {
     if evidence.go.is_some() {
-        let number = toolchain.number.as_deref();
-        return number.map_or_else(|| "Go".to_owned(), |number| format!("Go {number}"));
+        return toolchain.name();
     }
     let named = evidence.labels.iter().find_map(|label| match label {
         Label::Envoy { version, .. } => Some(match version {

@@ -135,7 +135,7 @@ impl Program<'_> {
             .names
             .as_ref()
             .and_then(|names| names.foreign.as_deref());
-        match (package, &self.toolchain.foreign) {
+        match (package, self.toolchain.foreign) {
             (Some(package), _) => Some(
                 Finding::new(
                     Module::Declared,
@@ -212,10 +212,10 @@ impl Program<'_> {
 
     /// What can be said of a release of dev.boringcrypto.
     fn branch(&self, finding: Finding) -> Finding {
-        let Some(branch) = &self.toolchain.branch else {
+        let Some(branch) = self.toolchain.branch() else {
             return finding;
         };
-        match self.ground.modules.by_toolchain(branch) {
+        match self.ground.modules.by_toolchain(&branch) {
             Some(row) => finding.named(title(row)).because(format!(
                 "{branch} is a release of dev.boringcrypto, which is known to have had {} {}",
                 row.name, row.version
