@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::fips::{Arch, Fipsinfo, Go, Mark, Names, Signatures};
+use crate::fips::{Arch, Fipsinfo, Go, Integrity, Located, Mark, Names, Signatures};
 
 const PLACE: Place = Place {
     offset: 64,
