@@ -21,6 +21,7 @@ mod evidence;
 mod expectation;
 mod features;
 mod fips;
+mod fips_configuration;
 mod gateway_api;
 mod gateway_takeover;
 mod gateways;
@@ -91,6 +92,7 @@ pub const CHECKS: &[Check] = &[
     hpa_target::CHECK,
     namespace_alone::CHECK,
     privileged_ports::CHECK,
+    fips_configuration::CHECK,
     manager::CHECK,
     upgrade_skew::CHECK,
     data_plane_skew::CHECK,

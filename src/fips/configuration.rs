@@ -83,7 +83,8 @@ impl Policies {
         }
     }
 
-    fn knows(self, policy: &str) -> bool {
+    /// Whether this Istio knows a policy of that name.
+    pub fn knows(self, policy: &str) -> bool {
         match policy {
             FIPS_140_2 => self.fips_140_2,
             FIPS_140_3 => self.fips_140_3,
