@@ -9,6 +9,7 @@ use crate::istio::{ClientVersion, ImageTag, KubeVersion, Minor};
 use crate::sys::cluster::ClusterError;
 
 mod after;
+mod authority;
 mod before;
 mod causes;
 mod census;
@@ -22,7 +23,8 @@ mod rollout;
 mod webhook;
 
 pub use after::{Installed, after, installed};
-pub use before::before;
+pub use authority::Held;
+pub use before::{Asked, before};
 pub use causes::causes;
 pub use census::{Census, Class, Members, Role, SelfReport};
 pub use istioctl::istioctl;
@@ -224,6 +226,8 @@ pub struct Before {
     pub proxies: Fact<BTreeMap<(String, String), u64>>,
     /// The record per revision, and those that could not be read with the reason.
     pub records: Fact<Vec<Result<Record, String>>>,
+    /// The certificates of `cacerts` where a FIPS build is planned; `None` where there is no such secret.
+    pub authority: Fact<Option<Vec<Held>>>,
 }
 
 /// What the injector would do to a new pod: a server-side dry run.

@@ -10,6 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::facts::{self, Fact, Istioctl};
 use crate::istio::Matrix;
 use crate::options::Options;
+use crate::plan::Plan;
 use crate::render::Rendered;
 use crate::report::{self, Report};
 use crate::sys::cluster::{Cluster, ClusterError, KubeTarget};
@@ -76,9 +77,13 @@ impl Session<'_> {
         &self,
         cluster: &Cluster,
         istioctl: Fact<Istioctl>,
-        namespace: &str,
+        plan: &Plan,
     ) -> Result<facts::Before, Failure> {
-        let facts = facts::before(cluster, istioctl, namespace);
+        let asked = facts::Asked {
+            namespace: &plan.namespace,
+            fips: plan.tag.flavor.is_fips(),
+        };
+        let facts = facts::before(cluster, istioctl, asked);
         if signal::interrupted() {
             return Err(Failure::message(
                 Exit::Interrupted,
@@ -144,7 +149,7 @@ impl Install<'_> {
             .ui
             .event(&Event::Working("Asking the cluster".to_owned()));
         let cluster = session.connect()?;
-        let facts = session.gather(&cluster, client, &prepared.plan.namespace)?;
+        let facts = session.gather(&cluster, client, &prepared.plan)?;
         session.check(&prepared, &facts);
         if session.report.failed() {
             return Ok(Exit::Findings);

@@ -253,6 +253,7 @@ fn nothing() -> facts::Before {
         gateways: Fact::Known(BTreeMap::new()),
         proxies: Fact::Known(BTreeMap::new()),
         records: Fact::Known(Vec::new()),
+        authority: Fact::NotAsked(NOT_ASKED),
     }
 }
 

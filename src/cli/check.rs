@@ -11,6 +11,7 @@ use crate::facts::{self, Fact};
 use crate::install::Session;
 use crate::install::prepare::prepare;
 use crate::options::{Options, Template};
+use crate::plan::Plan;
 use crate::report::Report;
 use crate::ui::Ui;
 
@@ -50,7 +51,7 @@ impl Args {
         let prepared = prepare(&options, &rules.matrix, &client)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
         session.describe(&prepared);
-        let facts = asked(&mut session, client, &prepared.plan.namespace)?;
+        let facts = asked(&mut session, client, &prepared.plan)?;
         session.check(&prepared, &facts);
         Ok(if report.failed() {
             Exit::Findings
@@ -73,10 +74,10 @@ impl Args {
 fn asked(
     session: &mut Session<'_>,
     istioctl: Fact<facts::Istioctl>,
-    namespace: &str,
+    plan: &Plan,
 ) -> Result<facts::Before, Failure> {
     match session.connect_if_there()? {
-        Some(cluster) => session.gather(&cluster, istioctl, namespace),
+        Some(cluster) => session.gather(&cluster, istioctl, plan),
         None => Ok(facts::Before::not_asked(
             "no kubeconfig names a cluster",
             istioctl,
