@@ -21,6 +21,8 @@ mod evidence;
 mod expectation;
 mod features;
 mod fips;
+mod fips_configuration;
+mod fips_keys;
 mod gateway_api;
 mod gateway_takeover;
 mod gateways;
@@ -93,6 +95,8 @@ pub const CHECKS: &[Check] = &[
     hpa_target::CHECK,
     namespace_alone::CHECK,
     privileged_ports::CHECK,
+    fips_configuration::CHECK,
+    fips_keys::CHECK,
     manager::CHECK,
     upgrade_skew::CHECK,
     data_plane_skew::CHECK,

@@ -12,6 +12,7 @@ use crate::sys::cluster::ClusterError;
 use crate::sys::registry::RegistryError;
 
 mod after;
+mod authority;
 mod before;
 mod causes;
 mod census;
@@ -26,7 +27,8 @@ mod rollout;
 mod webhook;
 
 pub use after::{Installed, after, installed};
-pub use before::before;
+pub use authority::Held;
+pub use before::{Asked, before};
 pub use causes::causes;
 pub use census::{Census, Class, Members, Role, SelfReport};
 pub use images::Reader;
@@ -231,6 +233,8 @@ pub struct Before {
     pub records: Fact<Vec<Result<Record, String>>>,
     /// What the registries say of the images of the plan.
     pub images: Fact<Vec<PlannedImage>>,
+    /// The certificates of `cacerts` where a FIPS build is planned; `None` where there is no such secret.
+    pub authority: Fact<Option<Vec<Held>>>,
 }
 
 /// An image that a plan needs, as its registry answers.

@@ -114,7 +114,11 @@ impl Session<'_> {
         istioctl: Fact<Istioctl>,
         prepared: &Prepared,
     ) -> Result<facts::Before, Failure> {
-        let mut facts = facts::before(cluster, istioctl, &prepared.plan.namespace);
+        let asked = facts::Asked {
+            namespace: &prepared.plan.namespace,
+            fips: prepared.plan.tag.flavor.is_fips(),
+        };
+        let mut facts = facts::before(cluster, istioctl, asked);
         facts.images = self.planned(prepared, &facts.nodes);
         if signal::interrupted() {
             return Err(Failure::message(

@@ -256,6 +256,7 @@ fn nothing() -> facts::Before {
         proxies: Fact::Known(BTreeMap::new()),
         records: Fact::Known(Vec::new()),
         images: Fact::NotAsked("in this test"),
+        authority: Fact::NotAsked(NOT_ASKED),
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::census::{Grounds, census};
 use super::control_plane::{control_planes, split};
-use super::{Before, Census, Fact, Istioctl, Role, RunningGateway};
-use super::{permission, platform, record, webhook};
+use super::{Before, Census, Fact, Held, Istioctl, Role, RunningGateway};
+use super::{authority, permission, platform, record, webhook};
 use crate::sys::cluster::{Cluster, PodPages, Session};
 
 impl Before {
@@ -26,6 +26,7 @@ impl Before {
             proxies: Fact::NotAsked(why),
             records: Fact::NotAsked(why),
             images: Fact::NotAsked(why),
+            authority: Fact::NotAsked(why),
         }
     }
 
@@ -46,21 +47,31 @@ impl Before {
             proxies: Fact::Unknown(why.to_owned()),
             records: Fact::Unknown(why.to_owned()),
             images: Fact::NotAsked("the cluster did not answer"),
+            authority: Fact::Unknown(why.to_owned()),
         }
     }
 }
 
-/// Asks a cluster; permissions for an install into `namespace`.
+/// What is planned, as far as the questions depend on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Where the control plane will be.
+    pub namespace: &'a str,
+    /// Whether a FIPS build is planned: only then the certificates of the authority are read.
+    pub fips: bool,
+}
+
+/// Asks a cluster, permissions for an install among the rest.
 ///
 /// What could not be read is unknown, after an interruption everything.
-pub fn before(cluster: &Cluster, istioctl: Fact<Istioctl>, namespace: &str) -> Before {
-    match cluster.run(async |session| Box::pin(gather(cluster, session, namespace)).await) {
+pub fn before(cluster: &Cluster, istioctl: Fact<Istioctl>, asked: Asked<'_>) -> Before {
+    match cluster.run(async |session| Box::pin(gather(cluster, session, asked)).await) {
         Ok(facts) => Before { istioctl, ..facts },
         Err(error) => Before::unknown(&error.to_string(), istioctl),
     }
 }
 
-async fn gather(cluster: &Cluster, session: &Session, namespace: &str) -> Before {
+async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Before {
     // The list is under way while the rest is asked.
     let pages = session.pods("");
     let (
@@ -72,16 +83,18 @@ async fn gather(cluster: &Cluster, session: &Session, namespace: &str) -> Before
         gateway_api,
         gloo_mesh,
         records,
+        authority,
         census,
     ) = futures::join!(
         platform::cluster_fact(cluster, session),
         platform::openshift(session),
-        permission::permissions(session, namespace),
+        permission::permissions(session, asked.namespace),
         control_planes(session, None),
         webhook::webhooks(session),
         platform::gateway_api(session),
         platform::gloo_mesh(session),
         record::records(session, None),
+        certificates(session, asked),
         places(session, pages),
     );
     let (nodes, namespaces, census) = census;
@@ -100,6 +113,15 @@ async fn gather(cluster: &Cluster, session: &Session, namespace: &str) -> Before
         proxies: folded(&census, by_tag),
         records: records.into(),
         images: Fact::NotAsked("the registry was not asked"),
+        authority,
+    }
+}
+
+async fn certificates(session: &Session, asked: Asked<'_>) -> Fact<Option<Vec<Held>>> {
+    if asked.fips {
+        authority::authority(session, asked.namespace).await
+    } else {
+        Fact::NotAsked("no FIPS build is planned")
     }
 }
 
@@ -179,7 +201,11 @@ mod tests {
                 .unwrap()
         };
         let cluster = Cluster::answering(service, Duration::from_secs(5));
-        before(&cluster, Fact::NotAsked("in this test"), "istio-system")
+        let asked = Asked {
+            namespace: "istio-system",
+            fips: true,
+        };
+        before(&cluster, Fact::NotAsked("in this test"), asked)
     }
 
     const EMPTY: &str = r#"{"metadata":{},"items":[]}"#;
@@ -198,6 +224,7 @@ mod tests {
                 (201, r#"{"spec":{},"status":{"allowed":true}}"#)
             }
             path if path.contains("clusterversions") || path.contains("gateways.gateway") => NONE,
+            path if path.contains("secrets") => NONE,
             _ => (200, EMPTY),
         });
         assert_eq!(
@@ -209,6 +236,7 @@ mod tests {
         assert_eq!(facts.control_planes, Fact::Known(Vec::new()));
         assert_eq!(facts.proxies, Fact::Known(BTreeMap::new()));
         assert_eq!(facts.records, Fact::Known(Vec::new()));
+        assert_eq!(facts.authority, Fact::Known(None));
     }
 
     #[test]

@@ -83,7 +83,8 @@ impl Policies {
         }
     }
 
-    fn knows(self, policy: &str) -> bool {
+    /// Whether this Istio knows a policy of that name.
+    pub fn knows(self, policy: &str) -> bool {
         match policy {
             FIPS_140_2 => self.fips_140_2,
             FIPS_140_3 => self.fips_140_3,
@@ -241,5 +242,248 @@ pub fn approved_only(
             ))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BORING: Build = Build {
+        kind: Kind::GoBoring,
+        module: Module::Proven,
+        knows_fips140: true,
+        switched_off: false,
+        fipsonly: false,
+    };
+
+    const OWN: Build = Build {
+        kind: Kind::GoModule,
+        ..BORING
+    };
+
+    const PLAIN: Build = Build {
+        kind: Kind::GoStandard,
+        module: Module::Standard,
+        ..BORING
+    };
+
+    const ENVOY: Build = Build {
+        kind: Kind::Envoy,
+        knows_fips140: false,
+        ..BORING
+    };
+
+    const OLD: Build = Build {
+        knows_fips140: false,
+        ..BORING
+    };
+
+    fn environment(text: &str) -> Environment {
+        Environment::of(
+            text.split_whitespace()
+                .filter_map(|one| one.split_once('=')),
+        )
+    }
+
+    fn known(version: &str) -> Policies {
+        Policies::of(Matrix::builtin(), &version.parse().unwrap())
+    }
+
+    #[test]
+    fn an_environment_is_read_as_go_and_istio_read_it() {
+        // text, fips140, policy, tls12
+        let table = [
+            ("", None, None, false),
+            ("GODEBUG=fips140=on", Some("on"), None, false),
+            (
+                "GODEBUG=x=1,fips140=on,fips140=off,y=2",
+                Some("off"),
+                None,
+                false,
+            ),
+            ("GODEBUG=fips140=on GODEBUG=x=1", None, None, false),
+            ("GODEBUG=xfips140=on", None, None, false),
+            ("GODEBUG=fips140", None, None, false),
+            (
+                "COMPLIANCE_POLICY=pqc COMPLIANCE_POLICY=fips-140-2",
+                None,
+                Some("fips-140-2"),
+                false,
+            ),
+            ("COMPLIANCE_POLICY=", None, None, false),
+            ("TLS12_ENABLED=true", None, None, true),
+            ("TLS12_ENABLED=false godebug=fips140=on", None, None, false),
+        ];
+        for (text, fips140, compliance, tls12) in table {
+            let read = environment(text);
+            assert_eq!(
+                (
+                    read.fips140.as_deref(),
+                    read.compliance.as_deref(),
+                    read.tls12
+                ),
+                (fips140, compliance, tls12),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_pair_that_deceives_is_said() {
+        use Severity::{Error, Warning};
+        // build, environment, Istio, severities with a part of the message
+        let table: &[(Build, &str, &str, &[(Severity, &str)])] = &[
+            (BORING, "GODEBUG=fips140=on", "1.31.0", &[(Error, "panics")]),
+            (
+                BORING,
+                "GODEBUG=fips140=only",
+                "1.31.0",
+                &[(Error, "panics")],
+            ),
+            (BORING, "GODEBUG=fips140=off", "1.31.0", &[]),
+            (
+                OLD,
+                "GODEBUG=fips140=on",
+                "1.22.0",
+                &[(Warning, "no effect")],
+            ),
+            (
+                BORING,
+                "COMPLIANCE_POLICY=fips-140-3",
+                "1.31.0",
+                &[(Error, "BoringCrypto")],
+            ),
+            (
+                BORING,
+                "GODEBUG=fips140=only COMPLIANCE_POLICY=fips-140-3",
+                "1.31.0",
+                &[(Error, "panics")],
+            ),
+            (BORING, "COMPLIANCE_POLICY=fips-140-2", "1.31.0", &[]),
+            (
+                BORING,
+                "COMPLIANCE_POLICY=fips-140-2",
+                "1.19.0",
+                &[(Warning, "does not know")],
+            ),
+            (
+                OWN,
+                "COMPLIANCE_POLICY=fips-140-3",
+                "1.30.0",
+                &[(Warning, "does not know")],
+            ),
+            (
+                OWN,
+                "COMPLIANCE_POLICY=fips-140-3 GODEBUG=fips140=only",
+                "1.31.0",
+                &[],
+            ),
+            (OWN, "GODEBUG=fips140=off", "1.31.0", &[(Error, "off")]),
+            (
+                OWN,
+                "COMPLIANCE_POLICY=fips-1403",
+                "1.31.0",
+                &[(Warning, "fips-1403")],
+            ),
+            (
+                PLAIN,
+                "GODEBUG=fips140=on",
+                "1.31.0",
+                &[(Warning, "looks enabled")],
+            ),
+            (PLAIN, "GODEBUG=fips140=off", "1.31.0", &[]),
+            (
+                PLAIN,
+                "COMPLIANCE_POLICY=fips-140-3 GODEBUG=fips140=only",
+                "1.31.0",
+                &[(Warning, "looks enabled")],
+            ),
+            (
+                PLAIN,
+                "COMPLIANCE_POLICY=fips-140-2",
+                "1.31.0",
+                &[(Warning, "no FIPS module")],
+            ),
+            (PLAIN, "COMPLIANCE_POLICY=pqc", "1.31.0", &[]),
+            (
+                PLAIN,
+                "COMPLIANCE_POLICY=pqc",
+                "1.26.0",
+                &[(Warning, "does not know")],
+            ),
+            (ENVOY, "GODEBUG=fips140=on", "1.31.0", &[]),
+            (
+                Build {
+                    module: Module::Standard,
+                    ..ENVOY
+                },
+                "COMPLIANCE_POLICY=fips-140-2",
+                "1.31.0",
+                &[(Warning, "no FIPS module")],
+            ),
+        ];
+        for (build, text, version, expected) in table {
+            let effects = effects(&environment(text), *build, Some(known(version)));
+            assert_eq!(effects.len(), expected.len(), "{text}: {effects:?}");
+            for (effect, (severity, part)) in effects.iter().zip(*expected) {
+                assert_eq!(effect.severity, *severity, "{text}: {effect:?}");
+                assert!(effect.message.contains(part), "{text}: {effect:?}");
+            }
+        }
+        let unknown = effects(&environment("COMPLIANCE_POLICY=fips-1403"), OWN, None);
+        assert_eq!(unknown, []);
+    }
+
+    #[test]
+    fn a_ztunnel_under_fips_140_2_needs_tls_1_2() {
+        let with = |policy, text| ambient(policy, &environment(text)).is_some();
+        assert!(with(Some("fips-140-2"), ""));
+        assert!(!with(Some("fips-140-2"), "TLS12_ENABLED=true"));
+        assert!(!with(Some("fips-140-3"), ""));
+        assert!(!with(None, ""));
+    }
+
+    #[test]
+    fn what_limits_to_approved_algorithms_is_named() {
+        let only = |build| Build {
+            fipsonly: true,
+            ..build
+        };
+        let table = [
+            (only(BORING), "", Some("crypto/tls/fipsonly")),
+            (BORING, "", None),
+            (OWN, "GODEBUG=fips140=only", Some("GODEBUG=fips140=only")),
+            (OWN, "GODEBUG=fips140=on", None),
+            (BORING, "GODEBUG=fips140=only", None),
+            (only(OWN), "", Some("built in")),
+            (only(OWN), "GODEBUG=fips140=on", None),
+            (
+                Build {
+                    switched_off: true,
+                    ..only(OWN)
+                },
+                "",
+                None,
+            ),
+            (
+                ENVOY,
+                "COMPLIANCE_POLICY=fips-140-2",
+                Some("COMPLIANCE_POLICY=fips-140-2"),
+            ),
+            (ENVOY, "COMPLIANCE_POLICY=pqc", None),
+            (PLAIN, "COMPLIANCE_POLICY=fips-140-2", None),
+        ];
+        for (build, text, expected) in table {
+            let said = approved_only(&environment(text), build, Some(known("1.31.0")));
+            let right = match (&said, expected) {
+                (Some(said), Some(part)) => said.contains(part),
+                (said, expected) => said.is_none() && expected.is_none(),
+            };
+            assert!(right, "{build:?} {text}: {said:?}");
+        }
+        let older = environment("COMPLIANCE_POLICY=fips-140-3");
+        assert_eq!(approved_only(&older, ENVOY, Some(known("1.30.0"))), None);
+        assert!(approved_only(&older, ENVOY, None).is_some());
     }
 }

@@ -202,3 +202,124 @@ impl Modules {
         rows.filter(|row| !row.accepts(key)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made by `openssl req -x509`, one of each kind, without their private keys.
+    const CHAIN: &str = include_str!("../../tests/data/certificates.pem");
+
+    fn key(text: &str) -> Key {
+        match text.split_once(' ') {
+            Some(("RSA", bits)) => Key::Rsa(bits.parse().unwrap()),
+            Some(("ECDSA", curve)) => Key::Ecdsa(curve.into()),
+            _ => Key::Ed25519,
+        }
+    }
+
+    #[test]
+    fn the_key_of_every_certificate_of_a_chain_is_read() {
+        let keys = Key::of_pem(CHAIN.as_bytes()).unwrap();
+        let shown: Vec<String> = keys.iter().map(Key::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "ECDSA P-256",
+                "RSA 4096",
+                "Ed25519",
+                "ECDSA P-224",
+                "RSA 1024",
+                "ECDSA P-521",
+                "ECDSA 1.3.36.3.3.2.8.1.1.7"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_chain_of_certificates_is_refused() {
+        assert_eq!(Key::of_pem(b""), Err(KeyError::Empty));
+        assert_eq!(Key::of_pem(&vec![b'\n'; LIMIT + 1]), Err(KeyError::TooLong));
+        let cut = &CHAIN[..CHAIN.len() / 2];
+        let private = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        for text in [cut, private, "certificate"] {
+            let error = Key::of_pem(text.as_bytes()).unwrap_err();
+            assert!(matches!(error, KeyError::Certificate(_)), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn each_build_refuses_what_its_row_does_not_take() {
+        // key, secret, version of Istio, fipsonly, rows that refuse
+        let table: &[(&str, Secret, &str, bool, &[&str])] = &[
+            (
+                "RSA 4096",
+                Secret::Cacerts,
+                "1.8.5",
+                true,
+                &["go-fipsonly-strict"],
+            ),
+            (
+                "RSA 4096",
+                Secret::Cacerts,
+                "1.8.5",
+                false,
+                &["go-boring-old"],
+            ),
+            ("RSA 4096", Secret::Cacerts, "1.31.0", true, &[]),
+            (
+                "RSA 5120",
+                Secret::Cacerts,
+                "1.31.0",
+                true,
+                &["go-fipsonly"],
+            ),
+            ("RSA 5120", Secret::Cacerts, "1.31.0", false, &[]),
+            ("RSA 3072", Secret::Cacerts, "1.8.5", true, &[]),
+            (
+                "ECDSA P-224",
+                Secret::Cacerts,
+                "1.31.0",
+                true,
+                &["go-fipsonly"],
+            ),
+            ("ECDSA P-224", Secret::Cacerts, "1.8.5", false, &[]),
+            ("ECDSA P-521", Secret::Cacerts, "1.31.0", true, &[]),
+            ("Ed25519", Secret::Cacerts, "1.31.0", true, &["go-fipsonly"]),
+            ("Ed25519", Secret::Cacerts, "1.8.5", false, &[]),
+            (
+                "RSA 4096",
+                Secret::Gateway,
+                "1.8.5",
+                false,
+                &["envoy-fips-old"],
+            ),
+            ("RSA 4096", Secret::Gateway, "1.9.0", true, &[]),
+            ("RSA 5120", Secret::Gateway, "1.9.0", true, &["envoy-fips"]),
+            ("Ed25519", Secret::Gateway, "1.31.0", false, &["envoy-fips"]),
+        ];
+        for (text, secret, build, fipsonly, expected) in table {
+            let build = build.parse().unwrap();
+            let rows = Modules::builtin().refusals(&key(text), *secret, &build, *fipsonly);
+            let keys: Vec<&str> = rows.iter().map(|row| row.key.as_str()).collect();
+            assert_eq!(keys, *expected, "{text} {secret:?} {build:?} {fipsonly}");
+        }
+        let strange = Key::Other("1.2.3".into());
+        let build = "1.31.0".parse().unwrap();
+        let rows = Modules::builtin().refusals(&strange, Secret::Gateway, &build, false);
+        assert_eq!(rows.len(), 1);
+    }
+
+    #[test]
+    fn what_a_build_takes_is_said_in_words() {
+        let said = |key: &str| {
+            let rows = Modules::builtin().keys();
+            rows.iter().find(|row| row.key == key).unwrap().accepted()
+        };
+        assert_eq!(
+            said("go-fipsonly"),
+            "RSA 2048, 3072, 4096; ECDSA P-256, P-384, P-521"
+        );
+        assert_eq!(said("go-boring-old"), "RSA 2048, 3072; ECDSA; Ed25519");
+    }
+}

@@ -299,3 +299,219 @@ fn doubled<R>(rows: &[R], key: impl Fn(&R) -> String) -> Option<String> {
     let mut seen = BTreeSet::new();
     rows.iter().map(key).find(|key| !seen.insert(key.clone()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The files themselves, so that an error in one has its line.
+    const FILES: &[(&str, &str)] = &[
+        ("fingerprints.yaml", include_str!("data/fingerprints.yaml")),
+        ("keys.yaml", include_str!("data/keys.yaml")),
+        ("modules.yaml", include_str!("data/modules.yaml")),
+    ];
+
+    fn day(text: &str) -> Date {
+        text.parse().unwrap()
+    }
+
+    fn standing(key: &str, at: &str) -> Option<Standing> {
+        let modules = Modules::builtin();
+        let row = modules.modules.iter().find(|row| row.key == key).unwrap();
+        modules.standing(row, day(at))
+    }
+
+    #[test]
+    fn every_builtin_file_is_read_and_names_nothing_twice() {
+        for (name, text) in FILES {
+            let file: File = parse(name, text).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(file.doubled(), None, "{name}");
+        }
+        let modules = Modules::builtin();
+        let names: Vec<&str> = modules.dates.iter().map(|one| one.file.as_str()).collect();
+        let files: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, files);
+        assert_eq!(modules.stray(), None);
+        let numbers = modules.modules.iter().flat_map(|row| &row.certificates);
+        let mut numbers: Vec<u32> = numbers.map(|one| one.number).collect();
+        numbers.sort_unstable();
+        let count = numbers.len();
+        numbers.dedup();
+        assert_eq!(numbers.len(), count, "a certificate stands in two rows");
+    }
+
+    #[test]
+    fn a_certificate_has_its_state_of_the_day() {
+        // module, day, how it is said
+        let table = [
+            (
+                "boringcrypto-20220613",
+                "2026-11-23",
+                Some(
+                    "certificate #4735 (FIPS 140-3 level 1): active on 2026-11-23, since 2024-07-23, sunset 2029-07-22, last seen so on 2026-04-14 (second-hand)",
+                ),
+            ),
+            (
+                "boringcrypto-20220613",
+                "2026-01-01",
+                Some(
+                    "certificate #4735 (FIPS 140-3 level 1): active on 2026-01-01, since 2024-07-23, sunset 2029-07-22 (second-hand)",
+                ),
+            ),
+            ("boringcrypto-20220613", "2024-07-22", None),
+            (
+                "boringcrypto-20220613",
+                "2029-07-23",
+                Some(
+                    "certificate #4735 (FIPS 140-3 level 1): historical on 2029-07-23, since 2029-07-22, last seen so on 2026-04-14 (second-hand)",
+                ),
+            ),
+            (
+                "boringcrypto-20210429",
+                "2026-09-20",
+                Some(
+                    "certificate #4407 (FIPS 140-2 level 1): active on 2026-09-20, since 2023-01-04, sunset 2026-09-21, last seen so on 2026-04-14 (second-hand)",
+                ),
+            ),
+            (
+                "boringcrypto-20210429",
+                "2026-09-21",
+                Some(
+                    "certificate #4407 (FIPS 140-2 level 1): historical on 2026-09-21, since 2026-09-21 (docs)",
+                ),
+            ),
+            (
+                "boringcrypto-20190808",
+                "2026-05-01",
+                Some(
+                    "certificate #3678 (FIPS 140-2 level 1): historical on 2026-05-01, last seen so on 2026-04-14 (second-hand)",
+                ),
+            ),
+            (
+                "boringcrypto-20230428",
+                "2026-01-01",
+                Some(
+                    "certificate #4953 (FIPS 140-3 level 1): active (interim validation) on 2026-01-01, since 2025-01-27, sunset 2027-01-27 (second-hand)",
+                ),
+            ),
+            (
+                "boringcrypto-20230428",
+                "2026-07-01",
+                Some(
+                    "certificate #5296 (FIPS 140-3 level 1): active on 2026-07-01, since 2026-06-02, sunset 2030-01-26 (second-hand)",
+                ),
+            ),
+            (
+                "go-v1.26.0",
+                "2026-11-23",
+                Some(
+                    "no certificate: pending review on 2026-11-23, since 2026-04-28, last seen so on 2026-08-20 (docs)",
+                ),
+            ),
+            ("go-v1.26.0", "2026-04-01", None),
+            ("boringcrypto-20260721", "2026-11-23", None),
+        ];
+        for (key, at, expected) in table {
+            let said = standing(key, at).map(|standing| standing.to_string());
+            assert_eq!(said.as_deref(), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_day_up_to_the_last_sighting_is_confirmed() {
+        let confirmed = |at| {
+            standing("boringcrypto-20220613", at)
+                .unwrap()
+                .is_confirmed()
+        };
+        assert!(confirmed("2026-04-14") && !confirmed("2026-04-15"));
+        let by_rule = standing("boringcrypto-20210429", "2030-01-01").unwrap();
+        assert!(by_rule.is_confirmed() && !by_rule.is_active());
+        assert!(
+            !standing("boringcrypto-main", "2026-11-23")
+                .unwrap()
+                .is_active()
+        );
+    }
+
+    #[test]
+    fn modules_are_found_by_each_of_their_marks() {
+        let modules = Modules::builtin();
+        let key = |row: Option<&ModuleRow>| row.map(|row| row.key.clone());
+        for fingerprint in modules.fingerprints() {
+            let value = fingerprint.hash.to_string();
+            assert_eq!(
+                key(modules.by_value(&value)),
+                Some(fingerprint.module.clone())
+            );
+            assert_eq!(key(modules.by_value(&value[1..])), None);
+        }
+        let stream = modules.by_fips_version(Family::BoringCrypto, 0);
+        assert_eq!(key(stream).as_deref(), Some("boringcrypto-main"));
+        assert_eq!(key(modules.by_fips_version(Family::AwsLc, 0)), None);
+        assert_eq!(key(modules.by_frozen("v1.0.0")), None);
+        let own = modules.by_frozen("v1.0.0-c2097c7c");
+        assert_eq!(key(own).as_deref(), Some("go-v1.0.0"));
+        let branch = modules.by_toolchain("b7");
+        assert_eq!(key(branch).as_deref(), Some("boringcrypto-20190808"));
+    }
+
+    const MINE: &str = "date: 2027-02-01\nmodules:\n  - key: go-v1.26.0\n    family: go\n    name: Go Cryptographic Module\n    version: v1.26.0\n    frozen: v1.26.0\n    source: mine\n    evidence: docs\n    certificates:\n      - number: 9999\n        standard: 140-3\n        statements:\n          - {status: active, from: 2027-01-15, seen: 2027-02-01, source: mine, evidence: docs}\n";
+
+    #[test]
+    fn a_users_file_replaces_by_key_and_is_named() {
+        let modules = Modules::with_file("mine.yaml", MINE).unwrap();
+        let row = modules.by_frozen("v1.26.0").unwrap();
+        let standing = modules.standing(row, day("2027-02-01")).unwrap();
+        assert_eq!(standing.certificate, Some(9999));
+        assert!(standing.is_active() && standing.is_confirmed());
+        assert_eq!(modules.modules.len(), Modules::builtin().modules.len());
+        let last = modules.dates().last().unwrap();
+        assert_eq!((last.file.as_str(), last.builtin), ("mine.yaml", false));
+    }
+
+    #[test]
+    fn a_mistake_of_a_users_file_is_named_with_its_place() {
+        let refused = |text: &str| {
+            Modules::with_file("mine.yaml", text)
+                .unwrap_err()
+                .to_string()
+        };
+        let table = [
+            (
+                MINE.replace("status: active", "status: fine"),
+                "mine.yaml:14:",
+            ),
+            (
+                MINE.replace("number: 9999", "number: many"),
+                "mine.yaml:11:",
+            ),
+            (
+                MINE.replace("evidence: docs\n    cert", "evidence: rumour\n    cert"),
+                "rumour",
+            ),
+            (MINE.replace("frozen:", "freezing:"), "freezing"),
+            (
+                format!("{MINE}{}", MINE.split_once("modules:\n").unwrap().1),
+                "modules names `go-v1.26.0` twice",
+            ),
+            ("modules: []\n".to_owned(), "missing field `date`"),
+        ];
+        for (text, part) in table {
+            let error = refused(&text);
+            assert!(error.contains(part), "{error}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_of_no_module_is_refused() {
+        let text = FILES[0]
+            .1
+            .replacen("module: boringcrypto-20190808", "module: nobody", 1);
+        let error = Modules::with_file("mine.yaml", &text).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "mine.yaml: a fingerprint is of `nobody`, which no row of modules has; add that row"
+        );
+    }
+}

@@ -176,3 +176,132 @@ impl Floor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fips::{Evidence, Format, Standing};
+
+    /// A verdict with this rung and the state of a certificate.
+    fn verdict(module: Module, standing: Option<Standing>) -> Verdict {
+        let nothing = Evidence {
+            size: 0,
+            format: Format::Empty,
+            arch: None,
+            opaque: None,
+            go: None,
+            modules: Vec::new(),
+            marks: Vec::new(),
+            labels: Vec::new(),
+            libraries: Vec::new(),
+        };
+        let day = "2026-11-23".parse().unwrap();
+        let verdict = nothing.judge(crate::fips::Modules::builtin(), day);
+        Verdict {
+            module,
+            standing,
+            kind: Kind::Native,
+            ..verdict
+        }
+    }
+
+    fn standing(key: Option<u32>, standard: Option<Standard>, status: Status) -> Option<Standing> {
+        Some(Standing {
+            certificate: key,
+            standard,
+            level: Some(1),
+            status,
+            at: "2026-11-23".parse().unwrap(),
+            from: None,
+            until: None,
+            seen: None,
+            source: "here".parse().unwrap(),
+            evidence: crate::istio::Evidence::Docs,
+            note: String::new(),
+        })
+    }
+
+    #[test]
+    fn a_policy_judges_the_certificate_and_nothing_else() {
+        use Module::{Declared, Identified, Proven, Standard as Plain};
+        let new = || standing(Some(1), Some(Standard::Fips140_3), Status::Active);
+        let interim = || standing(Some(1), Some(Standard::Fips140_3), Status::Interim);
+        let old = || standing(Some(1), Some(Standard::Fips140_2), Status::Active);
+        let past = || standing(Some(1), Some(Standard::Fips140_3), Status::Historical);
+        let stream = || standing(None, None, Status::UpdateStream);
+        let pending = || standing(None, None, Status::Pending);
+        // rung, state, passes: any, 140-3-active, fedramp-2026
+        let table = [
+            (Proven, new(), [true, true, true]),
+            (Proven, interim(), [true, true, true]),
+            (Proven, old(), [true, false, true]),
+            (Proven, past(), [true, false, false]),
+            (Identified, new(), [true, false, false]),
+            (Identified, stream(), [true, false, true]),
+            (Identified, pending(), [true, false, false]),
+            (Identified, None, [true, false, false]),
+            (Declared, stream(), [true, false, false]),
+            (Plain, None, [true, false, false]),
+            (Module::Unknown, None, [false; 3]),
+            (Module::Contradicted, new(), [false; 3]),
+        ];
+        for (module, standing, expected) in table {
+            let verdict = verdict(module, standing);
+            let passes = Policy::ALL.map(|policy| policy.judge(&verdict, None).is_ok());
+            assert_eq!(passes, expected, "{:?}", (verdict.module, verdict.standing));
+        }
+        let reasons = Policy::Active140_3.judge(&verdict(Proven, past()), None);
+        assert!(reasons.unwrap_err()[0].contains("historical on 2026-11-23"));
+    }
+
+    #[test]
+    fn what_is_below_the_floor_fails_every_policy() {
+        use Module::{Declared, Identified, Proven, Standard};
+        let passes = |module, floor| {
+            let judged = Policy::Any.judge(&verdict(module, None), Some(floor));
+            judged.is_ok()
+        };
+        for (floor, lowest, below) in [
+            (Floor::Declared, Declared, Standard),
+            (Floor::FipsOnly, Declared, Standard),
+            (Floor::Identified, Identified, Declared),
+            (Floor::Proven, Proven, Identified),
+        ] {
+            assert!(passes(lowest, floor) && !passes(below, floor), "{floor}");
+        }
+        assert!(Policy::Any.judge(&verdict(Standard, None), None).is_ok());
+    }
+
+    #[test]
+    fn fipsonly_is_asked_of_go_alone() {
+        let with = |kind, fipsonly| {
+            let verdict = Verdict {
+                kind,
+                fipsonly,
+                ..verdict(Module::Proven, None)
+            };
+            Policy::Any.judge(&verdict, Some(Floor::FipsOnly)).is_ok()
+        };
+        assert!(with(Kind::GoBoring, Some(true)));
+        assert!(!with(Kind::GoBoring, Some(false)));
+        assert!(!with(Kind::GoBoring, None));
+        assert!(!with(Kind::GoModule, Some(false)));
+        assert!(!with(Kind::GoForeign, None));
+        assert!(with(Kind::Envoy, None));
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for policy in Policy::ALL {
+            assert_eq!(policy.to_string().parse(), Ok(policy));
+        }
+        for floor in Floor::ALL {
+            assert_eq!(floor.to_string().parse(), Ok(floor));
+        }
+        let error = "strict".parse::<Policy>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`strict` is no policy: choose one of any, 140-3-active, fedramp-2026"
+        );
+    }
+}

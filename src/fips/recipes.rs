@@ -4,12 +4,11 @@ use serde::Serialize;
 
 use super::verdict::{Toolchain, Verdict};
 use super::{Evidence, Format, Go, Label};
-use crate::istio::Minor;
 use crate::report::Module;
 
-/// The names of functions in assembler got a suffix with this version of Go, and `goversion` looks for
+/// The names of functions in assembler got a suffix with this minor of Go 1, and `goversion` looks for
 /// the bare name.
-const SUFFIXED: Minor = Minor::new(1, 17);
+const SUFFIXED: u32 = 17;
 
 /// One recipe and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,7 +39,7 @@ pub fn recipes(evidence: &Evidence, verdict: &Verdict) -> Vec<Recipe> {
     };
     if let Some(go) = &evidence.go {
         return vec![
-            recipe("goversion -crypto FILE", goversion(evidence, go, verdict)),
+            recipe("goversion -crypto FILE", goversion(evidence, go)),
             recipe("go version FILE", go_version(go)),
         ];
     }
@@ -63,7 +62,7 @@ fn wrong(claim: Claim, module: Module) -> Option<&'static str> {
     }
 }
 
-fn goversion(evidence: &Evidence, go: &Go, verdict: &Verdict) -> (String, Claim) {
+fn goversion(evidence: &Evidence, go: &Go) -> (String, Claim) {
     if !matches!(evidence.format, Format::Elf { .. }) {
         return ("not a Go executable".to_owned(), Claim::Nothing);
     }
@@ -87,7 +86,9 @@ fn goversion(evidence: &Evidence, go: &Go, verdict: &Verdict) -> (String, Claim)
     let boring = names.is_some_and(|names| names.boring || names.boring_calls > 0);
     let standard = names.is_some_and(|names| names.standard);
     let fipsonly = names.is_some_and(|names| names.fipsonly)
-        && verdict.go().is_some_and(|minor| minor < SUFFIXED);
+        && Toolchain::of_go(go)
+            .version
+            .is_some_and(|version| version.minor < SUFFIXED);
     let (word, claim) = match (boring, standard && !foreign) {
         (true, true) => (" (boring AND standard crypto!!!)", Claim::Fips),
         (true, false) => (" (boring crypto)", Claim::Fips),
@@ -131,9 +132,162 @@ fn envoy_version(label: &Label) -> Option<(String, Claim)> {
     };
     let words = [revision, version, status, build, ssl].map(|word| word.as_deref().unwrap_or("?"));
     let claim = match ssl {
-        Some(ssl) if ssl.ends_with("-FIPS") => Claim::Fips,
+        Some(ssl) if ssl.contains("-FIPS") => Claim::Fips,
         Some(_) => Claim::Standard,
         None => Claim::Nothing,
     };
     Some((words.join("/"), claim))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fips::{Modules, Names, Place};
+
+    const PLACE: Place = Place { offset: 0, len: 1 };
+
+    fn elf(headerless: bool) -> Evidence {
+        Evidence {
+            size: 0,
+            format: Format::Elf {
+                bits: 64,
+                big_endian: false,
+                headerless,
+            },
+            arch: None,
+            opaque: None,
+            go: None,
+            modules: Vec::new(),
+            marks: Vec::new(),
+            labels: Vec::new(),
+            libraries: Vec::new(),
+        }
+    }
+
+    fn go(version: &str, symbols: bool, names: Names) -> Evidence {
+        Evidence {
+            go: Some(Go {
+                version: Some(version.into()),
+                buildinfo: Some(PLACE),
+                names: Some(names),
+                symbols,
+                ..Go::default()
+            }),
+            ..elf(false)
+        }
+    }
+
+    fn names(boring: bool, standard: bool, fipsonly: bool) -> Names {
+        Names {
+            boring,
+            standard,
+            fipsonly,
+            cryptography: true,
+            ..Names::default()
+        }
+    }
+
+    fn said(evidence: &Evidence) -> Vec<(String, Option<&'static str>)> {
+        let verdict = evidence.judge(Modules::builtin(), "2026-11-23".parse().unwrap());
+        let recipes = recipes(evidence, &verdict);
+        recipes
+            .into_iter()
+            .map(|one| (one.says, one.wrong))
+            .collect()
+    }
+
+    #[test]
+    fn goversion_speaks_by_its_published_rules() {
+        let table = [
+            (
+                go("go1.27.3", true, names(false, true, false)),
+                "go1.27.3 (standard crypto)",
+                None,
+            ),
+            (
+                go("go1.23.9 X:boringcrypto", true, names(true, false, true)),
+                "go1.23.9 X:boringcrypto (boring crypto)",
+                None,
+            ),
+            (
+                go("go1.16.1b7", true, names(true, false, true)),
+                "go1.16.1b7 (boring crypto) +crypto/tls/fipsonly",
+                None,
+            ),
+            (
+                go("go1.23.9 X:boringcrypto", true, names(true, true, false)),
+                "go1.23.9 X:boringcrypto (boring AND standard crypto!!!)",
+                None,
+            ),
+            (
+                go("go1.23.9 X:boringcrypto", false, names(true, false, true)),
+                "unknown Go version",
+                Some("it gives no verdict, and still exits with 0"),
+            ),
+            (
+                go("go1.27.3", false, names(false, true, false)),
+                "unknown Go version",
+                None,
+            ),
+            (
+                go("go1.27.3", true, names(false, false, false)),
+                "go1.27.3",
+                None,
+            ),
+        ];
+        for (evidence, says, wrong) in table {
+            assert_eq!(said(&evidence)[0], (says.to_owned(), wrong));
+        }
+        let headerless = Evidence {
+            format: elf(true).format,
+            ..go("go1.27.3", false, Names::default())
+        };
+        assert_eq!(said(&headerless)[0].0, "no symbol section");
+    }
+
+    #[test]
+    fn a_recipe_that_misses_a_module_or_sees_one_is_called_wrong() {
+        let mut own = go("go1.27.3", true, names(false, true, false));
+        let inner = own.go.as_mut().unwrap();
+        inner.settings.insert("GOFIPS140".into(), "latest".into());
+        let names_of_own = inner.names.as_mut().unwrap();
+        names_of_own.frozen = Some("latest".into());
+        let misses = Some("it misses the module that is there");
+        assert_eq!(said(&own)[0], ("go1.27.3 (standard crypto)".into(), misses));
+        assert_eq!(said(&own)[1], ("go1.27.3".into(), misses));
+        let without_c = go("go1.27.3-X:boringcrypto", false, names(false, true, false));
+        let sees = Some("it calls FIPS what is none");
+        assert_eq!(
+            said(&without_c)[1],
+            ("go1.27.3-X:boringcrypto".into(), sees)
+        );
+    }
+
+    #[test]
+    fn go_version_needs_its_build_information() {
+        let mut evidence = go("go1.27.3", true, names(false, true, false));
+        evidence.go.as_mut().unwrap().buildinfo = None;
+        assert_eq!(said(&evidence)[1].0, "could not read Go build info");
+    }
+
+    #[test]
+    fn envoy_says_the_words_that_it_has() {
+        let label = |ssl: &str| Label::Envoy {
+            revision: Some("ab".into()),
+            version: Some("1.40.0".into()),
+            status: Some("Clean".into()),
+            build: None,
+            ssl: Some(ssl.into()),
+            place: PLACE,
+        };
+        let with = |ssl| Evidence {
+            labels: vec![label(ssl)],
+            ..elf(false)
+        };
+        let plain = said(&with("BoringSSL"));
+        assert_eq!(plain, [("ab/1.40.0/Clean/?/BoringSSL".to_owned(), None)]);
+        let forged = said(&with("BoringSSL-FIPS"));
+        assert_eq!(forged[0].1, Some("it calls FIPS what is none"));
+        assert_eq!(said(&elf(false)), []);
+    }
 }

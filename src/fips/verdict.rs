@@ -5,6 +5,7 @@
 
 mod chain;
 mod go;
+mod located;
 mod native;
 mod toolchain;
 
@@ -12,8 +13,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::modules::{ModuleRow, Modules, Standing};
-use super::{Evidence, Family, Format, Integrity, Label, Located, Opaque, Place};
-use crate::istio::Minor;
+use super::{Evidence, Family, Format, Label, Opaque, Place};
 use crate::report::Module;
 
 pub(super) use toolchain::Toolchain;
@@ -168,14 +168,6 @@ impl Evidence {
     }
 }
 
-impl Verdict {
-    /// The minor version of Go that built it.
-    pub fn go(&self) -> Option<Minor> {
-        let number = self.program.strip_prefix("Go ")?;
-        toolchain::minor(number)
-    }
-}
-
 /// Why no statement can be made, where that is so.
 fn unreadable(evidence: &Evidence) -> Option<Finding> {
     let why = match (&evidence.format, &evidence.opaque) {
@@ -200,107 +192,6 @@ fn unreadable(evidence: &Evidence) -> Option<Finding> {
     Some(Finding::new(Module::Unknown, why))
 }
 
-impl Ground<'_> {
-    /// What the modules of C that were found mean; the weakest judges.
-    fn located(&self, found: &[Located]) -> Option<Finding> {
-        let findings = found.iter().map(|one| self.one(one));
-        findings.min_by_key(|finding| finding.module)
-    }
-
-    fn one(&self, found: &Located) -> Finding {
-        let family = name_of(found.family);
-        match &found.integrity {
-            Integrity::Differs(computed) => Finding::new(
-                Module::Contradicted,
-                format!(
-                    "the integrity value of its {family} module does not hold: {} is stored and {} is computed, so the module was changed after it was built; get the file from its publisher again",
-                    short(&found.stored),
-                    short(computed)
-                ),
-            )
-            .named(family),
-            Integrity::NotComputed(why) => Finding::new(
-                Module::Declared,
-                format!("a {family} module is in it, but its integrity value could not be computed: {why}"),
-            )
-            .named(family),
-            Integrity::Holds => match self.modules.by_value(&found.stored) {
-                Some(row) => self.known_by(
-                    row,
-                    "the integrity value of its module was computed from the bytes and is that of",
-                ),
-                None => self.stranger(found),
-            },
-        }
-    }
-
-    /// A module that a row knows; `seen` says how it was recognised.
-    fn known_by(&self, row: &ModuleRow, seen: &str) -> Finding {
-        let standing = self.modules.standing(row, self.at);
-        let certified = standing.as_ref().and_then(|one| one.certificate).is_some();
-        let module = if certified {
-            Module::Proven
-        } else {
-            Module::Identified
-        };
-        let name = title(row);
-        let finding = Finding::new(module, format!("{seen} {name}"))
-            .because(self.state(standing.as_ref()))
-            .named(name);
-        let finding = Finding {
-            standing,
-            ..finding
-        };
-        if row.note.is_empty() {
-            finding
-        } else {
-            finding.because(row.note.clone())
-        }
-    }
-
-    /// A module that holds together, but that no row of the data has measured.
-    fn stranger(&self, found: &Located) -> Finding {
-        let family = name_of(found.family);
-        let reason = format!(
-            "a {family} module is in it and its integrity value holds, but {} is no value of a validated module that the data knows: give a newer file of modules, or ask the publisher for the certificate",
-            short(&found.stored)
-        );
-        let finding = Finding::new(Module::Identified, reason);
-        let row = found
-            .version
-            .and_then(|version| self.modules.by_fips_version(found.family, version));
-        match (row, found.version) {
-            (Some(row), _) => {
-                let standing = self.modules.standing(row, self.at);
-                let standing = standing.filter(|one| one.certificate.is_none());
-                Finding {
-                    reasons: [
-                        finding.reasons,
-                        vec![format!("it calls itself {} {}", row.name, row.version)],
-                    ]
-                    .concat(),
-                    name: Some(title(row)),
-                    standing,
-                    ..finding
-                }
-            }
-            (None, Some(version)) => finding
-                .named(family)
-                .because(format!("it calls itself version {version}")),
-            (None, None) => finding.named(family),
-        }
-    }
-
-    /// The state of a module in words.
-    fn state(&self, standing: Option<&Standing>) -> String {
-        match standing {
-            Some(one) if one.note.is_empty() => one.to_string(),
-            Some(one) => format!("{one}: {}", one.note),
-            None => format!("nothing is known of a certificate on {}", self.at),
-        }
-    }
-}
-
 fn kind(evidence: &Evidence, finding: &Finding) -> Kind {
     if finding.module == Module::Unknown {
         return Kind::Unread;
@@ -318,8 +209,7 @@ fn kind(evidence: &Evidence, finding: &Finding) -> Kind {
 
 fn program(evidence: &Evidence, toolchain: &Toolchain) -> String {
     if evidence.go.is_some() {
-        let number = toolchain.number.as_deref();
-        return number.map_or_else(|| "Go".to_owned(), |number| format!("Go {number}"));
+        return toolchain.name();
     }
     let named = evidence.labels.iter().find_map(|label| match label {
         Label::Envoy { version, .. } => Some(match version {

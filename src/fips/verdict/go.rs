@@ -1,6 +1,9 @@
 //! Programs of the Go linker.
 
-use super::{Finding, Ground, Kind, Toolchain, native, title};
+mod boring;
+mod own;
+
+use super::{Finding, Ground, Kind, Toolchain, native};
 use crate::fips::{Evidence, Fipsinfo, Go, Integrity, Names};
 use crate::report::Module;
 
@@ -135,7 +138,7 @@ impl Program<'_> {
             .names
             .as_ref()
             .and_then(|names| names.foreign.as_deref());
-        match (package, &self.toolchain.foreign) {
+        match (package, self.toolchain.foreign) {
             (Some(package), _) => Some(
                 Finding::new(
                     Module::Declared,
@@ -152,177 +155,6 @@ impl Program<'_> {
                 format!("its build settings say {word}, and no function of it calls the cryptographic library of its image"),
             )),
             _ => None,
-        }
-    }
-
-    /// A module of C was found, and its value holds.
-    fn boring(&self, finding: Finding) -> Finding {
-        if calls_boring(self.go) {
-            return finding;
-        }
-        match &self.go.names {
-            None => finding.at_most(
-                Module::Identified,
-                "the table of its functions could not be read, so that they call the module could not be seen",
-            ),
-            Some(_) => Finding::new(
-                Module::Contradicted,
-                "its sources disagree: the bytes of a module are in the file, and no function of the program calls it",
-            ),
-        }
-    }
-
-    /// Signs of BoringCrypto without a module that could be located.
-    fn boring_unlocated(&self) -> Option<Finding> {
-        if calls_boring(self.go) {
-            let calls = self.go.names.as_ref().map_or(0, |names| names.boring_calls);
-            let finding = Finding::new(
-                Module::Declared,
-                format!(
-                    "its functions call BoringCrypto ({calls} entry points), but the module itself could not be located in the bytes, so its integrity value is not known"
-                ),
-            );
-            return Some(self.branch(finding.named("BoringCrypto")));
-        }
-        let label = self.toolchain.boring.as_ref()?;
-        if self.go.names.is_none() {
-            let finding = Finding::new(
-                Module::Declared,
-                format!(
-                    "only its build information ({label}) says BoringCrypto; the table of its functions could not be read"
-                ),
-            );
-            return Some(self.branch(finding.named("BoringCrypto")));
-        }
-        if !self.cryptography() {
-            return Some(self.nothing_linked(label));
-        }
-        let finding = Finding::new(
-            Module::Contradicted,
-            format!(
-                "its build information says {label}, and BoringCrypto is not in it: no function calls it"
-            ),
-        );
-        Some(if self.toolchain.without_cgo {
-            finding.because("it was built with CGO_ENABLED=0, which leaves BoringCrypto out without a word: build it again with CGO_ENABLED=1")
-        } else {
-            finding
-        })
-    }
-
-    /// What can be said of a release of dev.boringcrypto.
-    fn branch(&self, finding: Finding) -> Finding {
-        let Some(branch) = &self.toolchain.branch else {
-            return finding;
-        };
-        match self.ground.modules.by_toolchain(branch) {
-            Some(row) => finding.named(title(row)).because(format!(
-                "{branch} is a release of dev.boringcrypto, which is known to have had {} {}",
-                row.name, row.version
-            )),
-            None => finding.because(format!(
-                "{branch} is a release of dev.boringcrypto, and which module that had is not known"
-            )),
-        }
-    }
-
-    /// Go's own module: the key of the build, the version in the package path, and the seal.
-    fn own_module(&self) -> Option<Finding> {
-        let key = self.toolchain.gofips140.as_deref();
-        match (self.frozen(), key) {
-            (None, None) => None,
-            (Some(frozen), Some(key)) if frozen != key => Some(Finding::new(
-                Module::Contradicted,
-                format!(
-                    "its sources disagree: it was built with GOFIPS140={key}, and its functions are of {frozen}"
-                ),
-            )),
-            (Some(_), None) if !self.go.settings.is_empty() => Some(Finding::new(
-                Module::Contradicted,
-                "its sources disagree: its functions are of a frozen module, and its build information has no GOFIPS140",
-            )),
-            (Some(frozen), key) => Some(self.frozen_module(frozen, key.is_some())),
-            (None, Some(key)) => Some(self.unfrozen_module(key)),
-        }
-    }
-
-    fn frozen_module(&self, frozen: &str, key: bool) -> Finding {
-        let Some(finding) = self.seal(frozen) else {
-            return Finding::new(
-                Module::Declared,
-                format!("its functions are of Go's module {frozen}, but its integrity value could not be computed"),
-            )
-            .named(format!("Go Cryptographic Module {frozen}"));
-        };
-        let finding = if key {
-            finding
-        } else {
-            finding.at_most(
-                Module::Identified,
-                "its build information is gone, so that it was built with GOFIPS140 could not be seen",
-            )
-        };
-        if self.toolchain.default_fips140.as_deref() == Some("off") {
-            return finding.at_most(
-                Module::Identified,
-                "its own build settings switch the module off (DefaultGODEBUG fips140=off)",
-            );
-        }
-        finding
-    }
-
-    /// The finding of a seal that holds.
-    fn seal(&self, frozen: &str) -> Option<Finding> {
-        sealed(self.go).filter(|seal| seal.integrity == Integrity::Holds)?;
-        Some(match self.ground.modules.by_frozen(frozen) {
-            Some(row) => self.ground.known_by(
-                row,
-                "the integrity value of Go's module was computed from the bytes, and its functions are of",
-            ),
-            None => Finding::new(
-                Module::Identified,
-                format!("the integrity value of Go's module holds, and no row of the data knows {frozen}: give a newer file of modules"),
-            )
-            .named(format!("Go Cryptographic Module {frozen}")),
-        })
-    }
-
-    /// GOFIPS140 without a frozen version in the package path.
-    fn unfrozen_module(&self, key: &str) -> Finding {
-        let Some(names) = &self.go.names else {
-            return Finding::new(
-                Module::Declared,
-                format!(
-                    "only its build information (GOFIPS140={key}) says so; the table of its functions could not be read"
-                ),
-            );
-        };
-        let holds = sealed(self.go).is_some_and(|seal| seal.integrity == Integrity::Holds);
-        match (names.unfrozen, key == "latest") {
-            (true, true) if holds => Finding::new(
-                Module::Identified,
-                "it was built with GOFIPS140=latest and the integrity value holds: Go's module as it was that day, which no certificate covers; build it with GOFIPS140=certified",
-            )
-            .named("Go Cryptographic Module, not frozen"),
-            (true, true) => Finding::new(
-                Module::Declared,
-                "it was built with GOFIPS140=latest, and its integrity value could not be computed",
-            ),
-            (true, false) => Finding::new(
-                Module::Contradicted,
-                format!("its build information says GOFIPS140={key}, and its functions are those of an ordinary build"),
-            ),
-            (false, _) if !self.cryptography() => {
-                self.nothing_linked(&format!("GOFIPS140={key}"))
-            }
-            (false, _) if holds => Finding::new(
-                Module::Declared,
-                format!("it was built with GOFIPS140={key}, and no function of the module is linked"),
-            ),
-            (false, _) => Finding::new(
-                Module::Contradicted,
-                format!("its build information says GOFIPS140={key}, and the module is not in it"),
-            ),
         }
     }
 

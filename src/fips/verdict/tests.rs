@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::fips::{Arch, Fipsinfo, Go, Mark, Names, Signatures};
+use crate::fips::{Arch, Fipsinfo, Go, Integrity, Located, Mark, Names, Signatures};
 
 const PLACE: Place = Place {
     offset: 64,
@@ -861,8 +861,6 @@ fn a_program_is_called_by_its_name_and_kind() {
         let verdict = judged(&evidence);
         assert_eq!((verdict.kind, verdict.program.as_str()), (kind, program));
     }
-    assert_eq!(judged(&go(X, &[], None)).go(), Some(Minor::new(1, 26)));
-    assert_eq!(judged(&elf()).go(), None);
 }
 
 #[test]

@@ -1,0 +1,281 @@
+//! The settings of the documents fit the cryptography of the planned build.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::walk::walk;
+use super::{Before, Check, Outcome, Run};
+use crate::fips::{Build, Effect, Environment, Kind, Policies, ambient, effects};
+use crate::render::Rendered;
+use crate::report::{Finding, Module, Severity};
+
+pub(super) const CHECK: Check = Check {
+    id: "fips-configuration",
+    title: "GODEBUG and COMPLIANCE_POLICY fit the planned build",
+    category: "cryptography",
+    run: Run::Before(run),
+    page: include_str!("fips_configuration.md"),
+};
+
+const NAMES: [&str; 3] = ["GODEBUG", "COMPLIANCE_POLICY", "TLS12_ENABLED"];
+
+/// The policy with which Istio's chart sets `GODEBUG=fips140=only` as well.
+const WITH_GODEBUG: &str = "fips-140-3";
+
+fn run(before: &Before<'_>) -> Outcome {
+    let known = Policies::of(before.matrix, &before.plan.tag.version);
+    let builds = builds(before.plan.tag.flavor.is_fips());
+    let mut findings = Vec::new();
+    let mut seen = Vec::new();
+    for document in before.documents {
+        for (place, environment) in environments(document) {
+            seen.extend(environment.compliance.clone());
+            seen.extend(
+                environment
+                    .fips140
+                    .as_ref()
+                    .map(|value| format!("fips140={value}")),
+            );
+            let environment = injected(environment, known);
+            let said = builds
+                .iter()
+                .flat_map(|build| {
+                    let effects = effects(&environment, build.build, Some(known));
+                    effects.into_iter().map(|effect| build.said(effect))
+                })
+                .chain(without_configuration(document, &environment));
+            for effect in said {
+                let finding = finding(&effect, &document.name, &place);
+                if !findings.contains(&finding) {
+                    findings.push(finding);
+                }
+            }
+        }
+    }
+    if seen.is_empty() {
+        return Outcome::NotApplicable(
+            "no document sets GODEBUG fips140 or COMPLIANCE_POLICY".to_owned(),
+        );
+    }
+    seen.dedup();
+    Outcome::of(findings, format!("{} fits the build", seen.join(", ")))
+}
+
+/// A build that the planned tag may be of.
+struct Candidate {
+    build: Build,
+    /// What must hold for it; nothing where it is known.
+    should: Option<&'static str>,
+}
+
+impl Candidate {
+    /// What is true of one of several candidates only is no more than a warning.
+    fn said(&self, effect: Effect) -> Effect {
+        match self.should.filter(|_| effect.severity == Severity::Error) {
+            Some(should) => Effect {
+                severity: Severity::Warning,
+                message: format!("{should}: {}", effect.message),
+                ..effect
+            },
+            None => effect,
+        }
+    }
+}
+
+/// A tag says that a build is one of FIPS, never by which module.
+fn builds(fips: bool) -> Vec<Candidate> {
+    let build = |kind, module| Build {
+        kind,
+        module,
+        knows_fips140: true,
+        switched_off: false,
+        fipsonly: false,
+    };
+    if !fips {
+        return vec![Candidate {
+            build: build(Kind::GoStandard, Module::Standard),
+            should: None,
+        }];
+    }
+    vec![
+        Candidate {
+            build: build(Kind::GoBoring, Module::Declared),
+            should: Some("if it is built with BoringCrypto"),
+        },
+        Candidate {
+            build: build(Kind::GoModule, Module::Declared),
+            should: Some("if it is built with GOFIPS140"),
+        },
+    ]
+}
+
+/// The settings of each place of a document that has some.
+fn environments(document: &Rendered) -> BTreeMap<String, Environment> {
+    let mut found: BTreeMap<String, Vec<(&str, &str)>> = BTreeMap::new();
+    walk(&document.value, &mut |path, value| {
+        if let Some((place, name, value)) = setting(path, value) {
+            found.entry(place).or_default().push((name, value));
+        }
+    });
+    found
+        .into_iter()
+        .map(|(place, settings)| (place, Environment::of(settings)))
+        .collect()
+}
+
+/// A setting, as a key of a map or as an item of a list of variables, and where it stands.
+fn setting<'v>(path: &str, value: &'v Value) -> Option<(String, &'static str, &'v str)> {
+    if let Some(text) = value.as_str() {
+        let (place, key) = path.rsplit_once('.')?;
+        let name = NAMES.iter().find(|name| **name == key)?;
+        return Some((place.to_owned(), name, text));
+    }
+    let (place, _) = path.rsplit_once("[name:")?;
+    let named = value["name"].as_str()?;
+    let name = NAMES.iter().find(|name| **name == named)?;
+    Some((place.to_owned(), name, value["value"].as_str()?))
+}
+
+/// What the chart adds by itself.
+fn injected(environment: Environment, known: Policies) -> Environment {
+    let adds = environment.compliance.as_deref() == Some(WITH_GODEBUG)
+        && known.knows(WITH_GODEBUG)
+        && environment.fips140.is_none();
+    Environment {
+        fips140: if adds {
+            Some("only".to_owned())
+        } else {
+            environment.fips140
+        },
+        ..environment
+    }
+}
+
+/// A ztunnel in the same document that could not talk to this istiod.
+fn without_configuration(document: &Rendered, environment: &Environment) -> Option<Effect> {
+    let spec = &document.value["spec"];
+    let component = &spec["components"]["ztunnel"]["enabled"];
+    let profile = spec["profile"].as_str().unwrap_or_default();
+    let runs = component
+        .as_bool()
+        .unwrap_or_else(|| profile.contains("ambient"));
+    let settings = environments(document);
+    let ztunnel = settings
+        .iter()
+        .find(|(place, settings)| place.contains("ztunnel") && settings.tls12);
+    let ztunnel = ztunnel.map(|(_, settings)| settings.clone());
+    let policy = environment.compliance.as_deref().filter(|_| runs);
+    ambient(policy, &ztunnel.unwrap_or_default())
+}
+
+fn finding(effect: &Effect, document: &str, place: &str) -> Finding {
+    Finding::new(effect.severity, effect.message.clone())
+        .subject(format!("document {document}: {place}"))
+        .fix(effect.fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::Given;
+
+    const DATA: &str = "
+capabilities:
+  - source: https://example.com/features
+    evidence: docs
+    page: {era: now}
+    order: 1
+    rows:
+      - {name: compliance-fips-140-2, istio: 1.21..}
+      - {name: compliance-fips-140-3, istio: 1.31..}
+";
+
+    fn outcome(tag: &str, spec: &str) -> Outcome {
+        Given::tag(tag).data(DATA).document("istiod", spec).run(run)
+    }
+
+    #[test]
+    fn every_pair_of_a_setting_and_a_build_is_judged() {
+        use Severity::{Error, Warning};
+        let pilot = |name: &str, value: &str| {
+            format!("values: {{pilot: {{env: {{{name}: \"{value}\"}}}}}}")
+        };
+        let listed = "components: {pilot: {k8s: {env: [{name: GODEBUG, value: fips140=on}]}}}";
+        let ambient = "profile: ambient\nvalues: {pilot: {env: {COMPLIANCE_POLICY: fips-140-2}}}";
+        let told = format!(
+            "{ambient}\ncomponents: {{ztunnel: {{k8s: {{env: [{{name: TLS12_ENABLED, value: \"true\"}}]}}}}}}"
+        );
+        let policy = |value| pilot("COMPLIANCE_POLICY", value);
+        // tag, spec, worst severity, part of a message
+        let table = [
+            ("1.31.0-solo-fips", policy("fips-140-2"), None, ""),
+            (
+                "1.31.0-solo-fips",
+                policy("fips-140-3"),
+                Some(Warning),
+                "if it is built with BoringCrypto: ",
+            ),
+            (
+                "1.30.0-solo-fips",
+                policy("fips-140-3"),
+                Some(Warning),
+                "does not know",
+            ),
+            (
+                "1.31.0-solo",
+                policy("fips-140-3"),
+                Some(Warning),
+                "looks enabled",
+            ),
+            (
+                "1.31.0-solo",
+                policy("fips-140-2"),
+                Some(Warning),
+                "no FIPS module",
+            ),
+            (
+                "1.31.0-solo-fips",
+                pilot("GODEBUG", "fips140=off"),
+                Some(Warning),
+                "if it is built with GOFIPS140: ",
+            ),
+            (
+                "1.31.0-solo-fips",
+                listed.to_owned(),
+                Some(Warning),
+                "panics",
+            ),
+            (
+                "1.31.0-solo-fips",
+                ambient.to_owned(),
+                Some(Error),
+                "ztunnel",
+            ),
+            ("1.31.0-solo-fips", told, None, ""),
+        ];
+        for (tag, spec, worst, part) in table {
+            match (outcome(tag, &spec), worst) {
+                (Outcome::Passed(_), None) => {}
+                (Outcome::Found(findings), Some(worst)) => {
+                    let severity = findings.iter().map(|one| one.severity).max();
+                    assert_eq!(severity, Some(worst), "{tag} {spec}: {findings:?}");
+                    let said = findings.iter().any(|one| one.message.contains(part));
+                    assert!(said, "{tag} {spec}: {findings:?}");
+                }
+                (outcome, _) => panic!("{tag} {spec}: {outcome:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn documents_without_such_a_setting_do_not_concern_it() {
+        for spec in [
+            "{}",
+            "values: {pilot: {env: {GODEBUG: x=1, OTHER: fips-140-2}}}",
+        ] {
+            let outcome = outcome("1.31.0-solo-fips", spec);
+            assert!(matches!(outcome, Outcome::NotApplicable(_)), "{outcome:?}");
+        }
+    }
+}

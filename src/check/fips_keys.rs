@@ -1,0 +1,150 @@
+//! The planned build takes the keys of the authority that istiod is given.
+
+use super::{Before, Check, Outcome, Run};
+use crate::facts::Held;
+use crate::fips::{Key, KeyRow, Modules, Secret};
+use crate::istio::Fips;
+use crate::report::{Finding, Severity};
+
+pub(super) const CHECK: Check = Check {
+    id: "fips-keys",
+    title: "the planned FIPS build takes the keys of cacerts",
+    category: "cryptography",
+    run: Run::Before(run),
+    page: include_str!("fips_keys.md"),
+};
+
+fn run(before: &Before<'_>) -> Outcome {
+    if !before.plan.tag.flavor.is_fips() {
+        return Outcome::NotApplicable("no FIPS build is planned".to_owned());
+    }
+    before.facts.authority.judge(|authority| match authority {
+        None => Outcome::NotApplicable("no cacerts: istiod makes its own authority".to_owned()),
+        Some(held) => outcome(before, held),
+    })
+}
+
+fn outcome(before: &Before<'_>, held: &[Held]) -> Outcome {
+    let subject = |one: &Held| format!("Secret {}/cacerts, {}", before.plan.namespace, one.entry);
+    let mut findings = Vec::new();
+    let mut seen = Vec::new();
+    for one in held {
+        let keys = match &one.keys {
+            Ok(keys) => keys,
+            Err(error) => {
+                let finding = Finding::warning(format!("its certificates cannot be read: {error}"));
+                findings.push(finding.subject(subject(one)));
+                continue;
+            }
+        };
+        for key in keys {
+            seen.push(key.to_string());
+            let refusals = refusals(before, key).into_iter();
+            findings.extend(
+                refusals.map(|(severity, row)| refused(severity, key, row).subject(subject(one))),
+            );
+        }
+    }
+    seen.sort();
+    seen.dedup();
+    Outcome::of(findings, seen.join(", "))
+}
+
+/// The rows that refuse a key; a tag without `fipsonly` does not say which kind of build it is.
+fn refusals(before: &Before<'_>, key: &Key) -> Vec<(Severity, &'static KeyRow)> {
+    let build = before.plan.tag.rebuild();
+    let rows = |fipsonly| Modules::builtin().refusals(key, Secret::Cacerts, &build, fipsonly);
+    if before.plan.tag.flavor.fips == Fips::Only {
+        let weight = |row: &KeyRow| {
+            if row.evidence.can_refuse() {
+                Severity::Error
+            } else {
+                Severity::Warning
+            }
+        };
+        return rows(true)
+            .into_iter()
+            .map(|row| (weight(row), row))
+            .collect();
+    }
+    let either = [rows(false), rows(true)].concat();
+    either
+        .into_iter()
+        .map(|row| (Severity::Warning, row))
+        .collect()
+}
+
+fn refused(severity: Severity, key: &Key, row: &KeyRow) -> Finding {
+    let note = if row.note.is_empty() {
+        String::new()
+    } else {
+        format!("{}; ", row.note)
+    };
+    Finding::new(severity, format!("{key} is refused by {}", row.program))
+        .found(key.to_string())
+        .wanted(row.accepted())
+        .why(format!("{note}{} ({})", row.source, row.evidence.name()))
+        .fix("make the authority with a key that is taken, or skip the check if the build is another")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{Given, passed};
+    use crate::facts::Fact;
+    use crate::fips::KeyError;
+
+    fn outcome_of(tag: &str, keys: Result<Vec<Key>, KeyError>) -> Outcome {
+        let mut given = Given::tag(tag);
+        given.facts.authority = Fact::Known(Some(vec![Held {
+            entry: "ca-cert.pem",
+            keys,
+        }]));
+        given.run(run)
+    }
+
+    #[test]
+    fn only_the_strict_build_is_known_to_refuse() {
+        use Severity::{Error, Warning};
+        let table = [
+            ("1.8.5-solo-fipsonly", Key::Rsa(4096), Some(Error)),
+            ("1.8.5-solo-fips", Key::Rsa(4096), Some(Warning)),
+            ("1.8.5-solo-fips", Key::Rsa(3072), None),
+            ("1.31.0-solo-fips", Key::Rsa(4096), None),
+            ("1.31.0-solo-fips", Key::Ed25519, Some(Warning)),
+            ("1.31.0-solo-fips", Key::Ecdsa("P-256".into()), None),
+        ];
+        for (tag, key, worst) in table {
+            let outcome = outcome_of(tag, Ok(vec![key.clone()]));
+            let severity = match &outcome {
+                Outcome::Found(findings) => findings.iter().map(|one| one.severity).max(),
+                _ => None,
+            };
+            assert_eq!(severity, worst, "{tag} {key}: {outcome:?}");
+            assert!(
+                worst.is_some() || passed(&outcome),
+                "{tag} {key}: {outcome:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_warning() {
+        let outcome = outcome_of("1.31.0-solo-fips", Err(KeyError::Empty));
+        assert!(
+            matches!(&outcome, Outcome::Found(findings) if findings[0].severity == Severity::Warning),
+            "{outcome:?}"
+        );
+    }
+
+    #[test]
+    fn without_fips_or_without_the_secret_it_does_not_apply() {
+        let outcome = outcome_of("1.31.0-solo", Ok(vec![Key::Rsa(1024)]));
+        assert!(matches!(outcome, Outcome::NotApplicable(_)), "{outcome:?}");
+        let mut given = Given::tag("1.31.0-solo-fips");
+        given.facts.authority = Fact::Known(None);
+        assert!(matches!(given.run(run), Outcome::NotApplicable(_)));
+        given.facts.authority = Fact::Unknown("no answer".into());
+        assert_eq!(given.run(run), Outcome::Unknown("no answer".into()));
+    }
+}

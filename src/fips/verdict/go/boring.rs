@@ -1,0 +1,78 @@
+//! BoringCrypto in a Go program.
+
+use super::{Program, calls_boring};
+use crate::fips::verdict::{Finding, title};
+use crate::report::Module;
+
+impl Program<'_> {
+    /// A module of C was found, and its value holds.
+    pub(super) fn boring(&self, finding: Finding) -> Finding {
+        if calls_boring(self.go) {
+            return finding;
+        }
+        match &self.go.names {
+            None => finding.at_most(
+                Module::Identified,
+                "the table of its functions could not be read, so that they call the module could not be seen",
+            ),
+            Some(_) => Finding::new(
+                Module::Contradicted,
+                "its sources disagree: the bytes of a module are in the file, and no function of the program calls it",
+            ),
+        }
+    }
+
+    /// Signs of BoringCrypto without a module that could be located.
+    pub(super) fn boring_unlocated(&self) -> Option<Finding> {
+        if calls_boring(self.go) {
+            let calls = self.go.names.as_ref().map_or(0, |names| names.boring_calls);
+            let finding = Finding::new(
+                Module::Declared,
+                format!(
+                    "its functions call BoringCrypto ({calls} entry points), but the module itself could not be located in the bytes, so its integrity value is not known"
+                ),
+            );
+            return Some(self.branch(finding.named("BoringCrypto")));
+        }
+        let label = self.toolchain.boring.as_ref()?;
+        if self.go.names.is_none() {
+            let finding = Finding::new(
+                Module::Declared,
+                format!(
+                    "only its build information ({label}) says BoringCrypto; the table of its functions could not be read"
+                ),
+            );
+            return Some(self.branch(finding.named("BoringCrypto")));
+        }
+        if !self.cryptography() {
+            return Some(self.nothing_linked(label));
+        }
+        let finding = Finding::new(
+            Module::Contradicted,
+            format!(
+                "its build information says {label}, and BoringCrypto is not in it: no function calls it"
+            ),
+        );
+        Some(if self.toolchain.without_cgo {
+            finding.because("it was built with CGO_ENABLED=0, which leaves BoringCrypto out without a word: build it again with CGO_ENABLED=1")
+        } else {
+            finding
+        })
+    }
+
+    /// What can be said of a release of dev.boringcrypto.
+    fn branch(&self, finding: Finding) -> Finding {
+        let Some(branch) = self.toolchain.branch() else {
+            return finding;
+        };
+        match self.ground.modules.by_toolchain(&branch) {
+            Some(row) => finding.named(title(row)).because(format!(
+                "{branch} is a release of dev.boringcrypto, which is known to have had {} {}",
+                row.name, row.version
+            )),
+            None => finding.because(format!(
+                "{branch} is a release of dev.boringcrypto, and which module that had is not known"
+            )),
+        }
+    }
+}

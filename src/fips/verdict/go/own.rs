@@ -1,0 +1,108 @@
+//! Go's own module.
+
+use super::{Program, sealed};
+use crate::fips::Integrity;
+use crate::fips::verdict::Finding;
+use crate::report::Module;
+
+impl Program<'_> {
+    /// Go's own module: the key of the build, the version in the package path, and the seal.
+    pub(super) fn own_module(&self) -> Option<Finding> {
+        let key = self.toolchain.gofips140.as_deref();
+        match (self.frozen(), key) {
+            (None, None) => None,
+            (Some(frozen), Some(key)) if frozen != key => Some(Finding::new(
+                Module::Contradicted,
+                format!(
+                    "its sources disagree: it was built with GOFIPS140={key}, and its functions are of {frozen}"
+                ),
+            )),
+            (Some(_), None) if !self.go.settings.is_empty() => Some(Finding::new(
+                Module::Contradicted,
+                "its sources disagree: its functions are of a frozen module, and its build information has no GOFIPS140",
+            )),
+            (Some(frozen), key) => Some(self.frozen_module(frozen, key.is_some())),
+            (None, Some(key)) => Some(self.unfrozen_module(key)),
+        }
+    }
+
+    fn frozen_module(&self, frozen: &str, key: bool) -> Finding {
+        let Some(finding) = self.seal(frozen) else {
+            return Finding::new(
+                Module::Declared,
+                format!("its functions are of Go's module {frozen}, but its integrity value could not be computed"),
+            )
+            .named(format!("Go Cryptographic Module {frozen}"));
+        };
+        let finding = if key {
+            finding
+        } else {
+            finding.at_most(
+                Module::Identified,
+                "its build information is gone, so that it was built with GOFIPS140 could not be seen",
+            )
+        };
+        if self.toolchain.default_fips140.as_deref() == Some("off") {
+            return finding.at_most(
+                Module::Identified,
+                "its own build settings switch the module off (DefaultGODEBUG fips140=off)",
+            );
+        }
+        finding
+    }
+
+    /// The finding of a seal that holds.
+    fn seal(&self, frozen: &str) -> Option<Finding> {
+        sealed(self.go).filter(|seal| seal.integrity == Integrity::Holds)?;
+        Some(match self.ground.modules.by_frozen(frozen) {
+            Some(row) => self.ground.known_by(
+                row,
+                "the integrity value of Go's module was computed from the bytes, and its functions are of",
+            ),
+            None => Finding::new(
+                Module::Identified,
+                format!("the integrity value of Go's module holds, and no row of the data knows {frozen}: give a newer file of modules"),
+            )
+            .named(format!("Go Cryptographic Module {frozen}")),
+        })
+    }
+
+    /// GOFIPS140 without a frozen version in the package path.
+    fn unfrozen_module(&self, key: &str) -> Finding {
+        let Some(names) = &self.go.names else {
+            return Finding::new(
+                Module::Declared,
+                format!(
+                    "only its build information (GOFIPS140={key}) says so; the table of its functions could not be read"
+                ),
+            );
+        };
+        let holds = sealed(self.go).is_some_and(|seal| seal.integrity == Integrity::Holds);
+        match (names.unfrozen, key == "latest") {
+            (true, true) if holds => Finding::new(
+                Module::Identified,
+                "it was built with GOFIPS140=latest and the integrity value holds: Go's module as it was that day, which no certificate covers; build it with GOFIPS140=certified",
+            )
+            .named("Go Cryptographic Module, not frozen"),
+            (true, true) => Finding::new(
+                Module::Declared,
+                "it was built with GOFIPS140=latest, and its integrity value could not be computed",
+            ),
+            (true, false) => Finding::new(
+                Module::Contradicted,
+                format!("its build information says GOFIPS140={key}, and its functions are those of an ordinary build"),
+            ),
+            (false, _) if !self.cryptography() => {
+                self.nothing_linked(&format!("GOFIPS140={key}"))
+            }
+            (false, _) if holds => Finding::new(
+                Module::Declared,
+                format!("it was built with GOFIPS140={key}, and no function of the module is linked"),
+            ),
+            (false, _) => Finding::new(
+                Module::Contradicted,
+                format!("its build information says GOFIPS140={key}, and the module is not in it"),
+            ),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Modules of C that were found in the code.
+
+use super::{Finding, Ground, name_of, short, title};
+use crate::fips::{Integrity, Located, ModuleRow, Standing};
+use crate::report::Module;
+
+impl Ground<'_> {
+    /// What the modules of C that were found mean; the weakest judges.
+    pub(super) fn located(&self, found: &[Located]) -> Option<Finding> {
+        let findings = found.iter().map(|one| self.one(one));
+        findings.min_by_key(|finding| finding.module)
+    }
+
+    fn one(&self, found: &Located) -> Finding {
+        let family = name_of(found.family);
+        match &found.integrity {
+            Integrity::Differs(computed) => Finding::new(
+                Module::Contradicted,
+                format!(
+                    "the integrity value of its {family} module does not hold: {} is stored and {} is computed, so the module was changed after it was built; get the file from its publisher again",
+                    short(&found.stored),
+                    short(computed)
+                ),
+            )
+            .named(family),
+            Integrity::NotComputed(why) => Finding::new(
+                Module::Declared,
+                format!("a {family} module is in it, but its integrity value could not be computed: {why}"),
+            )
+            .named(family),
+            Integrity::Holds => match self.modules.by_value(&found.stored) {
+                Some(row) => self.known_by(
+                    row,
+                    "the integrity value of its module was computed from the bytes and is that of",
+                ),
+                None => self.stranger(found),
+            },
+        }
+    }
+
+    /// A module that a row knows; `seen` says how it was recognised.
+    pub(super) fn known_by(&self, row: &ModuleRow, seen: &str) -> Finding {
+        let standing = self.modules.standing(row, self.at);
+        let certified = standing.as_ref().and_then(|one| one.certificate).is_some();
+        let module = if certified {
+            Module::Proven
+        } else {
+            Module::Identified
+        };
+        let name = title(row);
+        let finding = Finding::new(module, format!("{seen} {name}"))
+            .because(self.state(standing.as_ref()))
+            .named(name);
+        let finding = Finding {
+            standing,
+            ..finding
+        };
+        if row.note.is_empty() {
+            finding
+        } else {
+            finding.because(row.note.clone())
+        }
+    }
+
+    /// A module that holds together, but that no row of the data has measured.
+    fn stranger(&self, found: &Located) -> Finding {
+        let family = name_of(found.family);
+        let reason = format!(
+            "a {family} module is in it and its integrity value holds, but {} is no value of a validated module that the data knows: give a newer file of modules, or ask the publisher for the certificate",
+            short(&found.stored)
+        );
+        let finding = Finding::new(Module::Identified, reason);
+        let row = found
+            .version
+            .and_then(|version| self.modules.by_fips_version(found.family, version));
+        match (row, found.version) {
+            (Some(row), _) => {
+                let standing = self.modules.standing(row, self.at);
+                let standing = standing.filter(|one| one.certificate.is_none());
+                Finding {
+                    reasons: [
+                        finding.reasons,
+                        vec![format!("it calls itself {} {}", row.name, row.version)],
+                    ]
+                    .concat(),
+                    name: Some(title(row)),
+                    standing,
+                    ..finding
+                }
+            }
+            (None, Some(version)) => finding
+                .named(family)
+                .because(format!("it calls itself version {version}")),
+            (None, None) => finding.named(family),
+        }
+    }
+
+    /// The state of a module in words.
+    fn state(&self, standing: Option<&Standing>) -> String {
+        match standing {
+            Some(one) if one.note.is_empty() => one.to_string(),
+            Some(one) => format!("{one}: {}", one.note),
+            None => format!("nothing is known of a certificate on {}", self.at),
+        }
+    }
+}
