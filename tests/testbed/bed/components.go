@@ -1,9 +1,6 @@
 package main
 
-import (
-	_ "embed"
-	"os"
-)
+import _ "embed"
 
 //go:embed kwok.yaml
 var kwokConfig []byte
@@ -11,8 +8,9 @@ var kwokConfig []byte
 // A component is a program that must run all the time, with the flags that
 // matter here.
 type component struct {
-	name string
-	args []string
+	name    string
+	program string // if it is not the name
+	args    []string
 }
 
 func etcdComponent(s state) component {
@@ -98,7 +96,3 @@ const (
 	etcdAddress = "127.0.0.1:2379"
 	kwokAddress = "127.0.0.1:10247"
 )
-
-func writeKwokConfig(s state) error {
-	return os.WriteFile(s.path("kwok.yaml"), kwokConfig, 0o644)
-}

@@ -32,9 +32,27 @@ const (
 type options struct {
 	Nodes       int               `json:"nodes"`
 	Schedulable bool              `json:"schedulable"`
+	Archs       []string          `json:"archs"` // of the nodes, by turns
+	ImageIDs    string            `json:"imageIds"`
+	Images      string            `json:"images,omitempty"` // directory of the images
 	WhilePID    int               `json:"whilePid,omitempty"`
 	Programs    map[string]string `json:"programs"`
 	Bed         string            `json:"bed"` // the program of the supervisor itself
+}
+
+var nodeArchs = []string{"amd64", "arm64"}
+
+func nodeName(n int) string { return "node-" + strconv.Itoa(n) }
+
+func (o options) arch(n int) string { return o.Archs[(n-1)%len(o.Archs)] }
+
+// archOf is that of a node by its name; of the first one for a pod without any.
+func (o options) archOf(node string) string {
+	n, err := strconv.Atoi(strings.TrimPrefix(node, "node-"))
+	if err != nil || n < 1 {
+		n = 1
+	}
+	return o.arch(n)
 }
 
 // supervisor holds the bed: its network namespace is the bed's, and what it
@@ -47,12 +65,14 @@ type supervisor struct {
 	index    *podIndex
 	istiods  *istiods
 	proxies  *proxies
+	table    imageTable
 	broken   chan error // a component that has ended by itself
 	progress io.Writer
 	start    time.Time
 
 	mu     sync.Mutex
 	envoys map[string]*process
+	kwok   *process
 }
 
 func supervise(ctx context.Context, _ []string) error {
@@ -122,10 +142,16 @@ func (v *supervisor) bringUp(ctx context.Context) error {
 	if err := json.Unmarshal(data, &v.options); err != nil {
 		return err
 	}
-	if err := errors.Join(setUpNetwork(), makeCerts(v.state), writeKwokConfig(v.state)); err != nil {
+	if v.table, err = readTable(v.options.Images); err != nil {
+		return err
+	}
+	if err := errors.Join(setUpNetwork(), makeCerts(v.state), v.writeKwokConfig(v.options.ImageIDs)); err != nil {
 		return err
 	}
 	if v.api, err = newAPI(v.state); err != nil {
+		return err
+	}
+	if err := v.startRegistries(); err != nil {
 		return err
 	}
 	if err := v.startControlPlane(ctx); err != nil {
@@ -175,7 +201,7 @@ func (v *supervisor) startSimulation() error {
 	v.step("starting kwok %s; proxies are a stand-in: it answers :%s for every pod that has one", kwokVersion, statsPort)
 	ctx := context.Background()
 	for n := range v.options.Nodes {
-		if err := v.api.create(ctx, "/api/v1/nodes", node(n+1, v.options.Schedulable)); err != nil {
+		if err := v.api.create(ctx, "/api/v1/nodes", node(n+1, v.options.Schedulable, v.options.arch(n+1))); err != nil {
 			return err
 		}
 	}
@@ -187,10 +213,11 @@ func (v *supervisor) startSimulation() error {
 	if err := v.proxies.serve(ctx); err != nil {
 		return err
 	}
-	for _, c := range []component{kwokComponent(v.state), kubeletComponent(v.state)} {
-		if _, err := v.run(c); err != nil {
-			return err
-		}
+	if err := v.startKwok(); err != nil {
+		return err
+	}
+	if _, err := v.run(kubeletComponent(v.state)); err != nil {
+		return err
 	}
 	watcher := &podWatcher{
 		api: v.api, index: v.index, istiods: v.istiods,
@@ -200,30 +227,41 @@ func (v *supervisor) startSimulation() error {
 	return nil
 }
 
+func (v *supervisor) startKwok() (err error) {
+	v.kwok, err = v.run(kwokComponent(v.state))
+	return err
+}
+
 // run starts a component that must not end.
 func (v *supervisor) run(c component) (*process, error) {
+	program := c.name
+	if c.program != "" {
+		program = c.program
+	}
 	logFile := v.state.path("log", c.name+".log")
-	p, err := v.spawner.start(c.name, logFile, v.state.path(), nil, v.options.Programs[c.name], c.args...)
+	p, err := v.spawner.start(c.name, logFile, v.state.path(), nil, v.options.Programs[program], c.args...)
 	if err != nil {
 		return nil, err
 	}
 	go func() {
 		<-p.done
-		v.broken <- p.err
+		if !p.replaced.Load() {
+			v.broken <- p.err
+		}
 	}()
 	return p, nil
 }
 
 // node is what a kubelet would register: kwok fills in the conditions.
-func node(n int, schedulable bool) map[string]any {
-	name := "node-" + strconv.Itoa(n)
+func node(n int, schedulable bool, arch string) map[string]any {
+	name := nodeName(n)
 	resources := map[string]any{"cpu": "64000", "memory": "64Ti", "ephemeral-storage": "64Ti", "pods": "20000"}
 	return map[string]any{
 		"apiVersion": "v1", "kind": "Node",
 		"metadata": map[string]any{
 			"name": name,
 			"labels": map[string]any{
-				"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+				"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": arch,
 				"type": "kwok",
 			},
 		},
@@ -231,7 +269,7 @@ func node(n int, schedulable bool) map[string]any {
 		"status": map[string]any{
 			"allocatable": resources, "capacity": resources,
 			"nodeInfo": map[string]any{
-				"architecture": "amd64", "operatingSystem": "linux", "kubeletVersion": "v" + kubeVersion,
+				"architecture": arch, "operatingSystem": "linux", "kubeletVersion": "v" + kubeVersion,
 				"kubeProxyVersion": "", "containerRuntimeVersion": "containerd://2.1.4",
 				"osImage": "kwok " + kwokVersion + " (simulated)", "kernelVersion": "6.1.0", "machineID": name,
 				"bootID": name, "systemUUID": name,
@@ -242,14 +280,18 @@ func node(n int, schedulable bool) map[string]any {
 
 func (v *supervisor) writeEnv() error {
 	var out strings.Builder
-	for _, line := range [][2]string{
+	lines := [][2]string{
 		{"GLOOISTIO_TESTBED_PID", strconv.Itoa(os.Getpid())},
 		{envDir, string(v.state)},
 		{"KUBECONFIG", v.state.kubeconfig()},
 		{"GLOOISTIO_TESTBED_BIN", v.state.path("bin")},
 		{"GLOOISTIO_TESTBED_ISTIOCTL", v.state.path("bin", "istioctl")},
 		{"GLOOISTIO_TESTBED_ISTIOCTL_NEXT", v.state.path("bin-"+istioNext, "istioctl")},
-	} {
+	}
+	if v.options.Images != "" {
+		lines = append(lines, [2]string{envRegistry, registryAddress}, [2]string{envRegistryLocked, lockedAddress})
+	}
+	for _, line := range lines {
 		fmt.Fprintf(&out, "export %s='%s'\n", line[0], strings.ReplaceAll(line[1], "'", `'\''`))
 	}
 	temp := v.state.envFile() + ".new"

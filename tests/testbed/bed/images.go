@@ -1,0 +1,495 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What the images depend on besides the programs in them.
+//
+//go:embed images.go releases.go forge.go
+var imageSources embed.FS
+
+var imageTools = []string{"umoci", "skopeo", "docker-registry"}
+
+// missingTools names those that are not installed.
+func missingTools(tools ...string) error {
+	var missing []string
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			missing = append(missing, tool)
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return fmt.Errorf("not installed: %s (Debian: the packages of these names)", strings.Join(missing, ", "))
+}
+
+// imageStore is the directory of the finished images. Its name changes with
+// all that is in them.
+func (t *toolbox) imageStore() (string, error) {
+	revision, err := t.revision()
+	if err != nil {
+		return "", err
+	}
+	if err := t.askGo(); err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	fmt.Fprintln(sum, envoyVersion)
+	for _, p := range append(programs(revision), imagePrograms(revision)...) {
+		if p.module != "istio" && p.module != "istio-agent" {
+			continue
+		}
+		key, err := p.key(filepath.Join(t.source, "tools", p.module), t.goVersion)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(sum, p.name, key)
+	}
+	err = fs.WalkDir(imageSources, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		source, err := imageSources.ReadFile(name)
+		sum.Write(source)
+		return err
+	})
+	return filepath.Join(t.cache, "images", hex.EncodeToString(sum.Sum(nil))[:12]), err
+}
+
+// makeImages returns the directory of the images, after making them if need be.
+func (t *toolbox) makeImages(ctx context.Context) (string, error) {
+	store, err := t.imageStore()
+	if err != nil || exists(store) {
+		return store, err
+	}
+	if err := missingTools(imageTools...); err != nil {
+		return "", err
+	}
+	all := map[string]string{}
+	for _, which := range []func(string) []program{programs, imagePrograms} {
+		found, err := t.all(ctx, which)
+		if err != nil {
+			return "", err
+		}
+		maps.Copy(all, found)
+	}
+	if all["envoy"], err = t.envoy(ctx); err != nil {
+		return "", err
+	}
+	unlock, err := lockFile(filepath.Join(t.cache, "build.lock"), func() {
+		say("waiting for another build in %s …", t.cache)
+	})
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if exists(store) {
+		return store, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(store), 0o755); err != nil {
+		return "", err
+	}
+	temp, err := os.MkdirTemp(filepath.Dir(store), ".build-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(temp)
+	say("making images (about 3 min, once) …")
+	start := time.Now()
+	b := &imageBuilder{programs: all, dir: temp, made: map[string]string{}, spawner: newSpawner()}
+	defer b.spawner.stopAll()
+	if err := b.build(ctx); err != nil {
+		return "", err
+	}
+	if err := os.Chmod(filepath.Join(temp, "store"), 0o755); err != nil {
+		return "", err
+	}
+	say("  images done in %s", time.Since(start).Round(time.Second))
+	return store, os.Rename(filepath.Join(temp, "store"), store)
+}
+
+// addImages lets a bed have the images, if they are made and can be served.
+// They are not waited for: most tests need none.
+func (t *toolbox) addImages(ctx context.Context, wanted *options) error {
+	store, err := t.imageStore()
+	if err == nil && !exists(store) {
+		err = errors.New("none made yet: scripts/testbed images")
+	}
+	var registry string
+	if err == nil {
+		registry, err = exec.LookPath("docker-registry")
+	}
+	if err != nil {
+		say("no images and no registry: %v", err)
+		return nil
+	}
+	found, err := t.all(ctx, func(revision string) []program {
+		return []program{pilot(istioVersion, revision, native)}
+	})
+	if err != nil {
+		return err
+	}
+	maps.Copy(wanted.Programs, found)
+	wanted.Programs["docker-registry"], wanted.Images = registry, store
+	return nil
+}
+
+// A layer is what one call of umoci adds to an image.
+type layer struct {
+	source, target string
+	flags          []string
+}
+
+// imageBuilder makes images with umoci, and pushes them with skopeo.
+type imageBuilder struct {
+	programs map[string]string
+	dir      string
+	made     map[string]string // name in the layout, by what is in it
+	spawner  *spawner
+	address  string // of the registry
+}
+
+// build leaves the storage of a registry and the table of its images in the
+// directory "store".
+func (b *imageBuilder) build(ctx context.Context) error {
+	store := filepath.Join(b.dir, "store")
+	if err := os.MkdirAll(store, 0o755); err != nil {
+		return err
+	}
+	osRelease := []byte("ID=testbed\nPRETTY_NAME=\"an image of the test bed\"\n")
+	if err := os.WriteFile(filepath.Join(b.dir, "os-release"), osRelease, 0o644); err != nil {
+		return err
+	}
+	var err error
+	if b.address, err = freeAddress(); err != nil {
+		return err
+	}
+	registry, err := startRegistry(b.spawner, registryConfig{
+		name: "docker-registry", program: "docker-registry", dir: b.dir, storage: filepath.Join(store, "registry"), address: b.address,
+	})
+	if err != nil {
+		return err
+	}
+	if err := awaitRegistry(ctx, registry, b.address); err != nil {
+		return err
+	}
+	table := imageTable{}
+	for _, r := range releases() {
+		for _, repo := range imageNames() {
+			if repo == r.without {
+				continue
+			}
+			if err := b.release(ctx, r, repo, table); err != nil {
+				return fmt.Errorf("%s:%s: %w", repo, r.tag, err)
+			}
+		}
+	}
+	registry.stop(time.Second)
+	return table.save(filepath.Join(store, tableFile))
+}
+
+func imageNames() []string { return slices.Sorted(maps.Keys(imageFiles)) }
+
+// release makes one image for its architectures, and pushes it under its tags.
+func (b *imageBuilder) release(ctx context.Context, r release, repo string, table imageTable) error {
+	layout := filepath.Join(b.dir, repo)
+	if !exists(layout) {
+		if err := runTool("umoci", "init", "--layout", layout); err != nil {
+			return err
+		}
+	}
+	names := map[string]string{}
+	for _, arch := range r.archs {
+		layers, err := b.layers(r, repo, arch)
+		if err != nil {
+			return err
+		}
+		if names[arch], err = b.image(layout, imageFiles[repo][0], arch, layers); err != nil {
+			return err
+		}
+	}
+	name := names[r.archs[0]]
+	if !r.bare {
+		var err error
+		if name, err = writeIndex(layout, r.archs, names); err != nil {
+			return err
+		}
+	}
+	for _, tag := range r.tags() {
+		if err := b.push(r, layout+":"+name, imageHub+"/"+repo+":"+tag); err != nil {
+			return err
+		}
+		entry, err := readEntry(ctx, b.address, imageHub+"/"+repo, tag)
+		if err != nil {
+			return err
+		}
+		table[imageHub+"/"+repo+":"+tag] = entry
+	}
+	return nil
+}
+
+// layers are those of one image for one architecture.
+func (b *imageBuilder) layers(r release, repo, arch string) ([]layer, error) {
+	layers := []layer{{source: filepath.Join(b.dir, "os-release"), target: "/etc/os-release"}}
+	for _, file := range imageFiles[repo] {
+		source, err := b.source(r, file, arch)
+		if err != nil {
+			return nil, err
+		}
+		if r.layered {
+			source = b.programs[r.program(file, arch, plain)]
+		}
+		layers = append(layers, layer{source: source, target: file})
+	}
+	if !r.layered {
+		return layers, nil
+	}
+	behind, err := b.behindLinks(r, repo, arch)
+	return append(layers, behind...), err
+}
+
+// behindLinks hides what is there already, and puts the real programs behind a
+// symbolic link to a hard link. pilot gets whiteouts, the others an opaque directory.
+func (b *imageBuilder) behindLinks(r release, repo, arch string) ([]layer, error) {
+	var layers []layer
+	hidden, links := filepath.Join(b.dir, "behind", repo, arch), map[string]string{}
+	if err := os.MkdirAll(hidden, 0o755); err != nil {
+		return nil, err
+	}
+	for _, file := range imageFiles[repo] {
+		source, err := b.source(r, file, arch)
+		if err != nil {
+			return nil, err
+		}
+		first := filepath.Join(hidden, path.Base(file)+".real")
+		if err := copyFile(source, first, nil); err != nil {
+			return nil, err
+		}
+		if err := os.Link(first, filepath.Join(hidden, path.Base(file))); err != nil {
+			return nil, err
+		}
+		if repo == "pilot" {
+			layers = append(layers, layer{target: file, flags: []string{"--whiteout"}})
+		}
+		dir := links[path.Dir(file)]
+		if dir == "" {
+			dir = filepath.Join(b.dir, "links", repo, arch, path.Base(path.Dir(path.Dir(file))))
+			links[path.Dir(file)] = dir
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				return nil, err
+			}
+		}
+		// One relative, through the root; one absolute.
+		target := "../../../opt/istio/" + path.Base(file)
+		if repo != "pilot" {
+			target = "/opt/istio/" + path.Base(file)
+		}
+		if err := os.Symlink(target, filepath.Join(dir, path.Base(file))); err != nil {
+			return nil, err
+		}
+	}
+	layers = append(layers, layer{source: hidden, target: "/opt/istio"})
+	for _, dir := range slices.Sorted(maps.Keys(links)) {
+		l := layer{source: links[dir], target: dir}
+		if repo != "pilot" {
+			l.flags = []string{"--opaque"}
+		}
+		layers = append(layers, l)
+	}
+	return layers, nil
+}
+
+// source is the file of a program: the build, or a copy that is not the same.
+func (b *imageBuilder) source(r release, file, arch string) (string, error) {
+	c := r.content(file)
+	name := r.program(file, arch, c.flavor)
+	source := b.programs[name]
+	if source == "" {
+		return "", fmt.Errorf("there is no program %s", name)
+	}
+	if c.change == nil && !r.zstd {
+		return source, nil
+	}
+	changed := filepath.Join(b.dir, "changed", r.tag, arch, path.Base(file))
+	if exists(changed) {
+		return changed, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(changed), 0o755); err != nil {
+		return "", err
+	}
+	return changed, copyFile(source, changed, c.change)
+}
+
+// image makes one image of the layout, unless one with the same in it is there.
+func (b *imageBuilder) image(layout, entrypoint, arch string, layers []layer) (string, error) {
+	key := fmt.Sprint(layout, arch, layers)
+	if name, ok := b.made[key]; ok {
+		return name, nil
+	}
+	name := fmt.Sprintf("%s-%d", arch, len(b.made))
+	at := layout + ":" + name
+	steps := [][]string{
+		{"new", "--image", at},
+		{"config", "--image", at, "--os", "linux", "--architecture", arch, "--config.entrypoint", entrypoint},
+	}
+	for _, l := range layers {
+		step := append([]string{"insert", "--image", at}, l.flags...)
+		if os.Geteuid() != 0 {
+			step = append(step, "--rootless")
+		}
+		if l.source != "" {
+			step = append(step, l.source)
+		}
+		steps = append(steps, append(step, l.target))
+	}
+	for _, step := range steps {
+		if err := runTool("umoci", step...); err != nil {
+			return "", err
+		}
+	}
+	b.made[key] = name
+	return name, nil
+}
+
+// push copies an image of the layout to the registry. skopeo compresses anew
+// only what is not compressed, and takes a blob that it knows to be there: so
+// the layers go through a directory, and zstd comes first.
+func (b *imageBuilder) push(r release, layout, to string) error {
+	from := "oci:" + layout
+	args := []string{"copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false"}
+	if !r.bare {
+		args = append(args, "--all")
+	}
+	switch {
+	case r.docker:
+		args = append(args, "--format", "v2s2")
+	case r.zstd:
+		dir, err := os.MkdirTemp(b.dir, "plain-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		if err := runTool("skopeo", "copy", "--quiet", "--insecure-policy", "--all", "--dest-decompress", from, "dir:"+dir); err != nil {
+			return err
+		}
+		from = "dir:" + dir
+		args = append(args, "--dest-compress-format", "zstd")
+	}
+	return runTool("skopeo", append(args, from, "docker://"+b.address+"/"+to)...)
+}
+
+// ociIndex is both the list of a layout and an index of one image.
+type ociIndex struct {
+	SchemaVersion int             `json:"schemaVersion"`
+	MediaType     string          `json:"mediaType,omitempty"`
+	Manifests     []ociDescriptor `json:"manifests"`
+}
+
+type ociDescriptor struct {
+	MediaType   string            `json:"mediaType"`
+	Digest      string            `json:"digest"`
+	Size        int64             `json:"size"`
+	Platform    *ociPlatform      `json:"platform,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+type ociPlatform struct {
+	Architecture string `json:"architecture"`
+	OS           string `json:"os"`
+}
+
+const (
+	refName       = "org.opencontainers.image.ref.name"
+	ociIndexMedia = "application/vnd.oci.image.index.v1+json"
+)
+
+// writeIndex puts the images of several architectures together, which umoci
+// does not do, and returns its name in the layout.
+func writeIndex(layout string, archs []string, names map[string]string) (string, error) {
+	listFile := filepath.Join(layout, "index.json")
+	data, err := os.ReadFile(listFile)
+	if err != nil {
+		return "", err
+	}
+	var list ociIndex
+	if err := json.Unmarshal(data, &list); err != nil {
+		return "", err
+	}
+	index, parts := ociIndex{SchemaVersion: 2, MediaType: ociIndexMedia}, []string{"index"}
+	for _, arch := range archs {
+		at := slices.IndexFunc(list.Manifests, func(d ociDescriptor) bool { return d.Annotations[refName] == names[arch] })
+		if at < 0 {
+			return "", errors.New("umoci has left no image " + names[arch])
+		}
+		d := list.Manifests[at]
+		d.Annotations, d.Platform = nil, &ociPlatform{Architecture: arch, OS: "linux"}
+		index.Manifests = append(index.Manifests, d)
+		parts = append(parts, names[arch])
+	}
+	name := strings.Join(parts, "-")
+	if slices.ContainsFunc(list.Manifests, func(d ociDescriptor) bool { return d.Annotations[refName] == name }) {
+		return name, nil
+	}
+	text, err := json.Marshal(index)
+	if err != nil {
+		return "", err
+	}
+	digest := sha256.Sum256(text)
+	blob := hex.EncodeToString(digest[:])
+	if err := os.WriteFile(filepath.Join(layout, "blobs", "sha256", blob), text, 0o644); err != nil {
+		return "", err
+	}
+	list.Manifests = append(list.Manifests, ociDescriptor{
+		MediaType: ociIndexMedia, Digest: "sha256:" + blob, Size: int64(len(text)), Annotations: map[string]string{refName: name},
+	})
+	if data, err = json.Marshal(list); err != nil {
+		return "", err
+	}
+	return name, os.WriteFile(listFile, data, 0o644)
+}
+
+// copyFile copies a program, changed or not. The time of the copy makes its
+// layer another one in any case.
+func copyFile(from, to string, change func([]byte) ([]byte, error)) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	data, err := io.ReadAll(in)
+	if err != nil {
+		return err
+	}
+	if change != nil {
+		if data, err = change(data); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(from), err)
+		}
+	}
+	return os.WriteFile(to, data, 0o755)
+}
+
+func runTool(name string, args ...string) error {
+	output, err := exec.Command("nice", append([]string{"-n", "10", name}, args...)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s %s: %w\n%s", name, args[0], err, tail(string(output), 8))
+	}
+	return nil
+}
