@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -15,6 +16,9 @@ const (
 	buildInfoFrame  = 16 // on each side of the module text
 )
 
+// Lines of a build info that a forger can do without.
+var lesser = regexp.MustCompile(`^(dep\t|build\t(-|CGO_[A-Z]+FLAGS=))`)
+
 // forgeBuildInfo makes a plain Go program say that it is a BoringCrypto build.
 // It stays as long as it was: less important lines give way.
 func forgeBuildInfo(program []byte) ([]byte, error) {
@@ -23,7 +27,8 @@ func forgeBuildInfo(program []byte) ([]byte, error) {
 		return nil, err
 	}
 	frame, text := mod[:buildInfoFrame], string(mod[buildInfoFrame:len(mod)-buildInfoFrame])
-	text = strings.Replace(text, "build\tCGO_ENABLED=0\n", "build\tCGO_ENABLED=1\nbuild\tGOEXPERIMENT=boringcrypto\n", 1)
+	text = strings.Replace(text, "build\tCGO_ENABLED=0\n", "build\tCGO_ENABLED=1\n", 1)
+	text = strings.Replace(text, "build\tCGO_ENABLED=", "build\tGOEXPERIMENT=boringcrypto\nbuild\tCGO_ENABLED=", 1)
 	version = append(version, "-X:boringcrypto"...)
 	encode := func() []byte {
 		out := binary.AppendUvarint(nil, uint64(len(version)))
@@ -36,7 +41,7 @@ func forgeBuildInfo(program []byte) ([]byte, error) {
 		if len(encode()) <= size {
 			break
 		}
-		if strings.HasPrefix(line, "dep\t") || strings.HasPrefix(line, "build\t-") {
+		if lesser.MatchString(line) {
 			text = strings.Replace(text, line, "", 1)
 		}
 	}

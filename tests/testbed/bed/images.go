@@ -152,6 +152,9 @@ func (t *toolbox) addImages(ctx context.Context, wanted *options) error {
 	return nil
 }
 
+// baseFile is in the lowest layer of every image.
+const baseFile = "os-release"
+
 // A layer is what one call of umoci adds to an image.
 type layer struct {
 	source, target string
@@ -174,9 +177,10 @@ func (b *imageBuilder) build(ctx context.Context) error {
 	if err := os.MkdirAll(store, 0o755); err != nil {
 		return err
 	}
-	osRelease := []byte("ID=testbed\nPRETTY_NAME=\"an image of the test bed\"\n")
-	if err := os.WriteFile(filepath.Join(b.dir, "os-release"), osRelease, 0o644); err != nil {
-		return err
+	for _, base := range []string{baseFile, baseFile + "-zstd"} {
+		if err := os.WriteFile(filepath.Join(b.dir, base), []byte("ID=testbed\nVARIANT="+base+"\n"), 0o644); err != nil {
+			return err
+		}
 	}
 	var err error
 	if b.address, err = freeAddress(); err != nil {
@@ -248,7 +252,11 @@ func (b *imageBuilder) release(ctx context.Context, r release, repo string, tabl
 
 // layers are those of one image for one architecture.
 func (b *imageBuilder) layers(r release, repo, arch string) ([]layer, error) {
-	layers := []layer{{source: filepath.Join(b.dir, "os-release"), target: "/etc/os-release"}}
+	base := filepath.Join(b.dir, baseFile)
+	if r.zstd {
+		base += "-zstd"
+	}
+	layers := []layer{{source: base, target: "/etc/" + baseFile}}
 	for _, file := range imageFiles[repo] {
 		source, err := b.source(r, file, arch)
 		if err != nil {
@@ -370,8 +378,9 @@ func (b *imageBuilder) image(layout, entrypoint, arch string, layers []layer) (s
 }
 
 // push copies an image of the layout to the registry. skopeo compresses anew
-// only what is not compressed, and takes a blob that it knows to be there: so
-// the layers go through a directory, and zstd comes first.
+// only what is not compressed: so layers on their way to zstd go through a
+// directory. And it takes a blob that it knows to be there, however compressed:
+// so such images have no layer in common with others.
 func (b *imageBuilder) push(r release, layout, to string) error {
 	from := "oci:" + layout
 	args := []string{"copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false"}

@@ -127,7 +127,7 @@ func istioctl(version, revision string) program {
 }
 
 func pilot(version, revision string, f flavor) program {
-	cost := map[flavor]string{plain: "1 min", boring: "6 min", native: "6 min"}
+	cost := map[flavor]string{plain: "1 min", boring: "6 min", native: "8 min"}
 	return program{
 		name: pilotName(version, f), version: version, module: "istio",
 		pkg: "istio.io/istio/pilot/cmd/pilot-discovery", stamp: istioStamp(version, revision), env: f.build(),
@@ -152,7 +152,7 @@ func agent(pkg, version, revision string, f flavor) program {
 func standIn(arch string, f flavor) program {
 	p := program{
 		name: f.named("standin-" + arch), module: "istio-agent", pkg: "./standin",
-		env: f.build(), cost: "10 s", flavor: f,
+		env: f.build(), cost: "1 min", flavor: f,
 	}
 	if p.env == nil {
 		p.env = program{}.buildEnv()

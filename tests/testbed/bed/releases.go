@@ -77,8 +77,7 @@ func releases() []release {
 	noIndex := fips(9, "bad: amd64 only, a manifest without an index")
 	noIndex.archs, noIndex.bare = []string{"amd64"}, true
 	return []release{
-		zstd, // first, see push
-		plainOne, first, next, goModule, layered, standard, forged, flipped, oneArch, incomplete, noIndex,
+		plainOne, first, next, goModule, zstd, layered, standard, forged, flipped, oneArch, incomplete, noIndex,
 	}
 }
 
