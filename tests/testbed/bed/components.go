@@ -1,6 +1,9 @@
 package main
 
-import _ "embed"
+import (
+	_ "embed"
+	"net/netip"
+)
 
 //go:embed kwok.yaml
 var kwokConfig []byte
@@ -72,12 +75,17 @@ func schedulerComponent(s state) component {
 	return component{name: "kube-scheduler", args: bulk(s)}
 }
 
+// The other half of the pod network is for `scale`.
+var kwokNetwork = netip.MustParsePrefix("10.244.0.0/17")
+
+var firstPodAddress = netip.MustParseAddr("10.244.0.1")
+
 // kwokComponent serves its part of the kubelet API behind kubelet-streaming.
-func kwokComponent(s state) component {
+// Its pods get the addresses after the one that is given.
+func kwokComponent(s state, after netip.Addr) component {
 	return component{name: "kwok", args: []string{
 		"--kubeconfig=" + s.kubeconfig(), "--config=" + s.path("kwok.yaml"),
-		// The other half of the pod network is for `scale`.
-		"--manage-all-nodes=true", "--cidr=10.244.0.1/17",
+		"--manage-all-nodes=true", "--cidr=" + netip.PrefixFrom(after, kwokNetwork.Bits()).String(),
 		"--node-ip=127.0.0.1", "--node-port=10250", "--server-address=" + kwokAddress,
 		"--node-lease-duration-seconds=0", "--v=WARN",
 	}}

@@ -78,7 +78,8 @@ func (v *supervisor) serveStatus(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// serveQuiet ends the real Envoys and waits until no istiod runs any more.
+// serveQuiet ends the real Envoys, waits until no istiod runs any more, and
+// goes back to the form of imageID that `up` was asked for.
 func (v *supervisor) serveQuiet(w http.ResponseWriter, r *http.Request) {
 	v.mu.Lock()
 	for ip, p := range v.envoys {
@@ -90,5 +91,9 @@ func (v *supervisor) serveQuiet(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	if err := await(ctx, "end of istiod", nil, v.istiods.idle); err != nil {
 		http.Error(w, err.Error(), http.StatusGatewayTimeout)
+		return
+	}
+	if _, err := v.changeImageIDs(ctx, v.options.ImageIDs); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -182,6 +184,7 @@ func (v *supervisor) writeKwokConfig(form string) error {
 	for mark, text := range map[string]string{"@KNOWN@": known, "@NODES@": string(nodes), "@FORM@": form} {
 		config = bytes.ReplaceAll(config, []byte(mark), []byte(text))
 	}
+	v.form = form
 	return os.WriteFile(v.state.path("kwok.yaml"), config, 0o644)
 }
 
@@ -199,8 +202,6 @@ func imageIDs(ctx context.Context, args []string) error {
 }
 
 func (v *supervisor) serveImageIDs(w http.ResponseWriter, r *http.Request) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	changed, err := v.changeImageIDs(r.Context(), r.URL.Query().Get("form"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -212,21 +213,24 @@ func (v *supervisor) serveImageIDs(w http.ResponseWriter, r *http.Request) {
 // changeImageIDs starts kwok anew, which reads its stages once, and rewrites
 // what it has said of the pods that are there.
 func (v *supervisor) changeImageIDs(ctx context.Context, form string) (int, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if form == v.form {
+		return 0, nil
+	}
 	if err := v.writeKwokConfig(form); err != nil {
 		return 0, err
 	}
 	v.kwok.replaced.Store(true)
 	v.kwok.stop(endGrace)
-	if err := v.startKwok(); err != nil {
+	var pods []statusOf
+	_, err := list(ctx, v.api, "/api/v1/pods", jsonType, func(p statusOf) { pods = append(pods, p) })
+	if err := errors.Join(err, v.startKwok(lastAddress(pods))); err != nil {
 		return 0, err
 	}
 	ids := map[string]map[string]string{}
 	for _, arch := range nodeArchs {
 		ids[arch] = v.table.ids(arch, form)
-	}
-	var pods []statusOf
-	if _, err := list(ctx, v.api, "/api/v1/pods", jsonType, func(p statusOf) { pods = append(pods, p) }); err != nil {
-		return 0, err
 	}
 	changed := 0
 	for _, p := range pods {
@@ -239,6 +243,19 @@ func (v *supervisor) changeImageIDs(ctx context.Context, form string) (int, erro
 		}
 	}
 	return changed, nil
+}
+
+// lastAddress is the highest that a pod of kwok has. A kwok that starts does
+// not know of addresses in use: it gives away those that follow.
+func lastAddress(pods []statusOf) netip.Addr {
+	last := firstPodAddress
+	for _, p := range pods {
+		text, _ := p.Status["podIP"].(string)
+		if ip, err := netip.ParseAddr(text); err == nil && kwokNetwork.Contains(ip) && last.Less(ip) {
+			last = ip
+		}
+	}
+	return last
 }
 
 // statusOf is a pod with the statuses of its containers as they are: a patch

@@ -227,3 +227,14 @@ func TestNodesTakeTheirArchitecturesByTurns(t *testing.T) {
 		}
 	}
 }
+
+func TestLastAddress(t *testing.T) {
+	pods := []statusOf{{}, {Status: map[string]any{"podIP": "10.244.0.9"}}, {Status: map[string]any{"podIP": "10.244.0.10"}},
+		{Status: map[string]any{"podIP": "10.244.128.1"}}, {Status: map[string]any{"podIP": "127.0.0.1"}}}
+	if got := lastAddress(pods).String(); got != "10.244.0.10" {
+		t.Errorf("%s", got)
+	}
+	if got := lastAddress(nil); got != firstPodAddress {
+		t.Errorf("%s", got)
+	}
+}

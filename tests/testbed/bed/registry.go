@@ -139,7 +139,7 @@ func (v *supervisor) startRegistries() error {
 	for _, c := range []registryConfig{
 		{name: "docker-registry", address: registryAddress}, {name: "docker-registry-locked", address: lockedAddress, locked: true},
 	} {
-		c.dir, c.storage = v.state.path("log"), storage
+		c.dir, c.storage = v.state.path(), storage
 		args, err := c.args()
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -73,6 +74,7 @@ type supervisor struct {
 	mu     sync.Mutex
 	envoys map[string]*process
 	kwok   *process
+	form   string // of imageID, that kwok has been told
 }
 
 func supervise(ctx context.Context, _ []string) error {
@@ -213,7 +215,7 @@ func (v *supervisor) startSimulation() error {
 	if err := v.proxies.serve(ctx); err != nil {
 		return err
 	}
-	if err := v.startKwok(); err != nil {
+	if err := v.startKwok(firstPodAddress); err != nil {
 		return err
 	}
 	if _, err := v.run(kubeletComponent(v.state)); err != nil {
@@ -227,8 +229,8 @@ func (v *supervisor) startSimulation() error {
 	return nil
 }
 
-func (v *supervisor) startKwok() (err error) {
-	v.kwok, err = v.run(kwokComponent(v.state))
+func (v *supervisor) startKwok(after netip.Addr) (err error) {
+	v.kwok, err = v.run(kwokComponent(v.state, after))
 	return err
 }
 
