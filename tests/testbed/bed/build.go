@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -143,20 +144,26 @@ func (t *toolbox) build(ctx context.Context, p program, moduleDir, home string) 
 	return os.Rename(temp, home)
 }
 
-// fetch gets everything, or Envoy alone.
+// fetch gets everything, or Envoy alone. Images are left out where the tools
+// for them are.
 func fetch(ctx context.Context, args []string) error {
 	tools, err := newToolbox()
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(args, "envoy") {
-		for _, which := range []func(string) []program{programs, imagePrograms} {
-			if _, err := tools.all(ctx, which); err != nil {
-				return err
-			}
-		}
+	if slices.Contains(args, "envoy") {
+		_, err := tools.envoy(ctx)
+		return err
 	}
-	_, err = tools.envoy(ctx)
+	if _, err := tools.all(ctx, programs); err != nil {
+		return err
+	}
+	if err := missingTools(slices.Sorted(maps.Keys(imageTools))...); err != nil {
+		say("no images: %v", err)
+		_, err := tools.envoy(ctx)
+		return err
+	}
+	_, err = tools.makeImages(ctx)
 	return err
 }
 

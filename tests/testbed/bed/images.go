@@ -2,14 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"embed"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -19,138 +13,6 @@ import (
 	"strings"
 	"time"
 )
-
-// What the images depend on besides the programs in them.
-//
-//go:embed images.go releases.go forge.go
-var imageSources embed.FS
-
-var imageTools = []string{"umoci", "skopeo", "docker-registry"}
-
-// missingTools names those that are not installed.
-func missingTools(tools ...string) error {
-	var missing []string
-	for _, tool := range tools {
-		if _, err := exec.LookPath(tool); err != nil {
-			missing = append(missing, tool)
-		}
-	}
-	if missing == nil {
-		return nil
-	}
-	return fmt.Errorf("not installed: %s (Debian: the packages of these names)", strings.Join(missing, ", "))
-}
-
-// imageStore is the directory of the finished images. Its name changes with
-// all that is in them.
-func (t *toolbox) imageStore() (string, error) {
-	revision, err := t.revision()
-	if err != nil {
-		return "", err
-	}
-	if err := t.askGo(); err != nil {
-		return "", err
-	}
-	sum := sha256.New()
-	fmt.Fprintln(sum, envoyVersion)
-	for _, p := range append(programs(revision), imagePrograms(revision)...) {
-		if p.module != "istio" && p.module != "istio-agent" {
-			continue
-		}
-		key, err := p.key(filepath.Join(t.source, "tools", p.module), t.goVersion)
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintln(sum, p.name, key)
-	}
-	err = fs.WalkDir(imageSources, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		source, err := imageSources.ReadFile(name)
-		sum.Write(source)
-		return err
-	})
-	return filepath.Join(t.cache, "images", hex.EncodeToString(sum.Sum(nil))[:12]), err
-}
-
-// makeImages returns the directory of the images, after making them if need be.
-func (t *toolbox) makeImages(ctx context.Context) (string, error) {
-	store, err := t.imageStore()
-	if err != nil || exists(store) {
-		return store, err
-	}
-	if err := missingTools(imageTools...); err != nil {
-		return "", err
-	}
-	all := map[string]string{}
-	for _, which := range []func(string) []program{programs, imagePrograms} {
-		found, err := t.all(ctx, which)
-		if err != nil {
-			return "", err
-		}
-		maps.Copy(all, found)
-	}
-	if all["envoy"], err = t.envoy(ctx); err != nil {
-		return "", err
-	}
-	unlock, err := lockFile(filepath.Join(t.cache, "build.lock"), func() {
-		say("waiting for another build in %s …", t.cache)
-	})
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	if exists(store) {
-		return store, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(store), 0o755); err != nil {
-		return "", err
-	}
-	temp, err := os.MkdirTemp(filepath.Dir(store), ".build-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(temp)
-	say("making images (about 3 min, once) …")
-	start := time.Now()
-	b := &imageBuilder{programs: all, dir: temp, made: map[string]string{}, spawner: newSpawner()}
-	defer b.spawner.stopAll()
-	if err := b.build(ctx); err != nil {
-		return "", err
-	}
-	if err := os.Chmod(filepath.Join(temp, "store"), 0o755); err != nil {
-		return "", err
-	}
-	say("  images done in %s", time.Since(start).Round(time.Second))
-	return store, os.Rename(filepath.Join(temp, "store"), store)
-}
-
-// addImages lets a bed have the images, if they are made and can be served.
-// They are not waited for: most tests need none.
-func (t *toolbox) addImages(ctx context.Context, wanted *options) error {
-	store, err := t.imageStore()
-	if err == nil && !exists(store) {
-		err = errors.New("none made yet: scripts/testbed images")
-	}
-	var registry string
-	if err == nil {
-		registry, err = exec.LookPath("docker-registry")
-	}
-	if err != nil {
-		say("no images and no registry: %v", err)
-		return nil
-	}
-	found, err := t.all(ctx, func(revision string) []program {
-		return []program{pilot(istioVersion, revision, native)}
-	})
-	if err != nil {
-		return err
-	}
-	maps.Copy(wanted.Programs, found)
-	wanted.Programs["docker-registry"], wanted.Images = registry, store
-	return nil
-}
 
 // baseFile is in the lowest layer of every image.
 const baseFile = "os-release"
@@ -216,7 +78,7 @@ func imageNames() []string { return slices.Sorted(maps.Keys(imageFiles)) }
 func (b *imageBuilder) release(ctx context.Context, r release, repo string, table imageTable) error {
 	layout := filepath.Join(b.dir, repo)
 	if !exists(layout) {
-		if err := runTool("umoci", "init", "--layout", layout); err != nil {
+		if err := runTool(ctx, "umoci", "init", "--layout", layout); err != nil {
 			return err
 		}
 	}
@@ -226,7 +88,7 @@ func (b *imageBuilder) release(ctx context.Context, r release, repo string, tabl
 		if err != nil {
 			return err
 		}
-		if names[arch], err = b.image(layout, imageFiles[repo][0], arch, layers); err != nil {
+		if names[arch], err = b.image(ctx, layout, imageFiles[repo][0], arch, layers); err != nil {
 			return err
 		}
 	}
@@ -238,7 +100,7 @@ func (b *imageBuilder) release(ctx context.Context, r release, repo string, tabl
 		}
 	}
 	for _, tag := range r.tags() {
-		if err := b.push(r, layout+":"+name, imageHub+"/"+repo+":"+tag); err != nil {
+		if err := b.push(ctx, r, layout+":"+name, imageHub+"/"+repo+":"+tag); err != nil {
 			return err
 		}
 		entry, err := readEntry(ctx, b.address, imageHub+"/"+repo, tag)
@@ -347,7 +209,7 @@ func (b *imageBuilder) source(r release, file, arch string) (string, error) {
 }
 
 // image makes one image of the layout, unless one with the same in it is there.
-func (b *imageBuilder) image(layout, entrypoint, arch string, layers []layer) (string, error) {
+func (b *imageBuilder) image(ctx context.Context, layout, entrypoint, arch string, layers []layer) (string, error) {
 	key := fmt.Sprint(layout, arch, layers)
 	if name, ok := b.made[key]; ok {
 		return name, nil
@@ -369,7 +231,7 @@ func (b *imageBuilder) image(layout, entrypoint, arch string, layers []layer) (s
 		steps = append(steps, append(step, l.target))
 	}
 	for _, step := range steps {
-		if err := runTool("umoci", step...); err != nil {
+		if err := runTool(ctx, "umoci", step...); err != nil {
 			return "", err
 		}
 	}
@@ -381,7 +243,7 @@ func (b *imageBuilder) image(layout, entrypoint, arch string, layers []layer) (s
 // only what is not compressed: so layers on their way to zstd go through a
 // directory. And it takes a blob that it knows to be there, however compressed:
 // so such images have no layer in common with others.
-func (b *imageBuilder) push(r release, layout, to string) error {
+func (b *imageBuilder) push(ctx context.Context, r release, layout, to string) error {
 	from := "oci:" + layout
 	args := []string{"copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false"}
 	if !r.bare {
@@ -396,83 +258,13 @@ func (b *imageBuilder) push(r release, layout, to string) error {
 			return err
 		}
 		defer os.RemoveAll(dir)
-		if err := runTool("skopeo", "copy", "--quiet", "--insecure-policy", "--all", "--dest-decompress", from, "dir:"+dir); err != nil {
+		if err := runTool(ctx, "skopeo", "copy", "--quiet", "--insecure-policy", "--all", "--dest-decompress", from, "dir:"+dir); err != nil {
 			return err
 		}
 		from = "dir:" + dir
 		args = append(args, "--dest-compress-format", "zstd")
 	}
-	return runTool("skopeo", append(args, from, "docker://"+b.address+"/"+to)...)
-}
-
-// ociIndex is both the list of a layout and an index of one image.
-type ociIndex struct {
-	SchemaVersion int             `json:"schemaVersion"`
-	MediaType     string          `json:"mediaType,omitempty"`
-	Manifests     []ociDescriptor `json:"manifests"`
-}
-
-type ociDescriptor struct {
-	MediaType   string            `json:"mediaType"`
-	Digest      string            `json:"digest"`
-	Size        int64             `json:"size"`
-	Platform    *ociPlatform      `json:"platform,omitempty"`
-	Annotations map[string]string `json:"annotations,omitempty"`
-}
-
-type ociPlatform struct {
-	Architecture string `json:"architecture"`
-	OS           string `json:"os"`
-}
-
-const (
-	refName       = "org.opencontainers.image.ref.name"
-	ociIndexMedia = "application/vnd.oci.image.index.v1+json"
-)
-
-// writeIndex puts the images of several architectures together, which umoci
-// does not do, and returns its name in the layout.
-func writeIndex(layout string, archs []string, names map[string]string) (string, error) {
-	listFile := filepath.Join(layout, "index.json")
-	data, err := os.ReadFile(listFile)
-	if err != nil {
-		return "", err
-	}
-	var list ociIndex
-	if err := json.Unmarshal(data, &list); err != nil {
-		return "", err
-	}
-	index, parts := ociIndex{SchemaVersion: 2, MediaType: ociIndexMedia}, []string{"index"}
-	for _, arch := range archs {
-		at := slices.IndexFunc(list.Manifests, func(d ociDescriptor) bool { return d.Annotations[refName] == names[arch] })
-		if at < 0 {
-			return "", errors.New("umoci has left no image " + names[arch])
-		}
-		d := list.Manifests[at]
-		d.Annotations, d.Platform = nil, &ociPlatform{Architecture: arch, OS: "linux"}
-		index.Manifests = append(index.Manifests, d)
-		parts = append(parts, names[arch])
-	}
-	name := strings.Join(parts, "-")
-	if slices.ContainsFunc(list.Manifests, func(d ociDescriptor) bool { return d.Annotations[refName] == name }) {
-		return name, nil
-	}
-	text, err := json.Marshal(index)
-	if err != nil {
-		return "", err
-	}
-	digest := sha256.Sum256(text)
-	blob := hex.EncodeToString(digest[:])
-	if err := os.WriteFile(filepath.Join(layout, "blobs", "sha256", blob), text, 0o644); err != nil {
-		return "", err
-	}
-	list.Manifests = append(list.Manifests, ociDescriptor{
-		MediaType: ociIndexMedia, Digest: "sha256:" + blob, Size: int64(len(text)), Annotations: map[string]string{refName: name},
-	})
-	if data, err = json.Marshal(list); err != nil {
-		return "", err
-	}
-	return name, os.WriteFile(listFile, data, 0o644)
+	return runTool(ctx, "skopeo", append(args, from, "docker://"+b.address+"/"+to)...)
 }
 
 // copyFile copies a program, changed or not. The time of the copy makes its
@@ -495,8 +287,8 @@ func copyFile(from, to string, change func([]byte) ([]byte, error)) error {
 	return os.WriteFile(to, data, 0o755)
 }
 
-func runTool(name string, args ...string) error {
-	output, err := exec.Command("nice", append([]string{"-n", "10", name}, args...)...).CombinedOutput()
+func runTool(ctx context.Context, name string, args ...string) error {
+	output, err := exec.CommandContext(ctx, "nice", append([]string{"-n", "10", name}, args...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s %s: %w\n%s", name, args[0], err, tail(string(output), 8))
 	}

@@ -26,7 +26,7 @@ func commands() map[string]command {
 		"up":        {up, "start the bed (building what is missing), wait until it is ready"},
 		"down":      {down, "end the bed and everything it runs"},
 		"status":    {status, "what runs, from which program"},
-		"fetch":     {fetch, "build or download every program, start nothing"},
+		"fetch":     {fetch, "build or download every program, make the images, start nothing"},
 		"images":    {images, "make the images of the registry, and list them"},
 		"registry":  {serveImages, "the registry without a cluster, while a command runs"},
 		"image-ids": {imageIDs, "(inside) the form of imageID that the nodes report"},

@@ -40,6 +40,8 @@ type program struct {
 	cross   string // C compiler of another architecture, if it needs one
 }
 
+const crossCompiler = "aarch64-linux-gnu-gcc"
+
 // A flavor is how the cryptography got into a Go program.
 type flavor string
 
@@ -159,7 +161,7 @@ func standIn(arch string, f flavor) program {
 	}
 	p.env = append(p.env, "GOARCH="+arch)
 	if f == boring && arch != runtime.GOARCH {
-		p.cross = "aarch64-linux-gnu-gcc"
+		p.cross = crossCompiler
 		p.env = append(p.env, "CC="+p.cross)
 	}
 	return p
