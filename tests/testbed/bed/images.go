@@ -10,7 +10,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -49,7 +48,7 @@ func (b *imageBuilder) build(ctx context.Context) error {
 		return err
 	}
 	registry, err := startRegistry(b.spawner, registryConfig{
-		name: "docker-registry", program: "docker-registry", dir: b.dir, storage: filepath.Join(store, "registry"), address: b.address,
+		name: registryProgram, dir: b.dir, storage: filepath.Join(store, "registry"), address: b.address,
 	})
 	if err != nil {
 		return err

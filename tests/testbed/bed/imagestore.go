@@ -24,7 +24,7 @@ var imageSources embed.FS
 
 // imageTools are what images are made with, and the Debian packages of it.
 var imageTools = map[string]string{
-	"umoci": "umoci", "skopeo": "skopeo", "docker-registry": "docker-registry",
+	"umoci": "umoci", "skopeo": "skopeo", registryProgram: "docker-registry",
 	crossCompiler: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
 }
 
@@ -142,7 +142,7 @@ func (t *toolbox) addImages(ctx context.Context, wanted *options) error {
 		err = errors.New("none made yet: scripts/testbed images")
 	}
 	if err == nil {
-		err = missingTools("docker-registry")
+		err = missingTools(registryProgram)
 	}
 	if err != nil {
 		say("no images and no registry: %v", err)
@@ -156,6 +156,6 @@ func (t *toolbox) addImages(ctx context.Context, wanted *options) error {
 	}
 	maps.Copy(wanted.Programs, found)
 	wanted.Images = store
-	wanted.Programs["docker-registry"], err = exec.LookPath("docker-registry")
+	wanted.Programs[registryProgram], err = exec.LookPath(registryProgram)
 	return err
 }

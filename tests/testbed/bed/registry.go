@@ -17,6 +17,7 @@ import (
 )
 
 const (
+	registryProgram = "docker-registry"
 	registryAddress = "127.0.0.1:5000"
 	lockedAddress   = "127.0.0.1:5001" // the same images, for those with a password
 
@@ -32,7 +33,6 @@ const (
 // registryConfig is one Debian docker-registry.
 type registryConfig struct {
 	name    string // of its log and its configuration
-	program string
 	dir     string // of both
 	storage string
 	address string
@@ -66,7 +66,7 @@ func (c registryConfig) args() ([]string, error) {
 }
 
 func startRegistry(s *spawner, c registryConfig) (*process, error) {
-	program, err := exec.LookPath(c.program)
+	program, err := exec.LookPath(registryProgram)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,10 @@ func awaitRegistry(ctx context.Context, p *process, address string) error {
 // linkStorage makes a storage that can be written to of the images in the
 // cache: the blobs are links, since nothing ever writes to one that is there.
 func linkStorage(store, to string) error {
-	from := filepath.Join(store, "registry")
+	from, err := filepath.Abs(filepath.Join(store, "registry"))
+	if err != nil {
+		return err
+	}
 	return filepath.WalkDir(from, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -137,14 +140,14 @@ func (v *supervisor) startRegistries() error {
 		return err
 	}
 	for _, c := range []registryConfig{
-		{name: "docker-registry", address: registryAddress}, {name: "docker-registry-locked", address: lockedAddress, locked: true},
+		{name: registryProgram, address: registryAddress}, {name: registryProgram + "-locked", address: lockedAddress, locked: true},
 	} {
 		c.dir, c.storage = v.state.path(), storage
 		args, err := c.args()
 		if err != nil {
 			return err
 		}
-		if _, err := v.run(component{name: c.name, program: "docker-registry", args: args}); err != nil {
+		if _, err := v.run(component{name: c.name, program: registryProgram, args: args}); err != nil {
 			return err
 		}
 	}
@@ -164,7 +167,7 @@ func serveImages(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := missingTools("docker-registry"); err != nil {
+	if err := missingTools(registryProgram); err != nil {
 		return err
 	}
 	store, err := tools.makeImages(ctx)
@@ -194,7 +197,7 @@ func withRegistries(ctx context.Context, store string, args []string) (int, erro
 	for _, c := range []registryConfig{
 		{name: envRegistry, address: registryAddress}, {name: envRegistryLocked, address: lockedAddress, locked: true},
 	} {
-		c.program, c.dir, c.storage = "docker-registry", dir, storage
+		c.dir, c.storage = dir, storage
 		if c.address, err = preferred(c.address); err != nil {
 			return 0, err
 		}
