@@ -159,7 +159,7 @@ func fetch(ctx context.Context, args []string) error {
 		return err
 	}
 	if err := missingTools(slices.Sorted(maps.Keys(imageTools))...); err != nil {
-		say("no images: %v", err)
+		say("images are not made: %v", err)
 		_, err := tools.envoy(ctx)
 		return err
 	}
