@@ -13,11 +13,11 @@ import (
 func TestChooseIstiod(t *testing.T) {
 	const hub = "us-docker.pkg.dev/soloio-img/istio/pilot:"
 	for image, want := range map[string]istiodBuild{
-		hub + "1.31.0-solo-fips-distroless":               {version: "1.31.0", fips: true},
+		hub + "1.31.0-solo-fips-distroless":               {version: "1.31.0", flavor: boring},
 		hub + "1.31.0-solo":                               {version: "1.31.0"},
-		hub + "1.31.1-patch2-solo-fips":                   {version: "1.31.1", fips: true},
+		hub + "1.31.1-patch2-solo-fips":                   {version: "1.31.1", flavor: boring},
 		"registry:5000/pilot:1.31.1":                      {version: "1.31.1"},
-		hub + "1.31.0-solo-fips@sha256:" + sixtyFour("a"): {version: "1.31.0", fips: true},
+		hub + "1.31.0-solo-fips@sha256:" + sixtyFour("a"): {version: "1.31.0", flavor: boring},
 	} {
 		if got := chooseIstiod(image); got != want {
 			t.Errorf("%s: %+v, want %+v", image, got, want)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,18 +31,27 @@ func newToolbox() (*toolbox, error) {
 	return t, os.MkdirAll(t.cache, 0o755)
 }
 
-// all returns the path of every program by its name.
-func (t *toolbox) all(ctx context.Context) (map[string]string, error) {
+// revision is the commit of Istio that the programs are built from.
+func (t *toolbox) revision() (string, error) {
 	goMod, err := os.ReadFile(filepath.Join(t.source, "tools", "istio", "go.mod"))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	revision, err := istioRevision(goMod)
+	return istioRevision(goMod)
+}
+
+// all returns the path of every program by its name.
+func (t *toolbox) all(ctx context.Context, which func(revision string) []program) (map[string]string, error) {
+	revision, err := t.revision()
 	if err != nil {
 		return nil, err
 	}
+	return t.each(ctx, which(revision))
+}
+
+func (t *toolbox) each(ctx context.Context, wanted []program) (map[string]string, error) {
 	paths := map[string]string{}
-	for _, p := range programs(revision) {
+	for _, p := range wanted {
 		path, err := t.find(ctx, p)
 		if err != nil {
 			return nil, err
@@ -93,7 +103,7 @@ func (t *toolbox) missing(p program, why error) error {
 	return fmt.Errorf("no %s: %w\n"+
 		"  either let it be built: Go 1.26 and the Go module proxy%s;\n"+
 		"  or set %s to a directory that has the file %s of that version",
-		p.title(), why, map[bool]string{true: ", and a C compiler (Debian: gcc libc6-dev)"}[p.fips],
+		p.title(), why, p.compiler(),
 		envAssets, p.name)
 }
 
@@ -120,7 +130,8 @@ func (t *toolbox) build(ctx context.Context, p program, moduleDir, home string) 
 	defer os.RemoveAll(temp)
 	say("building %s (about %s, once) …", p.title(), p.cost)
 	start := time.Now()
-	cmd := exec.CommandContext(ctx, "go", p.buildArgs(filepath.Join(temp, p.name))...)
+	args := append([]string{"-n", "10", "go"}, p.buildArgs(filepath.Join(temp, p.name))...)
+	cmd := exec.CommandContext(ctx, "nice", args...)
 	cmd.Dir = moduleDir
 	cmd.Env = append(os.Environ(), append(p.buildEnv(), "GOFLAGS=", "GOWORK=off")...)
 	if output, err := cmd.CombinedOutput(); err != nil {
@@ -133,18 +144,26 @@ func (t *toolbox) build(ctx context.Context, p program, moduleDir, home string) 
 	return os.Rename(temp, home)
 }
 
-// fetch gets everything, or Envoy alone.
+// fetch gets everything, or Envoy alone. Images are left out where the tools
+// for them are.
 func fetch(ctx context.Context, args []string) error {
 	tools, err := newToolbox()
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(args, "envoy") {
-		if _, err := tools.all(ctx); err != nil {
-			return err
-		}
+	if slices.Contains(args, "envoy") {
+		_, err := tools.envoy(ctx)
+		return err
 	}
-	_, err = tools.envoy(ctx)
+	if _, err := tools.all(ctx, programs); err != nil {
+		return err
+	}
+	if err := missingTools(slices.Sorted(maps.Keys(imageTools))...); err != nil {
+		say("images are not made: %v", err)
+		_, err := tools.envoy(ctx)
+		return err
+	}
+	_, err = tools.makeImages(ctx)
 	return err
 }
 

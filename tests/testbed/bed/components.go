@@ -2,7 +2,7 @@ package main
 
 import (
 	_ "embed"
-	"os"
+	"net/netip"
 )
 
 //go:embed kwok.yaml
@@ -11,8 +11,9 @@ var kwokConfig []byte
 // A component is a program that must run all the time, with the flags that
 // matter here.
 type component struct {
-	name string
-	args []string
+	name    string
+	program string // if it is not the name
+	args    []string
 }
 
 func etcdComponent(s state) component {
@@ -74,12 +75,17 @@ func schedulerComponent(s state) component {
 	return component{name: "kube-scheduler", args: bulk(s)}
 }
 
+// The other half of the pod network is for `scale`.
+var kwokNetwork = netip.MustParsePrefix("10.244.0.0/17")
+
+var firstPodAddress = netip.MustParseAddr("10.244.0.1")
+
 // kwokComponent serves its part of the kubelet API behind kubelet-streaming.
-func kwokComponent(s state) component {
+// Its pods get the addresses after the one that is given.
+func kwokComponent(s state, after netip.Addr) component {
 	return component{name: "kwok", args: []string{
 		"--kubeconfig=" + s.kubeconfig(), "--config=" + s.path("kwok.yaml"),
-		// The other half of the pod network is for `scale`.
-		"--manage-all-nodes=true", "--cidr=10.244.0.1/17",
+		"--manage-all-nodes=true", "--cidr=" + netip.PrefixFrom(after, kwokNetwork.Bits()).String(),
 		"--node-ip=127.0.0.1", "--node-port=10250", "--server-address=" + kwokAddress,
 		"--node-lease-duration-seconds=0", "--v=WARN",
 	}}
@@ -98,7 +104,3 @@ const (
 	etcdAddress = "127.0.0.1:2379"
 	kwokAddress = "127.0.0.1:10247"
 )
-
-func writeKwokConfig(s state) error {
-	return os.WriteFile(s.path("kwok.yaml"), kwokConfig, 0o644)
-}

@@ -48,6 +48,7 @@ func (v *supervisor) serveControl() error {
 		fmt.Fprintln(w, v.index.running(r.URL.Query().Get("prefix")))
 	})
 	mux.HandleFunc("POST /envoy", v.serveEnvoy)
+	mux.HandleFunc("POST /image-ids", v.serveImageIDs)
 	mux.HandleFunc("POST /quiet", v.serveQuiet)
 	go func() { _ = http.Serve(listener, mux) }()
 	return nil
@@ -67,12 +68,18 @@ func (v *supervisor) serveStatus(w http.ResponseWriter, _ *http.Request) {
 	out := bufio.NewWriter(w)
 	defer out.Flush()
 	fmt.Fprintf(out, "running pods %d, up for %s\n", v.index.running(""), time.Since(v.start).Round(time.Second))
+	if v.options.Images == "" {
+		fmt.Fprintln(out, "no images: `up` has said why")
+	} else {
+		fmt.Fprintf(out, "%d images at %s/%s, with a password at %s\n", len(v.table), registryAddress, imageHub, lockedAddress)
+	}
 	for _, p := range v.spawner.list() {
 		fmt.Fprintf(out, "%8d  %-40s %s\n", p.cmd.Process.Pid, p.name, filepath.Base(p.log))
 	}
 }
 
-// serveQuiet ends the real Envoys and waits until no istiod runs any more.
+// serveQuiet ends the real Envoys, waits until no istiod runs any more, and
+// goes back to the form of imageID that `up` was asked for.
 func (v *supervisor) serveQuiet(w http.ResponseWriter, r *http.Request) {
 	v.mu.Lock()
 	for ip, p := range v.envoys {
@@ -84,5 +91,9 @@ func (v *supervisor) serveQuiet(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	if err := await(ctx, "end of istiod", nil, v.istiods.idle); err != nil {
 		http.Error(w, err.Error(), http.StatusGatewayTimeout)
+		return
+	}
+	if _, err := v.changeImageIDs(ctx, v.options.ImageIDs); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
 }

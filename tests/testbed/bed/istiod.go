@@ -190,7 +190,7 @@ func (i *istiods) start(p *pod) (*process, error) {
 	}
 	logFile := i.state.path("log", "istiod", p.Metadata.Namespace+"_"+p.Metadata.Name+".log")
 	i.index.setLog(p, logFile)
-	name := pilotName(build.version, build.fips)
+	name := pilotName(build.version, build.flavor)
 	log.Printf("istiod %s: %s for %s on %s", p.key(), name, image, p.Status.PodIP)
 	return i.spawner.start(name+" "+p.key(), logFile, home, istiodEnv(p),
 		i.programs[name], istiodArgs(p, i.state.kubeconfig())...)
@@ -240,7 +240,7 @@ func istiodEnv(p *pod) []string {
 // istiodBuild is the build that stands for an image.
 type istiodBuild struct {
 	version string
-	fips    bool
+	flavor  flavor
 	note    string // why another version, if so
 }
 
@@ -249,8 +249,14 @@ var versionCore = regexp.MustCompile(`^(\d+)\.(\d+)(?:\.(\d+))?`)
 // chooseIstiod reads version and flavour from the tag of an image. Of the
 // versions there are, the newest that is not newer stands for another one.
 func chooseIstiod(image string) istiodBuild {
+	if r, ok := releaseOf(image); ok {
+		return istiodBuild{version: r.version, flavor: r.content(pilotFile).flavor}
+	}
 	tag := imageTag(image)
-	build := istiodBuild{version: istioVersion, fips: strings.Contains(tag, "-fips")}
+	build := istiodBuild{version: istioVersion}
+	if strings.Contains(tag, "-fips") {
+		build.flavor = boring
+	}
 	core := versionCore.FindString(tag)
 	if core == istioVersion {
 		return build

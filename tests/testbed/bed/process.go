@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,6 +20,8 @@ type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
 	err  error         // why; to be read after done
+
+	replaced atomic.Bool // its end is no failure
 }
 
 // spawner starts processes from one thread that lives as long as the program:

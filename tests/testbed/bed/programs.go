@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -35,7 +36,39 @@ type program struct {
 	env     []string
 	cost    string // of a first build on two cores, for the person who waits
 	probe   []string
-	fips    bool
+	flavor  flavor
+	cross   string // C compiler of another architecture, if it needs one
+}
+
+const crossCompiler = "aarch64-linux-gnu-gcc"
+
+// A flavor is how the cryptography got into a Go program.
+type flavor string
+
+const (
+	plain  flavor = ""
+	boring flavor = "fips"    // BoringCrypto, by cgo
+	native flavor = "fips140" // the frozen module of Go itself
+)
+
+// build is what the compiler is told. Without cgo the experiment is in the
+// version string, but no BoringCrypto in the program.
+func (f flavor) build() []string {
+	switch f {
+	case boring:
+		return []string{"GOEXPERIMENT=boringcrypto", "CGO_ENABLED=1"}
+	case native:
+		return []string{"GOEXPERIMENT=", "CGO_ENABLED=0", "GOFIPS140=v1.0.0"}
+	}
+	return nil
+}
+
+// named is the name of a program in that flavor.
+func (f flavor) named(program string) string {
+	if f == plain {
+		return program
+	}
+	return program + "-" + string(f)
 }
 
 func programs(istioRevision string) []program {
@@ -52,9 +85,25 @@ func programs(istioRevision string) []program {
 	}
 	for _, version := range []string{istioVersion, istioNext} {
 		all = append(all, istioctl(version, istioRevision),
-			pilot(version, istioRevision, false), pilot(version, istioRevision, true))
+			pilot(version, istioRevision, plain), pilot(version, istioRevision, boring))
 	}
 	return all
+}
+
+// imagePrograms are what is in the images and does not run in the bed, but for
+// the pilot-discovery of the third flavor.
+func imagePrograms(istioRevision string) []program {
+	all := []program{pilot(istioVersion, istioRevision, native)}
+	for _, f := range []flavor{plain, boring, native} {
+		for _, pkg := range []string{"pilot/cmd/pilot-agent", "cni/cmd/install-cni", "cni/cmd/istio-cni"} {
+			all = append(all, agent(pkg, istioVersion, istioRevision, f))
+			if f == boring {
+				all = append(all, agent(pkg, istioNext, istioRevision, f))
+			}
+		}
+		all = append(all, standIn("arm64", f))
+	}
+	return append(all, standIn("amd64", boring), standIn("amd64", native))
 }
 
 func kube(name, cost string, probe ...string) program {
@@ -79,17 +128,41 @@ func istioctl(version, revision string) program {
 	}
 }
 
-func pilot(version, revision string, fips bool) program {
-	p := program{
-		name: pilotName(version, fips), version: version, module: "istio",
-		pkg: "istio.io/istio/pilot/cmd/pilot-discovery", stamp: istioStamp(version, revision),
-		cost: firstOr("1 min", version), probe: []string{"version", "--short"}, fips: fips,
+func pilot(version, revision string, f flavor) program {
+	cost := map[flavor]string{plain: "1 min", boring: "6 min", native: "8 min"}
+	return program{
+		name: pilotName(version, f), version: version, module: "istio",
+		pkg: "istio.io/istio/pilot/cmd/pilot-discovery", stamp: istioStamp(version, revision), env: f.build(),
+		cost: firstOr(cost[f], version), probe: []string{"version", "--short"}, flavor: f,
 	}
-	if fips {
-		// Without cgo the experiment is in the version string, but no
-		// BoringCrypto in the program.
-		p.env = []string{"GOEXPERIMENT=boringcrypto", "CGO_ENABLED=1"}
-		p.cost = firstOr("6 min", version)
+}
+
+func pilotName(version string, f flavor) string { return f.named("pilot-discovery-" + version) }
+
+func agent(pkg, version, revision string, f flavor) program {
+	p := program{
+		name: f.named(path.Base(pkg) + "-" + version), version: version, module: "istio-agent",
+		pkg: "istio.io/istio/" + pkg, stamp: istioStamp(version, revision), env: f.build(),
+		cost: firstOr("20 s", version), flavor: f,
+	}
+	if path.Base(pkg) == "pilot-agent" {
+		p.probe = []string{"version", "--short"}
+	}
+	return p
+}
+
+func standIn(arch string, f flavor) program {
+	p := program{
+		name: f.named("standin-" + arch), module: "istio-agent", pkg: "./standin",
+		env: f.build(), cost: "1 min", flavor: f,
+	}
+	if p.env == nil {
+		p.env = program{}.buildEnv()
+	}
+	p.env = append(p.env, "GOARCH="+arch)
+	if f == boring && arch != runtime.GOARCH {
+		p.cross = crossCompiler
+		p.env = append(p.env, "CC="+p.cross)
 	}
 	return p
 }
@@ -100,13 +173,6 @@ func firstOr(first, version string) string {
 		return first
 	}
 	return "5 s"
-}
-
-func pilotName(version string, fips bool) string {
-	if fips {
-		return "pilot-discovery-" + version + "-fips"
-	}
-	return "pilot-discovery-" + version
 }
 
 func istioStamp(version, revision string) []string {
@@ -152,6 +218,17 @@ func (p program) buildEnv() []string {
 	return []string{"GOEXPERIMENT=", "CGO_ENABLED=0"}
 }
 
+// compiler says what else than Go it takes, for the person who lacks it.
+func (p program) compiler() string {
+	switch {
+	case p.cross != "":
+		return ", and " + p.cross + " (Debian: gcc-aarch64-linux-gnu)"
+	case p.flavor == boring:
+		return ", and a C compiler (Debian: gcc libc6-dev)"
+	}
+	return ""
+}
+
 // key changes with everything that goes into the program: sources, by their
 // checksums in go.sum; flags; compiler.
 func (p program) key(moduleDir, goVersion string) (string, error) {
@@ -182,12 +259,12 @@ func (p program) key(moduleDir, goVersion string) (string, error) {
 // given finds the program in a directory of ready programs, as envtest does.
 // Another version, or a plain build where a FIPS one is due, is not it.
 func (p program) given(dir string) (string, string) {
-	path := filepath.Join(dir, p.name)
-	if _, err := os.Stat(path); err != nil {
+	file := filepath.Join(dir, p.name)
+	if _, err := os.Stat(file); err != nil {
 		return "", "not there"
 	}
 	if p.probe != nil {
-		output, err := exec.Command(path, p.probe...).CombinedOutput()
+		output, err := exec.Command(file, p.probe...).CombinedOutput()
 		if err != nil {
 			return "", fmt.Sprintf("%s: %v", strings.Join(p.probe, " "), err)
 		}
@@ -195,20 +272,28 @@ func (p program) given(dir string) (string, string) {
 			return "", "it is not " + p.version
 		}
 	}
-	if strings.HasPrefix(p.name, "pilot-discovery") && boringCrypto(path) != p.fips {
-		return "", "it is of the other flavour (BoringCrypto or not)"
+	if goProgram := p.module == "istio" || p.module == "istio-agent"; goProgram && p.flavor != flavorOf(file) &&
+		!strings.HasPrefix(p.name, "istioctl") {
+		return "", "it is of another flavor (plain, BoringCrypto, GOFIPS140)"
 	}
-	return path, ""
+	return file, ""
 }
 
-func boringCrypto(path string) bool {
-	info, err := buildinfo.ReadFile(path)
+// flavorOf reads how a program was built.
+func flavorOf(file string) flavor {
+	info, err := buildinfo.ReadFile(file)
 	if err != nil {
-		return false
+		return plain
 	}
 	settings := map[string]string{}
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
 	}
-	return strings.Contains(settings["GOEXPERIMENT"], "boringcrypto") && settings["CGO_ENABLED"] == "1"
+	switch {
+	case strings.Contains(settings["GOEXPERIMENT"], "boringcrypto") && settings["CGO_ENABLED"] == "1":
+		return boring
+	case strings.HasPrefix(settings["GOFIPS140"], "v1.0.0"):
+		return native
+	}
+	return plain
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -32,6 +33,9 @@ const (
 type options struct {
 	Nodes       int               `json:"nodes"`
 	Schedulable bool              `json:"schedulable"`
+	Archs       []string          `json:"archs"` // of the nodes, by turns
+	ImageIDs    string            `json:"imageIds"`
+	Images      string            `json:"images,omitempty"` // directory of the images
 	WhilePID    int               `json:"whilePid,omitempty"`
 	Programs    map[string]string `json:"programs"`
 	Bed         string            `json:"bed"` // the program of the supervisor itself
@@ -47,12 +51,15 @@ type supervisor struct {
 	index    *podIndex
 	istiods  *istiods
 	proxies  *proxies
+	table    imageTable
 	broken   chan error // a component that has ended by itself
 	progress io.Writer
 	start    time.Time
 
 	mu     sync.Mutex
 	envoys map[string]*process
+	kwok   *process
+	form   string // of imageID, that kwok has been told
 }
 
 func supervise(ctx context.Context, _ []string) error {
@@ -122,10 +129,16 @@ func (v *supervisor) bringUp(ctx context.Context) error {
 	if err := json.Unmarshal(data, &v.options); err != nil {
 		return err
 	}
-	if err := errors.Join(setUpNetwork(), makeCerts(v.state), writeKwokConfig(v.state)); err != nil {
+	if v.table, err = readTable(v.options.Images); err != nil {
+		return err
+	}
+	if err := errors.Join(setUpNetwork(), makeCerts(v.state), v.writeKwokConfig(v.options.ImageIDs)); err != nil {
 		return err
 	}
 	if v.api, err = newAPI(v.state); err != nil {
+		return err
+	}
+	if err := v.startRegistries(); err != nil {
 		return err
 	}
 	if err := v.startControlPlane(ctx); err != nil {
@@ -175,7 +188,7 @@ func (v *supervisor) startSimulation() error {
 	v.step("starting kwok %s; proxies are a stand-in: it answers :%s for every pod that has one", kwokVersion, statsPort)
 	ctx := context.Background()
 	for n := range v.options.Nodes {
-		if err := v.api.create(ctx, "/api/v1/nodes", node(n+1, v.options.Schedulable)); err != nil {
+		if err := v.api.create(ctx, "/api/v1/nodes", node(n+1, v.options.Schedulable, v.options.arch(n+1))); err != nil {
 			return err
 		}
 	}
@@ -187,10 +200,11 @@ func (v *supervisor) startSimulation() error {
 	if err := v.proxies.serve(ctx); err != nil {
 		return err
 	}
-	for _, c := range []component{kwokComponent(v.state), kubeletComponent(v.state)} {
-		if _, err := v.run(c); err != nil {
-			return err
-		}
+	if err := v.startKwok(firstPodAddress); err != nil {
+		return err
+	}
+	if _, err := v.run(kubeletComponent(v.state)); err != nil {
+		return err
 	}
 	watcher := &podWatcher{
 		api: v.api, index: v.index, istiods: v.istiods,
@@ -200,56 +214,45 @@ func (v *supervisor) startSimulation() error {
 	return nil
 }
 
+func (v *supervisor) startKwok(after netip.Addr) (err error) {
+	v.kwok, err = v.run(kwokComponent(v.state, after))
+	return err
+}
+
 // run starts a component that must not end.
 func (v *supervisor) run(c component) (*process, error) {
+	program := c.name
+	if c.program != "" {
+		program = c.program
+	}
 	logFile := v.state.path("log", c.name+".log")
-	p, err := v.spawner.start(c.name, logFile, v.state.path(), nil, v.options.Programs[c.name], c.args...)
+	p, err := v.spawner.start(c.name, logFile, v.state.path(), nil, v.options.Programs[program], c.args...)
 	if err != nil {
 		return nil, err
 	}
 	go func() {
 		<-p.done
-		v.broken <- p.err
+		if !p.replaced.Load() {
+			v.broken <- p.err
+		}
 	}()
 	return p, nil
 }
 
-// node is what a kubelet would register: kwok fills in the conditions.
-func node(n int, schedulable bool) map[string]any {
-	name := "node-" + strconv.Itoa(n)
-	resources := map[string]any{"cpu": "64000", "memory": "64Ti", "ephemeral-storage": "64Ti", "pods": "20000"}
-	return map[string]any{
-		"apiVersion": "v1", "kind": "Node",
-		"metadata": map[string]any{
-			"name": name,
-			"labels": map[string]any{
-				"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
-				"type": "kwok",
-			},
-		},
-		"spec": map[string]any{"unschedulable": !schedulable},
-		"status": map[string]any{
-			"allocatable": resources, "capacity": resources,
-			"nodeInfo": map[string]any{
-				"architecture": "amd64", "operatingSystem": "linux", "kubeletVersion": "v" + kubeVersion,
-				"kubeProxyVersion": "", "containerRuntimeVersion": "containerd://2.1.4",
-				"osImage": "kwok " + kwokVersion + " (simulated)", "kernelVersion": "6.1.0", "machineID": name,
-				"bootID": name, "systemUUID": name,
-			},
-		},
-	}
-}
-
 func (v *supervisor) writeEnv() error {
 	var out strings.Builder
-	for _, line := range [][2]string{
+	lines := [][2]string{
 		{"GLOOISTIO_TESTBED_PID", strconv.Itoa(os.Getpid())},
 		{envDir, string(v.state)},
 		{"KUBECONFIG", v.state.kubeconfig()},
 		{"GLOOISTIO_TESTBED_BIN", v.state.path("bin")},
 		{"GLOOISTIO_TESTBED_ISTIOCTL", v.state.path("bin", "istioctl")},
 		{"GLOOISTIO_TESTBED_ISTIOCTL_NEXT", v.state.path("bin-"+istioNext, "istioctl")},
-	} {
+	}
+	if v.options.Images != "" {
+		lines = append(lines, [2]string{envRegistry, registryAddress}, [2]string{envRegistryLocked, lockedAddress})
+	}
+	for _, line := range lines {
 		fmt.Fprintf(&out, "export %s='%s'\n", line[0], strings.ReplaceAll(line[1], "'", `'\''`))
 	}
 	temp := v.state.envFile() + ".new"

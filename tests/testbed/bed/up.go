@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,7 +34,10 @@ func up(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if wanted.Programs, err = tools.all(ctx); err != nil {
+	if wanted.Programs, err = tools.all(ctx, programs); err != nil {
+		return err
+	}
+	if err := tools.addImages(ctx, &wanted); err != nil {
 		return err
 	}
 	if wanted.Bed, err = os.Executable(); err != nil {
@@ -70,6 +74,8 @@ func parseOptions(args []string) (options, error) {
 	flags := flag.NewFlagSet("up", flag.ContinueOnError)
 	nodes := flags.Int("nodes", 2, "how many `nodes`")
 	cordoned := flags.Bool("no-schedulable", false, "cordon all nodes, so that no pod finds one")
+	archs := flags.String("arch", nodeArchs[0], "`architectures` of the nodes, by turns: amd64,arm64")
+	form := flags.String("image-ids", imageForms[0], "`form` of imageID: "+strings.Join(imageForms, ", "))
 	pid := flags.Int("while-pid", 0, "end the bed when the process `PID` has ended")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
@@ -77,7 +83,18 @@ func parseOptions(args []string) (options, error) {
 	if flags.NArg() > 0 || *nodes < 0 {
 		return options{}, fmt.Errorf("up: cannot use %q, or that many nodes", flags.Args())
 	}
-	return options{Nodes: *nodes, Schedulable: !*cordoned, WhilePID: *pid}, nil
+	o := options{
+		Nodes: *nodes, Schedulable: !*cordoned, WhilePID: *pid, Archs: strings.Split(*archs, ","), ImageIDs: *form,
+	}
+	for _, arch := range o.Archs {
+		if !slices.Contains(nodeArchs, arch) {
+			return options{}, fmt.Errorf("up: no architecture %q; there are: %s", arch, strings.Join(nodeArchs, ", "))
+		}
+	}
+	if !slices.Contains(imageForms, *form) {
+		return options{}, fmt.Errorf("up: no form %q of imageID; there are: %s", *form, strings.Join(imageForms, ", "))
+	}
+	return o, nil
 }
 
 // prepare ends a bed of another kind, and empties the directory of what it left.
