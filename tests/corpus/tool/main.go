@@ -1,0 +1,76 @@
+// Command corpus builds the programs that glooistio's verdicts are judged by,
+// writes down what each holds, and judges. The script scripts/corpus builds
+// and calls it; README.md tells what is in the corpus.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+func main() {
+	if err := dispatch(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "corpus:", err)
+		os.Exit(1)
+	}
+}
+
+func dispatch(args []string) error {
+	if len(args) < 1 {
+		return errors.New("no command")
+	}
+	switch args[0] {
+	case "small", "full":
+		if len(args) != 2 {
+			return errors.New(args[0] + " DIR")
+		}
+		return build(args[1], args[0] == "full")
+	}
+	return fmt.Errorf("no command %q", args[0])
+}
+
+func build(dir string, full bool) error {
+	begun := time.Now()
+	cache, source := os.Getenv("GLOOISTIO_CORPUS_CACHE"), os.Getenv("GLOOISTIO_CORPUS_SOURCE")
+	b, err := newBuilder(dir, cache, source)
+	if err != nil {
+		return err
+	}
+	installed, err := installedToolchain()
+	if err != nil {
+		return err
+	}
+	if full {
+		b.full(installed)
+	} else {
+		b.run(smallPlan(installed))
+		b.tamper(installed, false)
+	}
+	if err := b.write(); err != nil {
+		return err
+	}
+	say("%d files in %s, %d builds refused, %.0f s: see truth.tsv and refused.tsv", len(b.rows), dir, len(b.refusals), time.Since(begun).Seconds())
+	if b.unexpected > 0 {
+		return fmt.Errorf("%d builds failed that should not", b.unexpected)
+	}
+	return nil
+}
+
+func (b *builder) full(installed *toolchain) {
+	chains := []*toolchain{installed}
+	roots, _ := filepath.Glob(filepath.Join(b.cache, "toolchains", "*", "go"))
+	for _, root := range append(roots, "/usr/lib/go-1.19") {
+		if chain, err := newToolchain(root); err == nil {
+			chains = append(chains, chain)
+		} else {
+			b.fail(root, err)
+		}
+	}
+	b.run(fullPlan(installed, chains))
+	b.tamper(installed, true)
+}
+
+func (b *builder) tamper(*toolchain, bool) {}
