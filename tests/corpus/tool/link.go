@@ -14,7 +14,6 @@ type mode struct {
 }
 
 var (
-	modeExe  = mode{name: ""}
 	modePie  = mode{name: "pie", flags: []string{"-buildmode=pie"}}
 	oddModes = []mode{
 		{name: "ext", ldflags: "-linkmode=external"},
@@ -87,6 +86,17 @@ func (l link) refused() string {
 func (l link) truth() row {
 	r := l.config.truth(l.chain, l.arch, l.program)
 	r.variant = l.variant()
+	r.file = l.name(r.variant)
+	return r
+}
+
+// stripped is the truth of what strip(1) makes of the link.
+func (l link) stripped() row {
+	r := l.truth()
+	r.variant = "strip"
+	if l.mode.name != "" {
+		r.variant = l.mode.name + "-strip"
+	}
 	r.file = l.name(r.variant)
 	return r
 }
@@ -172,26 +182,35 @@ func smallPlan(chain *toolchain) []job {
 	})...)
 }
 
+func keepAll(jobs []job) []job {
+	for i := range jobs {
+		jobs[i].keep = true
+	}
+	return jobs
+}
+
 // otherArches have no BoringCrypto; they differ in word size and byte order.
 var otherArches = []string{"386", "arm", "ppc64le", "s390x", "riscv64", "mips", "mipsle", "mips64", "loong64"}
 
+// fullPlan is the matrix. Links for arm64 are fewer: each compiles the standard
+// library anew.
 func fullPlan(installed *toolchain, chains []*toolchain) []job {
 	only := []*toolchain{installed}
 	newest := slices.MaxFunc(chains, func(a, b *toolchain) int { return a.minor - b.minor })
 	oldest := slices.MinFunc(chains, func(a, b *toolchain) int { return a.minor - b.minor })
+	ends := []*toolchain{installed, newest}
 	both64 := []string{"amd64", "arm64"}
-	first := smallPlan(installed)
-	for i := range first {
-		first[i].keep = true
-	}
-	return slices.Concat(first,
-		cross(chains, []string{"hash"}, both64, allConfigs, every),
-		cross(chains, []string{"tls"}, []string{"amd64"}, []config{std1, boring, fipsonly, boring0, frozen}, some),
-		cross(only, []string{"tls"}, []string{"arm64"}, []config{std0, boring, fipsonly, boring0, frozen}, static),
+	return slices.Concat(
+		cross(chains, []string{"hash"}, []string{"amd64"}, allConfigs, every),
+		cross(ends, []string{"tls"}, []string{"amd64"}, []config{std1, boring, fipsonly, boring0, frozen}, some),
+		cross(ends, []string{"hash"}, otherArches, []config{std0, boring0, frozen}, static),
+		cross(chains, []string{"hash"}, []string{"arm64"}, []config{std0, boring, fipsonly, boring0, frozen, v126, latest}, static),
+		cross(ends, []string{"hash"}, []string{"arm64"}, []config{std0, boring, frozen}, every),
 		cross([]*toolchain{oldest, installed, newest}, []string{"tiny"}, both64, []config{std0, boring, boring0, frozen}, static),
+		cross(ends, []string{"tls"}, []string{"amd64"}, []config{std1, boring, frozen1}, odd),
 		cross(only, []string{"large"}, []string{"amd64"}, []config{std0, boring, frozen}, some),
-		cross([]*toolchain{installed, newest}, []string{"hash"}, otherArches, []config{std0, boring0, frozen}, static),
-		cross([]*toolchain{installed, newest}, []string{"tls"}, []string{"amd64"}, []config{std1, boring, frozen1}, odd),
+		cross(only, []string{"tls"}, []string{"arm64"}, []config{std0, boring, fipsonly, boring0, frozen}, static),
+		cross(chains, []string{"tls"}, []string{"amd64"}, []config{std1, boring, fipsonly, boring0, frozen}, some),
 	)
 }
 

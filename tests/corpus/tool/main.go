@@ -28,6 +28,11 @@ func dispatch(args []string) error {
 			return errors.New(args[0] + " DIR")
 		}
 		return build(args[1], args[0] == "full")
+	case "judge":
+		if len(args) != 3 {
+			return errors.New("judge DIR PROGRAM")
+		}
+		return judge(args[1], args[2])
 	}
 	return fmt.Errorf("no command %q", args[0])
 }
@@ -47,7 +52,7 @@ func build(dir string, full bool) error {
 		b.full(installed)
 	} else {
 		b.run(smallPlan(installed))
-		b.tamper(installed, false)
+		b.tamper(installed)
 	}
 	if err := b.write(); err != nil {
 		return err
@@ -69,8 +74,30 @@ func (b *builder) full(installed *toolchain) {
 			b.fail(root, err)
 		}
 	}
+	b.run(keepAll(smallPlan(installed)))
+	b.tamper(installed)
+	b.forgedBuilds(installed)
+	b.real(installed)
 	b.run(fullPlan(installed, chains))
-	b.tamper(installed, true)
+	for _, chain := range chains {
+		if chain != installed {
+			b.tamper(chain)
+		}
+	}
 }
 
-func (b *builder) tamper(*toolchain, bool) {}
+// tamper makes the flipped and forged copies of one toolchain's builds.
+func (b *builder) tamper(chain *toolchain) {
+	for _, c := range []config{frozen, boring, std0} {
+		for _, l := range []link{
+			{chain: chain, config: c, program: "hash", arch: "amd64"},
+			{chain: chain, config: c, program: "hash", arch: "amd64", mode: modePie},
+			{chain: chain, config: c, program: "hash", arch: "arm64"},
+		} {
+			if stripped := l.stripped(); b.seen[stripped.file] {
+				b.flipped(l, stripped)
+			}
+		}
+	}
+	b.forged(chain)
+}
