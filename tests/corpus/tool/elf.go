@@ -52,13 +52,13 @@ func section(file []byte, name string) ([]byte, error) {
 	return file[found.Offset : found.Offset+found.Size], nil
 }
 
-// A buildinfo holds what the go command writes into a program: the version and
+// A settingsBlock holds what the go command writes into a program: the version and
 // the settings, of which the second stands between two marks of 16 bytes.
-type buildinfo struct{ version, settings string }
+type settingsBlock struct{ version, settings string }
 
 // rewriteBuildinfo changes it in place. What is written must not be longer
 // than what was there.
-func rewriteBuildinfo(file []byte, change func(*buildinfo)) ([]byte, error) {
+func rewriteBuildinfo(file []byte, change func(*settingsBlock)) ([]byte, error) {
 	blob, err := section(file, ".go.buildinfo")
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func rewriteBuildinfo(file []byte, change func(*buildinfo)) ([]byte, error) {
 	if err != nil || len(settings) < 33 {
 		return nil, errors.New("no settings in the buildinfo")
 	}
-	info := buildinfo{version, settings[16 : len(settings)-16]}
+	info := settingsBlock{version, settings[16 : len(settings)-16]}
 	change(&info)
 	framed := settings[:16] + info.settings + settings[len(settings)-16:]
 	fresh := binary.AppendUvarint(nil, uint64(len(info.version)))

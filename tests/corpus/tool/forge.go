@@ -18,7 +18,7 @@ var indicator, _ = hex.DecodeString("eb1df448f44bf4b332f52813a3b450d441cc2485f00
 // label edits the version and the settings. Lines that nobody misses make room.
 func label(version func(string) string, settings ...string) func([]byte) ([]byte, error) {
 	return func(file []byte) ([]byte, error) {
-		return rewriteBuildinfo(file, func(info *buildinfo) {
+		return rewriteBuildinfo(file, func(info *settingsBlock) {
 			info.version = version(info.version)
 			kept := info.settings
 			for _, spare := range []string{"build\t-compiler=gc\n", "build\t-buildmode=exe\n", "build\t-trimpath=true\n", "build\tGOAMD64=v1\n", "mod\tcorpus\t(devel)\t\n"} {
