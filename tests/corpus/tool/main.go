@@ -23,6 +23,8 @@ func dispatch(args []string) error {
 		return errors.New("no command")
 	}
 	switch args[0] {
+	case "fetch":
+		return fetch(os.Getenv("GLOOISTIO_CORPUS_CACHE"), os.Getenv("GLOOISTIO_CORPUS_SOURCE"))
 	case "small", "full":
 		if len(args) != 2 {
 			return errors.New(args[0] + " DIR")
@@ -64,15 +66,19 @@ func build(dir string, full bool) error {
 	return nil
 }
 
+// Of the package golang-1.19-go: the oldest that has BoringCrypto in its main line.
+const debianToolchain = "/usr/lib/go-1.19"
+
 func (b *builder) full(installed *toolchain) {
 	chains := []*toolchain{installed}
 	roots, _ := filepath.Glob(filepath.Join(b.cache, "toolchains", "*", "go"))
-	for _, root := range append(roots, "/usr/lib/go-1.19") {
-		if chain, err := newToolchain(root); err == nil {
-			chains = append(chains, chain)
-		} else {
-			b.fail(root, err)
+	for _, root := range append(roots, debianToolchain) {
+		chain, err := newToolchain(root)
+		if err != nil {
+			b.refuse(root, "no toolchain here: "+lastLine(err.Error(), err))
+			continue
 		}
+		chains = append(chains, chain)
 	}
 	b.run(keepAll(smallPlan(installed)))
 	b.tamper(installed)

@@ -18,6 +18,9 @@ func (b *builder) real(chain *toolchain) {
 	b.rust()
 	b.systemPrograms()
 	b.otherFiles(chain)
+	if own, err := os.Executable(); err == nil {
+		b.copied(own, realRow("corpus-tool", "corpus", "amd64", "the program that builds the corpus: an ordinary Go build with every mark among its data", "standard", "declared", "contradicted"))
+	}
 }
 
 func realRow(file, program, arch, why string, expect ...string) row {
