@@ -129,18 +129,16 @@ func (b *builder) forged(chain *toolchain) {
 
 // forgedBuilds are forgeries that need builds of their own.
 func (b *builder) forgedBuilds(chain *toolchain) {
-	b.special(chain, std1, "tls", "forged-names", func(file []byte) ([]byte, error) {
-		return replaced([]byte("sig.StandardCrypto\x00"), []byte("sig.BoringCrypto\x00\x00\x00"))(file)
-	}, is(groupForged, holdsNo, "an ordinary build; sig.StandardCrypto in pclntab edited to sig.BoringCrypto", "contradicted", "standard"), "-ldflags=-s -w")
-	b.special(chain, std0, "hash", "forged-linker-version", nil,
+	b.special(chain, std1, "tls", "forged-names", replaced([]byte("sig.StandardCrypto\x00"), []byte("sig.BoringCrypto\x00\x00\x00")), is(groupForged, holdsNo, "an ordinary build; sig.StandardCrypto in pclntab edited to sig.BoringCrypto", "contradicted", "standard"), "-ldflags=-s -w")
+	b.special(chain, std0, "hash", "forged-linker-version", unchanged,
 		is(groupForged, holdsNo, "an ordinary build; version string set by -X", "contradicted"), "-ldflags=-s -w -X runtime.buildVersion="+saysBoring(chain)(chain.version))
-	b.special(chain, std0, "stub", "forged-envoy-version", nil,
+	b.special(chain, std0, "stub", "forged-envoy-version", unchanged,
 		is(groupForged, holdsNo, "an ordinary Go build that prints BoringSSL-FIPS", "standard", "contradicted"), "-ldflags=-s -w")
 	b.special(chain, v126, "hash", "forged-validated-key", label(same, "GOFIPS140="+validatedGoModule),
 		is(groupForged, holdsBroken, "built from a module without a certificate; key edited to the one that has it", "contradicted"), "-ldflags=-s -w")
-	b.special(chain, frozen, "hash", "godebug-off", nil,
+	b.special(chain, frozen, "hash", "godebug-off", unchanged,
 		is(groupForged, holdsOff, "built from the validated module; its own //go:debug turns it off", "contradicted", "identified", "declared", "standard"), "-tags=off", "-ldflags=-s -w")
-	b.special(chain, std0, "hash", "godebug-on", nil,
+	b.special(chain, std0, "hash", "godebug-on", unchanged,
 		is(groupForged, holdsNo, "an ordinary build with //go:debug fips140=on: neither key nor frozen path", "standard", "contradicted", "declared"), "-tags=on", "-ldflags=-s -w")
 	b.carrier(chain)
 }
@@ -157,16 +155,16 @@ func (b *builder) special(chain *toolchain, c config, program, variant string, c
 	}
 	build := l.build()
 	build.args = append(append([]string{"-trimpath", "-buildvcs=false"}, flags...), "./"+program)
-	output := filepath.Join(b.dir, r.file)
-	if err := build.run(filepath.Join(b.source, "programs"), b.cache, output); err != nil {
+	// The go command believes the build ID: a file that was changed would not
+	// be linked again.
+	output := filepath.Join(b.cache, "link", r.file)
+	err := build.run(filepath.Join(b.source, "programs"), b.cache, output)
+	if err == nil {
+		err = edit(output, filepath.Join(b.dir, r.file), 0o755, change)
+	}
+	if err != nil {
 		b.fail(r.file, err)
 		return
-	}
-	if change != nil {
-		if err := edit(output, output, 0o755, change); err != nil {
-			b.fail(r.file, err)
-			return
-		}
 	}
 	b.add(r)
 }

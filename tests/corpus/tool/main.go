@@ -30,6 +30,11 @@ func dispatch(args []string) error {
 			return errors.New(args[0] + " DIR")
 		}
 		return build(args[1], args[0] == "full")
+	case "confirm":
+		if len(args) != 2 {
+			return errors.New("confirm DIR")
+		}
+		return confirm(args[1])
 	case "judge":
 		if len(args) != 3 {
 			return errors.New("judge DIR PROGRAM")
@@ -85,6 +90,12 @@ func (b *builder) full(installed *toolchain) {
 	b.forgedBuilds(installed)
 	b.real(installed)
 	b.run(fullPlan(installed, chains))
+	for _, arch := range otherArches {
+		l := link{chain: installed, config: frozen, program: "hash", arch: arch}
+		if plain := l.truth(); b.seen[plain.file] {
+			b.flipped(l, plain)
+		}
+	}
 	for _, chain := range chains {
 		if chain != installed {
 			b.tamper(chain)

@@ -18,6 +18,12 @@ func (b *builder) real(chain *toolchain) {
 	b.rust()
 	b.systemPrograms()
 	b.otherFiles(chain)
+	for _, name := range []string{"go", "gofmt"} {
+		b.copied(filepath.Join(chain.root, "bin", name), realRow(name, name, "amd64", "a released Go program", "standard"))
+	}
+	if node, err := exec.LookPath("node"); err == nil {
+		b.copied(node, realRow("node", "node", "amd64", "a C++ program with OpenSSL in it, without a FIPS provider", "standard"))
+	}
 	if own, err := os.Executable(); err == nil {
 		b.copied(own, realRow("corpus-tool", "corpus", "amd64", "the program that builds the corpus: an ordinary Go build with every mark among its data", "standard", "declared", "contradicted"))
 	}
@@ -144,15 +150,19 @@ func (b *builder) flippedRust(path string, stripped row) {
 
 // systemPrograms are of the distribution, as far as they are installed.
 func (b *builder) systemPrograms() {
+	libraries := "/usr/lib/x86_64-linux-gnu/"
 	for path, why := range map[string]string{
-		"/usr/bin/etcd":            "Debian's Go build, dynamic",
-		"/usr/bin/skopeo":          "Debian's Go build",
-		"/usr/bin/umoci":           "Debian's Go build",
-		"/usr/bin/docker-registry": "Debian's Go build",
-		"/bin/ls":                  "a C program, which links no cryptography",
-		"/bin/true":                "a C program, which links no cryptography",
-		"/usr/bin/ssh":             "a C program with OpenSSL in a library",
-		"/usr/bin/openssl":         "a C program with OpenSSL in a library",
+		libraries + "libcrypto.so.3":  "OpenSSL as a library, whose FIPS provider would be another file",
+		libraries + "libgnutls.so.30": "a C library with self-tests that say FIPS, without a FIPS module",
+		libraries + "libgcrypt.so.20": "a C library with self-tests that say FIPS, without a FIPS module",
+		"/usr/bin/etcd":               "Debian's Go build, dynamic",
+		"/usr/bin/skopeo":             "Debian's Go build",
+		"/usr/bin/umoci":              "Debian's Go build",
+		"/usr/bin/docker-registry":    "Debian's Go build",
+		"/bin/ls":                     "a C program, which links no cryptography",
+		"/bin/true":                   "a C program, which links no cryptography",
+		"/usr/bin/ssh":                "a C program with OpenSSL in a library",
+		"/usr/bin/openssl":            "a C program with OpenSSL in a library",
 	} {
 		name := filepath.Base(path)
 		if _, err := os.Stat(path); err != nil {
@@ -160,7 +170,7 @@ func (b *builder) systemPrograms() {
 			continue
 		}
 		r := realRow("debian-"+name, name, "amd64", why, "standard")
-		if strings.Contains(why, "OpenSSL") {
+		if strings.Contains(why, "OpenSSL") || strings.HasPrefix(path, libraries) {
 			// Whether its library has a FIPS provider is not in these bytes.
 			r.expect = append(r.expect, "unknown")
 		}
@@ -191,6 +201,9 @@ func (b *builder) otherFiles(chain *toolchain) {
 	hidden("elf-magic", "nothing but the magic of ELF", []byte("\x7fELF"))
 	hidden("elf-random", "the magic of ELF before random bytes", append([]byte("\x7fELF\x02\x01\x01\x00"), random(1<<16)...))
 	hidden("packed-simulated", "an ELF header and a packer's mark before compressed bytes; no packer is installed", packed(random(1<<20)))
+	if module, err := os.ReadFile(filepath.Join(b.dir, link{chain: chain, config: boring, program: "hash", arch: "amd64"}.name("sw"))); err == nil {
+		hidden("script-with-program", "a shell script with a boringcrypto build behind it, as self-extracting archives are", append([]byte("#!/bin/sh\nexit 0\n"), module...))
+	}
 	b.gzexe()
 	for _, other := range []struct{ os, arch, format string }{{"darwin", "arm64", "Mach-O"}, {"windows", "amd64", "PE"}} {
 		for _, c := range []config{std0, frozen} {
@@ -237,7 +250,7 @@ func (b *builder) gzexe() {
 		return
 	}
 	path := filepath.Join(b.dir, name)
-	if err := edit("/bin/true", path, 0o755, func(file []byte) ([]byte, error) { return file, nil }); err != nil {
+	if err := edit("/bin/true", path, 0o755, unchanged); err != nil {
 		b.fail(name, err)
 		return
 	}
