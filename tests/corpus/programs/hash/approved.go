@@ -1,0 +1,5 @@
+//go:build approved
+
+package main
+
+import _ "crypto/tls/fipsonly"

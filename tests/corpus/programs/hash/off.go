@@ -1,0 +1,4 @@
+//go:build off
+
+//go:debug fips140=off
+package main

@@ -1,0 +1,4 @@
+//go:build on
+
+//go:debug fips140=on
+package main

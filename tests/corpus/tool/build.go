@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// A builder fills one directory.
+type builder struct {
+	dir, cache, source string
+	rows               []row
+	refusals           [][]string
+	unexpected         int
+	seen               map[string]bool
+}
+
+var refusedColumns = []string{"build", "reason"}
+
+func newBuilder(dir, cache, source string) (*builder, error) {
+	for _, made := range []string{dir, cache} {
+		if err := os.MkdirAll(made, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	return &builder{dir: dir, cache: cache, source: source, seen: map[string]bool{}}, nil
+}
+
+func (b *builder) add(r row) {
+	b.rows = append(b.rows, r)
+	b.seen[r.file] = true
+}
+
+func (b *builder) refuse(what, reason string) {
+	b.refusals = append(b.refusals, []string{what, reason})
+}
+
+// fail is a refusal that nobody foresaw: the corpus is not what it should be.
+func (b *builder) fail(what string, err error) {
+	say("%s: %v", what, err)
+	b.unexpected++
+	b.refuse(what, "UNEXPECTED: "+lastLine(err.Error(), err))
+}
+
+func (b *builder) run(jobs []job) {
+	begun, said := time.Now(), time.Now()
+	for n, j := range jobs {
+		b.job(j)
+		if time.Since(said) > 10*time.Second {
+			said = time.Now()
+			say("%4.0f s: %d of %d links", time.Since(begun).Seconds(), n+1, len(jobs))
+			if err := b.write(); err != nil {
+				say("%v", err)
+			}
+		}
+	}
+}
+
+func (b *builder) write() error {
+	if err := writeTruth(b.dir, b.rows); err != nil {
+		return err
+	}
+	return writeTable(filepath.Join(b.dir, "refused.tsv"), refusedColumns, b.refusals)
+}
+
+func (b *builder) job(j job) {
+	name := j.name(j.variant())
+	if b.seen[name] {
+		return
+	}
+	if reason := j.refused(); reason != "" {
+		b.refuse(name, reason)
+		return
+	}
+	work := filepath.Join(b.cache, "link")
+	if j.keep {
+		work = b.dir
+	}
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		b.fail(name, err)
+		return
+	}
+	output := j.path(work, j.variant())
+	if err := j.build().run(filepath.Join(b.source, "programs"), b.cache, output); err != nil {
+		b.failLink(j, name, err)
+		return
+	}
+	r := j.truth()
+	if j.keep {
+		b.add(r)
+	}
+	b.derive(j, r, output)
+}
+
+// failLink tells what the linker cannot do from what should have worked.
+func (b *builder) failLink(j job, name string, err error) {
+	for _, odd := range oddModes {
+		if j.mode.name == odd.name {
+			b.refuse(name, err.Error())
+			return
+		}
+	}
+	b.fail(name, err)
+}
+
+func (b *builder) derive(j job, r row, from string) {
+	prefix := ""
+	if j.mode.name != "" {
+		prefix = j.mode.name + "-"
+	}
+	for _, variant := range j.derived {
+		made := r
+		made.variant = prefix + variant
+		made.file = j.name(made.variant)
+		to := filepath.Join(b.dir, made.file)
+		if err := derive(variant, j.arch, from, to); err != nil {
+			b.fail(made.file, err)
+			continue
+		}
+		if variant == "strip" {
+			from = to
+		}
+		b.add(made.changed(variant))
+	}
+}
+
+// changed is the truth after a variant took something away.
+func (r row) changed(variant string) row {
+	switch variant {
+	case "nobuildinfo":
+		return r.withoutBuildinfo()
+	case "noelf":
+		// It cannot run: whatever is said, it must not be a verdict against a
+		// module that is there, or for one that is not.
+		r.why += "; the ELF header is gone"
+		switch r.group {
+		case groupStandard, groupNoCrypto:
+			r.expect = []string{"standard", "unknown"}
+		case groupCgoTrap:
+			r.expect = []string{"contradicted", "unknown", "standard"}
+		default:
+			r.expect = append(r.expect, "identified", "declared", "unknown")
+		}
+		r.certificate = "-"
+		r.group = groupOther
+	}
+	return r
+}
+
+func say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, format+"\n", args...)
+}

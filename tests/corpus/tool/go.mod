@@ -1,0 +1,3 @@
+module glooistio/corpus
+
+go 1.26
