@@ -116,7 +116,9 @@ fn named(texts: &Texts) -> Option<String> {
 fn version(bytes: &Bytes<'_>, mapped: &[Place], near: Place) -> io::Result<Option<String>> {
     const LONGEST: usize = 32;
     let finder = Finder::new(b"\x001.");
-    let holds = |place: &&Place| (place.offset..place.offset.saturating_add(place.len)).contains(&near.offset);
+    let holds = |place: &&Place| {
+        (place.offset..place.offset.saturating_add(place.len)).contains(&near.offset)
+    };
     let Some(&place) = mapped.iter().find(holds) else {
         return Ok(None);
     };
