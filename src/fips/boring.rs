@@ -7,6 +7,8 @@
 mod copy;
 mod mac;
 mod reference;
+#[cfg(test)]
+mod sample;
 mod selftest;
 mod word;
 
@@ -121,5 +123,202 @@ fn between(from: u64, to: u64) -> Place {
     Place {
         offset: from,
         len: to.saturating_sub(from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::fingerprint::{Algorithm, Hex};
+    use super::super::{Family, Integrity};
+    use super::sample::{BYTES, END, START, STORED, Sample};
+    use super::*;
+
+    const ALL: [(Machine, Algorithm); 4] = [
+        (Machine::Amd64, Algorithm::Sha256),
+        (Machine::Amd64, Algorithm::Sha512),
+        (Machine::Arm64, Algorithm::Sha256),
+        (Machine::Arm64, Algorithm::Sha512),
+    ];
+
+    fn find(sample: &Sample, known: &[Fingerprint]) -> Vec<Located> {
+        let bytes = Bytes::new(&sample.file, sample.file.len() as u64);
+        locate(&bytes, None, Some(&sample.arch()), known, Hint::Names).unwrap()
+    }
+
+    #[test]
+    fn a_module_that_nobody_measured_is_found_by_its_own_test() {
+        for (machine, algorithm) in ALL {
+            let sample = Sample::new(machine, algorithm);
+            let expected = Located {
+                family: Family::BoringCrypto,
+                place: between(START as u64, END as u64),
+                algorithm: algorithm.to_string(),
+                stored: Hex::from(sample.stored()).to_string(),
+                integrity: Integrity::Holds,
+                fingerprint: None,
+                version: Some(20_240_407),
+            };
+            assert_eq!(find(&sample, &[]), [expected], "{machine:?} {algorithm}");
+        }
+    }
+
+    #[test]
+    fn a_measured_module_is_found_by_its_bytes() {
+        for (machine, algorithm) in ALL {
+            let sample = Sample::new(machine, algorithm);
+            let row = sample.row();
+            let [module] = find(&sample, std::slice::from_ref(&row))
+                .try_into()
+                .unwrap();
+            assert_eq!(
+                module.integrity,
+                Integrity::Holds,
+                "{machine:?} {algorithm}"
+            );
+            assert_eq!(module.fingerprint, Some(row.hash.to_string()));
+            assert_eq!(module.place.len, BYTES as u64);
+        }
+    }
+
+    #[test]
+    fn any_flipped_byte_of_a_measured_module_differs_and_hides_nothing() {
+        let sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        let row = sample.row();
+        let mut places = vec![
+            START,
+            START + 1,
+            START + BYTES / 2,
+            END - 1,
+            STORED,
+            STORED + 31,
+        ];
+        for anchor in &row.anchors {
+            places.push(START + usize::try_from(anchor.at).unwrap());
+        }
+        for at in places {
+            let mut flipped = Sample::new(Machine::Amd64, Algorithm::Sha256);
+            flipped.file[at] ^= 0x40;
+            let [module] = find(&flipped, std::slice::from_ref(&row))
+                .try_into()
+                .unwrap();
+            let Integrity::Differs(computed) = &module.integrity else {
+                panic!("{at:#x}: {:?}", module.integrity);
+            };
+            assert_eq!(module.stored, Hex::from(flipped.stored()).to_string());
+            assert_eq!(module.fingerprint, Some(row.hash.to_string()));
+            assert_eq!(*computed == row.hash.to_string(), at >= STORED, "{at:#x}");
+        }
+    }
+
+    #[test]
+    fn a_flipped_byte_of_an_unmeasured_module_leaves_nothing_to_locate() {
+        for at in [START, START + BYTES / 2, END - 1, STORED] {
+            let mut flipped = Sample::new(Machine::Amd64, Algorithm::Sha256);
+            flipped.file[at] ^= 1;
+            assert_eq!(find(&flipped, &[]), [], "{at:#x}");
+        }
+    }
+
+    #[test]
+    fn one_piece_alone_is_no_copy() {
+        let sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        let row = sample.row();
+        let piece = &sample.file[START + 0x9000..START + 0x9020];
+        let file = [&vec![0; 0x40000], piece, &vec![0; 0x40000]].concat();
+        let bytes = Bytes::new(&file, file.len() as u64);
+        let found = locate(&bytes, None, None, &[row], Hint::Names).unwrap();
+        assert_eq!(found, []);
+    }
+
+    #[test]
+    fn a_row_for_another_processor_is_not_looked_for() {
+        let mut sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        let row = sample.row();
+        sample.file[START] ^= 1;
+        let bytes = Bytes::new(&sample.file, sample.file.len() as u64);
+        let find = |arch: &str| {
+            let arch = Arch(arch.to_owned());
+            locate(
+                &bytes,
+                None,
+                Some(&arch),
+                std::slice::from_ref(&row),
+                Hint::Names,
+            )
+            .unwrap()
+        };
+        assert_eq!(find("arm64"), []);
+        assert_eq!(find("amd64").len(), 1);
+    }
+
+    #[test]
+    fn marks_say_where_to_look() {
+        let sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        let bytes = Bytes::new(&sample.file, sample.file.len() as u64);
+        let find = |text: &str, offset| {
+            let mark = Mark {
+                family: Family::BoringCrypto,
+                text: text.to_owned(),
+                place: Place { offset, len: 19 },
+            };
+            locate(&bytes, None, None, &[], Hint::Marks(&[mark])).unwrap()
+        };
+        assert_eq!(find(INTEGRITY_TEST, START as u64 + 0x1000).len(), 1);
+        assert_eq!(find(INTEGRITY_TEST, START as u64 + 0x1001).len(), 0);
+        assert_eq!(find("FIPS self test", START as u64 + 0x1000).len(), 0);
+    }
+
+    #[test]
+    fn a_measured_module_is_looked_for_around_the_marks() {
+        let mark = |offset| Mark {
+            family: Family::BoringCrypto,
+            text: INTEGRITY_TEST.to_owned(),
+            place: Place { offset, len: 19 },
+        };
+        let code = [between(1000, 100 * REACH)];
+        let within = |marks: &[Mark]| Hint::Marks(marks).within(&code);
+        assert_eq!(within(&[]), []);
+        assert_eq!(within(&[mark(2000)]), [between(1000, 2000 + REACH)]);
+        let both = [mark(50 * REACH), mark(51 * REACH), mark(90 * REACH)];
+        let expected = [
+            between(49 * REACH, 52 * REACH),
+            between(89 * REACH, 91 * REACH),
+        ];
+        assert_eq!(within(&both), expected);
+        assert_eq!(Hint::Names.within(&code), code);
+    }
+
+    #[test]
+    fn a_search_ends_however_many_places_the_code_names() {
+        let sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        let bytes = Bytes::new(&sample.file, sample.file.len() as u64);
+        let code = [sample.code()];
+        let found = |work| {
+            let mut search = Search::new(&bytes, &code, Machine::Amd64, work);
+            search.module(START as u64 + 0x1000).unwrap().is_some()
+        };
+        assert!(found(WORK));
+        assert!(!found(sample.file.len() as u64 + BYTES as u64));
+        assert!(!found(100));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn arbitrary_code_never_panics(
+            code in prop::collection::vec(any::<u8>(), 0..4000),
+            at in 0_u64..5000,
+            arm in any::<bool>(),
+        ) {
+            let machine = if arm { Machine::Arm64 } else { Machine::Amd64 };
+            let bytes = Bytes::new(&code, code.len() as u64);
+            let place = [Place { offset: at / 2, len: u64::MAX }];
+            let mut search = Search::new(&bytes, &place, machine, 1 << 20);
+            search.module(at).unwrap();
+            word::version(&code, Family::BoringCrypto, machine);
+            machine.references(&code, at, |_| {});
+        }
     }
 }

@@ -167,3 +167,98 @@ impl Anchor {
         (16..=64).contains(&len) && self.at <= bytes.saturating_sub(len)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        #[expect(dead_code, reason = "it must be there")]
+        date: String,
+        fingerprints: Vec<Fingerprint>,
+    }
+
+    const BUILTIN: &str = include_str!("data/fingerprints.yaml");
+
+    #[test]
+    fn every_row_parses_and_is_there_once() {
+        let file: File = serde_yaml::from_str(BUILTIN).unwrap();
+        let mut keys: Vec<(&str, &str)> = Vec::new();
+        for row in &file.fingerprints {
+            keys.push((&row.module, &row.arch.0));
+        }
+        let rows = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), rows);
+        assert!(rows >= 5);
+    }
+
+    #[test]
+    fn the_hash_of_a_row_stands_outside_its_module() {
+        let file: File = serde_yaml::from_str(BUILTIN).unwrap();
+        for row in &file.fingerprints {
+            let bytes = row.bytes.cast_signed();
+            assert!(!(0..bytes).contains(&row.hash_at), "{}", row.module);
+        }
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_is_refused_with_its_reason() {
+        for (from, to, reason) in [
+            ("bytes: 733200", "bytes: 0", "no module has that many bytes"),
+            (
+                "bytes: 733200",
+                "bytes: 99999999999",
+                "no module has that many bytes",
+            ),
+            (
+                "algorithm: sha512",
+                "algorithm: sha256",
+                "not as long as its algorithm",
+            ),
+            (
+                "algorithm: sha512",
+                "algorithm: md5",
+                "unknown variant `md5`",
+            ),
+            (
+                "hash-at: 734350",
+                "hash-at: 9999999999",
+                "far from its module",
+            ),
+            ("at: 7424", "at: 733190", "three anchors of 16 to 64 bytes"),
+            (
+                "bytes: 418a",
+                "bytes: 418",
+                "not a row of hexadecimal bytes",
+            ),
+            (
+                "bytes: 418a",
+                "bytes: +18a",
+                "not a row of hexadecimal bytes",
+            ),
+            ("seen-in:", "seen_in:", "unknown field `seen_in`"),
+        ] {
+            let text = BUILTIN.replacen(from, to, 1);
+            assert_ne!(text, BUILTIN, "{from}");
+            let error = serde_yaml::from_str::<File>(&text)
+                .err()
+                .unwrap()
+                .to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn hexadecimal_bytes_come_back_as_they_were() {
+        for text in ["", "00", "ff0a"] {
+            assert_eq!(text.parse::<Hex>().unwrap().to_string(), text);
+        }
+        for text in ["f", "fg", "+f", "0x", "é0"] {
+            assert!(text.parse::<Hex>().is_err(), "{text}");
+        }
+    }
+}

@@ -68,3 +68,244 @@ fn packed(bytes: &Bytes<'_>) -> io::Result<Option<String>> {
     };
     Ok(packer.map(str::to_owned))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Family;
+    use super::*;
+
+    const REVISION: &str = "9e5580933739775e8bce696a57a2e1bc99368f23";
+
+    fn scan_file(file: &[u8]) -> Native {
+        scan(&Bytes::new(&file, file.len() as u64), None).unwrap()
+    }
+
+    /// Texts as C has them, after something else.
+    fn texts(texts: &[&str]) -> Vec<u8> {
+        let mut file = vec![b'.'; 2000];
+        for text in texts {
+            file.push(0);
+            file.extend(text.as_bytes());
+        }
+        file.push(0);
+        file.resize(file.len() + 2000, b'.');
+        file
+    }
+
+    /// A short string of libc++.
+    fn short(text: &str) -> String {
+        let len = char::from(u8::try_from(text.len()).unwrap() * 2);
+        format!("{len}{text:\0<23}")
+    }
+
+    fn envoy(file: &[u8]) -> Option<Label> {
+        let mut labels = scan_file(file).labels.into_iter();
+        labels.find(|label| matches!(label, Label::Envoy { .. }))
+    }
+
+    /// Revision, version, status, build type, library.
+    fn words(file: &[u8]) -> Option<[Option<String>; 5]> {
+        let Label::Envoy {
+            revision,
+            version,
+            status,
+            build,
+            ssl,
+            ..
+        } = envoy(file)?
+        else {
+            return None;
+        };
+        Some([revision, version, status, build, ssl])
+    }
+
+    #[test]
+    fn two_texts_of_a_module_are_marks_and_one_is_a_quotation() {
+        let marks = |given: &[&str]| {
+            let marks = scan_file(&texts(given)).marks;
+            marks
+                .iter()
+                .map(|mark| mark.text.clone())
+                .collect::<Vec<_>>()
+        };
+        let two = ["FIPS integrity test", "FIPS self test"];
+        assert_eq!(marks(&two), two);
+        assert!(marks(&two[..1]).is_empty());
+        assert!(marks(&["FIPS integrity test", "FIPS integrity test"]).is_empty());
+        assert!(marks(&["FIPS integrity test", "BoringCrypto Key"]).is_empty());
+        assert!(marks(&["FIPS integrity tests", "FIPS self test, DRBG Clear KAT;"]).is_empty());
+        let span = "FIPS module doesn't span expected symbol";
+        assert_eq!(
+            marks(&["DRBG Clear KAT", &format!("{span}. Expected %p")]).len(),
+            2
+        );
+        assert_eq!(
+            marks(&["DRBG Clear KAT", &format!("{span} (%s). Expected")]).len(),
+            2
+        );
+        assert!(marks(&["DRBG Clear KAT", span]).is_empty());
+    }
+
+    #[test]
+    fn a_version_of_aws_lc_makes_the_marks_its_own() {
+        let two = ["FIPS integrity test", "FIPS self test"];
+        let family = |more: &str| scan_file(&texts(&[two[0], two[1], more])).marks[0].family;
+        assert_eq!(family("AWS-LC FIPS 4.2.0"), Family::AwsLc);
+        assert_eq!(
+            family("AWS-LC FIPS failure caused by:"),
+            Family::BoringCrypto
+        );
+    }
+
+    #[test]
+    fn a_mark_stands_where_it_says() {
+        let file = texts(&["FIPS integrity test", "FIPS self test"]);
+        for mark in scan_file(&file).marks {
+            let start = usize::try_from(mark.place.offset).unwrap();
+            let end = start + usize::try_from(mark.place.len).unwrap();
+            assert_eq!(&file[start..end], mark.text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn an_envoy_says_five_words() {
+        let ssl = |ssl: &str| {
+            let strings = short("RELEASE") + &short(ssl);
+            words(&texts(&[REVISION, "Clean", "1.40.0", "1.3.1", &strings])).unwrap()
+        };
+        let expected = |ssl: &str| {
+            [REVISION, "1.40.0", "Clean", "RELEASE", ssl].map(|word| Some(word.to_owned()))
+        };
+        for name in [
+            "BoringSSL",
+            "BoringSSL-FIPS",
+            "AWS-LC-FIPS",
+            "OpenSSL",
+            "no-ssl",
+            "Fork-1",
+        ] {
+            assert_eq!(ssl(name), expected(name));
+        }
+    }
+
+    #[test]
+    fn what_an_envoy_does_not_say_is_absent() {
+        let library_first = short("BoringSSL-FIPS") + &short("DEBUG");
+        let words_of =
+            |given: &[&str]| words(&texts(given)).map(|words| words.map(Option::unwrap_or_default));
+        let some = |words: [&str; 5]| Some(words.map(str::to_owned));
+        assert_eq!(
+            words_of(&[&library_first]),
+            some(["", "", "", "DEBUG", "BoringSSL-FIPS"])
+        );
+        // Not libc++: the library is a text of C.
+        assert_eq!(
+            words_of(&[REVISION, "Modified", "BoringSSL-FIPS"]),
+            some([REVISION, "", "Modified", "", "BoringSSL-FIPS"])
+        );
+        assert_eq!(
+            words_of(&[REVISION, "Distribution", "no-BoringSSL-FIPS", "1.38.0-dev"]),
+            some([REVISION, "1.38.0-dev", "Distribution", "", ""])
+        );
+        assert_eq!(
+            words_of(&[REVISION, "Clean", "1.40.0", "1.41.0"]),
+            some([REVISION, "", "Clean", "", ""])
+        );
+    }
+
+    #[test]
+    fn a_program_that_names_the_library_is_no_envoy() {
+        let other = short("RELEASE");
+        for given in [
+            &["BoringSSL-FIPS", "Clean", "RELEASE"][..],
+            &[&REVISION[1..], "Clean"],
+            &["09e5580933739775e8bce696a57a2e1bc99368f23", "Clean"],
+            &[
+                &other,
+                "and then something else that is no string of libc++",
+            ],
+        ] {
+            assert_eq!(envoy(&texts(given)), None, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_ztunnel_names_one_provider() {
+        let provider = |given: &[&str]| {
+            let labels = scan_file(&texts(given)).labels;
+            labels.into_iter().find_map(|label| match label {
+                Label::Ztunnel { provider, .. } => Some(provider),
+                _ => None,
+            })
+        };
+        let version = "version.BuildInfo{Version:\"";
+        assert_eq!(provider(&[version, "tls-boring"]).unwrap(), "tls-boring");
+        assert_eq!(
+            provider(&[version, "tls-aws-", "lc"]).unwrap(),
+            "tls-aws-lc"
+        );
+        assert_eq!(
+            provider(&[version, "tls-ring", "tls-ring"]).unwrap(),
+            "tls-ring"
+        );
+        assert_eq!(provider(&[version, "tls-openssl", "tls-ring"]), None);
+        assert_eq!(provider(&["Info{Version:\"", "tls-boring"]), None);
+        assert_eq!(provider(&["tls-boring"]), None);
+    }
+
+    #[test]
+    fn libraries_are_named_once_with_what_they_say_of_their_version() {
+        let libraries = |given: &[&str]| scan_file(&texts(given)).libraries;
+        let openssl = "OpenSSL 3.0.19 27 Jan 2026";
+        assert_eq!(libraries(&[openssl, openssl]), [openssl]);
+        assert_eq!(libraries(&["OpenSSL RSA method"]), [""; 0]);
+        assert_eq!(
+            libraries(&["external/boringssl+/crypto/a.cc"]),
+            ["BoringSSL"]
+        );
+        assert_eq!(libraries(&["OPENSSL_internal"]), ["BoringSSL"]);
+        assert_eq!(
+            libraries(&["OPENSSL_internal", "x/aws-lc/crypto/a.c"]),
+            ["AWS-LC"]
+        );
+        assert_eq!(
+            libraries(&["a/ring-0.17.14/src/digest.rs"]),
+            ["ring 0.17.14"]
+        );
+        assert_eq!(libraries(&["ring-0.5 metres", "spring-0.x/src/"]), [""; 0]);
+        assert_eq!(libraries(&["AWS-LC FIPS 4.2.0"]), ["AWS-LC FIPS 4.2.0"]);
+    }
+
+    #[test]
+    fn a_packer_is_known_by_its_mark_at_the_start_only() {
+        let mut file = vec![0; 4096];
+        assert_eq!(scan_file(&file).packed, None);
+        file[2000..2004].copy_from_slice(b"UPX!");
+        assert_eq!(scan_file(&file).packed, None);
+        file[236..240].copy_from_slice(b"UPX!");
+        assert_eq!(scan_file(&file).packed.as_deref(), Some("UPX"));
+        file[236] = 0;
+        file[8..11].copy_from_slice(b"AI\x02");
+        assert_eq!(scan_file(&file).packed.as_deref(), Some("AppImage"));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(
+            noise in prop::collection::vec(any::<u8>(), 0..200),
+            parts in prop::collection::vec(prop::sample::select(vec![
+                "FIPS integrity test", "AWS-LC FIPS ", "Clean\0", REVISION, "\u{e}RELEASE\0",
+                "OpenSSL ", "ring-0.", "1.40.0", "\0", "/src/", "/aws-lc", "\u{12}BoringSSL",
+            ]), 0..12),
+        ) {
+            let mut file = noise.clone();
+            for part in parts {
+                file.extend(part.as_bytes());
+                file.extend(noise.iter().take(3));
+            }
+            scan_file(&file);
+        }
+    }
+}

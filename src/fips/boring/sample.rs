@@ -1,0 +1,137 @@
+//! A program with a module in it, made by hand: noise, an integrity test that names its own bounds,
+//! the value of its HMAC behind them.
+
+use super::super::fingerprint::{Algorithm, Anchor, Fingerprint, Hex};
+use super::super::{Arch, Family, Place};
+use super::mac::Mac;
+use super::reference::Machine;
+use super::selftest;
+
+pub(super) const START: usize = 0x1000;
+pub(super) const BYTES: usize = 0x28000;
+pub(super) const END: usize = START + BYTES;
+pub(super) const STORED: usize = END + 0x40;
+const TEXT: usize = START + 0x1000;
+const NAME: usize = START + 0x1100;
+const TEST: usize = START + 0x20000;
+const MODULE_NAME: usize = START + 0x22000;
+const SIZE: usize = END + 0x1000;
+
+pub(super) struct Sample {
+    pub file: Vec<u8>,
+    machine: Machine,
+    algorithm: Algorithm,
+}
+
+impl Sample {
+    pub(super) fn new(machine: Machine, algorithm: Algorithm) -> Self {
+        let mut sample = Sample {
+            file: noise(SIZE),
+            machine,
+            algorithm,
+        };
+        sample.put(TEXT, selftest::TEXT.as_bytes());
+        sample.put(NAME, b"BoringCrypto\0");
+        for (index, target) in [START, END, STORED, TEXT].into_iter().enumerate() {
+            sample.refer(TEST + 16 * index, target);
+        }
+        sample.refer(MODULE_NAME, NAME);
+        // mov eax, 20240407; ret, or w0
+        let version: &[u8] = match machine {
+            Machine::Amd64 => &[0xb8, 0x17, 0xd8, 0x34, 0x01, 0xc3],
+            Machine::Arm64 => &[
+                0xe0, 0x02, 0x9b, 0x52, 0x80, 0x26, 0xa0, 0x72, 0xc0, 0x03, 0x5f, 0xd6,
+            ],
+        };
+        sample.put(MODULE_NAME + 16, version);
+        sample.seal();
+        sample
+    }
+
+    /// Stores the value that the bytes give.
+    fn seal(&mut self) {
+        let mut mac = Mac::new(self.algorithm);
+        mac.update(&self.file[START..END]);
+        self.put(STORED, &mac.value());
+    }
+
+    fn put(&mut self, at: usize, bytes: &[u8]) {
+        self.file[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// Lets the code at `at` refer to `target`.
+    fn refer(&mut self, at: usize, target: usize) {
+        let distance = target as i64 - at as i64;
+        let code = match self.machine {
+            Machine::Amd64 => {
+                let after = i32::try_from(distance - 7).unwrap().to_le_bytes();
+                [&[0x48, 0x8d, 0x05], &after[..], &[0xc3]].concat()
+            }
+            Machine::Arm64 => {
+                let [low, high] = [distance & 3, distance >> 2 & 0x7_ffff];
+                let word = 0x1000_0000 | u32::try_from(low << 29 | high << 5).unwrap();
+                word.to_le_bytes().to_vec()
+            }
+        };
+        self.put(at, &code);
+    }
+
+    pub(super) fn stored(&self) -> Vec<u8> {
+        self.file[STORED..STORED + self.algorithm.len()].to_vec()
+    }
+
+    pub(super) fn arch(&self) -> Arch {
+        Arch(
+            if self.machine == Machine::Amd64 {
+                "amd64"
+            } else {
+                "arm64"
+            }
+            .to_owned(),
+        )
+    }
+
+    pub(super) fn code(&self) -> Place {
+        Place {
+            offset: 0,
+            len: self.file.len() as u64,
+        }
+    }
+
+    /// The row that would be written for this module.
+    pub(super) fn row(&self) -> Fingerprint {
+        let anchors = [0x100, 0x9000, 0x18000, 0x27000];
+        Fingerprint {
+            module: "made-by-hand".to_owned(),
+            family: Family::BoringCrypto,
+            arch: self.arch(),
+            algorithm: self.algorithm,
+            bytes: BYTES as u64,
+            hash: self.stored().into(),
+            hash_at: (STORED - START) as i64,
+            anchors: anchors
+                .map(|at| Anchor {
+                    at: at as u64,
+                    bytes: Hex::from(self.file[START + at..START + at + 32].to_vec()),
+                })
+                .to_vec(),
+            fips_version: Some(20_240_407),
+            seen_in: String::new(),
+            source: String::new(),
+            evidence: String::new(),
+            date: String::new(),
+        }
+    }
+}
+
+/// The same bytes every time, none like their neighbours.
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..len).map(|_| next()).collect()
+}
