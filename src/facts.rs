@@ -9,7 +9,6 @@ use crate::fips::Reading;
 use crate::image::Found;
 use crate::istio::{ClientVersion, ImageTag, KubeVersion, Minor};
 use crate::sys::cluster::ClusterError;
-use crate::sys::registry::RegistryError;
 
 mod after;
 mod authority;
@@ -242,9 +241,21 @@ pub struct Before {
 pub struct PlannedImage {
     /// `hub/name:tag`.
     pub reference: String,
-    pub found: Result<Found, RegistryError>,
+    pub found: Result<Found, NoImage>,
     /// What is in it, for each architecture.
     pub programs: Fact<Vec<ImageProgram>>,
+}
+
+/// Why an image is not there for us, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoImage {
+    Missing(String),
+    /// It may be there, but not for these credentials.
+    Denied(String),
+    /// Nothing is known of it: its registry did not answer.
+    Unreachable(String),
+    /// What the registry answers is no image.
+    Broken(String),
 }
 
 /// A program in an image.

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Before, Check, Outcome, Run};
-use crate::facts::{Nodes, PlannedImage};
+use crate::facts::{NoImage, Nodes, PlannedImage};
 use crate::image::Found;
 use crate::report::Finding;
-use crate::sys::registry::RegistryError;
 
 pub(super) const CHECK: Check = Check {
     id: "image-exists",
@@ -26,9 +25,8 @@ fn run(before: &Before<'_>) -> Outcome {
         for image in images {
             match &image.found {
                 Ok(found) => findings.extend(lacking(before, image, found)),
-                Err(RegistryError::Unreachable { .. }) => {
-                    let why = image.found.as_ref().err().map(ToString::to_string);
-                    away.entry(why.unwrap_or_default())
+                Err(NoImage::Unreachable(why)) => {
+                    away.entry(why.clone())
                         .or_default()
                         .push(&image.reference);
                 }
@@ -72,13 +70,14 @@ fn architectures<'a>(before: &'a Before<'_>, nodes: &'a Nodes) -> impl Iterator<
     names.filter(move |name| !arm_only || *name == ARM)
 }
 
-fn refused(image: &PlannedImage, error: &RegistryError) -> Finding {
-    let finding = Finding::error(error.to_string()).subject(image.reference.clone());
+fn refused(image: &PlannedImage, error: &NoImage) -> Finding {
+    let (NoImage::Missing(said) | NoImage::Denied(said) | NoImage::Unreachable(said) | NoImage::Broken(said)) = error;
+    let finding = Finding::error(said.clone()).subject(image.reference.clone());
     match error {
-        RegistryError::NotFound { .. } => finding
+        NoImage::Missing(_) => finding
             .why("pods would end in ImagePullBackOff")
             .command("glooistio matrix builds"),
-        RegistryError::Denied { .. } => finding
+        NoImage::Denied(_) => finding
             .why("it is asked from here with the credentials of docker or podman; nodes may have others")
             .fix("check the repo key (--repo-key), or leave this out by --skip image-exists=REASON where only the nodes may pull"),
         _ => finding,

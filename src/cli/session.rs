@@ -69,7 +69,7 @@ pub(crate) fn images(args: &RegistryArgs, judge: &Judge) -> Images {
     let stamp = format!("{} {}", env!("CARGO_PKG_VERSION"), stamp.join(", "));
     Images {
         registry: Registry::new(registry::Options {
-            plain_http: args.plain_http.clone(),
+            plain_http: args.plain_http.iter().cloned().collect(),
             ..registry::Options::default()
         }),
         cache: (!args.no_cache).then(|| Cache::of_user(&stamp)).flatten(),

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Census, Class, Fact, ImageProgram, PlannedImage, RunningImage};
+use super::{Census, Class, Fact, ImageProgram, NoImage, PlannedImage, RunningImage};
 use crate::fips::{Fingerprint, Reading};
-use crate::image::{self, Image, ImageError, Inspected, Platform, Request, Sources, Target};
-use crate::sys::registry::{Reference, Registry, RegistryError};
+use crate::image::{
+    self, Image, ImageError, Inspected, Platform, Request, Sources, Target, Unresolved,
+};
+use crate::sys::registry::{Reference, RegistryError};
 
 /// The way to the bytes of images.
 #[derive(Clone, Copy)]
@@ -40,7 +42,7 @@ impl Reader<'_> {
                 };
                 PlannedImage {
                     reference: reference.to_string(),
-                    found,
+                    found: found.map_err(NoImage::from),
                     programs,
                 }
             })
@@ -48,10 +50,7 @@ impl Reader<'_> {
         planned.extend(garbled.into_iter().filter_map(|(image, parsed)| {
             Some(PlannedImage {
                 reference: image.clone(),
-                found: Err(RegistryError::NotFound {
-                    what: image.clone(),
-                    said: parsed.err()?.to_string(),
-                }),
+                found: Err(NoImage::Missing(format!("`{image}` is no image: {}", parsed.err()?))),
                 programs: Fact::NotAsked("it is no image reference"),
             })
         }));
@@ -158,28 +157,38 @@ impl Failed {
     }
 }
 
-impl From<image::Unresolved> for Failed {
-    fn from(error: image::Unresolved) -> Failed {
-        let away = |it: &image::Unresolved| {
-            matches!(
-                it,
-                image::Unresolved::Registry(RegistryError::Unreachable { .. })
-            )
-        };
-        Failed {
-            unreachable: away(&error),
-            why: error.to_string(),
+impl From<ImageError> for NoImage {
+    fn from(error: ImageError) -> NoImage {
+        let said = error.to_string();
+        match error {
+            ImageError::Registry(RegistryError::NotFound { .. }) => NoImage::Missing(said),
+            ImageError::Registry(RegistryError::Denied { .. }) => NoImage::Denied(said),
+            ImageError::Registry(RegistryError::Unreachable { .. }) => NoImage::Unreachable(said),
+            _ => NoImage::Broken(said),
+        }
+    }
+}
+
+impl From<Unresolved> for Failed {
+    fn from(error: Unresolved) -> Failed {
+        match error {
+            Unresolved::Image(error) => error.into(),
+            moved @ Unresolved::Moved { .. } => Failed::other(moved),
         }
     }
 }
 
 impl From<ImageError> for Failed {
     fn from(error: ImageError) -> Failed {
-        let away =
-            |it: &ImageError| matches!(it, ImageError::Registry(RegistryError::Unreachable { .. }));
-        Failed {
-            unreachable: away(&error),
-            why: error.to_string(),
+        match NoImage::from(error) {
+            NoImage::Unreachable(why) => Failed {
+                why,
+                unreachable: true,
+            },
+            NoImage::Missing(why) | NoImage::Denied(why) | NoImage::Broken(why) => Failed {
+                why,
+                unreachable: false,
+            },
         }
     }
 }
