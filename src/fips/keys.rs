@@ -249,6 +249,16 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_chain_is_an_error_and_nothing_worse() {
+        for at in (0..CHAIN.len()).step_by(61) {
+            assert!(Key::of_pem(&CHAIN.as_bytes()[..at]).is_err(), "cut at {at}");
+            let mut damaged = CHAIN.as_bytes().to_vec();
+            damaged[at] ^= 0x15;
+            let _either = Key::of_pem(&damaged);
+        }
+    }
+
+    #[test]
     fn each_build_refuses_what_its_row_does_not_take() {
         // key, secret, version of Istio, fipsonly, rows that refuse
         let table: &[(&str, Secret, &str, bool, &[&str])] = &[

@@ -828,6 +828,20 @@ fn fipsonly_is_said_only_of_builds_that_can_be_asked() {
 }
 
 #[test]
+fn only_the_module_of_go_can_be_switched_off_by_its_build() {
+    let off = "DefaultGODEBUG=fips140=off";
+    let table = [
+        (go("go1.27.3", &[KEY, off], Some(frozen(FROZEN))), true),
+        (go("go1.27.3", &[KEY], Some(frozen(FROZEN))), false),
+        (go(X, &[off], Some(boring())), false),
+        (go("go1.27.3", &[off], Some(unfrozen())), false),
+    ];
+    for (evidence, expected) in table {
+        assert_eq!(judged(&evidence).switched_off, expected);
+    }
+}
+
+#[test]
 fn a_program_is_called_by_its_name_and_kind() {
     let table = [
         (go(X, &[], Some(boring())), Kind::GoBoring, "Go 1.26.6"),
