@@ -13,6 +13,7 @@ mod fingerprint;
 mod go;
 mod keys;
 mod modules;
+mod native;
 mod policy;
 mod read;
 mod recipes;

@@ -17,7 +17,8 @@ use super::elf::Layout;
 use super::fingerprint::Fingerprint;
 use super::{Arch, Located, Mark, Place};
 use reference::Machine;
-use selftest::Search;
+pub(super) use selftest::TEXT as INTEGRITY_TEST;
+use selftest::{Search, TEXTS, WORK};
 
 /// What makes the caller look for a module.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +50,7 @@ pub(super) fn locate(
     }
     let texts = hint.tests(bytes, &code)?;
     for &machine in Machine::of(arch) {
-        let mut search = Search::new(bytes, &code, machine);
+        let mut search = Search::new(bytes, &code, machine, WORK);
         for &text in &texts {
             if let Some(module) = search.module(text)? {
                 return Ok(vec![module]);
@@ -86,28 +87,22 @@ impl Hint<'_> {
             Hint::Names => selftest::texts(bytes, code),
             Hint::Marks(marks) => Ok(marks
                 .iter()
-                .filter(|mark| mark.text.as_bytes() == selftest::TEXT)
+                .filter(|mark| mark.text == INTEGRITY_TEST)
                 .map(|mark| mark.place.offset)
+                .take(TEXTS)
                 .collect()),
         }
     }
 }
 
-/// Executable ranges of the file, none of them twice however the headers overlap.
 fn executable(bytes: &Bytes<'_>, layout: Option<&Layout>) -> Vec<Place> {
-    let segments = layout.map_or(&[][..], |layout| &layout.segments);
-    let code = segments.iter().filter(|segment| segment.executable);
-    let code = merged(
-        code.map(|segment| segment.place)
-            .map(|place| (place.offset, place.offset.saturating_add(place.len)))
-            .collect(),
-    );
+    let code = layout.map_or_else(Vec::new, |layout| {
+        layout.places(|segment| segment.executable)
+    });
     if code.is_empty() {
         return vec![between(0, bytes.size())];
     }
-    code.into_iter()
-        .map(|(from, to)| between(from, to))
-        .collect()
+    code
 }
 
 fn merged(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {

@@ -5,15 +5,33 @@ use std::io;
 use memchr::memchr;
 use positioned_io::ReadAt;
 
+use super::boring::{self, Hint};
 use super::bytes::{Bytes, SCAN_LIMIT};
 use super::elf::Layout;
-use super::{Evidence, Format, Opaque, Place, go};
+use super::native;
+use super::{Evidence, Fingerprint, Format, Go, GoVersion, Opaque, Place, go};
 
-/// Reads what the `size` bytes of a program say.
+/// How the names begin of shared libraries that compute cryptography.
+const LIBRARIES: [&str; 12] = [
+    "libbotan",
+    "libcrypto",
+    "libfreebl",
+    "libgcrypt",
+    "libgnutls",
+    "libmbedcrypto",
+    "libnettle",
+    "libnss3",
+    "libsodium",
+    "libsoftokn",
+    "libssl",
+    "libwolfssl",
+];
+
+/// Reads what the `size` bytes of a program say. `known` are the modules of C that were measured.
 ///
 /// # Errors
 /// Only those of `source`; whatever the bytes are, that is evidence.
-pub fn read(source: &dyn ReadAt, size: u64) -> io::Result<Evidence> {
+pub fn read(source: &dyn ReadAt, size: u64, known: &[Fingerprint]) -> io::Result<Evidence> {
     let bytes = Bytes::new(source, size);
     let head = bytes.window(Place {
         offset: 0,
@@ -31,41 +49,94 @@ pub fn read(source: &dyn ReadAt, size: u64) -> io::Result<Evidence> {
         libraries: Vec::new(),
     };
     match evidence.format {
-        Format::Elf { .. } => elf(&bytes, &mut evidence)?,
+        Format::Elf { .. } => elf(&bytes, known, &mut evidence)?,
         Format::MachO | Format::Pe => evidence.opaque = Some(Opaque::Foreign),
         Format::Script(_) | Format::Empty | Format::Other => {}
     }
     Ok(evidence)
 }
 
-fn elf(bytes: &Bytes<'_>, evidence: &mut Evidence) -> io::Result<()> {
-    let layout = Layout::read(bytes)?;
-    if let Ok(layout) = &layout {
+fn elf(bytes: &Bytes<'_>, known: &[Fingerprint], evidence: &mut Evidence) -> io::Result<()> {
+    let headers = Layout::read(bytes)?;
+    let layout = headers.as_ref().ok();
+    if let Some(layout) = layout {
         evidence.arch.clone_from(&layout.arch);
-        evidence.libraries.clone_from(&layout.libraries);
         evidence.format = Format::Elf {
             bits: layout.bits,
             big_endian: layout.big_endian,
             headerless: layout.sections.is_empty(),
         };
+        let names = layout.libraries.iter();
+        let cryptographic = |name: &&String| LIBRARIES.iter().any(|start| name.starts_with(start));
+        evidence.libraries = names.filter(cryptographic).cloned().collect();
     }
-    evidence.go = go::read(bytes, layout.as_ref().ok())?;
-    evidence.opaque = match layout {
-        Err(reason) if evidence.go.is_none() => Some(Opaque::Damaged(reason)),
-        Ok(layout) if layout.cut => {
-            let reason = "its segments reach beyond the end of the file: it is cut off";
-            Some(Opaque::Damaged(reason.to_owned()))
+    evidence.go = go::read(bytes, layout)?;
+    let packed = code(bytes, layout, known, evidence)?;
+    let nothing = evidence.go.is_none()
+        && evidence.modules.is_empty()
+        && evidence.marks.is_empty()
+        && evidence.labels.is_empty();
+    let damaged = |reason: String| Some(Opaque::Damaged(reason));
+    evidence.opaque = match (packed, &headers) {
+        (Some(packer), _) => Some(Opaque::Packed(packer)),
+        (None, Ok(layout)) if layout.cut => {
+            damaged("its segments reach beyond the end of the file: it is cut off".to_owned())
         }
-        _ if evidence.go.is_none() && bytes.size() > SCAN_LIMIT => {
-            let reason = format!(
-                "it has {} bytes, of which the first {SCAN_LIMIT} were searched",
-                bytes.size()
-            );
-            Some(Opaque::Damaged(reason))
-        }
+        (None, Err(reason)) if nothing => damaged(reason.clone()),
+        (None, Ok(_)) if nothing && bytes.size() > SCAN_LIMIT => damaged(format!(
+            "only {SCAN_LIMIT} of its {} bytes were searched",
+            bytes.size()
+        )),
         _ => None,
     };
     Ok(())
+}
+
+/// Looks for modules of C where there can be one: not in a Go program without C. Gives the packer
+/// that hides everything.
+fn code(
+    bytes: &Bytes<'_>,
+    layout: Option<&Layout>,
+    known: &[Fingerprint],
+    evidence: &mut Evidence,
+) -> io::Result<Option<String>> {
+    let arch = evidence.arch.as_ref();
+    if evidence.go.as_ref().is_some_and(Go::promises_boring) {
+        evidence.modules = boring::locate(bytes, layout, arch, known, Hint::Names)?;
+        return Ok(None);
+    }
+    let names = evidence.go.as_ref().and_then(|go| go.names.as_ref());
+    if names.is_some_and(|names| !names.cgo) {
+        return Ok(None);
+    }
+    let native = native::scan(bytes, layout)?;
+    if !native.marks.is_empty() {
+        evidence.modules = boring::locate(bytes, layout, arch, known, Hint::Marks(&native.marks))?;
+    }
+    evidence.marks = native.marks;
+    evidence.labels = native.labels;
+    evidence.libraries.extend(native.libraries);
+    Ok(native.packed)
+}
+
+impl Go {
+    /// Whether anything of it speaks of BoringCrypto, so that the module has to be looked for. Names
+    /// can be obfuscated, so the label is enough, unless C was switched off.
+    fn promises_boring(&self) -> bool {
+        let named = self
+            .names
+            .as_ref()
+            .is_some_and(|names| names.boring || names.boring_calls > 0);
+        let version = self.version.as_deref().and_then(GoVersion::parse);
+        let labelled = version.is_some_and(|version| {
+            version.boring_release.is_some() || version.has_experiment("boringcrypto")
+        });
+        let without_c = self
+            .settings
+            .get("CGO_ENABLED")
+            .is_some_and(|value| value == "0");
+        named || self.signatures.boring.is_some() || (labelled && !without_c)
+    }
 }
 
 /// The kind of file by its first bytes.
@@ -105,7 +176,7 @@ mod tests {
     use crate::fips::sample::{SHAPES, Sample};
 
     fn evidence(file: &[u8]) -> Evidence {
-        read(&file, file.len() as u64).unwrap()
+        read(&file, file.len() as u64, &[]).unwrap()
     }
 
     #[test]
@@ -170,7 +241,7 @@ mod tests {
         bare.program_headers = false;
         for (file, words) in [
             (bare.build(), "tables"),
-            (file[..90].to_vec(), "cut"),
+            (file[..98].to_vec(), "cut"),
             (file[..20].to_vec(), "header"),
         ] {
             match evidence(&file).opaque {
@@ -197,7 +268,10 @@ mod tests {
         info.extend(sample.words(&[0x50_1000, 0x50_1000]));
         let mut seal = b"\xff Go fipsinfo \xff\0".to_vec();
         seal.extend([1; 32]);
-        seal.extend(sample.words(&[0x50_2000, 0x40_1000, 0x40_1010, 0, 0, 0, 0, 0, 0]));
+        seal.extend(sample.words(&[
+            0x50_2000, 0x40_1000, 0x40_1010, 0x50_1000, 0x50_1000, 0x50_1000, 0x50_1004, 0x50_1000,
+            0x50_1001,
+        ]));
         let mut table = b"\xf1\xff\xff\xff\0\0\x01\x08".to_vec();
         table.extend(sample.words(&[1, 1, 0, 72, 82, 82, 82, 82]));
         table.extend(b"main.main\0........");
@@ -242,7 +316,7 @@ mod tests {
                 file.truncate(len.index(file.len()));
             }
             let counted = Counted(&file, Cell::new(0));
-            let evidence = read(&counted, file.len() as u64).unwrap();
+            let evidence = read(&counted, file.len() as u64, &[]).unwrap();
             prop_assert!(counted.1.get() <= 64 * (file.len() as u64 + 4096));
             if let Some(place) = evidence.go.and_then(|go| go.names).and_then(|names| names.place) {
                 prop_assert!(place.offset + place.len <= file.len() as u64);

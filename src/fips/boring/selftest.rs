@@ -13,7 +13,7 @@ use super::reference::Machine;
 use super::word;
 
 /// What the test gives to its report; the module's own constants hold it.
-pub(super) const TEXT: &[u8] = b"FIPS integrity test";
+pub(in super::super) const TEXT: &str = "FIPS integrity test";
 
 /// How far from its text the code of the test is looked for.
 const REACH: u64 = 8 << 20;
@@ -23,13 +23,21 @@ const TEST: u64 = 0xa00;
 
 /// Below this nothing is a module: the tables of AES and P-256 alone are larger.
 const SMALLEST: u64 = 128 << 10;
-const LARGEST: u64 = 16 << 20;
 
-/// Tests that are looked at for one text.
+/// Modules grow; those that used SHA-512 are all before 2022.
+const fn largest(algorithm: Algorithm) -> u64 {
+    match algorithm {
+        Algorithm::Sha256 => 16 << 20,
+        Algorithm::Sha512 => 2 << 20,
+    }
+}
+
+/// Texts that are looked at in one file, and tests for each of them.
+pub(super) const TEXTS: usize = 8;
 const SITES: usize = 16;
 
-/// What may be read and hashed for one file, in bytes.
-const WORK: u64 = 512 << 20;
+/// What may be read and hashed for one file, in bytes; an honest module takes a tenth.
+pub(super) const WORK: u64 = 256 << 20;
 
 /// What it costs to end an HMAC and compare its value, in bytes that could be hashed instead.
 const COMPARISON: u64 = 4 << 10;
@@ -43,12 +51,18 @@ pub(super) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(bytes: &'a Bytes<'a>, code: &'a [Place], machine: Machine) -> Self {
+    /// `work` is what may be read and hashed, in bytes.
+    pub(super) fn new(
+        bytes: &'a Bytes<'a>,
+        code: &'a [Place],
+        machine: Machine,
+        work: u64,
+    ) -> Self {
         Search {
             bytes,
             code,
             machine,
-            work: WORK,
+            work,
         }
     }
 
@@ -66,7 +80,8 @@ impl<'a> Search<'a> {
             let code = self.bytes.window(window)?;
             for site in self.sites(&code, window.offset, text) {
                 let targets = self.targets(&code, window.offset, site);
-                let module = self.sealed(&targets, place)?;
+                let inside = (site.min(text), site.max(text));
+                let module = self.sealed(&targets, inside, place)?;
                 if module.is_some() {
                     return Ok(module);
                 }
@@ -99,16 +114,18 @@ impl<'a> Search<'a> {
         targets
     }
 
-    /// The range between two of `targets` whose HMAC stands at a third.
-    fn sealed(&mut self, targets: &[u64], place: Place) -> io::Result<Option<Located>> {
+    /// The range between two of `targets` whose HMAC stands at a third. The test and its text lie `inside`.
+    fn sealed(
+        &mut self,
+        targets: &[u64],
+        inside: (u64, u64),
+        place: Place,
+    ) -> io::Result<Option<Located>> {
         for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-            let mut stored = Vec::with_capacity(targets.len());
-            for &offset in targets {
-                let len = algorithm.len() as u64;
-                stored.push(self.bytes.window(Place { offset, len })?);
-            }
-            for &start in targets {
-                let ends = ends(targets, start, place);
+            let stored = self.stored(targets, algorithm)?;
+            for &start in targets.iter().filter(|&&start| start >= place.offset) {
+                let within = clip(place, start, start.saturating_add(largest(algorithm)));
+                let ends = ends(targets, inside, within);
                 if let Some((end, value)) = self.sealed_from(start, ends, algorithm, &stored)? {
                     let place = Place {
                         offset: start,
@@ -119,6 +136,15 @@ impl<'a> Search<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// What stands at `targets`: one of them is the stored value.
+    fn stored(&self, targets: &[u64], algorithm: Algorithm) -> io::Result<Vec<Vec<u8>>> {
+        let len = algorithm.len() as u64;
+        let values = targets
+            .iter()
+            .map(|&offset| self.bytes.window(Place { offset, len }));
+        values.collect()
     }
 
     /// Hashes forward through `ends`, so that each byte is hashed once for all of them.
@@ -169,13 +195,18 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Where the text stands in `code`, the first of them.
+/// Where the text stands in `code`.
 pub(super) fn texts(bytes: &Bytes<'_>, code: &[Place]) -> io::Result<Vec<u64>> {
     let finder = Finder::new(TEXT);
     let mut texts = Vec::new();
     for &place in code {
-        texts.extend(bytes.find(&finder, place)?);
+        bytes.search(place, TEXT.len(), |offset, piece| {
+            texts.extend(finder.find_iter(piece).map(|at| offset + at as u64));
+            texts.len() >= TEXTS
+        })?;
     }
+    texts.dedup();
+    texts.truncate(TEXTS);
     Ok(texts)
 }
 
@@ -188,13 +219,15 @@ fn clip(place: Place, from: u64, to: u64) -> Place {
     }
 }
 
-/// Those of `targets` at which a module can end that begins at `start`.
-fn ends(targets: &[u64], start: u64, place: Place) -> &[u64] {
-    let last = place.offset.saturating_add(place.len);
-    if start < place.offset {
+/// Those of `targets` at which a module can end that begins with `within` and holds `inside`.
+fn ends(targets: &[u64], inside: (u64, u64), within: Place) -> &[u64] {
+    let start = within.offset;
+    if start > inside.0 {
         return &[];
     }
-    let from = targets.partition_point(|&end| end <= start.saturating_add(SMALLEST));
-    let to = targets.partition_point(|&end| end <= start.saturating_add(LARGEST).min(last));
+    let smallest = start.saturating_add(SMALLEST).max(inside.1);
+    let last = start.saturating_add(within.len);
+    let from = targets.partition_point(|&end| end <= smallest);
+    let to = targets.partition_point(|&end| end <= last);
     targets.get(from..to).unwrap_or_default()
 }

@@ -148,10 +148,13 @@ fn parse(header: &[u8], big_endian: bool, space: Place) -> Option<Table> {
         ];
         let after_header = 8 + len * width <= starts[0];
         let fits = functions.checked_mul(8)?.checked_add(starts[4])? <= space.len;
-        (after_header && fits && starts.is_sorted() && starts[0] < starts[1]).then_some(Place {
+        if !after_header || !fits || !starts.is_sorted() || starts[0] == starts[1] {
+            return None;
+        }
+        Place {
             offset: space.offset.checked_add(starts[0])?,
             len: starts[1] - starts[0],
-        })?
+        }
     };
     Some(Table {
         names,

@@ -15,10 +15,11 @@ const FOREIGN: [&str; 5] = [
 
 /// Packages among the cryptographic ones that compute nothing, with all below them: helpers, formats,
 /// and what a program has that only asks for a random number or compares in constant time.
-const HELPERS: [&str; 17] = [
+const HELPERS: [&str; 18] = [
     "crypto/fips140",
     "crypto/internal/boring",
     "crypto/internal/entropy",
+    "crypto/internal/fips140",
     "crypto/internal/fips140cache",
     "crypto/internal/fips140deps",
     "crypto/internal/fips140hash",
