@@ -108,9 +108,19 @@ impl Evidence {
         self.go.as_mut().unwrap().fipsinfo = Some(Fipsinfo {
             place: PLACE,
             stored: stored.into(),
-            ranges: vec![PLACE],
+            ranges: vec![Place {
+                len: 1 << 20,
+                ..PLACE
+            }],
             integrity,
         });
+        self
+    }
+
+    /// Lets the seal cover so many bytes of code.
+    fn covering(mut self, len: u64) -> Evidence {
+        let seal = self.go.as_mut().unwrap().fipsinfo.as_mut().unwrap();
+        seal.ranges[0].len = len;
         self
     }
 
@@ -401,6 +411,28 @@ fn the_module_of_go_itself() {
         (
             "no seal",
             go(v, &[KEY], Some(frozen(FROZEN))),
+            Declared,
+            "could not be computed",
+        ),
+        (
+            "edited names",
+            go(
+                v,
+                &[KEY],
+                Some(Names {
+                    unfrozen: true,
+                    ..frozen(FROZEN)
+                }),
+            )
+            .sealed(Holds),
+            Contradicted,
+            "names were edited",
+        ),
+        (
+            "sealed over nothing",
+            go(v, &[KEY], Some(frozen(FROZEN)))
+                .sealed(Holds)
+                .covering(64),
             Declared,
             "could not be computed",
         ),
