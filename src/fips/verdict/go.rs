@@ -158,13 +158,6 @@ impl Program<'_> {
         }
     }
 
-    fn nothing_linked(&self, label: &str) -> Finding {
-        Finding::new(
-            Module::Standard,
-            format!("it links no cryptography, so that {label} of its build has nothing to act on"),
-        )
-    }
-
     fn standard(&self, evidence: &Evidence) -> Finding {
         if let Some(mark) = evidence.marks.first() {
             return native::marked(mark);
@@ -215,6 +208,14 @@ impl Program<'_> {
     fn names(&self, has: fn(&Names) -> bool) -> bool {
         self.go.names.as_ref().is_some_and(has)
     }
+}
+
+/// A label of the build, in a program that could not use what it asks for.
+fn nothing_linked(label: &str) -> Finding {
+    Finding::new(
+        Module::Standard,
+        format!("it links no cryptography, so that {label} of its build has nothing to act on"),
+    )
 }
 
 /// Less code than any build of the module has, so that a seal over less proves nothing.

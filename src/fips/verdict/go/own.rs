@@ -1,6 +1,6 @@
 //! Go's own module.
 
-use super::{Program, seal_holds};
+use super::{Program, nothing_linked, seal_holds};
 use crate::fips::verdict::Finding;
 use crate::report::Module;
 
@@ -100,7 +100,7 @@ impl Program<'_> {
                 format!("its build information says GOFIPS140={key}, and its functions are those of an ordinary build"),
             ),
             (false, _) if !self.cryptography() => {
-                self.nothing_linked(&format!("GOFIPS140={key}"))
+                nothing_linked(&format!("GOFIPS140={key}"))
             }
             (false, _) if holds => Finding::new(
                 Module::Declared,
