@@ -23,12 +23,14 @@ mod features;
 mod fips;
 mod fips_configuration;
 mod fips_keys;
+mod fips_settings;
 mod gateway_api;
 mod gateway_takeover;
 mod gateways;
 mod gloo_mesh_range;
 mod hpa_target;
 mod hub;
+mod image_evidence;
 mod image_exists;
 mod injection;
 mod istioctl_version;
@@ -65,6 +67,7 @@ pub use pending::pending;
 pub use policy::{Policy, PolicyError, find};
 
 use crate::facts::{self, Fact};
+use crate::fips::{Judge, Policies};
 use crate::istio::Matrix;
 use crate::plan::Plan;
 use crate::render::Rendered;
@@ -83,6 +86,7 @@ pub const CHECKS: &[Check] = &[
     build_known::CHECK,
     hub::CHECK,
     image_exists::CHECK,
+    image_evidence::CHECK,
     end_of_life::CHECK,
     known_issues::CHECK,
     gloo_mesh_range::CHECK,
@@ -116,6 +120,7 @@ pub const CHECKS: &[Check] = &[
     uninjected::CHECK,
     control_plane_fips::CHECK,
     data_plane_fips::CHECK,
+    fips_settings::CHECK,
 ];
 
 /// What a Before check looks at.
@@ -126,6 +131,8 @@ pub struct Before<'a> {
     pub matrix: &'a Matrix,
     /// The day that end of life is judged for.
     pub today: Date,
+    /// What cryptographic modules are judged by.
+    pub judge: &'a Judge,
 }
 
 /// What an After check looks at.
@@ -133,6 +140,17 @@ pub struct After<'a> {
     pub expected: &'a Expectation,
     pub facts: &'a facts::After,
     pub scope: Scope,
+    pub matrix: &'a Matrix,
+    /// What cryptographic modules are judged by.
+    pub judge: &'a Judge,
+}
+
+impl After<'_> {
+    /// What the Istio that a class should run knows of compliance policies.
+    fn policies(&self, class: &facts::Class) -> Option<Policies> {
+        let wanted = self.expected.revisions.get(&class.revision)?;
+        Some(Policies::of(self.matrix, &wanted.tag.version))
+    }
 }
 
 /// How much an After check judges.

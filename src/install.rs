@@ -183,6 +183,7 @@ impl Session<'_> {
             facts,
             matrix: self.matrix,
             today: self.today,
+            judge: self.judge,
         };
         let ran = check::before(&subject, self.policy);
         self.report.checks.extend(ran.results);

@@ -71,9 +71,8 @@ mod tests {
         let expected = expecting(FIPS);
         let outcome = |scope| {
             run(&After {
-                expected: &expected,
-                facts: &facts,
                 scope,
+                ..support::whole(&expected, &facts)
             })
         };
         assert!(matches!(outcome(Scope::Changed), Outcome::NotApplicable(_)));

@@ -1,18 +1,25 @@
-//! Statements about cryptographic modules, from the census: what is declared, and what contradicts.
+//! Statements about the cryptographic modules of what runs: by bytes, by the programs' own words, by tag.
 
 use std::collections::BTreeMap;
 
-use super::expectation::{Expectation, Image};
-use crate::facts::{Census, Class, Role, SelfReport};
+use super::After;
+use super::expectation::Image;
+use crate::facts::{Class, Fact, ImageProgram, Role, SelfReport};
+use crate::fips::{Environment, Subject};
 use crate::istio::ImageTag;
 use crate::report::{Evidence, Module};
 
 /// A statement per image × architecture × program, for every revision in scope.
-pub fn evidence(census: &Census, expected: &Expectation) -> Vec<Evidence> {
+pub fn evidence(after: &After<'_>) -> Vec<Evidence> {
+    let Some(census) = after.facts.census.known() else {
+        return Vec::new();
+    };
     let mut processes: BTreeMap<Evidence, u64> = BTreeMap::new();
     for (class, members) in &census.classes {
-        if expected.revisions.contains_key(&class.revision) {
-            *processes.entry(statement(class)).or_default() += members.pods;
+        if after.expected.revisions.contains_key(&class.revision) {
+            for statement in statements(after, class) {
+                *processes.entry(statement).or_default() += members.pods;
+            }
         }
     }
     processes
@@ -21,23 +28,77 @@ pub fn evidence(census: &Census, expected: &Expectation) -> Vec<Evidence> {
         .collect()
 }
 
-fn statement(class: &Class) -> Evidence {
+/// What is known of the programs of a class: by their bytes where the image that runs was read, by
+/// what they say of themselves and by their tag elsewhere.
+pub(super) fn statements(after: &After<'_>, class: &Class) -> Vec<Evidence> {
+    let image = class.running();
+    match image.and_then(|image| after.facts.images.get(&image)) {
+        Some(Fact::Known(programs)) if !programs.is_empty() => programs
+            .iter()
+            .map(|program| read(after, class, program))
+            .collect(),
+        Some(Fact::Unknown(why)) => vec![said(class, &format!("the image was not read: {why}"))],
+        _ => vec![said(class, "the image was not read")],
+    }
+}
+
+/// What the process itself and the tag say.
+fn said(class: &Class, unread: &str) -> Evidence {
     let (module, source) = module(class);
     Evidence {
         digest: digest(&class.image_id),
         arch: class.arch.clone(),
         binary: binary(class.role).to_owned(),
         module,
-        configuration: "not looked at: whether it is switched on needs the mesh's configuration"
-            .to_owned(),
+        configuration: format!("not looked at: {unread}"),
         source,
         count: 0,
         proof: None,
     }
 }
 
+/// What the bytes say, and whether tag and process agree with them.
+fn read(after: &After<'_>, class: &Class, program: &ImageProgram) -> Evidence {
+    let mut statement = after.judge.statement(&Subject {
+        image: Some(&class.image),
+        manifest: program.manifest.as_deref(),
+        arch: Some(&program.arch),
+        path: &program.path,
+        reading: &program.reading,
+        environment: &environment(class, program),
+        known: after.policies(class),
+    });
+    statement.digest = digest(&class.image_id);
+    let reports = program.path.ends_with(&format!("/{}", binary(class.role)));
+    let against = match (&class.report, statement.module) {
+        (_, Module::Standard) if says_fips(&class.image) => {
+            Some("its tag says FIPS, and the program has no FIPS module".to_owned())
+        }
+        (SelfReport::Standard(said), module) if reports && module >= Module::Declared => Some(format!(
+            "the process says {said}, and the image holds a FIPS module"
+        )),
+        _ => None,
+    };
+    if let Some(against) = against {
+        statement.module = Module::Contradicted;
+        if let Some(proof) = &mut statement.proof {
+            proof.reasons.insert(0, against.clone());
+            proof.judgement.accepted = false;
+            proof.judgement.because.push(against);
+        }
+    }
+    statement
+}
+
+/// The variables of the container over those of its image.
+pub(super) fn environment(class: &Class, program: &ImageProgram) -> Environment {
+    let of_image = program.env.iter().filter_map(|pair| pair.split_once('='));
+    let own = class.settings.iter();
+    Environment::of(of_image.chain(own.map(|(name, value)| (name.as_str(), value.as_str()))))
+}
+
 /// What the program says of itself counts more than its tag; where both speak, they must agree.
-pub(super) fn module(class: &Class) -> (Module, String) {
+fn module(class: &Class) -> (Module, String) {
     let labelled = says_fips(&class.image);
     let by_tag = if labelled {
         Module::Declared
@@ -85,7 +146,8 @@ fn digest(image_id: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::support::{class, expecting, members};
+    use crate::check::support::{self, class, expecting, members};
+    use crate::facts::Census;
 
     #[test]
     fn label_and_self_report_make_the_statement() {
@@ -154,7 +216,10 @@ mod tests {
             ..class(Role::Sidecar, "c", "1.30.0")
         };
         census.classes.insert(foreign, members(9, "c"));
-        let statements = evidence(&census, &expecting("1.31.0-solo-fips"));
+        let mut facts = support::after();
+        facts.census = Fact::Known(census);
+        let expected = expecting("1.31.0-solo-fips");
+        let statements = evidence(&support::whole(&expected, &facts));
         assert_eq!(statements.len(), 1);
         assert_eq!(
             (statements[0].binary.as_str(), statements[0].count),

@@ -1,14 +1,14 @@
-//! The floor `declared`, for the programs of one plane.
+//! The floor for the programs of one plane: by their bytes, or at least by their own words.
 
 use std::collections::BTreeMap;
 
-use super::evidence::module;
+use super::evidence::statements;
 use super::pending::{judged_now, stale, wanted};
 use super::{After, Outcome, Scope};
 use crate::facts::{Census, Class, Members, Role};
-use crate::report::{Finding, Module};
+use crate::report::{Evidence, Finding, Module};
 
-/// Judges what the programs of some roles say of themselves, wherever FIPS is expected.
+/// Judges the programs of some roles, wherever FIPS is expected.
 pub(super) fn judge(after: &After<'_>, concerns: fn(Role) -> bool) -> Outcome {
     if !after.expected.revisions.values().any(|wanted| wanted.fips) {
         return Outcome::NotApplicable("no FIPS build is expected".to_owned());
@@ -19,38 +19,46 @@ pub(super) fn judge(after: &After<'_>, concerns: fn(Role) -> bool) -> Outcome {
         .judge(|census| census_outcome(after, census, concerns))
 }
 
+/// Pods that are alike in what is said of a program of theirs.
+#[derive(Default)]
+struct Alike<'a> {
+    pods: u64,
+    examples: &'a [String],
+}
+
+/// What is said of a program, and of which namespace and image.
+type Said<'a> = (Evidence, &'a str, &'a str);
+
 fn census_outcome(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool) -> Outcome {
-    let mut said: BTreeMap<(Module, String, &str), (u64, &[String])> = BTreeMap::new();
+    let mut said: BTreeMap<Said<'_>, Alike<'_>> = BTreeMap::new();
+    let mut best: BTreeMap<Module, u64> = BTreeMap::new();
     for (class, members) in &census.classes {
-        if concerns(class.role) && counts(after, class, members) {
-            let (module, source) = module(class);
-            let entry = said
-                .entry((module, source, &class.namespace))
-                .or_insert((0, &members.examples));
-            entry.0 += members.pods;
+        if !concerns(class.role) || !counts(after, class, members) {
+            continue;
+        }
+        let statements = statements(after, class);
+        let weakest = statements.iter().map(|one| one.module).min();
+        *best.entry(weakest.unwrap_or(Module::Unknown)).or_default() += members.pods;
+        for statement in statements {
+            let key = (statement, class.namespace.as_str(), class.image.as_str());
+            let alike = said.entry(key).or_default();
+            alike.pods += members.pods;
+            alike.examples = &members.examples;
         }
     }
-    let declared: u64 = said
-        .iter()
-        .filter(|((module, ..), _)| *module >= Module::Declared)
-        .map(|(_, (pods, _))| pods)
-        .sum();
     if said.is_empty() {
         return Outcome::NotApplicable("no such pods in scope".to_owned());
     }
+    said.retain(|(statement, ..), _| !accepted(after, statement));
     if let Some(unread) = only_unread(&said) {
         return unread;
     }
-    let findings = said
-        .into_iter()
-        .filter(|((module, ..), _)| *module < Module::Declared)
-        .map(|((module, source, namespace), (pods, examples))| {
-            Finding::error(message(module, pods))
-                .subject(format!("namespace {namespace}: {}", examples.join(", ")))
-                .found(source)
-                .wanted("a FIPS module, at least declared by the program itself or its tag")
-        });
-    Outcome::of(findings.collect(), format!("declared for {declared} pods"))
+    let findings = said.iter().map(|(key, alike)| finding(after, key, alike));
+    let seen = best
+        .iter()
+        .rev()
+        .map(|(module, pods)| format!("{} for {pods} pods", module.word()));
+    Outcome::of(findings.collect(), seen.collect::<Vec<_>>().join(", "))
 }
 
 /// Whether FIPS is expected of it now: after an install, a stale proxy is a pending restart.
@@ -61,29 +69,75 @@ fn counts(after: &After<'_>, class: &Class, members: &Members) -> bool {
     !pending && wanted(after, class).is_some_and(|wanted| wanted.fips)
 }
 
-/// Nothing is wrong but what could not be read: that is an outcome of its own.
-fn only_unread(said: &BTreeMap<(Module, String, &str), (u64, &[String])>) -> Option<Outcome> {
-    let unread: Vec<String> = said
-        .iter()
-        .filter(|((module, ..), _)| *module == Module::Unknown)
-        .map(|((_, source, namespace), (pods, _))| {
-            format!("{pods} pods in {namespace} said {source}")
-        })
-        .collect();
-    let wrong = said
-        .keys()
-        .any(|(module, ..)| matches!(module, Module::Contradicted | Module::Standard));
-    (!unread.is_empty() && !wrong).then(|| Outcome::Unknown(unread.join("; ")))
+/// Whether a statement is at the floor, and what was read of bytes acceptable by the policy.
+fn accepted(after: &After<'_>, statement: &Evidence) -> bool {
+    let proof = statement.proof.as_ref();
+    statement.module >= Module::Declared
+        && proof.map_or_else(
+            || after.judge.accepts_words(),
+            |proof| proof.judgement.accepted,
+        )
 }
 
-fn message(module: Module, pods: u64) -> String {
-    match module {
-        Module::Contradicted => {
+/// Nothing is wrong but what could not be read: that is an outcome of its own.
+fn only_unread(said: &BTreeMap<Said<'_>, Alike<'_>>) -> Option<Outcome> {
+    let wrong = said
+        .keys()
+        .any(|(statement, ..)| statement.module != Module::Unknown);
+    if said.is_empty() || wrong {
+        return None;
+    }
+    let unread = said.iter().map(|((statement, namespace, _), alike)| {
+        let why = why(statement).unwrap_or(&statement.source);
+        let (binary, pods) = (&statement.binary, alike.pods);
+        format!("{binary} of {pods} pods in {namespace}: {why}")
+    });
+    Some(Outcome::Unknown(unread.collect::<Vec<_>>().join("; ")))
+}
+
+fn why(statement: &Evidence) -> Option<&String> {
+    statement.proof.as_ref()?.reasons.first()
+}
+
+fn finding(
+    after: &After<'_>,
+    (statement, namespace, image): &Said<'_>,
+    alike: &Alike<'_>,
+) -> Finding {
+    let Alike { pods, examples } = alike;
+    let wanted = match after.judge.floor {
+        Some(floor) => format!("{floor} at least, by policy {}", after.judge.policy),
+        None => "a FIPS module, at least declared by the program itself or its tag".to_owned(),
+    };
+    let finding = Finding::error(message(statement, *pods))
+        .subject(format!("namespace {namespace}: {}", examples.join(", ")))
+        .found(&statement.source)
+        .wanted(wanted);
+    let Some(proof) = &statement.proof else {
+        return finding;
+    };
+    let digest = proof.manifest.as_deref().unwrap_or("without a manifest");
+    let arch = statement.arch.as_deref().unwrap_or("unknown");
+    let reasons = proof.judgement.because.iter().chain(&proof.reasons);
+    let mut why: Vec<&str> = reasons.map(String::as_str).collect();
+    why.dedup();
+    finding
+        .found(format!("{} in {image} ({digest}, {arch})", proof.path))
+        .why(why.join("; "))
+        .command(format!("glooistio inspect --explain {image}"))
+}
+
+fn message(statement: &Evidence, pods: u64) -> String {
+    let binary = &statement.binary;
+    match (statement.module, &statement.proof) {
+        (Module::Contradicted, None) => {
             format!("{pods} pods contradicted: named a FIPS build, and the program says it is none")
         }
-        Module::Unknown => format!("{pods} pods could not be read"),
-        Module::Standard | Module::Declared | Module::Identified | Module::Proven => {
-            format!("{pods} pods run a standard build, without FIPS")
+        (Module::Contradicted, Some(_)) => {
+            format!("{binary} of {pods} pods is contradicted: it is not what it says it is")
         }
+        (Module::Unknown, _) => format!("{binary} of {pods} pods could not be read"),
+        (Module::Standard, _) => format!("{pods} pods run a standard build, without FIPS"),
+        (module, _) => format!("{binary} of {pods} pods is only {}", module.word()),
     }
 }

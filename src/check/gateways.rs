@@ -89,9 +89,8 @@ mod tests {
         let mut expected = expecting("1.31.0-solo-fips");
         expected.gateways = installed.iter().map(|name| (*name).to_owned()).collect();
         run(&After {
-            expected: &expected,
-            facts: &facts,
             scope,
+            ..support::whole(&expected, &facts)
         })
     }
 

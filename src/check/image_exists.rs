@@ -26,9 +26,7 @@ fn run(before: &Before<'_>) -> Outcome {
             match &image.found {
                 Ok(found) => findings.extend(lacking(before, image, found)),
                 Err(NoImage::Unreachable(why)) => {
-                    away.entry(why.clone())
-                        .or_default()
-                        .push(&image.reference);
+                    away.entry(why.clone()).or_default().push(&image.reference);
                 }
                 Err(error) => findings.push(refused(image, error)),
             }
@@ -71,7 +69,10 @@ fn architectures<'a>(before: &'a Before<'_>, nodes: &'a Nodes) -> impl Iterator<
 }
 
 fn refused(image: &PlannedImage, error: &NoImage) -> Finding {
-    let (NoImage::Missing(said) | NoImage::Denied(said) | NoImage::Unreachable(said) | NoImage::Broken(said)) = error;
+    let (NoImage::Missing(said)
+    | NoImage::Denied(said)
+    | NoImage::Unreachable(said)
+    | NoImage::Broken(said)) = error;
     let finding = Finding::error(said.clone()).subject(image.reference.clone());
     match error {
         NoImage::Missing(_) => finding

@@ -126,9 +126,8 @@ mod tests {
     fn outcome(facts: &Facts, scope: Scope) -> (Outcome, u64) {
         let expected = expecting("1.31.0-solo-fips");
         let after = After {
-            expected: &expected,
-            facts,
             scope,
+            ..support::whole(&expected, facts)
         };
         (
             run(&after),

@@ -7,6 +7,7 @@ use crate::facts::{
     self, Census, Class, ClusterFact, ControlPlane, Fact, Manager, Members, Namespace, Role,
     SelfReport, Webhook, WebhookKind,
 };
+use crate::fips::{self, Judge, Modules};
 use crate::istio::Matrix;
 use crate::options::Template;
 use crate::overlay::{self, Base, Engine, Rules};
@@ -61,11 +62,26 @@ pub(super) fn run_after(
     facts: &facts::After,
     tag: &str,
 ) -> Outcome {
-    run(&After {
-        expected: &expecting(tag),
+    run(&whole(&expecting(tag), facts))
+}
+
+/// The built-in data, no policy.
+static JUDGE: std::sync::LazyLock<Judge> = std::sync::LazyLock::new(|| Judge {
+    modules: Modules::builtin().clone(),
+    at: jiff::civil::date(2026, 11, 22),
+    policy: fips::Policy::Any,
+    floor: None,
+});
+
+/// Everything that runs, judged by the built-in data.
+pub(super) fn whole<'a>(expected: &'a Expectation, facts: &'a facts::After) -> After<'a> {
+    After {
+        expected,
         facts,
         scope: Scope::Everything,
-    })
+        matrix: Matrix::builtin(),
+        judge: &JUDGE,
+    }
 }
 
 /// One pod of a role that says something of FIPS, in a mesh that expects `tag`.
@@ -218,6 +234,7 @@ impl Given {
             facts: &self.facts,
             matrix: &self.matrix,
             today: jiff::civil::date(2026, 11, 22),
+            judge: &JUDGE,
         })
     }
 }

@@ -50,7 +50,10 @@ impl Reader<'_> {
         planned.extend(garbled.into_iter().filter_map(|(image, parsed)| {
             Some(PlannedImage {
                 reference: image.clone(),
-                found: Err(NoImage::Missing(format!("`{image}` is no image: {}", parsed.err()?))),
+                found: Err(NoImage::Missing(format!(
+                    "`{image}` is no image: {}",
+                    parsed.err()?
+                ))),
                 programs: Fact::NotAsked("it is no image reference"),
             })
         }));

@@ -249,6 +249,20 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_chain_is_an_error_and_nothing_worse() {
+        let whole = Key::of_pem(CHAIN.as_bytes()).unwrap();
+        for at in (0..CHAIN.len()).step_by(61) {
+            match Key::of_pem(&CHAIN.as_bytes()[..at]) {
+                Ok(keys) => assert!(whole.starts_with(&keys), "cut at {at}"),
+                Err(error) => assert_ne!(error, KeyError::TooLong, "cut at {at}"),
+            }
+            let mut damaged = CHAIN.as_bytes().to_vec();
+            damaged[at] ^= 0x15;
+            let _either = Key::of_pem(&damaged);
+        }
+    }
+
+    #[test]
     fn each_build_refuses_what_its_row_does_not_take() {
         // key, secret, version of Istio, fipsonly, rows that refuse
         let table: &[(&str, Secret, &str, bool, &[&str])] = &[

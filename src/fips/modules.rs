@@ -122,7 +122,7 @@ struct File {
 #[derive(Debug, Clone, Default)]
 pub struct Modules {
     dates: Vec<DataDate>,
-    modules: Vec<ModuleRow>,
+    rows: Vec<ModuleRow>,
     rules: Vec<Rule>,
     keys: Vec<KeyRow>,
     fingerprints: Vec<Fingerprint>,
@@ -193,26 +193,26 @@ impl Modules {
             .fingerprints
             .iter()
             .find(|one| one.hash.to_string() == value)?;
-        self.modules.iter().find(|row| row.key == found.module)
+        self.rows.iter().find(|row| row.key == found.module)
     }
 
     /// Go's own module by the version in its package path.
     pub fn by_frozen(&self, frozen: &str) -> Option<&ModuleRow> {
-        self.modules
+        self.rows
             .iter()
             .find(|row| row.frozen.as_deref() == Some(frozen))
     }
 
     /// The module that answers `version` when it is asked for its own.
     pub fn by_fips_version(&self, family: Family, version: u32) -> Option<&ModuleRow> {
-        self.modules
+        self.rows
             .iter()
             .find(|row| row.family == family && row.fips_version == Some(version))
     }
 
     /// The module of a release of dev.boringcrypto: `b5`.
     pub fn by_toolchain(&self, name: &str) -> Option<&ModuleRow> {
-        self.modules
+        self.rows
             .iter()
             .find(|row| row.toolchains.iter().any(|toolchain| toolchain == name))
     }
@@ -251,7 +251,7 @@ impl Modules {
 
     /// Puts the rows of `file` in the place of those with the same keys.
     fn replace(&mut self, file: File) {
-        replace(&mut self.modules, file.modules, |row| row.key.clone());
+        replace(&mut self.rows, file.modules, |row| row.key.clone());
         replace(&mut self.rules, file.rules, |rule| rule.key.clone());
         replace(&mut self.keys, file.keys, |row| row.key.clone());
         replace(&mut self.fingerprints, file.fingerprints, |one| {
@@ -261,7 +261,7 @@ impl Modules {
 
     /// The key of a fingerprint that no module has.
     fn stray(&self) -> Option<String> {
-        let keys: BTreeSet<&str> = self.modules.iter().map(|row| row.key.as_str()).collect();
+        let keys: BTreeSet<&str> = self.rows.iter().map(|row| row.key.as_str()).collect();
         let mut named = self.fingerprints.iter().map(|one| &one.module);
         named.find(|key| !keys.contains(key.as_str())).cloned()
     }
@@ -317,7 +317,7 @@ mod tests {
 
     fn standing(key: &str, at: &str) -> Option<Standing> {
         let modules = Modules::builtin();
-        let row = modules.modules.iter().find(|row| row.key == key).unwrap();
+        let row = modules.rows.iter().find(|row| row.key == key).unwrap();
         modules.standing(row, day(at))
     }
 
@@ -332,7 +332,7 @@ mod tests {
         let files: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, files);
         assert_eq!(modules.stray(), None);
-        let numbers = modules.modules.iter().flat_map(|row| &row.certificates);
+        let numbers = modules.rows.iter().flat_map(|row| &row.certificates);
         let mut numbers: Vec<u32> = numbers.map(|one| one.number).collect();
         numbers.sort_unstable();
         let count = numbers.len();
@@ -465,7 +465,7 @@ mod tests {
         let standing = modules.standing(row, day("2027-02-01")).unwrap();
         assert_eq!(standing.certificate, Some(9999));
         assert!(standing.is_active() && standing.is_confirmed());
-        assert_eq!(modules.modules.len(), Modules::builtin().modules.len());
+        assert_eq!(modules.rows.len(), Modules::builtin().rows.len());
         let last = modules.dates().last().unwrap();
         assert_eq!((last.file.as_str(), last.builtin), ("mine.yaml", false));
     }

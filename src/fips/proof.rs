@@ -36,6 +36,11 @@ pub struct Subject<'a> {
 }
 
 impl Judge {
+    /// Whether a statement by words alone can be enough.
+    pub fn accepts_words(&self) -> bool {
+        self.policy == Policy::Any && matches!(self.floor, None | Some(Floor::Declared))
+    }
+
     /// The verdict on what was read, for those who judge further by it.
     pub fn verdict(&self, reading: &Reading) -> Option<Verdict> {
         let evidence = reading.evidence.as_ref().ok()?;
@@ -152,9 +157,14 @@ fn step(step: &Step) -> report::Statement {
         .place
         .map(|place| format!("{} bytes at offset {:#x}", place.len, place.offset));
     let places: Vec<String> = bytes.into_iter().chain(step.source.clone()).collect();
+    let place = if places.is_empty() {
+        "headers".to_owned()
+    } else {
+        places.join(", ")
+    };
     report::Statement {
         what: step.what.clone(),
-        place: places.join(", "),
+        place,
         strength: match step.strength {
             Strength::Claimed => report::Strength::Label,
             Strength::Data => report::Strength::Data,

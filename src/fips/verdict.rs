@@ -157,7 +157,8 @@ impl Evidence {
             kind,
             program: program(self, &toolchain),
             fipsonly: go::fipsonly(self, kind),
-            switched_off: toolchain.default_fips140.as_deref() == Some("off"),
+            switched_off: kind == Kind::GoModule
+                && toolchain.default_fips140.as_deref() == Some("off"),
             knows_fips140: self.go.as_ref().is_some_and(|go| go.fipsinfo.is_some()),
             configuration: configuration(self),
             chain: chain::chain(self, ground, finding.standing.as_ref()),

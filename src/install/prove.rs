@@ -57,7 +57,9 @@ pub fn running(
     if let (Some(images), Some(census)) = (&session.images, facts.census.known()) {
         let on_event = |event: &Event| session.ui.event(event);
         let wanted = |class: &Class| fips.get(class.revision.as_str()) == Some(&true);
-        facts.images = images.reader(session.judge, &on_event).running(census, &wanted);
+        facts.images = images
+            .reader(session.judge, &on_event)
+            .running(census, &wanted);
     }
     if let (Some(cluster), Some(seen)) = (&mut session.report.cluster, facts.cluster.known()) {
         cluster.kubernetes = Some(seen.version.to_string());
@@ -66,13 +68,15 @@ pub fn running(
         expected,
         facts: &facts,
         scope,
+        matrix: session.matrix,
+        judge: session.judge,
     };
     let ran = check::after(&subject, session.policy);
     session.report.checks.extend(ran.results);
     session.report.skipped.extend(ran.skipped);
     session.report.pending = check::pending(&subject);
     if let Some(census) = facts.census.known() {
-        session.report.evidence = check::evidence(census, expected);
+        session.report.evidence = check::evidence(&subject);
         session.report.counts = counts(census, expected);
         session.report.pods.clone_from(&census.rows);
     }

@@ -158,13 +158,6 @@ impl Program<'_> {
         }
     }
 
-    fn nothing_linked(&self, label: &str) -> Finding {
-        Finding::new(
-            Module::Standard,
-            format!("it links no cryptography, so that {label} of its build has nothing to act on"),
-        )
-    }
-
     fn standard(&self, evidence: &Evidence) -> Finding {
         if let Some(mark) = evidence.marks.first() {
             return native::marked(mark);
@@ -209,18 +202,37 @@ impl Program<'_> {
     }
 
     fn cryptography(&self) -> bool {
-        self.go
-            .names
-            .as_ref()
-            .is_some_and(|names| names.cryptography)
+        self.names(|names| names.cryptography)
+    }
+
+    fn names(&self, has: fn(&Names) -> bool) -> bool {
+        self.go.names.as_ref().is_some_and(has)
     }
 }
 
-/// Go's seal; the linker leaves zeros where it does not seal (race, msan and asan builds).
+/// A label of the build, in a program that could not use what it asks for.
+fn nothing_linked(label: &str) -> Finding {
+    Finding::new(
+        Module::Standard,
+        format!("it links no cryptography, so that {label} of its build has nothing to act on"),
+    )
+}
+
+/// Less code than any build of the module has, so that a seal over less proves nothing.
+const LEAST_CODE: u64 = 4096;
+
+/// Go's seal over its cryptographic code; the linker leaves zeros where it does not seal (race, msan and
+/// asan builds).
 fn sealed(go: &Go) -> Option<&Fipsinfo> {
     let seal = go.fipsinfo.as_ref()?;
-    seal.stored
-        .bytes()
-        .any(|digit| digit != b'0')
-        .then_some(seal)
+    let written = seal.stored.bytes().any(|digit| digit != b'0');
+    written.then_some(seal)
+}
+
+/// Whether the seal holds over code; one that covers nothing can be written into any file.
+fn seal_holds(go: &Go) -> bool {
+    sealed(go).is_some_and(|seal| {
+        let code = seal.ranges.first().map_or(0, |text| text.len);
+        seal.integrity == Integrity::Holds && code >= LEAST_CODE
+    })
 }

@@ -108,9 +108,19 @@ impl Evidence {
         self.go.as_mut().unwrap().fipsinfo = Some(Fipsinfo {
             place: PLACE,
             stored: stored.into(),
-            ranges: vec![PLACE],
+            ranges: vec![Place {
+                len: 1 << 20,
+                ..PLACE
+            }],
             integrity,
         });
+        self
+    }
+
+    /// Lets the seal cover so many bytes of code.
+    fn covering(mut self, len: u64) -> Evidence {
+        let seal = self.go.as_mut().unwrap().fipsinfo.as_mut().unwrap();
+        seal.ranges[0].len = len;
         self
     }
 
@@ -401,6 +411,28 @@ fn the_module_of_go_itself() {
         (
             "no seal",
             go(v, &[KEY], Some(frozen(FROZEN))),
+            Declared,
+            "could not be computed",
+        ),
+        (
+            "edited names",
+            go(
+                v,
+                &[KEY],
+                Some(Names {
+                    unfrozen: true,
+                    ..frozen(FROZEN)
+                }),
+            )
+            .sealed(Holds),
+            Contradicted,
+            "names were edited",
+        ),
+        (
+            "sealed over nothing",
+            go(v, &[KEY], Some(frozen(FROZEN)))
+                .sealed(Holds)
+                .covering(64),
             Declared,
             "could not be computed",
         ),
@@ -824,6 +856,20 @@ fn fipsonly_is_said_only_of_builds_that_can_be_asked() {
     ];
     for (evidence, expected) in table {
         assert_eq!(judged(&evidence).fipsonly, expected);
+    }
+}
+
+#[test]
+fn only_the_module_of_go_can_be_switched_off_by_its_build() {
+    let off = "DefaultGODEBUG=fips140=off";
+    let table = [
+        (go("go1.27.3", &[KEY, off], Some(frozen(FROZEN))), true),
+        (go("go1.27.3", &[KEY], Some(frozen(FROZEN))), false),
+        (go(X, &[off], Some(boring())), false),
+        (go("go1.27.3", &[off], Some(unfrozen())), false),
+    ];
+    for (evidence, expected) in table {
+        assert_eq!(judged(&evidence).switched_off, expected);
     }
 }
 

@@ -60,11 +60,7 @@ fn program(
         page.labelled(4, "refused", because)?;
     }
     for recipe in &proof.recipes {
-        page.labelled(
-            4,
-            "old recipe",
-            &format!("{}: {}", recipe.tool, recipe.says),
-        )?;
+        page.labelled(4, "elsewhere", &format!("{}: {}", recipe.tool, recipe.says))?;
         if let Some(but) = &recipe.but {
             page.labelled(4, "", but)?;
         }
@@ -84,10 +80,23 @@ fn chain(page: &mut Page<'_>, proof: &Proof) -> io::Result<()> {
 
 fn sentence(certificate: &Certificate) -> String {
     let number = certificate.number.map(|number| format!("#{number}"));
-    let head: Vec<String> = number.into_iter().chain(certificate.standard.clone()).collect();
-    let days = [("since", &certificate.from), ("until", &certificate.until), ("seen", &certificate.seen)];
-    let days = days.into_iter().filter_map(|(word, day)| Some(format!(" {word} {}", day.as_ref()?)));
-    let head = if head.is_empty() { "no certificate".to_owned() } else { head.join(", ") };
+    let head: Vec<String> = number
+        .into_iter()
+        .chain(certificate.standard.clone())
+        .collect();
+    let days = [
+        ("since", &certificate.from),
+        ("until", &certificate.until),
+        ("seen", &certificate.seen),
+    ];
+    let days = days
+        .into_iter()
+        .filter_map(|(word, day)| Some(format!(" {word} {}", day.as_ref()?)));
+    let head = if head.is_empty() {
+        "no certificate".to_owned()
+    } else {
+        head.join(", ")
+    };
     format!(
         "{head}: {}{} ({}, {})",
         certificate.status,

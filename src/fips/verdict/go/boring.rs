@@ -1,6 +1,6 @@
 //! BoringCrypto in a Go program.
 
-use super::{Program, calls_boring};
+use super::{Program, calls_boring, nothing_linked};
 use crate::fips::verdict::{Finding, title};
 use crate::report::Module;
 
@@ -45,7 +45,7 @@ impl Program<'_> {
             return Some(self.branch(finding.named("BoringCrypto")));
         }
         if !self.cryptography() {
-            return Some(self.nothing_linked(label));
+            return Some(nothing_linked(label));
         }
         let finding = Finding::new(
             Module::Contradicted,

@@ -1,7 +1,6 @@
 //! Go's own module.
 
-use super::{Program, sealed};
-use crate::fips::Integrity;
+use super::{Program, nothing_linked, seal_holds};
 use crate::fips::verdict::Finding;
 use crate::report::Module;
 
@@ -11,6 +10,12 @@ impl Program<'_> {
         let key = self.toolchain.gofips140.as_deref();
         match (self.frozen(), key) {
             (None, None) => None,
+            (Some(frozen), _) if self.names(|names| names.unfrozen) => Some(Finding::new(
+                Module::Contradicted,
+                format!(
+                    "its sources disagree: some of its functions are of {frozen}, and others of no frozen module: names were edited"
+                ),
+            )),
             (Some(frozen), Some(key)) if frozen != key => Some(Finding::new(
                 Module::Contradicted,
                 format!(
@@ -53,7 +58,9 @@ impl Program<'_> {
 
     /// The finding of a seal that holds.
     fn seal(&self, frozen: &str) -> Option<Finding> {
-        sealed(self.go).filter(|seal| seal.integrity == Integrity::Holds)?;
+        if !seal_holds(self.go) {
+            return None;
+        }
         Some(match self.ground.modules.by_frozen(frozen) {
             Some(row) => self.ground.known_by(
                 row,
@@ -77,7 +84,7 @@ impl Program<'_> {
                 ),
             );
         };
-        let holds = sealed(self.go).is_some_and(|seal| seal.integrity == Integrity::Holds);
+        let holds = seal_holds(self.go);
         match (names.unfrozen, key == "latest") {
             (true, true) if holds => Finding::new(
                 Module::Identified,
@@ -93,7 +100,7 @@ impl Program<'_> {
                 format!("its build information says GOFIPS140={key}, and its functions are those of an ordinary build"),
             ),
             (false, _) if !self.cryptography() => {
-                self.nothing_linked(&format!("GOFIPS140={key}"))
+                nothing_linked(&format!("GOFIPS140={key}"))
             }
             (false, _) if holds => Finding::new(
                 Module::Declared,
