@@ -62,7 +62,10 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Opt
 fn locate(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Table>> {
     let sections = SECTIONS.iter().filter_map(|name| layout?.section(name));
     for section in sections {
-        let table = search(bytes, layout, section.place)?;
+        let table = match begin(bytes, section.place)? {
+            None => search(bytes, layout, section.place)?,
+            table => table,
+        };
         if table.is_some() {
             return Ok(table);
         }
@@ -80,12 +83,22 @@ fn larger(one: Option<Table>, other: Option<Table>) -> Option<Table> {
         .max_by_key(|table| table.functions)
 }
 
+/// The table that `place` begins with.
+fn begin(bytes: &Bytes<'_>, place: Place) -> io::Result<Option<Table>> {
+    let len = place.len.min(HEADER as u64);
+    let header = bytes.window(Place { len, ..place })?;
+    let begins = |(big_endian, start): (bool, [u8; 6])| {
+        let table = || parse(&header, big_endian, place);
+        header.starts_with(&start).then(table)?
+    };
+    Ok(starts().find_map(begins))
+}
+
 /// The largest table in `place`.
 fn search(bytes: &Bytes<'_>, layout: Option<&Layout>, place: Place) -> io::Result<Option<Table>> {
-    let finders: Vec<(bool, Finder<'_>)> = [false, true]
-        .into_iter()
-        .filter(|big_endian| layout.is_none_or(|layout| layout.big_endian == *big_endian))
-        .flat_map(|big_endian| MAGICS.map(|magic| (big_endian, finder(magic, big_endian))))
+    let finders: Vec<(bool, Finder<'_>)> = starts()
+        .filter(|(big_endian, _)| layout.is_none_or(|layout| layout.big_endian == *big_endian))
+        .map(|(big_endian, start)| (big_endian, Finder::new(&start).into_owned()))
         .collect();
     let mut largest = None;
     let end = place.offset.saturating_add(place.len);
@@ -105,14 +118,14 @@ fn search(bytes: &Bytes<'_>, layout: Option<&Layout>, place: Place) -> io::Resul
     Ok(largest)
 }
 
-/// The magic and the two zeros after it.
-fn finder(magic: u8, big_endian: bool) -> Finder<'static> {
-    let start = if big_endian {
-        [0xff, 0xff, 0xff, magic, 0, 0]
-    } else {
-        [magic, 0xff, 0xff, 0xff, 0, 0]
-    };
-    Finder::new(&start).into_owned()
+/// The magic and the two zeros after it, in both byte orders.
+fn starts() -> impl Iterator<Item = (bool, [u8; 6])> {
+    MAGICS.into_iter().flat_map(|magic| {
+        [
+            (false, [magic, 0xff, 0xff, 0xff, 0, 0]),
+            (true, [0xff, 0xff, 0xff, magic, 0, 0]),
+        ]
+    })
 }
 
 /// Checks the header of a table that has to end within `space`.
