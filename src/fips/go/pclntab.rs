@@ -235,7 +235,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fips::sample::{SHAPES, Sample};
+    use crate::fips::sample::{SHAPES, Sample, at};
 
     const BORING: &str = "crypto/internal/boring/sig.BoringCrypto";
 
@@ -243,7 +243,7 @@ mod tests {
     fn table(sample: &Sample, magic: u8, names: &[&str]) -> Vec<u8> {
         let count = names.len() as u64;
         let mut out = sample.number(0xffff_ff00 | u64::from(magic), 4);
-        out.extend([0, 0, 1, sample.width() as u8]);
+        out.extend([0, 0, 1, sample.bits / 8]);
         let list: Vec<u8> = names
             .iter()
             .flat_map(|name| [name.as_bytes(), b"\0"].concat())
@@ -308,7 +308,7 @@ mod tests {
                     names.boring && names.cgo && !names.standard,
                     "{shape:?} {magic:x} {name}"
                 );
-                assert_eq!(names.cryptography, false);
+                assert!(!names.cryptography);
             }
         }
     }
@@ -326,8 +326,7 @@ mod tests {
                 .build();
             let names = found(&file).unwrap();
             assert!(!names.boring, "{magic:x}");
-            let place = names.place.unwrap();
-            let names = &file[place.offset as usize..][..place.len as usize];
+            let names = at(&file, names.place.unwrap());
             assert!(memchr::memmem::find(names, b"main.main\0").is_some());
         }
     }

@@ -84,7 +84,9 @@ impl Signatures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fips::sample::{SHAPES, Sample};
+    use crate::fips::sample::{SHAPES, Sample, at};
+
+    type Slot = fn(&Signatures) -> Option<Place>;
 
     fn code(random: &[u8; 24]) -> Vec<u8> {
         [&START[..], random, &[RETURN]].concat()
@@ -98,7 +100,7 @@ mod tests {
     #[test]
     fn each_sequence_is_told_from_the_others_with_and_without_headers() {
         for headers in [true, false] {
-            let kinds: [(&[u8; 24], fn(&Signatures) -> Option<Place>); 3] = [
+            let kinds: [(_, Slot); 3] = [
                 (BORING, |found| found.boring),
                 (STANDARD, |found| found.standard),
                 (FIPS_ONLY, |found| found.fipsonly),
@@ -109,7 +111,7 @@ mod tests {
                 (sample.section_headers, sample.program_headers) = (headers, headers);
                 let file = sample.build();
                 let place = slot(&found(&file)).unwrap();
-                assert_eq!(file[place.offset as usize..][..32], code(random));
+                assert_eq!(at(&file, place), code(random));
                 let all = kinds.iter().filter_map(|(_, slot)| slot(&found(&file)));
                 assert_eq!(all.count(), 1);
             }
