@@ -98,6 +98,10 @@ pub struct Go {
 }
 
 /// What the names in the function table tell.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a name of its own that is there or not"
+)]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
     /// Where the names stand.

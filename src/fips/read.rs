@@ -51,6 +51,8 @@ pub fn read(source: &dyn ReadAt, size: u64, known: &[Fingerprint]) -> io::Result
     match evidence.format {
         Format::Elf { .. } => elf(&bytes, known, &mut evidence)?,
         Format::MachO | Format::Pe => evidence.opaque = Some(Opaque::Foreign),
+        // A header that was wiped hides no program.
+        Format::Other if head.starts_with(&[0; 16]) => elf(&bytes, known, &mut evidence)?,
         Format::Script(_) | Format::Empty | Format::Other => {}
     }
     Ok(evidence)
@@ -78,7 +80,7 @@ fn elf(bytes: &Bytes<'_>, known: &[Fingerprint], evidence: &mut Evidence) -> io:
         && evidence.labels.is_empty();
     let damaged = |reason: String| Some(Opaque::Damaged(reason));
     evidence.opaque = match (packed, &headers) {
-        (Some(packer), _) => Some(Opaque::Packed(packer)),
+        (Some(name), _) => Some(Opaque::Packed(name)),
         (None, Ok(layout)) if layout.cut => {
             damaged("its segments reach beyond the end of the file: it is cut off".to_owned())
         }
@@ -148,10 +150,11 @@ fn sniff(head: &[u8]) -> Format {
             big_endian: *data == 2,
             headerless: true,
         },
-        [0xfe, 0xed, 0xfa, 0xce | 0xcf, ..] | [0xce | 0xcf, 0xfa, 0xed, 0xfe, ..] => Format::MachO,
-        // A class file of Java begins alike; its version stands where this has the number of its
-        // programs, and begins at 45.
-        [0xca, 0xfe, 0xba, 0xbe | 0xbf, 0, 0, 0, 0..45, ..] => Format::MachO,
+        // A class file of Java begins like a bundle of programs; where that has their number, it has
+        // its version, which begins at 45.
+        [0xfe, 0xed, 0xfa, 0xce | 0xcf, ..]
+        | [0xce | 0xcf, 0xfa, 0xed, 0xfe, ..]
+        | [0xca, 0xfe, 0xba, 0xbe | 0xbf, 0, 0, 0, 0..45, ..] => Format::MachO,
         [b'M', b'Z', ..] => Format::Pe,
         [b'#', b'!', line @ ..] => Format::Script(interpreter(line)),
         _ => Format::Other,

@@ -2,6 +2,8 @@
 
 use object::elf;
 
+use super::Place;
+
 /// One part of a program: a segment and a section of it.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
@@ -96,67 +98,79 @@ impl Sample {
     /// The bytes of the file.
     pub(super) fn build(&self) -> Vec<u8> {
         let sample = self.linked();
-        let parts = &sample.parts;
-        let (header, program, section) = if self.bits == 64 {
-            (64, 56, 64)
-        } else {
-            (52, 32, 40)
-        };
-        let count = parts.len()
-            + usize::from(self.interpreter.is_some())
-            + usize::from(sample.dynamic().is_some());
+        let (header, program, _) = self.sizes();
+        let count = sample.programs(&vec![0; sample.parts.len()]).len() / program;
         let mut body = vec![0; header + program * count];
         let mut offsets = Vec::new();
-        for part in parts {
+        for part in &sample.parts {
             body.resize(body.len().next_multiple_of(16), 0);
             offsets.push(body.len() as u64);
             body.extend_from_slice(&part.bytes);
         }
-        let names: Vec<u8> = parts
+        let strings = body.len() as u64;
+        let names = sample
+            .parts
             .iter()
-            .flat_map(|part| [b"\0", part.name.as_bytes()].concat())
-            .collect();
-        let names_at = body.len() as u64;
-        body.extend_from_slice(&names);
+            .flat_map(|part| [b"\0", part.name.as_bytes()].concat());
+        body.extend(names);
         body.push(0);
-        let sections_at = body.len().next_multiple_of(8) as u64;
-        body.resize(body.len().next_multiple_of(8), 0);
-        let mut name_at = 1;
-        body.resize(body.len() + section, 0);
-        for (part, offset) in parts.iter().zip(&offsets) {
-            body.extend(self.section(name_at, part, *offset));
-            name_at += part.name.len() as u64 + 1;
-        }
-        let strings = Part {
-            name: "",
-            address: 0,
-            bytes: [&names[..], b"\0"].concat(),
-            flags: elf::ProgramFlags(0),
-        };
-        body.extend(self.section(0, &strings, names_at));
-
-        let mut programs = Vec::new();
-        for (part, offset) in parts.iter().zip(&offsets) {
-            let mut kinds = vec![elf::PT_LOAD];
-            kinds.extend((part.name == ".interp").then_some(elf::PT_INTERP));
-            kinds.extend((part.name == ".dynamic").then_some(elf::PT_DYNAMIC));
-            for kind in kinds {
-                programs.extend(self.program(kind, part, *offset));
-            }
-        }
+        let sections = sample.sections(&offsets, (strings, body.len() as u64 - strings));
+        let table = body.len() as u64;
+        body.extend(sections);
+        let programs = sample.programs(&offsets);
         body[header..header + programs.len()].copy_from_slice(&programs);
-        let sections = if self.section_headers {
-            (sections_at, parts.len() as u64 + 2)
-        } else {
-            (0, 0)
-        };
         let programs = if self.program_headers {
             (header as u64, count as u64)
         } else {
             (0, 0)
         };
+        let entries = sample.parts.len() as u64 + 2;
+        let sections = if self.section_headers {
+            (table, entries)
+        } else {
+            (0, 0)
+        };
         body[..header].copy_from_slice(&self.header(programs, sections));
         body
+    }
+
+    /// Bytes of the header, of a program header and of a section header.
+    fn sizes(&self) -> (usize, usize, usize) {
+        if self.bits == 64 {
+            (64, 56, 64)
+        } else {
+            (52, 32, 40)
+        }
+    }
+
+    /// The program headers of parts that stand at `offsets`.
+    fn programs(&self, offsets: &[u64]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (part, offset) in self.parts.iter().zip(offsets) {
+            let mut kinds = vec![elf::PT_LOAD];
+            kinds.extend((part.name == ".interp").then_some(elf::PT_INTERP));
+            kinds.extend((part.name == ".dynamic").then_some(elf::PT_DYNAMIC));
+            for kind in kinds {
+                out.extend(self.program(kind, part, *offset));
+            }
+        }
+        out
+    }
+
+    /// The section headers: an empty one, the parts, and the names, which stand at `strings`.
+    fn sections(&self, offsets: &[u64], strings: (u64, u64)) -> Vec<u8> {
+        let mut out = vec![0; self.sizes().2];
+        let mut name = 1;
+        for (part, offset) in self.parts.iter().zip(offsets) {
+            out.extend(self.section(
+                (name, part.address),
+                part.flags,
+                (*offset, part.bytes.len() as u64),
+            ));
+            name += part.name.len() as u64 + 1;
+        }
+        out.extend(self.section((0, 0), elf::ProgramFlags(0), strings));
+        out
     }
 
     fn dynamic(&self) -> Option<()> {
@@ -227,11 +241,8 @@ impl Sample {
         out.extend(self.number(1, 4));
         out.extend(self.words(&[0, programs.0, sections.0]));
         out.extend(self.number(0, 4));
-        let (header, program, section) = if self.bits == 64 {
-            (64, 56, 64)
-        } else {
-            (52, 32, 40)
-        };
+        let (header, program, section) = self.sizes();
+        let [header, program, section] = [header, program, section].map(|size| size as u64);
         let last = sections.1.saturating_sub(1);
         for half in [header, program, programs.1, section, sections.1, last] {
             out.extend(self.number(half, 2));
@@ -252,15 +263,25 @@ impl Sample {
         }
     }
 
-    fn section(&self, name: u64, part: &Part, offset: u64) -> Vec<u8> {
-        let bit = |flag, value: u64| if part.flags.contains(flag) { value } else { 0 };
+    fn section(
+        &self,
+        (name, address): (u64, u64),
+        flags: elf::ProgramFlags,
+        (offset, len): (u64, u64),
+    ) -> Vec<u8> {
+        let bit = |flag, value: u64| if flags.contains(flag) { value } else { 0 };
         let flags = bit(elf::PF_W, 1) | bit(elf::PF_R, 2) | bit(elf::PF_X, 4);
-        let len = part.bytes.len() as u64;
         let mut out = self.number(name, 4);
         out.extend(self.number(1, 4));
-        out.extend(self.words(&[flags, part.address, offset, len]));
+        out.extend(self.words(&[flags, address, offset, len]));
         out.extend(self.number(0, 8));
         out.extend(self.words(&[1, 0]));
         out
     }
+}
+
+/// The bytes of `file` at `place`.
+pub(super) fn at(file: &[u8], place: Place) -> &[u8] {
+    let [start, len] = [place.offset, place.len].map(|number| usize::try_from(number).unwrap());
+    &file[start..start + len]
 }

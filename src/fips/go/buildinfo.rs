@@ -193,7 +193,7 @@ mod tests {
     use object::elf;
 
     use super::*;
-    use crate::fips::sample::{SHAPES, Sample};
+    use crate::fips::sample::{SHAPES, Sample, at};
 
     const OPEN: &[u8; 16] = b"\x30\x77\xaf\x0c\x92\x74\x08\x02\x41\xe1\xc1\x07\xe6\xd6\x18\xe6";
     const CLOSE: &[u8; 16] = b"\xf9\x32\x43\x31\x86\x18\x20\x72\x00\x82\x42\x10\x41\x16\xd8\xf2";
@@ -207,12 +207,13 @@ mod tests {
     }
 
     fn counted(text: &[u8]) -> Vec<u8> {
-        let len = text.len();
-        assert!(len < 1 << 14);
-        let len = if len < 0x80 {
-            vec![len as u8]
-        } else {
-            vec![len as u8 | 0x80, (len >> 7) as u8]
+        let [low, high, ..] = text.len().to_le_bytes();
+        let len = match text.len() {
+            0..0x80 => vec![low],
+            len => {
+                assert!(len < 1 << 14);
+                vec![low | 0x80, high << 1 | low >> 7]
+            }
         };
         [&len, text].concat()
     }
@@ -243,7 +244,7 @@ mod tests {
         assert_eq!(build.path.as_deref(), Some("istio.io/istio/pilot"));
         let place = build.place.unwrap();
         assert_eq!(place.len, info.len() as u64);
-        assert_eq!(file[place.offset as usize..][..info.len()], info);
+        assert_eq!(at(&file, place), info);
         let settings: Vec<_> = build
             .settings
             .iter()
@@ -296,7 +297,7 @@ mod tests {
         if relocated {
             sample.relocations = pointers.to_vec();
         }
-        let mut info = [MAGIC, &[width as u8, u8::from(shape.1)][..]].concat();
+        let mut info = [MAGIC, &[shape.0 / 8, u8::from(shape.1)][..]].concat();
         info.extend(sample.words(&stored[..2]));
         info.resize(32, 0);
         let strings = sample.words(&[stored[2], 8, stored[3], framed().len() as u64]);

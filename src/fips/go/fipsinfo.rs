@@ -9,7 +9,7 @@ use sha2::Sha256;
 use super::anywhere;
 use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
-use crate::fips::{Fipsinfo, Integrity, Place};
+use crate::fips::{Fipsinfo, Hex, Integrity, Place};
 
 const MAGIC: &[u8; 16] = b"\xff Go fipsinfo \xff\x00";
 /// The magic and the sum; after them a pointer to itself and four pairs of pointers.
@@ -124,7 +124,7 @@ fn sum(bytes: &Bytes<'_>, ranges: &[Place]) -> io::Result<String> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Hex::from(bytes.to_vec()).to_string()
 }
 
 #[cfg(test)]
@@ -132,7 +132,7 @@ mod tests {
     use object::elf;
 
     use super::*;
-    use crate::fips::sample::{SHAPES, Sample};
+    use crate::fips::sample::{SHAPES, Sample, at};
 
     const PARTS: [(u64, &[u8]); 4] = [
         (0x40_1004, b"code of the module"),
@@ -196,11 +196,7 @@ mod tests {
                     "{shape:?} {relocated} {headers}"
                 );
                 assert_eq!(fipsinfo.stored, hex(&expected()));
-                let text = fipsinfo.ranges[0];
-                assert_eq!(
-                    &file[text.offset as usize..][..text.len as usize],
-                    PARTS[0].1
-                );
+                assert_eq!(at(&file, fipsinfo.ranges[0]), PARTS[0].1);
             }
         }
     }
@@ -214,12 +210,12 @@ mod tests {
             len: 32,
         };
         let covered = fipsinfo.ranges.iter().chain([&sum]);
-        for at in covered.flat_map(|range| range.offset..range.offset + range.len) {
+        for byte in covered.flat_map(|range| range.offset..range.offset + range.len) {
             let mut file = file.clone();
-            file[at as usize] ^= 0x10;
+            file[usize::try_from(byte).unwrap()] ^= 0x10;
             let fipsinfo = found(&file).unwrap();
             let Integrity::Differs(computed) = fipsinfo.integrity else {
-                panic!("{at}: {:?}", fipsinfo.integrity);
+                panic!("{byte}: {:?}", fipsinfo.integrity);
             };
             assert_ne!(computed, fipsinfo.stored);
         }

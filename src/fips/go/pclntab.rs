@@ -62,7 +62,10 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Opt
 fn locate(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Table>> {
     let sections = SECTIONS.iter().filter_map(|name| layout?.section(name));
     for section in sections {
-        let table = search(bytes, layout, section.place)?;
+        let table = match begin(bytes, section.place)? {
+            None => search(bytes, layout, section.place)?,
+            table => table,
+        };
         if table.is_some() {
             return Ok(table);
         }
@@ -80,12 +83,22 @@ fn larger(one: Option<Table>, other: Option<Table>) -> Option<Table> {
         .max_by_key(|table| table.functions)
 }
 
+/// The table that `place` begins with.
+fn begin(bytes: &Bytes<'_>, place: Place) -> io::Result<Option<Table>> {
+    let len = place.len.min(HEADER as u64);
+    let header = bytes.window(Place { len, ..place })?;
+    let begins = |(big_endian, start): (bool, [u8; 6])| {
+        let table = || parse(&header, big_endian, place);
+        header.starts_with(&start).then(table)?
+    };
+    Ok(starts().find_map(begins))
+}
+
 /// The largest table in `place`.
 fn search(bytes: &Bytes<'_>, layout: Option<&Layout>, place: Place) -> io::Result<Option<Table>> {
-    let finders: Vec<(bool, Finder<'_>)> = [false, true]
-        .into_iter()
-        .filter(|big_endian| layout.is_none_or(|layout| layout.big_endian == *big_endian))
-        .flat_map(|big_endian| MAGICS.map(|magic| (big_endian, finder(magic, big_endian))))
+    let finders: Vec<(bool, Finder<'_>)> = starts()
+        .filter(|(big_endian, _)| layout.is_none_or(|layout| layout.big_endian == *big_endian))
+        .map(|(big_endian, start)| (big_endian, Finder::new(&start).into_owned()))
         .collect();
     let mut largest = None;
     let end = place.offset.saturating_add(place.len);
@@ -105,14 +118,14 @@ fn search(bytes: &Bytes<'_>, layout: Option<&Layout>, place: Place) -> io::Resul
     Ok(largest)
 }
 
-/// The magic and the two zeros after it.
-fn finder(magic: u8, big_endian: bool) -> Finder<'static> {
-    let start = if big_endian {
-        [0xff, 0xff, 0xff, magic, 0, 0]
-    } else {
-        [magic, 0xff, 0xff, 0xff, 0, 0]
-    };
-    Finder::new(&start).into_owned()
+/// The magic and the two zeros after it, in both byte orders.
+fn starts() -> impl Iterator<Item = (bool, [u8; 6])> {
+    MAGICS.into_iter().flat_map(|magic| {
+        [
+            (false, [magic, 0xff, 0xff, 0xff, 0, 0]),
+            (true, [0xff, 0xff, 0xff, magic, 0, 0]),
+        ]
+    })
 }
 
 /// Checks the header of a table that has to end within `space`.
@@ -222,7 +235,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fips::sample::{SHAPES, Sample};
+    use crate::fips::sample::{SHAPES, Sample, at};
 
     const BORING: &str = "crypto/internal/boring/sig.BoringCrypto";
 
@@ -230,7 +243,7 @@ mod tests {
     fn table(sample: &Sample, magic: u8, names: &[&str]) -> Vec<u8> {
         let count = names.len() as u64;
         let mut out = sample.number(0xffff_ff00 | u64::from(magic), 4);
-        out.extend([0, 0, 1, sample.width() as u8]);
+        out.extend([0, 0, 1, sample.bits / 8]);
         let list: Vec<u8> = names
             .iter()
             .flat_map(|name| [name.as_bytes(), b"\0"].concat())
@@ -295,7 +308,7 @@ mod tests {
                     names.boring && names.cgo && !names.standard,
                     "{shape:?} {magic:x} {name}"
                 );
-                assert_eq!(names.cryptography, false);
+                assert!(!names.cryptography);
             }
         }
     }
@@ -313,8 +326,7 @@ mod tests {
                 .build();
             let names = found(&file).unwrap();
             assert!(!names.boring, "{magic:x}");
-            let place = names.place.unwrap();
-            let names = &file[place.offset as usize..][..place.len as usize];
+            let names = at(&file, names.place.unwrap());
             assert!(memchr::memmem::find(names, b"main.main\0").is_some());
         }
     }
