@@ -254,6 +254,22 @@ mod tests {
     }
 
     #[test]
+    fn a_module_that_cannot_be_run_is_none() {
+        let sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        for (flags, modules) in [(4, 0), (5, 1)] {
+            let file = sample.elf(flags);
+            let bytes = Bytes::new(&file, file.len() as u64);
+            let layout = Layout::read(&bytes).unwrap().unwrap();
+            let row = [sample.row()];
+            for known in [&row[..], &[]] {
+                let arch = layout.arch.as_ref();
+                let found = locate(&bytes, Some(&layout), arch, known, Hint::Names).unwrap();
+                assert_eq!(found.len(), modules, "{flags}");
+            }
+        }
+    }
+
+    #[test]
     fn marks_say_where_to_look() {
         let sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
         let bytes = Bytes::new(&sample.file, sample.file.len() as u64);
