@@ -97,14 +97,12 @@ impl Hint<'_> {
     }
 }
 
+/// What can be run; everything where the headers do not say what is loaded.
 fn executable(bytes: &Bytes<'_>, layout: Option<&Layout>) -> Vec<Place> {
-    let code = layout.map_or_else(Vec::new, |layout| {
-        layout.places(|segment| segment.executable)
-    });
-    if code.is_empty() {
-        return vec![between(0, bytes.size())];
+    match layout {
+        Some(layout) if !layout.segments.is_empty() => layout.places(|segment| segment.executable),
+        _ => vec![between(0, bytes.size())],
     }
-    code
 }
 
 fn merged(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {

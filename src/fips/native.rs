@@ -52,7 +52,7 @@ pub(super) fn scan(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Nat
     })
 }
 
-/// UPX writes its name behind the program headers, AppImage into the header itself.
+/// UPX writes its name behind the program headers, `AppImage` into the header itself.
 fn packed(bytes: &Bytes<'_>) -> io::Result<Option<String>> {
     const HEAD: u64 = 1024;
     let head = bytes.window(Place {

@@ -61,7 +61,7 @@ impl Sample {
 
     /// Lets the code at `at` refer to `target`.
     fn refer(&mut self, at: usize, target: usize) {
-        let distance = target as i64 - at as i64;
+        let distance = signed(target) - signed(at);
         let code = match self.machine {
             Machine::Amd64 => {
                 let after = i32::try_from(distance - 7).unwrap().to_le_bytes();
@@ -126,7 +126,7 @@ impl Sample {
             algorithm: self.algorithm,
             bytes: BYTES as u64,
             hash: self.stored().into(),
-            hash_at: (STORED - START) as i64,
+            hash_at: signed(STORED - START),
             anchors: anchors
                 .map(|at| Anchor {
                     at: at as u64,
@@ -140,6 +140,10 @@ impl Sample {
             date: String::new(),
         }
     }
+}
+
+fn signed(place: usize) -> i64 {
+    i64::try_from(place).unwrap()
 }
 
 /// The same bytes every time, none like their neighbours.

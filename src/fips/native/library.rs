@@ -60,9 +60,8 @@ fn name(found: &Found) -> Option<String> {
         }
         Text::BoringSslError => "BoringSSL",
         Text::AwsLcPath if follows(&[b"/crypto/", b"-rs-", b"-sys-", b"-fips-sys-"]) => "AWS-LC",
-        Text::AwsLcFips => return version(found),
+        Text::AwsLcFips | Text::OpenSsl => return version(found),
         Text::RingPath => return ring(after),
-        Text::OpenSsl => return version(found),
         _ => return None,
     };
     Some(name.to_owned())
