@@ -12,6 +12,8 @@ mod fingerprint;
 mod go;
 mod native;
 mod read;
+#[cfg(test)]
+mod sample;
 
 pub use evidence::{
     Arch, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Located, Mark, Names, Opaque,

@@ -3,7 +3,6 @@
 use std::io;
 use std::ops::Range;
 
-use memchr::memmem::Finder;
 use positioned_io::ReadAt;
 
 use super::Place;
@@ -58,16 +57,6 @@ impl<'a> Bytes<'a> {
             at += read as u64;
         }
         Ok(())
-    }
-
-    /// The offset of the first of `finder`'s needle in `place`.
-    pub(super) fn find(&self, finder: &Finder<'_>, place: Place) -> io::Result<Option<u64>> {
-        let mut found = None;
-        self.search(place, finder.needle().len(), |at, piece| {
-            found = finder.find(piece).map(|position| at + position as u64);
-            found.is_some()
-        })?;
-        Ok(found)
     }
 
     /// Gives overlapping pieces of `place` with their offsets until `each` says that it has seen
@@ -125,6 +114,8 @@ impl<'a> Bytes<'a> {
 
 #[cfg(test)]
 mod tests {
+    use memchr::memmem::Finder;
+
     use super::*;
 
     fn everything(bytes: &[u8]) -> Place {
@@ -141,8 +132,15 @@ mod tests {
             let mut hay = vec![b'.'; 3 * STEP];
             hay[at..at + 6].copy_from_slice(b"needle");
             let bytes = Bytes::new(&hay, hay.len() as u64);
-            let found = bytes.find(&finder, everything(&hay)).unwrap();
-            assert_eq!(found, Some(at as u64));
+            let mut found = Vec::new();
+            bytes
+                .search(everything(&hay), 6, |start, piece| {
+                    found.extend(finder.find_iter(piece).map(|at| start + at as u64));
+                    false
+                })
+                .unwrap();
+            found.dedup();
+            assert_eq!(found, [at as u64]);
         }
     }
 

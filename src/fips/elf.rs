@@ -45,7 +45,6 @@ pub(super) struct Segment {
 #[derive(Debug, Clone)]
 pub(super) struct Section {
     pub name: String,
-    pub address: u64,
     /// Without length where the file holds no bytes of it.
     pub place: Place,
 }
@@ -130,5 +129,169 @@ impl Layout {
         } else {
             Endianness::Little
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object::elf;
+
+    use super::*;
+    use crate::fips::sample::{SHAPES, Sample};
+
+    fn layout(file: &[u8]) -> Result<Layout, String> {
+        Layout::read(&Bytes::new(&file, file.len() as u64)).unwrap()
+    }
+
+    fn program(shape: (u8, bool, elf::Machine)) -> Sample {
+        Sample::new(shape).text(".text", 0x40_1000, b"code").data(
+            ".data",
+            0x50_0000,
+            b"0123456789abcdef",
+        )
+    }
+
+    #[test]
+    fn both_tables_are_read_in_every_shape_of_the_format() {
+        let archs = ["amd64", "s390x", "386", "mips"];
+        for (shape, arch) in SHAPES.into_iter().zip(archs) {
+            let mut sample = program(shape);
+            sample.interpreter = Some("/lib/ld.so.1");
+            sample.libraries = vec!["libc.so.6", "libcrypto.so.3"];
+            let file = sample.build();
+            let layout = layout(&file).unwrap();
+            assert_eq!(layout.arch, Some(Arch(arch.to_owned())));
+            assert_eq!((layout.bits, layout.big_endian), (shape.0, shape.1));
+            assert_eq!(layout.interpreter.as_deref(), Some("/lib/ld.so.1"));
+            assert_eq!(layout.libraries, ["libc.so.6", "libcrypto.so.3"]);
+            let text = layout.section(".text").unwrap();
+            assert_eq!(layout.offset(0x40_1003), Some(text.place.offset + 3));
+            assert_eq!(layout.address(text.place.offset + 3), Some(0x40_1003));
+            assert_eq!(layout.offset(0x40_1004), None);
+            let kinds = layout.segments.iter().take(2);
+            let kinds: Vec<_> = kinds.map(|part| (part.executable, part.writable)).collect();
+            assert_eq!(kinds, [(true, false), (false, true)]);
+            assert!(!layout.cut);
+        }
+    }
+
+    #[test]
+    fn the_loader_s_addends_replace_what_the_file_has() {
+        for shape in SHAPES {
+            let mut sample = program(shape);
+            let stored = sample.words(&[7, 8, 9]);
+            let width = sample.width() as u64;
+            sample = sample.data(".got", 0x60_0000, &stored);
+            sample.relocations = vec![
+                (0x5f_ffff, 1),
+                (0x60_0000 + width, 0x40_1000),
+                (0x70_0000, 2),
+            ];
+            let file = sample.build();
+            let layout = layout(&file).unwrap();
+            let place = layout.section(".got").unwrap().place;
+            let bytes = Bytes::new(&file, file.len() as u64);
+            assert_eq!(layout.words(&bytes, place).unwrap(), [7, 0x40_1000, 9]);
+        }
+    }
+
+    #[test]
+    fn damaged_tables_leave_the_other_one_and_no_table_is_an_error() {
+        for shape in SHAPES {
+            let mut sample = program(shape);
+            sample.section_headers = false;
+            let without = layout(&sample.build()).unwrap();
+            assert!(without.sections.is_empty());
+            assert_eq!(without.segments.len(), 2);
+
+            sample.program_headers = false;
+            assert!(layout(&sample.build()).unwrap_err().contains("tables"));
+
+            sample.section_headers = true;
+            let without = layout(&sample.build()).unwrap();
+            let segments: Vec<_> = without.segments.iter().map(|part| part.address).collect();
+            assert_eq!(segments, [0x40_1000, 0x50_0000]);
+            assert!(without.segments[1].writable && without.segments[0].executable);
+        }
+    }
+
+    #[test]
+    fn a_file_that_ends_within_a_segment_is_cut() {
+        let file = program(SHAPES[0]).build();
+        let layout = layout(&file[..200]).unwrap();
+        assert!(layout.cut && layout.sections.is_empty());
+        assert!(
+            layout
+                .segments
+                .iter()
+                .all(|part| part.place.offset + part.place.len <= 200)
+        );
+    }
+
+    #[test]
+    fn a_range_stands_in_one_segment_and_may_end_with_it() {
+        let file = program(SHAPES[0]).build();
+        let layout = layout(&file).unwrap();
+        let offset = layout.section(".data").unwrap().place.offset;
+        let range = |start, end| {
+            layout
+                .range(start, end)
+                .map(|place| (place.offset, place.len))
+        };
+        assert_eq!(range(0x50_0004, 0x50_0010), Some((offset + 4, 12)));
+        assert_eq!(range(0x50_0010, 0x50_0010), Some((offset + 16, 0)));
+        assert_eq!(range(0x50_0004, 0x50_0011), None);
+        assert_eq!(range(0x50_0004, 0x50_0003), None);
+        assert_eq!(range(0x40_1000, u64::MAX), None);
+    }
+
+    #[test]
+    fn overlapping_segments_are_searched_once() {
+        let segment = |offset, len| Segment {
+            address: 0,
+            place: Place { offset, len },
+            executable: true,
+            writable: false,
+        };
+        let layout = Layout {
+            segments: vec![
+                segment(50, 100),
+                segment(0, 60),
+                segment(20, 10),
+                segment(u64::MAX, 9),
+            ],
+            ..Layout::default()
+        };
+        let places = layout.places(|_| true);
+        let places: Vec<_> = places
+            .iter()
+            .map(|place| (place.offset, place.len))
+            .collect();
+        assert_eq!(places, [(0, 60), (60, 90)]);
+
+        let huge = Layout {
+            segments: vec![segment(0, u64::MAX); 2],
+            ..Layout::default()
+        };
+        assert_eq!(
+            huge.places(|_| true),
+            [Place {
+                offset: 0,
+                len: SCAN_LIMIT
+            }]
+        );
+    }
+
+    #[test]
+    fn a_name_without_an_end_is_no_section() {
+        let mut file = program(SHAPES[0]).build();
+        let names = memchr::memmem::find(&file, b"\0.data\0").unwrap();
+        file[names + 6..names + 7].fill(b'x');
+        let sections = layout(&file).unwrap().sections;
+        let names: Vec<_> = sections
+            .iter()
+            .map(|section| section.name.as_str())
+            .collect();
+        assert_eq!(names, [".text", ""]);
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Opt
     let arch = layout.and_then(|layout| layout.arch.as_ref());
     let signatures = match arch {
         Some(Arch(name)) if name != "amd64" => super::Signatures::default(),
-        _ => signature::read(bytes, layout)?,
+        _ => signature::read(bytes, layout, names.as_ref())?,
     };
     let build = build.unwrap_or_default();
     Ok(Some(Go {

@@ -5,15 +5,33 @@ use std::io;
 use memchr::memchr;
 use positioned_io::ReadAt;
 
+use super::boring::{self, Hint};
 use super::bytes::{Bytes, SCAN_LIMIT};
 use super::elf::Layout;
-use super::{Evidence, Format, Opaque, Place, go};
+use super::native;
+use super::{Evidence, Fingerprint, Format, Go, GoVersion, Opaque, Place, go};
 
-/// Reads what the `size` bytes of a program say.
+/// How the names begin of shared libraries that compute cryptography.
+const LIBRARIES: [&str; 12] = [
+    "libbotan",
+    "libcrypto",
+    "libfreebl",
+    "libgcrypt",
+    "libgnutls",
+    "libmbedcrypto",
+    "libnettle",
+    "libnss3",
+    "libsodium",
+    "libsoftokn",
+    "libssl",
+    "libwolfssl",
+];
+
+/// Reads what the `size` bytes of a program say. `known` are the modules of C that were measured.
 ///
 /// # Errors
 /// Only those of `source`; whatever the bytes are, that is evidence.
-pub fn read(source: &dyn ReadAt, size: u64) -> io::Result<Evidence> {
+pub fn read(source: &dyn ReadAt, size: u64, known: &[Fingerprint]) -> io::Result<Evidence> {
     let bytes = Bytes::new(source, size);
     let head = bytes.window(Place {
         offset: 0,
@@ -31,41 +49,94 @@ pub fn read(source: &dyn ReadAt, size: u64) -> io::Result<Evidence> {
         libraries: Vec::new(),
     };
     match evidence.format {
-        Format::Elf { .. } => elf(&bytes, &mut evidence)?,
+        Format::Elf { .. } => elf(&bytes, known, &mut evidence)?,
         Format::MachO | Format::Pe => evidence.opaque = Some(Opaque::Foreign),
         Format::Script(_) | Format::Empty | Format::Other => {}
     }
     Ok(evidence)
 }
 
-fn elf(bytes: &Bytes<'_>, evidence: &mut Evidence) -> io::Result<()> {
-    let layout = Layout::read(bytes)?;
-    if let Ok(layout) = &layout {
+fn elf(bytes: &Bytes<'_>, known: &[Fingerprint], evidence: &mut Evidence) -> io::Result<()> {
+    let headers = Layout::read(bytes)?;
+    let layout = headers.as_ref().ok();
+    if let Some(layout) = layout {
         evidence.arch.clone_from(&layout.arch);
-        evidence.libraries.clone_from(&layout.libraries);
         evidence.format = Format::Elf {
             bits: layout.bits,
             big_endian: layout.big_endian,
             headerless: layout.sections.is_empty(),
         };
+        let names = layout.libraries.iter();
+        let cryptographic = |name: &&String| LIBRARIES.iter().any(|start| name.starts_with(start));
+        evidence.libraries = names.filter(cryptographic).cloned().collect();
     }
-    evidence.go = go::read(bytes, layout.as_ref().ok())?;
-    evidence.opaque = match layout {
-        Err(reason) if evidence.go.is_none() => Some(Opaque::Damaged(reason)),
-        Ok(layout) if layout.cut => {
-            let reason = "its segments reach beyond the end of the file: it is cut off";
-            Some(Opaque::Damaged(reason.to_owned()))
+    evidence.go = go::read(bytes, layout)?;
+    let packed = code(bytes, layout, known, evidence)?;
+    let nothing = evidence.go.is_none()
+        && evidence.modules.is_empty()
+        && evidence.marks.is_empty()
+        && evidence.labels.is_empty();
+    let damaged = |reason: String| Some(Opaque::Damaged(reason));
+    evidence.opaque = match (packed, &headers) {
+        (Some(packer), _) => Some(Opaque::Packed(packer)),
+        (None, Ok(layout)) if layout.cut => {
+            damaged("its segments reach beyond the end of the file: it is cut off".to_owned())
         }
-        _ if evidence.go.is_none() && bytes.size() > SCAN_LIMIT => {
-            let reason = format!(
-                "it has {} bytes, of which the first {SCAN_LIMIT} were searched",
-                bytes.size()
-            );
-            Some(Opaque::Damaged(reason))
-        }
+        (None, Err(reason)) if nothing => damaged(reason.clone()),
+        (None, Ok(_)) if nothing && bytes.size() > SCAN_LIMIT => damaged(format!(
+            "only {SCAN_LIMIT} of its {} bytes were searched",
+            bytes.size()
+        )),
         _ => None,
     };
     Ok(())
+}
+
+/// Looks for modules of C where there can be one: not in a Go program without C. Gives the packer
+/// that hides everything.
+fn code(
+    bytes: &Bytes<'_>,
+    layout: Option<&Layout>,
+    known: &[Fingerprint],
+    evidence: &mut Evidence,
+) -> io::Result<Option<String>> {
+    let arch = evidence.arch.as_ref();
+    if evidence.go.as_ref().is_some_and(Go::promises_boring) {
+        evidence.modules = boring::locate(bytes, layout, arch, known, Hint::Names)?;
+        return Ok(None);
+    }
+    let names = evidence.go.as_ref().and_then(|go| go.names.as_ref());
+    if names.is_some_and(|names| !names.cgo) {
+        return Ok(None);
+    }
+    let native = native::scan(bytes, layout)?;
+    if !native.marks.is_empty() {
+        evidence.modules = boring::locate(bytes, layout, arch, known, Hint::Marks(&native.marks))?;
+    }
+    evidence.marks = native.marks;
+    evidence.labels = native.labels;
+    evidence.libraries.extend(native.libraries);
+    Ok(native.packed)
+}
+
+impl Go {
+    /// Whether anything of it speaks of BoringCrypto, so that the module has to be looked for. Names
+    /// can be obfuscated, so the label is enough, unless C was switched off.
+    fn promises_boring(&self) -> bool {
+        let named = self
+            .names
+            .as_ref()
+            .is_some_and(|names| names.boring || names.boring_calls > 0);
+        let version = self.version.as_deref().and_then(GoVersion::parse);
+        let labelled = version.is_some_and(|version| {
+            version.boring_release.is_some() || version.has_experiment("boringcrypto")
+        });
+        let without_c = self
+            .settings
+            .get("CGO_ENABLED")
+            .is_some_and(|value| value == "0");
+        named || self.signatures.boring.is_some() || (labelled && !without_c)
+    }
 }
 
 /// The kind of file by its first bytes.
@@ -92,4 +163,170 @@ fn interpreter(line: &[u8]) -> String {
     let line = &line[..memchr(b'\n', line).unwrap_or(line.len())];
     let line = String::from_utf8_lossy(line);
     line.split_whitespace().next().unwrap_or("").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fips::Arch;
+    use crate::fips::sample::{SHAPES, Sample};
+
+    fn evidence(file: &[u8]) -> Evidence {
+        read(&file, file.len() as u64, &[]).unwrap()
+    }
+
+    #[test]
+    fn formats_are_told_by_their_first_bytes() {
+        let script = |text: &str| Format::Script(text.to_owned());
+        for (bytes, format) in [
+            (&b""[..], Format::Empty),
+            (b"#!/bin/sh\nexec envoy", script("/bin/sh")),
+            (b"#! /usr/bin/env bash -e\n", script("/usr/bin/env")),
+            (b"#!", script("")),
+            (b"MZ\x90\0", Format::Pe),
+            (b"\xcf\xfa\xed\xfe\x07\0\0\x01", Format::MachO),
+            (b"\xfe\xed\xfa\xce\0\0\0\x12", Format::MachO),
+            (b"\xca\xfe\xba\xbe\0\0\0\x02", Format::MachO),
+            (b"\xca\xfe\xba\xbe\0\0\0\x34", Format::Other),
+            (b"\x7fELX\x02\x01", Format::Other),
+            (b"hello", Format::Other),
+        ] {
+            let evidence = evidence(bytes);
+            let foreign = matches!(format, Format::MachO | Format::Pe);
+            assert_eq!(
+                evidence.opaque,
+                foreign.then_some(Opaque::Foreign),
+                "{format:?}"
+            );
+            assert_eq!(
+                (evidence.format, evidence.size),
+                (format, bytes.len() as u64)
+            );
+        }
+    }
+
+    #[test]
+    fn damaged_headers_and_cut_files_say_so() {
+        let sample = Sample::new(SHAPES[3]).text(".text", 0x40_1000, b"code");
+        let file = sample.build();
+        let whole = evidence(&file);
+        assert_eq!(
+            whole.format,
+            Format::Elf {
+                bits: 32,
+                big_endian: true,
+                headerless: false
+            }
+        );
+        assert_eq!(
+            (whole.arch, whole.opaque),
+            (Some(Arch("mips".to_owned())), None)
+        );
+
+        let mut bare = sample.clone();
+        bare.section_headers = false;
+        let format = evidence(&bare.build()).format;
+        assert_eq!(
+            format,
+            Format::Elf {
+                bits: 32,
+                big_endian: true,
+                headerless: true
+            }
+        );
+        bare.program_headers = false;
+        for (file, words) in [
+            (bare.build(), "tables"),
+            (file[..98].to_vec(), "cut"),
+            (file[..20].to_vec(), "header"),
+        ] {
+            match evidence(&file).opaque {
+                Some(Opaque::Damaged(reason)) => assert!(reason.contains(words), "{reason}"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Counts what is read of a file.
+    struct Counted<'a>(&'a [u8], Cell<u64>);
+
+    impl ReadAt for Counted<'_> {
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1.set(self.1.get() + buffer.len() as u64);
+            self.0.read_at(offset, buffer)
+        }
+    }
+
+    /// A Go program with everything that is looked for, and all of it reached through pointers.
+    fn program() -> Vec<u8> {
+        let mut info = b"\xff Go buildinf:\x08\0".to_vec();
+        let mut sample = Sample::new(SHAPES[0]);
+        info.extend(sample.words(&[0x50_1000, 0x50_1000]));
+        let mut seal = b"\xff Go fipsinfo \xff\0".to_vec();
+        seal.extend([1; 32]);
+        seal.extend(sample.words(&[
+            0x50_2000, 0x40_1000, 0x40_1010, 0x50_1000, 0x50_1000, 0x50_1000, 0x50_1004, 0x50_1000,
+            0x50_1001,
+        ]));
+        let mut table = b"\xf1\xff\xff\xff\0\0\x01\x08".to_vec();
+        table.extend(sample.words(&[1, 1, 0, 72, 82, 82, 82, 82]));
+        table.extend(b"main.main\0........");
+        sample.interpreter = Some("/lib/ld.so");
+        sample.libraries = vec!["libc.so.6"];
+        sample.relocations = vec![(0x50_2030, 0x50_2000)];
+        let strings = sample.words(&[0x50_1010, 6]);
+        sample
+            .text(".text", 0x40_1000, &[0x90; 64])
+            .rodata(".gopclntab", 0x48_0000, &table)
+            .data(".go.buildinfo", 0x50_0000, &info)
+            .data(".data", 0x50_1000, &[&strings[..], b"go1.17"].concat())
+            .data(".go.fipsinfo", 0x50_2000, &seal)
+            .build()
+    }
+
+    #[test]
+    fn a_go_program_is_read_whole() {
+        let go = evidence(&program()).go.unwrap();
+        assert_eq!(go.version.as_deref(), Some("go1.17"));
+        assert!(go.names.is_some());
+        assert_eq!(go.fipsinfo.unwrap().ranges.len(), 4);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_bytes_are_the_work_is_bounded(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..24),
+            header in prop::collection::vec((0usize..640, prop::sample::select(&[0u8, 1, 0x7f, 0x80, 0xff][..])), 0..6),
+            len in any::<prop::sample::Index>(),
+            cut in any::<bool>(),
+        ) {
+            let mut file = program();
+            for (at, value) in changes {
+                let at = at.index(file.len());
+                file[at] = value;
+            }
+            for (at, value) in header {
+                file[at] = value;
+            }
+            if cut {
+                file.truncate(len.index(file.len()));
+            }
+            let counted = Counted(&file, Cell::new(0));
+            let evidence = read(&counted, file.len() as u64, &[]).unwrap();
+            prop_assert!(counted.1.get() <= 64 * (file.len() as u64 + 4096));
+            if let Some(place) = evidence.go.and_then(|go| go.names).and_then(|names| names.place) {
+                prop_assert!(place.offset + place.len <= file.len() as u64);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_evidence(bytes in prop::collection::vec(any::<u8>(), 0..4096)) {
+            let file = [&b"\x7fELF\x02\x01\x01"[..], &bytes].concat();
+            prop_assert_eq!(evidence(&file).size, file.len() as u64);
+        }
+    }
 }

@@ -135,7 +135,6 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
 
     fn place(&self, section: &H::SectionHeader, name: String, layout: &mut Layout) {
         let endian = self.endian;
-        let address = section.sh_addr(endian).into();
         let len = match section.sh_type(endian) {
             elf::SHT_NULL => return,
             elf::SHT_NOBITS => 0,
@@ -143,11 +142,7 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
         };
         let offset = section.sh_offset(endian).into();
         let place = self.inside(Place { offset, len });
-        layout.sections.push(Section {
-            name,
-            address,
-            place,
-        });
+        layout.sections.push(Section { name, place });
     }
 
     /// What the program header would say that covers the section.

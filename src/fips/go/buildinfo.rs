@@ -187,3 +187,174 @@ fn setting(line: &str) -> Option<(String, String)> {
     };
     Some((quoted::plain(key), quoted::plain(value)))
 }
+
+#[cfg(test)]
+mod tests {
+    use object::elf;
+
+    use super::*;
+    use crate::fips::sample::{SHAPES, Sample};
+
+    const OPEN: &[u8; 16] = b"\x30\x77\xaf\x0c\x92\x74\x08\x02\x41\xe1\xc1\x07\xe6\xd6\x18\xe6";
+    const CLOSE: &[u8; 16] = b"\xf9\x32\x43\x31\x86\x18\x20\x72\x00\x82\x42\x10\x41\x16\xd8\xf2";
+    const LINES: &str = "path\tistio.io/istio/pilot\nmod\tistio.io/istio\t(devel)\t\n\
+        dep\ta.test/b\tv1.0.0\th1:x=\nbuild\t-tags=fips140v1.0\nbuild\t-ldflags=\"-X a=\\\"b\\\"\"\n\
+        build\t\"a=b\"=`c d`\nbuild\tGOFIPS140=v1.0.0-c2097c7c\nbuild\tDefaultGODEBUG=x=1,fips140=on\n\
+        build\tempty=\nbuild\t=lost\nnonsense\n";
+
+    fn framed() -> Vec<u8> {
+        [&OPEN[..], LINES.as_bytes(), CLOSE].concat()
+    }
+
+    fn counted(text: &[u8]) -> Vec<u8> {
+        let len = text.len();
+        assert!(len < 1 << 14);
+        let len = if len < 0x80 {
+            vec![len as u8]
+        } else {
+            vec![len as u8 | 0x80, (len >> 7) as u8]
+        };
+        [&len, text].concat()
+    }
+
+    fn inline(version: &str) -> Vec<u8> {
+        let mut header = [MAGIC, &[8, INLINE][..]].concat();
+        header.resize(32, 0);
+        [header, counted(version.as_bytes()), counted(&framed())].concat()
+    }
+
+    fn found(file: &[u8]) -> Option<Build> {
+        let bytes = Bytes::new(&file, file.len() as u64);
+        read(&bytes, Layout::read(&bytes).unwrap().ok().as_ref()).unwrap()
+    }
+
+    fn version(file: &[u8]) -> Option<String> {
+        found(file)?.version
+    }
+
+    #[test]
+    fn the_version_and_every_setting_are_read() {
+        let info = inline("go1.26.6-X:boringcrypto");
+        let file = Sample::new(SHAPES[0])
+            .data(".go.buildinfo", 0x50_0000, &info)
+            .build();
+        let build = found(&file).unwrap();
+        assert_eq!(build.version.as_deref(), Some("go1.26.6-X:boringcrypto"));
+        assert_eq!(build.path.as_deref(), Some("istio.io/istio/pilot"));
+        let place = build.place.unwrap();
+        assert_eq!(place.len, info.len() as u64);
+        assert_eq!(file[place.offset as usize..][..info.len()], info);
+        let settings: Vec<_> = build
+            .settings
+            .iter()
+            .map(|(key, value)| (&key[..], &value[..]))
+            .collect();
+        assert_eq!(
+            settings,
+            [
+                ("", "lost"),
+                ("-ldflags", "-X a=\"b\""),
+                ("-tags", "fips140v1.0"),
+                ("DefaultGODEBUG", "x=1,fips140=on"),
+                ("GOFIPS140", "v1.0.0-c2097c7c"),
+                ("a=b", "c d"),
+                ("empty", ""),
+            ]
+        );
+    }
+
+    #[test]
+    fn pointers_are_followed_in_every_shape_and_through_relocations() {
+        for shape in SHAPES {
+            for relocated in [false, true] {
+                let file = pointing(shape, relocated).build();
+                let build = found(&file).unwrap();
+                assert_eq!(
+                    build.version.as_deref(),
+                    Some("go1.16.3"),
+                    "{shape:?} {relocated}"
+                );
+                assert_eq!(build.settings["GOFIPS140"], "v1.0.0-c2097c7c");
+                assert_eq!(build.place.unwrap().len, 32);
+            }
+        }
+    }
+
+    /// The form before Go 1.18: a header, two string headers, two texts.
+    fn pointing(shape: (u8, bool, elf::Machine), relocated: bool) -> Sample {
+        let mut sample = Sample::new(shape);
+        let width = sample.width() as u64;
+        let (texts, strings, header) = (0x48_0000, 0x50_1000, 0x50_0000);
+        let text = [b"go1.16.3", &framed()[..]].concat();
+        let pointers = [
+            (header + 16, strings),
+            (header + 16 + width, strings + 2 * width),
+            (strings, texts),
+            (strings + 2 * width, texts + 8),
+        ];
+        let stored = pointers.map(|(_, to)| if relocated { 0 } else { to });
+        if relocated {
+            sample.relocations = pointers.to_vec();
+        }
+        let mut info = [MAGIC, &[width as u8, u8::from(shape.1)][..]].concat();
+        info.extend(sample.words(&stored[..2]));
+        info.resize(32, 0);
+        let strings = sample.words(&[stored[2], 8, stored[3], framed().len() as u64]);
+        sample
+            .rodata(".rodata", texts, &text)
+            .data(".go.buildinfo", header, &info)
+            .data(".data", 0x50_1000, &strings)
+    }
+
+    #[test]
+    fn without_a_section_it_is_found_in_what_is_writable_and_without_headers_anywhere() {
+        let mut sample = Sample::new(SHAPES[0])
+            .rodata(".rodata", 0x48_0000, &inline("go1.2"))
+            .data(".data", 0x50_0000, &inline("go1.26.6"));
+        sample.section_headers = false;
+        assert_eq!(version(&sample.build()).as_deref(), Some("go1.26.6"));
+        sample.program_headers = false;
+        assert_eq!(version(&sample.build()).as_deref(), Some("go1.2"));
+    }
+
+    #[test]
+    fn a_magic_that_starts_nothing_is_passed_over() {
+        let bare = |bytes: &[u8]| {
+            Sample::new(SHAPES[0])
+                .data(".data", 0x50_0000, bytes)
+                .build()
+        };
+        let good = inline("go1.26.6");
+        let unaligned = [&[0; 8][..], &inline("go1.1"), &[0; 8]].concat();
+        let mut long = inline("go1.1");
+        long[32] = 0xff;
+        let mut control = inline("go1.1");
+        control[34] = 7;
+        let mut pointers = inline("go1.1");
+        pointers[15] = 0;
+        let mut foreign = inline("go1.1");
+        foreign[14..16].copy_from_slice(&[4, BIG_ENDIAN]);
+        for bad in [unaligned, long, control, pointers, foreign, MAGIC.to_vec()] {
+            assert_eq!(version(&bare(&bad)), None);
+            let mut both = bad;
+            both.resize(both.len().next_multiple_of(16), 0);
+            both.extend_from_slice(&good);
+            assert_eq!(version(&bare(&both)).as_deref(), Some("go1.26.6"));
+        }
+    }
+
+    #[test]
+    fn a_list_of_modules_without_its_frame_says_nothing() {
+        let mut info = inline("go1.26.6");
+        let lines = info.len() - 17;
+        info[lines] = b' ';
+        let file = Sample::new(SHAPES[0])
+            .data(".go.buildinfo", 0x50_0000, &info)
+            .build();
+        let build = found(&file).unwrap();
+        assert_eq!(
+            (build.version.as_deref(), build.settings.len()),
+            (Some("go1.26.6"), 0)
+        );
+    }
+}

@@ -126,3 +126,132 @@ fn sum(bytes: &Bytes<'_>, ranges: &[Place]) -> io::Result<String> {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use object::elf;
+
+    use super::*;
+    use crate::fips::sample::{SHAPES, Sample};
+
+    const PARTS: [(u64, &[u8]); 4] = [
+        (0x40_1004, b"code of the module"),
+        (0x48_0008, b"its constants"),
+        (0x50_1000, b""),
+        (0x50_1004, b"its data"),
+    ];
+
+    /// The sum over [`PARTS`] by another way than the one that is tested: RFC 2104 by hand.
+    fn expected() -> Vec<u8> {
+        use sha2::Digest as _;
+        let mut object = OBJECT.to_vec();
+        for (_, part) in PARTS {
+            object.extend((part.len() as u64).to_be_bytes());
+            object.extend(part);
+        }
+        let inner = Sha256::digest([&[0x36; 64][..], &object].concat());
+        Sha256::digest([&[0x5c; 64][..], &inner].concat()).to_vec()
+    }
+
+    fn sealed(shape: (u8, bool, elf::Machine), relocated: bool) -> Sample {
+        let mut sample = Sample::new(shape);
+        let at = 0x50_0000;
+        let pointers = PARTS
+            .iter()
+            .flat_map(|(start, part)| [*start, start + part.len() as u64]);
+        let pointers: Vec<u64> = [at].into_iter().chain(pointers).collect();
+        let mut info = [&MAGIC[..], &expected()].concat();
+        if relocated {
+            let width = sample.width() as u64;
+            let places = (0..).map(|index| at + HEADER + index * width);
+            sample.relocations = places.zip(pointers.iter().copied()).collect();
+            info.extend(sample.words(&[0; 9]));
+        } else {
+            info.extend(sample.words(&pointers));
+        }
+        sample
+            .text(".text", 0x40_1000, b"....code of the module....")
+            .rodata(".rodata", 0x48_0000, b"........its constants")
+            .data(".go.fipsinfo", at, &info)
+            .data(".data", 0x50_1000, b"xxxxits data")
+    }
+
+    fn found(file: &[u8]) -> Option<Fipsinfo> {
+        let bytes = Bytes::new(&file, file.len() as u64);
+        read(&bytes, Layout::read(&bytes).unwrap().ok().as_ref()).unwrap()
+    }
+
+    #[test]
+    fn the_sum_holds_in_every_shape_by_section_or_magic_in_place_or_relocated() {
+        for shape in SHAPES {
+            for (relocated, headers) in [(false, true), (true, true), (false, false), (true, false)]
+            {
+                let mut sample = sealed(shape, relocated);
+                sample.section_headers = headers;
+                let file = sample.build();
+                let fipsinfo = found(&file).unwrap();
+                assert_eq!(
+                    fipsinfo.integrity,
+                    Integrity::Holds,
+                    "{shape:?} {relocated} {headers}"
+                );
+                assert_eq!(fipsinfo.stored, hex(&expected()));
+                let text = fipsinfo.ranges[0];
+                assert_eq!(
+                    &file[text.offset as usize..][..text.len as usize],
+                    PARTS[0].1
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn one_flipped_bit_in_any_range_or_in_the_sum_is_seen() {
+        let file = sealed(SHAPES[0], false).build();
+        let fipsinfo = found(&file).unwrap();
+        let sum = Place {
+            offset: fipsinfo.place.offset + 16,
+            len: 32,
+        };
+        let covered = fipsinfo.ranges.iter().chain([&sum]);
+        for at in covered.flat_map(|range| range.offset..range.offset + range.len) {
+            let mut file = file.clone();
+            file[at as usize] ^= 0x10;
+            let fipsinfo = found(&file).unwrap();
+            let Integrity::Differs(computed) = fipsinfo.integrity else {
+                panic!("{at}: {:?}", fipsinfo.integrity);
+            };
+            assert_ne!(computed, fipsinfo.stored);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_computed_says_why() {
+        let reason = |sample: &Sample, change: &dyn Fn(&mut [u8])| {
+            let mut file = sample.build();
+            let at = memchr::memmem::find(&file, MAGIC).unwrap();
+            change(&mut file[at..]);
+            match found(&file).unwrap().integrity {
+                Integrity::NotComputed(reason) => reason,
+                other => panic!("{other:?}"),
+            }
+        };
+        let sample = sealed(SHAPES[0], false);
+        let mut bare = sample.clone();
+        (bare.section_headers, bare.program_headers) = (false, false);
+        assert!(reason(&bare, &|_| {}).contains("header"));
+        assert!(reason(&sample, &|info| info[16..48].fill(0)).contains("no sum"));
+        assert!(reason(&sample, &|info| info[56..64].fill(0xff)).contains("pointers"));
+        // The end of the text before its start.
+        assert!(reason(&sample, &|info| info[64] = 0).contains("pointers"));
+    }
+
+    #[test]
+    fn a_magic_off_its_alignment_is_none() {
+        let text = [&[0; 8][..], MAGIC, &[1; 128]].concat();
+        let file = Sample::new(SHAPES[0])
+            .data(".data", 0x50_0000, &text)
+            .build();
+        assert_eq!(found(&file), None);
+    }
+}

@@ -62,7 +62,10 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Opt
 fn locate(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Table>> {
     let sections = SECTIONS.iter().filter_map(|name| layout?.section(name));
     for section in sections {
-        let table = search(bytes, layout, section.place)?;
+        let table = match begin(bytes, section.place)? {
+            None => search(bytes, layout, section.place)?,
+            table => table,
+        };
         if table.is_some() {
             return Ok(table);
         }
@@ -80,12 +83,22 @@ fn larger(one: Option<Table>, other: Option<Table>) -> Option<Table> {
         .max_by_key(|table| table.functions)
 }
 
+/// The table that `place` begins with.
+fn begin(bytes: &Bytes<'_>, place: Place) -> io::Result<Option<Table>> {
+    let len = place.len.min(HEADER as u64);
+    let header = bytes.window(Place { len, ..place })?;
+    let begins = |(big_endian, start): (bool, [u8; 6])| {
+        let table = || parse(&header, big_endian, place);
+        header.starts_with(&start).then(table)?
+    };
+    Ok(starts().find_map(begins))
+}
+
 /// The largest table in `place`.
 fn search(bytes: &Bytes<'_>, layout: Option<&Layout>, place: Place) -> io::Result<Option<Table>> {
-    let finders: Vec<(bool, Finder<'_>)> = [false, true]
-        .into_iter()
-        .filter(|big_endian| layout.is_none_or(|layout| layout.big_endian == *big_endian))
-        .flat_map(|big_endian| MAGICS.map(|magic| (big_endian, finder(magic, big_endian))))
+    let finders: Vec<(bool, Finder<'_>)> = starts()
+        .filter(|(big_endian, _)| layout.is_none_or(|layout| layout.big_endian == *big_endian))
+        .map(|(big_endian, start)| (big_endian, Finder::new(&start).into_owned()))
         .collect();
     let mut largest = None;
     let end = place.offset.saturating_add(place.len);
@@ -105,14 +118,14 @@ fn search(bytes: &Bytes<'_>, layout: Option<&Layout>, place: Place) -> io::Resul
     Ok(largest)
 }
 
-/// The magic and the two zeros after it.
-fn finder(magic: u8, big_endian: bool) -> Finder<'static> {
-    let start = if big_endian {
-        [0xff, 0xff, 0xff, magic, 0, 0]
-    } else {
-        [magic, 0xff, 0xff, 0xff, 0, 0]
-    };
-    Finder::new(&start).into_owned()
+/// The magic and the two zeros after it, in both byte orders.
+fn starts() -> impl Iterator<Item = (bool, [u8; 6])> {
+    MAGICS.into_iter().flat_map(|magic| {
+        [
+            (false, [magic, 0xff, 0xff, 0xff, 0, 0]),
+            (true, [0xff, 0xff, 0xff, magic, 0, 0]),
+        ]
+    })
 }
 
 /// Checks the header of a table that has to end within `space`.
@@ -148,10 +161,13 @@ fn parse(header: &[u8], big_endian: bool, space: Place) -> Option<Table> {
         ];
         let after_header = 8 + len * width <= starts[0];
         let fits = functions.checked_mul(8)?.checked_add(starts[4])? <= space.len;
-        (after_header && fits && starts.is_sorted() && starts[0] < starts[1]).then_some(Place {
+        if !after_header || !fits || !starts.is_sorted() || starts[0] == starts[1] {
+            return None;
+        }
+        Place {
             offset: space.offset.checked_add(starts[0])?,
             len: starts[1] - starts[0],
-        })?
+        }
     };
     Some(Table {
         names,
@@ -210,6 +226,198 @@ fn interleaved(window: &[u8], table: Table, mut each: impl FnMut(&[u8])) {
         if let Some(name) = name {
             let name = &name[..name.len().min(NAME_LIMIT)];
             each(&name[..memchr(0, name).unwrap_or(name.len())]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fips::sample::{SHAPES, Sample};
+
+    const BORING: &str = "crypto/internal/boring/sig.BoringCrypto";
+
+    /// A table as the linker of the version with this magic writes it.
+    fn table(sample: &Sample, magic: u8, names: &[&str]) -> Vec<u8> {
+        let count = names.len() as u64;
+        let mut out = sample.number(0xffff_ff00 | u64::from(magic), 4);
+        out.extend([0, 0, 1, sample.width() as u8]);
+        let list: Vec<u8> = names
+            .iter()
+            .flat_map(|name| [name.as_bytes(), b"\0"].concat())
+            .collect();
+        if magic == 0xfb {
+            let width = sample.width() as u64;
+            let functions = 8 + (2 + 2 * count) * width;
+            let texts = functions + count * (width + 4);
+            out.extend(sample.words(&[count]));
+            for index in 0..count {
+                out.extend(sample.words(&[0x40_1000 + index, functions + index * (width + 4)]));
+            }
+            out.extend(sample.words(&[0x40_2000]));
+            let mut at = texts;
+            for (index, name) in (0..).zip(names) {
+                out.extend(sample.words(&[0x40_1000 + index]));
+                out.extend(sample.number(at, 4));
+                at += name.len() as u64 + 1;
+            }
+            out.extend(list);
+            return out;
+        }
+        let words = if magic == 0xfa { 7 } else { 8 };
+        let first = 8 + words * sample.width() as u64;
+        let end = first + list.len() as u64;
+        let mut header = vec![count, 1];
+        header.extend((words == 8).then_some(0x40_1000));
+        header.extend([first, end, end, end, end]);
+        out.extend(sample.words(&header));
+        out.extend(list);
+        out.extend(vec![7; names.len() * 8]);
+        out
+    }
+
+    fn found(file: &[u8]) -> Option<Names> {
+        let bytes = Bytes::new(&file, file.len() as u64);
+        read(&bytes, Layout::read(&bytes).unwrap().ok().as_ref()).unwrap()
+    }
+
+    #[test]
+    fn names_are_read_in_every_version_and_shape_by_section_or_magic() {
+        for (shape, magic) in SHAPES
+            .into_iter()
+            .flat_map(|shape| MAGICS.map(|magic| (shape, magic)))
+        {
+            let sample = Sample::new(shape);
+            let table = table(&sample, magic, &["main.main", BORING, "crosscall2"]);
+            for (name, headers) in [
+                (".gopclntab", true),
+                (".data.rel.ro.gopclntab", true),
+                (".data.rel.ro", true),
+                (".other", true),
+                (".other", false),
+            ] {
+                let mut sample =
+                    sample
+                        .clone()
+                        .rodata(name, 0x48_0000, &[&[9; 16][..], &table].concat());
+                (sample.section_headers, sample.program_headers) = (headers, headers);
+                let names = found(&sample.build()).unwrap();
+                assert!(
+                    names.boring && names.cgo && !names.standard,
+                    "{shape:?} {magic:x} {name}"
+                );
+                assert_eq!(names.cryptography, false);
+            }
+        }
+    }
+
+    #[test]
+    fn texts_beside_the_table_are_not_names() {
+        for magic in MAGICS {
+            let sample = Sample::new(SHAPES[0]);
+            let mut table = table(&sample, magic, &["main.main"]);
+            table.extend([b"\0", BORING.as_bytes(), b"\0"].concat());
+            let text = [b"\0", BORING.as_bytes(), b"\0"].concat();
+            let file = sample
+                .rodata(".rodata", 0x48_0000, &text)
+                .rodata(".gopclntab", 0x49_0000, &table)
+                .build();
+            let names = found(&file).unwrap();
+            assert!(!names.boring, "{magic:x}");
+            let place = names.place.unwrap();
+            let names = &file[place.offset as usize..][..place.len as usize];
+            assert!(memchr::memmem::find(names, b"main.main\0").is_some());
+        }
+    }
+
+    #[test]
+    fn without_section_names_the_largest_table_is_the_program_s_own() {
+        let sample = Sample::new(SHAPES[0]);
+        let carried = table(&sample, 0xf1, &[BORING]);
+        let own = table(&sample, 0xf1, &["main.main", "runtime.main"]);
+        for order in [[&carried, &own], [&own, &carried]] {
+            let mut sample = sample.clone().rodata(
+                ".rodata",
+                0x48_0000,
+                &order.map(|table| &table[..]).concat(),
+            );
+            sample.section_headers = false;
+            assert!(!found(&sample.build()).unwrap().boring);
+        }
+    }
+
+    #[test]
+    fn a_header_that_contradicts_itself_is_no_table() {
+        let sample = Sample::new(SHAPES[0]);
+        for (magic, at, value) in [
+            (0xf1, 4, 1),
+            (0xf1, 6, 3),
+            (0xf1, 7, 2),
+            (0xf1, 8, 0),     // no functions
+            (0xf1, 10, 1),    // more than there is room for
+            (0xf1, 32, 8),    // names within the header
+            (0xf1, 40, 60),   // names that end before they begin
+            (0xf1, 39, 0xff), // names that begin outside
+            (0xf1, 64, 0xff), // functions that begin outside
+            (0xfa, 24, 8),
+            (0xfb, 8, 0),
+            (0xfb, 15, 0xff),
+            (0xfb, 24, 16), // function data within the entries
+            (0xfb, 31, 0xff),
+        ] {
+            let mut table = table(&sample, magic, &[BORING]);
+            table[at] = value;
+            let file = sample
+                .clone()
+                .rodata(".gopclntab", 0x48_0000, &table)
+                .build();
+            assert_eq!(found(&file), None, "{magic:x} {at}");
+        }
+    }
+
+    #[test]
+    fn names_are_whole_across_the_pieces_of_a_long_list() {
+        let filler = "x".repeat(1000);
+        let names: Vec<String> = (0..600)
+            .map(|index| format!("{}{filler}", index % 7))
+            .collect();
+        let mut names: Vec<&str> = names
+            .iter()
+            .map(|name| &name[..900 + name.len() % 97])
+            .collect();
+        // One at each place where a piece could end.
+        for index in (0..600).step_by(2) {
+            names[index] = "crypto/internal/boring._Cfunc__goboringcrypto_SHA1_Init";
+        }
+        let sample = Sample::new(SHAPES[0]);
+        let file = sample
+            .clone()
+            .rodata(".gopclntab", 0x48_0000, &table(&sample, 0xf1, &names))
+            .build();
+        assert_eq!(found(&file).unwrap().boring_calls, 300);
+    }
+
+    proptest! {
+        #[test]
+        fn no_table_makes_the_reader_fail(
+            magic in prop::sample::select(&MAGICS[..]),
+            changes in prop::collection::vec((0usize..160, any::<u8>()), 0..12),
+            len in 0usize..200,
+        ) {
+            let sample = Sample::new(SHAPES[0]);
+            let mut table = table(&sample, magic, &["main.main", BORING]);
+            for (at, value) in changes {
+                if let Some(byte) = table.get_mut(at) {
+                    *byte = value;
+                }
+            }
+            table.truncate(len);
+            let file = sample.rodata(".gopclntab", 0x48_0000, &table).build();
+            if let Some(place) = found(&file).and_then(|names| names.place) {
+                prop_assert!(place.offset + place.len <= file.len() as u64);
+            }
         }
     }
 }

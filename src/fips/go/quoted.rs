@@ -54,3 +54,34 @@ fn push(out: &mut Vec<u8>, code: u32) -> Option<()> {
     out.extend_from_slice(text.as_bytes());
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_lose_go_s_quotes_and_nothing_else() {
+        for (value, expected) in [
+            ("plain", "plain"),
+            ("", ""),
+            ("\"", "\""),
+            ("\"\"", ""),
+            ("``", ""),
+            ("\"a b\"", "a b"),
+            ("`a\\n\r\"b`", "a\\n\"b"),
+            (r#""\a\b\f\n\r\t\v\\\"""#, "\x07\x08\x0c\n\r\t\x0b\\\""),
+            (r#""\x41\102\u00e9\U0001F600""#, "AB\u{e9}\u{1f600}"),
+            (r#""\xff""#, "\u{fffd}"),
+            ("\"é\"", "é"),
+            // Not what Go writes: kept as it stands.
+            (r#""\q""#, r#""\q""#),
+            (r#""\x4""#, r#""\x4""#),
+            (r#""\777""#, r#""\777""#),
+            (r#""\ud800""#, r#""\ud800""#),
+            (r#""\"#, r#""\"#),
+            (r#""open"#, r#""open"#),
+        ] {
+            assert_eq!(plain(value), expected, "{value}");
+        }
+    }
+}

@@ -8,7 +8,7 @@ use memchr::memmem::Finder;
 use super::anywhere;
 use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
-use crate::fips::{Place, Signatures};
+use crate::fips::{Names, Place, Signatures};
 
 /// How each of them begins: the jump and the indicator.
 const START: &[u8; 7] = b"\xeb\x1d\xf4\x48\xf4\x4b\xf4";
@@ -21,7 +21,13 @@ const FIPS_ONLY: &[u8; 24] =
     b"\x36\x3c\xb9\xce\x9d\x68\x04\x7d\x31\xf2\x8d\x32\x5d\x5c\xa5\x87\x3f\x5d\x80\xca\xf6\xd6\x15\x1b";
 const RETURN: u8 = 0xc3;
 
-pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Signatures> {
+/// Searches the code until everything is found that the names promise, all of it where they promise
+/// nothing.
+pub(super) fn read(
+    bytes: &Bytes<'_>,
+    layout: Option<&Layout>,
+    names: Option<&Names>,
+) -> io::Result<Signatures> {
     let text = layout.and_then(|layout| layout.section(".text"));
     let places = match text {
         Some(section) => vec![section.place],
@@ -46,13 +52,24 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Sig
                     );
                 }
             }
-            false
+            names.is_some_and(|names| found.keeps(names))
         })?;
     }
     Ok(found)
 }
 
 impl Signatures {
+    /// Whether each function that has a name was found, and there is one.
+    fn keeps(&self, names: &Names) -> bool {
+        let kept = [
+            (names.boring, self.boring),
+            (names.standard, self.standard),
+            (names.fipsonly, self.fipsonly),
+        ];
+        kept.iter().any(|(named, _)| *named)
+            && kept.iter().all(|(named, found)| !named || found.is_some())
+    }
+
     fn take(&mut self, code: &[u8], place: Place) {
         let slot = match code.get(START.len()..) {
             Some([random @ .., RETURN]) if random == BORING => &mut self.boring,
@@ -61,5 +78,101 @@ impl Signatures {
             _ => return,
         };
         slot.get_or_insert(place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fips::sample::{SHAPES, Sample};
+
+    fn code(random: &[u8; 24]) -> Vec<u8> {
+        [&START[..], random, &[RETURN]].concat()
+    }
+
+    fn found(file: &[u8]) -> Signatures {
+        let bytes = Bytes::new(&file, file.len() as u64);
+        read(&bytes, Layout::read(&bytes).unwrap().ok().as_ref(), None).unwrap()
+    }
+
+    #[test]
+    fn each_sequence_is_told_from_the_others_with_and_without_headers() {
+        for headers in [true, false] {
+            let kinds: [(&[u8; 24], fn(&Signatures) -> Option<Place>); 3] = [
+                (BORING, |found| found.boring),
+                (STANDARD, |found| found.standard),
+                (FIPS_ONLY, |found| found.fipsonly),
+            ];
+            for (random, slot) in kinds {
+                let text = [&[0x90; 32][..], &code(random)].concat();
+                let mut sample = Sample::new(SHAPES[0]).text(".text", 0x40_1000, &text);
+                (sample.section_headers, sample.program_headers) = (headers, headers);
+                let file = sample.build();
+                let place = slot(&found(&file)).unwrap();
+                assert_eq!(file[place.offset as usize..][..32], code(random));
+                let all = kinds.iter().filter_map(|(_, slot)| slot(&found(&file)));
+                assert_eq!(all.count(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn the_search_ends_with_what_the_names_promise() {
+        let pause = vec![0x90; 1 << 20];
+        let text = [
+            &code(BORING),
+            &pause[..],
+            &code(FIPS_ONLY),
+            &pause,
+            &code(STANDARD),
+        ]
+        .concat();
+        let file = Sample::new(SHAPES[0])
+            .text(".text", 0x40_1000, &text)
+            .build();
+        let bytes = Bytes::new(&file, file.len() as u64);
+        let layout = Layout::read(&bytes).unwrap().unwrap();
+        for (boring, fipsonly, standard, expected) in [
+            (true, false, false, [true, false, false]),
+            (true, true, false, [true, true, false]),
+            (false, true, false, [true, true, false]),
+            (true, true, true, [true, true, true]),
+            (false, false, false, [true, true, true]),
+        ] {
+            let names = Names {
+                boring,
+                standard,
+                fipsonly,
+                ..Names::default()
+            };
+            let found = read(&bytes, Some(&layout), Some(&names)).unwrap();
+            let found = [found.boring, found.fipsonly, found.standard];
+            assert_eq!(found.map(|place| place.is_some()), expected);
+        }
+    }
+
+    #[test]
+    fn only_whole_and_aligned_code_counts() {
+        let whole = code(BORING);
+        let mut flipped = whole.clone();
+        flipped[20] ^= 1;
+        let mut open = whole.clone();
+        open[31] = 0x90;
+        for text in [
+            [&[0; 8][..], &whole].concat(),
+            flipped,
+            open,
+            whole[..31].to_vec(),
+        ] {
+            let file = Sample::new(SHAPES[0])
+                .text(".text", 0x40_1000, &text)
+                .build();
+            assert_eq!(found(&file), Signatures::default());
+        }
+        let file = Sample::new(SHAPES[0])
+            .rodata(".rodata", 0x40_1000, &whole)
+            .text(".text", 0, b"x")
+            .build();
+        assert_eq!(found(&file), Signatures::default());
     }
 }

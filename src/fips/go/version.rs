@@ -75,3 +75,105 @@ fn number(text: &str) -> Option<(u32, &str)> {
     let (digits, rest) = text.split_at(digits);
     Some((digits.parse().ok()?, rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_with_what_their_builders_added() {
+        let google = "go1.25-20250209-RC00 cl/724970549 +ff27d270c9 X:fieldtrack,boringcrypto";
+        let boring: &[&str] = &["boringcrypto"];
+        let none: &[&str] = &[];
+        for (text, minor, patch, prerelease, experiments) in [
+            ("go1.27", 27, 0, None, none),
+            ("go1.25.5", 25, 5, None, none),
+            ("go1.25.5 X:boringcrypto", 25, 5, None, boring),
+            ("go1.26.6-X:boringcrypto", 26, 6, None, boring),
+            (
+                "go1.26.6-X:nodwarf5,systemcrypto",
+                26,
+                6,
+                None,
+                &["nodwarf5", "systemcrypto"],
+            ),
+            (
+                google,
+                25,
+                0,
+                Some("20250209"),
+                &["fieldtrack", "boringcrypto"],
+            ),
+            ("go1.22.9 (Red Hat 1.22.9-1.el9)", 22, 9, None, none),
+            (
+                "go1.22.9 (Red Hat 1.22.9-1.el9) X:strictfipsruntime",
+                22,
+                9,
+                None,
+                &["strictfipsruntime"],
+            ),
+            ("go1.24.1-1", 24, 1, None, none),
+            ("go1.24.1-1 X:systemcrypto", 24, 1, None, &["systemcrypto"]),
+            ("go1.22rc2", 22, 0, Some("rc2"), none),
+            ("go1.26rc1-X:boringcrypto", 26, 0, Some("rc1"), boring),
+            ("go1.18beta1", 18, 0, Some("beta1"), none),
+            (
+                "devel go1.20-1ba7341cb2 Wed Nov 2 01:02:03 2022 +0000",
+                20,
+                0,
+                Some("devel"),
+                none,
+            ),
+            (
+                "go1.26-devel_1ba7341cb2 Wed Nov 2",
+                26,
+                0,
+                Some("devel_1ba7341cb2"),
+                none,
+            ),
+            ("go1.21.1 maX:imum", 21, 1, None, none),
+            ("go1.21.1 X:", 21, 1, None, none),
+        ] {
+            let version = GoVersion::parse(text).unwrap();
+            assert_eq!((version.minor, version.patch), (minor, patch), "{text}");
+            assert_eq!(version.prerelease.as_deref(), prerelease, "{text}");
+            assert_eq!(version.experiments, experiments, "{text}");
+            assert_eq!(version.boring_release, None, "{text}");
+            assert_eq!(
+                version.has_experiment("boringcrypto"),
+                experiments.contains(&"boringcrypto")
+            );
+        }
+    }
+
+    #[test]
+    fn a_release_of_the_boring_branch_has_its_number() {
+        let version = GoVersion::parse("go1.14.12b4").unwrap();
+        assert_eq!((version.minor, version.patch), (14, 12));
+        assert_eq!(
+            (version.boring_release, version.prerelease),
+            (Some(4), None)
+        );
+        let first = GoVersion::parse("go1.18b7").unwrap();
+        assert_eq!(
+            (first.minor, first.patch, first.boring_release),
+            (18, 0, Some(7))
+        );
+    }
+
+    #[test]
+    fn what_names_no_release_of_go_is_none() {
+        for text in [
+            "",
+            "devel +b357b05b70 Thu Jan 1",
+            "go2.1",
+            "go1.",
+            "go1.x",
+            "1.22",
+            "go1.99999999999",
+            "devel",
+        ] {
+            assert_eq!(GoVersion::parse(text), None, "{text}");
+        }
+    }
+}

@@ -13,43 +13,41 @@ const FOREIGN: [&str; 5] = [
     "crypto/internal/backend",
 ];
 
-/// Packages below the cryptographic ones that compute nothing: helpers, formats, and what starts with
-/// every program that so much as compares two values in constant time.
-const HELPERS: [&str; 24] = [
+/// Packages among the cryptographic ones that compute nothing, with all below them: helpers, formats,
+/// and what a program has that only asks for a random number or compares in constant time.
+const HELPERS: [&str; 18] = [
+    "crypto/fips140",
     "crypto/internal/boring",
-    "crypto/internal/boring/bcache",
-    "crypto/internal/boring/sig",
     "crypto/internal/entropy",
     "crypto/internal/fips140",
-    "crypto/internal/fips140/alias",
-    "crypto/internal/fips140/check",
-    "crypto/internal/fips140/subtle",
     "crypto/internal/fips140cache",
+    "crypto/internal/fips140deps",
     "crypto/internal/fips140hash",
     "crypto/internal/fips140only",
-    "crypto/internal/fips140deps/byteorder",
-    "crypto/internal/fips140deps/cpu",
-    "crypto/internal/fips140deps/godebug",
     "crypto/internal/impl",
     "crypto/internal/randutil",
+    "crypto/internal/rand",
     "crypto/internal/sysrand",
     "crypto/subtle",
     "crypto/tls/fipsonly",
     "crypto/x509/pkix",
     "x/crypto/cryptobyte",
-    "x/crypto/cryptobyte/asn1",
     "x/crypto/internal/alias",
     "x/crypto/ssh/terminal",
 ];
 
+/// The same below Go's own module.
+const MODULE_HELPERS: [&str; 4] = ["alias", "check", "deps", "subtle"];
+
 impl Names {
     /// Takes down what one function name tells.
     pub(super) fn take(&mut self, name: &[u8]) {
+        // The way from C to Go, which only a program with C has.
+        self.cgo |= name == b"crosscall2";
         let Some((package, function)) = split(name) else {
             return;
         };
         match (package, function) {
-            (b"runtime/cgo", _) => self.cgo = true,
             (b"crypto/internal/boring/sig", b"BoringCrypto") => self.boring = true,
             (b"crypto/internal/boring/sig", b"StandardCrypto") => self.standard = true,
             (b"crypto/internal/boring/sig", b"FIPSOnly") | (b"crypto/tls/fipsonly", _) => {
@@ -58,17 +56,13 @@ impl Names {
             (b"crypto/internal/boring", call) => self.call(call),
             _ => {}
         }
-        if let Some(inner) = package.strip_prefix(b"crypto/internal/fips140/") {
-            self.module(inner);
-        }
-        let below = |parent: &&&str| {
-            let rest = package.strip_prefix(parent.as_bytes());
-            rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-        };
-        if let Some(foreign) = FOREIGN.iter().find(below) {
+        if let Some(foreign) = FOREIGN.iter().find(|parent| below(package, parent)) {
             self.foreign.get_or_insert_with(|| (*foreign).to_owned());
         }
-        self.cryptography |= computes(package);
+        self.cryptography |= match package.strip_prefix(b"crypto/internal/fips140/") {
+            Some(inner) => self.module(inner),
+            None => computes(package),
+        };
     }
 
     fn call(&mut self, function: &[u8]) {
@@ -85,18 +79,20 @@ impl Names {
         }
     }
 
-    /// A package of Go's own module: below a version where it is a frozen one.
-    fn module(&mut self, package: &[u8]) {
-        let first = package
-            .split(|byte| *byte == b'/')
-            .next()
-            .unwrap_or(package);
-        if matches!(first, [b'v', b'0'..=b'9', ..]) {
-            let version = String::from_utf8_lossy(first).replace("%2e", ".");
-            self.frozen.get_or_insert(version);
+    /// A package of Go's own module, below a version where it is a frozen one; whether it computes.
+    fn module(&mut self, package: &[u8]) -> bool {
+        let mut package = package;
+        let end = memchr(b'/', package).unwrap_or(package.len());
+        if let [b'v', b'0'..=b'9', ..] = package[..end] {
+            let version = String::from_utf8_lossy(&package[..end]);
+            // The last part of a path has its dots escaped.
+            self.frozen
+                .get_or_insert_with(|| version.replace("%2e", "."));
+            package = package.get(end + 1..).unwrap_or_default();
         } else {
             self.unfrozen = true;
         }
+        !package.is_empty() && !MODULE_HELPERS.iter().any(|helper| below(package, helper))
     }
 }
 
@@ -109,10 +105,185 @@ fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn computes(package: &[u8]) -> bool {
-    let package = [&b"vendor/golang.org/"[..], b"golang.org/"]
-        .iter()
-        .find_map(|prefix| package.strip_prefix(*prefix))
-        .unwrap_or(package);
+    let package = package.strip_prefix(b"vendor/").unwrap_or(package);
+    let package = package.strip_prefix(b"golang.org/").unwrap_or(package);
     let cryptographic = package.starts_with(b"crypto/") || package.starts_with(b"x/crypto/");
-    cryptographic && !HELPERS.iter().any(|helper| helper.as_bytes() == package)
+    cryptographic && !HELPERS.iter().any(|helper| below(package, helper))
+}
+
+/// Whether it is this package or one below it.
+fn below(package: &[u8], parent: &str) -> bool {
+    let rest = package.strip_prefix(parent.as_bytes());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(names: &[&str]) -> Names {
+        let mut found = Names::default();
+        for name in names {
+            found.take(name.as_bytes());
+        }
+        found
+    }
+
+    #[test]
+    fn each_mark_comes_from_its_own_function_and_no_other() {
+        let sig = |name: &str| format!("crypto/internal/boring/sig.{name}");
+        let none = Names::default();
+        for (name, expected) in [
+            (
+                sig("BoringCrypto"),
+                Names {
+                    boring: true,
+                    ..none.clone()
+                },
+            ),
+            (
+                sig("StandardCrypto"),
+                Names {
+                    standard: true,
+                    ..none.clone()
+                },
+            ),
+            (
+                sig("FIPSOnly"),
+                Names {
+                    fipsonly: true,
+                    ..none.clone()
+                },
+            ),
+            (sig("Other"), none.clone()),
+            (
+                "crypto/tls/fipsonly.init.0".to_owned(),
+                Names {
+                    fipsonly: true,
+                    ..none.clone()
+                },
+            ),
+            (
+                "crosscall2".to_owned(),
+                Names {
+                    cgo: true,
+                    ..none.clone()
+                },
+            ),
+            ("main.crosscall2".to_owned(), none.clone()),
+            (
+                "example.test/crypto/internal/boring/sig.BoringCrypto".to_owned(),
+                none.clone(),
+            ),
+            (String::new(), none.clone()),
+        ] {
+            assert_eq!(of(&[&name]), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn calls_into_the_module_are_counted_once_each() {
+        let names = of(&[
+            "crypto/internal/boring._Cfunc__goboringcrypto_SHA256_Init",
+            "crypto/internal/boring._Cfunc__goboringcrypto_SHA256_Final",
+            "crypto/internal/boring._Cfunc__goboringcrypto_SHA256_Final.func1",
+            "crypto/internal/boring.NewSHA256",
+            "_cgo_32f3ac20d4c4_Cfunc__goboringcrypto_SHA256_Init",
+        ]);
+        assert_eq!((names.boring_calls, names.foreign), (2, None));
+    }
+
+    #[test]
+    fn the_module_of_go_is_frozen_below_a_version_and_only_there() {
+        for (name, frozen, unfrozen) in [
+            (
+                "crypto/internal/fips140/v1.0.0-c2097c7c/sha256.New",
+                Some("v1.0.0-c2097c7c"),
+                false,
+            ),
+            (
+                "crypto/internal/fips140/v1%2e26%2e0.init.0",
+                Some("v1.26.0"),
+                false,
+            ),
+            ("crypto/internal/fips140/sha256.New", None, true),
+            ("crypto/internal/fips140/verify.New", None, true),
+            ("crypto/internal/fips140deps/cpu.init", None, false),
+            ("crypto/internal/entropy/v1%2e0%2e0.Seed", None, false),
+            (
+                "type:.eq.crypto/internal/fips140/v1.0.0/sha256.Digest",
+                None,
+                false,
+            ),
+        ] {
+            let names = of(&[name]);
+            assert_eq!(
+                (names.frozen.as_deref(), names.unfrozen),
+                (frozen, unfrozen),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn toolchains_of_others_are_named_by_their_package() {
+        for (name, expected) in [
+            (
+                "vendor/github.com/golang-fips/openssl/v2.dlopen",
+                Some("vendor/github.com/golang-fips/openssl"),
+            ),
+            (
+                "vendor/github.com/microsoft/go-crypto-openssl/openssl.Init",
+                Some("vendor/github.com/microsoft/go-crypto-openssl"),
+            ),
+            (
+                "crypto/internal/backend.Enabled",
+                Some("crypto/internal/backend"),
+            ),
+            (
+                "crypto/internal/boring._Cfunc__goboringcrypto_DLOPEN_OPENSSL",
+                Some("crypto/internal/boring._Cfunc__goboringcrypto_DLOPEN_OPENSSL"),
+            ),
+            ("github.com/golang-fips/openssl/v2.dlopen", None),
+            ("crypto/internal/backends.Enabled", None),
+        ] {
+            assert_eq!(of(&[name]).foreign.as_deref(), expected, "{name}");
+        }
+        let red_hat = of(&["crypto/internal/boring._Cfunc__goboringcrypto_DLOPEN_OPENSSL"]);
+        assert_eq!(red_hat.boring_calls, 0);
+    }
+
+    #[test]
+    fn only_what_computes_is_cryptography() {
+        for name in [
+            "crypto/sha256.(*digest).Write",
+            "crypto/internal/fips140/sha256.New",
+            "crypto/internal/fips140/v1.0.0-c2097c7c/aes.New",
+            "vendor/golang.org/x/crypto/chacha20.quarterRound",
+            "golang.org/x/crypto/blake2b.Sum256",
+            "crypto/rand.Read",
+            "crypto/ecdsa.generate[go.shape.*example.test/a.B]",
+        ] {
+            assert!(of(&[name]).cryptography, "{name}");
+        }
+        for name in [
+            "crypto.RegisterHash",
+            "crypto/fips140.init",
+            "crypto/internal/fips140.init.0",
+            "crypto/internal/fips140/check.init.0",
+            "crypto/internal/fips140/v1.0.0-c2097c7c/check.init.0",
+            "crypto/internal/fips140/subtle.ConstantTimeCompare",
+            "crypto/internal/fips140deps/godebug.Value",
+            "crypto/internal/entropy/v1%2e0%2e0.Seed",
+            "crypto/internal/boring/bcache.New",
+            "crypto/internal/sysrand.Read",
+            "crypto/subtle.XORBytes",
+            "vendor/golang.org/x/crypto/cryptobyte/asn1.x",
+            "slices.Sort[go.shape.[]crypto/tls.Curve]",
+            "example.test/crypto/sha256.New",
+            "main.crypto/sha256",
+        ] {
+            assert!(!of(&[name]).cryptography, "{name}");
+        }
+    }
 }
