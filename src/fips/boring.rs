@@ -98,7 +98,7 @@ impl Hint<'_> {
 }
 
 /// What can be run; everything where the headers do not say what is loaded.
-fn executable(bytes: &Bytes<'_>, layout: Option<&Layout>) -> Vec<Place> {
+pub(super) fn executable(bytes: &Bytes<'_>, layout: Option<&Layout>) -> Vec<Place> {
     match layout {
         Some(layout) if !layout.segments.is_empty() => layout.places(|segment| segment.executable),
         _ => vec![between(0, bytes.size())],
