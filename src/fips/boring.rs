@@ -97,14 +97,12 @@ impl Hint<'_> {
     }
 }
 
-fn executable(bytes: &Bytes<'_>, layout: Option<&Layout>) -> Vec<Place> {
-    let code = layout.map_or_else(Vec::new, |layout| {
-        layout.places(|segment| segment.executable)
-    });
-    if code.is_empty() {
-        return vec![between(0, bytes.size())];
+/// What can be run; everything where the headers do not say what is loaded.
+pub(super) fn executable(bytes: &Bytes<'_>, layout: Option<&Layout>) -> Vec<Place> {
+    match layout {
+        Some(layout) if !layout.segments.is_empty() => layout.places(|segment| segment.executable),
+        _ => vec![between(0, bytes.size())],
     }
-    code
 }
 
 fn merged(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
@@ -251,6 +249,22 @@ mod tests {
         };
         assert_eq!(find("arm64"), []);
         assert_eq!(find("amd64").len(), 1);
+    }
+
+    #[test]
+    fn a_module_that_cannot_be_run_is_none() {
+        let sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        for (flags, modules) in [(4, 0), (5, 1)] {
+            let file = sample.elf(flags);
+            let bytes = Bytes::new(&file, file.len() as u64);
+            let layout = Layout::read(&bytes).unwrap().unwrap();
+            let row = [sample.row()];
+            for known in [&row[..], &[]] {
+                let arch = layout.arch.as_ref();
+                let found = locate(&bytes, Some(&layout), arch, known, Hint::Names).unwrap();
+                assert_eq!(found.len(), modules, "{flags}");
+            }
+        }
     }
 
     #[test]

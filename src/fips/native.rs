@@ -13,6 +13,7 @@ use std::io;
 
 use memchr::memmem;
 
+use super::boring;
 use super::bytes::Bytes;
 use super::elf::Layout;
 use super::{Label, Mark, Place};
@@ -45,14 +46,14 @@ pub(super) fn scan(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Nat
     labels.extend(ztunnel::label(&texts));
     labels.extend(library::labels(&texts));
     Ok(Native {
-        marks: mark::marks(&texts),
+        marks: mark::marks(&texts, &boring::executable(bytes, layout)),
         labels,
         libraries: library::names(&texts),
         packed: packed(bytes)?,
     })
 }
 
-/// UPX writes its name behind the program headers, AppImage into the header itself.
+/// UPX writes its name behind the program headers, `AppImage` into the header itself.
 fn packed(bytes: &Bytes<'_>) -> io::Result<Option<String>> {
     const HEAD: u64 = 1024;
     let head = bytes.window(Place {
@@ -146,6 +147,39 @@ mod tests {
             2
         );
         assert!(marks(&["DRBG Clear KAT", span]).is_empty());
+    }
+
+    #[test]
+    fn texts_that_cannot_be_run_are_marks_only_all_together() {
+        let span = "FIPS module doesn't span expected symbol. Expected %p";
+        let all = [
+            "FIPS integrity test",
+            "FIPS self test",
+            "DRBG Clear KAT",
+            span,
+        ];
+        let count = |given: &[&str]| {
+            let file = texts(given);
+            let bytes = Bytes::new(&file, file.len() as u64);
+            let texts = Texts::read(
+                &bytes,
+                &[Place {
+                    offset: 0,
+                    len: u64::MAX,
+                }],
+            )
+            .unwrap();
+            mark::marks(
+                &texts,
+                &[Place {
+                    offset: 0,
+                    len: 2000,
+                }],
+            )
+            .len()
+        };
+        assert_eq!(count(&all[..3]), 0);
+        assert_eq!(count(&all), 4);
     }
 
     #[test]
@@ -266,6 +300,7 @@ mod tests {
             ["BoringSSL"]
         );
         assert_eq!(libraries(&["OPENSSL_internal"]), ["BoringSSL"]);
+        assert_eq!(libraries(&["OPENSSL_internals"]), [""; 0]);
         assert_eq!(
             libraries(&["OPENSSL_internal", "x/aws-lc/crypto/a.c"]),
             ["AWS-LC"]
@@ -274,7 +309,10 @@ mod tests {
             libraries(&["a/ring-0.17.14/src/digest.rs"]),
             ["ring 0.17.14"]
         );
-        assert_eq!(libraries(&["ring-0.5 metres", "spring-0.x/src/"]), [""; 0]);
+        assert_eq!(
+            libraries(&["ring-0.5 metres", "ring-0.x/src/", "ring-0.1.2.3/src/"]),
+            [""; 0]
+        );
         assert_eq!(libraries(&["AWS-LC FIPS 4.2.0"]), ["AWS-LC FIPS 4.2.0"]);
     }
 

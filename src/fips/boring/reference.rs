@@ -41,7 +41,7 @@ impl Machine {
     }
 }
 
-/// `lea r64, [rip + disp32]`: REX.W, 8D, a ModRM byte of mode 0 and base 5, the distance.
+/// `lea r64, [rip + disp32]`: REX.W, 8D, a `ModRM` byte of mode 0 and base 5, the distance.
 fn amd64(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
     const AFTER_OPCODE: u64 = 6;
     for at in memchr_iter(0x8d, code) {

@@ -61,7 +61,7 @@ impl Sample {
 
     /// Lets the code at `at` refer to `target`.
     fn refer(&mut self, at: usize, target: usize) {
-        let distance = target as i64 - at as i64;
+        let distance = signed(target) - signed(at);
         let code = match self.machine {
             Machine::Amd64 => {
                 let after = i32::try_from(distance - 7).unwrap().to_le_bytes();
@@ -91,6 +91,24 @@ impl Sample {
         )
     }
 
+    /// The same in a program whose one segment has these flags: 4 is readable, 5 executable too.
+    pub(super) fn elf(&self, flags: u8) -> Vec<u8> {
+        const HEADER: usize = START;
+        let size = (HEADER + self.file.len()) as u64;
+        let mut file = vec![0; HEADER];
+        let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, b"\x7fELF\x02\x01\x01");
+        put(16, &[2, 0, 62, 0, 1]);
+        put(32, &[64]);
+        put(52, &[64, 0, 56, 0, 1]);
+        put(64, &[1, 0, 0, 0, flags]);
+        for field in [96, 104] {
+            put(field, &size.to_le_bytes());
+        }
+        file.extend(&self.file);
+        file
+    }
+
     pub(super) fn code(&self) -> Place {
         Place {
             offset: 0,
@@ -108,7 +126,7 @@ impl Sample {
             algorithm: self.algorithm,
             bytes: BYTES as u64,
             hash: self.stored().into(),
-            hash_at: (STORED - START) as i64,
+            hash_at: signed(STORED - START),
             anchors: anchors
                 .map(|at| Anchor {
                     at: at as u64,
@@ -122,6 +140,10 @@ impl Sample {
             date: String::new(),
         }
     }
+}
+
+fn signed(place: usize) -> i64 {
+    i64::try_from(place).unwrap()
 }
 
 /// The same bytes every time, none like their neighbours.

@@ -88,14 +88,14 @@ fn short(string: &[u8]) -> Option<String> {
     let (&first, rest) = string.split_first()?;
     let len = usize::from(first / 2);
     let (text, zeros) = rest.split_at_checked(len)?;
-    let is_text = first % 2 == 0 && len >= 3 && text.iter().all(is_word);
+    let is_text = first % 2 == 0 && len >= 3 && text.iter().copied().all(is_word);
     let text = str::from_utf8(text)
         .ok()
         .filter(|_| is_text && zeros.iter().all(|byte| *byte == 0));
     text.map(str::to_owned)
 }
 
-fn is_word(byte: &u8) -> bool {
+fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
 }
 
@@ -103,7 +103,7 @@ fn is_word(byte: &u8) -> bool {
 /// says something else than the library's own name.
 fn named(texts: &Texts) -> Option<String> {
     let is_whole = |found: &&Found| {
-        found.after().starts_with(b"\0") && !found.before().last().is_some_and(is_word)
+        found.after().starts_with(b"\0") && !found.before().last().copied().is_some_and(is_word)
     };
     let mut words = texts.iter().filter(|found| {
         matches!(found.text, Text::BoringSslFips | Text::AwsLcFipsLabel) && is_whole(found)
@@ -142,6 +142,6 @@ fn numbers(text: &[u8]) -> Option<String> {
     let mut parts = numbers.split('.');
     let mut number = || parts.next()?.parse::<u8>().ok();
     let (_, minor, _) = (number()?, number()?, number()?);
-    let whole = parts.next().is_none() && suffix.bytes().all(|byte| is_word(&byte));
+    let whole = parts.next().is_none() && suffix.bytes().all(is_word);
     (whole && minor >= 9).then(|| text.to_owned())
 }

@@ -58,11 +58,10 @@ fn name(found: &Found) -> Option<String> {
         Text::BoringSslPath if follows(&[b"/crypto/", b"+/crypto/", b"/src/crypto/"]) => {
             "BoringSSL"
         }
-        Text::BoringSslError => "BoringSSL",
+        Text::BoringSslError if follows(&[b"\0", b":%s"]) => "BoringSSL",
         Text::AwsLcPath if follows(&[b"/crypto/", b"-rs-", b"-sys-", b"-fips-sys-"]) => "AWS-LC",
-        Text::AwsLcFips => return version(found),
+        Text::AwsLcFips | Text::OpenSsl => return version(found),
         Text::RingPath => return ring(after),
-        Text::OpenSsl => return version(found),
         _ => return None,
     };
     Some(name.to_owned())
@@ -72,8 +71,7 @@ fn name(found: &Found) -> Option<String> {
 fn ring(after: &[u8]) -> Option<String> {
     let end = memchr::memchr(b'/', after)?;
     let version = str::from_utf8(&after[..end]).ok()?;
-    let is_version = version
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let is_version = version.split('.').count() == 2 && version.split('.').all(is_number);
     (is_version && after[end..].starts_with(b"/src/")).then(|| format!("ring 0.{version}"))
 }

@@ -1,6 +1,6 @@
 //! Texts that only a FIPS build of `BoringSSL` or AWS-LC contains.
 
-use super::super::{Family, Mark};
+use super::super::{Family, Mark, Place};
 use super::text::{Found, Text, Texts};
 
 /// Different texts that must come together: one alone can be quoted by any program.
@@ -14,11 +14,17 @@ const CERTAIN: [Text; 4] = [
     Text::DrbgTest,
 ];
 
-/// The marks of a FIPS module, or none.
-pub(super) fn marks(texts: &Texts) -> Vec<Mark> {
+/// The marks of a FIPS module, or none. A module that is linked statically keeps its texts among its
+/// `code`; elsewhere, where a program keeps what it only quotes, all of them are asked for.
+pub(super) fn marks(texts: &Texts, code: &[Place]) -> Vec<Mark> {
     let marks: Vec<&Found> = texts.iter().filter(|found| is_mark(found)).collect();
     let has = |text: &Text| marks.iter().any(|found| found.text == *text);
-    if CERTAIN.iter().filter(|text| has(text)).count() < TOGETHER {
+    let runs = |text: &Text| {
+        let mut of = marks.iter().filter(|found| found.text == *text);
+        of.any(|found| code.iter().any(|code| contains(code, found.place)))
+    };
+    let together = CERTAIN.iter().filter(|text| runs(text)).count() >= TOGETHER;
+    if !together && !CERTAIN.iter().all(has) {
         return Vec::new();
     }
     let family = if has(&Text::AwsLcFips) {
@@ -44,4 +50,9 @@ fn is_mark(found: &Found) -> bool {
         Text::AwsLcFips => after.first().is_some_and(u8::is_ascii_digit),
         _ => false,
     }
+}
+
+fn contains(code: &Place, text: Place) -> bool {
+    let inside = text.offset.checked_sub(code.offset);
+    inside.is_some_and(|inside| inside < code.len)
 }
