@@ -142,7 +142,7 @@ func (r row) changed(variant string) row {
 		default:
 			r.expect = append(r.expect, "identified", "declared", "unknown")
 		}
-		r.certificate = "-"
+		r.certificate, r.fipsonly = "-", "-"
 		r.group = groupOther
 	}
 	return r

@@ -86,7 +86,7 @@ func resealed(known boringModule) patch {
 		mac.Write(file[found.start:found.end])
 		copy(file[found.stored:], mac.Sum(nil))
 		return file, nil
-	}, is(groupForged, holdsBroken, "one bit of BoringCrypto "+known.name+" changed and its hash computed again", "contradicted", "identified", "declared")}
+	}, is(groupForged, holdsBroken, "one bit of BoringCrypto "+known.name+" changed and its hash computed again", "contradicted", "declared")}
 }
 
 // emptySeal is a changed Go module whose seal was made to cover nothing.
@@ -196,6 +196,10 @@ func (b *builder) copied(from string, r row) {
 // place links a file into the corpus, or copies it where that cannot be.
 func place(from, to string) error {
 	if err := os.Remove(to); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	from, err := filepath.EvalSymlinks(from)
+	if err != nil {
 		return err
 	}
 	info, err := os.Stat(from)
