@@ -91,8 +91,13 @@ impl<R: Read> Entries<R> {
     pub(super) fn next(&mut self) -> io::Result<Option<Entry>> {
         let mut extended = Extended::default();
         loop {
-            let left = self.passed();
-            skip(&mut self.input, left)?;
+            skip(&mut self.input, self.data)?;
+            let padding = self.padding;
+            (self.data, self.padding) = (0, 0);
+            // Some writers leave the last block unfilled, and nothing follows it.
+            if self.ends_in(padding)? {
+                return Ok(None);
+            }
             let Some(header) = self.header()? else {
                 return Ok(None);
             };
@@ -102,6 +107,14 @@ impl<R: Read> Entries<R> {
                 return self.entry(&header, size, extended).map(Some);
             }
         }
+    }
+
+    /// Passes over the rest of a block; whether the stream ends in its place.
+    fn ends_in(&mut self, padding: u64) -> io::Result<bool> {
+        let mut block = [0; BLOCK];
+        let padding = usize::try_from(padding).unwrap_or(BLOCK);
+        let rest = block.get_mut(..padding).unwrap_or_default();
+        Ok(!rest.is_empty() && !fill(&mut self.input, rest)?)
     }
 
     /// The next header whose checksum is right; none at the end.
@@ -417,4 +430,250 @@ fn cut() -> io::Error {
         io::ErrorKind::UnexpectedEof,
         "it ends in the middle of an entry",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tar::Builder;
+
+    use super::*;
+
+    fn header(path: &[u8], kind: u8, size: u64) -> Header {
+        let mut header = Header::new_gnu();
+        header.as_mut_bytes()[..path.len()].copy_from_slice(path);
+        header.as_mut_bytes()[156] = kind;
+        header.set_size(size);
+        header.set_mode(0o755);
+        header.set_cksum();
+        header
+    }
+
+    fn file(path: &[u8], content: &[u8]) -> Vec<u8> {
+        let mut bytes = header(path, b'0', content.len() as u64).as_bytes().to_vec();
+        bytes.extend(padded(content));
+        bytes
+    }
+
+    fn padded(content: &[u8]) -> Vec<u8> {
+        let mut padded = content.to_vec();
+        padded.resize(content.len().next_multiple_of(BLOCK), 0);
+        padded
+    }
+
+    fn extended(kind: u8, content: &[u8]) -> Vec<u8> {
+        let mut bytes = header(b"x", kind, content.len() as u64).as_bytes().to_vec();
+        bytes.extend(padded(content));
+        bytes
+    }
+
+    fn pax(key: &str, value: &str) -> Vec<u8> {
+        let rest = format!(" {key}={value}\n");
+        let mut length = rest.len() + 1;
+        while length != rest.len() + length.to_string().len() {
+            length = rest.len() + length.to_string().len();
+        }
+        format!("{length}{rest}").into_bytes()
+    }
+
+    /// `path kind content` of every entry.
+    fn list(bytes: &[u8]) -> io::Result<Vec<String>> {
+        let mut entries = Entries::new(bytes);
+        let mut list = Vec::new();
+        while let Some(entry) = entries.next()? {
+            let path = String::from_utf8_lossy(&entry.path).into_owned();
+            list.push(match &entry.kind {
+                Kind::File | Kind::Sparse(_) => {
+                    let start = entries.start::<2>(&entry)?;
+                    let content = entries.content(&entry, start)?;
+                    format!("{path} file {}", String::from_utf8_lossy(&content))
+                }
+                Kind::Symlink(to) => format!("{path} -> {}", String::from_utf8_lossy(to)),
+                Kind::Hardlink(to) => format!("{path} => {}", String::from_utf8_lossy(to)),
+                kind => format!("{path} {kind:?}"),
+            });
+        }
+        Ok(list)
+    }
+
+    #[test]
+    fn names_are_brought_to_one_form_and_never_leave_the_root() {
+        for (raw, wanted) in [
+            ("./usr//bin/./x", "usr/bin/x"),
+            ("/usr/bin/x", "usr/bin/x"),
+            ("../../etc/x", "etc/x"),
+            ("a/../../../b", "b"),
+            ("a/b/../c", "a/c"),
+        ] {
+            let list = list(&file(raw.as_bytes(), b"!")).unwrap();
+            assert_eq!(list, [format!("{wanted} file !")], "{raw}");
+        }
+    }
+
+    #[test]
+    fn long_names_of_gnu_and_pax_are_put_together() {
+        let long = format!("{}/end", "d".repeat(200));
+        let mut builder = Builder::new(Vec::new());
+        let mut gnu = Header::new_gnu();
+        gnu.set_size(2);
+        builder.append_data(&mut gnu, &long, &b"ab"[..]).unwrap();
+        let mut link = Header::new_gnu();
+        link.set_entry_type(EntryType::Symlink);
+        link.set_size(0);
+        builder.append_link(&mut link, "l", &long).unwrap();
+        let gnu = builder.into_inner().unwrap();
+        assert_eq!(
+            list(&gnu).unwrap(),
+            [format!("{long} file ab"), format!("l -> {long}")]
+        );
+
+        let records = [pax("path", &long), pax("mtime", "1")].concat();
+        let both = [
+            extended(b'x', &records),
+            file(b"short", b"c"),
+            file(b"next", b"d"),
+        ]
+        .concat();
+        assert_eq!(
+            list(&both).unwrap(),
+            [format!("{long} file c"), "next file d".to_owned()]
+        );
+    }
+
+    #[test]
+    fn the_size_in_a_pax_record_is_the_size() {
+        let mut small = header(b"a", b'0', 0).as_bytes().to_vec();
+        small.extend(padded(b"abc"));
+        let bytes = [extended(b'x', &pax("size", "3")), small, file(b"b", b"d")].concat();
+        assert_eq!(list(&bytes).unwrap(), ["a file abc", "b file d"]);
+    }
+
+    #[test]
+    fn entries_without_data_have_none_whatever_their_size_says() {
+        let mut link = header(b"a", b'2', 512);
+        link.set_link_name("/b").unwrap();
+        link.set_cksum();
+        let bytes = [link.as_bytes().to_vec(), file(b"c", b"d")].concat();
+        assert_eq!(list(&bytes).unwrap(), ["a -> /b", "c file d"]);
+        let global = [extended(b'g', &pax("path", "no")), file(b"c", b"d")].concat();
+        assert_eq!(list(&global).unwrap(), ["c file d"]);
+    }
+
+    #[test]
+    fn holes_are_zeros() {
+        let mut sparse = header(b"a", b'S', 4);
+        {
+            let gnu = sparse.as_gnu_mut().unwrap();
+            gnu.set_real_size(8);
+            for (piece, (offset, length)) in gnu.sparse.iter_mut().zip([(1, 2), (5, 2)]) {
+                piece
+                    .offset
+                    .copy_from_slice(format!("{offset:011o}\0").as_bytes());
+                piece
+                    .numbytes
+                    .copy_from_slice(format!("{length:011o}\0").as_bytes());
+            }
+        }
+        sparse.set_cksum();
+        let whole = [
+            sparse.as_bytes().to_vec(),
+            padded(b"abcd"),
+            file(b"b", b"e"),
+        ]
+        .concat();
+        assert_eq!(list(&whole).unwrap(), ["a file \0ab\0\0cd\0", "b file e"]);
+        sparse.as_gnu_mut().unwrap().set_real_size(6);
+        sparse.set_cksum();
+        let short = [sparse.as_bytes().to_vec(), padded(b"abcd")].concat();
+        assert!(list(&short).unwrap_err().to_string().contains("sparse"));
+    }
+
+    #[test]
+    fn a_sparse_file_of_pax_is_known_by_its_own_name() {
+        let records = [pax("GNU.sparse.major", "1"), pax("GNU.sparse.name", "real")].concat();
+        let bytes = [
+            extended(b'x', &records),
+            file(b"GNUSparseFile.0/real", b"1\n"),
+        ]
+        .concat();
+        assert_eq!(list(&bytes).unwrap(), ["real PaxSparse"]);
+    }
+
+    #[test]
+    fn what_is_no_archive_is_refused_with_the_reason() {
+        let good = file(b"a", b"bc");
+        let mut bad_sum = good.clone();
+        bad_sum[0] = b'z';
+        let zero = [vec![0; BLOCK], good.clone()].concat();
+        let long = header(b"x", b'L', EXTENSION_LIMIT + 1).as_bytes().to_vec();
+        let name = "n".repeat(5000);
+        for (bytes, wanted) in [
+            (bad_sum, "checksum"),
+            (zero, "block of zeros"),
+            (good[..BLOCK + 1].to_vec(), "in the middle"),
+            (good[..100].to_vec(), "in the middle"),
+            (long, "256 KiB"),
+            (
+                [extended(b'x', &pax("path", &name)), good.clone()].concat(),
+                "4096",
+            ),
+            (
+                [extended(b'x', b"99 path=a\n"), good.clone()].concat(),
+                "list of records",
+            ),
+            (
+                [extended(b'x', &pax("path", "a\0b")), good.clone()].concat(),
+                "a zero in it",
+            ),
+        ] {
+            let mut entries = Entries::new(bytes.as_slice());
+            let error = loop {
+                match entries.next() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("{wanted}"),
+                    Err(error) => break error.to_string(),
+                }
+            };
+            assert!(error.contains(wanted), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_archive_ends_with_its_zeros_or_with_its_last_byte() {
+        let entry = file(b"a", b"b");
+        let with_zeros = [entry.clone(), vec![0; 2 * BLOCK]].concat();
+        for bytes in [with_zeros.as_slice(), &entry, &entry[..=BLOCK]] {
+            assert_eq!(list(bytes).unwrap(), ["a file b"]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(noise in proptest::collection::vec(any::<u8>(), 0..2048), at in 0..1500_usize) {
+            let mut bytes = [
+                extended(b'x', &pax("path", "a")),
+                file(b"b", b"content"),
+                header(b"c", b'S', 4).as_bytes().to_vec(),
+            ].concat();
+            for (place, byte) in bytes.iter_mut().skip(at).zip(&noise) {
+                *place = *byte;
+            }
+            for start in [0, BLOCK, 2 * BLOCK] {
+                // A right checksum lets the noise through.
+                if let Some(block) = bytes.get_mut(start..start + BLOCK) {
+                    let mut header = Header::new_old();
+                    header.as_mut_bytes().copy_from_slice(block);
+                    header.set_cksum();
+                    block.copy_from_slice(header.as_bytes());
+                }
+            }
+            let mut entries = Entries::new(bytes.as_slice());
+            while let Ok(Some(entry)) = entries.next() {
+                if entry.size < 1 << 20 {
+                    let start = entries.start::<4>(&entry).unwrap_or_default();
+                    drop(entries.content(&entry, start));
+                }
+            }
+        }
+    }
 }

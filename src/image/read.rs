@@ -247,3 +247,280 @@ fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Vec<Located> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use ::tar::{Builder, EntryType, Header};
+    use sha2::{Digest as _, Sha256};
+
+    use super::super::layer::Check;
+    use positioned_io::ReadAt as _;
+
+    use super::super::{Limits, ProgramBytes};
+    use super::*;
+
+    /// A layer: entries of `f PATH CONTENT`, `d PATH`, `s PATH TARGET`, `h PATH TARGET`, `c PATH`.
+    fn layer(text: &str) -> Vec<u8> {
+        let mut builder = Builder::new(Vec::new());
+        for line in text
+            .split(';')
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+        {
+            let words: Vec<&str> = line.split(' ').collect();
+            let mut header = Header::new_gnu();
+            header.set_mode(0o755);
+            header.set_size(0);
+            let kind = match words[0] {
+                "f" => EntryType::Regular,
+                "d" => EntryType::Directory,
+                "s" => EntryType::Symlink,
+                "h" => EntryType::Link,
+                _ => EntryType::Char,
+            };
+            header.set_entry_type(kind);
+            header.as_mut_bytes()[..words[1].len()].copy_from_slice(words[1].as_bytes());
+            let mut content = "";
+            match words[0] {
+                "f" => content = words[2],
+                "s" | "h" => header.set_link_name(words[2]).unwrap(),
+                _ => {}
+            }
+            header.set_size(content.len() as u64);
+            header.set_cksum();
+            builder.append(&header, content.as_bytes()).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn digest(bytes: &[u8]) -> Digest {
+        let hash = Sha256::digest(bytes);
+        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{hex}").parse().unwrap()
+    }
+
+    struct Outcome {
+        programs: Vec<Program<String>>,
+        /// Numbers of the layers in the order in which they were opened.
+        opened: Vec<usize>,
+    }
+
+    fn search(layers: &[&str], want: &Want, limits: Limits) -> Result<Outcome, ImageError> {
+        let layers: Vec<Vec<u8>> = layers.iter().map(|text| layer(text)).collect();
+        let opened = RefCell::new(Vec::new());
+        let prepared: Vec<Layer<'_>> = layers
+            .iter()
+            .enumerate()
+            .map(|(number, bytes)| Layer {
+                expected: Expected {
+                    name: format!("layer {number}"),
+                    size: bytes.len() as u64,
+                    check: Check::Stored(digest(bytes)),
+                },
+                digest: digest(bytes),
+                open: {
+                    let opened = &opened;
+                    Box::new(move || {
+                        opened.borrow_mut().push(number);
+                        Ok(Box::new(bytes.as_slice()))
+                    })
+                },
+            })
+            .collect();
+        let mut each = |program: &ProgramBytes<'_>| {
+            let mut content = vec![0; usize::try_from(program.size).unwrap()];
+            program.source.read_exact_at(0, &mut content).unwrap();
+            String::from_utf8(content).unwrap()
+        };
+        let mut reader = Reader {
+            limits,
+            each: &mut each,
+        };
+        let sought = want.sought("x", &[]);
+        let search = Search {
+            name: "image",
+            want,
+            sought: &sought,
+        };
+        let programs = search.run(&prepared, &mut reader)?;
+        drop(prepared);
+        Ok(Outcome {
+            programs,
+            opened: opened.into_inner(),
+        })
+    }
+
+    fn paths(paths: &[&str]) -> Want {
+        Want::Paths(paths.iter().map(|&path| path.to_owned()).collect())
+    }
+
+    /// What `/b/x` is in the image.
+    fn found(layers: &[&str]) -> String {
+        let outcome = search(layers, &paths(&["/b/x"]), Limits::default()).unwrap();
+        match &outcome.programs[0].reading {
+            Ok(content) => content.clone(),
+            Err(unread) => unread.to_string(),
+        }
+    }
+
+    #[test]
+    fn layers_hide_what_is_below_them() {
+        const MISSING: &str = "not in the image";
+        const LINKS: &str = "its links lead in a circle, or further than 40 steps";
+        for (layers, wanted) in [
+            (&["f b/x 1", "f b/x 2"][..], "2"),
+            (&["f b/x 1", "f c/x 2"], "1"),
+            (&["f b/x 1; f ./b/x 2"], "2"),
+            (&["f b/x 1", "f b/.wh.x -"], MISSING),
+            (&["f b/x 1", "f .wh.b -"], MISSING),
+            (&["f b/x 1", "d b; f b/.wh..wh..opq -"], MISSING),
+            (&["f b/x 1", "f .wh..wh..opq -"], MISSING),
+            (&["f b/x 1", "f .wh..wh.plnk -; f .wh..wh.aufs -"], "1"),
+            // A whiteout hides nothing of its own layer, wherever it stands in it.
+            (&["f b/x 1", "f b/x 2; f b/.wh.x -"], "2"),
+            (&["f b/x 1", "f b/x 2; f b/.wh..wh..opq -"], "2"),
+            (&["f b/x 1", "f b/.wh.x -", "f b/x 3"], "3"),
+            // What is no directory takes the place of one, and the other way round.
+            (&["f b/x 1", "f b 2"], MISSING),
+            (&["f b 1", "d b; f b/x 2"], "2"),
+            (&["f b/x 1", "d b/x"], "a directory, not a file"),
+            (&["f b/x 1", "c b/x"], "a device or a pipe, not a file"),
+            (&["f b/x 1", "d b"], "1"),
+            // Links.
+            (&["f r 1; s b/x ../r"], "1"),
+            (&["f r 1; s b/x /r"], "1"),
+            (&["f r 1; s b/x ../../../r"], "1"),
+            (&["s b/x /r", "f r 1"], "1"),
+            (&["f r/x 1; s b r"], "1"),
+            (&["f r/s/x 1; s r/t s; s b /r/t"], "1"),
+            (&["f b/x 1", "s b/x /r"], MISSING),
+            (&["s b/x y; s b/y x"], LINKS),
+            (&["s b b"], LINKS),
+            (&["f b/r 1; h b/x b/r"], "1"),
+            (&["f b/r 1", "h b/x ./b/r"], "1"),
+            (&["f b/r 1; h b/x b/r", "f b/r 2"], "1"),
+            (&["f b/r 1; h b/x b/r", "f b/.wh.r -"], "1"),
+            (&["h b/x b/nothing"], MISSING),
+            // Names of a layer go through the links below it.
+            (&["d r; s b r", "f b/x 2"], "2"),
+            (&["f b/x 1; s a b", "f a/x 2"], "2"),
+            (&["f b/x 1; s a b", "f a/.wh.x -"], MISSING),
+            (&["f b/x 1; s a b", "f a/.wh..wh..opq -"], MISSING),
+            (&["d r; s b r", "f b/x 2; d b"], MISSING),
+            // Nothing is above the root.
+            (&["f ../../b/x 1"], "1"),
+            (&["f r 1; s b/x ../../../../r"], "1"),
+        ] {
+            assert_eq!(found(layers), wanted, "{layers:?}");
+        }
+    }
+
+    #[test]
+    fn lower_layers_are_read_only_where_they_could_matter() {
+        for (layers, opened) in [
+            // Every directory is named: nothing below can change where the file is.
+            (&["f b/x 1", "d b; f b/x 2"][..], &[1][..]),
+            (&["f b/x 1", "d b; f b/x 2", "d c; f c/y -"], &[2, 1]),
+            // Below `b` could be a link.
+            (&["f b/x 1", "f b/x 2"], &[1, 0]),
+            // `a` could be one to `b`.
+            (&["s a b", "d b; f b/x 2; f a/x 3"], &[1, 0, 1]),
+            (&["s a b", "d b; f b/x 2", "f a/.wh.x -"], &[2, 1, 0]),
+            (&["s a b", "d b; f b/x 2", "f a/.wh..wh..opq -"], &[2, 1, 0]),
+            (&["s a b", "d b; f b/x 2", "d a/x"], &[2, 1, 0]),
+            (&["s a b", "d b; f b/x 2", "f a/y -"], &[2, 1]),
+            // A link leads to what was not seen: that layer again.
+            (&["f r 1", "d b; s b/x ../r"], &[1, 0, 0]),
+        ] {
+            let outcome = search(layers, &paths(&["b/x"]), Limits::default()).unwrap();
+            assert_eq!(outcome.opened, opened, "{layers:?}");
+        }
+    }
+
+    #[test]
+    fn a_program_says_its_layer_and_where_links_led() {
+        let layers = ["f r/x 1; f c/y 2", "s b /r"];
+        let outcome = search(&layers, &paths(&["/b/x", "/c/y", "/no"]), Limits::default()).unwrap();
+        let said: Vec<_> = outcome
+            .programs
+            .iter()
+            .map(|program| {
+                (
+                    program.path.as_str(),
+                    program.real_path.as_deref(),
+                    program.layer.is_some(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            said,
+            [
+                ("/b/x", Some("/r/x"), true),
+                ("/c/y", None, true),
+                ("/no", None, false)
+            ]
+        );
+        assert_eq!(outcome.programs[0].layer, Some(digest(&layer(layers[0]))));
+    }
+
+    #[test]
+    fn two_names_of_one_file_are_both_reported() {
+        let outcome = search(&["f a 1; s b a"], &paths(&["/a", "/b"]), Limits::default()).unwrap();
+        assert!(
+            outcome
+                .programs
+                .iter()
+                .all(|program| program.reading == Ok("1".into()))
+        );
+    }
+
+    #[test]
+    fn all_is_every_elf_file_that_a_container_sees_once() {
+        let layers = [
+            "f a \u{7f}ELFa; f b \u{7f}ELFb; f c text; h d a",
+            "f .wh.b -; f e/e \u{7f}ELFe; s f a",
+        ];
+        let outcome = search(&layers, &Want::All, Limits::default()).unwrap();
+        let names = outcome.programs.iter().map(|program| program.path.as_str());
+        assert_eq!(names.collect::<Vec<_>>(), ["/a", "/e/e"]);
+    }
+
+    #[test]
+    fn bounds_end_the_reading_or_the_program_alone() {
+        let small = |change: fn(&mut Limits)| {
+            let mut limits = Limits::default();
+            change(&mut limits);
+            search(&["f a 123; f b 1"], &paths(&["/a", "/b"]), limits)
+        };
+        let outcome = small(|limits| limits.program = 2).unwrap();
+        assert_eq!(
+            outcome.programs[0].reading,
+            Err(Unread::TooLarge { size: 3, limit: 2 })
+        );
+        assert_eq!(outcome.programs[1].reading, Ok("1".into()));
+        for change in [
+            (|limits: &mut Limits| limits.entries = 1) as fn(&mut Limits),
+            |limits| limits.names = 1,
+            |limits| limits.unpacked = 1024,
+        ] {
+            assert!(matches!(small(change), Err(ImageError::TooLarge { .. })));
+        }
+    }
+
+    #[test]
+    fn links_that_are_made_to_be_walked_for_ever_are_given_up() {
+        let mut text = String::new();
+        for number in 0..39 {
+            let next = number + 1;
+            text.push_str(&format!("s l{number} {}l{next};", "a/../".repeat(15)));
+        }
+        text.push_str("d l39; d a;");
+        for number in 0..20_000 {
+            text.push_str(&format!("f l0/{number} -;"));
+        }
+        let refused = search(&[&text], &paths(&["/b/x"]), Limits::default());
+        assert!(matches!(refused, Err(ImageError::TooLarge { .. })));
+    }
+}

@@ -217,3 +217,88 @@ impl<R: Read> Read for Unpacked<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn unpacked(bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        Unpacked::new(bytes)?.read_to_end(&mut text)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn every_compression_is_told_by_its_first_bytes() {
+        assert_eq!(unpacked(b"plain").unwrap(), b"plain");
+        assert_eq!(unpacked(b"").unwrap(), b"");
+        assert_eq!(unpacked(&gzip(b"text")).unwrap(), b"text");
+        let members = [gzip(b"one "), gzip(b"two")].concat();
+        assert_eq!(unpacked(&members).unwrap(), b"one two");
+        let zstd = zstd::encode_all(&b"text"[..], 3).unwrap();
+        let frames = [zstd.clone(), zstd].concat();
+        assert_eq!(unpacked(&frames).unwrap(), b"texttext");
+        let error = unpacked(b"BZh91AY").unwrap_err().to_string();
+        assert_eq!(error, "it is compressed with bzip2");
+    }
+
+    #[test]
+    fn a_window_of_zstd_that_wants_much_memory_is_refused() {
+        let packed = |log| {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(log).unwrap();
+            encoder.write_all(&[b'x'; 1000]).unwrap();
+            encoder.finish().unwrap()
+        };
+        assert!(unpacked(&packed(WINDOW_LOG)).is_ok());
+        assert!(unpacked(&packed(WINDOW_LOG + 1)).is_err());
+    }
+
+    #[test]
+    fn what_is_longer_than_its_bound_ends_there() {
+        let read = |limit| {
+            let mut tally = Tally::unpacked(&b"abc"[..], Some(Hasher::sha256()), limit);
+            tally.drain().map(|()| tally.into_parts().1)
+        };
+        let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(read(3).unwrap().as_deref(), Some(hash));
+        assert!(
+            read(2)
+                .unwrap_err()
+                .to_string()
+                .contains("more than 2 bytes")
+        );
+    }
+
+    #[test]
+    fn a_bomb_is_given_up_at_its_bound() {
+        let bomb = gzip(&vec![0; 8 << 20]);
+        let unpacked = Unpacked::new(bomb.as_slice()).unwrap();
+        let mut tally = Tally::unpacked(unpacked, None, 1 << 20);
+        assert!(tally.drain().is_err());
+        assert!(tally.count < 2 << 20);
+    }
+
+    #[test]
+    fn what_follows_the_packed_bytes_is_counted_too() {
+        let bytes = [gzip(b"text"), vec![b'!'; 300_000]].concat();
+        let stored = Tally::stored(bytes.as_slice(), Some(Hasher::sha256()), u64::MAX);
+        let mut unpacked = Unpacked::new(stored).unwrap();
+        let mut start = [0; 4];
+        unpacked.read_exact(&mut start).unwrap();
+        let mut stored = unpacked.into_inner();
+        stored.drain().unwrap();
+        assert_eq!(stored.count, bytes.len() as u64);
+    }
+}
