@@ -85,13 +85,13 @@ fn sentence(certificate: &Certificate) -> String {
         .chain(certificate.standard.clone())
         .collect();
     let days = [
-        ("since", &certificate.from),
-        ("until", &certificate.until),
-        ("seen", &certificate.seen),
+        (" since", &certificate.from),
+        (", until", &certificate.until),
+        (", seen", &certificate.seen),
     ];
     let days = days
         .into_iter()
-        .filter_map(|(word, day)| Some(format!(" {word} {}", day.as_ref()?)));
+        .filter_map(|(word, day)| Some(format!("{word} {}", day.as_ref()?)));
     let head = if head.is_empty() {
         "no certificate".to_owned()
     } else {
@@ -100,7 +100,7 @@ fn sentence(certificate: &Certificate) -> String {
     format!(
         "{head}: {}{} ({}, {})",
         certificate.status,
-        days.collect::<Vec<_>>().join(","),
+        days.collect::<String>(),
         certificate.source,
         certificate.evidence
     )
