@@ -7,7 +7,8 @@ use crate::report::{Certificate, Evidence, Module, Proof};
 
 pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()> {
     let mut heading = None;
-    for one in evidence {
+    // What runs is summed up; its programs stand in the machine's report.
+    for one in evidence.iter().filter(|one| one.count == 0) {
         let Some(proof) = one.proof.as_deref() else {
             continue;
         };
