@@ -4,17 +4,19 @@
 
 use std::io::{self, Read};
 
-use ::tar::{EntryType, GnuExtSparseHeader, GnuSparseHeader, Header};
+use ::tar::{EntryType, Header};
 
+use self::pax::Extended;
+use self::sparse::Segment;
 use super::path;
+
+mod pax;
+mod sparse;
 
 const BLOCK: usize = 512;
 
 /// Bytes of a long name, or of the extended header that an entry may have.
 const EXTENSION_LIMIT: u64 = 256 << 10;
-
-/// Pieces that a sparse file may have.
-const SEGMENT_LIMIT: usize = 16 << 10;
 
 /// One entry, its data still unread.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,29 +44,11 @@ pub(super) enum Kind {
     Special,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Segment {
-    offset: u64,
-    len: u64,
-}
-
 pub(super) struct Entries<R> {
     input: R,
     /// Stored bytes of the entry that are still to come, without and with what fills its last block.
     data: u64,
     padding: u64,
-}
-
-/// What the extended headers in front of an entry say of it.
-#[derive(Default)]
-struct Extended {
-    path: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
-    /// GNU's long names stand above those of pax.
-    long_path: Option<Vec<u8>>,
-    long_link: Option<Vec<u8>>,
-    size: Option<u64>,
-    sparse: bool,
 }
 
 impl<R: Read> Entries<R> {
@@ -143,7 +127,7 @@ impl<R: Read> Entries<R> {
             EntryType::XHeader => {
                 let records = self.extension(size)?;
                 let kept = (extended.long_path.take(), extended.long_link.take());
-                *extended = records_of(&records)?;
+                *extended = Extended::parse(&records)?;
                 (extended.long_path, extended.long_link) = kept;
             }
             // The runtimes know no global headers.
@@ -169,7 +153,7 @@ impl<R: Read> Entries<R> {
             EntryType::Char | EntryType::Block | EntryType::Fifo => Kind::Special,
             EntryType::GNUSparse => {
                 let segments;
-                (segments, size) = self.segments(header, stored)?;
+                (segments, size) = sparse::segments(&mut self.input, header, stored)?;
                 Kind::Sparse(segments)
             }
             _ if extended.sparse => Kind::PaxSparse,
@@ -186,36 +170,6 @@ impl<R: Read> Entries<R> {
             kind,
             size,
         })
-    }
-
-    fn segments(&mut self, header: &Header, stored: u64) -> io::Result<(Vec<Segment>, u64)> {
-        let Some(gnu) = header.as_gnu() else {
-            return Err(malformed("a sparse file without GNU's header"));
-        };
-        let size = gnu.real_size()?;
-        let mut segments = Vec::new();
-        push(&mut segments, &gnu.sparse)?;
-        let mut more = gnu.is_extended();
-        while more {
-            let mut extension = GnuExtSparseHeader::new();
-            if !fill(&mut self.input, extension.as_mut_bytes())? {
-                return Err(cut());
-            }
-            push(&mut segments, &extension.sparse)?;
-            more = extension.is_extended();
-        }
-        let (mut end, mut total) = (0_u64, 0_u64);
-        for segment in &segments {
-            if segment.offset < end {
-                return Err(malformed("the pieces of a sparse file overlap"));
-            }
-            end = segment.offset.saturating_add(segment.len);
-            total = total.saturating_add(segment.len);
-        }
-        if end > size || total != stored {
-            return Err(malformed("the pieces of a sparse file are not its size"));
-        }
-        Ok((segments, size))
     }
 
     /// The first bytes of the entry, where they are stored: at most `N`, taken from its data.
@@ -318,59 +272,6 @@ impl<R: Read> Read for Data<'_, R> {
         self.entries.data = left.saturating_sub(read as u64);
         Ok(read)
     }
-}
-
-fn push(segments: &mut Vec<Segment>, stored: &[GnuSparseHeader]) -> io::Result<()> {
-    for piece in stored.iter().filter(|piece| !piece.is_empty()) {
-        if segments.len() == SEGMENT_LIMIT {
-            return Err(malformed("a sparse file has too many pieces"));
-        }
-        segments.push(Segment {
-            offset: piece.offset()?,
-            len: piece.length()?,
-        });
-    }
-    Ok(())
-}
-
-/// The records of pax that matter: `LENGTH KEY=VALUE\n`.
-fn records_of(mut records: &[u8]) -> io::Result<Extended> {
-    let bad = || malformed("an extended header is no list of records");
-    let mut extended = Extended::default();
-    let mut sparse_name = None;
-    while !records.is_empty() {
-        let space = memchr::memchr(b' ', records).ok_or_else(bad)?;
-        let length = number(&records[..space]).ok_or_else(bad)?;
-        let length = usize::try_from(length).map_err(|_| bad())?;
-        let record = records.get(space + 1..length).ok_or_else(bad)?;
-        let record = record.strip_suffix(b"\n").ok_or_else(bad)?;
-        let equals = memchr::memchr(b'=', record).ok_or_else(bad)?;
-        let (key, value) = (&record[..equals], &record[equals + 1..]);
-        let text = || (!value.is_empty()).then(|| value.to_vec());
-        match key {
-            b"path" => extended.path = text(),
-            b"linkpath" => extended.link = text(),
-            b"size" => extended.size = Some(number(value).ok_or_else(bad)?),
-            b"GNU.sparse.name" => sparse_name = text(),
-            _ => {}
-        }
-        if (key == b"path" || key == b"linkpath") && value.contains(&0) {
-            return Err(malformed("a name has a zero in it"));
-        }
-        extended.sparse |= key.starts_with(b"GNU.sparse.");
-        records = &records[length..];
-    }
-    extended.path = sparse_name.or(extended.path);
-    Ok(extended)
-}
-
-fn number(digits: &[u8]) -> Option<u64> {
-    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(digits)
-        .ok()
-        .filter(|_| plain)?
-        .parse()
-        .ok()
 }
 
 /// Whether a block is a header: its checksum is right.

@@ -8,7 +8,7 @@ use super::known::Sought;
 use super::layer::{Expected, Kept, Pick, Reader};
 use super::names::Id;
 use super::tree::{Endless, Found, Tree};
-use super::{Digest, ImageError, Program, Unread, Want, path};
+use super::{Digest, ImageError, Program, ProgramBytes, Request, Unread, Want, path};
 
 /// How often it is tried to do without the lower layers.
 const TRIES: usize = 4;
@@ -72,6 +72,13 @@ impl Search<'_> {
         Ok(programs(located, &kept, &ranges, digest))
     }
 
+    fn pick<'p>(&self, paths: &'p BTreeSet<Vec<u8>>) -> Pick<'p> {
+        match self.want {
+            Want::All => Pick::Elf,
+            _ => Pick::Paths(paths),
+        }
+    }
+
     fn first<T>(
         &self,
         layers: &[Layer<'_>],
@@ -79,10 +86,7 @@ impl Search<'_> {
         kept: &mut Kept<T>,
     ) -> Result<Ranges, ImageError> {
         let paths = cleaned(self.sought).into_iter().flatten().collect();
-        let pick = match self.want {
-            Want::All => Pick::Elf,
-            _ => Pick::Paths(&paths),
-        };
+        let pick = self.pick(&paths);
         let mut ranges = BTreeMap::new();
         let mut tries = 0;
         for (number, layer) in layers.iter().enumerate().rev() {
@@ -248,17 +252,41 @@ fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Vec<Located> {
         .collect()
 }
 
+/// Reads one layer that stands alone, whatever its digest, and gives the programs in it; those that
+/// links led to only in a second look are left out. For fuzzing.
+pub fn read_layer<T: Clone>(
+    layer: &[u8],
+    request: &Request,
+    each: &mut dyn FnMut(&ProgramBytes<'_>) -> T,
+) -> Result<Vec<Program<T>>, ImageError> {
+    let limits = request.limits;
+    let mut reader = Reader { limits, each };
+    let mut kept = Kept::new(&limits);
+    let sought = request.want.sought("", &[]);
+    let search = Search {
+        name: "the layer",
+        want: &request.want,
+        sought: &sought,
+    };
+    let paths = cleaned(&sought).into_iter().flatten().collect();
+    let pick = search.pick(&paths);
+    let read = reader.pass((layer, layer.len() as u64), [None, None], &pick, &mut kept);
+    let read = read.map_err(|error| ImageError::of_stream(search.name, error))?;
+    let ranges = BTreeMap::from([(0, read.entries)]);
+    let located = search.locate(&kept, &ranges)?;
+    Ok(programs(located, &kept, &ranges, |_| None))
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
 
     use ::tar::{Builder, EntryType, Header};
+    use proptest::prelude::*;
     use sha2::{Digest as _, Sha256};
 
+    use super::super::Limits;
     use super::super::layer::Check;
-    use positioned_io::ReadAt as _;
-
-    use super::super::{Limits, ProgramBytes};
     use super::*;
 
     /// A layer: entries of `f PATH CONTENT`, `d PATH`, `s PATH TARGET`, `h PATH TARGET`, `c PATH`.
@@ -522,5 +550,31 @@ mod tests {
         }
         let refused = search(&[&text], &paths(&["/b/x"]), Limits::default());
         assert!(matches!(refused, Err(ImageError::TooLarge { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_layer_never_panics(at in 0..5000_usize, noise in proptest::collection::vec(any::<u8>(), 1..64)) {
+            let mut bytes = layer("d b; s c b; h e b/x; f b/x \u{7f}ELF1; f .wh.b -; s b ../b; f c/.wh..wh..opq -");
+            for (byte, other) in bytes.iter_mut().skip(at).zip(&noise) {
+                *byte = *other;
+            }
+            for want in [Want::All, Want::Known, paths(&["/b/x", ""])] {
+                let request = Request { want, ..Request::default() };
+                drop(read_layer(&bytes, &request, &mut |program| program.size));
+            }
+        }
+    }
+
+    #[test]
+    fn a_layer_that_stands_alone_is_read() {
+        let bytes = layer("f b/x 1; s c b/x");
+        let request = Request {
+            want: paths(&["/c", "/b/x"]),
+            ..Request::default()
+        };
+        let programs = read_layer(&bytes, &request, &mut |program| program.size).unwrap();
+        assert!(programs.iter().all(|program| program.reading == Ok(1)));
+        assert_eq!(programs.len(), 2);
     }
 }

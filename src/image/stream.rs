@@ -3,10 +3,8 @@
 use std::io::{self, BufReader, Cursor, Read};
 
 use flate2::bufread::MultiGzDecoder;
-use oci_spec::image::DigestAlgorithm;
-use sha2::{Digest as _, Sha256, Sha512};
 
-use super::Digest;
+use crate::sys::registry::Hasher;
 use crate::sys::signal;
 
 /// Window of zstd that is still unpacked: 32 MiB. `zstd -19` uses 8.
@@ -53,55 +51,6 @@ impl From<Stop> for io::Error {
     fn from(stop: Stop) -> Self {
         io::Error::other(stop)
     }
-}
-
-/// A hash that digests are written in.
-pub(super) enum Hasher {
-    Sha256(Sha256),
-    Sha512(Sha512),
-}
-
-impl Hasher {
-    /// None for an algorithm that is not known here.
-    pub(super) fn of(digest: &Digest) -> Option<Hasher> {
-        match digest.algorithm() {
-            DigestAlgorithm::Sha256 => Some(Hasher::Sha256(Sha256::new())),
-            DigestAlgorithm::Sha512 => Some(Hasher::Sha512(Sha512::new())),
-            _ => None,
-        }
-    }
-
-    pub(super) fn sha256() -> Hasher {
-        Hasher::Sha256(Sha256::new())
-    }
-
-    pub(super) fn is_sha256(&self) -> bool {
-        matches!(self, Hasher::Sha256(_))
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Hasher::Sha256(hasher) => hasher.update(bytes),
-            Hasher::Sha512(hasher) => hasher.update(bytes),
-        }
-    }
-
-    /// As it is written in a digest, without the algorithm.
-    fn hex(self) -> String {
-        match self {
-            Hasher::Sha256(hasher) => hex(&hasher.finalize()),
-            Hasher::Sha512(hasher) => hex(&hasher.finalize()),
-        }
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // A string takes everything.
-        write!(text, "{byte:02x}").ok();
-        text
-    })
 }
 
 /// Counts and hashes what passes, and ends it at a bound.

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::http::short;
+use super::answer::short;
 use super::{Reference, Registry, host};
 use crate::sys::os;
 use crate::sys::process::{self, Invocation, Status};
