@@ -91,8 +91,13 @@ impl<R: Read> Entries<R> {
     pub(super) fn next(&mut self) -> io::Result<Option<Entry>> {
         let mut extended = Extended::default();
         loop {
-            let left = self.passed();
-            skip(&mut self.input, left)?;
+            skip(&mut self.input, self.data)?;
+            let padding = self.padding;
+            (self.data, self.padding) = (0, 0);
+            // Some writers leave the last block unfilled, and nothing follows it.
+            if self.ends_in(padding)? {
+                return Ok(None);
+            }
             let Some(header) = self.header()? else {
                 return Ok(None);
             };
@@ -102,6 +107,14 @@ impl<R: Read> Entries<R> {
                 return self.entry(&header, size, extended).map(Some);
             }
         }
+    }
+
+    /// Passes over the rest of a block; whether the stream ends in its place.
+    fn ends_in(&mut self, padding: u64) -> io::Result<bool> {
+        let mut block = [0; BLOCK];
+        let padding = usize::try_from(padding).unwrap_or(BLOCK);
+        let rest = block.get_mut(..padding).unwrap_or_default();
+        Ok(!rest.is_empty() && !fill(&mut self.input, rest)?)
     }
 
     /// The next header whose checksum is right; none at the end.

@@ -402,19 +402,19 @@ fn failed(error: &reqwest::Error, what: &str, registry: &str, idle: u64) -> Regi
         };
     }
     let why = causes(error).find_map(|cause| {
-        let ended = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
-        let text = cause.to_string();
-        if let Some(tls) = tls(cause) {
+        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
             return Some(match tls {
                 // What a server without TLS answers to its first bytes.
                 rustls::Error::InvalidMessage(_) => Why::NoTls,
                 tls => Why::Tls(tls.to_string()),
             });
         }
+        let text = cause.to_string();
         if text.contains("dns error") || text.contains("failed to lookup") {
             return Some(Why::Name);
         }
         let io = cause.downcast_ref::<io::Error>()?;
+        let ended = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
         if ended.contains(&io.kind()) {
             return Some(Why::NoTls);
         }
@@ -423,18 +423,18 @@ fn failed(error: &reqwest::Error, what: &str, registry: &str, idle: u64) -> Regi
     unreachable(registry, why.unwrap_or_else(|| Why::Other(told(error))))
 }
 
-/// The words of TLS, which stand in the error of a stream.
-fn tls<'e>(cause: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
-    let wrapped = cause
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref);
-    cause
-        .downcast_ref()
-        .or_else(|| wrapped.and_then(|inner| inner.downcast_ref()))
-}
-
+/// What is behind an error, and behind that. The error of a stream stands in front of what it wraps,
+/// which it does not name as its own cause.
 fn causes<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    std::iter::successors(error.source(), |cause| (*cause).source())
+    std::iter::successors(error.source(), |cause| {
+        let wrapped = cause
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        match wrapped {
+            Some(inner) => Some(inner),
+            None => (*cause).source(),
+        }
+    })
 }
 
 /// The innermost cause: the outer ones repeat the address.
