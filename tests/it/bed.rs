@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::env::{CommandOutput, TestEnv, root};
 
+mod images;
 mod lifecycle;
 mod merge;
 mod red;

@@ -1,0 +1,6 @@
+//! `inspect` on files, on images made here, and on a registry that lies. Real images are the test bed's.
+
+mod archives;
+mod files;
+mod image;
+mod registries;

@@ -1,0 +1,185 @@
+//! Archives and layouts: what counts is the file system that the layers make together.
+
+use super::image::{Entry, Image, elf, go_program, layer};
+use crate::env::{CommandOutput, TestEnv};
+
+const ISTIOD: &str = "usr/local/bin/pilot-discovery";
+
+fn labelled() -> Vec<u8> {
+    go_program("go1.24.3 X:boringcrypto", "build\tCGO_ENABLED=1\n")
+}
+
+fn plain() -> Vec<u8> {
+    go_program("go1.24.3", "build\tCGO_ENABLED=0\n")
+}
+
+/// `inspect -o short` of an image, in each form that it can be kept in: all say the same.
+#[track_caller]
+fn everywhere(env: &TestEnv, image: &Image) -> String {
+    let work = env.work();
+    image.docker_archive(&work.join("saved.tar"));
+    image.layout(&work.join("layout"));
+    let said = |target: &str| {
+        let output = env.line(&format!("inspect -o short {target}"));
+        format!("{}exit {}", output.stdout, output.code())
+    };
+    let first = said("oci:layout:1.31.0");
+    let bare = |text: &str| {
+        text.replace("istio/pilot:", "")
+            .replace("oci:layout:", "")
+            .replace("layout:", "")
+    };
+    for target in [
+        "saved.tar",
+        "docker-archive:saved.tar",
+        "oci:layout",
+        "layout",
+    ] {
+        assert_eq!(bare(&said(target)), bare(&first), "{target}");
+    }
+    first
+}
+
+#[test]
+fn an_image_is_read_in_every_form_that_it_is_kept_in() {
+    let env = TestEnv::new();
+    insta::assert_snapshot!(everywhere(&env, &Image::of(&labelled())), @r"
+        declared BoringCrypto: oci:layout:1.31.0 arm64 /usr/local/bin/pilot-discovery
+        exit 0
+        ");
+    insta::assert_snapshot!(everywhere(&env, &Image::of(&plain())), @r"
+        standard: oci:layout:1.31.0 arm64 /usr/local/bin/pilot-discovery
+        exit 0
+        ");
+    insta::assert_snapshot!(everywhere(&env, &Image::of(b"#!/bin/sh\nexec istiod\n")), @r"
+        refused unknown: oci:layout:1.31.0 arm64 /usr/local/bin/pilot-discovery
+        exit 79
+        ");
+}
+
+#[test]
+fn the_newest_layer_counts_and_what_is_deleted_does_not() {
+    let (labelled, plain) = (labelled(), plain());
+    let lower = layer(&[Entry::File(ISTIOD, &plain)]);
+    let gone = layer(&[Entry::File("usr/local/bin/.wh.pilot-discovery", b"")]);
+    let opaque = layer(&[Entry::File("usr/local/.wh..wh..opq", b"")]);
+    let elsewhere = layer(&[
+        Entry::File("opt/istio/pilot", &labelled),
+        Entry::Hardlink("opt/istio/linked", "opt/istio/pilot"),
+        Entry::Symlink(ISTIOD, "../../../opt/istio/linked"),
+    ]);
+    let circle = layer(&[
+        Entry::Symlink(ISTIOD, "/usr/local/bin/other"),
+        Entry::Symlink(
+            "usr/local/bin/other",
+            ISTIOD.trim_start_matches("usr/local/bin/"),
+        ),
+    ]);
+    for (layers, says) in [
+        (
+            vec![lower.clone(), layer(&[Entry::File(ISTIOD, &labelled)])],
+            "declared",
+        ),
+        (
+            vec![layer(&[Entry::File(ISTIOD, &labelled)]), lower.clone()],
+            "standard",
+        ),
+        (vec![lower.clone(), gone], "unknown"),
+        (vec![lower.clone(), opaque], "unknown"),
+        (vec![lower.clone(), elsewhere], "declared"),
+        (vec![lower, circle], "unknown"),
+    ] {
+        for image in [Image::new(&layers), Image::zipped(&layers)] {
+            let env = TestEnv::new();
+            let said = everywhere(&env, &image);
+            assert!(said.contains(says), "{says}: {said}");
+        }
+    }
+}
+
+#[test]
+fn the_environment_of_the_image_is_judged_too() {
+    let env = TestEnv::new();
+    Image::of(&plain()).docker_archive(&env.work().join("saved.tar"));
+    let report = env.line("inspect -o json saved.tar").json();
+    let evidence = &report["evidence"][0];
+    assert_eq!(evidence["arch"], "arm64");
+    assert_eq!(evidence["proof"]["image"], "istio/pilot:1.31.0");
+    let configuration = evidence["configuration"].to_string();
+    assert!(configuration.contains("fips140"), "{report}");
+}
+
+#[test]
+fn other_programs_are_read_when_they_are_asked_for() {
+    let env = TestEnv::new();
+    let (labelled, plain) = (labelled(), plain());
+    let native = elf(b"nothing");
+    let all = layer(&[
+        Entry::File(ISTIOD, &plain),
+        Entry::File("bin/sh", &native),
+        Entry::File("srv/tool", &labelled),
+        Entry::File("etc/hosts", b"127.0.0.1 localhost\n"),
+    ]);
+    Image::new(&[all]).docker_archive(&env.work().join("saved.tar"));
+    insta::assert_snapshot!(env.line("inspect -o short saved.tar --path /srv/tool --path /etc/hosts --path /none"), @r"
+        --- stdout
+        declared BoringCrypto: istio/pilot:1.31.0 arm64 /srv/tool
+        refused unknown: istio/pilot:1.31.0 arm64 /etc/hosts
+        refused unknown: istio/pilot:1.31.0 arm64 /none
+        --- exit 79
+        ");
+    insta::assert_snapshot!(env.line("inspect -o short saved.tar --all"), @r"
+        --- stdout
+        standard: istio/pilot:1.31.0 arm64 /bin/sh
+        declared BoringCrypto: istio/pilot:1.31.0 arm64 /srv/tool
+        standard: istio/pilot:1.31.0 arm64 /usr/local/bin/pilot-discovery
+        --- exit 0
+        ");
+}
+
+/// A damaged image: 65, whatever is in it.
+#[track_caller]
+fn refused(output: &CommandOutput, says: &str) {
+    output.fails(65, &[says]);
+    assert_eq!(output.stdout, "", "{output}");
+}
+
+#[test]
+fn what_its_digests_contradict_is_damaged() {
+    let env = TestEnv::new();
+    let image = Image::of(&plain());
+    image.layout(&env.work().join("layout"));
+    let blob = crate::fake_registry::digest(&image.layers[0]).replace(':', "/");
+    let blob = env.work().join("layout/blobs").join(blob);
+    let mut bytes = std::fs::read(&blob).unwrap();
+    bytes[600] ^= 1;
+    std::fs::write(&blob, &bytes).unwrap();
+    refused(&env.line("inspect oci:layout"), "damaged");
+    bytes.truncate(1000);
+    std::fs::write(&blob, &bytes).unwrap();
+    refused(&env.line("inspect oci:layout"), "damaged");
+    std::fs::remove_file(&blob).unwrap();
+    refused(&env.line("inspect oci:layout"), "sha256");
+}
+
+#[test]
+fn what_is_no_image_is_told_what_it_lacks() {
+    let env = TestEnv::new();
+    Image::of(&plain()).layout(&env.work().join("layout"));
+    std::fs::create_dir(env.work().join("empty")).unwrap();
+    let rows = layer(&[Entry::File("README", b"hello")]);
+    env.file("other.tar", &rows);
+    env.file("text", "hello");
+    for (target, says) in [
+        ("empty", "index.json"),
+        ("oci:empty", "index.json"),
+        ("oci:layout:2.0", "1.31.0"),
+        ("oci:", "directory"),
+        ("other.tar", "manifest.json"),
+        ("docker-archive:text", "damaged"),
+        ("docker-archive:none.tar", "none.tar"),
+        ("layout --platform amd64", "linux/arm64"),
+    ] {
+        refused(&env.line(&format!("inspect {target}")), says);
+    }
+}
