@@ -511,7 +511,7 @@ mod tests {
         for (bytes, wanted) in [
             (bad_sum, "checksum"),
             (zero, "block of zeros"),
-            (good[..BLOCK + 1].to_vec(), "in the middle"),
+            (good[..=BLOCK].to_vec(), "in the middle"),
             (good[..100].to_vec(), "in the middle"),
             (long, "256 KiB"),
             (

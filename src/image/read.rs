@@ -283,11 +283,11 @@ mod tests {
 
     use ::tar::{Builder, EntryType, Header};
     use proptest::prelude::*;
-    use sha2::{Digest as _, Sha256};
 
     use super::super::Limits;
     use super::super::layer::Check;
     use super::*;
+    use crate::sys::registry::Hasher;
 
     /// A layer: entries of `f PATH CONTENT`, `d PATH`, `s PATH TARGET`, `h PATH TARGET`, `c PATH`.
     fn layer(text: &str) -> Vec<u8> {
@@ -324,9 +324,9 @@ mod tests {
     }
 
     fn digest(bytes: &[u8]) -> Digest {
-        let hash = Sha256::digest(bytes);
-        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("sha256:{hex}").parse().unwrap()
+        let mut hasher = Hasher::sha256();
+        hasher.update(bytes);
+        format!("sha256:{}", hasher.hex()).parse().unwrap()
     }
 
     struct Outcome {
@@ -539,15 +539,11 @@ mod tests {
 
     #[test]
     fn links_that_are_made_to_be_walked_for_ever_are_given_up() {
-        let mut text = String::new();
-        for number in 0..39 {
-            let next = number + 1;
-            text.push_str(&format!("s l{number} {}l{next};", "a/../".repeat(15)));
-        }
-        text.push_str("d l39; d a;");
-        for number in 0..20_000 {
-            text.push_str(&format!("f l0/{number} -;"));
-        }
+        let hops = "a/../".repeat(15);
+        let links = (0..39).map(|number| format!("s l{number} {hops}l{}", number + 1));
+        let files = (0..20_000).map(|number| format!("f l0/{number} -"));
+        let ends = ["d l39", "d a"].map(str::to_owned);
+        let text = links.chain(ends).chain(files).collect::<Vec<_>>().join(";");
         let refused = search(&[&text], &paths(&["/b/x"]), Limits::default());
         assert!(matches!(refused, Err(ImageError::TooLarge { .. })));
     }

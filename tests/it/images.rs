@@ -11,18 +11,17 @@ use glooistio::image::{
     Cache, Image, ImageError, Inspected, Platform, ProgramBytes, Request, Sources, Target, Unread,
     Want, inspect,
 };
-use glooistio::sys::registry::{Options, Registry};
+use glooistio::sys::registry::{Hasher, Options, Registry};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
 /// What the reader of these tests makes of a program: its text.
 pub(crate) type Text = String;
 
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    let mut hasher = Hasher::sha256();
+    hasher.update(bytes);
+    format!("sha256:{}", hasher.hex())
 }
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -194,10 +193,9 @@ fn pilot() -> Vec<Vec<u8>> {
     ]
 }
 
-#[test]
-fn every_form_of_an_image_gives_the_same_programs() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = |name: &str| dir.path().join(name);
+/// One image in every form that is read.
+fn forms(dir: &Path) -> Vec<Target> {
+    let path = |name: &str| dir.join(name);
     let layers = pilot();
     let diff_ids: Vec<String> = layers.iter().map(|layer| digest(layer)).collect();
     let docker = docker_archive(&layers, &diff_ids);
@@ -205,14 +203,15 @@ fn every_form_of_an_image_gives_the_same_programs() {
     let image = blobs.image("amd64", &layers, gzip);
     let files = blobs.layout(image, "1.31");
     write(&path("layout"), &files);
-    let oci = tar(files
+    let members = files
         .iter()
-        .map(|(path, bytes)| (path.as_str(), bytes.as_slice())));
-    let mut zstd_blobs = Blobs::default();
-    let image = zstd_blobs.image("amd64", &layers, |layer| {
+        .map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
+    let oci = tar(members);
+    let mut blobs = Blobs::default();
+    let image = blobs.image("amd64", &layers, |layer| {
         zstd::encode_all(layer, 3).unwrap()
     });
-    write(&path("zstd"), &zstd_blobs.layout(image, "1.31"));
+    write(&path("zstd"), &blobs.layout(image, "1.31"));
     for (name, bytes) in [
         ("docker.tar", docker.clone()),
         ("docker.tar.gz", gzip(&docker)),
@@ -225,7 +224,7 @@ fn every_form_of_an_image_gives_the_same_programs() {
         dir: path(name),
         tag: tag.map(str::to_owned),
     };
-    for target in [
+    vec![
         Target::Path(path("docker.tar")),
         Target::Path(path("docker.tar.gz")),
         Target::Path(path("oci.tar")),
@@ -238,7 +237,13 @@ fn every_form_of_an_image_gives_the_same_programs() {
         layout("layout", None),
         layout("layout", Some("1.31")),
         layout("zstd", Some("1.31")),
-    ] {
+    ]
+}
+
+#[test]
+fn every_form_of_an_image_gives_the_same_programs() {
+    let dir = tempfile::tempdir().unwrap();
+    for target in forms(dir.path()) {
         let request = wanting(&["/usr/local/bin/pilot-discovery", "/usr/bin/x", "/no"]);
         let images = images(&target, &request).unwrap_or_else(|error| panic!("{target}: {error}"));
         let said: Vec<_> = images[0]
@@ -254,11 +259,13 @@ fn every_form_of_an_image_gives_the_same_programs() {
         assert_eq!(said, wanted, "{target}");
         assert_eq!(images[0].platform.to_string(), "linux/amd64");
     }
-    let no_tag = images(&layout("layout", Some("9")), &Request::default()).unwrap_err();
-    assert!(
-        no_tag.to_string().ends_with("has no tag `9`: it has 1.31"),
-        "{no_tag}"
-    );
+    let target = Target::Layout {
+        dir: dir.path().join("layout"),
+        tag: Some("9".to_owned()),
+    };
+    let no_tag = images(&target, &Request::default()).unwrap_err();
+    let said = no_tag.to_string();
+    assert!(said.ends_with("has no tag `9`: it has 1.31"), "{said}");
 }
 
 #[test]
@@ -342,44 +349,49 @@ fn changed(change: impl FnOnce(&mut Value)) -> ImageError {
 
 #[test]
 fn what_cannot_be_read_is_named() {
-    let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
-    let table: [(Box<dyn FnOnce(&mut Value)>, &str); 7] = [
+    let media_type = |place: &'static str, kind: &str| {
+        let kind = json!(kind);
+        changed(move |manifest| *manifest.pointer_mut(place).unwrap() = kind).to_string()
+    };
+    for (error, wanted) in [
         (
-            Box::new(move |m| m["layers"][0]["mediaType"] = json!(foreign)),
+            media_type(
+                "/layers/0/mediaType",
+                "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+            ),
             "foreign layer",
         ),
         (
-            Box::new(|m| {
-                m["layers"][0]["mediaType"] =
-                    json!("application/vnd.oci.image.layer.v1.tar+encrypted")
-            }),
+            media_type(
+                "/layers/0/mediaType",
+                "application/vnd.oci.image.layer.v1.tar+encrypted",
+            ),
             "is encrypted",
         ),
         (
-            Box::new(|m| {
-                m["config"]["mediaType"] = json!("application/vnd.cncf.helm.config.v1+json")
-            }),
+            media_type(
+                "/config/mediaType",
+                "application/vnd.cncf.helm.config.v1+json",
+            ),
             "no container image but a `application/vnd.cncf.helm.config.v1+json`",
         ),
         (
-            Box::new(|m| *m = json!({"schemaVersion": 1, "fsLayers": []})),
+            changed(|manifest| *manifest = json!({"schemaVersion": 1, "fsLayers": []})).to_string(),
             "schema 1",
         ),
         (
-            Box::new(|m| m["manifests"] = json!([])),
+            changed(|manifest| manifest["manifests"] = json!([])).to_string(),
             "an index and a manifest in one",
         ),
         (
-            Box::new(|m| m["layers"][2]["size"] = json!(5)),
+            changed(|manifest| manifest["layers"][2]["size"] = json!(5)).to_string(),
             "longer than the 5 bytes",
         ),
         (
-            Box::new(|m| drop(m["layers"].as_array_mut().unwrap().pop())),
+            changed(|manifest| drop(manifest["layers"].as_array_mut().unwrap().pop())).to_string(),
             "its manifest has 2 layers",
         ),
-    ];
-    for (change, wanted) in table {
-        let error = changed(change).to_string();
+    ] {
         assert!(error.contains(wanted), "{error}");
     }
 }
@@ -438,7 +450,7 @@ fn a_file_of_holes_and_a_bomb_cost_neither_time_nor_memory() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(
         dir.path().join("docker.tar"),
-        docker_archive(&[layer.clone()], &[digest(&layer)]),
+        docker_archive(std::slice::from_ref(&layer), &[digest(&layer)]),
     )
     .unwrap();
     let images_of = images(&path(&dir), &wanting(&["/usr/local/bin/pilot-discovery"])).unwrap();
@@ -456,7 +468,7 @@ fn a_file_of_holes_and_a_bomb_cost_neither_time_nor_memory() {
         &*vec![0; 4 << 20],
     )]));
     let dir = tempfile::tempdir().unwrap();
-    let archive = docker_archive(&[bomb.clone()], &[digest(&bomb)]);
+    let archive = docker_archive(std::slice::from_ref(&bomb), &[digest(&bomb)]);
     std::fs::write(dir.path().join("docker.tar"), archive).unwrap();
     let mut request = Request::default();
     request.limits.unpacked = 1 << 20;

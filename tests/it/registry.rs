@@ -86,18 +86,22 @@ impl Reply {
                 return Ok(());
             }
         };
-        let mut head = format!("HTTP/1.1 {} x\r\nconnection: close\r\n", self.status);
+        write!(
+            stream,
+            "HTTP/1.1 {} x\r\nconnection: close\r\n",
+            self.status
+        )?;
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(stream, "{name}: {value}\r\n")?;
         }
         if let Some(length) = length {
-            head.push_str(&format!("content-length: {length}\r\n"));
+            write!(stream, "content-length: {length}\r\n")?;
         }
-        stream.write_all(format!("{head}\r\n").as_bytes())?;
+        stream.write_all(b"\r\n")?;
         match self.body {
             Body::Whole(bytes) | Body::Cut(bytes, _) => stream.write_all(&bytes),
             Body::Endless => loop {
-                stream.write_all(&[b' '; 1 << 16])?;
+                stream.write_all(&[b' '; 1 << 13])?;
             },
             Body::Drip(_) => loop {
                 stream.write_all(b" ")?;
@@ -193,14 +197,11 @@ fn honest(
 ) -> Reply {
     let last = asked.path.rsplit('/').next().unwrap();
     let digest = tags.get(last).map_or(last, String::as_str);
-    match blobs.get(digest) {
-        Some(bytes) => Reply::new(200, bytes.clone()).header("docker-content-digest", digest),
-        None => {
-            let error =
-                json!({"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]});
-            Reply::new(404, error.to_string())
-        }
+    if let Some(bytes) = blobs.get(digest) {
+        return Reply::new(200, bytes.clone()).header("docker-content-digest", digest);
     }
+    let error = json!({"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]});
+    Reply::new(404, error.to_string())
 }
 
 const PATH: &str = "usr/local/bin/pilot-discovery";
@@ -657,7 +658,7 @@ fn who_is_slow_or_silent_is_not_waited_for() {
         ),
         "{error}"
     );
-    assert!(began.elapsed() < Duration::from_secs(60));
+    assert!(began.elapsed() < Duration::from_mins(1));
 }
 
 #[test]
