@@ -2,7 +2,7 @@
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::Held;
-use crate::fips::{Key, KeyRow, Modules, Secret};
+use crate::fips::{Key, KeyRow, Secret};
 use crate::istio::Fips;
 use crate::report::{Finding, Severity};
 
@@ -51,9 +51,10 @@ fn outcome(before: &Before<'_>, held: &[Held]) -> Outcome {
 }
 
 /// The rows that refuse a key; a tag without `fipsonly` does not say which kind of build it is.
-fn refusals(before: &Before<'_>, key: &Key) -> Vec<(Severity, &'static KeyRow)> {
+fn refusals<'b>(before: &Before<'b>, key: &Key) -> Vec<(Severity, &'b KeyRow)> {
     let build = before.plan.tag.rebuild();
-    let rows = |fipsonly| Modules::builtin().refusals(key, Secret::Cacerts, &build, fipsonly);
+    let modules = &before.judge.modules;
+    let rows = |fipsonly| modules.refusals(key, Secret::Cacerts, &build, fipsonly);
     if before.plan.tag.flavor.fips == Fips::Only {
         let weight = |row: &KeyRow| {
             if row.evidence.can_refuse() {

@@ -10,8 +10,9 @@ use super::Place;
 /// Bytes that one window may have: enough for the largest table of function names.
 pub(super) const WINDOW_LIMIT: u64 = 64 << 20;
 
-/// Bytes that one search goes through: the holes of a sparse file cost time as well.
-pub(super) const SCAN_LIMIT: u64 = 2 << 30;
+/// Bytes that one search goes through, several times what a program of a mesh has: the holes of a sparse
+/// file cost time as well.
+pub(super) const SCAN_LIMIT: u64 = 512 << 20;
 
 /// Bytes that are searched at once: they stay in the processor's cache.
 const STEP: usize = 256 << 10;

@@ -91,6 +91,12 @@ impl Layout {
         })
     }
 
+    /// Bytes that the loader maps.
+    pub(super) fn mapped(&self) -> u64 {
+        let lens = self.segments.iter().map(|segment| segment.place.len);
+        lens.fold(0, u64::saturating_add)
+    }
+
     /// The bytes of the segments that `which` chooses, in the order of the file, none of them twice
     /// and at most [`SCAN_LIMIT`] of them.
     pub(super) fn places(&self, which: impl Fn(&Segment) -> bool) -> Vec<Place> {
@@ -273,6 +279,7 @@ mod tests {
             segments: vec![segment(0, u64::MAX); 2],
             ..Layout::default()
         };
+        assert_eq!(huge.mapped(), u64::MAX);
         assert_eq!(
             huge.places(|_| true),
             [Place {

@@ -79,16 +79,19 @@ fn elf(bytes: &Bytes<'_>, known: &[Fingerprint], evidence: &mut Evidence) -> io:
         && evidence.marks.is_empty()
         && evidence.labels.is_empty();
     let damaged = |reason: String| Some(Opaque::Damaged(reason));
+    let all = layout.map_or(bytes.size(), Layout::mapped);
+    let searched =
+        (all > SCAN_LIMIT).then(|| format!("only {SCAN_LIMIT} of {all} bytes were searched"));
     evidence.opaque = match (packed, &headers) {
         (Some(name), _) => Some(Opaque::Packed(name)),
         (None, Ok(layout)) if layout.cut => {
             damaged("its segments reach beyond the end of the file: it is cut off".to_owned())
         }
-        (None, Err(reason)) if nothing => damaged(reason.clone()),
-        (None, Ok(_)) if nothing && bytes.size() > SCAN_LIMIT => damaged(format!(
-            "only {SCAN_LIMIT} of its {} bytes were searched",
-            bytes.size()
-        )),
+        (None, Err(reason)) if nothing => damaged(match searched {
+            Some(searched) => format!("{reason}; {searched}"),
+            None => reason.clone(),
+        }),
+        (None, Ok(_)) if nothing => searched.and_then(damaged),
         _ => None,
     };
     Ok(())

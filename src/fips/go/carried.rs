@@ -1,5 +1,6 @@
 //! What a program carries of its build for its own use.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use memchr::memmem::{self, Finder};
@@ -9,6 +10,8 @@ use super::buildinfo::{Build, CLOSE, MODULES_LIMIT, OPEN, TRIES};
 use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
 use crate::fips::{Carried, Place};
+
+type Settings = BTreeMap<String, String>;
 
 /// Looks among the constants for the text of the build information and for the GODEBUG that the
 /// runtime begins with, `build` itself apart.
@@ -87,10 +90,7 @@ fn find(
 }
 
 /// The settings of the framed text at `offset`, and where it stands.
-fn framed(
-    bytes: &Bytes<'_>,
-    offset: u64,
-) -> io::Result<Option<(std::collections::BTreeMap<String, String>, Place)>> {
+fn framed(bytes: &Bytes<'_>, offset: u64) -> io::Result<Option<(Settings, Place)>> {
     let window = bytes.window(Place {
         offset,
         len: MODULES_LIMIT,
@@ -105,4 +105,73 @@ fn framed(
         len: end as u64,
     };
     Ok((!build.settings.is_empty()).then_some((build.settings, place)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fips::sample::{SHAPES, Sample, at};
+
+    const SAYS: &str = "build\tGOFIPS140=latest\nbuild\tDefaultGODEBUG=a=1,fips140=on\n";
+
+    fn text(lines: &str) -> Vec<u8> {
+        [&OPEN[..], lines.as_bytes(), CLOSE].concat()
+    }
+
+    fn carried(constants: &[u8], build: Option<&Build>) -> (Carried, Vec<u8>) {
+        let file = Sample::new(SHAPES[0])
+            .rodata(".rodata", 0x48_0000, constants)
+            .data(".data", 0x50_0000, &text("build\tGOFIPS140=data\n"))
+            .build();
+        let bytes = Bytes::new(&file, file.len() as u64);
+        let layout = Layout::read(&bytes).unwrap().unwrap();
+        (read(&bytes, Some(&layout), build).unwrap(), file)
+    }
+
+    fn said(lines: &str) -> Build {
+        let mut build = Build::default();
+        build.describe(&text(lines));
+        build
+    }
+
+    #[test]
+    fn settings_and_godebug_are_found_without_build_information() {
+        let constants = [&b"xx"[..], &text(SAYS), b"a=1,fips140=on\0"].concat();
+        let (found, file) = carried(&constants, None);
+        assert_eq!(found.settings, Some(said(SAYS).settings));
+        assert_eq!(at(&file, found.place.unwrap()), text(SAYS));
+        assert_eq!(at(&file, found.godebug.unwrap()), b"a=1,fips140=on");
+    }
+
+    #[test]
+    fn a_line_of_the_settings_is_not_what_the_runtime_begins_with() {
+        let constants = [&text(SAYS)[..], b"a=1,fips140=on,b=1\0"].concat();
+        assert_eq!(carried(&constants, None).0.godebug, None);
+    }
+
+    #[test]
+    fn among_several_texts_the_one_that_agrees_is_the_program_s_own() {
+        let other = text("build\tGOFIPS140=off\n");
+        let both = [other.clone(), text(SAYS)].concat();
+        let own = carried(&both, Some(&said(SAYS))).0.settings;
+        assert_eq!(own, Some(said(SAYS).settings));
+        let (found, _) = carried(&both, None);
+        assert_eq!((found.settings, found.place), (None, None));
+        // One text that says something else is what the program reads, whatever tools are told.
+        let (found, _) = carried(&other, Some(&said(SAYS)));
+        assert_eq!(
+            found.settings,
+            Some(said("build\tGOFIPS140=off\n").settings)
+        );
+    }
+
+    #[test]
+    fn the_build_information_itself_is_no_copy() {
+        let (found, _) = carried(&text(SAYS), None);
+        let build = Build {
+            place: found.place,
+            ..said(SAYS)
+        };
+        assert_eq!(carried(&text(SAYS), Some(&build)).0, Carried::default());
+    }
 }

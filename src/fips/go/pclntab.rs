@@ -96,15 +96,26 @@ fn begin(bytes: &Bytes<'_>, place: Place) -> io::Result<Option<Table>> {
 
 /// The largest table in `place`.
 fn search(bytes: &Bytes<'_>, layout: Option<&Layout>, place: Place) -> io::Result<Option<Table>> {
-    let finders: Vec<(bool, Finder<'_>)> = starts()
+    // What the little-endian starts have in common is searched for once.
+    let little = (false, Finder::new(&[0xff, 0xff, 0xff, 0, 0]).into_owned());
+    let big = starts().filter(|(big_endian, _)| *big_endian);
+    let big = big.map(|(_, start)| (true, Finder::new(&start).into_owned()));
+    let finders: Vec<(bool, Finder<'_>)> = [little]
+        .into_iter()
+        .chain(big)
         .filter(|(big_endian, _)| layout.is_none_or(|layout| layout.big_endian == *big_endian))
-        .map(|(big_endian, start)| (big_endian, Finder::new(&start).into_owned()))
         .collect();
     let mut largest = None;
     let end = place.offset.saturating_add(place.len);
-    bytes.search(place, HEADER, |start, piece| {
+    bytes.search(place, HEADER + 1, |start, piece| {
         for (big_endian, finder) in &finders {
             for at in finder.find_iter(piece) {
+                let Some(at) = at.checked_sub(usize::from(!big_endian)) else {
+                    continue;
+                };
+                if !big_endian && !MAGICS.contains(&piece[at]) {
+                    continue;
+                }
                 let offset = start + at as u64;
                 let space = Place {
                     offset,

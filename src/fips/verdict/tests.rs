@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::fips::{Arch, Fipsinfo, Go, Integrity, Located, Mark, Names, Signatures};
+use crate::fips::{Arch, Carried, Fipsinfo, Go, Integrity, Located, Mark, Names, Signatures};
 
 const PLACE: Place = Place {
     offset: 64,
@@ -962,4 +962,77 @@ fn the_chain_leads_from_the_file_to_the_certificate() {
         ["CGO_ENABLED=1", "DefaultGODEBUG fips140=off"]
     );
     assert_eq!(verdict.name.as_deref(), Some("BoringCrypto fips-20220613"));
+}
+
+#[test]
+fn edited_labels_and_names_are_seen_by_what_they_disagree_with() {
+    let settings = |all: &[&str]| {
+        let pairs = all.iter().filter_map(|setting| setting.split_once('='));
+        pairs
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    const LATEST: [&str; 2] = ["GOFIPS140=latest", "DefaultGODEBUG=fips140=on"];
+    let carrying = |said: &[&str], copy: Option<&[&str]>, godebug: bool| {
+        let mut evidence = go("go1.26.6", said, Some(unfrozen())).sealed(Integrity::Holds);
+        if said.is_empty() {
+            evidence.go.as_mut().unwrap().buildinfo = None;
+        }
+        evidence.go.as_mut().unwrap().carried = Some(Carried {
+            settings: copy.map(settings),
+            place: None,
+            godebug: godebug.then_some(PLACE),
+        });
+        evidence
+    };
+    let mut resealed = located(&"ab".repeat(32), Integrity::Holds, Some(2_022_061_300));
+    resealed.fingerprint = Some(KNOWN.to_owned());
+    let uncalled = Names {
+        boring_calls: 0,
+        ..boring()
+    };
+    table(vec![
+        (
+            "the copy agrees",
+            carrying(&LATEST, Some(&LATEST), true),
+            Module::Identified,
+            "which no certificate covers",
+        ),
+        (
+            "only the copy is left",
+            carrying(&[], Some(&LATEST), true),
+            Module::Identified,
+            "which no certificate covers",
+        ),
+        (
+            "the copy has no key",
+            carrying(&LATEST, Some(&["CGO_ENABLED=0"]), true),
+            Module::Contradicted,
+            "GOFIPS140=latest, and the copy",
+        ),
+        (
+            "the copy has another GODEBUG",
+            carrying(&LATEST, Some(&["GOFIPS140=latest"]), true),
+            Module::Contradicted,
+            "DefaultGODEBUG=fips140=on, and the copy",
+        ),
+        (
+            "the runtime begins with another GODEBUG",
+            carrying(&LATEST, None, false),
+            Module::Contradicted,
+            "DefaultGODEBUG=fips140=on, and the copy",
+        ),
+        (
+            "sealed again",
+            go("go1.26.6 X:boringcrypto", &[], Some(boring())).with(resealed),
+            Module::Contradicted,
+            "computed again",
+        ),
+        (
+            "a mark that nothing uses",
+            go("go1.26.6", &[], Some(uncalled)),
+            Module::Contradicted,
+            "names or code were edited",
+        ),
+    ]);
 }

@@ -25,7 +25,14 @@ impl Program<'_> {
     /// Signs of BoringCrypto without a module that could be located.
     pub(super) fn boring_unlocated(&self) -> Option<Finding> {
         if calls_boring(self.go) {
-            let calls = self.go.names.as_ref().map_or(0, |names| names.boring_calls);
+            let calls = self.go.names.as_ref().map(|names| names.boring_calls);
+            if calls == Some(0) {
+                return Some(Finding::new(
+                    Module::Contradicted,
+                    "its sources disagree: it has the mark of BoringCrypto, no function of it calls that, and the module is not in it: names or code were edited",
+                ));
+            }
+            let calls = calls.unwrap_or(0);
             let finding = Finding::new(
                 Module::Declared,
                 format!(
