@@ -31,6 +31,7 @@ pub use cache::Cache;
 pub use error::{ImageError, Unread};
 pub use exists::{Found, exists, exists_all};
 pub use known::Want;
+pub use read::read_layer;
 pub use running::{ImageId, ImageIdError, Running, Unresolved, resolve};
 pub use target::{Target, TargetError};
 

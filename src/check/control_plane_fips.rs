@@ -1,4 +1,4 @@
-//! What istiod says of its own cryptography, where FIPS is expected.
+//! The cryptographic module of istiod, where FIPS is expected.
 
 use super::fips::judge;
 use super::{After, Check, Outcome, Run};
@@ -6,7 +6,7 @@ use crate::facts::Role;
 
 pub(super) const CHECK: Check = Check {
     id: "control-plane-fips",
-    title: "the control plane says that it is a FIPS build",
+    title: "the control plane is a FIPS build",
     category: "fips",
     run: Run::After(run),
     page: include_str!("control_plane_fips.md"),

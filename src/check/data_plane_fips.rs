@@ -1,4 +1,4 @@
-//! What every Envoy says of its own cryptography, where FIPS is expected.
+//! The cryptographic modules of every proxy, where FIPS is expected.
 
 use super::fips::judge;
 use super::{After, Check, Outcome, Run};
@@ -6,7 +6,7 @@ use crate::facts::Role;
 
 pub(super) const CHECK: Check = Check {
     id: "data-plane-fips",
-    title: "every proxy says that it is a FIPS build",
+    title: "every proxy is a FIPS build",
     category: "fips",
     run: Run::After(run),
     page: include_str!("data_plane_fips.md"),

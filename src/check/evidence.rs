@@ -74,9 +74,9 @@ fn read(after: &After<'_>, class: &Class, program: &ImageProgram) -> Evidence {
         (_, Module::Standard) if says_fips(&class.image) => {
             Some("its tag says FIPS, and the program has no FIPS module".to_owned())
         }
-        (SelfReport::Standard(said), module) if reports && module >= Module::Declared => Some(format!(
-            "the process says {said}, and the image holds a FIPS module"
-        )),
+        (SelfReport::Standard(said), module) if reports && module >= Module::Declared => Some(
+            format!("the process says {said}, and the image holds a FIPS module"),
+        ),
         _ => None,
     };
     if let Some(against) = against {

@@ -52,7 +52,7 @@ impl Wanted {
 
     /// In which way the image is not the wanted one.
     pub(super) fn differs(&self, image: &str) -> Option<String> {
-        let Image { hub, tag } = Image::read(image);
+        let Image { hub, tag, .. } = Image::read(image);
         match tag {
             None => Some(format!(
                 "{image} names no tag, so its flavour cannot be told"
@@ -70,6 +70,8 @@ impl Wanted {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Image<'a> {
     pub hub: &'a str,
+    /// Everything before tag and digest.
+    pub repository: &'a str,
     pub tag: Option<&'a str>,
 }
 
@@ -78,9 +80,12 @@ impl<'a> Image<'a> {
     pub(super) fn read(image: &'a str) -> Image<'a> {
         let named = image.split_once('@').map_or(image, |(named, _)| named);
         let (hub, last) = named.rsplit_once('/').unwrap_or(("", named));
+        let tag = last.split_once(':').map(|(_, tag)| tag);
+        let behind = tag.map_or(0, |tag| tag.len() + 1);
         Image {
             hub,
-            tag: last.split_once(':').map(|(_, tag)| tag),
+            repository: &named[..named.len() - behind],
+            tag,
         }
     }
 }
@@ -102,7 +107,9 @@ mod tests {
             ("r.io/a/proxyv2@sha256:00", "r.io/a", None),
             ("proxyv2:1.31.0", "", Some("1.31.0")),
         ] {
-            assert_eq!(Image::read(image), Image { hub, tag }, "{image}");
+            let read = Image::read(image);
+            assert_eq!((read.hub, read.tag), (hub, tag), "{image}");
+            assert!(read.repository.ends_with("proxyv2"), "{image}");
         }
     }
 

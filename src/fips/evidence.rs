@@ -86,6 +86,9 @@ pub struct Go {
     pub path: Option<String>,
     /// Where the build information stands.
     pub buildinfo: Option<Place>,
+    /// What the program carries of its build for its own use; absent where nobody asked for it.
+    #[serde(default)]
+    pub carried: Option<Carried>,
     /// What the function names say; absent where no table of them was found.
     pub names: Option<Names>,
     /// The 32-byte sequences of `crypto/internal/boring/sig`; amd64 only.
@@ -95,6 +98,18 @@ pub struct Go {
     /// The symbol table (`.symtab`) is there: `goversion` gives no verdict without one.
     #[serde(default)]
     pub symbols: bool,
+}
+
+/// What a program carries of its build among its constants, where `runtime/debug` and the runtime itself
+/// read it; the build information is a copy of that, for tools.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// The build settings; none where no text has them, or several do that differ.
+    pub settings: Option<BTreeMap<String, String>>,
+    /// Where that text stands.
+    pub place: Option<Place>,
+    /// Where the GODEBUG stands that the runtime begins with: the whole value of `DefaultGODEBUG`.
+    pub godebug: Option<Place>,
 }
 
 /// What the names in the function table tell.

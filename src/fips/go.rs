@@ -1,17 +1,20 @@
 //! What the Go linker leaves in a program, stripped or not.
 
 mod buildinfo;
+mod carried;
 mod fipsinfo;
 mod pclntab;
 mod quoted;
 mod signature;
 mod version;
 
+use std::collections::BTreeMap;
 use std::io;
 
 use super::bytes::{Bytes, SCAN_LIMIT};
 use super::elf::Layout;
 use super::{Arch, Go, Place};
+use buildinfo::Build;
 
 pub use version::GoVersion;
 
@@ -29,17 +32,33 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Opt
         Some(Arch(name)) if name != "amd64" => super::Signatures::default(),
         _ => signature::read(bytes, layout, names.as_ref())?,
     };
-    let build = build.unwrap_or_default();
+    let carried = match &build {
+        Some(build) if !build.settings.contains_key("GOFIPS140") => None,
+        build => Some(carried::read(bytes, layout, build.as_ref())?),
+    };
+    let build: Build = build.unwrap_or_default();
     Ok(Some(Go {
         version: build.version,
         settings: build.settings,
         path: build.path,
         buildinfo: build.place,
+        carried,
         names,
         signatures,
         fipsinfo,
         symbols: layout.is_some_and(|layout| layout.section(".symtab").is_some()),
     }))
+}
+
+impl Go {
+    /// The settings of the build: from the build information, or what the program carries of it.
+    pub(super) fn build_settings(&self) -> &BTreeMap<String, String> {
+        let carried = self.carried.as_ref();
+        let carried = carried.and_then(|carried| carried.settings.as_ref());
+        carried
+            .filter(|_| self.settings.is_empty())
+            .unwrap_or(&self.settings)
+    }
 }
 
 /// Where something stands that no section names: in the segments that `which` chooses, or without a

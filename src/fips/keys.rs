@@ -7,6 +7,7 @@ use std::fmt;
 use serde::Deserialize;
 use x509_cert::Certificate;
 use x509_cert::der::asn1::{ObjectIdentifier, UintRef};
+use x509_cert::der::oid::db::{rfc5912, rfc8410};
 use x509_cert::der::{Decode, Header, SliceReader};
 
 use super::Modules;
@@ -15,17 +16,11 @@ use crate::istio::{Evidence as Grade, Rebuild, Source, Spans};
 /// Bytes of PEM that are looked at: no chain of certificates is longer.
 const LIMIT: usize = 1 << 20;
 
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-
 const CURVES: [(ObjectIdentifier, &str); 4] = [
-    (ObjectIdentifier::new_unwrap("1.3.132.0.33"), "P-224"),
-    (ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7"), "P-256"),
-    (ObjectIdentifier::new_unwrap("1.3.132.0.34"), "P-384"),
-    (ObjectIdentifier::new_unwrap("1.3.132.0.35"), "P-521"),
+    (rfc5912::SECP_224_R_1, "P-224"),
+    (rfc5912::SECP_256_R_1, "P-256"),
+    (rfc5912::SECP_384_R_1, "P-384"),
+    (rfc5912::SECP_521_R_1, "P-521"),
 ];
 
 /// Why a certificate cannot be read.
@@ -79,12 +74,12 @@ impl Key {
     fn of(certificate: &Certificate) -> Result<Key, KeyError> {
         let info = certificate.tbs_certificate().subject_public_key_info();
         let algorithm = info.algorithm.oid;
-        if algorithm == RSA {
+        if algorithm == rfc5912::RSA_ENCRYPTION {
             let key = info.subject_public_key.raw_bytes();
             let bits = modulus(key).map_err(|error| KeyError::Certificate(error.to_string()))?;
             return Ok(Key::Rsa(bits));
         }
-        if algorithm == EC {
+        if algorithm == rfc5912::ID_EC_PUBLIC_KEY {
             let parameters = info.algorithm.parameters.as_ref();
             let curve = parameters.and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
             return Ok(Key::Ecdsa(curve.map_or_else(
@@ -95,7 +90,7 @@ impl Key {
                 },
             )));
         }
-        Ok(if algorithm == ED25519 {
+        Ok(if algorithm == rfc8410::ID_ED_25519 {
             Key::Ed25519
         } else {
             Key::Other(algorithm.to_string())

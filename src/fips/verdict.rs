@@ -242,7 +242,7 @@ fn configuration(evidence: &Evidence) -> Vec<String> {
     };
     let named = SETTINGS
         .iter()
-        .filter_map(|key| Some((*key, go.settings.get(*key)?)));
+        .filter_map(|key| Some((*key, go.build_settings().get(*key)?)));
     let said = named.filter_map(|(key, value)| match key {
         "DefaultGODEBUG" => {
             let value = super::configuration::godebug(value, "fips140")?;

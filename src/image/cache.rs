@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::Program;
 use crate::sys::os;
+use crate::sys::registry::Hasher;
 
 /// Bytes of one reading that is kept.
 const ENTRY_LIMIT: u64 = 4 << 20;
@@ -78,9 +78,9 @@ impl Cache {
     }
 
     fn path(&self, key: &str) -> PathBuf {
-        let hash = Sha256::digest(format!("{}\n{key}", self.stamp));
-        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.dir.join(format!("{hex}.json"))
+        let mut hasher = Hasher::sha256();
+        hasher.update(format!("{}\n{key}", self.stamp).as_bytes());
+        self.dir.join(format!("{}.json", hasher.hex()))
     }
 }
 

@@ -4,17 +4,19 @@
 
 use std::io::{self, Read};
 
-use ::tar::{EntryType, GnuExtSparseHeader, GnuSparseHeader, Header};
+use ::tar::{EntryType, Header};
 
+use self::pax::Extended;
+use self::sparse::Segment;
 use super::path;
+
+mod pax;
+mod sparse;
 
 const BLOCK: usize = 512;
 
 /// Bytes of a long name, or of the extended header that an entry may have.
 const EXTENSION_LIMIT: u64 = 256 << 10;
-
-/// Pieces that a sparse file may have.
-const SEGMENT_LIMIT: usize = 16 << 10;
 
 /// One entry, its data still unread.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,29 +44,11 @@ pub(super) enum Kind {
     Special,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Segment {
-    offset: u64,
-    len: u64,
-}
-
 pub(super) struct Entries<R> {
     input: R,
     /// Stored bytes of the entry that are still to come, without and with what fills its last block.
     data: u64,
     padding: u64,
-}
-
-/// What the extended headers in front of an entry say of it.
-#[derive(Default)]
-struct Extended {
-    path: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
-    /// GNU's long names stand above those of pax.
-    long_path: Option<Vec<u8>>,
-    long_link: Option<Vec<u8>>,
-    size: Option<u64>,
-    sparse: bool,
 }
 
 impl<R: Read> Entries<R> {
@@ -143,7 +127,7 @@ impl<R: Read> Entries<R> {
             EntryType::XHeader => {
                 let records = self.extension(size)?;
                 let kept = (extended.long_path.take(), extended.long_link.take());
-                *extended = records_of(&records)?;
+                *extended = Extended::parse(&records)?;
                 (extended.long_path, extended.long_link) = kept;
             }
             // The runtimes know no global headers.
@@ -169,7 +153,7 @@ impl<R: Read> Entries<R> {
             EntryType::Char | EntryType::Block | EntryType::Fifo => Kind::Special,
             EntryType::GNUSparse => {
                 let segments;
-                (segments, size) = self.segments(header, stored)?;
+                (segments, size) = sparse::segments(&mut self.input, header, stored)?;
                 Kind::Sparse(segments)
             }
             _ if extended.sparse => Kind::PaxSparse,
@@ -186,36 +170,6 @@ impl<R: Read> Entries<R> {
             kind,
             size,
         })
-    }
-
-    fn segments(&mut self, header: &Header, stored: u64) -> io::Result<(Vec<Segment>, u64)> {
-        let Some(gnu) = header.as_gnu() else {
-            return Err(malformed("a sparse file without GNU's header"));
-        };
-        let size = gnu.real_size()?;
-        let mut segments = Vec::new();
-        push(&mut segments, &gnu.sparse)?;
-        let mut more = gnu.is_extended();
-        while more {
-            let mut extension = GnuExtSparseHeader::new();
-            if !fill(&mut self.input, extension.as_mut_bytes())? {
-                return Err(cut());
-            }
-            push(&mut segments, &extension.sparse)?;
-            more = extension.is_extended();
-        }
-        let (mut end, mut total) = (0_u64, 0_u64);
-        for segment in &segments {
-            if segment.offset < end {
-                return Err(malformed("the pieces of a sparse file overlap"));
-            }
-            end = segment.offset.saturating_add(segment.len);
-            total = total.saturating_add(segment.len);
-        }
-        if end > size || total != stored {
-            return Err(malformed("the pieces of a sparse file are not its size"));
-        }
-        Ok((segments, size))
     }
 
     /// The first bytes of the entry, where they are stored: at most `N`, taken from its data.
@@ -320,59 +274,6 @@ impl<R: Read> Read for Data<'_, R> {
     }
 }
 
-fn push(segments: &mut Vec<Segment>, stored: &[GnuSparseHeader]) -> io::Result<()> {
-    for piece in stored.iter().filter(|piece| !piece.is_empty()) {
-        if segments.len() == SEGMENT_LIMIT {
-            return Err(malformed("a sparse file has too many pieces"));
-        }
-        segments.push(Segment {
-            offset: piece.offset()?,
-            len: piece.length()?,
-        });
-    }
-    Ok(())
-}
-
-/// The records of pax that matter: `LENGTH KEY=VALUE\n`.
-fn records_of(mut records: &[u8]) -> io::Result<Extended> {
-    let bad = || malformed("an extended header is no list of records");
-    let mut extended = Extended::default();
-    let mut sparse_name = None;
-    while !records.is_empty() {
-        let space = memchr::memchr(b' ', records).ok_or_else(bad)?;
-        let length = number(&records[..space]).ok_or_else(bad)?;
-        let length = usize::try_from(length).map_err(|_| bad())?;
-        let record = records.get(space + 1..length).ok_or_else(bad)?;
-        let record = record.strip_suffix(b"\n").ok_or_else(bad)?;
-        let equals = memchr::memchr(b'=', record).ok_or_else(bad)?;
-        let (key, value) = (&record[..equals], &record[equals + 1..]);
-        let text = || (!value.is_empty()).then(|| value.to_vec());
-        match key {
-            b"path" => extended.path = text(),
-            b"linkpath" => extended.link = text(),
-            b"size" => extended.size = Some(number(value).ok_or_else(bad)?),
-            b"GNU.sparse.name" => sparse_name = text(),
-            _ => {}
-        }
-        if (key == b"path" || key == b"linkpath") && value.contains(&0) {
-            return Err(malformed("a name has a zero in it"));
-        }
-        extended.sparse |= key.starts_with(b"GNU.sparse.");
-        records = &records[length..];
-    }
-    extended.path = sparse_name.or(extended.path);
-    Ok(extended)
-}
-
-fn number(digits: &[u8]) -> Option<u64> {
-    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(digits)
-        .ok()
-        .filter(|_| plain)?
-        .parse()
-        .ok()
-}
-
 /// Whether a block is a header: its checksum is right.
 pub(super) fn is_header(start: &[u8]) -> bool {
     let Some(block) = start.first_chunk::<BLOCK>() else {
@@ -430,4 +331,250 @@ fn cut() -> io::Error {
         io::ErrorKind::UnexpectedEof,
         "it ends in the middle of an entry",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tar::Builder;
+
+    use super::*;
+
+    fn header(path: &[u8], kind: u8, size: u64) -> Header {
+        let mut header = Header::new_gnu();
+        header.as_mut_bytes()[..path.len()].copy_from_slice(path);
+        header.as_mut_bytes()[156] = kind;
+        header.set_size(size);
+        header.set_mode(0o755);
+        header.set_cksum();
+        header
+    }
+
+    fn file(path: &[u8], content: &[u8]) -> Vec<u8> {
+        let mut bytes = header(path, b'0', content.len() as u64).as_bytes().to_vec();
+        bytes.extend(padded(content));
+        bytes
+    }
+
+    fn padded(content: &[u8]) -> Vec<u8> {
+        let mut padded = content.to_vec();
+        padded.resize(content.len().next_multiple_of(BLOCK), 0);
+        padded
+    }
+
+    fn extended(kind: u8, content: &[u8]) -> Vec<u8> {
+        let mut bytes = header(b"x", kind, content.len() as u64).as_bytes().to_vec();
+        bytes.extend(padded(content));
+        bytes
+    }
+
+    fn pax(key: &str, value: &str) -> Vec<u8> {
+        let rest = format!(" {key}={value}\n");
+        let mut length = rest.len() + 1;
+        while length != rest.len() + length.to_string().len() {
+            length = rest.len() + length.to_string().len();
+        }
+        format!("{length}{rest}").into_bytes()
+    }
+
+    /// `path kind content` of every entry.
+    fn list(bytes: &[u8]) -> io::Result<Vec<String>> {
+        let mut entries = Entries::new(bytes);
+        let mut list = Vec::new();
+        while let Some(entry) = entries.next()? {
+            let path = String::from_utf8_lossy(&entry.path).into_owned();
+            list.push(match &entry.kind {
+                Kind::File | Kind::Sparse(_) => {
+                    let start = entries.start::<2>(&entry)?;
+                    let content = entries.content(&entry, start)?;
+                    format!("{path} file {}", String::from_utf8_lossy(&content))
+                }
+                Kind::Symlink(to) => format!("{path} -> {}", String::from_utf8_lossy(to)),
+                Kind::Hardlink(to) => format!("{path} => {}", String::from_utf8_lossy(to)),
+                kind => format!("{path} {kind:?}"),
+            });
+        }
+        Ok(list)
+    }
+
+    #[test]
+    fn names_are_brought_to_one_form_and_never_leave_the_root() {
+        for (raw, wanted) in [
+            ("./usr//bin/./x", "usr/bin/x"),
+            ("/usr/bin/x", "usr/bin/x"),
+            ("../../etc/x", "etc/x"),
+            ("a/../../../b", "b"),
+            ("a/b/../c", "a/c"),
+        ] {
+            let list = list(&file(raw.as_bytes(), b"!")).unwrap();
+            assert_eq!(list, [format!("{wanted} file !")], "{raw}");
+        }
+    }
+
+    #[test]
+    fn long_names_of_gnu_and_pax_are_put_together() {
+        let long = format!("{}/end", "d".repeat(200));
+        let mut builder = Builder::new(Vec::new());
+        let mut gnu = Header::new_gnu();
+        gnu.set_size(2);
+        builder.append_data(&mut gnu, &long, &b"ab"[..]).unwrap();
+        let mut link = Header::new_gnu();
+        link.set_entry_type(EntryType::Symlink);
+        link.set_size(0);
+        builder.append_link(&mut link, "l", &long).unwrap();
+        let gnu = builder.into_inner().unwrap();
+        assert_eq!(
+            list(&gnu).unwrap(),
+            [format!("{long} file ab"), format!("l -> {long}")]
+        );
+
+        let records = [pax("path", &long), pax("mtime", "1")].concat();
+        let both = [
+            extended(b'x', &records),
+            file(b"short", b"c"),
+            file(b"next", b"d"),
+        ]
+        .concat();
+        assert_eq!(
+            list(&both).unwrap(),
+            [format!("{long} file c"), "next file d".to_owned()]
+        );
+    }
+
+    #[test]
+    fn the_size_in_a_pax_record_is_the_size() {
+        let mut small = header(b"a", b'0', 0).as_bytes().to_vec();
+        small.extend(padded(b"abc"));
+        let bytes = [extended(b'x', &pax("size", "3")), small, file(b"b", b"d")].concat();
+        assert_eq!(list(&bytes).unwrap(), ["a file abc", "b file d"]);
+    }
+
+    #[test]
+    fn entries_without_data_have_none_whatever_their_size_says() {
+        let mut link = header(b"a", b'2', 512);
+        link.set_link_name("/b").unwrap();
+        link.set_cksum();
+        let bytes = [link.as_bytes().to_vec(), file(b"c", b"d")].concat();
+        assert_eq!(list(&bytes).unwrap(), ["a -> /b", "c file d"]);
+        let global = [extended(b'g', &pax("path", "no")), file(b"c", b"d")].concat();
+        assert_eq!(list(&global).unwrap(), ["c file d"]);
+    }
+
+    #[test]
+    fn holes_are_zeros() {
+        let mut sparse = header(b"a", b'S', 4);
+        {
+            let gnu = sparse.as_gnu_mut().unwrap();
+            gnu.set_real_size(8);
+            for (piece, (offset, length)) in gnu.sparse.iter_mut().zip([(1, 2), (5, 2)]) {
+                piece
+                    .offset
+                    .copy_from_slice(format!("{offset:011o}\0").as_bytes());
+                piece
+                    .numbytes
+                    .copy_from_slice(format!("{length:011o}\0").as_bytes());
+            }
+        }
+        sparse.set_cksum();
+        let whole = [
+            sparse.as_bytes().to_vec(),
+            padded(b"abcd"),
+            file(b"b", b"e"),
+        ]
+        .concat();
+        assert_eq!(list(&whole).unwrap(), ["a file \0ab\0\0cd\0", "b file e"]);
+        sparse.as_gnu_mut().unwrap().set_real_size(6);
+        sparse.set_cksum();
+        let short = [sparse.as_bytes().to_vec(), padded(b"abcd")].concat();
+        assert!(list(&short).unwrap_err().to_string().contains("sparse"));
+    }
+
+    #[test]
+    fn a_sparse_file_of_pax_is_known_by_its_own_name() {
+        let records = [pax("GNU.sparse.major", "1"), pax("GNU.sparse.name", "real")].concat();
+        let bytes = [
+            extended(b'x', &records),
+            file(b"GNUSparseFile.0/real", b"1\n"),
+        ]
+        .concat();
+        assert_eq!(list(&bytes).unwrap(), ["real PaxSparse"]);
+    }
+
+    #[test]
+    fn what_is_no_archive_is_refused_with_the_reason() {
+        let good = file(b"a", b"bc");
+        let mut bad_sum = good.clone();
+        bad_sum[0] = b'z';
+        let zero = [vec![0; BLOCK], good.clone()].concat();
+        let long = header(b"x", b'L', EXTENSION_LIMIT + 1).as_bytes().to_vec();
+        let name = "n".repeat(5000);
+        for (bytes, wanted) in [
+            (bad_sum, "checksum"),
+            (zero, "block of zeros"),
+            (good[..=BLOCK].to_vec(), "in the middle"),
+            (good[..100].to_vec(), "in the middle"),
+            (long, "256 KiB"),
+            (
+                [extended(b'x', &pax("path", &name)), good.clone()].concat(),
+                "4096",
+            ),
+            (
+                [extended(b'x', b"99 path=a\n"), good.clone()].concat(),
+                "list of records",
+            ),
+            (
+                [extended(b'x', &pax("path", "a\0b")), good.clone()].concat(),
+                "a zero in it",
+            ),
+        ] {
+            let mut entries = Entries::new(bytes.as_slice());
+            let error = loop {
+                match entries.next() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("{wanted}"),
+                    Err(error) => break error.to_string(),
+                }
+            };
+            assert!(error.contains(wanted), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_archive_ends_with_its_zeros_or_with_its_last_byte() {
+        let entry = file(b"a", b"b");
+        let with_zeros = [entry.clone(), vec![0; 2 * BLOCK]].concat();
+        for bytes in [with_zeros.as_slice(), &entry, &entry[..=BLOCK]] {
+            assert_eq!(list(bytes).unwrap(), ["a file b"]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(noise in proptest::collection::vec(any::<u8>(), 0..2048), at in 0..1500_usize) {
+            let mut bytes = [
+                extended(b'x', &pax("path", "a")),
+                file(b"b", b"content"),
+                header(b"c", b'S', 4).as_bytes().to_vec(),
+            ].concat();
+            for (place, byte) in bytes.iter_mut().skip(at).zip(&noise) {
+                *place = *byte;
+            }
+            for start in [0, BLOCK, 2 * BLOCK] {
+                // A right checksum lets the noise through.
+                if let Some(block) = bytes.get_mut(start..start + BLOCK) {
+                    let mut header = Header::new_old();
+                    header.as_mut_bytes().copy_from_slice(block);
+                    header.set_cksum();
+                    block.copy_from_slice(header.as_bytes());
+                }
+            }
+            let mut entries = Entries::new(bytes.as_slice());
+            while let Ok(Some(entry)) = entries.next() {
+                if entry.size < 1 << 20 {
+                    let start = entries.start::<4>(&entry).unwrap_or_default();
+                    drop(entries.content(&entry, start));
+                }
+            }
+        }
+    }
 }

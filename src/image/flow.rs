@@ -11,8 +11,9 @@ use super::manifest::DOCUMENT_LIMIT;
 use super::names::{Crowded, Id};
 use super::read::{Input, Ranges, Search, programs, unseen};
 use super::store::{Passed, Store, linked};
-use super::stream::{Hasher, Stop, Tally, Unpacked};
+use super::stream::{Stop, Tally, Unpacked};
 use super::{ImageError, Inspected, Request, Want, known, layer, read};
+use crate::sys::registry::Hasher;
 
 /// Bytes of small files that are kept.
 const DOCUMENTS: usize = 16 << 20;
@@ -93,15 +94,9 @@ impl<T: Clone> Flow<T> {
             self.passed.documents.insert(path, text);
             return self.bounded();
         }
-        let hashers = || Some(Hasher::sha256());
+        let hashers = [Hasher::sha256(), Hasher::sha256()].map(Some);
         let input = io::Cursor::new(start).chain(entries.data());
-        let read = reader.pass(
-            input,
-            entry.size,
-            [hashers(), hashers()],
-            pick,
-            &mut self.kept,
-        );
+        let read = reader.pass((input, entry.size), hashers, pick, &mut self.kept);
         let read = match read {
             // Whether it is missed shows when it is known which image wants it.
             Err(error) if is_damage(&error) => Err(error.to_string()),
@@ -123,7 +118,6 @@ impl<T: Clone> Flow<T> {
     /// The images in it; `reopen` gives the same stream again, where that can be had.
     pub(super) fn images<'r>(
         self,
-        name: &str,
         list: List,
         request: &Request,
         reader: &mut Reader<'_, T>,
@@ -134,8 +128,9 @@ impl<T: Clone> Flow<T> {
             layers,
             mut kept,
         } = self;
+        let name = passed.name.clone();
         let store = Store::Passed(passed);
-        let jobs = listed(&store, name, list, request)?;
+        let jobs = listed(&store, &name, list, request)?;
         let Store::Passed(passed) = store else {
             return Ok(Inspected::Images(Vec::new()));
         };
@@ -224,7 +219,7 @@ impl Checked {
             let pick = Pick::Again { first, ids };
             let hashers = [Some(Hasher::sha256()), None];
             let passed = reader
-                .pass(entries.data(), entry.size, hashers, &pick, kept)
+                .pass((entries.data(), entry.size), hashers, &pick, kept)
                 .map_err(fail)?;
             if passed.stored != layer.stored {
                 return Err(ImageError::Damaged {

@@ -147,7 +147,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
             Box::new(sources.progress(name, size, positioned_io::Cursor::new(file)))
         };
         let flow = Flow::read(name, open(), self.request, &mut self.reader)?;
-        flow.images(name, list, self.request, &mut self.reader, Some(&open))
+        flow.images(list, self.request, &mut self.reader, Some(&open))
     }
 
     /// A program or an archive that can be read only once.
@@ -168,7 +168,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         let mut input = Cursor::new(start).chain(input);
         if archive {
             let flow = Flow::read(name, input, self.request, &mut self.reader)?;
-            return flow.images(name, List::Either, self.request, &mut self.reader, None);
+            return flow.images(List::Either, self.request, &mut self.reader, None);
         }
         let limit = self.request.limits.program;
         let mut bytes = Vec::new();

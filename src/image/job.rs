@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use oci_spec::image::{Descriptor, ImageManifest};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
 use super::layer::{Check, Expected};
 use super::manifest::{Configuration, Document, is_image, json, platform_of};
 use super::store::Store;
 use super::{Digest, ImageError, Platform};
+use crate::sys::registry::Hasher;
 
 /// Images that one name may stand for.
 const IMAGES: usize = 256;
@@ -39,7 +39,7 @@ pub(super) struct Part {
 }
 
 pub(super) enum Place {
-    Blob(Descriptor),
+    Blob(Box<Descriptor>),
     /// Of a Docker archive.
     Member(String),
 }
@@ -165,7 +165,7 @@ impl Jobs<'_> {
             });
         }
         let layers = manifest.layers().iter().map(|layer| Part {
-            place: Place::Blob(layer.clone()),
+            place: Place::Blob(Box::new(layer.clone())),
             expected: Expected {
                 name: format!("layer {} of {name}", layer.digest()),
                 size: layer.size(),
@@ -227,8 +227,9 @@ fn tagged(name: &str, entry: &Descriptor, by_tag: bool) -> String {
 
 /// Of the index of a layout only the images with that tag.
 pub(super) fn with_tag(name: &str, document: Document, tag: &str) -> Result<Document, ImageError> {
-    let Document::Index(mut index) = document else {
-        return Ok(document);
+    let mut index = match document {
+        Document::Index(index) => index,
+        manifest @ Document::Manifest(_) => return Ok(manifest),
     };
     let tag_of = |entry: &Descriptor| {
         let annotations = entry.annotations().as_ref();
@@ -308,8 +309,9 @@ pub(super) fn of_docker(
 
 /// The digest of a configuration, which its name in the archive must not contradict.
 fn stated(name: &str, path: &str, bytes: &[u8]) -> Result<Digest, ImageError> {
-    let hash = Sha256::digest(bytes);
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hasher = Hasher::sha256();
+    hasher.update(bytes);
+    let hex = hasher.hex();
     let damaged = |why: String| ImageError::Damaged {
         what: name.to_owned(),
         why,

@@ -6,8 +6,9 @@ use std::ops::Range;
 
 use super::entries::{Entries, Entry, Kind};
 use super::names::{Id, Names};
-use super::stream::{Hasher, Tally, Unpacked};
+use super::stream::{Tally, Unpacked};
 use super::{Digest, ImageError, Limits, ProgramBytes, Unread};
+use crate::sys::registry::Hasher;
 
 /// Bytes that every layer may unpack to.
 const FREE: u64 = 64 << 20;
@@ -91,17 +92,17 @@ impl<T> Reader<'_, T> {
     ) -> Result<Range<Id>, ImageError> {
         let hashers = expected.hashers()?;
         let passed = self
-            .pass(input, expected.size, hashers, pick, kept)
+            .pass((input, expected.size), hashers, pick, kept)
             .map_err(|error| ImageError::of_stream(&expected.name, error))?;
         expected.verify(&passed)?;
         Ok(passed.entries)
     }
 
-    /// Reads a layer to its end, whatever its digest.
+    /// Reads a layer of that size to its end, whatever its digest. It is hashed as it is stored and
+    /// as it is unpacked.
     pub(super) fn pass(
         &mut self,
-        input: impl Read,
-        size: u64,
+        (input, size): (impl Read, u64),
         hashers: [Option<Hasher>; 2],
         pick: &Pick<'_>,
         kept: &mut Kept<T>,

@@ -19,8 +19,8 @@ const ATTESTATION: (&str, &str) = ("vnd.docker.reference.type", "attestation-man
 
 /// What a digest or a tag names.
 pub(super) enum Document {
-    Index(ImageIndex),
-    Manifest(ImageManifest),
+    Index(Box<ImageIndex>),
+    Manifest(Box<ImageManifest>),
 }
 
 /// What tells one kind from the other.
@@ -56,11 +56,11 @@ impl Document {
         };
         match (kind.manifests, kind.layers) {
             (Some(_), Some(_)) => Err(damaged("it is an index and a manifest in one")),
-            (Some(_), None) => Ok(Document::Index(json(what, bytes)?)),
+            (Some(_), None) => Ok(Document::Index(Box::new(json(what, bytes)?))),
             (None, Some(_)) => {
                 let manifest: ImageManifest = json(what, bytes)?;
                 runnable(what, &manifest)?;
-                Ok(Document::Manifest(manifest))
+                Ok(Document::Manifest(Box::new(manifest)))
             }
             (None, None) if kind.fs_layers.is_some() || kind.schema_version == Some(1) => {
                 Err(ImageError::Unsupported {

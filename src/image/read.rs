@@ -8,7 +8,7 @@ use super::known::Sought;
 use super::layer::{Expected, Kept, Pick, Reader};
 use super::names::Id;
 use super::tree::{Endless, Found, Tree};
-use super::{Digest, ImageError, Program, Unread, Want, path};
+use super::{Digest, ImageError, Program, ProgramBytes, Request, Unread, Want, path};
 
 /// How often it is tried to do without the lower layers.
 const TRIES: usize = 4;
@@ -72,6 +72,13 @@ impl Search<'_> {
         Ok(programs(located, &kept, &ranges, digest))
     }
 
+    fn pick<'p>(&self, paths: &'p BTreeSet<Vec<u8>>) -> Pick<'p> {
+        match self.want {
+            Want::All => Pick::Elf,
+            _ => Pick::Paths(paths),
+        }
+    }
+
     fn first<T>(
         &self,
         layers: &[Layer<'_>],
@@ -79,10 +86,7 @@ impl Search<'_> {
         kept: &mut Kept<T>,
     ) -> Result<Ranges, ImageError> {
         let paths = cleaned(self.sought).into_iter().flatten().collect();
-        let pick = match self.want {
-            Want::All => Pick::Elf,
-            _ => Pick::Paths(&paths),
-        };
+        let pick = self.pick(&paths);
         let mut ranges = BTreeMap::new();
         let mut tries = 0;
         for (number, layer) in layers.iter().enumerate().rev() {
@@ -246,4 +250,327 @@ fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Vec<Located> {
             place: Place::Entry(id),
         })
         .collect()
+}
+
+/// Reads one layer that stands alone, whatever its digest, and gives the programs in it; those that
+/// links led to only in a second look are left out. For fuzzing.
+pub fn read_layer<T: Clone>(
+    layer: &[u8],
+    request: &Request,
+    each: &mut dyn FnMut(&ProgramBytes<'_>) -> T,
+) -> Result<Vec<Program<T>>, ImageError> {
+    let limits = request.limits;
+    let mut reader = Reader { limits, each };
+    let mut kept = Kept::new(&limits);
+    let sought = request.want.sought("", &[]);
+    let search = Search {
+        name: "the layer",
+        want: &request.want,
+        sought: &sought,
+    };
+    let paths = cleaned(&sought).into_iter().flatten().collect();
+    let pick = search.pick(&paths);
+    let read = reader.pass((layer, layer.len() as u64), [None, None], &pick, &mut kept);
+    let read = read.map_err(|error| ImageError::of_stream(search.name, error))?;
+    let ranges = BTreeMap::from([(0, read.entries)]);
+    let located = search.locate(&kept, &ranges)?;
+    Ok(programs(located, &kept, &ranges, |_| None))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use ::tar::{Builder, EntryType, Header};
+    use proptest::prelude::*;
+
+    use super::super::Limits;
+    use super::super::layer::Check;
+    use super::*;
+    use crate::sys::registry::Hasher;
+
+    /// A layer: entries of `f PATH CONTENT`, `d PATH`, `s PATH TARGET`, `h PATH TARGET`, `c PATH`.
+    fn layer(text: &str) -> Vec<u8> {
+        let mut builder = Builder::new(Vec::new());
+        for line in text
+            .split(';')
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+        {
+            let words: Vec<&str> = line.split(' ').collect();
+            let mut header = Header::new_gnu();
+            header.set_mode(0o755);
+            header.set_size(0);
+            let kind = match words[0] {
+                "f" => EntryType::Regular,
+                "d" => EntryType::Directory,
+                "s" => EntryType::Symlink,
+                "h" => EntryType::Link,
+                _ => EntryType::Char,
+            };
+            header.set_entry_type(kind);
+            header.as_mut_bytes()[..words[1].len()].copy_from_slice(words[1].as_bytes());
+            let mut content = "";
+            match words[0] {
+                "f" => content = words[2],
+                "s" | "h" => header.set_link_name(words[2]).unwrap(),
+                _ => {}
+            }
+            header.set_size(content.len() as u64);
+            header.set_cksum();
+            builder.append(&header, content.as_bytes()).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn digest(bytes: &[u8]) -> Digest {
+        let mut hasher = Hasher::sha256();
+        hasher.update(bytes);
+        format!("sha256:{}", hasher.hex()).parse().unwrap()
+    }
+
+    struct Outcome {
+        programs: Vec<Program<String>>,
+        /// Numbers of the layers in the order in which they were opened.
+        opened: Vec<usize>,
+    }
+
+    fn search(layers: &[&str], want: &Want, limits: Limits) -> Result<Outcome, ImageError> {
+        let layers: Vec<Vec<u8>> = layers.iter().map(|text| layer(text)).collect();
+        let opened = RefCell::new(Vec::new());
+        let prepared: Vec<Layer<'_>> = layers
+            .iter()
+            .enumerate()
+            .map(|(number, bytes)| Layer {
+                expected: Expected {
+                    name: format!("layer {number}"),
+                    size: bytes.len() as u64,
+                    check: Check::Stored(digest(bytes)),
+                },
+                digest: digest(bytes),
+                open: {
+                    let opened = &opened;
+                    Box::new(move || {
+                        opened.borrow_mut().push(number);
+                        Ok(Box::new(bytes.as_slice()))
+                    })
+                },
+            })
+            .collect();
+        let mut each = |program: &ProgramBytes<'_>| {
+            let mut content = vec![0; usize::try_from(program.size).unwrap()];
+            program.source.read_exact_at(0, &mut content).unwrap();
+            String::from_utf8(content).unwrap()
+        };
+        let mut reader = Reader {
+            limits,
+            each: &mut each,
+        };
+        let sought = want.sought("x", &[]);
+        let search = Search {
+            name: "image",
+            want,
+            sought: &sought,
+        };
+        let programs = search.run(&prepared, &mut reader)?;
+        drop(prepared);
+        Ok(Outcome {
+            programs,
+            opened: opened.into_inner(),
+        })
+    }
+
+    fn paths(paths: &[&str]) -> Want {
+        Want::Paths(paths.iter().map(|&path| path.to_owned()).collect())
+    }
+
+    /// What `/b/x` is in the image.
+    fn found(layers: &[&str]) -> String {
+        let outcome = search(layers, &paths(&["/b/x"]), Limits::default()).unwrap();
+        match &outcome.programs[0].reading {
+            Ok(content) => content.clone(),
+            Err(unread) => unread.to_string(),
+        }
+    }
+
+    #[test]
+    fn layers_hide_what_is_below_them() {
+        const MISSING: &str = "not in the image";
+        const LINKS: &str = "its links lead in a circle, or further than 40 steps";
+        for (layers, wanted) in [
+            (&["f b/x 1", "f b/x 2"][..], "2"),
+            (&["f b/x 1", "f c/x 2"], "1"),
+            (&["f b/x 1; f ./b/x 2"], "2"),
+            (&["f b/x 1", "f b/.wh.x -"], MISSING),
+            (&["f b/x 1", "f .wh.b -"], MISSING),
+            (&["f b/x 1", "d b; f b/.wh..wh..opq -"], MISSING),
+            (&["f b/x 1", "f .wh..wh..opq -"], MISSING),
+            (&["f b/x 1", "f .wh..wh.plnk -; f .wh..wh.aufs -"], "1"),
+            // A whiteout hides nothing of its own layer, wherever it stands in it.
+            (&["f b/x 1", "f b/x 2; f b/.wh.x -"], "2"),
+            (&["f b/x 1", "f b/x 2; f b/.wh..wh..opq -"], "2"),
+            (&["f b/x 1", "f b/.wh.x -", "f b/x 3"], "3"),
+            // What is no directory takes the place of one, and the other way round.
+            (&["f b/x 1", "f b 2"], MISSING),
+            (&["f b 1", "d b; f b/x 2"], "2"),
+            (&["f b/x 1", "d b/x"], "a directory, not a file"),
+            (&["f b/x 1", "c b/x"], "a device or a pipe, not a file"),
+            (&["f b/x 1", "d b"], "1"),
+            // Links.
+            (&["f r 1; s b/x ../r"], "1"),
+            (&["f r 1; s b/x /r"], "1"),
+            (&["f r 1; s b/x ../../../r"], "1"),
+            (&["s b/x /r", "f r 1"], "1"),
+            (&["f r/x 1; s b r"], "1"),
+            (&["f r/s/x 1; s r/t s; s b /r/t"], "1"),
+            (&["f b/x 1", "s b/x /r"], MISSING),
+            (&["s b/x y; s b/y x"], LINKS),
+            (&["s b b"], LINKS),
+            (&["f b/r 1; h b/x b/r"], "1"),
+            (&["f b/r 1", "h b/x ./b/r"], "1"),
+            (&["f b/r 1; h b/x b/r", "f b/r 2"], "1"),
+            (&["f b/r 1; h b/x b/r", "f b/.wh.r -"], "1"),
+            (&["h b/x b/nothing"], MISSING),
+            // Names of a layer go through the links below it.
+            (&["d r; s b r", "f b/x 2"], "2"),
+            (&["f b/x 1; s a b", "f a/x 2"], "2"),
+            (&["f b/x 1; s a b", "f a/.wh.x -"], MISSING),
+            (&["f b/x 1; s a b", "f a/.wh..wh..opq -"], MISSING),
+            (&["d r; s b r", "f b/x 2; d b"], MISSING),
+            // Nothing is above the root.
+            (&["f ../../b/x 1"], "1"),
+            (&["f r 1; s b/x ../../../../r"], "1"),
+        ] {
+            assert_eq!(found(layers), wanted, "{layers:?}");
+        }
+    }
+
+    #[test]
+    fn lower_layers_are_read_only_where_they_could_matter() {
+        for (layers, opened) in [
+            // Every directory is named: nothing below can change where the file is.
+            (&["f b/x 1", "d b; f b/x 2"][..], &[1][..]),
+            (&["f b/x 1", "d b; f b/x 2", "d c; f c/y -"], &[2, 1]),
+            // Below `b` could be a link.
+            (&["f b/x 1", "f b/x 2"], &[1, 0]),
+            // `a` could be one to `b`.
+            (&["s a b", "d b; f b/x 2; f a/x 3"], &[1, 0, 1]),
+            (&["s a b", "d b; f b/x 2", "f a/.wh.x -"], &[2, 1, 0]),
+            (&["s a b", "d b; f b/x 2", "f a/.wh..wh..opq -"], &[2, 1, 0]),
+            (&["s a b", "d b; f b/x 2", "d a/x"], &[2, 1, 0]),
+            (&["s a b", "d b; f b/x 2", "f a/y -"], &[2, 1]),
+            // A link leads to what was not seen: that layer again.
+            (&["f r 1", "d b; s b/x ../r"], &[1, 0, 0]),
+        ] {
+            let outcome = search(layers, &paths(&["b/x"]), Limits::default()).unwrap();
+            assert_eq!(outcome.opened, opened, "{layers:?}");
+        }
+    }
+
+    #[test]
+    fn a_program_says_its_layer_and_where_links_led() {
+        let layers = ["f r/x 1; f c/y 2", "s b /r"];
+        let outcome = search(&layers, &paths(&["/b/x", "/c/y", "/no"]), Limits::default()).unwrap();
+        let said: Vec<_> = outcome
+            .programs
+            .iter()
+            .map(|program| {
+                (
+                    program.path.as_str(),
+                    program.real_path.as_deref(),
+                    program.layer.is_some(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            said,
+            [
+                ("/b/x", Some("/r/x"), true),
+                ("/c/y", None, true),
+                ("/no", None, false)
+            ]
+        );
+        assert_eq!(outcome.programs[0].layer, Some(digest(&layer(layers[0]))));
+    }
+
+    #[test]
+    fn two_names_of_one_file_are_both_reported() {
+        let outcome = search(&["f a 1; s b a"], &paths(&["/a", "/b"]), Limits::default()).unwrap();
+        assert!(
+            outcome
+                .programs
+                .iter()
+                .all(|program| program.reading == Ok("1".into()))
+        );
+    }
+
+    #[test]
+    fn all_is_every_elf_file_that_a_container_sees_once() {
+        let layers = [
+            "f a \u{7f}ELFa; f b \u{7f}ELFb; f c text; h d a",
+            "f .wh.b -; f e/e \u{7f}ELFe; s f a",
+        ];
+        let outcome = search(&layers, &Want::All, Limits::default()).unwrap();
+        let names = outcome.programs.iter().map(|program| program.path.as_str());
+        assert_eq!(names.collect::<Vec<_>>(), ["/a", "/e/e"]);
+    }
+
+    #[test]
+    fn bounds_end_the_reading_or_the_program_alone() {
+        let small = |change: fn(&mut Limits)| {
+            let mut limits = Limits::default();
+            change(&mut limits);
+            search(&["f a 123; f b 1"], &paths(&["/a", "/b"]), limits)
+        };
+        let outcome = small(|limits| limits.program = 2).unwrap();
+        assert_eq!(
+            outcome.programs[0].reading,
+            Err(Unread::TooLarge { size: 3, limit: 2 })
+        );
+        assert_eq!(outcome.programs[1].reading, Ok("1".into()));
+        for change in [
+            (|limits: &mut Limits| limits.entries = 1) as fn(&mut Limits),
+            |limits| limits.names = 1,
+            |limits| limits.unpacked = 1024,
+        ] {
+            assert!(matches!(small(change), Err(ImageError::TooLarge { .. })));
+        }
+    }
+
+    #[test]
+    fn links_that_are_made_to_be_walked_for_ever_are_given_up() {
+        let hops = "a/../".repeat(15);
+        let links = (0..39).map(|number| format!("s l{number} {hops}l{}", number + 1));
+        let files = (0..20_000).map(|number| format!("f l0/{number} -"));
+        let ends = ["d l39", "d a"].map(str::to_owned);
+        let text = links.chain(ends).chain(files).collect::<Vec<_>>().join(";");
+        let refused = search(&[&text], &paths(&["/b/x"]), Limits::default());
+        assert!(matches!(refused, Err(ImageError::TooLarge { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_layer_never_panics(at in 0..5000_usize, noise in proptest::collection::vec(any::<u8>(), 1..64)) {
+            let mut bytes = layer("d b; s c b; h e b/x; f b/x \u{7f}ELF1; f .wh.b -; s b ../b; f c/.wh..wh..opq -");
+            for (byte, other) in bytes.iter_mut().skip(at).zip(&noise) {
+                *byte = *other;
+            }
+            for want in [Want::All, Want::Known, paths(&["/b/x", ""])] {
+                let request = Request { want, ..Request::default() };
+                drop(read_layer(&bytes, &request, &mut |program| program.size));
+            }
+        }
+    }
+
+    #[test]
+    fn a_layer_that_stands_alone_is_read() {
+        let bytes = layer("f b/x 1; s c b/x");
+        let request = Request {
+            want: paths(&["/c", "/b/x"]),
+            ..Request::default()
+        };
+        let programs = read_layer(&bytes, &request, &mut |program| program.size).unwrap();
+        assert!(programs.iter().all(|program| program.reading == Ok(1)));
+        assert_eq!(programs.len(), 2);
+    }
 }

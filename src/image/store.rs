@@ -12,9 +12,9 @@ use positioned_io::ReadAt as _;
 use super::ImageError;
 use super::entries::{Entries, Kind};
 use super::manifest::DOCUMENT_LIMIT;
-use super::stream::{Hasher, Tally};
+use super::stream::Tally;
 use crate::sys::os;
-use crate::sys::registry::{Reference, Registry};
+use crate::sys::registry::{Hasher, Reference, Registry};
 
 /// Files that an archive of images may have.
 const MEMBERS: usize = 64 << 10;

@@ -3,10 +3,8 @@
 use std::io::{self, BufReader, Cursor, Read};
 
 use flate2::bufread::MultiGzDecoder;
-use oci_spec::image::DigestAlgorithm;
-use sha2::{Digest as _, Sha256, Sha512};
 
-use super::Digest;
+use crate::sys::registry::Hasher;
 use crate::sys::signal;
 
 /// Window of zstd that is still unpacked: 32 MiB. `zstd -19` uses 8.
@@ -53,55 +51,6 @@ impl From<Stop> for io::Error {
     fn from(stop: Stop) -> Self {
         io::Error::other(stop)
     }
-}
-
-/// A hash that digests are written in.
-pub(super) enum Hasher {
-    Sha256(Sha256),
-    Sha512(Sha512),
-}
-
-impl Hasher {
-    /// None for an algorithm that is not known here.
-    pub(super) fn of(digest: &Digest) -> Option<Hasher> {
-        match digest.algorithm() {
-            DigestAlgorithm::Sha256 => Some(Hasher::Sha256(Sha256::new())),
-            DigestAlgorithm::Sha512 => Some(Hasher::Sha512(Sha512::new())),
-            _ => None,
-        }
-    }
-
-    pub(super) fn sha256() -> Hasher {
-        Hasher::Sha256(Sha256::new())
-    }
-
-    pub(super) fn is_sha256(&self) -> bool {
-        matches!(self, Hasher::Sha256(_))
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Hasher::Sha256(hasher) => hasher.update(bytes),
-            Hasher::Sha512(hasher) => hasher.update(bytes),
-        }
-    }
-
-    /// As it is written in a digest, without the algorithm.
-    fn hex(self) -> String {
-        match self {
-            Hasher::Sha256(hasher) => hex(&hasher.finalize()),
-            Hasher::Sha512(hasher) => hex(&hasher.finalize()),
-        }
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // A string takes everything.
-        write!(text, "{byte:02x}").ok();
-        text
-    })
 }
 
 /// Counts and hashes what passes, and ends it at a bound.
@@ -215,5 +164,90 @@ impl<R: Read> Read for Unpacked<R> {
             Unpacked::Gzip(decoder) => decoder.read(buffer),
             Unpacked::Zstd(decoder) => decoder.read(buffer),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn unpacked(bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        Unpacked::new(bytes)?.read_to_end(&mut text)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn every_compression_is_told_by_its_first_bytes() {
+        assert_eq!(unpacked(b"plain").unwrap(), b"plain");
+        assert_eq!(unpacked(b"").unwrap(), b"");
+        assert_eq!(unpacked(&gzip(b"text")).unwrap(), b"text");
+        let members = [gzip(b"one "), gzip(b"two")].concat();
+        assert_eq!(unpacked(&members).unwrap(), b"one two");
+        let zstd = zstd::encode_all(&b"text"[..], 3).unwrap();
+        let frames = [zstd.clone(), zstd].concat();
+        assert_eq!(unpacked(&frames).unwrap(), b"texttext");
+        let error = unpacked(b"BZh91AY").unwrap_err().to_string();
+        assert_eq!(error, "it is compressed with bzip2");
+    }
+
+    #[test]
+    fn a_window_of_zstd_that_wants_much_memory_is_refused() {
+        let packed = |log| {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(log).unwrap();
+            encoder.write_all(&[b'x'; 1000]).unwrap();
+            encoder.finish().unwrap()
+        };
+        assert!(unpacked(&packed(WINDOW_LOG)).is_ok());
+        assert!(unpacked(&packed(WINDOW_LOG + 1)).is_err());
+    }
+
+    #[test]
+    fn what_is_longer_than_its_bound_ends_there() {
+        let read = |limit| {
+            let mut tally = Tally::unpacked(&b"abc"[..], Some(Hasher::sha256()), limit);
+            tally.drain().map(|()| tally.into_parts().1)
+        };
+        let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(read(3).unwrap().as_deref(), Some(hash));
+        assert!(
+            read(2)
+                .unwrap_err()
+                .to_string()
+                .contains("more than 2 bytes")
+        );
+    }
+
+    #[test]
+    fn a_bomb_is_given_up_at_its_bound() {
+        let bomb = gzip(&vec![0; 8 << 20]);
+        let unpacked = Unpacked::new(bomb.as_slice()).unwrap();
+        let mut tally = Tally::unpacked(unpacked, None, 1 << 20);
+        assert!(tally.drain().is_err());
+        assert!(tally.count < 2 << 20);
+    }
+
+    #[test]
+    fn what_follows_the_packed_bytes_is_counted_too() {
+        let bytes = [gzip(b"text"), vec![b'!'; 300_000]].concat();
+        let stored = Tally::stored(bytes.as_slice(), Some(Hasher::sha256()), u64::MAX);
+        let mut unpacked = Unpacked::new(stored).unwrap();
+        let mut start = [0; 4];
+        unpacked.read_exact(&mut start).unwrap();
+        let mut stored = unpacked.into_inner();
+        stored.drain().unwrap();
+        assert_eq!(stored.count, bytes.len() as u64);
     }
 }

@@ -38,13 +38,13 @@ fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             proof.name.clone(),
         ];
         let what: Vec<String> = words.into_iter().flatten().collect();
-        let places = [proof.image.as_deref(), evidence.arch.as_deref()];
-        let place: String = places
-            .into_iter()
-            .flatten()
-            .map(|it| format!("{it} "))
-            .collect();
-        let line = format!("{}: {place}{}", what.join(" "), proof.path);
+        let places = [
+            proof.image.as_deref(),
+            evidence.arch.as_deref(),
+            Some(proof.path.as_str()),
+        ];
+        let places: Vec<&str> = places.into_iter().flatten().collect();
+        let line = format!("{}: {}", what.join(" "), places.join(" "));
         writeln!(out, "{}", printable(&line))?;
     }
     Ok(())

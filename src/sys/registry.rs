@@ -9,20 +9,24 @@ use std::time::Duration;
 
 use oci_spec::image::{Digest, DigestAlgorithm};
 use reqwest::blocking::Client;
-use sha2::{Digest as _, Sha256, Sha512};
 
+mod answer;
 mod auth;
 mod blob;
 mod credentials;
+mod digest;
 mod error;
+mod failure;
 mod http;
 
 pub use blob::Blob;
 pub use credentials::Places;
+pub use digest::Hasher;
 pub use error::{RegistryError, Why};
 pub use oci_spec::distribution::Reference;
 
 use credentials::Lookup;
+use digest::digest_of;
 
 pub type Result<T> = std::result::Result<T, RegistryError>;
 
@@ -59,7 +63,7 @@ impl Default for Options {
             credentials: Places::of_user(),
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(30),
-            grace: Duration::from_secs(60),
+            grace: Duration::from_mins(1),
             slowest: 4 << 10,
         }
     }
@@ -105,7 +109,7 @@ impl Registry {
         let what = reference.to_string();
         let mut answer = self.get(reference, &what, &path, &[("accept", ACCEPT)])?;
         if answer.is_html() {
-            return Err(answer.broken(http::HTML));
+            return Err(answer.broken(answer::HTML));
         }
         let stated = answer.digest();
         let bytes = answer.bounded(MANIFEST_LIMIT)?;
@@ -151,15 +155,4 @@ fn host(reference: &Reference) -> &str {
         "docker.io" => "registry-1.docker.io",
         host => host,
     }
-}
-
-/// The digest of `bytes`; none for an algorithm that is not known here.
-fn digest_of(algorithm: &DigestAlgorithm, bytes: &[u8]) -> Option<Digest> {
-    let hash: Vec<u8> = match algorithm {
-        DigestAlgorithm::Sha256 => Sha256::digest(bytes).to_vec(),
-        DigestAlgorithm::Sha512 => Sha512::digest(bytes).to_vec(),
-        _ => return None,
-    };
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{algorithm}:{hex}").parse().ok()
 }

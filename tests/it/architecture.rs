@@ -8,7 +8,7 @@ use crate::env::root;
 /// Top modules; each uses only what stands before it.
 const ORDER: &[&str] = &[
     "exit", "istio", "report", "sys", "ui", "options", "overlay", "plan", "render", "fips",
-    "image", "facts", "check", "action", "install", "verify", "upgrade", "cli",
+    "image", "facts", "check", "action", "install", "verify", "upgrade", "inspect", "cli",
 ];
 
 /// Lines that a file may have without its tests.

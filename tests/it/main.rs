@@ -15,6 +15,8 @@ mod bed;
 mod cluster;
 mod docs;
 mod env;
+mod fake_registry;
+mod images;
 mod inspect;
 mod install;
 mod old_documents;

@@ -19,9 +19,15 @@ const INLINE: u8 = 2;
 
 /// Bytes of a version, and of the list of modules and settings: a mesh's longest has 60 KiB.
 const VERSION_LIMIT: u64 = 4 << 10;
-const MODULES_LIMIT: u64 = 4 << 20;
+pub(super) const MODULES_LIMIT: u64 = 4 << 20;
 /// Places where the magic is believed to start something; a program has one.
-const TRIES: usize = 16;
+pub(super) const TRIES: usize = 16;
+
+/// What frames the list of modules and settings.
+pub(super) const OPEN: &[u8; 16] =
+    b"\x30\x77\xaf\x0c\x92\x74\x08\x02\x41\xe1\xc1\x07\xe6\xd6\x18\xe6";
+pub(super) const CLOSE: &[u8; 16] =
+    b"\xf9\x32\x43\x31\x86\x18\x20\x72\x00\x82\x42\x10\x41\x16\xd8\xf2";
 
 /// What it says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -157,7 +163,7 @@ fn pointed(bytes: &Bytes<'_>, layout: &Layout, offset: u64) -> io::Result<Texts>
 
 impl Build {
     /// Reads the lines between the two marks of 16 bytes that frame them.
-    fn describe(&mut self, framed: &[u8]) {
+    pub(super) fn describe(&mut self, framed: &[u8]) {
         let inner = framed.get(16..framed.len().saturating_sub(16));
         let Some(lines) = inner.filter(|lines| lines.ends_with(b"\n")) else {
             return;
@@ -195,8 +201,6 @@ mod tests {
     use super::*;
     use crate::fips::sample::{SHAPES, Sample, at};
 
-    const OPEN: &[u8; 16] = b"\x30\x77\xaf\x0c\x92\x74\x08\x02\x41\xe1\xc1\x07\xe6\xd6\x18\xe6";
-    const CLOSE: &[u8; 16] = b"\xf9\x32\x43\x31\x86\x18\x20\x72\x00\x82\x42\x10\x41\x16\xd8\xf2";
     const LINES: &str = "path\tistio.io/istio/pilot\nmod\tistio.io/istio\t(devel)\t\n\
         dep\ta.test/b\tv1.0.0\th1:x=\nbuild\t-tags=fips140v1.0\nbuild\t-ldflags=\"-X a=\\\"b\\\"\"\n\
         build\t\"a=b\"=`c d`\nbuild\tGOFIPS140=v1.0.0-c2097c7c\nbuild\tDefaultGODEBUG=x=1,fips140=on\n\

@@ -4,6 +4,14 @@ use super::{Finding, Ground, name_of, short, title};
 use crate::fips::{Integrity, Located, ModuleRow, Standing};
 use crate::report::Module;
 
+impl Located {
+    /// Whether it is a measured module in all but its value: the key of that value is public.
+    fn sealed_again(&self) -> bool {
+        let measured = self.fingerprint.as_ref();
+        measured.is_some_and(|measured| *measured != self.stored)
+    }
+}
+
 impl Ground<'_> {
     /// What the modules of C that were found mean; the weakest judges.
     pub(super) fn located(&self, found: &[Located]) -> Option<Finding> {
@@ -26,6 +34,14 @@ impl Ground<'_> {
             Integrity::NotComputed(why) => Finding::new(
                 Module::Declared,
                 format!("a {family} module is in it, but its integrity value could not be computed: {why}"),
+            )
+            .named(family),
+            Integrity::Holds if found.sealed_again() => Finding::new(
+                Module::Contradicted,
+                format!(
+                    "its {family} module has the code of a validated one but not its integrity value: {} is stored and holds, so the module was changed and the value computed again; get the file from its publisher again",
+                    short(&found.stored)
+                ),
             )
             .named(family),
             Integrity::Holds => match self.modules.by_value(&found.stored) {

@@ -44,7 +44,7 @@ impl Toolchain {
     pub(in crate::fips) fn of_go(go: &Go) -> Toolchain {
         let text = go.version.as_deref().unwrap_or_default();
         let version = GoVersion::parse(text);
-        let setting = |key: &str| go.settings.get(key).map(String::as_str);
+        let setting = |key: &str| go.build_settings().get(key).map(String::as_str);
         let experiments = setting("GOEXPERIMENT").unwrap_or_default();
         let tags = setting("-tags").unwrap_or_default();
         let called = |name: &str| version.as_ref().is_some_and(|one| one.has_experiment(name));

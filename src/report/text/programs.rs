@@ -7,7 +7,8 @@ use crate::report::{Certificate, Evidence, Module, Proof};
 
 pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()> {
     let mut heading = None;
-    for one in evidence {
+    // What runs is summed up; its programs stand in the machine's report.
+    for one in evidence.iter().filter(|one| one.count == 0) {
         let Some(proof) = one.proof.as_deref() else {
             continue;
         };
@@ -85,13 +86,13 @@ fn sentence(certificate: &Certificate) -> String {
         .chain(certificate.standard.clone())
         .collect();
     let days = [
-        ("since", &certificate.from),
-        ("until", &certificate.until),
-        ("seen", &certificate.seen),
+        (" since", &certificate.from),
+        (", until", &certificate.until),
+        (", seen", &certificate.seen),
     ];
     let days = days
         .into_iter()
-        .filter_map(|(word, day)| Some(format!(" {word} {}", day.as_ref()?)));
+        .filter_map(|(word, day)| Some(format!("{word} {}", day.as_ref()?)));
     let head = if head.is_empty() {
         "no certificate".to_owned()
     } else {
@@ -100,7 +101,7 @@ fn sentence(certificate: &Certificate) -> String {
     format!(
         "{head}: {}{} ({}, {})",
         certificate.status,
-        days.collect::<Vec<_>>().join(","),
+        days.collect::<String>(),
         certificate.source,
         certificate.evidence
     )

@@ -4,8 +4,9 @@ use http_auth::ChallengeRef;
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::answer::{Answer, HTML};
 use super::credentials::{Credential, Lookup};
-use super::http::{Answer, HTML, authority};
+use super::http::authority;
 use super::{Reference, Registry, RegistryError, Result, host};
 
 /// Bytes of a token's answer.
@@ -115,7 +116,7 @@ impl Registry {
                     Some(Credential::Password { user, password }) => Some(basic(user, password)),
                     _ => None,
                 };
-                self.follow(&what, url, &[], authorization)?
+                self.follow(&what, url, &[], authorization.as_deref())?
             }
         };
         match answer.response.status().as_u16() {

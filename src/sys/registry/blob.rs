@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use oci_spec::image::Digest;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE};
 
-use super::http::{Answer, HTML, unreachable};
+use super::answer::{Answer, HTML};
+use super::failure::unreachable;
 use super::{Reference, Registry, RegistryError, Result, Why};
 use crate::sys::signal;
 

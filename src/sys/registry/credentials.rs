@@ -3,6 +3,7 @@
 //! A secret is never an argument, never in a message, and never given to any host but its own.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::http::short;
+use super::answer::short;
 use super::{Reference, Registry, host};
 use crate::sys::os;
 use crate::sys::process::{self, Invocation, Status};
@@ -39,23 +40,31 @@ const NOT_FOUND: &str = "credentials not found";
 /// The user name that marks a secret as an identity token.
 const TOKEN_USER: &str = "<token>";
 
-/// Files of credentials, the first that knows a registry counts.
+/// Where credentials are looked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Places(pub Vec<PathBuf>);
+pub struct Places {
+    /// The first that knows a registry counts.
+    pub files: Vec<PathBuf>,
+    /// `PATH` for the programs that they name.
+    pub path: Option<OsString>,
+}
 
 impl Places {
     /// Where podman, then docker, look.
     pub fn of_user() -> Places {
         let from = |name: &str, rest: &str| os::env(name).map(|dir| PathBuf::from(dir).join(rest));
         let home = |rest: &str| os::home().map(|home| home.join(rest));
-        let places = [
+        let files = [
             os::env("REGISTRY_AUTH_FILE").map(PathBuf::from),
             from("XDG_RUNTIME_DIR", "containers/auth.json"),
             from("XDG_CONFIG_HOME", "containers/auth.json")
                 .or_else(|| home(".config/containers/auth.json")),
             from("DOCKER_CONFIG", "config.json").or_else(|| home(".docker/config.json")),
         ];
-        Places(places.into_iter().flatten().collect())
+        Places {
+            files: files.into_iter().flatten().collect(),
+            path: os::env("PATH"),
+        }
     }
 }
 
@@ -140,7 +149,7 @@ impl Registry {
 impl Places {
     fn find(&self, reference: &Reference) -> Lookup {
         let mut problem = None;
-        for path in &self.0 {
+        for path in &self.files {
             let name = path.display().to_string();
             let text = match os::read(path, FILE_LIMIT) {
                 Ok(text) => text,
@@ -154,7 +163,7 @@ impl Places {
                 problem.get_or_insert(format!("`{name}` is no file of credentials"));
                 continue;
             };
-            match file.find(&name, reference) {
+            match file.find(&name, self.path.as_deref(), reference) {
                 Ok(Some((credential, from))) => {
                     return Lookup {
                         credential: Some(credential),
@@ -179,13 +188,13 @@ type Found = Result<Option<(Credential, String)>, String>;
 
 impl File {
     /// The longest of `host/path`, `host/…`, `host` that the file knows.
-    fn find(&self, name: &str, reference: &Reference) -> Found {
+    fn find(&self, name: &str, path: Option<&OsStr>, reference: &Reference) -> Found {
         let registry = reference.registry();
         let whole = format!("{registry}/{}", reference.repository());
         let mut problem = None;
         let mut prefix = whole.as_str();
         loop {
-            match self.exactly(name, prefix) {
+            match self.exactly(name, path, prefix) {
                 Ok(None) => {}
                 Ok(found) => return Ok(found),
                 Err(why) => problem = Some(why),
@@ -196,7 +205,7 @@ impl File {
             }
         }
         if let Some(store) = &self.store {
-            let found = helper(store, registry)?;
+            let found = helper(store, path, registry)?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -204,9 +213,9 @@ impl File {
         problem.map_or(Ok(None), Err)
     }
 
-    fn exactly(&self, name: &str, place: &str) -> Found {
+    fn exactly(&self, name: &str, path: Option<&OsStr>, place: &str) -> Found {
         if let Some((_, program)) = self.helpers.iter().find(|(key, _)| is_for(key, place)) {
-            return helper(program, place);
+            return helper(program, path, place);
         }
         for (_, entry) in self.auths.iter().filter(|(key, _)| is_for(key, place)) {
             let bad = |why: &str| format!("`{name}` has credentials for {place} that {why}");
@@ -259,7 +268,7 @@ impl Entry {
 }
 
 /// Asks `docker-credential-NAME`.
-fn helper(name: &str, place: &str) -> Found {
+fn helper(name: &str, path: Option<&OsStr>, place: &str) -> Found {
     let program = format!("docker-credential-{name}");
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || !name.chars().all(plain) {
@@ -268,8 +277,7 @@ fn helper(name: &str, place: &str) -> Found {
             short(name)
         ));
     }
-    let path =
-        process::find(&program, os::env("PATH").as_deref()).map_err(|error| error.to_string())?;
+    let path = process::find(&program, path).map_err(|error| error.to_string())?;
     let docker = DOCKER.contains(&place);
     let asked = if docker { DOCKER[3] } else { place };
     let invocation = Invocation::new(path, &["get"]).stdin(format!("{asked}\n"));
@@ -294,4 +302,124 @@ fn helper(name: &str, place: &str) -> Found {
         }
     };
     Ok(Some((credential, format!("`{program}`"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(json: &str, reference: &str) -> String {
+        let file: File = serde_json::from_str(json).unwrap();
+        match file.find("config.json", None, &reference.parse().unwrap()) {
+            Ok(Some((Credential::Password { user, password }, _))) => format!("{user}/{password}"),
+            Ok(Some((Credential::Identity(token), _))) => format!("identity {token}"),
+            Ok(Some((Credential::Token(token), _))) => format!("token {token}"),
+            Ok(None) => "none".to_owned(),
+            Err(why) => why,
+        }
+    }
+
+    fn auths(entries: &[(&str, &str)]) -> String {
+        let entries = entries
+            .iter()
+            .map(|(place, pair)| (*place, serde_json::json!({"auth": STANDARD.encode(pair)})));
+        serde_json::json!({"auths": entries.collect::<BTreeMap<_, _>>()}).to_string()
+    }
+
+    #[test]
+    fn the_longest_place_that_fits_counts() {
+        let json = auths(&[
+            ("h.io", "host:1"),
+            ("h.io/ns", "ns:2"),
+            ("h.io/ns/pilot", "repo:3"),
+            ("https://other.io/v1/", "old:4:5"),
+            ("h.io:5000", "port:6"),
+        ]);
+        for (reference, wanted) in [
+            ("h.io/x/pilot:1", "host/1"),
+            ("h.io/ns/proxyv2:1", "ns/2"),
+            ("h.io/ns/pilot:1", "repo/3"),
+            ("h.io/nsx/pilot:1", "host/1"),
+            ("other.io/a:1", "old/4:5"),
+            ("h.io:5000/ns/pilot:1", "port/6"),
+            ("no.io/ns/pilot:1", "none"),
+        ] {
+            assert_eq!(found(&json, reference), wanted, "{reference}");
+        }
+    }
+
+    #[test]
+    fn dockers_own_registry_is_known_by_all_of_its_names() {
+        for key in [
+            "https://index.docker.io/v1/",
+            "docker.io",
+            "index.docker.io",
+        ] {
+            assert_eq!(
+                found(&auths(&[(key, "u:p")]), "istio/pilot:1"),
+                "u/p",
+                "{key}"
+            );
+        }
+        assert_eq!(
+            found(&auths(&[("docker.io", "u:p")]), "h.io/pilot:1"),
+            "none"
+        );
+    }
+
+    #[test]
+    fn every_way_to_write_credentials_is_read() {
+        for (entry, wanted) in [
+            (r#"{"username": "u", "password": "p"}"#, "u/p"),
+            (r#"{"auth": "dTo=", "identitytoken": "t"}"#, "identity t"),
+            (r#"{"registrytoken": "t"}"#, "token t"),
+            ("{}", "none"),
+            (
+                r#"{"auth": "???"}"#,
+                "`config.json` has credentials for h.io that are not base64",
+            ),
+            (
+                r#"{"auth": "dQ=="}"#,
+                "`config.json` has credentials for h.io that are no user and password",
+            ),
+        ] {
+            let json = format!(r#"{{"auths": {{"h.io": {entry}}}}}"#);
+            assert_eq!(found(&json, "h.io/pilot:1"), wanted);
+        }
+    }
+
+    #[test]
+    fn a_program_is_named_by_a_plain_name_only() {
+        for name in ["../x", "", "a b", "/bin/sh"] {
+            let json = serde_json::json!({"credHelpers": {"h.io": name}}).to_string();
+            let why = found(&json, "h.io/pilot:1");
+            assert!(why.contains("no name of a credential program"), "{why}");
+        }
+        let why = found(r#"{"credsStore": "no-such"}"#, "h.io/pilot:1");
+        assert!(
+            why.contains("`docker-credential-no-such` is not on PATH"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn files_are_asked_in_order_and_a_broken_one_is_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let (broken, good) = (dir.path().join("broken"), dir.path().join("good"));
+        os::write(&broken, b"{").unwrap();
+        os::write(&good, auths(&[("h.io", "u:p")]).as_bytes()).unwrap();
+        let missing = dir.path().join("missing");
+        let places = Places {
+            files: vec![missing, broken.clone(), good.clone()],
+            path: None,
+        };
+        let lookup = places.find(&"h.io/pilot:1".parse().unwrap());
+        assert_eq!(lookup.from, Some(format!("`{}`", good.display())));
+        let lookup = places.find(&"no.io/pilot:1".parse().unwrap());
+        assert!(lookup.credential.is_none());
+        assert_eq!(
+            lookup.problem,
+            Some(format!("`{}` is no file of credentials", broken.display()))
+        );
+    }
 }

@@ -172,7 +172,7 @@ fn a_machine_gets_one_document() {
         evidence["proof"]["sha256"]
             .as_str()
             .map(|hex| format!("sha256:{hex}")),
-        Some(crate::registry::digest(&plain()))
+        Some(crate::fake_registry::digest(&plain()))
     );
     let yaml = env.line("inspect -o yaml program");
     assert_eq!(yaml.documents(), [report]);

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::image::{Image, MANIFEST, go_program};
 use crate::env::{CommandOutput, TestEnv};
-use crate::registry::{Registry, Reply, digest};
+use crate::fake_registry::{Registry, Reply, digest};
 
 const IT: &str = "istio/pilot/manifests/1";
 

@@ -8,6 +8,14 @@ impl Program<'_> {
     /// Go's own module: the key of the build, the version in the package path, and the seal.
     pub(super) fn own_module(&self) -> Option<Finding> {
         let key = self.toolchain.gofips140.as_deref();
+        if let Some(carried) = key.and_then(|key| self.edited(key)) {
+            return Some(Finding::new(
+                Module::Contradicted,
+                format!(
+                    "its sources disagree: its build information says {carried}, and the copy of it that the program itself reads does not: it was edited"
+                ),
+            ));
+        }
         match (self.frozen(), key) {
             (None, None) => None,
             (Some(frozen), _) if self.names(|names| names.unfrozen) => Some(Finding::new(
@@ -22,13 +30,29 @@ impl Program<'_> {
                     "its sources disagree: it was built with GOFIPS140={key}, and its functions are of {frozen}"
                 ),
             )),
-            (Some(_), None) if !self.go.settings.is_empty() => Some(Finding::new(
+            (Some(_), None) if !self.go.build_settings().is_empty() => Some(Finding::new(
                 Module::Contradicted,
                 "its sources disagree: its functions are of a frozen module, and its build information has no GOFIPS140",
             )),
             (Some(frozen), key) => Some(self.frozen_module(frozen, key.is_some())),
             (None, Some(key)) => Some(self.unfrozen_module(key)),
         }
+    }
+
+    /// What the build information says and the program's own copy of it does not.
+    fn edited(&self, key: &str) -> Option<String> {
+        let carried = self.go.carried.as_ref()?;
+        let default = self.go.build_settings().get("DefaultGODEBUG");
+        let copied = |name: &str, value: &str| match &carried.settings {
+            Some(settings) => settings.get(name).is_some_and(|copy| copy == value),
+            None => true,
+        };
+        if !copied("GOFIPS140", key) {
+            return Some(format!("GOFIPS140={key}"));
+        }
+        let default = default?;
+        let same = copied("DefaultGODEBUG", default) && carried.godebug.is_some();
+        (!same).then(|| format!("DefaultGODEBUG={default}"))
     }
 
     fn frozen_module(&self, frozen: &str, key: bool) -> Finding {

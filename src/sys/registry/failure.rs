@@ -1,0 +1,77 @@
+//! Why there was no answer.
+
+use std::error::Error;
+use std::io;
+
+use super::{RegistryError, Why};
+
+pub(super) fn unreachable(registry: &str, why: Why) -> RegistryError {
+    RegistryError::Unreachable {
+        registry: registry.to_owned(),
+        why,
+    }
+}
+
+/// Whether the other side ended a connection that was made.
+pub(super) fn is_dropped(error: &reqwest::Error) -> bool {
+    !error.is_timeout() && !error.is_connect() && !error.is_builder()
+}
+
+pub(super) fn failed(
+    error: &reqwest::Error,
+    what: &str,
+    registry: &str,
+    idle: u64,
+) -> RegistryError {
+    if error.is_timeout() {
+        return unreachable(registry, Why::Silent(idle));
+    }
+    if is_dropped(error) {
+        return RegistryError::Broken {
+            what: what.to_owned(),
+            registry: registry.to_owned(),
+            why: format!("the connection was dropped: {}", told(error)),
+        };
+    }
+    let why = causes(error).find_map(|cause| {
+        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+            return Some(match tls {
+                // What a server without TLS answers to its first bytes.
+                rustls::Error::InvalidMessage(_) => Why::NoTls,
+                tls => Why::Tls(tls.to_string()),
+            });
+        }
+        let text = cause.to_string();
+        if text.contains("dns error") || text.contains("failed to lookup") {
+            return Some(Why::Name);
+        }
+        let io = cause.downcast_ref::<io::Error>()?;
+        let ended = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
+        if ended.contains(&io.kind()) {
+            return Some(Why::NoTls);
+        }
+        io.raw_os_error().map(|_| Why::Connect(text))
+    });
+    unreachable(registry, why.unwrap_or_else(|| Why::Other(told(error))))
+}
+
+/// What is behind an error, and behind that. The error of a stream stands in front of what it wraps,
+/// which it does not name as its own cause.
+fn causes<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |cause| {
+        let wrapped = cause
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        match wrapped {
+            Some(inner) => Some(inner),
+            None => (*cause).source(),
+        }
+    })
+}
+
+/// The innermost cause: the outer ones repeat the address.
+pub(super) fn told(error: &reqwest::Error) -> String {
+    causes(error)
+        .last()
+        .map_or_else(|| error.to_string(), ToString::to_string)
+}
