@@ -52,10 +52,14 @@ fn our_own_program_knows_every_marker_and_is_no_fips_build() {
 
 #[test]
 fn a_label_alone_is_a_declaration() {
-    insta::assert_snapshot!(short(&labelled()), @"");
-    insta::assert_snapshot!(short(&plain()), @r"
+    insta::assert_snapshot!(short(&labelled()), @r"
         --- stdout
         declared BoringCrypto: arm64 program
+        --- exit 0
+        ");
+    insta::assert_snapshot!(short(&plain()), @r"
+        --- stdout
+        standard: arm64 program
         --- exit 0
         ");
     insta::assert_snapshot!(short(&elf(b"hello")), @r"
@@ -72,7 +76,23 @@ fn each_step_is_explained() {
     let output = env.line("inspect --explain --at 2026-11-23 program");
     insta::assert_snapshot!(output, @r"
         --- stdout
-        standard: arm64 program
+        √ program: declared
+            module    BoringCrypto
+            settings  CGO_ENABLED=1; not limited to approved algorithms by what is seen here
+            program   Go 1.24.3
+            sha256    fc10b46fc70d98c81e0b310549cde7a564390c722cb40de1e58811cbf1cd61f0
+            because   only its build information (go1.24.3 X:boringcrypto) says BoringCrypto; the table of
+                      its functions could not be read
+            elsewhere goversion -crypto FILE: no symbol section
+                      it gives no verdict, and still exits with 0
+            elsewhere go version FILE: go1.24.3 X:boringcrypto
+            chain     1. the file is sha256:fc10b46fc70d98c81e0b310549cde7a564390c722cb40de1e58811cbf1cd61f0
+                      (program; recomputed)
+                      2. file: ELF 64 bit without section headers arm64 of 247 bytes (headers; code)
+                      3. Go build information: go1.24.3 X:boringcrypto (119 bytes at offset 0x80; label)
+                      4. Go build setting: CGO_ENABLED=1 (119 bytes at offset 0x80; label)
+
+        Status check results are √
         --- exit 0
         ");
 }
@@ -169,7 +189,11 @@ fn standard_input_is_a_program_too() {
     assert_eq!(output.code(), 79, "{output}");
     assert!(output.stdout.contains("a script for /bin/sh"), "{output}");
     let empty = env.run_with_stdin(&["inspect", "-o", "short", "-"], "");
-    insta::assert_snapshot!(empty, @"");
+    insta::assert_snapshot!(empty, @r"
+        --- stdout
+        refused unknown: -
+        --- exit 79
+        ");
 }
 
 #[test]
@@ -192,8 +216,18 @@ fn one_target_that_cannot_be_read_keeps_no_other_from_being_judged() {
     let text = env.line("inspect ./none program");
     insta::assert_snapshot!(text, @r"
         --- stdout
-        refused unknown: -
-        --- exit 79
+        - program: standard
+            settings  CGO_ENABLED=0
+            program   Go 1.24.3
+            because   nothing in it says FIPS; the table of its functions could not be read
+            elsewhere goversion -crypto FILE: no symbol section
+            elsewhere go version FILE: go1.24.3
+
+        × error: 1 of 2 could not be read: `./none` does not exist: check the path, or give `-` to read
+          standard input
+
+        Status check results are ×
+        --- exit 65
         ");
 }
 
