@@ -145,9 +145,7 @@ fn read(reader: &mut BufReader<Stream>) -> std::io::Result<Option<String>> {
 
 /// `sha256:…` of some bytes.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    let hex: String = Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("sha256:{hex}")
+    let digest = Sha256::digest(bytes);
+    let hex = |text: String, byte: &u8| text + &format!("{byte:02x}");
+    digest.iter().fold("sha256:".to_owned(), hex)
 }
