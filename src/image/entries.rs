@@ -326,7 +326,7 @@ pub(super) fn malformed(why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-fn cut() -> io::Error {
+pub(super) fn cut() -> io::Error {
     io::Error::new(
         io::ErrorKind::UnexpectedEof,
         "it ends in the middle of an entry",

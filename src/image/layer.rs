@@ -113,11 +113,11 @@ impl<T> Reader<'_, T> {
         let free = size.saturating_mul(self.limits.ratio).saturating_add(FREE);
         let stored = Tally::stored(input, stored, size);
         let mut tally = Tally::unpacked(Unpacked::new(stored)?, unpacked, kept.budget.min(free));
-        self.entries(&mut tally, pick, kept)?;
-        if all {
-            tally.drain()?;
-        }
+        let read = self.entries(&mut tally, pick, kept);
+        let read = read.and_then(|()| if all { tally.drain() } else { Ok(()) });
+        // What is no layer has cost as much.
         kept.budget = kept.budget.saturating_sub(tally.count);
+        read?;
         let (unpacked, unpacked_hash) = tally.into_parts();
         let mut stored = unpacked.into_inner();
         stored.drain()?;
@@ -129,7 +129,12 @@ impl<T> Reader<'_, T> {
         })
     }
 
-    fn entries(&mut self, input: impl Read, pick: &Pick<'_>, kept: &mut Kept<T>) -> io::Result<()> {
+    fn entries(
+        &mut self,
+        input: &mut Tally<impl Read>,
+        pick: &Pick<'_>,
+        kept: &mut Kept<T>,
+    ) -> io::Result<()> {
         let mut entries = Entries::new(input);
         let mut again = match pick {
             Pick::Again { first, .. } => Some(*first),
@@ -166,7 +171,7 @@ impl<T> Reader<'_, T> {
 
     fn program(
         &mut self,
-        entries: &mut Entries<impl Read>,
+        entries: &mut Entries<&mut Tally<impl Read>>,
         entry: &Entry,
         start: Vec<u8>,
     ) -> io::Result<Result<T, Unread>> {
@@ -176,6 +181,9 @@ impl<T> Reader<'_, T> {
         }
         if size > limit {
             return Ok(Err(Unread::TooLarge { size, limit }));
+        }
+        if matches!(entry.kind, Kind::Sparse(_)) {
+            entries.get_mut().charge(size)?;
         }
         let bytes = entries.content(entry, start)?;
         let path = format!("/{}", String::from_utf8_lossy(&entry.path));
@@ -227,5 +235,68 @@ impl Expected {
             )));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::tar::{EntryType, Header};
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        program: 1 << 20,
+        unpacked: 4 << 20,
+        ratio: 1,
+        entries: 64,
+        names: 1 << 10,
+    };
+
+    fn header(kind: EntryType, stored: u64, real: u64) -> Vec<u8> {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_path("program").unwrap();
+        header.set_size(stored);
+        let gnu = header.as_gnu_mut().unwrap();
+        if kind == EntryType::GNUSparse {
+            gnu.set_real_size(real);
+            gnu.sparse[0].set_offset(0);
+            gnu.sparse[0].set_length(stored);
+        }
+        header.set_cksum();
+        header.as_bytes().to_vec()
+    }
+
+    fn pass(layer: &[u8], kept: &mut Kept<u64>) -> Result<(), String> {
+        let mut reader = Reader {
+            limits: LIMITS,
+            each: &mut |program| program.size,
+        };
+        let size = layer.len() as u64;
+        let passed = reader.pass(layer, size, [None, None], &Pick::Elf, kept);
+        passed.map(drop).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn holes_count_as_bytes_that_a_layer_unpacks_to() {
+        let data = [ELF, &[0; 508]].concat();
+        let sparse = |count: usize| {
+            let entry = [header(EntryType::GNUSparse, 512, 1 << 20), data.clone()].concat();
+            entry.repeat(count)
+        };
+        let mut kept = Kept::new(&LIMITS);
+        assert_eq!(pass(&sparse(3), &mut kept), Ok(()));
+        assert_eq!(kept.programs.len(), 3);
+        assert_eq!(kept.budget, (1 << 20) - 3 * 1024);
+        let error = pass(&sparse(1), &mut kept).unwrap_err();
+        assert!(error.contains("unpacks to more"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_layer_costs_as_much() {
+        let cut = [header(EntryType::Regular, 4096, 0), vec![0; 2048]].concat();
+        let mut kept = Kept::new(&LIMITS);
+        pass(&cut, &mut kept).unwrap_err();
+        assert_eq!(kept.budget, LIMITS.unpacked - 2560);
     }
 }

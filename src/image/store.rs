@@ -203,6 +203,9 @@ impl Archive {
             let left = entries.passed();
             let window = entries.get_mut();
             window.at = window.at.saturating_add(left);
+            if window.at > window.end {
+                return Err(super::entries::cut());
+            }
             let Some(entry) = entries.next()? else {
                 return Ok(());
             };
@@ -288,5 +291,42 @@ impl Read for Window {
             .read_at(self.at, buffer.get_mut(..wanted).unwrap_or_default())?;
         self.at = self.at.saturating_add(read as u64);
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use ::tar::Header;
+
+    use super::*;
+
+    #[test]
+    fn a_member_that_ends_beyond_its_archive_is_an_error() {
+        for (size, whole) in [
+            (512, true),
+            (513, false),
+            (i64::MAX as u64, false),
+            (u64::MAX, false),
+        ] {
+            let mut header = Header::new_gnu();
+            header.set_path("layer.tar").unwrap();
+            header.set_size(size);
+            header.set_cksum();
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&[header.as_bytes(), [7; 512].as_slice()].concat())
+                .unwrap();
+            let opened = Archive::open(file, 1024, "a.tar");
+            match opened.map(|archive| archive.members.len()) {
+                Ok(members) => assert_eq!((members, whole), (1, true)),
+                Err(error) => {
+                    assert!(
+                        !whole && error.to_string().contains("middle of an entry"),
+                        "{error}"
+                    );
+                }
+            }
+        }
     }
 }

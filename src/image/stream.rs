@@ -90,6 +90,15 @@ impl<R: Read> Tally<R> {
         (self.input, self.hasher.map(Hasher::hex))
     }
 
+    /// Counts bytes that do not pass and cost as much: the holes of a sparse file.
+    pub(super) fn charge(&mut self, bytes: u64) -> io::Result<()> {
+        self.count = self.count.saturating_add(bytes);
+        if self.count > self.limit {
+            return Err((self.over)(self.limit).into());
+        }
+        Ok(())
+    }
+
     /// Lets the rest pass.
     pub(super) fn drain(&mut self) -> io::Result<()> {
         io::copy(self, &mut io::sink()).map(drop)
@@ -102,10 +111,7 @@ impl<R: Read> Read for Tally<R> {
             return Err(Stop::Interrupted.into());
         }
         let read = self.input.read(buffer)?;
-        self.count = self.count.saturating_add(read as u64);
-        if self.count > self.limit {
-            return Err((self.over)(self.limit).into());
-        }
+        self.charge(read as u64)?;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(buffer.get(..read).unwrap_or_default());
         }

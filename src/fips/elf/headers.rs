@@ -65,8 +65,12 @@ pub(super) fn read<H: FileHeader<Endian = Endianness>>(
     if layout.segments.is_empty() && layout.sections.is_empty() {
         return Ok(Err("its header tables lie outside of the file".to_owned()));
     }
-    for program in &programs {
-        tables.describe(program, &mut layout)?;
+    // A program has one of each; a file that has a thousand would be read a thousand times.
+    for kind in [elf::PT_INTERP, elf::PT_DYNAMIC] {
+        let mut programs = programs.iter();
+        if let Some(program) = programs.find(|program| program.p_type(endian) == kind) {
+            tables.describe(program, &mut layout)?;
+        }
     }
     Ok(Ok(layout))
 }
