@@ -31,9 +31,7 @@ impl Reading {
             sha256,
         }
     }
-}
 
-impl Reading {
     /// The reading, or the reason why there is none in its place.
     pub fn or<E: std::fmt::Display>(read: Result<Reading, E>) -> Reading {
         read.unwrap_or_else(|why| Reading {
