@@ -90,7 +90,7 @@ impl Judge {
             certificate: verdict.standing.as_ref().map(certificate),
             fipsonly: verdict.fipsonly,
             reasons: verdict.reasons.clone(),
-            chain: self.chain(subject, verdict),
+            chain: chain(subject, verdict),
             recipes: evidence
                 .map(|evidence| recipes(evidence, verdict))
                 .unwrap_or_default()
@@ -134,22 +134,22 @@ impl Judge {
             because,
         }
     }
+}
 
-    fn chain(&self, subject: &Subject<'_>, verdict: &Verdict) -> Vec<report::Statement> {
-        let digest = subject
-            .reading
-            .sha256
-            .as_ref()
-            .map(|sha256| report::Statement {
-                what: format!("the file is sha256:{sha256}"),
-                place: subject.path.to_owned(),
-                strength: report::Strength::Recomputed,
-            });
-        digest
-            .into_iter()
-            .chain(verdict.chain.iter().map(step))
-            .collect()
-    }
+fn chain(subject: &Subject<'_>, verdict: &Verdict) -> Vec<report::Statement> {
+    let digest = subject
+        .reading
+        .sha256
+        .as_ref()
+        .map(|sha256| report::Statement {
+            what: format!("the file is sha256:{sha256}"),
+            place: subject.path.to_owned(),
+            strength: report::Strength::Recomputed,
+        });
+    digest
+        .into_iter()
+        .chain(verdict.chain.iter().map(step))
+        .collect()
 }
 
 fn step(step: &Step) -> report::Statement {
