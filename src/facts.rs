@@ -234,6 +234,8 @@ pub struct Before {
     pub images: Fact<Vec<PlannedImage>>,
     /// The certificates of `cacerts` where a FIPS build is planned; `None` where there is no such secret.
     pub authority: Fact<Option<Vec<Held>>>,
+    /// The certificates that gateways show where a FIPS build is planned.
+    pub served: Fact<Vec<Held>>,
 }
 
 /// An image that a plan needs, as its registry answers.

@@ -1,15 +1,26 @@
-//! The certificates of istiod's own authority, where it was given one: the secret `cacerts`.
+//! The certificates of istiod's own authority, where it was given one (the secret `cacerts`), and those
+//! that gateways show.
+
+mod gateway;
 
 use k8s_openapi::ByteString;
 use serde::Deserialize;
 
 use super::Fact;
-use crate::fips::{Key, KeyError};
+use crate::fips::{self, Key, KeyError};
 use crate::sys::cluster::{ClusterError, Session};
 
-/// The certificates in one entry of the secret.
+pub(super) use gateway::gateways;
+
+const FORBIDDEN: &str = "secrets may not be read here: look at their certificates by hand";
+
+/// The certificates in one entry of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
+    /// `istio-system/cacerts`.
+    pub secret: String,
+    /// What the secret is for.
+    pub used: fips::Secret,
     /// `ca-cert.pem`.
     pub entry: &'static str,
     pub keys: Result<Vec<Key>, KeyError>,
@@ -35,37 +46,55 @@ struct Certificates {
     tls: Option<ByteString>,
     #[serde(rename = "ca.crt")]
     tls_root: Option<ByteString>,
+    /// Of a secret that is not of the type for TLS.
+    #[serde(rename = "cert")]
+    generic: Option<ByteString>,
 }
 
 /// Reads it; `None` where there is none, so that istiod makes its own.
 pub(super) async fn authority(session: &Session, namespace: &str) -> Fact<Option<Vec<Held>>> {
-    let path = format!("/api/v1/namespaces/{namespace}/secrets/cacerts");
-    match session.raw::<Secret>(&path).await {
-        Ok(secret) => Fact::Known(Some(held(&secret.data))),
+    match read(session, (namespace, "cacerts"), fips::Secret::Cacerts).await {
+        Ok(held) => Fact::Known(Some(held)),
         Err(ClusterError::NotFound(_)) => Fact::Known(None),
-        Err(ClusterError::Forbidden(_)) => {
-            Fact::NotAsked("secrets may not be read here: look at cacerts by hand")
-        }
+        Err(ClusterError::Forbidden(_)) => Fact::NotAsked(FORBIDDEN),
         Err(error) => Fact::Unknown(error.to_string()),
     }
 }
 
-fn held(certificates: &Certificates) -> Vec<Held> {
-    let entries = [
-        ("ca-cert.pem", &certificates.authority),
-        ("root-cert.pem", &certificates.root),
-        ("cert-chain.pem", &certificates.chain),
-        ("tls.crt", &certificates.tls),
-        ("ca.crt", &certificates.tls_root),
-    ];
-    let filled = entries.into_iter().filter_map(|(entry, bytes)| {
-        let bytes = bytes.as_ref().filter(|bytes| !bytes.0.is_empty())?;
-        Some(Held {
-            entry,
-            keys: Key::of_pem(&bytes.0),
+/// The certificates of one secret.
+async fn read(
+    session: &Session,
+    (namespace, name): (&str, &str),
+    used: fips::Secret,
+) -> Result<Vec<Held>, ClusterError> {
+    let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
+    let secret = session.raw::<Secret>(&path).await?;
+    let held = entries(&secret.data, used).into_iter();
+    Ok(held
+        .filter_map(|(entry, bytes)| {
+            let bytes = bytes.as_ref().filter(|bytes| !bytes.0.is_empty())?;
+            Some(Held {
+                secret: format!("{namespace}/{name}"),
+                used,
+                entry,
+                keys: Key::of_pem(&bytes.0),
+            })
         })
-    });
-    filled.collect()
+        .collect())
+}
+
+/// The entries that a secret is read for.
+fn entries(data: &Certificates, used: fips::Secret) -> Vec<(&'static str, &Option<ByteString>)> {
+    match used {
+        fips::Secret::Cacerts => vec![
+            ("ca-cert.pem", &data.authority),
+            ("root-cert.pem", &data.root),
+            ("cert-chain.pem", &data.chain),
+            ("tls.crt", &data.tls),
+            ("ca.crt", &data.tls_root),
+        ],
+        fips::Secret::Gateway => vec![("tls.crt", &data.tls), ("cert", &data.generic)],
+    }
 }
 
 #[cfg(test)]

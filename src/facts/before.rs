@@ -27,6 +27,7 @@ impl Before {
             records: Fact::NotAsked(why),
             images: Fact::NotAsked(why),
             authority: Fact::NotAsked(why),
+            served: Fact::NotAsked(why),
         }
     }
 
@@ -48,6 +49,7 @@ impl Before {
             records: Fact::Unknown(why.to_owned()),
             images: Fact::NotAsked("the cluster did not answer"),
             authority: Fact::Unknown(why.to_owned()),
+            served: Fact::Unknown(why.to_owned()),
         }
     }
 }
@@ -57,7 +59,7 @@ impl Before {
 pub struct Asked<'a> {
     /// Where the control plane will be.
     pub namespace: &'a str,
-    /// Whether a FIPS build is planned: only then the certificates of the authority are read.
+    /// Whether a FIPS build is planned: only then certificates are read.
     pub fips: bool,
 }
 
@@ -83,7 +85,7 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
         gateway_api,
         gloo_mesh,
         records,
-        authority,
+        (authority, served),
         census,
     ) = futures::join!(
         platform::cluster_fact(cluster, session),
@@ -114,15 +116,23 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
         records: records.into(),
         images: Fact::NotAsked("the registry was not asked"),
         authority,
+        served,
     }
 }
 
-async fn certificates(session: &Session, asked: Asked<'_>) -> Fact<Option<Vec<Held>>> {
-    if asked.fips {
-        authority::authority(session, asked.namespace).await
-    } else {
-        Fact::NotAsked("no FIPS build is planned")
+/// Those of the authority, and those that gateways show.
+async fn certificates(
+    session: &Session,
+    asked: Asked<'_>,
+) -> (Fact<Option<Vec<Held>>>, Fact<Vec<Held>>) {
+    const NOT_PLANNED: &str = "no FIPS build is planned";
+    if !asked.fips {
+        return (Fact::NotAsked(NOT_PLANNED), Fact::NotAsked(NOT_PLANNED));
     }
+    futures::join!(
+        authority::authority(session, asked.namespace),
+        authority::gateways(session),
+    )
 }
 
 type Places = (

@@ -180,6 +180,7 @@ mod tests {
     fn names(boring: bool, standard: bool, fipsonly: bool) -> Names {
         Names {
             boring,
+            boring_calls: 109 * u32::from(boring),
             standard,
             fipsonly,
             cryptography: true,
