@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use jiff::civil::Date;
 
+use crate::exit::{Exit, Failure};
 use crate::fips::{Floor, Policy};
 use crate::ui::ColorChoice;
 
@@ -215,6 +216,27 @@ pub(super) struct RegistryArgs {
     /// Read images anew, whatever was read of their digests before
     #[arg(long)]
     pub(super) no_cache: bool,
+}
+
+/// What the Before checks read of the images of a plan.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Registry")]
+pub(super) struct ImageArgs {
+    /// Read the programs in the images too: they must be what their tag says
+    #[arg(long)]
+    inspect_images: bool,
+}
+
+impl ImageArgs {
+    /// Whether they are read. `GLOOISTIO_NO_REGISTRY=0` is a given value too, so clap cannot tell.
+    pub(super) fn inspected(&self, run: &RunArgs) -> Result<bool, Failure> {
+        if self.inspect_images && run.no_registry {
+            let message = "--inspect-images asks the registry, and --no-registry or \
+                           GLOOISTIO_NO_REGISTRY says not to: choose one";
+            return Err(Failure::message(Exit::Usage, message));
+        }
+        Ok(self.inspect_images)
+    }
 }
 
 impl Default for RunArgs {

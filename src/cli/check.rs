@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{CheckArgs, OutputArgs, PlanArgs, RunArgs};
+use super::args::{CheckArgs, ImageArgs, OutputArgs, PlanArgs, RunArgs};
 use super::istioctl_flags::IstioctlFlags;
 use super::output::Shown;
 use super::{Ended, resolve, session};
@@ -22,9 +22,8 @@ pub(crate) struct Args {
     /// Judge somebody else's IstioOperator; `-` is stdin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "template", "filename"])]
     manifest: Option<PathBuf>,
-    /// Read the programs in the images too: they must be what their tag says
-    #[arg(long, help_heading = "Registry", conflicts_with = "no_registry")]
-    inspect_images: bool,
+    #[command(flatten)]
+    images: ImageArgs,
     #[command(flatten)]
     flags: IstioctlFlags,
     #[command(flatten)]
@@ -48,11 +47,12 @@ impl Args {
 
     fn check(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
         let options = self.options()?;
+        let inspect = self.images.inspected(&self.run)?;
         let rules = session::Rules::of(&self.checks, &self.run.proof, report)?;
         let client = session::istioctl_if_there(&self.run);
         let prepared = prepare(&options, &rules.matrix, &client)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
-        session.inspect_images(self.inspect_images);
+        session.inspect_images(inspect);
         session.describe(&prepared);
         let facts = asked(&mut session, client, &prepared)?;
         session.check(&prepared, &facts);

@@ -1,7 +1,7 @@
 //! `install`, also as `apply` and `manifest install`.
 
 use super::Ended;
-use super::args::{CheckArgs, OutputArgs, PlanArgs, RunArgs};
+use super::args::{CheckArgs, ImageArgs, OutputArgs, PlanArgs, RunArgs};
 use super::istioctl_flags::IstioctlFlags;
 use super::output::Shown;
 use super::{resolve, session};
@@ -25,9 +25,8 @@ pub(crate) struct Args {
     checks: CheckArgs,
     #[command(flatten)]
     run: RunArgs,
-    /// Read the programs in the images first: they must be what their tag says
-    #[arg(long, help_heading = "Registry", conflicts_with = "no_registry")]
-    inspect_images: bool,
+    #[command(flatten)]
+    images: ImageArgs,
     /// Do not verify what was installed
     #[arg(long)]
     no_verify: bool,
@@ -58,11 +57,12 @@ impl Args {
     fn install(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
         let options = resolve::options(&self.plan, &self.flags)?;
         self.can_ask(ui)?;
+        let inspect = self.images.inspected(&self.run)?;
         let rules = session::Rules::of(&self.checks, &self.run.proof, report)?;
         sound(&options, &rules)?;
         let istioctl = session::istioctl(&self.run)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
-        session.inspect_images(self.inspect_images);
+        session.inspect_images(inspect);
         self.request(&options, istioctl).run(&mut session)
     }
 
@@ -80,8 +80,10 @@ impl Args {
         }
         self.can_ask(ui)?;
         sound(&options, &rules)?;
+        let inspect = self.images.inspected(&self.run)?;
         let istioctl = session::istioctl(&self.run)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
+        session.inspect_images(inspect);
         let record = crate::upgrade::from(&mut session, &options)?;
         let typed = self.plan.over(&then(&record)?);
         let now = options;
@@ -92,7 +94,6 @@ impl Args {
             typed: typed.typed(),
             ..self.request(&options, istioctl)
         };
-        session.inspect_images(self.inspect_images);
         install.run(&mut session)
     }
 

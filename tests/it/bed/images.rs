@@ -39,10 +39,10 @@ impl Images {
 
     /// Installs a tag, which must go well.
     #[track_caller]
-    fn install(&self, tag: &str) {
+    fn install(&self, tag: &str, more: &str) {
         let hub = &self.hub;
         self.bed
-            .line(&format!("install --hub {hub} --istio {tag} -y"))
+            .line(&format!("install --hub {hub} --istio {tag} -y {more}"))
             .success();
     }
 
@@ -102,9 +102,51 @@ fn table(images: &Images, tag: &str) -> String {
 #[ignore = "needs the test bed"]
 fn each_tag_is_what_its_bytes_are() {
     let images = Images::of(Bed::as_it_is());
-    insta::assert_snapshot!(table(&images, "1.31.0-solo"), @"");
-    insta::assert_snapshot!(table(&images, "1.31.0-solo-fips"), @"");
-    insta::assert_snapshot!(table(&images, "1.31.0-patch1-solo-fips"), @"");
+    insta::assert_snapshot!(table(&images, "1.31.0-solo"), @r"
+        pilot, exit 0
+          amd64 /usr/local/bin/pilot-discovery: standard
+          arm64 /usr/local/bin/pilot-discovery: standard
+        proxyv2, exit 0
+          amd64 /usr/local/bin/envoy: standard
+          amd64 /usr/local/bin/pilot-agent: standard
+          arm64 /usr/local/bin/envoy: standard
+          arm64 /usr/local/bin/pilot-agent: standard
+        install-cni, exit 0
+          amd64 /opt/cni/bin/istio-cni: standard
+          amd64 /usr/local/bin/install-cni: standard
+          arm64 /opt/cni/bin/istio-cni: standard
+          arm64 /usr/local/bin/install-cni: standard
+        ");
+    insta::assert_snapshot!(table(&images, "1.31.0-solo-fips"), @r"
+        pilot, exit 0
+          amd64 /usr/local/bin/pilot-discovery: proven #4735
+          arm64 /usr/local/bin/pilot-discovery: proven #4735
+        proxyv2, exit 0
+          amd64 /usr/local/bin/envoy: proven #4735
+          amd64 /usr/local/bin/pilot-agent: proven #4735
+          arm64 /usr/local/bin/envoy: proven #4735
+          arm64 /usr/local/bin/pilot-agent: proven #4735
+        install-cni, exit 0
+          amd64 /opt/cni/bin/istio-cni: proven #4735
+          amd64 /usr/local/bin/install-cni: proven #4735
+          arm64 /opt/cni/bin/istio-cni: proven #4735
+          arm64 /usr/local/bin/install-cni: proven #4735
+        ");
+    insta::assert_snapshot!(table(&images, "1.31.0-patch1-solo-fips"), @r"
+        pilot, exit 0
+          amd64 /usr/local/bin/pilot-discovery: proven #5247
+          arm64 /usr/local/bin/pilot-discovery: proven #5247
+        proxyv2, exit 0
+          amd64 /usr/local/bin/envoy: proven #5247
+          amd64 /usr/local/bin/pilot-agent: proven #5247
+          arm64 /usr/local/bin/envoy: proven #5247
+          arm64 /usr/local/bin/pilot-agent: proven #5247
+        install-cni, exit 0
+          amd64 /opt/cni/bin/istio-cni: proven #5247
+          amd64 /usr/local/bin/install-cni: proven #5247
+          arm64 /opt/cni/bin/istio-cni: proven #5247
+          arm64 /usr/local/bin/install-cni: proven #5247
+        ");
 }
 
 #[test]
@@ -125,9 +167,51 @@ fn how_an_image_is_stored_changes_nothing() {
 #[ignore = "needs the test bed"]
 fn a_tag_that_lies_is_told_by_the_bytes() {
     let images = Images::of(Bed::as_it_is());
-    insta::assert_snapshot!(table(&images, "1.31.0-patch4-solo-fips"), @"");
-    insta::assert_snapshot!(table(&images, "1.31.0-patch5-solo-fips"), @"");
-    insta::assert_snapshot!(table(&images, "1.31.0-patch6-solo-fips"), @"");
+    insta::assert_snapshot!(table(&images, "1.31.0-patch4-solo-fips"), @r"
+        pilot, exit 0
+          amd64 /usr/local/bin/pilot-discovery: proven #4735
+          arm64 /usr/local/bin/pilot-discovery: proven #4735
+        proxyv2, exit 0
+          amd64 /usr/local/bin/envoy: standard
+          amd64 /usr/local/bin/pilot-agent: proven #4735
+          arm64 /usr/local/bin/envoy: standard
+          arm64 /usr/local/bin/pilot-agent: proven #4735
+        install-cni, exit 0
+          amd64 /opt/cni/bin/istio-cni: proven #4735
+          amd64 /usr/local/bin/install-cni: proven #4735
+          arm64 /opt/cni/bin/istio-cni: proven #4735
+          arm64 /usr/local/bin/install-cni: proven #4735
+        ");
+    insta::assert_snapshot!(table(&images, "1.31.0-patch5-solo-fips"), @r"
+        pilot, exit 79
+          amd64 /usr/local/bin/pilot-discovery: contradicted
+          arm64 /usr/local/bin/pilot-discovery: contradicted
+        proxyv2, exit 0
+          amd64 /usr/local/bin/envoy: proven #4735
+          amd64 /usr/local/bin/pilot-agent: proven #4735
+          arm64 /usr/local/bin/envoy: proven #4735
+          arm64 /usr/local/bin/pilot-agent: proven #4735
+        install-cni, exit 0
+          amd64 /opt/cni/bin/istio-cni: proven #4735
+          amd64 /usr/local/bin/install-cni: proven #4735
+          arm64 /opt/cni/bin/istio-cni: proven #4735
+          arm64 /usr/local/bin/install-cni: proven #4735
+        ");
+    insta::assert_snapshot!(table(&images, "1.31.0-patch6-solo-fips"), @r"
+        pilot, exit 79
+          amd64 /usr/local/bin/pilot-discovery: contradicted
+          arm64 /usr/local/bin/pilot-discovery: contradicted
+        proxyv2, exit 0
+          amd64 /usr/local/bin/envoy: proven #4735
+          amd64 /usr/local/bin/pilot-agent: proven #4735
+          arm64 /usr/local/bin/envoy: proven #4735
+          arm64 /usr/local/bin/pilot-agent: proven #4735
+        install-cni, exit 0
+          amd64 /opt/cni/bin/istio-cni: proven #4735
+          amd64 /usr/local/bin/install-cni: proven #4735
+          arm64 /opt/cni/bin/istio-cni: proven #4735
+          arm64 /usr/local/bin/install-cni: proven #4735
+        ");
 }
 
 #[test]
@@ -301,7 +385,7 @@ fn install_refuses_what_is_not_what_its_tag_says() {
 #[ignore = "needs the test bed"]
 fn verify_proves_both_planes_whatever_form_the_image_ids_have() {
     let images = Images::of(Bed::new());
-    images.install("1.31.0-solo-fips");
+    images.install("1.31.0-solo-fips", "");
     images.bed.workload("app", &json!({}));
     for form in ["index", "platform", "config", "bare", "docker-pullable"] {
         testbed(&["image-ids", form]);
@@ -324,7 +408,8 @@ fn verify_proves_both_planes_whatever_form_the_image_ids_have() {
 #[ignore = "needs the test bed"]
 fn verify_names_the_one_image_that_is_not_what_its_tag_says() {
     let images = Images::of(Bed::new());
-    images.install("1.31.0-patch4-solo-fips");
+    // What it installed, `install` would find out itself.
+    images.install("1.31.0-patch4-solo-fips", "--no-verify");
     for form in ["platform", "config"] {
         testbed(&["image-ids", form]);
         let output = images.verify("");

@@ -239,3 +239,14 @@ fn settings_of_the_container_are_judged_against_the_program() {
     let configuration = output.json()["evidence"][0]["configuration"].to_string();
     assert!(configuration.contains("fips140"), "{output}");
 }
+
+#[test]
+fn images_are_not_inspected_without_a_registry() {
+    let mut env = TestEnv::new();
+    for line in ["check --inspect-images", "install -y --inspect-images"] {
+        env.line(line)
+            .fails(64, &["--inspect-images", "GLOOISTIO_NO_REGISTRY"]);
+    }
+    env.var("GLOOISTIO_NO_REGISTRY", "0");
+    env.line("install -y --inspect-images").fails(69, &[]);
+}
