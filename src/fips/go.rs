@@ -2,6 +2,8 @@
 
 mod buildinfo;
 mod fipsinfo;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod pclntab;
 mod quoted;
 mod signature;
