@@ -10,6 +10,8 @@ mod configuration;
 mod elf;
 mod evidence;
 mod fingerprint;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod go;
 mod keys;
 mod modules;

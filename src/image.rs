@@ -13,6 +13,8 @@ mod entries;
 mod error;
 mod exists;
 mod flow;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod inspect;
 mod job;
 mod known;

@@ -3,6 +3,8 @@
 mod buildinfo;
 mod carried;
 mod fipsinfo;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod pclntab;
 mod quoted;
 mod signature;

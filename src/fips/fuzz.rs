@@ -1,0 +1,171 @@
+//! What the fuzz targets run: the readers, each on its own, and what must hold whatever the bytes are.
+
+use std::cell::Cell;
+use std::io;
+
+use jiff::civil::date;
+use positioned_io::ReadAt;
+
+use super::bytes::Bytes;
+use super::elf::Layout;
+use super::{
+    Environment, Evidence, Integrity, Judge, Modules, Place, Policy, Reading, Subject, go,
+};
+use crate::report::Module;
+
+/// How often the bytes of a file may be read, and what reading may cost beyond that: a search starts
+/// in many places, but none of them may start another search.
+const PASSES: u64 = 64;
+const FREE: u64 = 4 << 10;
+
+/// The build information, with and without what the headers say.
+pub fn buildinfo(file: &[u8]) {
+    reading(file, |bytes, layout| go::fuzz::buildinfo(bytes, layout));
+}
+
+/// The names of the function table, with and without what the headers say.
+pub fn pclntab(file: &[u8]) {
+    reading(file, |bytes, layout| go::fuzz::pclntab(bytes, layout));
+}
+
+/// The headers, and every question that is asked of them.
+pub fn elf(file: &[u8]) {
+    reading(file, |bytes, layout| {
+        let Some(layout) = layout else {
+            return Ok(None);
+        };
+        let sections = layout.sections.iter().map(|section| section.place);
+        let places = layout.segments.iter().map(|segment| segment.place);
+        let places: Vec<Place> = places
+            .chain(sections)
+            .chain(layout.places(|_| true))
+            .collect();
+        for place in &places {
+            inside(*place, file);
+        }
+        for segment in &layout.segments {
+            let end = segment.address.saturating_add(segment.place.len);
+            if let Some(place) = layout.range(segment.address, end) {
+                inside(place, file);
+            }
+        }
+        // One table of words is as good as the next.
+        let first = places.first().copied();
+        if let Some(place) = first.filter(|place| layout.address(place.offset).is_some()) {
+            layout.words(bytes, place)?;
+        }
+        Ok(None)
+    });
+}
+
+/// A whole file: its evidence, which the cache must give back as it was, and the statement.
+pub fn file(file: &[u8]) {
+    let modules = Modules::builtin();
+    let source = Counted::new(file);
+    let reading = Reading::of(&source, file.len() as u64, modules.fingerprints(), true);
+    source.check();
+    let kept = serde_json::to_string(&reading).map(|text| serde_json::from_str(&text));
+    assert!(
+        matches!(kept, Ok(Ok(ref kept)) if *kept == reading),
+        "{reading:?}"
+    );
+    let judge = Judge {
+        modules: modules.clone(),
+        at: date(2026, 12, 1),
+        policy: Policy::Any,
+        floor: None,
+    };
+    let statement = judge.statement(&Subject {
+        image: None,
+        manifest: None,
+        arch: None,
+        path: "program",
+        reading: &reading,
+        environment: &Environment::of([("GODEBUG", "fips140=on")].into_iter()),
+        known: None,
+    });
+    let evidence = reading.evidence.as_ref();
+    let computed = evidence.is_ok_and(holds);
+    let certain = matches!(statement.module, Module::Proven | Module::Identified);
+    assert!(computed || !certain, "{reading:?}");
+}
+
+/// Whether any integrity value was computed again and is the one that is stored.
+fn holds(evidence: &Evidence) -> bool {
+    let own = evidence.go.iter().filter_map(|go| go.fipsinfo.as_ref());
+    let own = own.map(|sealed| &sealed.integrity);
+    let modules = evidence.modules.iter().map(|module| &module.integrity);
+    modules.chain(own).any(|value| *value == Integrity::Holds)
+}
+
+/// Runs a reader on a file with its headers and without them.
+fn reading(file: &[u8], read: impl Fn(&Bytes<'_>, Option<&Layout>) -> io::Result<Option<Place>>) {
+    let source = Counted::new(file);
+    let bytes = Bytes::new(&source, file.len() as u64);
+    let layout = Layout::read(&bytes);
+    assert!(layout.is_ok(), "only a source fails");
+    let layout = layout.ok().and_then(Result::ok);
+    for layout in [layout.as_ref(), None] {
+        let place = read(&bytes, layout);
+        assert!(place.is_ok(), "only a source fails");
+        if let Ok(Some(place)) = place {
+            inside(place, file);
+        }
+    }
+    source.check();
+}
+
+fn inside(place: Place, file: &[u8]) {
+    let end = place.offset.checked_add(place.len);
+    assert!(end.is_some_and(|end| end <= file.len() as u64), "{place:?}");
+}
+
+/// Counts what is read of a file.
+struct Counted<'a> {
+    file: &'a [u8],
+    read: Cell<u64>,
+}
+
+impl<'a> Counted<'a> {
+    fn new(file: &'a [u8]) -> Self {
+        Counted {
+            file,
+            read: Cell::new(0),
+        }
+    }
+
+    fn check(&self) {
+        let (read, size) = (self.read.get(), self.file.len() as u64);
+        assert!(read <= PASSES * (size + FREE), "{read} bytes of {size}");
+    }
+}
+
+impl ReadAt for Counted<'_> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(offset, buffer)?;
+        self.read.set(self.read.get() + read as u64);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{SHAPES, Sample};
+    use super::*;
+
+    #[test]
+    fn every_target_holds_on_small_programs() {
+        for shape in SHAPES {
+            let mut sample = Sample::new(shape)
+                .text(".text", 0x40_1000, b"\0FIPS integrity test\0")
+                .data(".go.buildinfo", 0x50_0000, b"\xff Go buildinf:\x08\x02");
+            sample.libraries = vec!["libcrypto.so.3"];
+            let program = sample.build();
+            for bytes in [&program[..], &program[..100], b""] {
+                for target in [buildinfo, pclntab, elf, file] {
+                    target(bytes);
+                }
+            }
+        }
+    }
+}
