@@ -273,7 +273,7 @@ mod tests {
             each: &mut |program| program.size,
         };
         let size = layer.len() as u64;
-        let passed = reader.pass(layer, size, [None, None], &Pick::Elf, kept);
+        let passed = reader.pass((layer, size), [None, None], &Pick::Elf, kept);
         passed.map(drop).map_err(|error| error.to_string())
     }
 
