@@ -196,6 +196,7 @@ capabilities:
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn every_pair_of_a_setting_and_a_build_is_judged() {
         use Severity::{Error, Warning};
         let pilot = |name: &str, value: &str| {

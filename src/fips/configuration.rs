@@ -329,11 +329,14 @@ mod tests {
         }
     }
 
+    type Said<'a> = &'a [(Severity, &'a str)];
+
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn every_pair_that_deceives_is_said() {
         use Severity::{Error, Warning};
         // build, environment, Istio, severities with a part of the message
-        let table: &[(Build, &str, &str, &[(Severity, &str)])] = &[
+        let table: &[(Build, &str, &str, Said<'_>)] = &[
             (BORING, "GODEBUG=fips140=on", "1.31.0", &[(Error, "panics")]),
             (
                 BORING,

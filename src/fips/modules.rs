@@ -341,6 +341,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn a_certificate_has_its_state_of_the_day() {
         // module, day, how it is said
         let table = [

@@ -205,6 +205,10 @@ mod tests {
         }
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "cases stand beside others without a standing"
+    )]
     fn standing(key: Option<u32>, standard: Option<Standard>, status: Status) -> Option<Standing> {
         Some(Standing {
             certificate: key,

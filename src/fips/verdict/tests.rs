@@ -201,6 +201,7 @@ const KEY: &str = "GOFIPS140=v1.0.0-c2097c7c";
 const FROZEN: &str = "v1.0.0-c2097c7c";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn boringcrypto_in_go() {
     use Integrity::Holds;
     use Module::{Contradicted, Declared, Identified, Proven, Standard};
@@ -356,6 +357,7 @@ fn code_signatures_count_as_code() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn the_module_of_go_itself() {
     use Integrity::Holds;
     use Module::{Contradicted, Declared, Identified, Proven, Standard};
@@ -506,6 +508,7 @@ fn the_module_of_go_itself() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn other_programs_of_go() {
     use Integrity::Holds;
     use Module::{Contradicted, Declared, Standard, Unknown};
@@ -623,6 +626,7 @@ fn other_programs_of_go() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn programs_of_the_c_linker() {
     use Integrity::Holds;
     use Module::{Contradicted, Declared, Identified, Proven, Standard};
@@ -964,7 +968,10 @@ fn the_chain_leads_from_the_file_to_the_certificate() {
     assert_eq!(verdict.name.as_deref(), Some("BoringCrypto fips-20220613"));
 }
 
+const LATEST: [&str; 2] = ["GOFIPS140=latest", "DefaultGODEBUG=fips140=on"];
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn edited_labels_and_names_are_seen_by_what_they_disagree_with() {
     let settings = |all: &[&str]| {
         let pairs = all.iter().filter_map(|setting| setting.split_once('='));
@@ -972,7 +979,6 @@ fn edited_labels_and_names_are_seen_by_what_they_disagree_with() {
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect::<BTreeMap<_, _>>()
     };
-    const LATEST: [&str; 2] = ["GOFIPS140=latest", "DefaultGODEBUG=fips140=on"];
     let carrying = |said: &[&str], copy: Option<&[&str]>, godebug: bool| {
         let mut evidence = go("go1.26.6", said, Some(unfrozen())).sealed(Integrity::Holds);
         if said.is_empty() {
