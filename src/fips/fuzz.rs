@@ -64,11 +64,9 @@ pub fn file(file: &[u8]) {
     let source = Counted::new(file);
     let reading = Reading::of(&source, file.len() as u64, modules.fingerprints(), true);
     source.check();
-    let kept = serde_json::to_string(&reading).map(|text| serde_json::from_str(&text));
-    assert!(
-        matches!(kept, Ok(Ok(ref kept)) if *kept == reading),
-        "{reading:?}"
-    );
+    let kept =
+        serde_json::to_string(&reading).and_then(|text| serde_json::from_str::<Reading>(&text));
+    assert!(kept.is_ok_and(|kept| kept == reading), "{reading:?}");
     let judge = Judge {
         modules: modules.clone(),
         at: date(2026, 12, 1),
