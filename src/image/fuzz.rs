@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use ::tar::Header;
-use positioned_io::ReadAt as _;
 use sha2::{Digest as _, Sha256};
 
 use super::layer::{Check, Expected, Reader};
