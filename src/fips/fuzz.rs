@@ -20,12 +20,12 @@ const FREE: u64 = 4 << 10;
 
 /// The build information, with and without what the headers say.
 pub fn buildinfo(file: &[u8]) {
-    reading(file, |bytes, layout| go::fuzz::buildinfo(bytes, layout));
+    reading(file, go::fuzz::buildinfo);
 }
 
 /// The names of the function table, with and without what the headers say.
 pub fn pclntab(file: &[u8]) {
-    reading(file, |bytes, layout| go::fuzz::pclntab(bytes, layout));
+    reading(file, go::fuzz::pclntab);
 }
 
 /// The headers, and every question that is asked of them.
@@ -59,6 +59,10 @@ pub fn elf(file: &[u8]) {
 }
 
 /// A whole file: its evidence, which the cache must give back as it was, and the statement.
+///
+/// # Panics
+///
+/// Where something does not hold.
 pub fn file(file: &[u8]) {
     let modules = Modules::builtin();
     let source = Counted::new(file);
@@ -81,7 +85,7 @@ pub fn file(file: &[u8]) {
         arch: None,
         path: "program",
         reading: &reading,
-        environment: &Environment::of([("GODEBUG", "fips140=on")].into_iter()),
+        environment: &Environment::of([("GODEBUG", "fips140=on")]),
         known: None,
     });
     let evidence = reading.evidence.as_ref();

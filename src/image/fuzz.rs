@@ -27,6 +27,10 @@ const WANTED: [&str; 3] = ["/bin/envoy", "/usr/local/bin/envoy", "/opt/../a"];
 const NOWHERE: &str = "/nowhere/at/all";
 
 /// An image of up to two layers: the first byte is the number of blocks that the lower one has.
+///
+/// # Panics
+///
+/// Where something does not hold.
 pub fn layer(bytes: &[u8]) {
     let Some((split, rest)) = bytes.split_first() else {
         return;
@@ -82,8 +86,8 @@ fn image(layers: &[&[u8]], want: &Want) -> Result<Vec<Program<(u64, u64)>>, Imag
 
 fn stored(bytes: &[u8]) -> Option<Layer<'_>> {
     let hash = Sha256::digest(bytes);
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    let digest: Digest = format!("sha256:{hex}").parse().ok()?;
+    let hex = |text: String, byte: &u8| text + &format!("{byte:02x}");
+    let digest: Digest = hash.iter().fold("sha256:".to_owned(), hex).parse().ok()?;
     Some(Layer {
         expected: Expected {
             name: "layer".to_owned(),

@@ -8,8 +8,11 @@ use super::{CheckResult, Report, Severity, Status};
 
 /// Writes one line, or one for each program that was inspected.
 pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    if report.error.is_none() && report.inspected().next().is_some() {
-        return programs(report, out);
+    if report.inspected().next().is_some() {
+        programs(report, out)?;
+        if report.error.is_none() {
+            return Ok(());
+        }
     }
     let verdict = if report.error.is_some() || report.failed() {
         "failed"

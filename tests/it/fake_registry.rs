@@ -111,7 +111,7 @@ fn serve(mut stream: Stream, state: &Mutex<State>) -> std::io::Result<()> {
             Reply::Endless(headers) => {
                 write!(stream, "HTTP/1.1 200 OK\r\n{headers}\r\n")?;
                 loop {
-                    stream.write_all(&[b' '; 8 << 10])?;
+                    stream.write_all(&[b' '; 1 << 10])?;
                 }
             }
             Reply::Cut(length, body) => {
