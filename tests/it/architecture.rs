@@ -76,6 +76,7 @@ fn declaration(path: &Path) -> Option<(String, usize)> {
         .find_map(|text| {
             let line = text.lines().position(|line| {
                 let bare = line
+                    .trim_start_matches("pub(super) ")
                     .trim_start_matches("pub(crate) ")
                     .trim_start_matches("pub ");
                 bare == format!("mod {name};")
