@@ -2,8 +2,9 @@
 
 use crate::exit::{Exit, Failure};
 use crate::fips::{Environment, Judge, Reading, Subject};
-use crate::image::{self, Image, Inspected, Program, Request, Sources, Target};
-use crate::report::{ErrorReport, Evidence, Report};
+use crate::image::{self, Image, Inspected, Program, Request, Sources, Target, Want};
+use crate::istio::ImageTag;
+use crate::report::{ErrorReport, Evidence, Module, Report};
 
 /// What to inspect, and how to judge it.
 pub struct Inspect<'a> {
@@ -61,15 +62,30 @@ impl Inspect<'_> {
         let in_image = !matches!(target, Target::Path(_) | Target::Stdin);
         let digest = self.digest || in_image;
         let known = self.judge.modules.fingerprints();
+        // What is kept of an image has the digests of its programs.
+        let cache = sources.cache.filter(|_| digest);
+        let sources = Sources { cache, ..sources };
         let read = image::inspect(target, &self.request, sources, &mut |program| {
             Reading::of(program.source, program.size, known, digest)
         })?;
         Ok(match read {
-            Inspected::Program(program) => vec![self.file(&program)],
+            Inspected::Program(program) => {
+                self.only_images(target)?;
+                vec![self.file(&program)]
+            }
             Inspected::Images(images) => {
                 images.iter().flat_map(|image| self.image(image)).collect()
             }
         })
+    }
+
+    /// What chooses within an image says nothing of a file.
+    fn only_images(&self, target: &Target) -> Result<(), Failure> {
+        if self.request.platforms.is_empty() && self.request.want == Want::Known {
+            return Ok(());
+        }
+        let message = format!("{target} is a file: --platform, --path and --all are for images");
+        Err(Failure::message(Exit::Usage, message))
     }
 
     fn file(&self, program: &Program<Reading>) -> Evidence {
@@ -89,7 +105,7 @@ impl Inspect<'_> {
         let manifest = image.manifest.as_ref().map(ToString::to_string);
         let environment = self.environment(&image.env);
         let of = |program: &Program<Reading>| {
-            self.judge.statement(&Subject {
+            let statement = self.judge.statement(&Subject {
                 image: Some(&image.name),
                 manifest: manifest.as_deref(),
                 arch: Some(&image.platform.architecture),
@@ -97,7 +113,8 @@ impl Inspect<'_> {
                 reading: &Reading::or(program.reading.clone()),
                 environment: &environment,
                 known: None,
-            })
+            });
+            against_tag(&image.name, statement)
         };
         image.programs.iter().map(of).collect()
     }
@@ -110,4 +127,24 @@ impl Inspect<'_> {
             .map(|(name, value)| (name.as_str(), value.as_str()));
         Environment::of(of_image.chain(given))
     }
+}
+
+/// Refuses a program without a FIPS module in an image whose tag promises one. The statement stays
+/// that of the bytes: the tag is not in them.
+fn against_tag(image: &str, mut statement: Evidence) -> Evidence {
+    let tag = image
+        .rsplit('/')
+        .next()
+        .and_then(|last| last.split_once(':'));
+    let promised = tag.and_then(|(_, tag)| tag.parse::<ImageTag>().ok());
+    let fips = promised.is_some_and(|tag| tag.flavor.is_fips());
+    if fips
+        && statement.module == Module::Standard
+        && let Some(proof) = &mut statement.proof
+    {
+        let because = "the tag of its image says FIPS, and it has no FIPS module";
+        proof.judgement.accepted = false;
+        proof.judgement.because.push(because.to_owned());
+    }
+    statement
 }

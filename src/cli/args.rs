@@ -199,7 +199,7 @@ pub(super) struct ProofArgs {
     #[arg(long, value_name = "POLICY", default_value_t)]
     pub(super) policy: Policy,
     /// Day that certificates are judged for [default: today]
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "YYYY-MM-DD")]
     pub(super) at: Option<Date>,
     /// YAML file whose modules, certificates and fingerprints replace built-in ones
     #[arg(long, value_name = "FILE")]

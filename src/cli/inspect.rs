@@ -8,13 +8,14 @@ use crate::exit::{Exit, Failure};
 use crate::image::{Platform, Request, Target, Want};
 use crate::inspect::Inspect;
 use crate::report::Report;
-use crate::sys::os;
+use crate::sys::{os, signal};
 use crate::ui::{Event, Ui};
 
 /// Read the cryptographic module out of programs and images, without running anything
 ///
 /// A TARGET is a file, `-` for standard input, docker-archive:FILE, oci-archive:FILE, oci:DIR[:TAG], or
-/// the reference of an image in a registry. Of an image the programs of Istio are read.
+/// the reference of an image in a registry, also docker://REFERENCE. Of an image the programs of Istio
+/// are read. Without --require, a program without FIPS is no error, but for a tag that says FIPS.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[arg(required = true, value_name = "TARGET")]
@@ -79,6 +80,8 @@ impl Args {
         };
         let images = session::images(&self.registry, &judge);
         let on_event = |event: &Event| ui.event(event);
+        // Nothing is changed, so there is nothing to wind up.
+        let _ends_by_signal = signal::AtPrompt::begin();
         let inspect = Inspect {
             targets: &targets,
             request: Request {

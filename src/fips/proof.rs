@@ -6,7 +6,7 @@ use super::{
     Build, Environment, Floor, Modules, Policies, Policy, Reading, Standing, Step, Strength,
     Verdict, approved_only, effects, recipes,
 };
-use crate::report::{self, Module};
+use crate::report::{self, Module, Severity};
 
 /// What statements are judged by.
 #[derive(Debug, Clone)]
@@ -81,7 +81,6 @@ impl Judge {
     }
 
     fn proof(&self, subject: &Subject<'_>, verdict: &Verdict) -> report::Proof {
-        let judged = self.policy.judge(verdict, self.floor);
         let evidence = subject.reading.evidence.as_ref().ok();
         report::Proof {
             size: evidence.map_or(0, |evidence| evidence.size),
@@ -101,9 +100,24 @@ impl Judge {
                     but: recipe.wrong.map(str::to_owned),
                 })
                 .collect(),
-            judgement: self.judgement(judged.err().unwrap_or_default()),
+            judgement: self.judgement(self.refusals(subject, verdict)),
             ..self.unread(subject, "")
         }
+    }
+
+    /// Why the statement is not acceptable: by floor and policy, and by settings that undo it.
+    fn refusals(&self, subject: &Subject<'_>, verdict: &Verdict) -> Vec<String> {
+        let build = Build::from(verdict);
+        let mut verdict = verdict.clone();
+        if approved_only(subject.environment, build, subject.known).is_some() {
+            verdict.fipsonly = Some(true);
+        }
+        let judged = self.policy.judge(&verdict, self.floor);
+        let effects = effects(subject.environment, build, subject.known).into_iter();
+        let undone = effects.filter(|effect| effect.severity == Severity::Error);
+        let mut refusals = judged.err().unwrap_or_default();
+        refusals.extend(undone.map(|effect| effect.message));
+        refusals
     }
 
     /// A program without a reading.

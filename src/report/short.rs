@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::text::printable;
-use super::{CheckResult, Report, Severity, Status};
+use super::{Certificate, CheckResult, Report, Severity, Status};
 
 /// Writes one line, or one for each program that was inspected.
 pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -37,7 +37,7 @@ fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let words = [
             (!proof.judgement.accepted).then(|| "refused".to_owned()),
             Some(evidence.module.word().to_owned()),
-            certificate.and_then(|certificate| Some(format!("#{}", certificate.number?))),
+            certificate.and_then(numbered),
             proof.name.clone(),
         ];
         let what: Vec<String> = words.into_iter().flatten().collect();
@@ -51,6 +51,15 @@ fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", printable(&line))?;
     }
     Ok(())
+}
+
+/// `#4735`, with its status where that is not plainly active.
+fn numbered(certificate: &Certificate) -> Option<String> {
+    let number = certificate.number?;
+    Some(match certificate.status.as_str() {
+        "active" => format!("#{number}"),
+        status => format!("#{number} ({status})"),
+    })
 }
 
 fn counts(report: &Report) -> String {
