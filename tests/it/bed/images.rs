@@ -171,7 +171,7 @@ fn a_tag_that_lies_is_told_by_the_bytes() {
         pilot, exit 0
           amd64 /usr/local/bin/pilot-discovery: proven #4735
           arm64 /usr/local/bin/pilot-discovery: proven #4735
-        proxyv2, exit 0
+        proxyv2, exit 79
           amd64 /usr/local/bin/envoy: standard
           amd64 /usr/local/bin/pilot-agent: proven #4735
           arm64 /usr/local/bin/envoy: standard
