@@ -1,6 +1,6 @@
 //! FIPS evidence out of the bytes of a program: `impl ReadAt → Evidence → Verdict`. Pure.
 //!
-//! [`read`] takes down what the bytes say and where, and judges nothing; [`Evidence::judge`] says what
+//! [`read()`] takes down what the bytes say and where, and judges nothing; [`Evidence::judge`] says what
 //! that means by dated data ([`Modules`]). Nothing is run, nothing is trusted: a label is a label,
 //! and only an integrity value that was computed again from the bytes proves a module.
 

@@ -13,8 +13,8 @@ use crate::ui::{Event, Ui};
 
 /// Read the cryptographic module out of programs and images, without running anything
 ///
-/// A TARGET is a file, `-` for standard input, docker-archive:FILE, oci-archive:FILE, oci:DIR[:TAG], or
-/// the reference of an image in a registry, also docker://REFERENCE. Of an image the programs of Istio
+/// A TARGET is a file, `-` for standard input, `docker-archive:FILE`, `oci-archive:FILE`, `oci:DIR[:TAG]`, or
+/// the reference of an image in a registry, also `docker://REFERENCE`. Of an image the programs of Istio
 /// are read. Without --require, a program without FIPS is no error, but for a tag that says FIPS.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

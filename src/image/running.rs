@@ -61,7 +61,7 @@ pub struct Running {
     /// Digest of the manifest for the platform.
     pub manifest: Digest,
     pub platform: Platform,
-    /// Reference by the manifest's digest, for [`inspect`](super::inspect).
+    /// Reference by the manifest's digest, for [`inspect`](super::inspect()).
     pub reference: Reference,
 }
 
