@@ -38,7 +38,7 @@ pub use modules::{
 };
 pub use policy::{Floor, Policy, UnknownName};
 pub use proof::{Judge, Subject};
-pub use read::read;
+pub use read::{READER, read};
 pub use reading::Reading;
 pub use recipes::{Recipe, recipes};
 pub use verdict::{Kind, Step, Strength, Verdict};

@@ -5,7 +5,7 @@ use super::istioctl_flags::IstioctlFlags;
 use crate::check::Policy;
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Fact, Istioctl};
-use crate::fips::{Judge, Modules};
+use crate::fips::{Judge, Modules, READER};
 use crate::image::Cache;
 use crate::install::{Images, Session};
 use crate::istio::{DataDate, Matrix};
@@ -60,13 +60,11 @@ impl Rules {
     }
 }
 
-/// The way to registries; what is read of images is kept for the same reader and data.
+/// The way to registries; what is read of images is kept for the same reader and fingerprints.
 pub(crate) fn images(args: &RegistryArgs, judge: &Judge) -> Images {
-    let dates = judge.modules.dates().iter();
-    let stamp: Vec<String> = dates
-        .map(|data| format!("{} {}", data.file, data.date))
-        .collect();
-    let stamp = format!("{} {}", env!("CARGO_PKG_VERSION"), stamp.join(", "));
+    let known = judge.modules.fingerprints().iter();
+    let known: Vec<String> = known.map(|one| one.hash.to_string()).collect();
+    let stamp = format!("{READER} {}", known.join(" "));
     Images {
         registry: Registry::new(registry::Options {
             plain_http: args.plain_http.iter().cloned().collect(),

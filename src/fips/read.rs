@@ -27,6 +27,10 @@ const LIBRARIES: [&str; 12] = [
     "libwolfssl",
 ];
 
+/// Number of what is read and how: readings with another one are made again. It grows with every change
+/// to [`Evidence`] or to what is put there.
+pub const READER: u32 = 1;
+
 /// Reads what the `size` bytes of a program say. `known` are the modules of C that were measured.
 ///
 /// # Errors
