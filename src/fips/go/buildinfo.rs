@@ -98,7 +98,7 @@ fn parse(bytes: &Bytes<'_>, layout: Option<&Layout>, offset: u64) -> io::Result<
         version: Some(version),
         place: Some(Place {
             offset,
-            len: HEADER + len,
+            len: header.len() as u64 + len,
         }),
         ..Build::default()
     };
@@ -124,8 +124,9 @@ fn counted(bytes: &Bytes<'_>, offset: u64, limit: u64) -> io::Result<(Option<Vec
         offset: offset + digits,
         len,
     })?;
-    let whole = text.len() as u64 == len;
-    Ok((whole.then_some(text), digits + len))
+    // Where the file is cut off, it takes what there is.
+    let taken = text.len() as u64;
+    Ok(((taken == len).then_some(text), digits + taken))
 }
 
 /// A number of seven bits a byte, the lowest first, and its bytes.
@@ -235,6 +236,23 @@ mod tests {
 
     fn version(file: &[u8]) -> Option<String> {
         found(file)?.version
+    }
+
+    #[test]
+    fn where_it_stands_ends_with_the_file() {
+        let info = inline("go1.26.6");
+        let file = Sample::new(SHAPES[0])
+            .data(".go.buildinfo", 0x50_0000, &info)
+            .build();
+        let start = memchr::memmem::find(&file, MAGIC).unwrap();
+        for end in [start + info.len() - 1, start + 44] {
+            let build = found(&file[..end]).unwrap();
+            assert_eq!(build.version.as_deref(), Some("go1.26.6"));
+            assert_eq!(
+                build.place.map(|place| place.offset + place.len),
+                Some(end as u64)
+            );
+        }
     }
 
     #[test]
