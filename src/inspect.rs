@@ -116,6 +116,9 @@ impl Inspect<'_> {
             });
             against_tag(&image.name, statement)
         };
+        if image.programs.is_empty() {
+            return vec![of(&nothing())];
+        }
         image.programs.iter().map(of).collect()
     }
 
@@ -126,6 +129,21 @@ impl Inspect<'_> {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
         Environment::of(of_image.chain(given))
+    }
+}
+
+/// What stands for an image in which nothing was looked at: that is never a pass.
+fn nothing() -> Program<Reading> {
+    Program {
+        path: "/".to_owned(),
+        real_path: None,
+        layer: None,
+        reading: Ok(Reading {
+            evidence: Err(
+                "no program of Istio is in it, and none was named: give --path or --all".to_owned(),
+            ),
+            sha256: None,
+        }),
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) fn statements(after: &After<'_>, class: &Class) -> Vec<Evidence> {
             .iter()
             .map(|program| read(after, class, program))
             .collect(),
-        Some(Fact::Unknown(why)) => vec![said(class, &format!("the image was not read: {why}"))],
+        Some(Fact::Unknown(why)) => vec![unread(class, why)],
+        Some(Fact::NotAsked(why)) => vec![said(class, &format!("the image was not read: {why}"))],
         _ => vec![said(class, "the image was not read")],
     }
 }
@@ -54,6 +55,16 @@ fn said(class: &Class, unread: &str) -> Evidence {
         source,
         count: 0,
         proof: None,
+    }
+}
+
+/// An image that its registry refuses, or that is not what its digest says: no word of the process makes
+/// up for that.
+fn unread(class: &Class, why: &str) -> Evidence {
+    Evidence {
+        module: Module::Unknown,
+        source: format!("nothing: {why} (--no-registry leaves images out)"),
+        ..said(class, why)
     }
 }
 

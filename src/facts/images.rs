@@ -121,7 +121,10 @@ impl Reader<'_> {
 
 /// A registry that could not be reached is not asked again.
 #[derive(Default)]
-struct Outage(BTreeMap<String, String>);
+struct Outage(BTreeSet<String>);
+
+/// From here nothing can be seen of such an image; what a registry refuses or garbles is another thing.
+const AWAY: Fact<Vec<ImageProgram>> = Fact::NotAsked("its registry is not reachable from here");
 
 impl Outage {
     fn unless(
@@ -130,17 +133,16 @@ impl Outage {
         read: impl FnOnce() -> Result<Vec<ImageProgram>, Failed>,
     ) -> Fact<Vec<ImageProgram>> {
         let host = image.image.split('/').next().unwrap_or_default().to_owned();
-        if let Some(why) = self.0.get(&host) {
-            return Fact::Unknown(why.clone());
+        if self.0.contains(&host) {
+            return AWAY;
         }
         match read() {
             Ok(programs) => Fact::Known(programs),
-            Err(failed) => {
-                if failed.unreachable {
-                    self.0.insert(host, failed.why.clone());
-                }
-                Fact::Unknown(failed.why)
+            Err(failed) if failed.unreachable => {
+                self.0.insert(host);
+                AWAY
             }
+            Err(failed) => Fact::Unknown(failed.why),
         }
     }
 }

@@ -69,6 +69,11 @@ impl Judge {
             Ok(evidence) => {
                 let verdict = evidence.judge(&self.modules, self.at);
                 let header = evidence.arch.as_ref().map(|arch| arch.0.clone());
+                if let (Some(header), Some(named)) = (&header, subject.arch)
+                    && header != named
+                {
+                    return self.another_arch(subject, &verdict, header, statement);
+                }
                 report::Evidence {
                     arch: statement.arch.clone().or(header),
                     module: verdict.module,
@@ -102,6 +107,28 @@ impl Judge {
                 .collect(),
             judgement: self.judgement(self.refusals(subject, verdict)),
             ..self.unread(subject, "")
+        }
+    }
+
+    /// A program for another processor than its image is for: nothing that is said of the image holds.
+    fn another_arch(
+        &self,
+        subject: &Subject<'_>,
+        verdict: &Verdict,
+        header: &str,
+        statement: report::Evidence,
+    ) -> report::Evidence {
+        let named = subject.arch.unwrap_or_default();
+        let reason = format!("the image is for {named}, and its program for {header}");
+        let mut proof = self.proof(subject, verdict);
+        proof.reasons.insert(0, reason.clone());
+        proof.judgement.accepted = false;
+        proof.judgement.because.push(reason);
+        report::Evidence {
+            module: Module::Contradicted,
+            configuration: configuration(verdict, subject),
+            proof: Some(Box::new(proof)),
+            ..statement
         }
     }
 

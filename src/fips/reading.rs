@@ -6,8 +6,7 @@ use positioned_io::ReadAt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::bytes::Bytes;
-use super::{Evidence, Fingerprint, Place, read};
+use super::{Evidence, Fingerprint, read};
 
 /// What one program gave; kept in the cache of images as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,15 +40,49 @@ impl Reading {
     }
 }
 
+/// Of every byte, also of those that nothing searches.
 fn sha256(source: &dyn ReadAt, size: u64) -> io::Result<String> {
     let mut hash = Sha256::new();
-    let whole = Place {
-        offset: 0,
-        len: size,
-    };
-    Bytes::new(source, size).stream(whole, |piece| hash.update(piece))?;
-    Ok(hash
-        .finalize()
-        .iter()
-        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+    let mut piece = vec![0; 256 << 10];
+    let mut at = 0;
+    while at < size {
+        let want = usize::try_from(size - at).map_or(piece.len(), |left| left.min(piece.len()));
+        match source.read_at(at, &mut piece[..want]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => {
+                hash.update(&piece[..read]);
+                at += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let hex = |hex: String, byte: &u8| hex + &format!("{byte:02x}");
+    Ok(hash.finalize().iter().fold(String::new(), hex))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fips::bytes::SCAN_LIMIT;
+
+    /// Zeros without an end.
+    struct Hole;
+
+    impl ReadAt for Hole {
+        fn read_at(&self, _: u64, buffer: &mut [u8]) -> io::Result<usize> {
+            buffer.fill(0);
+            Ok(buffer.len())
+        }
+    }
+
+    #[test]
+    fn the_digest_is_that_of_every_byte_however_many_are_searched() {
+        let whole = sha256(&Hole, SCAN_LIMIT + 1).unwrap();
+        assert_ne!(whole, sha256(&Hole, SCAN_LIMIT).unwrap());
+        let text: &[u8] = b"abc";
+        let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(&text, 3).unwrap(), known);
+        assert!(sha256(&text, 4).is_err(), "a file that became shorter");
+    }
 }

@@ -238,7 +238,12 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
     }
 
     fn image(&mut self, store: &Store<'_>, job: Job) -> Result<Image<T>, ImageError> {
-        let cache = self.sources.cache;
+        // A file can hold the good manifest and other layers, and is read fast: only what a registry
+        // gave by its digest is kept.
+        let cache = self
+            .sources
+            .cache
+            .filter(|_| matches!(store, Store::Registry { .. }));
         let digest = job.manifest.as_ref().unwrap_or(&job.config);
         let command = &job.configuration.command;
         let sought = self.request.want.sought(&job.name, command);

@@ -149,6 +149,9 @@ impl Standing {
 
     /// The same certificate under a rule for its standard.
     pub(super) fn under(self, rule: &Rule) -> Standing {
+        if self.status == Status::Revoked {
+            return self;
+        }
         Standing {
             status: rule.status,
             from: Some(rule.from),
