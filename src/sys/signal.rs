@@ -37,6 +37,8 @@ struct Latch {
     interrupted: AtomicBool,
     /// Id of the program that runs, 0 for none, negative where it leads a group of its own.
     child: AtomicI32,
+    /// A signal that came when no program was known to run, which may just have begun to; 0 for none.
+    early: AtomicI32,
     /// Somebody sits in a read that no latch can end.
     at_prompt: AtomicBool,
     wake: Notify,
@@ -47,6 +49,7 @@ impl Latch {
         Latch {
             interrupted: AtomicBool::new(false),
             child: AtomicI32::new(0),
+            early: AtomicI32::new(0),
             at_prompt: AtomicBool::new(false),
             wake: Notify::const_new(),
         }
@@ -63,6 +66,20 @@ impl Latch {
             None if again || self.at_prompt.load(Ordering::SeqCst) => Reaction::End,
             None => Reaction::Noticed,
         }
+    }
+
+    /// Gives the program that runs what came before it was known, once.
+    fn hand_down_early(&self) {
+        let child = self.child.load(Ordering::SeqCst);
+        let Some(child) = Pid::from_raw(child.max(0)) else {
+            return;
+        };
+        let signal = match self.early.swap(0, Ordering::SeqCst) {
+            SIGINT => Signal::INT,
+            SIGTERM => Signal::TERM,
+            _ => return,
+        };
+        rustix::process::kill_process(child, signal).ok();
     }
 
     async fn wait(&self) {
@@ -93,8 +110,13 @@ fn serve(mut signals: SignalsInfo<WithOrigin>) {
         } else {
             Signal::TERM
         };
-        match LATCH.react(matches!(origin.cause, Cause::Kernel)) {
-            Reaction::Noticed => {}
+        let from_terminal = matches!(origin.cause, Cause::Kernel);
+        match LATCH.react(from_terminal) {
+            Reaction::Noticed if from_terminal => {}
+            Reaction::Noticed => {
+                LATCH.early.store(origin.signal, Ordering::SeqCst);
+                LATCH.hand_down_early();
+            }
             // Either may have ended in between, and then there is nobody to tell.
             Reaction::HandDown(child) => {
                 rustix::process::kill_process(child, signal).ok();
@@ -125,6 +147,7 @@ impl HandedDown {
         LATCH
             .child
             .store(i32::try_from(child).unwrap_or(0), Ordering::SeqCst);
+        LATCH.hand_down_early();
         HandedDown
     }
 
