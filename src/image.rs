@@ -79,23 +79,29 @@ impl Platform {
 
 /// A text that is no platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no platform: write it as `linux/amd64` or `linux/arm/v7`")]
+#[error("`{0}` is no platform: write it as `arm64`, `linux/amd64` or `linux/arm/v7`")]
 pub struct PlatformError(String);
 
 impl FromStr for Platform {
     type Err = PlatformError;
 
+    /// A processor alone is one of Linux.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut parts = text.split('/').map(str::to_owned);
-        let platform = parts.next().zip(parts.next());
-        let platform = platform.map(|(os, architecture)| Platform {
-            os,
-            architecture,
-            variant: parts.next(),
-        });
-        platform
-            .filter(|_| parts.next().is_none() && text.split('/').all(|part| !part.is_empty()))
-            .ok_or_else(|| PlatformError(text.to_owned()))
+        let parts: Vec<&str> = text.split('/').collect();
+        let (os, architecture, variant) = match parts[..] {
+            [architecture] => ("linux", architecture, None),
+            [os, architecture] => (os, architecture, None),
+            [os, architecture, variant] => (os, architecture, Some(variant.to_owned())),
+            _ => return Err(PlatformError(text.to_owned())),
+        };
+        if parts.contains(&"") {
+            return Err(PlatformError(text.to_owned()));
+        }
+        Ok(Platform {
+            os: os.to_owned(),
+            architecture: architecture.to_owned(),
+            variant,
+        })
     }
 }
 

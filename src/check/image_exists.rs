@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Before, Check, Outcome, Run};
-use crate::facts::{NoImage, Nodes, PlannedImage};
+use crate::facts::{Fact, NoImage, Nodes, PlannedImage};
 use crate::image::Found;
 use crate::report::Finding;
 
@@ -35,6 +35,7 @@ fn run(before: &Before<'_>) -> Outcome {
             away.into_iter()
                 .map(|(why, images)| unreachable(&why, &images)),
         );
+        findings.extend(uncompared(before));
         let seen: Vec<&str> = images
             .iter()
             .map(|image| image.reference.as_str())
@@ -59,6 +60,15 @@ fn lacking(before: &Before<'_>, image: &PlannedImage, found: &Found) -> Option<F
         .why("a pod that lands on such a node could not start")
         .fix("take a build that has it, or keep the mesh off those nodes by a node selector and lower this by --severity image-exists=warning");
     Some(finding)
+}
+
+/// That nodes could not be listed is no sign that every image fits them.
+fn uncompared(before: &Before<'_>) -> Option<Finding> {
+    let Fact::Unknown(why) = &before.facts.nodes else {
+        return None;
+    };
+    let finding = Finding::warning("the images were not compared with the processors of the nodes");
+    Some(finding.found(why.clone()).fix("allow `list` on nodes"))
 }
 
 /// What the nodes have; an ARM build is meant for some of them only, which is judged elsewhere.
@@ -90,4 +100,66 @@ fn unreachable(why: &str, images: &[&str]) -> Finding {
         .subject(images.join(", "))
         .why("the nodes may reach it all the same; nothing is known of these images")
         .fix("run it where the registry can be reached, or leave it out by --no-registry")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{Given, found, passed};
+    use crate::report::Severity;
+
+    fn given(found: Result<Found, NoImage>, nodes: Fact<Nodes>) -> Given {
+        let mut given = Given::tag("1.31.0-solo-fips");
+        given.facts.nodes = nodes;
+        given.facts.images = Fact::Known(vec![PlannedImage {
+            reference: "r.io/istio/pilot:1.31.0-solo-fips".to_owned(),
+            found,
+            programs: Fact::NotAsked("in this test"),
+        }]);
+        given
+    }
+
+    fn nodes(names: &[&str]) -> Fact<Nodes> {
+        let architectures = names.iter().map(|name| ((*name).to_owned(), 1)).collect();
+        Fact::Known(Nodes {
+            architectures,
+            ..Nodes::default()
+        })
+    }
+
+    fn amd64() -> Found {
+        Found {
+            digest: format!("sha256:{}", "0a".repeat(32)).parse().unwrap(),
+            platforms: vec!["linux/amd64".parse().unwrap()],
+        }
+    }
+
+    #[test]
+    fn every_processor_of_the_nodes_must_have_the_image() {
+        assert!(passed(&given(Ok(amd64()), nodes(&["amd64"])).run(run)));
+        let lacking = given(Ok(amd64()), nodes(&["amd64", "arm64"])).run(run);
+        assert!(found(&lacking, "is not there for arm64"));
+    }
+
+    #[test]
+    fn what_was_not_seen_is_a_warning_and_what_is_refused_an_error() {
+        let said = || "it says so".to_owned();
+        for (answer, nodes, severity) in [
+            (Ok(amd64()), Fact::Unknown(said()), Severity::Warning),
+            (
+                Err(NoImage::Unreachable(said())),
+                nodes(&[]),
+                Severity::Warning,
+            ),
+            (Err(NoImage::Missing(said())), nodes(&[]), Severity::Error),
+            (Err(NoImage::Denied(said())), nodes(&[]), Severity::Error),
+            (Err(NoImage::Broken(said())), nodes(&[]), Severity::Error),
+        ] {
+            let Outcome::Found(findings) = given(answer.clone(), nodes).run(run) else {
+                panic!("{answer:?} passed");
+            };
+            assert_eq!(findings.len(), 1, "{answer:?}");
+            assert_eq!(findings[0].severity, severity, "{answer:?}");
+        }
+    }
 }

@@ -68,11 +68,11 @@ impl Args {
             .iter()
             .map(|text| variable(text))
             .collect::<Result<Vec<_>, _>>()?;
-        let platforms = self
-            .platform
-            .iter()
-            .map(|text| platform(text))
-            .collect::<Result<_, _>>()?;
+        let platforms = self.platform.iter().map(|text| {
+            let parsed = text.parse::<Platform>();
+            parsed.map_err(|error| Failure::new(Exit::Usage, &error))
+        });
+        let platforms = platforms.collect::<Result<_, _>>()?;
         let want = match (self.all, self.path.is_empty()) {
             (true, _) => Want::All,
             (false, true) => Want::Known,
@@ -114,25 +114,6 @@ fn variable(text: &str) -> Result<(String, String), Failure> {
     pair.ok_or_else(|| Failure::message(Exit::Usage, format!("--env `{text}` must be NAME=VALUE")))
 }
 
-fn platform(text: &str) -> Result<Platform, Failure> {
-    let parts: Vec<&str> = text.split('/').collect();
-    let (os, architecture, variant) = match parts[..] {
-        [architecture] => ("linux", architecture, None),
-        [os, architecture] => (os, architecture, None),
-        [os, architecture, variant] => (os, architecture, Some(variant.to_owned())),
-        _ => ("", "", None),
-    };
-    if os.is_empty() || architecture.is_empty() {
-        let message = format!("--platform `{text}` must be like `arm64` or `linux/arm64`");
-        return Err(Failure::message(Exit::Usage, message));
-    }
-    Ok(Platform {
-        os: os.to_owned(),
-        architecture: architecture.to_owned(),
-        variant,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,7 +128,8 @@ mod tests {
             ("linux/", None),
             ("a/b/c/d", None),
         ] {
-            let read = platform(text).ok().map(|platform| platform.to_string());
+            let read = text.parse::<Platform>().ok();
+            let read = read.map(|platform| platform.to_string());
             assert_eq!(read.as_deref(), shown, "{text}");
         }
         assert!(variable("=x").is_err() && variable("x").is_err());

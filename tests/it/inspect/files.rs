@@ -131,7 +131,7 @@ fn words_that_are_none_are_usage_errors() {
         ("--require certified", "declared"),
         ("--policy fips", "140-3-active"),
         ("--env GODEBUG", "NAME=VALUE"),
-        ("--platform linux/", "linux/arm64"),
+        ("--platform linux/", "linux/amd64"),
         ("--all --path /x", "--all"),
         ("--bogus", "--bogus"),
     ] {
