@@ -155,7 +155,7 @@ pub struct Sources<'a> {
 pub struct ProgramBytes<'a> {
     /// The path in the image or on the machine; `-` for standard input.
     pub path: &'a str,
-    pub source: &'a dyn ReadAt,
+    pub source: &'a (dyn ReadAt + Sync),
     pub size: u64,
 }
 

@@ -1,7 +1,7 @@
 //! What the fuzz targets run: the readers, each on its own, and what must hold whatever the bytes are.
 
-use std::cell::Cell;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::civil::date;
 use positioned_io::ReadAt;
@@ -127,19 +127,19 @@ fn inside(place: Place, file: &[u8]) {
 /// Counts what is read of a file.
 struct Counted<'a> {
     file: &'a [u8],
-    read: Cell<u64>,
+    read: AtomicU64,
 }
 
 impl<'a> Counted<'a> {
     fn new(file: &'a [u8]) -> Self {
         Counted {
             file,
-            read: Cell::new(0),
+            read: AtomicU64::new(0),
         }
     }
 
     fn check(&self) {
-        let (read, size) = (self.read.get(), self.file.len() as u64);
+        let (read, size) = (self.read.load(Ordering::Relaxed), self.file.len() as u64);
         assert!(read <= PASSES * (size + FREE), "{read} bytes of {size}");
     }
 }
@@ -147,7 +147,7 @@ impl<'a> Counted<'a> {
 impl ReadAt for Counted<'_> {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read_at(offset, buffer)?;
-        self.read.set(self.read.get() + read as u64);
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }
 }

@@ -1,12 +1,16 @@
 //! A program as it was read: its evidence, and its digest where somebody wants to name it.
 
-use std::io;
+use std::panic::resume_unwind;
+use std::{io, thread};
 
 use positioned_io::ReadAt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{Evidence, Fingerprint, read};
+
+/// Bytes that are read at once for the digest.
+const PIECE: usize = 256 << 10;
 
 /// What one program gave; kept in the cache of images as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,11 +22,20 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads the `size` bytes of a program, and all of them once more where the `digest` is wanted.
-    pub fn of(source: &dyn ReadAt, size: u64, known: &[Fingerprint], digest: bool) -> Reading {
-        let sha256 = digest.then(|| sha256(source, size)).transpose();
+    /// Reads the `size` bytes of a program, and beside it all of them where the `digest` is wanted.
+    pub fn of(
+        source: &(dyn ReadAt + Sync),
+        size: u64,
+        known: &[Fingerprint],
+        digest: bool,
+    ) -> Reading {
+        let (evidence, sha256) = thread::scope(|scope| {
+            let sha256 = digest.then(|| scope.spawn(|| sha256(source, size)));
+            let evidence = read(source, size, known);
+            (evidence, sha256.map(joined).transpose())
+        });
         let (evidence, sha256) = match sha256 {
-            Ok(sha256) => (read(source, size, known), sha256),
+            Ok(sha256) => (evidence, sha256),
             Err(error) => (Err(error), None),
         };
         Reading {
@@ -43,22 +56,18 @@ impl Reading {
 /// Of every byte, also of those that nothing searches.
 fn sha256(source: &dyn ReadAt, size: u64) -> io::Result<String> {
     let mut hash = Sha256::new();
-    let mut piece = vec![0; 256 << 10];
-    let mut at = 0;
-    while at < size {
-        let want = usize::try_from(size - at).map_or(piece.len(), |left| left.min(piece.len()));
-        match source.read_at(at, &mut piece[..want]) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(read) => {
-                hash.update(&piece[..read]);
-                at += read as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+    let mut piece = vec![0; PIECE];
+    for at in (0..size).step_by(PIECE) {
+        let len = usize::try_from(size - at).map_or(PIECE, |left| left.min(PIECE));
+        source.read_exact_at(at, &mut piece[..len])?;
+        hash.update(&piece[..len]);
     }
     let hex = |hex: String, byte: &u8| hex + &format!("{byte:02x}");
     Ok(hash.finalize().iter().fold(String::new(), hex))
+}
+
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 #[cfg(test)]
