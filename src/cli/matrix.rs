@@ -132,11 +132,7 @@ fn text(table: &Table, color: bool) -> String {
             .map(|(cell, width)| format!("{cell:<width$}"));
         format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
     };
-    let title = if color {
-        format!("\u{1b}[1m{}\u{1b}[0m", table.title)
-    } else {
-        table.title.to_owned()
-    };
+    let title = super::bold(table.title, color);
     let head: Vec<String> = table
         .columns
         .iter()

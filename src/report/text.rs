@@ -13,6 +13,7 @@ use std::io::{self, Write};
 
 pub use page::printable;
 use page::{Page, Tone};
+pub use proof::meaning;
 
 use super::{Phase, Report, Status};
 
