@@ -6,12 +6,15 @@ use super::{Ended, resolve, session};
 use crate::exit::{Exit, Failure};
 use crate::istio::{Level, Matrix, Minor, Part, Runs, Table};
 use crate::report::Report;
+use crate::report::text::printable;
 use crate::ui::Ui;
 
 /// Show what is supported with what, and what can run on a Kubernetes with a Gloo Mesh
+///
+/// A terminal shows the beginning of what is too long for it; a pipe and -o json have all of it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Part to show; all of them without one
+    /// Part to show, such as `builds`, `kubernetes` or `features`; all of them without one
     part: Option<String>,
     /// What can run on this version of Kubernetes?
     #[arg(long, value_name = "VERSION", conflicts_with = "part")]
@@ -64,7 +67,7 @@ impl Args {
         let text = match self.output.output {
             Format::Text | Format::Short => tables
                 .iter()
-                .map(|table| text(table, ui.out_style().color))
+                .map(|table| text(table, ui.out_style().color, ui.out_columns()))
                 .collect::<Vec<_>>()
                 .join("\n"),
             Format::Json => format!("{:#}\n", value()),
@@ -118,31 +121,84 @@ fn what_runs(matrix: &Matrix, kubernetes: Minor, gloo_mesh: Option<Minor>) -> Ta
     }
 }
 
-/// A table in columns as wide as their widest cell.
-fn text(table: &Table, color: bool) -> String {
-    let width = |at: usize| {
-        let cells = table.rows.iter().map(|row| row[at].chars().count());
-        cells.chain([table.columns[at].len()]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
-    let line = |cells: Vec<&str>| {
-        let padded = cells
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"));
-        format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    let title = super::bold(table.title, color);
+/// Blanks between two columns.
+const GAP: usize = 2;
+
+/// A table in columns as wide as their widest cell, or as a terminal of so many columns lets them be.
+fn text(table: &Table, color: bool, columns: Option<usize>) -> String {
     let head: Vec<String> = table
         .columns
         .iter()
         .map(|column| column.to_uppercase())
         .collect();
-    let head = line(head.iter().map(String::as_str).collect());
-    let rows: String = table
+    let rows: Vec<Vec<String>> = table
         .rows
         .iter()
-        .map(|row| line(row.iter().map(String::as_str).collect()))
+        .map(|row| row.iter().map(|cell| printable(cell)).collect())
         .collect();
-    format!("{title}\n{head}{rows}")
+    let lines = || std::iter::once(&head).chain(&rows);
+    let width = |at: usize| {
+        let cells = lines().filter_map(|row| row.get(at));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let mut widths: Vec<usize> = (0..head.len()).map(width).collect();
+    if let Some(columns) = columns {
+        fit(&mut widths, columns);
+    }
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths);
+        let padded = cells.map(|(cell, width)| format!("{:<width$}", cut(cell, *width)));
+        let gap = " ".repeat(GAP);
+        format!("{}\n", padded.collect::<Vec<_>>().join(&gap).trim_end())
+    };
+    let title = super::bold(table.title, color);
+    format!("{title}\n{}", lines().map(line).collect::<String>())
+}
+
+/// Takes from the widest columns until all of them fit.
+fn fit(widths: &mut [usize], columns: usize) {
+    let room = columns.saturating_sub(GAP * widths.len().saturating_sub(1));
+    while widths.iter().sum::<usize>() > room {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > 1 => *widest -= 1,
+            _ => break,
+        }
+    }
+}
+
+/// The beginning of a text, and a sign that there is more.
+fn cut(text: &str, width: usize) -> String {
+    match text.char_indices().nth(width) {
+        None => text.to_owned(),
+        Some(_) => {
+            let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+            format!("{kept}…")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_a_terminal_the_widest_columns_give_way_and_in_a_pipe_none() {
+        let table = Table {
+            title: "Builds",
+            columns: vec!["tag", "source", "at"],
+            rows: vec![
+                vec!["1.2".into(), "https://example.com/a".into(), "x".into()],
+                vec!["1.2-solo".into(), "\u{1b}[2J".into(), "a long place".into()],
+            ],
+        };
+        insta::assert_snapshot!(text(&table, false, Some(28)), @"");
+        let whole = text(&table, false, None);
+        assert!(whole.contains("https://example.com/a") && !whole.contains('\u{1b}'));
+        assert_eq!(text(&table, false, Some(200)), whole);
+        for columns in [0, 8, 20] {
+            let narrow = text(&table, false, Some(columns));
+            let widest = narrow.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(columns.max(7)), "{narrow}");
+        }
+    }
 }

@@ -193,7 +193,9 @@ mod tests {
 
     /// The indented lines of a page.
     fn example(id: &str) -> String {
-        let lines = page(id).lines().filter_map(|line| line.strip_prefix("    "));
+        let lines = page(id)
+            .lines()
+            .filter_map(|line| line.strip_prefix("    "));
         lines.map(|line| format!("{line}\n")).collect()
     }
 
@@ -224,7 +226,10 @@ mod tests {
             for word in words.split(' ') {
                 assert!(line.contains(word), "{field} {word}");
                 let other = example.replacen(written, &format!("{field} {word} "), 1);
-                assert!(Modules::with_file("other", &other).is_ok(), "{field} {word}");
+                assert!(
+                    Modules::with_file("other", &other).is_ok(),
+                    "{field} {word}"
+                );
             }
         }
     }
