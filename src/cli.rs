@@ -235,4 +235,21 @@ mod tests {
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
     }
+
+    #[test]
+    fn the_examples_of_the_help_can_be_typed() {
+        let command = Cli::command();
+        let mut seen = 0;
+        for ours in command.get_subcommands() {
+            let help = ours.get_after_help().map(ToString::to_string);
+            for line in help.iter().flat_map(|help| help.lines().skip(1)) {
+                let line = line.split(" > ").next().unwrap_or_default();
+                let parsed = Cli::try_parse_from(line.split_whitespace());
+                assert!(parsed.is_ok(), "{line}: {:?}", parsed.err());
+                assert!(line.starts_with(&format!("  glooistio {}", ours.get_name())));
+                seen += 1;
+            }
+        }
+        assert!(seen > 10, "the examples were read");
+    }
 }

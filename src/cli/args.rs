@@ -175,6 +175,7 @@ pub(super) struct CheckArgs {
 
 /// How our own reads and waits are bounded, and which istioctl is run.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Run")]
 pub(super) struct RunArgs {
     /// The istioctl to run [default: the first on PATH]
     #[arg(long, value_name = "PATH", env = ISTIOCTL)]

@@ -16,6 +16,10 @@ use crate::ui::{Event, Ui};
 
 /// Run the checks of an install without installing
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  glooistio check --fips --distroless
+  glooistio check --manifest operator.yaml
+  glooistio check --strict --skip end-of-life=agreed")]
 pub(crate) struct Args {
     #[command(flatten)]
     plan: PlanArgs,

@@ -1,5 +1,6 @@
 //! `explain`
 
+mod page;
 mod topic;
 
 use serde_json::{Value, json};
@@ -14,6 +15,10 @@ use topic::Topic;
 
 /// Show the page of a check, of a word of reports or of a file's form, or list them all
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  glooistio explain
+  glooistio explain proxies
+  glooistio explain fedramp-2026")]
 pub(crate) struct Args {
     /// The check, or the word of a report: `proxies`, `proven`, `fedramp-2026`
     id: Option<String>,
@@ -23,7 +28,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(&self, ui: &Ui) -> Ended {
-        let (shown, result) = match self.page(ui.out_style().color) {
+        let (shown, result) = match self.page(ui) {
             Ok(text) => (Shown::Own(text.into_bytes()), Ok(Exit::Ok)),
             Err(failure) => (Shown::Report, Err(failure)),
         };
@@ -34,8 +39,8 @@ impl Args {
         }
     }
 
-    fn page(&self, color: bool) -> Result<String, Failure> {
-        let topics = topic::all();
+    fn page(&self, ui: &Ui) -> Result<String, Failure> {
+        let (topics, color) = (topic::all(), ui.out_style().color);
         let asked: Vec<&Topic> = match &self.id {
             None => topics.iter().collect(),
             Some(id) => {
@@ -47,7 +52,10 @@ impl Args {
         Ok(match (self.output.output, asked.as_slice()) {
             (Format::Json, _) => format!("{:#}\n", values()),
             (Format::Yaml, _) => crate::overlay::write(&values()),
-            (_, [topic]) => topic.page.to_owned(),
+            (_, [topic]) => match ui.out_columns() {
+                None => topic.page.to_owned(),
+                Some(columns) => page::fitted(topic.page, columns, color),
+            },
             (Format::Short, _) => asked.iter().map(|topic| line("", topic)).collect(),
             (Format::Text, _) => grouped(&asked, color),
         })

@@ -13,6 +13,9 @@ use crate::ui::Ui;
 ///
 /// A terminal shows the beginning of what is too long for it; a pipe and -o json have all of it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  glooistio matrix kubernetes
+  glooistio matrix --kubernetes 1.33 --gloo-mesh 2.12")]
 pub(crate) struct Args {
     /// Part to show, such as `builds`, `kubernetes` or `features`; all of them without one
     part: Option<String>,
@@ -191,7 +194,12 @@ mod tests {
                 vec!["1.2-solo".into(), "\u{1b}[2J".into(), "a long place".into()],
             ],
         };
-        insta::assert_snapshot!(text(&table, false, Some(28)), @"");
+        insta::assert_snapshot!(text(&table, false, Some(28)), @r"
+        Builds
+        TAG       SOURCE    AT
+        1.2       https:/…  x
+        1.2-solo  �[2J      a long …
+        ");
         let whole = text(&table, false, None);
         assert!(whole.contains("https://example.com/a") && !whole.contains('\u{1b}'));
         assert_eq!(text(&table, false, Some(200)), whole);
