@@ -127,45 +127,70 @@ fn what_runs(matrix: &Matrix, kubernetes: Minor, gloo_mesh: Option<Minor>) -> Ta
 /// Blanks between two columns.
 const GAP: usize = 2;
 
+/// What every column keeps where it can, so that the first ones do not take all.
+const LEAST: usize = 10;
+
+/// Where a row comes from: the first to go where there is no room.
+const ORIGIN: [&str; 4] = ["source", "sources", "evidence", "era"];
+
 /// A table in columns as wide as their widest cell, or as a terminal of so many columns lets them be.
-fn text(table: &Table, color: bool, columns: Option<usize>) -> String {
+fn text(table: &Table, color: bool, terminal: Option<usize>) -> String {
     let head: Vec<String> = table
         .columns
         .iter()
-        .map(|column| column.to_uppercase())
+        .map(|name| name.to_uppercase())
         .collect();
-    let rows: Vec<Vec<String>> = table
-        .rows
-        .iter()
-        .map(|row| row.iter().map(|cell| printable(cell)).collect())
+    let cells = |row: &Vec<String>| row.iter().map(|cell| printable(cell)).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(head)
+        .chain(table.rows.iter().map(cells))
         .collect();
-    let lines = || std::iter::once(&head).chain(&rows);
     let width = |at: usize| {
-        let cells = lines().filter_map(|row| row.get(at));
+        let cells = rows.iter().filter_map(|row| row.get(at));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let mut widths: Vec<usize> = (0..head.len()).map(width).collect();
-    if let Some(columns) = columns {
-        fit(&mut widths, columns);
-    }
+    let mut widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
+    let title = super::bold(table.title, color);
+    let title = match terminal {
+        Some(columns) if total(&widths) > columns => {
+            fit(&mut widths, &table.columns, columns);
+            format!("{title} (cut to fit: a pipe and -o json have all of it)")
+        }
+        _ => title,
+    };
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths);
-        let padded = cells.map(|(cell, width)| format!("{:<width$}", cut(cell, *width)));
+        let shown = row.iter().zip(&widths).filter(|(_, width)| **width > 0);
+        let padded = shown.map(|(cell, width)| format!("{:<width$}", cut(cell, *width)));
         let gap = " ".repeat(GAP);
         format!("{}\n", padded.collect::<Vec<_>>().join(&gap).trim_end())
     };
-    let title = super::bold(table.title, color);
-    format!("{title}\n{}", lines().map(line).collect::<String>())
+    format!("{title}\n{}", rows.iter().map(line).collect::<String>())
 }
 
-/// Takes from the widest columns until all of them fit.
-fn fit(widths: &mut [usize], columns: usize) {
-    let room = columns.saturating_sub(GAP * widths.len().saturating_sub(1));
-    while widths.iter().sum::<usize>() > room {
-        match widths.iter_mut().max() {
-            Some(widest) if *widest > 1 => *widest -= 1,
-            _ => break,
+/// The width of a line; a column without width is not there.
+fn total(widths: &[usize]) -> usize {
+    let shown = widths.iter().filter(|width| **width > 0);
+    shown
+        .map(|width| width + GAP)
+        .sum::<usize>()
+        .saturating_sub(GAP)
+}
+
+/// Takes the origin away and then from the last columns, until the rest fits.
+fn fit(widths: &mut [usize], names: &[&str], columns: usize) {
+    for (width, name) in widths.iter_mut().zip(names) {
+        if ORIGIN.contains(name) {
+            *width = 0;
         }
+    }
+    let shown = widths.iter().filter(|width| **width > 0).count();
+    let room = columns.saturating_sub(GAP * shown.saturating_sub(1));
+    let least = LEAST.min(room / shown.max(1)).max(1);
+    let kept: usize = widths.iter().map(|width| least.min(*width)).sum();
+    let mut spare = room.saturating_sub(kept);
+    for width in widths {
+        let more = width.saturating_sub(least).min(spare);
+        *width = least.min(*width) + more;
+        spare -= more;
     }
 }
 
@@ -185,28 +210,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn on_a_terminal_the_widest_columns_give_way_and_in_a_pipe_none() {
+    fn on_a_terminal_the_last_columns_give_way_and_in_a_pipe_none() {
         let table = Table {
             title: "Builds",
-            columns: vec!["tag", "source", "at"],
+            columns: vec!["tag", "at", "source"],
             rows: vec![
-                vec!["1.2".into(), "https://example.com/a".into(), "x".into()],
-                vec!["1.2-solo".into(), "\u{1b}[2J".into(), "a long place".into()],
+                vec![
+                    "1.2-solo-fips".into(),
+                    "x".into(),
+                    "https://a.example/".into(),
+                ],
+                vec!["\u{1b}[2J".into(), "a long place, named".into(), "b".into()],
             ],
         };
         insta::assert_snapshot!(text(&table, false, Some(28)), @r"
-        Builds
-        TAG       SOURCE    AT
-        1.2       https:/…  x
-        1.2-solo  �[2J      a long …
+        Builds (cut to fit: a pipe and -o json have all of it)
+        TAG            AT
+        1.2-solo-fips  x
+        �[2J           a long place…
         ");
         let whole = text(&table, false, None);
-        assert!(whole.contains("https://example.com/a") && !whole.contains('\u{1b}'));
+        assert!(whole.starts_with("Builds\n") && whole.contains("https://a.example/"));
+        assert!(!whole.contains('\u{1b}'));
         assert_eq!(text(&table, false, Some(200)), whole);
-        for columns in [0, 8, 20] {
+        for columns in [0, 8, 20, 34, 35, 52] {
             let narrow = text(&table, false, Some(columns));
-            let widest = narrow.lines().map(|line| line.chars().count()).max();
-            assert!(widest <= Some(columns.max(7)), "{narrow}");
+            let lines = narrow.lines().skip(1).map(|line| line.chars().count());
+            assert!(lines.max() <= Some(columns.max(4)), "{columns}: {narrow}");
         }
     }
 }
