@@ -153,7 +153,7 @@ fn text(table: &Table, color: bool, terminal: Option<usize>) -> String {
     let title = match terminal {
         Some(columns) if total(&widths) > columns => {
             fit(&mut widths, &table.columns, columns);
-            format!("{title} (cut to fit: a pipe and -o json have all of it)")
+            format!("{title} (cut to fit, -o json has all)")
         }
         _ => title,
     };
@@ -224,7 +224,7 @@ mod tests {
             ],
         };
         insta::assert_snapshot!(text(&table, false, Some(28)), @r"
-        Builds (cut to fit: a pipe and -o json have all of it)
+        Builds (cut to fit, -o json has all)
         TAG            AT
         1.2-solo-fips  x
         �[2J           a long place…

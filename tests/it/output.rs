@@ -50,6 +50,36 @@ fn a_short_failure_is_said_once_and_its_hints_beside_it() {
 }
 
 #[test]
+fn check_says_first_what_it_could_not_look_at_and_last_what_to_do() {
+    let env = TestEnv::new();
+    env.without_istioctl();
+    let output = env.line("check --istio 1.31.0-solo-fips");
+    let said: Vec<&str> = output.stderr.lines().collect();
+    assert!(
+        said[0].contains("no istioctl: `istioctl` is not on PATH"),
+        "{output}"
+    );
+    assert!(
+        said[1].contains("no cluster: no kubeconfig names one"),
+        "{output}"
+    );
+    let (_, next) = output.stdout.split_once("\nnext\n----\n").unwrap();
+    let steps: Vec<&str> = next.lines().take(2).collect();
+    assert!(steps[0].contains("--istioctl PATH"), "{output}");
+    assert!(steps[1].contains("--kubeconfig FILE"), "{output}");
+    let there = TestEnv::new().line("check --istio 1.31.0-solo-fips");
+    assert!(!there.stderr.contains("no istioctl"), "{there}");
+}
+
+#[test]
+fn verify_says_that_it_reads_no_overlay() {
+    let env = TestEnv::new();
+    for (line, said) in [("verify -f a", "--filename"), ("verify --set a=b", "--set")] {
+        env.line(line).fails(69, &[&format!("{said} is not read")]);
+    }
+}
+
+#[test]
 fn what_was_meant_by_a_mistyped_flag_is_a_hint_for_machines_too() {
     let output = TestEnv::new().line("install -o json --fisp");
     let error = &output.json()["error"];
