@@ -196,13 +196,11 @@ fn fit(widths: &mut [usize], names: &[&str], columns: usize) {
 
 /// The beginning of a text, and a sign that there is more.
 fn cut(text: &str, width: usize) -> String {
-    match text.char_indices().nth(width) {
-        None => text.to_owned(),
-        Some(_) => {
-            let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-            format!("{kept}…")
-        }
+    if text.chars().count() <= width {
+        return text.to_owned();
     }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
 }
 
 #[cfg(test)]

@@ -196,7 +196,7 @@ mod tests {
         let lines = page(id)
             .lines()
             .filter_map(|line| line.strip_prefix("    "));
-        lines.map(|line| format!("{line}\n")).collect()
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     #[test]
