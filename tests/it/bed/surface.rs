@@ -216,7 +216,8 @@ fn no_command_of_istioctl_is_taken_for_a_mistyped_one_of_ours() {
         word.starts_with(|c: char| c.is_ascii_lowercase())
             .then_some(word)
     });
-    let words: Vec<&str> = words.collect();
+    // Of ours, `help` alone takes no flag.
+    let words: Vec<&str> = words.filter(|word| *word != "help").collect();
     assert!(words.len() > 15, "the words were read: {completions}");
     for word in words {
         let output = bed.run(&[word, "--help"]);
