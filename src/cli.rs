@@ -97,7 +97,14 @@ fn dispatch(args: Vec<String>) -> Exit {
         Asked::Later { word, instead } => {
             let failure =
                 Failure::message(Exit::Usage, format!("`{word}` is not part of this version"));
-            usage(&failure.hint(instead), machine)
+            usage(failure.hint(instead), machine)
+        }
+        Asked::Mistyped { word, meant } => {
+            let failure = Failure::message(Exit::Usage, format!("no such command: `{word}`"));
+            usage(
+                failure.hint(format!("did you mean `glooistio {meant}`?")),
+                machine,
+            )
         }
         Asked::Istioctl { args, istioctl } => passthrough::run(args, istioctl.as_deref())
             .unwrap_or_else(|failure| plain_failure(&failure)),
@@ -119,30 +126,28 @@ fn unparsed(error: &clap::Error, machine: Option<Format>) -> Exit {
         } else {
             text.to_string()
         };
-        let shown = ui.result(text.as_bytes());
-        return if shown.is_ok() {
-            Exit::Ok
-        } else {
-            Exit::CannotWrite
-        };
+        return output::written_or(&ui, Exit::Ok, &ui.result(text.as_bytes()));
     }
     if machine.is_none() {
         stderr_ui().always(error.render().to_string().trim_end());
         return Exit::Usage;
     }
     let text = error.render().to_string();
-    let message = text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches("error: ");
-    usage(&Failure::message(Exit::Usage, message), machine)
+    // The message is a paragraph, what it may have meant one of its own.
+    let mut paragraphs = text.split("\n\n").map(|lines| {
+        let words: Vec<&str> = lines.split_whitespace().collect();
+        words.join(" ")
+    });
+    let message = paragraphs.next().unwrap_or_default();
+    let failure = Failure::message(Exit::Usage, message.trim_start_matches("error: "));
+    let tips = paragraphs.filter_map(|text| text.strip_prefix("tip: ").map(str::to_owned));
+    usage(tips.fold(failure, Failure::hint), machine)
 }
 
 /// A failure before any command ran; for a machine still one document.
-fn usage(failure: &Failure, machine: Option<Format>) -> Exit {
+fn usage(failure: Failure, machine: Option<Format>) -> Exit {
     match machine {
-        None => plain_failure(failure),
+        None => plain_failure(&failure),
         Some(format) => output::failure_only(&stderr_ui(), format, failure),
     }
 }
@@ -194,13 +199,31 @@ fn finish(output: &OutputArgs, run: impl FnOnce(&Ui) -> Ended) -> Exit {
     output::end(&ui, output.output, ended)
 }
 
+fn bold(text: &str, color: bool) -> String {
+    let bold = anstyle::Style::new().bold();
+    if color {
+        format!("{bold}{text}{bold:#}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// The word nearest to a mistyped one: at most every third letter is wrong.
+fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let near = known.filter_map(|known| {
+        let wrong = strsim::osa_distance(&word, known);
+        (wrong * 3 <= word.len().max(known.len())).then_some((wrong, known))
+    });
+    near.min_by_key(|(wrong, _)| *wrong).map(|(_, known)| known)
+}
+
 /// The istioctl to run: the one named, or the first on PATH.
 fn find_istioctl(named: Option<&Path>) -> Result<PathBuf, Failure> {
     let program = named.map_or_else(|| "istioctl".into(), |path| path.to_string_lossy());
     process::find(&program, os::env("PATH").as_deref()).map_err(|error| {
         Failure::new(Exit::Unavailable, &error)
             .hint("name an istioctl by --istioctl PATH or GLOOISTIO_ISTIOCTL")
-            .hint("its minor must be that of the Istio to install")
     })
 }
 
@@ -211,5 +234,22 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_examples_of_the_help_can_be_typed() {
+        let command = Cli::command();
+        let mut seen = 0;
+        for ours in command.get_subcommands() {
+            let help = ours.get_after_help().map(ToString::to_string);
+            for line in help.iter().flat_map(|help| help.lines().skip(1)) {
+                let line = line.split(" > ").next().unwrap_or_default();
+                let parsed = Cli::try_parse_from(line.split_whitespace());
+                assert!(parsed.is_ok(), "{line}: {:?}", parsed.err());
+                assert!(line.starts_with(&format!("  glooistio {}", ours.get_name())));
+                seen += 1;
+            }
+        }
+        assert!(seen > 10, "the examples were read");
     }
 }

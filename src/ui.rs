@@ -3,7 +3,8 @@
 //! What a stream may show (colour, a live line, a question) is decided here once, from the
 //! terminal and the environment, and handed on as data.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write};
+use std::io::{self, BufRead as _, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::Mutex;
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
@@ -14,6 +15,9 @@ use crate::sys::signal;
 
 /// What stands for a secret.
 const MASK: &str = "****";
+
+/// Whatever says fewer is wrong.
+const LEAST_COLUMNS: usize = 20;
 
 /// A secret of fewer characters is not looked for everywhere.
 const SHORTEST: usize = 6;
@@ -34,6 +38,13 @@ pub struct Environment {
     pub ci: bool,
     pub term: Option<String>,
     pub columns: Option<u16>,
+}
+
+impl Environment {
+    fn columns(&self) -> Option<usize> {
+        let columns = self.columns.map(usize::from);
+        columns.filter(|columns| *columns >= LEAST_COLUMNS)
+    }
 }
 
 /// What happens while a command works. One enum from the actions to the screen.
@@ -77,6 +88,7 @@ pub struct Ui {
     interactive: bool,
     err: Style,
     out: Style,
+    columns: Option<usize>,
     bar: Mutex<Option<ProgressBar>>,
     /// Texts that nobody may see.
     secrets: Mutex<Vec<String>>,
@@ -86,22 +98,24 @@ impl Ui {
     pub fn new(choice: ColorChoice, quiet: bool, env: &Environment) -> Ui {
         let dumb = env.term.as_deref() == Some("dumb");
         let err_terminal = io::stderr().is_terminal();
-        let style = |terminal: bool| Style {
+        let style = |columns: Option<usize>| Style {
             color: match choice {
                 ColorChoice::Always => true,
                 ColorChoice::Never => false,
-                ColorChoice::Auto => terminal && !dumb && !env.no_color,
+                ColorChoice::Auto => columns.is_some() && !dumb && !env.no_color,
             },
-            width: width(terminal, env),
+            width: columns.or(env.columns()).unwrap_or(80).min(120),
             ascii: dumb,
             verbose: false,
         };
+        let out = columns(&io::stdout(), env);
         Ui {
             quiet,
             live: err_terminal && !dumb && !env.ci && !quiet,
             interactive: err_terminal && io::stdin().is_terminal(),
-            err: style(err_terminal),
-            out: style(io::stdout().is_terminal()),
+            err: style(columns(&io::stderr(), env)),
+            out: style(out),
+            columns: out,
             bar: Mutex::new(None),
             secrets: Mutex::new(Vec::new()),
         }
@@ -115,6 +129,11 @@ impl Ui {
     /// How text looks on stdout.
     pub fn out_style(&self) -> &Style {
         &self.out
+    }
+
+    /// Columns of the terminal that stdout is; none where lines may be as long as they are.
+    pub fn out_columns(&self) -> Option<usize> {
+        self.columns
     }
 
     /// Shows what happens. Never fails: a closed stderr must not end an install.
@@ -248,13 +267,14 @@ fn read(what: &str, bytes: u64, of: Option<u64>) -> String {
     }
 }
 
-/// Columns of the terminal; 80 where nothing tells.
-fn width(terminal: bool, env: &Environment) -> usize {
-    let asked = env.columns.filter(|columns| *columns >= 20);
-    let seen = terminal
-        .then(|| rustix::termios::tcgetwinsize(io::stderr()).ok())
-        .flatten()
-        .map(|size| size.ws_col)
-        .filter(|columns| *columns >= 20);
-    usize::from(asked.or(seen).unwrap_or(80)).min(120)
+/// Columns of a terminal, where the environment says nothing else; none of what is no terminal.
+fn columns(stream: &(impl IsTerminal + AsFd), env: &Environment) -> Option<usize> {
+    let seen = || rustix::termios::tcgetwinsize(stream).ok();
+    let seen = || seen().map(|size| usize::from(size.ws_col));
+    stream.is_terminal().then(|| {
+        let columns = env.columns().or_else(seen);
+        columns
+            .filter(|columns| *columns >= LEAST_COLUMNS)
+            .unwrap_or(80)
+    })
 }

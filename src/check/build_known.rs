@@ -7,7 +7,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "build-known",
-    title: "this build was seen",
+    title: "this build is known",
     category: "build",
     run: Run::Before(run),
     page: include_str!("build_known.md"),

@@ -8,6 +8,9 @@ use crate::exit::{Exit, Failure};
 use crate::fips::{Floor, Policy};
 use crate::ui::ColorChoice;
 
+/// Names the istioctl to run where no flag does.
+pub(super) const ISTIOCTL: &str = "GLOOISTIO_ISTIOCTL";
+
 /// `-o`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(super) enum Format {
@@ -172,9 +175,10 @@ pub(super) struct CheckArgs {
 
 /// How our own reads and waits are bounded, and which istioctl is run.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Run")]
 pub(super) struct RunArgs {
     /// The istioctl to run [default: the first on PATH]
-    #[arg(long, value_name = "PATH", env = "GLOOISTIO_ISTIOCTL")]
+    #[arg(long, value_name = "PATH", env = ISTIOCTL)]
     pub(super) istioctl: Option<PathBuf>,
     /// Bound of our own reads and waits
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]

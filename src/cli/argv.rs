@@ -12,6 +12,8 @@ pub(super) enum Asked {
     Ours(Vec<String>),
     /// A word that will be ours: which, and what to use until then.
     Later { word: String, instead: &'static str },
+    /// A word that nobody knows, and the one of ours that must be meant.
+    Mistyped { word: String, meant: &'static str },
     /// Everything for istioctl as it came, less our own `--istioctl PATH`.
     Istioctl {
         args: Vec<String>,
@@ -43,6 +45,47 @@ const LATER: &[(&str, &str)] = &[
         "`glooistio render -o yaml` names the hub and tag of every image",
     ),
     ("istioctl", "give a client by --istioctl PATH"),
+];
+
+/// Words of istioctl's root, of every version that is known: they are never a mistyped word of ours.
+const ISTIOCTL: &[&str] = &[
+    "admin",
+    "analyze",
+    "authn",
+    "authz",
+    "bootstrap",
+    "bug-report",
+    "convert-ingress",
+    "create-remote-secret",
+    "d",
+    "dash",
+    "dashboard",
+    "deregister",
+    "ecs",
+    "exp",
+    "experimental",
+    "istiod",
+    "kube-inject",
+    "manifest",
+    "multicluster",
+    "operator",
+    "options",
+    "pc",
+    "profile",
+    "proxy-config",
+    "proxy-status",
+    "ps",
+    "register",
+    "remote-clusters",
+    "tag",
+    "uninstall",
+    "v",
+    "validate",
+    "version",
+    "waypoint",
+    "x",
+    "zc",
+    "ztunnel-config",
 ];
 
 /// Switches of ours that may stand before the word; every other long flag takes a value there.
@@ -85,12 +128,27 @@ pub(super) fn sort(args: Vec<String>) -> Asked {
         };
     }
     let Some(name) = name else {
-        return for_istioctl(args, at);
+        return match meant(word) {
+            Some(meant) => Asked::Mistyped {
+                word: word.to_owned(),
+                meant,
+            },
+            None => for_istioctl(args, at),
+        };
     };
     let mut ours = vec![name.to_owned()];
     ours.extend_from_slice(&args[..at]);
     ours.extend_from_slice(&args[at + length..]);
     Asked::Ours(ours)
+}
+
+/// The word of ours that was meant, unless one of istioctl's is as near.
+fn meant(word: &str) -> Option<&'static str> {
+    let words = ISTIOCTL.iter().chain(OURS.iter().map(|(ours, _)| ours));
+    let meant = super::nearest(word, words.copied())?;
+    OURS.iter()
+        .map(|(ours, _)| *ours)
+        .find(|ours| *ours == meant)
 }
 
 /// Index of the command word: the first argument that is neither a flag nor a flag's value.
@@ -185,6 +243,36 @@ mod tests {
                 },
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn a_mistyped_word_of_ours_is_no_word_of_istioctl() {
+        for (line, wanted) in [
+            ("inpsect x", Some("inspect")),
+            ("verfy", Some("verify")),
+            ("-q instal -y", Some("install")),
+            ("aply -f -", Some("apply")),
+            ("Matrix", Some("matrix")),
+            ("verify-instal", Some("verify-install")),
+            ("unistall --purge", None),
+            ("verson", None),
+            ("proxy-statsu", None),
+            ("bogus", None),
+            ("__complete", None),
+        ] {
+            let meant = match sorted(line) {
+                Asked::Mistyped { meant, .. } => Some(meant),
+                _ => None,
+            };
+            assert_eq!(meant, wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn no_word_of_istioctl_is_taken_for_a_mistake() {
+        for word in ISTIOCTL {
+            assert!(matches!(sorted(word), Asked::Istioctl { .. }), "{word}");
         }
     }
 

@@ -12,10 +12,14 @@ use crate::install::Session;
 use crate::install::prepare::{Prepared, prepare};
 use crate::options::{Options, Template};
 use crate::report::Report;
-use crate::ui::Ui;
+use crate::ui::{Event, Ui};
 
 /// Run the checks of an install without installing
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  glooistio check --fips --distroless
+  glooistio check --manifest operator.yaml
+  glooistio check --strict --skip end-of-life=agreed")]
 pub(crate) struct Args {
     #[command(flatten)]
     plan: PlanArgs,
@@ -50,6 +54,10 @@ impl Args {
         let inspect = self.images.inspected(&self.run)?;
         let rules = session::Rules::of(&self.checks, &self.run.proof, report)?;
         let client = session::istioctl_if_there(&self.run);
+        if let Fact::Unknown(why) = &client {
+            let next = "name an istioctl by --istioctl PATH or GLOOISTIO_ISTIOCTL";
+            missing(ui, report, &format!("no istioctl: {why}"), next);
+        }
         let prepared = prepare(&options, &rules.matrix, &client)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
         session.inspect_images(inspect);
@@ -73,6 +81,12 @@ impl Args {
     }
 }
 
+/// What the checks would have looked at, said before all that can be judged without it.
+fn missing(ui: &Ui, report: &mut Report, what: &str, next: &str) {
+    ui.event(&Event::Warning(what.to_owned()));
+    report.next.push(next.to_owned());
+}
+
 /// The cluster if there is one; what it does not say, the checks leave open.
 fn asked(
     session: &mut Session<'_>,
@@ -82,6 +96,12 @@ fn asked(
     if let Some(cluster) = session.connect_if_there()? {
         return session.gather(&cluster, istioctl, prepared);
     }
+    missing(
+        session.ui,
+        session.report,
+        "no cluster: no kubeconfig names one, so what needs a cluster is not checked",
+        "name a cluster by --kubeconfig FILE or KUBECONFIG",
+    );
     let facts = facts::Before::not_asked("no kubeconfig names a cluster", istioctl);
     let images = session.planned(prepared, &facts.nodes);
     Ok(facts::Before { images, ..facts })

@@ -1,26 +1,35 @@
 //! `explain`
 
+mod page;
+mod topic;
+
+use serde_json::{Value, json};
+
 use super::Ended;
 use super::args::{Format, OutputArgs};
 use super::output::Shown;
-use crate::check::{CHECKS, Check};
 use crate::exit::{Exit, Failure};
 use crate::report::Report;
 use crate::ui::Ui;
+use topic::Topic;
 
-/// Show the page of a check, or list them all
+/// Show the page of a check, of a word of reports or of a file's form, or list them all
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  glooistio explain
+  glooistio explain proxies
+  glooistio explain fedramp-2026")]
 pub(crate) struct Args {
-    /// The check, as reports name it
+    /// The check, or the word of a report: `proxies`, `proven`, `fedramp-2026`
     id: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
 impl Args {
-    pub(crate) fn run(&self, _: &Ui) -> Ended {
-        let (shown, result) = match self.page() {
-            Ok(bytes) => (Shown::Own(bytes), Ok(Exit::Ok)),
+    pub(crate) fn run(&self, ui: &Ui) -> Ended {
+        let (shown, result) = match self.page(ui) {
+            Ok(text) => (Shown::Own(text.into_bytes()), Ok(Exit::Ok)),
             Err(failure) => (Shown::Report, Err(failure)),
         };
         Ended {
@@ -30,41 +39,59 @@ impl Args {
         }
     }
 
-    fn page(&self) -> Result<Vec<u8>, Failure> {
-        let Some(id) = &self.id else {
-            return Ok(self.listed(CHECKS.iter()).into_bytes());
+    fn page(&self, ui: &Ui) -> Result<String, Failure> {
+        let (topics, color) = (topic::all(), ui.out_style().color);
+        let asked: Vec<&Topic> = match &self.id {
+            None => topics.iter().collect(),
+            Some(id) => {
+                let found = topics.iter().find(|topic| topic.id == id);
+                vec![found.ok_or_else(|| unknown(id, &topics))?]
+            }
         };
-        let check = CHECKS
-            .iter()
-            .find(|check| check.id == id)
-            .ok_or_else(|| unknown(id))?;
-        Ok(match self.output.output {
-            Format::Text | Format::Short => check.page.to_owned(),
-            _ => self.listed(std::iter::once(check)),
-        }
-        .into_bytes())
-    }
-
-    fn listed<'a>(&self, checks: impl Iterator<Item = &'a Check>) -> String {
-        let value = |check: &Check| {
-            serde_json::json!({
-                "id": check.id, "title": check.title, "category": check.category,
-                "phase": check.phase(), "page": check.page,
-            })
-        };
-        match self.output.output {
-            Format::Text | Format::Short => checks.map(line).collect(),
-            Format::Json => format!("{:#}\n", checks.map(value).collect::<serde_json::Value>()),
-            Format::Yaml => crate::overlay::write(&checks.map(value).collect()),
-        }
+        let values = || asked.iter().map(|topic| value(topic)).collect::<Value>();
+        Ok(match (self.output.output, asked.as_slice()) {
+            (Format::Json, _) => format!("{:#}\n", values()),
+            (Format::Yaml, _) => crate::overlay::write(&values()),
+            (_, [topic]) => match ui.out_columns() {
+                None => topic.page.to_owned(),
+                Some(columns) => page::fitted(topic.page, columns, color),
+            },
+            (Format::Short, _) => asked.iter().map(|topic| line("", topic)).collect(),
+            (Format::Text, _) => grouped(&asked, color),
+        })
     }
 }
 
-fn line(check: &Check) -> String {
-    format!("{:<28} {}\n", check.id, check.title)
+fn value(topic: &Topic) -> Value {
+    let mut value = json!({ "id": topic.id, "title": topic.title, "category": topic.category });
+    if let Some(phase) = topic.phase {
+        value["phase"] = json!(phase);
+    }
+    value["page"] = json!(topic.page);
+    value
 }
 
-fn unknown(id: &str) -> Failure {
-    Failure::message(Exit::Usage, format!("there is no check `{id}`"))
-        .hint("`glooistio explain` lists them all")
+fn line(indent: &str, topic: &Topic) -> String {
+    format!("{indent}{:<20} {}\n", topic.id, topic.title)
+}
+
+/// A heading for each group, with what stands in it below.
+fn grouped(topics: &[&Topic], color: bool) -> String {
+    let groups = topics.chunk_by(|left, right| left.heading() == right.heading());
+    let group = |group: &[&Topic]| {
+        let heading = group.first().map(|topic| topic.heading());
+        let heading = super::bold(&heading.unwrap_or_default(), color);
+        let lines: String = group.iter().map(|topic| line("  ", topic)).collect();
+        format!("{heading}\n{lines}")
+    };
+    groups.map(group).collect::<Vec<_>>().join("\n")
+}
+
+fn unknown(id: &str, topics: &[Topic]) -> Failure {
+    let failure = Failure::message(Exit::Usage, format!("there is no page `{id}`"));
+    let failure = match super::nearest(id, topics.iter().map(|topic| topic.id)) {
+        Some(meant) => failure.hint(format!("did you mean `glooistio explain {meant}`?")),
+        None => failure,
+    };
+    failure.hint("`glooistio explain` lists them all")
 }

@@ -17,7 +17,12 @@ use crate::ui::{Event, Ui};
 /// the reference of an image in a registry, also `docker://REFERENCE`. Of an image the programs of Istio
 /// are read. Without --require, a program without FIPS is no error, but for a tag that says FIPS.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  glooistio inspect pilot-discovery
+  glooistio inspect --require proven --policy 140-3-active docker-archive:pilot.tar
+  glooistio inspect --explain --platform linux/arm64 registry.example.com/istio/pilot:TAG")]
 pub(crate) struct Args {
+    /// File, archive, layout or image; `-` is standard input
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
     /// Path of a program in the image; repeatable

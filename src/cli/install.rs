@@ -15,6 +15,10 @@ use crate::ui::Ui;
 
 /// Render, check, install by the real istioctl, and verify what runs
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  glooistio install --fips --distroless
+  glooistio install --istio 1.31 --fips -f overlay.yaml --set values.pilot.replicaCount=2 --dry-run
+  glooistio install -y -o json --fips --inspect-images --require proven")]
 #[group(id = "install")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -28,7 +32,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     images: ImageArgs,
     /// Do not verify what was installed
-    #[arg(long)]
+    #[arg(long, help_heading = "Checks")]
     no_verify: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,

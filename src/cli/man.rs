@@ -30,14 +30,24 @@ impl Args {
         command.build();
         let command = match &self.command {
             None => command,
-            Some(name) => command.find_subcommand(name).cloned().ok_or_else(|| {
-                Failure::message(Exit::Usage, format!("there is no command `{name}` of ours"))
-            })?,
+            Some(name) => command
+                .find_subcommand(name)
+                .cloned()
+                .ok_or_else(|| unknown(name, &command))?,
         };
         let mut page = Vec::new();
         clap_mangen::Man::new(command)
             .render(&mut page)
             .map_err(|error| Failure::new(Exit::Internal, &error))?;
         Ok(page)
+    }
+}
+
+fn unknown(name: &str, command: &clap::Command) -> Failure {
+    let failure = Failure::message(Exit::Usage, format!("there is no command `{name}` of ours"));
+    let names = command.get_subcommands().map(clap::Command::get_name);
+    match super::nearest(name, names) {
+        Some(meant) => failure.hint(format!("did you mean `glooistio man {meant}`?")),
+        None => failure.hint("`glooistio --help` lists them"),
     }
 }

@@ -6,12 +6,18 @@ use super::{Ended, resolve, session};
 use crate::exit::{Exit, Failure};
 use crate::istio::{Level, Matrix, Minor, Part, Runs, Table};
 use crate::report::Report;
+use crate::report::text::printable;
 use crate::ui::Ui;
 
 /// Show what is supported with what, and what can run on a Kubernetes with a Gloo Mesh
+///
+/// A terminal shows the beginning of what is too long for it; a pipe and -o json have all of it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  glooistio matrix kubernetes
+  glooistio matrix --kubernetes 1.33 --gloo-mesh 2.12")]
 pub(crate) struct Args {
-    /// Part to show; all of them without one
+    /// Part to show, such as `builds`, `kubernetes` or `features`; all of them without one
     part: Option<String>,
     /// What can run on this version of Kubernetes?
     #[arg(long, value_name = "VERSION", conflicts_with = "part")]
@@ -64,7 +70,7 @@ impl Args {
         let text = match self.output.output {
             Format::Text | Format::Short => tables
                 .iter()
-                .map(|table| text(table, ui.out_style().color))
+                .map(|table| text(table, ui.out_style().color, ui.out_columns()))
                 .collect::<Vec<_>>()
                 .join("\n"),
             Format::Json => format!("{:#}\n", value()),
@@ -118,35 +124,117 @@ fn what_runs(matrix: &Matrix, kubernetes: Minor, gloo_mesh: Option<Minor>) -> Ta
     }
 }
 
-/// A table in columns as wide as their widest cell.
-fn text(table: &Table, color: bool) -> String {
-    let width = |at: usize| {
-        let cells = table.rows.iter().map(|row| row[at].chars().count());
-        cells.chain([table.columns[at].len()]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
-    let line = |cells: Vec<&str>| {
-        let padded = cells
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"));
-        format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    let title = if color {
-        format!("\u{1b}[1m{}\u{1b}[0m", table.title)
-    } else {
-        table.title.to_owned()
-    };
+/// Blanks between two columns.
+const GAP: usize = 2;
+
+/// What every column keeps where it can, so that the first ones do not take all.
+const LEAST: usize = 10;
+
+/// Where a row comes from: the first to go where there is no room.
+const ORIGIN: [&str; 4] = ["source", "sources", "evidence", "era"];
+
+/// A table in columns as wide as their widest cell, or as a terminal of so many columns lets them be.
+fn text(table: &Table, color: bool, terminal: Option<usize>) -> String {
     let head: Vec<String> = table
         .columns
         .iter()
-        .map(|column| column.to_uppercase())
+        .map(|name| name.to_uppercase())
         .collect();
-    let head = line(head.iter().map(String::as_str).collect());
-    let rows: String = table
-        .rows
-        .iter()
-        .map(|row| line(row.iter().map(String::as_str).collect()))
+    let cells = |row: &Vec<String>| row.iter().map(|cell| printable(cell)).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(head)
+        .chain(table.rows.iter().map(cells))
         .collect();
-    format!("{title}\n{head}{rows}")
+    let width = |at: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(at));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let mut widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
+    let title = super::bold(table.title, color);
+    let title = match terminal {
+        Some(columns) if total(&widths) > columns => {
+            fit(&mut widths, &table.columns, columns);
+            format!("{title} (cut to fit, -o json has all)")
+        }
+        _ => title,
+    };
+    let line = |row: &Vec<String>| {
+        let shown = row.iter().zip(&widths).filter(|(_, width)| **width > 0);
+        let padded = shown.map(|(cell, width)| format!("{:<width$}", cut(cell, *width)));
+        let gap = " ".repeat(GAP);
+        format!("{}\n", padded.collect::<Vec<_>>().join(&gap).trim_end())
+    };
+    format!("{title}\n{}", rows.iter().map(line).collect::<String>())
+}
+
+/// The width of a line; a column without width is not there.
+fn total(widths: &[usize]) -> usize {
+    let shown = widths.iter().filter(|width| **width > 0);
+    shown
+        .map(|width| width + GAP)
+        .sum::<usize>()
+        .saturating_sub(GAP)
+}
+
+/// Takes the origin away and then from the last columns, until the rest fits.
+fn fit(widths: &mut [usize], names: &[&str], columns: usize) {
+    for (width, name) in widths.iter_mut().zip(names) {
+        if ORIGIN.contains(name) {
+            *width = 0;
+        }
+    }
+    let shown = widths.iter().filter(|width| **width > 0).count();
+    let room = columns.saturating_sub(GAP * shown.saturating_sub(1));
+    let least = LEAST.min(room / shown.max(1)).max(1);
+    let kept: usize = widths.iter().map(|width| least.min(*width)).sum();
+    let mut spare = room.saturating_sub(kept);
+    for width in widths {
+        let more = width.saturating_sub(least).min(spare);
+        *width = least.min(*width) + more;
+        spare -= more;
+    }
+}
+
+/// The beginning of a text, and a sign that there is more.
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_a_terminal_the_last_columns_give_way_and_in_a_pipe_none() {
+        let table = Table {
+            title: "Builds",
+            columns: vec!["tag", "at", "source"],
+            rows: vec![
+                vec![
+                    "1.2-solo-fips".into(),
+                    "x".into(),
+                    "https://a.example/".into(),
+                ],
+                vec!["\u{1b}[2J".into(), "a long place, named".into(), "b".into()],
+            ],
+        };
+        insta::assert_snapshot!(text(&table, false, Some(28)), @r"
+        Builds (cut to fit, -o json has all)
+        TAG            AT
+        1.2-solo-fips  x
+        �[2J           a long place…
+        ");
+        let whole = text(&table, false, None);
+        assert!(whole.starts_with("Builds\n") && whole.contains("https://a.example/"));
+        assert!(!whole.contains('\u{1b}'));
+        assert_eq!(text(&table, false, Some(200)), whole);
+        for columns in [0, 8, 20, 34, 35, 52] {
+            let narrow = text(&table, false, Some(columns));
+            let lines = narrow.lines().skip(1).map(|line| line.chars().count());
+            assert!(lines.max() <= Some(columns.max(4)), "{columns}: {narrow}");
+        }
+    }
 }

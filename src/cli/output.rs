@@ -32,9 +32,12 @@ pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
         Ok(exit) => *exit,
         Err(failure) => failure.exit,
     };
+    let one_line = format == Format::Short && !matches!(shown, Shown::Own(_));
     if let Err(failure) = &result {
         report.error = Some(error_report(failure));
-        say_failure(ui, failure);
+        if !one_line {
+            say_failure(ui, failure);
+        }
     }
     let written = match (format, &shown) {
         (_, Shown::Own(_)) if result.is_err() => Ok(()),
@@ -43,17 +46,28 @@ pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
         (Format::Text, _) => text(ui, &report, &shown),
         (format, _) => machine(ui, format, &report),
     };
-    match written {
-        Ok(()) => exit,
-        Err(error) => {
-            ui.always(&format!("error: the result could not be written: {error}"));
-            // What already went wrong says more than a full disk.
-            if exit == Exit::Ok {
-                Exit::CannotWrite
-            } else {
-                exit
-            }
+    let ended = written_or(ui, exit, &written);
+    if one_line && let Some(error) = &report.error {
+        // Where the line was written it has the message.
+        if written.is_err() {
+            ui.always(&format!("error: {}", error.message));
         }
+        say_hints(ui, &error.hints);
+    }
+    ended
+}
+
+/// The code to end with once the result was written, or could not be.
+pub(crate) fn written_or(ui: &Ui, exit: Exit, written: &std::io::Result<()>) -> Exit {
+    let Err(error) = written else {
+        return exit;
+    };
+    ui.always(&format!("error: the result could not be written: {error}"));
+    // What already went wrong says more than a full disk.
+    if exit == Exit::Ok {
+        Exit::CannotWrite
+    } else {
+        exit
     }
 }
 
@@ -125,20 +139,23 @@ fn mask(ui: &Ui, value: &mut Value) {
 /// Says a failure to a person.
 pub(crate) fn say_failure(ui: &Ui, failure: &Failure) {
     ui.always(&format!("error: {}", failure.message));
-    for hint in &failure.hints {
+    say_hints(ui, &failure.hints);
+}
+
+fn say_hints(ui: &Ui, hints: &[String]) {
+    for hint in hints {
         ui.always(&format!("  hint: {hint}"));
     }
 }
 
 /// A failure before any command ran, for a machine and a person.
-pub(crate) fn failure_only(ui: &Ui, format: Format, failure: &Failure) -> Exit {
-    let mut report = Report::new("usage");
-    report.error = Some(error_report(failure));
-    say_failure(ui, failure);
-    match machine(ui, format, &report) {
-        Ok(()) => failure.exit,
-        Err(_) => Exit::CannotWrite,
-    }
+pub(crate) fn failure_only(ui: &Ui, format: Format, failure: Failure) -> Exit {
+    let ended = Ended {
+        report: Report::new("usage"),
+        result: Err(failure),
+        shown: Shown::Report,
+    };
+    end(ui, format, ended)
 }
 
 fn error_report(failure: &Failure) -> ErrorReport {

@@ -3,11 +3,17 @@
 use std::path::PathBuf;
 
 use crate::exit::{Exit, Failure};
+use crate::sys::os;
 use crate::sys::process::{self, Invocation, Status};
 
 /// Runs istioctl with the user's own words.
 pub(super) fn run(args: Vec<String>, istioctl: Option<&str>) -> Result<Exit, Failure> {
-    let program = super::find_istioctl(istioctl.map(PathBuf::from).as_deref())?;
+    let named = istioctl
+        .map(PathBuf::from)
+        .or_else(|| os::env(super::args::ISTIOCTL).map(PathBuf::from));
+    let program = super::find_istioctl(named.as_deref()).map_err(|failure| {
+        failure.hint("it gets every word that is no command of `glooistio --help`")
+    })?;
     let invocation = Invocation {
         program,
         args,

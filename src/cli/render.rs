@@ -17,6 +17,9 @@ use crate::ui::Ui;
 
 /// Render the IstioOperator documents; no cluster is asked and no program started
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  glooistio render --fips --distroless > operator.yaml
+  glooistio render --istio 1.31 --preset production --param cluster=one -O manifests")]
 pub(crate) struct Args {
     #[command(flatten)]
     plan: PlanArgs,

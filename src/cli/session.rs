@@ -82,7 +82,10 @@ pub(crate) fn judge(args: &ProofArgs, report: &mut Report) -> Result<Judge, Fail
         Some(path) => {
             let name = path.display().to_string();
             let text = os::text(&name, os::read(path, os::TEXT_LIMIT)?)?;
-            Modules::with_file(&name, &text).map_err(|error| Failure::new(Exit::Data, &error))?
+            Modules::with_file(&name, &text).map_err(|error| {
+                let failure = Failure::new(Exit::Data, &error);
+                failure.hint("`glooistio explain modules` shows the form of the file")
+            })?
         }
     };
     report.data.extend(modules.dates().iter().map(data_file));
@@ -108,7 +111,10 @@ pub(crate) fn matrix(file: Option<&std::path::Path>) -> Result<Matrix, Failure> 
     };
     let name = path.display().to_string();
     let text = os::text(&name, os::read(path, os::TEXT_LIMIT)?)?;
-    Matrix::with_file(&name, &text).map_err(|error| Failure::new(Exit::Data, &error))
+    Matrix::with_file(&name, &text).map_err(|error| {
+        let failure = Failure::new(Exit::Data, &error);
+        failure.hint("`glooistio explain matrix` shows the form of the file")
+    })
 }
 
 /// Whose cluster: the same flags as istioctl's.
@@ -124,7 +130,8 @@ pub(crate) fn target(flags: &IstioctlFlags) -> KubeTarget {
 
 /// The istioctl that will be run, asked for its version.
 pub(crate) fn istioctl(run: &RunArgs) -> Result<Istioctl, Failure> {
-    let path = super::find_istioctl(run.istioctl.as_deref())?;
+    let path = super::find_istioctl(run.istioctl.as_deref())
+        .map_err(|failure| failure.hint("its minor must be that of the Istio to install"))?;
     facts::istioctl(&path).map_err(|error| {
         if signal::interrupted() {
             return Failure::message(Exit::Interrupted, "interrupted: nothing was changed");

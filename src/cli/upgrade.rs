@@ -7,6 +7,9 @@ use crate::ui::Ui;
 
 /// Install over something older, by the skew rules, with the overlays of its record again
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  glooistio upgrade --to 1.31
+  glooistio upgrade -y -o short --to 1.31 --fips")]
 #[group(id = "upgrade")]
 pub(crate) struct Args {
     /// Version or tag to upgrade to [default: istioctl's own version]

@@ -7,11 +7,15 @@ use super::{Ended, resolve, session};
 use crate::exit::{Exit, Failure};
 use crate::options::Revision;
 use crate::report::Report;
-use crate::ui::Ui;
+use crate::ui::{Event, Ui};
 use crate::verify::Verify;
 
 /// Prove that what runs is the build that was asked for: every proxy, on every version of Istio
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  glooistio verify
+  glooistio verify -r 1-31 -o json
+  glooistio verify --fips --require proven --policy 140-3-active")]
 pub(crate) struct Args {
     /// Tag that must run [default: what the record says, else istiod's own]
     #[arg(long, value_name = "TAG")]
@@ -56,6 +60,13 @@ impl Args {
                 .transpose()?,
             fips: self.fips,
         };
+        for flag in ["filename", "set"] {
+            if !self.flags.all(flag).is_empty() {
+                ui.event(&Event::Warning(format!(
+                    "--{flag} is not read: verify judges what runs by the record, or by --istio"
+                )));
+            }
+        }
         let rules = session::Rules::of(&self.checks, &self.run.proof, report)?;
         verify.run(&mut rules.session(ui, report, session::target(&self.flags), &self.run))
     }

@@ -19,11 +19,11 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     } else {
         "ok"
     };
-    write!(out, "{} {verdict}: {}", report.command, counts(report))?;
-    if let Some(worst) = worst(report) {
-        write!(out, "; {}", printable(&worst))?;
-    }
-    writeln!(out)
+    let stopped = report.checks.is_empty() && report.error.is_some();
+    let parts = [(!stopped).then(|| counts(report)), worst(report)];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let line = format!("{} {verdict}: {}", report.command, parts.join("; "));
+    writeln!(out, "{}", printable(&line))
 }
 
 /// `proven #4735 BoringCrypto 2022-06-13: IMAGE linux/amd64 PATH`, and `refused` before what is not
@@ -144,6 +144,17 @@ mod tests {
             "{}",
             line(&report)
         );
+    }
+
+    #[test]
+    fn what_stopped_before_any_check_counts_none() {
+        let mut report = Report::new("verify");
+        report.error = Some(ErrorReport {
+            exit: 69,
+            message: "no cluster".into(),
+            hints: vec![],
+        });
+        assert_eq!(line(&report), "verify failed: no cluster\n");
     }
 
     #[test]

@@ -11,8 +11,9 @@ mod tables;
 
 use std::io::{self, Write};
 
-pub use page::printable;
 use page::{Page, Tone};
+pub use page::{printable, wrap};
+pub use proof::meaning;
 
 use super::{Phase, Report, Status};
 

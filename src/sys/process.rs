@@ -1,9 +1,5 @@
 //! Programs: found, run, bounded, and told of signals.
-//!
-//! What a run is asked to do is a value first ([`Invocation`]), so that dry run, log and test see
-//! the same thing as the operating system.
 
-use std::fmt;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
@@ -18,9 +14,11 @@ use crate::sys::process::read::{Happened, Lines, Pipes};
 use crate::sys::signal::HandedDown;
 
 mod find;
+mod invocation;
 mod read;
 
 pub use find::{FindError, find};
+pub use invocation::{Invocation, quoted};
 pub use read::Stream;
 
 /// How long output may still arrive after a program ended: somebody else may hold its pipes.
@@ -28,18 +26,6 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// Pieces of output that wait to be looked at before the program has to.
 const BACKLOG: usize = 64;
-
-/// One run of a program.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invocation {
-    /// A name to be looked up, or a path.
-    pub program: PathBuf,
-    pub args: Vec<String>,
-    /// What it reads; ours is inherited where there is nothing.
-    pub stdin: Option<Vec<u8>>,
-    /// Added to our environment.
-    pub env: Vec<(String, String)>,
-}
 
 /// How a program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,37 +60,6 @@ impl From<RunError> for Failure {
 }
 
 impl Invocation {
-    pub fn new(program: impl Into<PathBuf>, args: &[&str]) -> Self {
-        Invocation {
-            program: program.into(),
-            args: args.iter().map(|&arg| arg.to_owned()).collect(),
-            stdin: None,
-            env: Vec::new(),
-        }
-    }
-
-    #[must_use]
-    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.stdin = Some(bytes.into());
-        self
-    }
-
-    /// What duct runs: no shell is in between, and any exit status is an answer.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one module that may start programs"
-    )]
-    fn expression(&self) -> duct::Expression {
-        let mut expression = duct::cmd(&self.program, &self.args).unchecked();
-        for (name, value) in &self.env {
-            expression = expression.env(name, value);
-        }
-        match &self.stdin {
-            Some(bytes) => expression.stdin_bytes(bytes.clone()),
-            None => expression,
-        }
-    }
-
     fn unstarted(&self, source: io::Error) -> RunError {
         RunError::Start {
             program: self.program.clone(),
@@ -125,28 +80,6 @@ impl Invocation {
             Err(source) => Err(self.lost(source)),
         }
     }
-}
-
-/// The line that a person would type.
-impl fmt::Display for Invocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, value) in &self.env {
-            write!(f, "{name}={} ", quoted(value))?;
-        }
-        f.write_str(&quoted(&self.program.to_string_lossy()))?;
-        self.args
-            .iter()
-            .try_for_each(|arg| write!(f, " {}", quoted(arg)))
-    }
-}
-
-/// `word` as a POSIX shell reads it back.
-pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 impl From<std::process::ExitStatus> for Status {

@@ -455,16 +455,33 @@ mod ends {
     #[test]
     fn stdout_is_full() {
         let env = TestEnv::new();
-        let full = std::fs::File::options()
-            .write(true)
-            .open("/dev/full")
-            .unwrap();
-        let child = env
-            .command(&["render"])
-            .stdout(Stdio::from(full))
-            .spawn()
-            .unwrap();
-        env.finish(child).fails(74, &["could not be written"]);
+        env.file("program", "#!/bin/sh");
+        for (line, code) in [
+            ("render", 74),
+            ("matrix", 74),
+            ("explain -o json", 74),
+            ("--help", 74),
+            ("install --help", 74),
+            ("completion bash", 74),
+            ("man", 74),
+            // What went wrong before says more.
+            ("inspect program", 79),
+            ("verify -o json", 69),
+            ("verify -o json --bogus", 64),
+            ("verify -o short", 69),
+        ] {
+            let full = std::fs::File::options()
+                .write(true)
+                .open("/dev/full")
+                .unwrap();
+            let args: Vec<&str> = line.split(' ').collect();
+            let mut command = env.command(&args);
+            let child = command.stdout(Stdio::from(full)).spawn().unwrap();
+            let output = env.finish(child);
+            output.fails(code, &["could not be written"]);
+            let said = ["no kubeconfig", "--bogus"].map(|words| output.stderr.contains(words));
+            assert_eq!(said.contains(&true), [64, 69].contains(&code), "{output}");
+        }
     }
 
     #[test]

@@ -29,6 +29,65 @@ fn a_machine_gets_one_document_whatever_happens() {
 }
 
 #[test]
+fn a_short_failure_is_said_once_and_its_hints_beside_it() {
+    let env = TestEnv::new();
+    env.without_istioctl();
+    for (line, code, said) in [
+        ("inspect -o short ./missing", 65, "does not exist"),
+        ("install -y -o short", 69, "not on PATH"),
+        ("verify -o short --bogus", 64, "'--bogus'"),
+        ("inspect -o short", 64, "<TARGET>"),
+        ("verfy -o short", 64, "no such command"),
+    ] {
+        let output = env.line(line);
+        assert_eq!(output.code(), code, "{line}: {output}");
+        assert!(output.stdout.contains(said), "{line}: {output}");
+        assert!(!output.stderr.contains(said), "{line}: {output}");
+        assert_eq!(output.stdout.lines().count(), 1, "{line}: {output}");
+    }
+    env.line("install -y -o short")
+        .fails(69, &["hint: name an istioctl by"]);
+}
+
+#[test]
+fn check_says_first_what_it_could_not_look_at_and_last_what_to_do() {
+    let env = TestEnv::new();
+    env.without_istioctl();
+    let output = env.line("check --istio 1.31.0-solo-fips");
+    let said: Vec<&str> = output.stderr.lines().collect();
+    assert!(
+        said[0].contains("no istioctl: `istioctl` is not on PATH"),
+        "{output}"
+    );
+    assert!(
+        said[1].contains("no cluster: no kubeconfig names one"),
+        "{output}"
+    );
+    let (_, next) = output.stdout.split_once("\nnext\n----\n").unwrap();
+    let steps: Vec<&str> = next.lines().take(2).collect();
+    assert!(steps[0].contains("--istioctl PATH"), "{output}");
+    assert!(steps[1].contains("--kubeconfig FILE"), "{output}");
+    let there = TestEnv::new().line("check --istio 1.31.0-solo-fips");
+    assert!(!there.stderr.contains("no istioctl"), "{there}");
+}
+
+#[test]
+fn verify_says_that_it_reads_no_overlay() {
+    let env = TestEnv::new();
+    for (line, said) in [("verify -f a", "--filename"), ("verify --set a=b", "--set")] {
+        env.line(line).fails(69, &[&format!("{said} is not read")]);
+    }
+}
+
+#[test]
+fn what_was_meant_by_a_mistyped_flag_is_a_hint_for_machines_too() {
+    let output = TestEnv::new().line("install -o json --fisp");
+    let error = &output.json()["error"];
+    assert_eq!(error["message"], "unexpected argument '--fisp' found");
+    assert_eq!(error["hints"][0], "a similar argument exists: '--fips'");
+}
+
+#[test]
 fn a_failed_render_leaves_stdout_empty_in_every_format() {
     let env = TestEnv::new();
     for format in ["text", "json", "yaml"] {
@@ -165,9 +224,39 @@ fn explain_needs_nothing() {
         );
     }
     env.line("explain nothing")
-        .fails(64, &["nothing", "glooistio explain"]);
-    assert_eq!(
-        env.line("explain -o json").json().as_array().map(Vec::len),
-        Some(glooistio::check::CHECKS.len())
+        .fails(64, &["nothing", "`glooistio explain` lists"]);
+    env.line("explain proxie")
+        .fails(64, &["did you mean `glooistio explain proxies`?"]);
+}
+
+#[test]
+fn everything_that_has_a_page_is_listed() {
+    let env = TestEnv::new();
+    let json = env.line("explain -o json").json();
+    let short = env.line("explain -o short").success();
+    let text = env.line("explain").success();
+    let ids = json.as_array().unwrap().iter().map(|one| &one["id"]);
+    let ids: Vec<&str> = ids.map(|id| id.as_str().unwrap()).collect();
+    let first = |line: &str| line.split_whitespace().next().unwrap().to_owned();
+    assert_eq!(short.lines().map(first).collect::<Vec<_>>(), ids);
+    let listed = text.lines().filter(|line| line.starts_with("  "));
+    assert_eq!(listed.map(first).collect::<Vec<_>>(), ids);
+    for word in ["proven", "fipsonly", "fedramp-2026", "modules", "proxies"] {
+        assert!(ids.contains(&word), "{word}");
+    }
+    assert!(
+        text.contains("\nchecks before: kubernetes\n  kubernetes-range"),
+        "{text}"
     );
+}
+
+#[test]
+fn a_file_of_ones_own_that_is_wrong_names_the_page_of_its_form() {
+    let env = TestEnv::new();
+    env.file("mine.yaml", "modules: []\n");
+    env.file("program", "");
+    env.line("inspect --modules mine.yaml program")
+        .fails(65, &["mine.yaml", "glooistio explain modules"]);
+    env.line("matrix --matrix mine.yaml")
+        .fails(65, &["mine.yaml", "glooistio explain matrix"]);
 }

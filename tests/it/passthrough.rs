@@ -109,6 +109,30 @@ fn the_client_may_be_named_before_the_word() {
 }
 
 #[test]
+fn the_client_of_the_environment_gets_the_words_too() {
+    let mut env = TestEnv::new();
+    env.without_istioctl();
+    env.var("GLOOISTIO_ISTIOCTL", env!("CARGO_BIN_EXE_fake-istioctl"));
+    assert_eq!(env.line("proxy-status").code(), 0);
+    assert_eq!(env.calls("proxy-status")[0].argv, ["proxy-status"]);
+}
+
+#[test]
+fn a_mistyped_command_of_ours_names_what_was_meant() {
+    let env = TestEnv::new();
+    insta::assert_snapshot!(env.line("inpsect pilot-discovery"), @r"
+    --- stderr
+    error: no such command: `inpsect`
+      hint: did you mean `glooistio inspect`?
+    --- exit 64
+    ");
+    let output = env.line("verfy -o json");
+    output.fails(64, &["glooistio verify"]);
+    assert_eq!(output.json()["error"]["exit"], 64);
+    assert!(env.calls("inpsect").is_empty() && env.calls("verfy").is_empty());
+}
+
+#[test]
 fn it_costs_no_more_than_starting_a_program() {
     let env = TestEnv::new();
     let begun = std::time::Instant::now();

@@ -1,4 +1,4 @@
-//! What only happens at a terminal: the question, and Ctrl-C at it.
+//! What only happens at a terminal: the question, Ctrl-C at it, and lines that fit.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -8,27 +8,26 @@ use crate::env::TestEnv;
 
 const TAG: &str = "1.31.0-solo-fips-distroless";
 
-/// Installs at a terminal, types `answer` at the question: the exit code, and all that was shown.
-fn install(env: &TestEnv, answer: &[u8]) -> (i32, String) {
-    let line = format!(
-        "{} install --fips --distroless",
-        env!("CARGO_BIN_EXE_glooistio")
-    );
-    // util-linux' script gives its child a terminal.
+/// The program at a terminal, which util-linux' script gives its child.
+fn script(env: &TestEnv, line: &str) -> Command {
+    let line = format!("{} {line}", env!("CARGO_BIN_EXE_glooistio"));
     let mut script = Command::new("/usr/bin/script");
     env.prepare(&mut script);
-    script.env("SHELL", "/bin/sh").stdin(Stdio::piped());
-    let mut child = script
-        .args([
-            "--quiet",
-            "--flush",
-            "--return",
-            "--command",
-            &line,
-            "/dev/null",
-        ])
-        .spawn()
-        .unwrap();
+    script.env("SHELL", "/bin/sh").args([
+        "--quiet",
+        "--flush",
+        "--return",
+        "--command",
+        &line,
+        "/dev/null",
+    ]);
+    script
+}
+
+/// Installs at a terminal, types `answer` at the question: the exit code, and all that was shown.
+fn install(env: &TestEnv, answer: &[u8]) -> (i32, String) {
+    let mut script = script(env, "install --fips --distroless");
+    let mut child = script.stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let mut shown = Vec::new();
@@ -76,4 +75,17 @@ fn an_interrupt_at_the_question_changes_nothing() {
     let (code, text) = install(&env, b"\x03");
     assert_eq!(code, 130, "{text}");
     assert!(env.calls("install").is_empty() && api.changes().is_empty());
+}
+
+#[test]
+fn tables_and_pages_fit_the_terminal_and_a_pipe_gets_all_of_them() {
+    let mut env = TestEnv::new();
+    env.var("COLUMNS", "60");
+    for line in ["matrix kubernetes", "explain proven"] {
+        let shown = env.finish(script(&env, line).spawn().unwrap()).success();
+        let longest = |text: &str| text.lines().map(|line| line.chars().count()).max();
+        assert!(longest(&shown) <= Some(60), "{shown}");
+        let piped = env.line(line).success();
+        assert!(longest(&piped) > Some(100), "{piped}");
+    }
 }

@@ -210,7 +210,7 @@ fn ascii(text: &str) -> String {
 }
 
 /// Breaks at blanks; a word longer than the room stays whole.
-fn wrap(text: &str, room: usize) -> Vec<String> {
+pub fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in text.split_whitespace() {

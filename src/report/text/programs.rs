@@ -66,7 +66,11 @@ fn program(
             page.labelled(4, "", but)?;
         }
     }
-    chain(page, proof)
+    chain(page, proof)?;
+    if proof.judgement.accepted {
+        return Ok(());
+    }
+    page.command(4, "see", &format!("glooistio explain {}", module.word()))
 }
 
 /// The steps from the file to the certificate; shown where they were asked for.

@@ -29,7 +29,8 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
         page.labelled(4, "settings", configuration)?;
     }
     for module in modules {
-        page.paragraph(0, Tone::Dim, meaning(module))?;
+        let meaning = format!("{}: {}", module.word(), meaning(module));
+        page.paragraph(0, Tone::Dim, &meaning)?;
     }
     page.blank()
 }
@@ -80,24 +81,16 @@ pub(super) fn tone(module: Module) -> Tone {
     }
 }
 
-fn meaning(module: Module) -> &'static str {
+/// What a module statement means, in a few words: the beginning of its page in `explain`.
+pub fn meaning(module: Module) -> &'static str {
     match module {
-        Module::Proven => {
-            "proven: the module's integrity value was computed again from the bytes, and it is a \
-             module with a certificate"
-        }
+        Module::Proven => "computed again from the bytes: the value of a module with a certificate",
         Module::Identified => {
-            "identified: a FIPS module whose integrity value holds, and that is not, or not yet, \
-             a validated one"
+            "a FIPS module whose value holds, and that is not, or not yet, validated"
         }
-        Module::Declared => {
-            "declared: labels, build information or metrics say that it has a FIPS module; \
-             the bytes of the program were not read"
-        }
-        Module::Standard => "standard: no FIPS module",
-        Module::Contradicted => {
-            "contradicted: a label says FIPS, and the program itself says that it is not"
-        }
-        Module::Unknown => "unknown: could not be read, and so counts as not proved",
+        Module::Declared => "only words say FIPS: labels, build information, metrics, loose texts",
+        Module::Contradicted => "a label says FIPS and the bytes do not, or a module was changed",
+        Module::Standard => "no FIPS module, or no cryptography at all",
+        Module::Unknown => "could not be read, and so never counts as a pass",
     }
 }

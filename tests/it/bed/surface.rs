@@ -204,3 +204,23 @@ fn every_other_command_passes_through() {
         assert_eq!(Some(ours.code()), theirs.status.code(), "{line}: {ours}");
     }
 }
+
+#[test]
+#[ignore = "needs the test bed"]
+fn no_command_of_istioctl_is_taken_for_a_mistyped_one_of_ours() {
+    let bed = Bed::as_it_is();
+    let completions = bed.tool_with("istioctl", &["__complete", ""], "");
+    let completions = String::from_utf8(completions.stdout).unwrap();
+    let words = completions.lines().filter_map(|line| {
+        let word = line.split('\t').next()?;
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            .then_some(word)
+    });
+    // Of ours, `help` alone takes no flag.
+    let words: Vec<&str> = words.filter(|word| *word != "help").collect();
+    assert!(words.len() > 15, "the words were read: {completions}");
+    for word in words {
+        let output = bed.run(&[word, "--help"]);
+        assert_eq!(output.code(), 0, "{word}: {output}");
+    }
+}

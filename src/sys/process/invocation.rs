@@ -1,0 +1,71 @@
+//! What a run is asked to do, as a value: dry run, log and test see what the operating system sees.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// One run of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// A name to be looked up, or a path.
+    pub program: PathBuf,
+    pub args: Vec<String>,
+    /// What it reads; ours is inherited where there is nothing.
+    pub stdin: Option<Vec<u8>>,
+    /// Added to our environment.
+    pub env: Vec<(String, String)>,
+}
+
+impl Invocation {
+    pub fn new(program: impl Into<PathBuf>, args: &[&str]) -> Self {
+        Invocation {
+            program: program.into(),
+            args: args.iter().map(|&arg| arg.to_owned()).collect(),
+            stdin: None,
+            env: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// What duct runs: no shell is in between, and any exit status is an answer.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one module that may start programs"
+    )]
+    pub(super) fn expression(&self) -> duct::Expression {
+        let mut expression = duct::cmd(&self.program, &self.args).unchecked();
+        for (name, value) in &self.env {
+            expression = expression.env(name, value);
+        }
+        match &self.stdin {
+            Some(bytes) => expression.stdin_bytes(bytes.clone()),
+            None => expression,
+        }
+    }
+}
+
+/// The line that a person would type.
+impl fmt::Display for Invocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.env {
+            write!(f, "{name}={} ", quoted(value))?;
+        }
+        f.write_str(&quoted(&self.program.to_string_lossy()))?;
+        self.args
+            .iter()
+            .try_for_each(|arg| write!(f, " {}", quoted(arg)))
+    }
+}
+
+/// `word` as a POSIX shell reads it back.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
