@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::text::printable;
-use super::{Certificate, CheckResult, Report, Severity, Status};
+use super::{Certificate, CheckResult, Module, Report, Severity, Status};
 
 /// Writes one line, or one for each program that was inspected.
 pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -26,8 +26,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", printable(&line))
 }
 
-/// `proven #4735 BoringCrypto 2022-06-13: IMAGE linux/amd64 PATH`, and `refused` before what is not
-/// acceptable.
+/// `proven #4735 BoringCrypto 2022-06-13: IMAGE linux/amd64 PATH`; what is not acceptable has `refused`
+/// before it, and why behind it.
 fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for evidence in &report.evidence {
         let Some(proof) = &evidence.proof else {
@@ -47,7 +47,15 @@ fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             Some(proof.path.as_str()),
         ];
         let places: Vec<&str> = places.into_iter().flatten().collect();
-        let line = format!("{}: {}", what.join(" "), places.join(" "));
+        let mut line = format!("{}: {}", what.join(" "), places.join(" "));
+        // Floor and policy only repeat what such a statement already is.
+        let why = match evidence.module {
+            Module::Contradicted | Module::Unknown => &proof.reasons,
+            _ => &proof.judgement.because,
+        };
+        if let Some(why) = why.first() {
+            line = format!("{line}: {why}");
+        }
         writeln!(out, "{}", printable(&line))?;
     }
     Ok(())
@@ -163,7 +171,7 @@ mod tests {
         write(&samples::inspected(), &mut bytes).unwrap();
         insta::assert_snapshot!(String::from_utf8(bytes).unwrap(), @r#"
         proven #4735 BoringCrypto 2022-06-13: r.io/istio/pilot:1 amd64 /usr/local/bin/pilot-discovery
-        refused contradicted: r.io/istio/pilot:1 amd64 /usr/local/bin/pilot-agent
+        refused contradicted: r.io/istio/pilot:1 amd64 /usr/local/bin/pilot-agent: its version says boringcrypto, and no module is in its code
         proven #4735 BoringCrypto 2022-06-13: amd64 ./pilot-discovery
         "#);
     }

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::page::{Page, Tone};
-use crate::report::{Certificate, Evidence, Module, Proof};
+use crate::report::{Evidence, Module, Proof};
 
 pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()> {
     let mut heading = None;
@@ -43,12 +43,7 @@ fn program(
         Tone::Bad
     };
     page.marked(tone, &format!("{}: {}", proof.path, module.word()))?;
-    if let Some(name) = &proof.name {
-        page.labelled(4, "module", name)?;
-    }
-    if let Some(certificate) = &proof.certificate {
-        page.labelled(4, "CMVP", &sentence(certificate))?;
-    }
+    super::proof::named(page, proof.name.as_deref(), proof.certificate.as_ref())?;
     page.labelled(4, "settings", configuration)?;
     page.labelled(4, "program", &proof.program)?;
     if let Some(sha256) = &proof.sha256 {
@@ -81,32 +76,4 @@ fn chain(page: &mut Page<'_>, proof: &Proof) -> io::Result<()> {
         page.labelled(4, if at == 0 { "chain" } else { "" }, &text)?;
     }
     Ok(())
-}
-
-fn sentence(certificate: &Certificate) -> String {
-    let number = certificate.number.map(|number| format!("#{number}"));
-    let head: Vec<String> = number
-        .into_iter()
-        .chain(certificate.standard.clone())
-        .collect();
-    let days = [
-        (" since", &certificate.from),
-        (", until", &certificate.until),
-        (", seen", &certificate.seen),
-    ];
-    let days = days
-        .into_iter()
-        .filter_map(|(word, day)| Some(format!("{word} {}", day.as_ref()?)));
-    let head = if head.is_empty() {
-        "no certificate".to_owned()
-    } else {
-        head.join(", ")
-    };
-    format!(
-        "{head}: {}{} ({}, {})",
-        certificate.status,
-        days.collect::<String>(),
-        certificate.source,
-        certificate.evidence
-    )
 }

@@ -4,10 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::page::{Page, Tone};
-use crate::report::{Evidence, Module};
+use crate::report::{Certificate, Evidence, Module};
 
 /// Everything that makes two statements alike for a reader.
-type Statement<'a> = (&'a str, Module, &'a str, &'a str);
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Statement<'a> {
+    binary: &'a str,
+    module: Module,
+    source: &'a str,
+    configuration: &'a str,
+    name: Option<&'a str>,
+    certificate: Option<&'a Certificate>,
+}
 
 #[derive(Default)]
 struct Sum<'a> {
@@ -23,10 +31,11 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
     }
     page.heading("what was proved, and how")?;
     let mut modules = BTreeSet::new();
-    for ((binary, module, source, configuration), sum) in fold(&running) {
-        modules.insert(module);
-        page.marked(tone(module), &sentence(binary, module, source, &sum))?;
-        page.labelled(4, "settings", configuration)?;
+    for (statement, sum) in fold(&running) {
+        modules.insert(statement.module);
+        page.marked(tone(statement.module), &sentence(&statement, &sum))?;
+        named(page, statement.name, statement.certificate)?;
+        page.labelled(4, "settings", statement.configuration)?;
     }
     for module in modules {
         let meaning = format!("{}: {}", module.word(), meaning(module));
@@ -35,16 +44,34 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
     page.blank()
 }
 
+/// The module, and what is known of its validation.
+pub(super) fn named(
+    page: &mut Page<'_>,
+    name: Option<&str>,
+    certificate: Option<&Certificate>,
+) -> io::Result<()> {
+    if let Some(name) = name {
+        page.labelled(4, "module", name)?;
+    }
+    match certificate {
+        Some(certificate) => page.labelled(4, "CMVP", &validation(certificate)),
+        None => Ok(()),
+    }
+}
+
 fn fold<'a>(evidence: &[&'a Evidence]) -> BTreeMap<Statement<'a>, Sum<'a>> {
     let mut sums: BTreeMap<Statement<'a>, Sum<'a>> = BTreeMap::new();
     for one in evidence {
-        let key = (
-            one.binary.as_str(),
-            one.module,
-            one.source.as_str(),
-            one.configuration.as_str(),
-        );
-        let sum = sums.entry(key).or_default();
+        let proof = one.proof.as_deref();
+        let statement = Statement {
+            binary: &one.binary,
+            module: one.module,
+            source: &one.source,
+            configuration: &one.configuration,
+            name: proof.and_then(|proof| proof.name.as_deref()),
+            certificate: proof.and_then(|proof| proof.certificate.as_ref()),
+        };
+        let sum = sums.entry(statement).or_default();
         sum.processes += one.count;
         sum.architectures.extend(one.arch.as_deref());
         sum.digests.extend(one.digest.as_deref());
@@ -52,7 +79,7 @@ fn fold<'a>(evidence: &[&'a Evidence]) -> BTreeMap<Statement<'a>, Sum<'a>> {
     sums
 }
 
-fn sentence(binary: &str, module: Module, source: &str, sum: &Sum<'_>) -> String {
+fn sentence(statement: &Statement<'_>, sum: &Sum<'_>) -> String {
     let processes = counted(sum.processes, "process", "processes");
     let names: Vec<&str> = sum.architectures.iter().copied().collect();
     let on = if names.is_empty() {
@@ -64,8 +91,37 @@ fn sentence(binary: &str, module: Module, source: &str, sum: &Sum<'_>) -> String
         0 => String::new(),
         images => format!(", {}", counted(images as u64, "image", "images")),
     };
-    let word = module.word();
+    let Statement { binary, source, .. } = statement;
+    let word = statement.module.word();
     format!("{binary}: {word} by {source}, for {processes}{on}{images}")
+}
+
+fn validation(certificate: &Certificate) -> String {
+    let number = certificate.number.map(|number| format!("#{number}"));
+    let head: Vec<String> = number
+        .into_iter()
+        .chain(certificate.standard.clone())
+        .collect();
+    let days = [
+        (" since", &certificate.from),
+        (", until", &certificate.until),
+        (", seen", &certificate.seen),
+    ];
+    let days = days
+        .into_iter()
+        .filter_map(|(word, day)| Some(format!("{word} {}", day.as_ref()?)));
+    let head = if head.is_empty() {
+        "no certificate".to_owned()
+    } else {
+        head.join(", ")
+    };
+    format!(
+        "{head}: {}{} ({}, {})",
+        certificate.status,
+        days.collect::<String>(),
+        certificate.source,
+        certificate.evidence
+    )
 }
 
 fn counted(number: u64, one: &str, more: &str) -> String {

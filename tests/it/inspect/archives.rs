@@ -51,10 +51,10 @@ fn an_image_is_read_in_every_form_that_it_is_kept_in() {
         standard: oci:layout:1.31.0 arm64 /usr/local/bin/pilot-discovery
         exit 0
         ");
-    insta::assert_snapshot!(everywhere(&env, &Image::of(b"#!/bin/sh\nexec istiod\n")), @r"
-        refused unknown: oci:layout:1.31.0 arm64 /usr/local/bin/pilot-discovery
+    insta::assert_snapshot!(everywhere(&env, &Image::of(b"#!/bin/sh\nexec istiod\n")), @r#"
+        refused unknown: oci:layout:1.31.0 arm64 /usr/local/bin/pilot-discovery: a script for /bin/sh, not a program: what it prints of itself proves nothing; inspect what it starts
         exit 79
-        ");
+        "#);
 }
 
 #[test]
@@ -121,13 +121,13 @@ fn other_programs_are_read_when_they_are_asked_for() {
         Entry::File("etc/hosts", b"127.0.0.1 localhost\n"),
     ]);
     Image::new(&[all]).docker_archive(&env.work().join("saved.tar"));
-    insta::assert_snapshot!(env.line("inspect -o short saved.tar --path /srv/tool --path /etc/hosts --path /none"), @r"
+    insta::assert_snapshot!(env.line("inspect -o short saved.tar --path /srv/tool --path /etc/hosts --path /none"), @r#"
         --- stdout
         declared BoringCrypto: istio/pilot:1.31.0 arm64 /srv/tool
-        refused unknown: istio/pilot:1.31.0 arm64 /etc/hosts
-        refused unknown: istio/pilot:1.31.0 arm64 /none
+        refused unknown: istio/pilot:1.31.0 arm64 /etc/hosts: no program: neither ELF nor a script
+        refused unknown: istio/pilot:1.31.0 arm64 /none: not in the image
         --- exit 79
-        ");
+        "#);
     insta::assert_snapshot!(env.line("inspect -o short saved.tar --all"), @r"
         --- stdout
         standard: istio/pilot:1.31.0 arm64 /bin/sh

@@ -189,11 +189,11 @@ fn standard_input_is_a_program_too() {
     assert_eq!(output.code(), 79, "{output}");
     assert!(output.stdout.contains("a script for /bin/sh"), "{output}");
     let empty = env.run_with_stdin(&["inspect", "-o", "short", "-"], "");
-    insta::assert_snapshot!(empty, @r"
+    insta::assert_snapshot!(empty, @r#"
         --- stdout
-        refused unknown: -
+        refused unknown: -: the file is empty
         --- exit 79
-        ");
+        "#);
 }
 
 #[test]
