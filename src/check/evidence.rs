@@ -1,10 +1,12 @@
 //! Statements about the cryptographic modules of what runs: by bytes, by the programs' own words, by tag.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::After;
 use super::expectation::Image;
-use crate::facts::{Class, Fact, ImageProgram, Role, SelfReport};
+use crate::facts::{
+    Class, Companion, Fact, ImageProgram, Role, RunningImage, SelfReport, Start,
+};
 use crate::fips::{Environment, Subject};
 use crate::istio::ImageTag;
 use crate::report::{Evidence, Module};
@@ -31,21 +33,80 @@ pub fn evidence(after: &After<'_>) -> Vec<Evidence> {
 /// What is known of the programs of a class: by their bytes where the image that runs was read, by
 /// what they say of themselves and by their tag elsewhere.
 pub(super) fn statements(after: &After<'_>, class: &Class) -> Vec<Evidence> {
-    let image = class.running();
-    match image.and_then(|image| after.facts.images.get(&image)) {
-        Some(Fact::Known(programs)) if !programs.is_empty() => programs
-            .iter()
-            .map(|program| read(after, class, program))
-            .collect(),
+    let own = match image(after, class.running()) {
+        Some(Fact::Known(programs)) => of_programs(after, class, programs),
         Some(Fact::Unknown(why)) => vec![unread(class, why)],
         Some(Fact::NotAsked(why)) => vec![said(class, &format!("the image was not read: {why}"))],
-        _ => vec![said(class, "the image was not read")],
+        None => vec![said(class, "the image was not read")],
+    };
+    let beside = class.strangers().flat_map(|other| beside(after, class, other));
+    own.into_iter().chain(beside).collect()
+}
+
+/// What an image of Istio starts.
+const PROGRAMS: [&str; 4] = ["pilot-discovery", "pilot-agent", "ztunnel", "install-cni"];
+
+type Programs<'a> = &'a Fact<Vec<ImageProgram>>;
+
+fn image<'a>(after: &After<'a>, running: Option<RunningImage>) -> Option<Programs<'a>> {
+    after.facts.images.get(&running?)
+}
+
+/// Of every program of the image; one without that of the role shows nothing of what runs.
+fn of_programs(after: &After<'_>, class: &Class, programs: &[ImageProgram]) -> Vec<Evidence> {
+    let binary = binary(class.role);
+    if !programs.iter().any(|program| name(&program.path) == binary) {
+        return vec![unread(class, &format!("there is no {binary} in its image"))];
     }
+    let instead = instead(class, programs);
+    let one = |program| {
+        let statement = read(after, class, program);
+        let other = covered(&class.start, program).or_else(|| instead.clone());
+        unless(statement, Module::Unknown, other)
+    };
+    programs.iter().map(one).collect()
+}
+
+/// Of the program that another container of the pod starts from another image, where it is Istio's.
+fn beside(after: &After<'_>, class: &Class, other: &Companion) -> Vec<Evidence> {
+    let named = other.start.command.as_ref();
+    if named.is_some_and(|first| !PROGRAMS.contains(&name(first))) {
+        return Vec::new();
+    }
+    let seen = Class {
+        image: other.image.clone(),
+        image_id: other.image_id.clone(),
+        start: Start::default(),
+        settings: BTreeMap::new(),
+        hidden_settings: BTreeSet::new(),
+        others: BTreeSet::new(),
+        report: SelfReport::NotAsked,
+        ..class.clone()
+    };
+    let Some(Fact::Known(programs)) = image(after, class.running_beside(other)) else {
+        let unseen = statements(after, &seen).into_iter();
+        let binary = starter(class.role).to_owned();
+        return unseen.map(|one| Evidence { binary: binary.clone(), ..one }).collect();
+    };
+    let started = programs.iter().filter(|program| {
+        let first = named.or(program.command.first());
+        first.is_some_and(|first| *first == program.path || *first == name(&program.path))
+    });
+    let one = |program| {
+        let statement = read(after, &seen, program);
+        unless(statement, Module::Unknown, covered(&other.start, program))
+    };
+    started.map(one).collect()
 }
 
 /// What the process itself and the tag say.
 fn said(class: &Class, unread: &str) -> Evidence {
-    let (module, source) = module(class);
+    let (module, source) = match (module(class), instead(class, &[])) {
+        ((Module::Declared, _), Some(why)) if !matches!(class.report, SelfReport::Fips(_)) => {
+            (Module::Unknown, format!("nothing: {why}"))
+        }
+        (told, _) => told,
+    };
     Evidence {
         digest: digest(&class.image_id),
         arch: class.arch.clone(),
@@ -80,7 +141,12 @@ fn read(after: &After<'_>, class: &Class, program: &ImageProgram) -> Evidence {
         known: after.policies(class),
     });
     statement.digest = digest(&class.image_id);
-    let reports = program.path.ends_with(&format!("/{}", binary(class.role)));
+    if !class.hidden_settings.is_empty() {
+        let names: Vec<&str> = class.hidden_settings.iter().map(String::as_str).collect();
+        let hidden = format!("; the pod does not show {}", names.join(", "));
+        statement.configuration.push_str(&hidden);
+    }
+    let reports = name(&program.path) == binary(class.role);
     let against = match (&class.report, statement.module) {
         (_, Module::Standard) if says_fips(&class.image) => {
             Some("its tag says FIPS, and the program has no FIPS module".to_owned())
@@ -90,15 +156,47 @@ fn read(after: &After<'_>, class: &Class, program: &ImageProgram) -> Evidence {
         ),
         _ => None,
     };
-    if let Some(against) = against {
-        statement.module = Module::Contradicted;
-        if let Some(proof) = &mut statement.proof {
-            proof.reasons.insert(0, against.clone());
-            proof.judgement.accepted = false;
-            proof.judgement.because.push(against);
-        }
+    unless(statement, Module::Contradicted, against)
+}
+
+/// The statement, or where something speaks against it another one, which no policy accepts.
+fn unless(mut statement: Evidence, module: Module, against: Option<String>) -> Evidence {
+    let Some(against) = against else {
+        return statement;
+    };
+    statement.module = module;
+    if let Some(proof) = &mut statement.proof {
+        proof.reasons.insert(0, against.clone());
+        proof.judgement.accepted = false;
+        proof.judgement.because.push(against);
     }
     statement
+}
+
+/// Why the file in the image is not what a container has at its path, or not the Envoy that is started.
+fn covered(start: &Start, program: &ImageProgram) -> Option<String> {
+    if let Some(place) = start.over(&program.path) {
+        return Some(format!(
+            "its pod mounts something at {place}, over the image's {}",
+            program.path
+        ));
+    }
+    let envoy = start.names_envoy && name(&program.path) == "envoy";
+    envoy.then(|| "its pod names another Envoy by binaryPath of ProxyConfig".to_owned())
+}
+
+/// Why none of the programs in its image are what a container starts.
+fn instead(class: &Class, programs: &[ImageProgram]) -> Option<String> {
+    let of_image = programs.first().and_then(|program| program.command.first());
+    let (first, who) = match &class.start.command {
+        Some(first) => (first, "its pod"),
+        None => (of_image?, "its image"),
+    };
+    let elsewhere = first.contains('/')
+        && !programs.is_empty()
+        && programs.iter().all(|program| program.path != *first);
+    (name(first) != starter(class.role) || elsewhere)
+        .then(|| format!("{who} starts `{first}`, not the image's {}", starter(class.role)))
 }
 
 /// The variables of the container over those of its image.
@@ -144,6 +242,19 @@ fn binary(role: Role) -> &'static str {
         Role::Ztunnel => "ztunnel",
         Role::Cni => "install-cni",
     }
+}
+
+/// The program that a container of that role starts.
+fn starter(role: Role) -> &'static str {
+    match role {
+        Role::Sidecar | Role::Gateway => "pilot-agent",
+        role => binary(role),
+    }
+}
+
+/// The last part of a path.
+fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// `sha256:…` out of the forms that runtimes write.

@@ -57,11 +57,9 @@ fn programs<'a>(after: &After<'a>, class: &Class) -> &'a [ImageProgram] {
     }
 }
 
-fn remarks(
-    after: &After<'_>,
-    class: &Class,
-    program: &ImageProgram,
-) -> Vec<(Severity, String, &'static str)> {
+type Remark = (Severity, String, &'static str);
+
+fn remarks(after: &After<'_>, class: &Class, program: &ImageProgram) -> Vec<Remark> {
     let Some(verdict) = after.judge.verdict(&program.reading) else {
         return Vec::new();
     };
@@ -69,7 +67,7 @@ fn remarks(
     let (build, known) = (Build::from(&verdict), after.policies(class));
     let binary = program.path.rsplit('/').next().unwrap_or(&program.path);
     let effects = effects(&environment, build, known).into_iter();
-    let mut remarks: Vec<_> = effects
+    let mut remarks: Vec<Remark> = effects
         .map(|effect| {
             (
                 effect.severity,
@@ -79,12 +77,22 @@ fn remarks(
         })
         .collect();
     let limited = approved_only(&environment, build, known).is_some();
-    if verdict.module >= Module::Declared && verdict.fipsonly.is_some() && !limited {
-        let severity = if after.judge.floor == Some(Floor::FipsOnly) {
-            Severity::Error
-        } else {
-            Severity::Warning
-        };
+    if verdict.module < Module::Declared || verdict.fipsonly.is_none() {
+        return remarks;
+    }
+    let severity = if after.judge.floor == Some(Floor::FipsOnly) {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    let hidden: Vec<&str> = class.hidden_settings.iter().map(String::as_str).collect();
+    if !hidden.is_empty() {
+        remarks.push((
+            severity,
+            format!("{binary}: its pod does not show {}, so what they do was not judged", hidden.join(", ")),
+            "write the values into the container's env, not behind valueFrom or envFrom",
+        ));
+    } else if !limited {
         remarks.push((
             severity,
             format!("{binary} takes algorithms that are not approved as well"),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{After, Before, Expectation, Outcome, Scope, Source, Wanted};
 use crate::facts::{
     self, Census, Class, ClusterFact, ControlPlane, Fact, Manager, Members, Namespace, Role,
-    SelfReport, Webhook, WebhookKind,
+    SelfReport, Start, Webhook, WebhookKind,
 };
 use crate::fips::{self, Judge, Modules};
 use crate::istio::Matrix;
@@ -152,7 +152,9 @@ pub(super) fn class(role: Role, namespace: &str, tag: &str) -> Class {
         revision: "default".to_owned(),
         image: format!("{HUB}/proxyv2:{tag}"),
         image_id: String::new(),
+        start: Start::default(),
         settings: BTreeMap::new(),
+        hidden_settings: BTreeSet::new(),
         others: BTreeSet::new(),
         ready: true,
         status: "Running".to_owned(),

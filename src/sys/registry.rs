@@ -18,6 +18,7 @@ mod digest;
 mod error;
 mod failure;
 mod http;
+mod probe;
 
 pub use blob::Blob;
 pub use credentials::Places;

@@ -120,7 +120,8 @@ impl Standing {
         self.seen.is_none_or(|seen| self.at <= seen)
     }
 
-    /// What `statement` says of the day `at`; a passed end is the historical list.
+    /// What `statement` says of the day `at`. The programme moves a module to its historical list on the
+    /// sunset date itself.
     pub(super) fn of(
         certificate: Option<&Certificate>,
         statement: &Statement,
@@ -128,7 +129,7 @@ impl Standing {
     ) -> Standing {
         let ended = statement
             .until
-            .filter(|end| *end < at && statement.status.is_active());
+            .filter(|end| *end <= at && statement.status.is_active());
         Standing {
             certificate: certificate.map(|one| one.number),
             standard: certificate.map(|one| one.standard),
@@ -142,7 +143,7 @@ impl Standing {
             evidence: statement.evidence,
             note: ended.map_or_else(
                 || statement.note.clone(),
-                |end| format!("its sunset date {end} has passed"),
+                |end| format!("moved to the historical list on its sunset date {end}"),
             ),
         }
     }
