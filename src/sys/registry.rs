@@ -49,6 +49,8 @@ pub struct Options {
     pub plain_http: BTreeSet<String>,
     /// Where credentials are looked for.
     pub credentials: Places,
+    /// Longest wait for a program that knows credentials.
+    pub helper: Duration,
     /// Longest wait for a connection.
     pub connect: Duration,
     /// Longest wait for the head of an answer, for all of a document, and for the next bytes of a
@@ -70,6 +72,7 @@ impl Default for Options {
         Options {
             plain_http: BTreeSet::new(),
             credentials: Places::of_user(),
+            helper: Duration::from_secs(30),
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(30),
             window: Duration::from_secs(30),

@@ -9,6 +9,7 @@ use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use serde::Deserialize;
 
+use super::credentials::Lookup;
 use super::place::authority;
 use super::wait::{Ended, Waiter};
 use super::{RegistryError, Result, Why};
@@ -131,18 +132,8 @@ impl Answer {
         self.question.unreachable(&host, why)
     }
 
-    pub(super) fn denied(mut self, credentials: Option<String>) -> RegistryError {
-        let said = self.said().0;
-        RegistryError::Denied {
-            what: self.question.what,
-            registry: self.question.registry,
-            credentials,
-            said,
-        }
-    }
-
     /// The answer, where its status is a good one.
-    pub(super) fn judged(mut self, credentials: Option<String>) -> Result<Answer> {
+    pub(super) fn judged(mut self, used: Lookup) -> Result<Answer> {
         let status = self.response.status();
         if status.is_success() {
             return Ok(self);
@@ -157,8 +148,8 @@ impl Answer {
             401 | 403 => RegistryError::Denied {
                 what,
                 registry,
-                credentials,
-                said,
+                credentials: used.from,
+                said: used.problem.unwrap_or(said),
             },
             status @ (408 | 429 | 500..=599) => self.unreachable(Why::Busy { status, after }),
             code => {

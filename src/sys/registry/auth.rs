@@ -28,15 +28,14 @@ struct Token {
 }
 
 impl Registry {
-    /// What to send in `Authorization` after a 401, and where the credentials in it are from.
+    /// What to send in `Authorization` after a 401.
     pub(super) fn authorize(
         &self,
         reference: &Reference,
         refusal: &Answer,
         challenges: &[String],
-    ) -> Result<(String, Option<String>)> {
+    ) -> Result<String> {
         let lookup = self.lookup(reference);
-        let from = lookup.from.clone();
         let parsed: Vec<ChallengeRef<'_>> = challenges
             .iter()
             .filter_map(|text| http_auth::parse_challenges(text).ok())
@@ -48,17 +47,15 @@ impl Registry {
                 .find(|challenge| challenge.scheme.eq_ignore_ascii_case(scheme))
         };
         if let Some(Credential::Token(token)) = &lookup.credential {
-            return Ok((format!("Bearer {token}"), from));
+            return Ok(format!("Bearer {token}"));
         }
         if let Some(bearer) = of("bearer") {
             let realm = self.realm(reference, refusal, bearer)?;
             let token = self.token(&realm, reference, refusal, &lookup)?;
-            return Ok((format!("Bearer {token}"), from));
+            return Ok(format!("Bearer {token}"));
         }
         match (of("basic"), &lookup.credential) {
-            (Some(_), Some(Credential::Password { user, password })) => {
-                Ok((basic(user, password), from))
-            }
+            (Some(_), Some(Credential::Password { user, password })) => Ok(basic(user, password)),
             (Some(_), _) => Err(refused(refusal, &lookup)),
             (None, _) => Err(refusal.broken("it wants credentials of no kind that is known (401)")),
         }
@@ -119,7 +116,7 @@ impl Registry {
         };
         match answer.response.status().as_u16() {
             401 | 403 => return Err(refused(refusal, lookup)),
-            _ => answer = answer.judged(lookup.from.clone())?,
+            _ => answer = answer.judged(lookup.clone())?,
         }
         if answer.is_html() {
             return Err(answer.broken(HTML));

@@ -103,16 +103,15 @@ impl Registry {
                 .filter_map(|value| value.to_str().ok().map(str::to_owned))
                 .collect();
             let url = answer.response.url().clone();
-            let (authorization, from) = self.authorize(reference, &answer, &challenges)?;
+            let authorization = self.authorize(reference, &answer, &challenges)?;
             answer = self.follow(question, url, headers, Some(&authorization))?;
             if answer.response.status() == StatusCode::UNAUTHORIZED {
                 self.accepted().remove(&key);
-                return Err(answer.denied(from));
+            } else {
+                self.accepted().insert(key, authorization);
             }
-            self.accepted().insert(key, authorization);
         }
-        let used = self.credentials_used(reference);
-        answer.judged(used)
+        answer.judged(self.looked_up(reference))
     }
 
     /// The first request to a place: by the scheme that its host speaks.
