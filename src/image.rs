@@ -31,7 +31,7 @@ mod tree;
 
 pub use cache::Cache;
 pub use error::{ImageError, Unread};
-pub use exists::{Found, exists, exists_all};
+pub use exists::{Found, exists_all};
 pub use known::Want;
 pub use read::read_layer;
 pub use running::{ImageId, ImageIdError, Running, Unresolved, resolve};
@@ -69,6 +69,15 @@ impl fmt::Display for Platform {
 }
 
 impl Platform {
+    /// Linux on a processor (Go's name), of whatever variant.
+    pub fn linux(architecture: &str) -> Platform {
+        Platform {
+            os: "linux".to_owned(),
+            architecture: architecture.to_owned(),
+            variant: None,
+        }
+    }
+
     /// Whether a wish for this is met by `other`: a wish without a variant is for any.
     pub fn covers(&self, other: &Platform) -> bool {
         self.os == other.os

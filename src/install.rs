@@ -119,7 +119,7 @@ impl Session<'_> {
             fips: prepared.plan.tag.flavor.is_fips(),
         };
         let mut facts = facts::before(cluster, istioctl, asked);
-        facts.images = self.planned(prepared, &facts.nodes);
+        facts.images = self.planned(prepared, &facts.nodes)?;
         if signal::interrupted() {
             return Err(Failure::message(
                 Exit::Interrupted,
@@ -134,19 +134,24 @@ impl Session<'_> {
     }
 
     /// What the registries say of the images of a plan.
-    pub fn planned(&self, prepared: &Prepared, nodes: &Fact<Nodes>) -> Fact<Vec<PlannedImage>> {
+    pub fn planned(
+        &self,
+        prepared: &Prepared,
+        nodes: &Fact<Nodes>,
+    ) -> Result<Fact<Vec<PlannedImage>>, Failure> {
         let Some(images) = &self.images else {
-            return Fact::NotAsked("--no-registry");
+            return Ok(Fact::NotAsked("--no-registry"));
         };
         let on_event = |event: &Event| self.ui.event(event);
         let architectures = nodes
             .known()
             .map(|nodes| nodes.architectures.keys().cloned().collect());
-        Fact::Known(images.reader(self.judge, &on_event).planned(
+        let planned = images.reader(self.judge, &on_event).planned(
             &prepared.images(),
             &architectures.unwrap_or_default(),
             images.inspect,
-        ))
+        );
+        Ok(Fact::Known(planned?))
     }
 
     /// Puts the plan into the report and on the screen.

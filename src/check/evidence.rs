@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::After;
 use super::expectation::Image;
-use crate::facts::{
-    Class, Companion, Fact, ImageProgram, Role, RunningImage, SelfReport, Start,
-};
+use crate::facts::{Class, Companion, Fact, ImageProgram, Role, RunningImage, SelfReport, Start};
 use crate::fips::{Environment, Subject};
 use crate::istio::ImageTag;
 use crate::report::{Evidence, Module};
@@ -39,7 +37,9 @@ pub(super) fn statements(after: &After<'_>, class: &Class) -> Vec<Evidence> {
         Some(Fact::NotAsked(why)) => vec![said(class, &format!("the image was not read: {why}"))],
         None => vec![said(class, "the image was not read")],
     };
-    let beside = class.strangers().flat_map(|other| beside(after, class, other));
+    let beside = class
+        .strangers()
+        .flat_map(|other| beside(after, class, other));
     own.into_iter().chain(beside).collect()
 }
 
@@ -86,7 +86,12 @@ fn beside(after: &After<'_>, class: &Class, other: &Companion) -> Vec<Evidence> 
     let Some(Fact::Known(programs)) = image(after, class.running_beside(other)) else {
         let unseen = statements(after, &seen).into_iter();
         let binary = starter(class.role).to_owned();
-        return unseen.map(|one| Evidence { binary: binary.clone(), ..one }).collect();
+        return unseen
+            .map(|one| Evidence {
+                binary: binary.clone(),
+                ..one
+            })
+            .collect();
     };
     let started = programs.iter().filter(|program| {
         let first = named.or(program.command.first());
@@ -195,8 +200,12 @@ fn instead(class: &Class, programs: &[ImageProgram]) -> Option<String> {
     let elsewhere = first.contains('/')
         && !programs.is_empty()
         && programs.iter().all(|program| program.path != *first);
-    (name(first) != starter(class.role) || elsewhere)
-        .then(|| format!("{who} starts `{first}`, not the image's {}", starter(class.role)))
+    (name(first) != starter(class.role) || elsewhere).then(|| {
+        format!(
+            "{who} starts `{first}`, not the image's {}",
+            starter(class.role)
+        )
+    })
 }
 
 /// The variables of the container over those of its image.
@@ -268,7 +277,9 @@ fn digest(image_id: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::support::{self, class, expecting, members};
+    use crate::check::support::{
+        self, boring, class, expecting, holding, members, program, running, standard,
+    };
     use crate::facts::Census;
 
     #[test]
@@ -362,5 +373,165 @@ mod tests {
             assert_eq!(digest(&id), Some(format!("sha256:{hex}")), "{id}");
         }
         assert_eq!(digest(""), None);
+    }
+
+    const AGENT: &str = "/usr/local/bin/pilot-agent";
+
+    const ENVOY: &str = "/usr/local/bin/envoy";
+
+    const FIPS: &str = "1.31.0-solo-fips";
+
+    /// `pilot-agent proven, envoy unknown (why)` of a sidecar whose image starts `starts`.
+    fn of_sidecar(class: &Class, starts: &str) -> String {
+        let programs = [AGENT, ENVOY].map(|path| program(path, starts, Ok(boring(true))));
+        said_of(class, holding(class, programs.into()))
+    }
+
+    fn said_of(class: &Class, facts: crate::facts::After) -> String {
+        let expected = expecting(FIPS);
+        let statements = statements(&support::whole(&expected, &facts), class);
+        let words = statements.iter().map(|one| {
+            let why = one
+                .proof
+                .as_ref()
+                .and_then(|proof| proof.judgement.because.first());
+            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+            format!("{} {}{why}", one.binary, one.module.word())
+        });
+        words.collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn a_program_that_is_not_what_runs_is_unknown_however_good_its_bytes_are() {
+        let start = |command: Option<&str>, mount: Option<&str>, names_envoy| Class {
+            start: Start {
+                command: command.map(str::to_owned),
+                mounts: mount.map(str::to_owned).into_iter().collect(),
+                names_envoy,
+            },
+            ..running(Role::Sidecar, FIPS)
+        };
+        let both = |why: &str| format!("pilot-agent unknown ({why}), envoy unknown ({why})");
+        let fine = "pilot-agent proven, envoy proven".to_owned();
+        let other = |first: &str| {
+            both(&format!(
+                "its pod starts `{first}`, not the image's pilot-agent"
+            ))
+        };
+        let table = [
+            (start(None, None, false), AGENT, fine.clone()),
+            (start(Some(AGENT), None, false), AGENT, fine.clone()),
+            (start(Some("pilot-agent"), None, false), "/bin/sh", fine.clone()),
+            (start(Some("/bin/sh"), None, false), AGENT, other("/bin/sh")),
+            (start(Some("/tmp/pilot-agent"), None, false), AGENT, other("/tmp/pilot-agent")),
+            (
+                start(None, None, false),
+                "/bin/evil",
+                both("its image starts `/bin/evil`, not the image's pilot-agent"),
+            ),
+            (
+                start(None, Some(ENVOY), false),
+                AGENT,
+                format!("pilot-agent proven, envoy unknown (its pod mounts something at {ENVOY}, over the image's {ENVOY})"),
+            ),
+            (
+                start(None, None, true),
+                AGENT,
+                "pilot-agent proven, envoy unknown (its pod names another Envoy by binaryPath of ProxyConfig)".to_owned(),
+            ),
+        ];
+        for (class, starts, wanted) in table {
+            assert_eq!(
+                of_sidecar(&class, starts),
+                wanted,
+                "{:?} {starts}",
+                class.start
+            );
+        }
+    }
+
+    #[test]
+    fn a_tag_says_nothing_of_another_program_and_a_metric_does() {
+        let with = |report| Class {
+            start: Start {
+                command: Some("/bin/sh".to_owned()),
+                ..Start::default()
+            },
+            report,
+            ..class(Role::Sidecar, "a", FIPS)
+        };
+        let unread = |class: &Class| said_of(class, support::after());
+        assert_eq!(unread(&with(SelfReport::NotAsked)), "envoy unknown");
+        assert_eq!(
+            unread(&with(SelfReport::Silent("x".into()))),
+            "envoy unknown"
+        );
+        assert_eq!(
+            unread(&with(SelfReport::Fips("x".into()))),
+            "envoy declared"
+        );
+        assert_eq!(unread(&class(Role::Sidecar, "a", FIPS)), "envoy declared");
+    }
+
+    #[test]
+    fn an_image_without_the_program_of_its_role_is_unknown() {
+        let class = running(Role::Sidecar, FIPS);
+        let only_agent = vec![program(AGENT, AGENT, Ok(boring(true)))];
+        assert_eq!(
+            said_of(&class, holding(&class, only_agent)),
+            "envoy unknown"
+        );
+    }
+
+    #[test]
+    fn containers_beside_the_proxy_are_judged_by_what_they_start_of_istio() {
+        let beside = |command: Option<&str>, image_id: &str, read: bool| {
+            let other = Companion {
+                image: format!("r.io/istio/proxyv2:{FIPS}"),
+                image_id: image_id.to_owned(),
+                start: Start {
+                    command: command.map(str::to_owned),
+                    ..Start::default()
+                },
+            };
+            let mut class = running(Role::Sidecar, FIPS);
+            class.others.insert(other.clone());
+            let proxy = [AGENT, ENVOY].map(|path| program(path, AGENT, Ok(boring(true))));
+            let mut facts = holding(&class, proxy.into());
+            if let Some(image) = class.running_beside(&other).filter(|_| read) {
+                let plain = [AGENT, ENVOY].map(|path| program(path, AGENT, Ok(standard())));
+                facts
+                    .images
+                    .entry(image)
+                    .or_insert(Fact::Known(plain.into()));
+            }
+            said_of(&class, facts)
+        };
+        let own = running(Role::Sidecar, FIPS).image_id;
+        let fine = "pilot-agent proven, envoy proven";
+        assert_eq!(beside(None, &own, true), fine);
+        assert_eq!(beside(Some("/bin/sh"), "sha256:other", true), fine);
+        assert_eq!(beside(Some("/bin/sh"), "sha256:other", false), fine);
+        let lies = "its tag says FIPS, and the program has no FIPS module";
+        for command in [None, Some("pilot-agent"), Some(AGENT)] {
+            let wanted = format!("{fine}, pilot-agent contradicted ({lies})");
+            assert_eq!(beside(command, "sha256:other", true), wanted, "{command:?}");
+        }
+        let unread = format!("{fine}, pilot-agent declared");
+        assert_eq!(beside(None, "sha256:other", false), unread);
+    }
+
+    #[test]
+    fn settings_that_the_pod_does_not_show_are_named() {
+        let class = Class {
+            hidden_settings: BTreeSet::from(["GODEBUG".to_owned()]),
+            ..running(Role::Istiod, FIPS)
+        };
+        let path = "/usr/local/bin/pilot-discovery";
+        let facts = holding(&class, vec![program(path, path, Ok(boring(true)))]);
+        let expected = expecting(FIPS);
+        let statements = statements(&support::whole(&expected, &facts), &class);
+        let said = &statements[0].configuration;
+        assert!(said.ends_with("; the pod does not show GODEBUG"), "{said}");
     }
 }

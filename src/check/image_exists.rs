@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Fact, NoImage, Nodes, PlannedImage};
-use crate::image::Found;
+use crate::image::{Found, Platform};
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
@@ -44,22 +44,50 @@ fn run(before: &Before<'_>) -> Outcome {
     })
 }
 
-/// An image that some node could not run.
+/// An image that some node could not run; where no node is known, one that is less than it says.
 fn lacking(before: &Before<'_>, image: &PlannedImage, found: &Found) -> Option<Finding> {
-    let nodes = before.facts.nodes.known()?;
+    let has: Vec<String> = found.platforms.iter().map(ToString::to_string).collect();
+    let seen = format!("{} of {}", found.digest, has.join(", "));
+    let Some(nodes) = before.facts.nodes.known() else {
+        let listed: Vec<String> = found.missing.iter().map(|(it, _)| it.to_string()).collect();
+        let message = format!(
+            "{} is listed for {}, and not there",
+            image.reference,
+            listed.join(", ")
+        );
+        return (!listed.is_empty()).then(|| {
+            Finding::warning(message)
+                .found(seen)
+                .why(sparse(found.missing.iter()))
+                .fix("mirror every platform (skopeo copy --all), or keep the mesh to nodes of the others")
+        });
+    };
     let lacking: Vec<&str> = architectures(before, nodes)
         .filter(|name| !found.runs_on(name))
         .collect();
     if lacking.is_empty() {
         return None;
     }
-    let has: Vec<String> = found.platforms.iter().map(ToString::to_string).collect();
+    let listed = found
+        .missing
+        .iter()
+        .filter(|(it, _)| lacking.contains(&it.architecture.as_str()));
+    let why = "a pod that lands on such a node could not start".to_owned();
+    let why = [why]
+        .into_iter()
+        .chain(listed.clone().next().map(|_| sparse(listed)));
     let finding = Finding::error(format!("{} is not there for {}", image.reference, lacking.join(", ")))
-        .found(format!("{} of {}", found.digest, has.join(", ")))
+        .found(seen)
         .wanted(format!("linux/{} as well", lacking.join(", linux/")))
-        .why("a pod that lands on such a node could not start")
-        .fix("take a build that has it, or keep the mesh off those nodes by a node selector and lower this by --severity image-exists=warning");
+        .why(why.collect::<Vec<_>>().join("; "))
+        .fix("take a build that has it, mirror every platform (skopeo copy --all), or keep the mesh off those nodes by a node selector and lower this by --severity image-exists=warning");
     Some(finding)
+}
+
+/// What an index promises and its registry does not keep.
+fn sparse<'a>(missing: impl Iterator<Item = &'a (Platform, String)>) -> String {
+    let said = missing.map(|(platform, why)| format!("its index lists {platform}, but {why}"));
+    said.collect::<Vec<_>>().join("; ")
 }
 
 /// That nodes could not be listed is no sign that every image fits them.
@@ -131,7 +159,34 @@ mod tests {
         Found {
             digest: format!("sha256:{}", "0a".repeat(32)).parse().unwrap(),
             platforms: vec!["linux/amd64".parse().unwrap()],
+            missing: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_a_sparse_mirror_lacks_is_said_where_a_node_needs_it_or_may() {
+        let sparse = Found {
+            missing: vec![(Platform::linux("arm64"), "it was thrown away".to_owned())],
+            ..amd64()
+        };
+        let outcome = |nodes| given(Ok(sparse.clone()), nodes).run(run);
+        assert!(passed(&outcome(nodes(&["amd64"]))));
+        for (nodes, severity) in [
+            (nodes(&["amd64", "arm64"]), Severity::Error),
+            (Fact::NotAsked("no cluster"), Severity::Warning),
+        ] {
+            let Outcome::Found(findings) = outcome(nodes) else {
+                panic!("{severity:?} passed");
+            };
+            assert_eq!((findings.len(), findings[0].severity), (1, severity));
+            let why = findings[0].why.as_deref().unwrap();
+            assert!(
+                why.contains("its index lists linux/arm64, but it was thrown away"),
+                "{why}"
+            );
+        }
+        let whole = given(Ok(amd64()), Fact::NotAsked("no cluster")).run(run);
+        assert!(passed(&whole), "{whole:?}");
     }
 
     #[test]

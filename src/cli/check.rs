@@ -83,6 +83,6 @@ fn asked(
         return session.gather(&cluster, istioctl, prepared);
     }
     let facts = facts::Before::not_asked("no kubeconfig names a cluster", istioctl);
-    let images = session.planned(prepared, &facts.nodes);
+    let images = session.planned(prepared, &facts.nodes)?;
     Ok(facts::Before { images, ..facts })
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod as KubePod;
 
-use super::platform::Ground;
 use super::Namespace;
+use super::platform::Ground;
 use crate::report::PodRow;
 use crate::sys::cluster::{ClusterError, Pages, PodPages, PodPort, PodReader, Result, Session};
 

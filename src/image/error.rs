@@ -14,8 +14,9 @@ use crate::sys::registry::RegistryError;
 /// Why nothing can be said of an image.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
+    /// Never [`RegistryError::Interrupted`]: that is [`ImageError::Interrupted`].
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Registry(RegistryError),
     #[error(transparent)]
     Open(#[from] ReadError),
     #[error("cannot read {name}: {source}")]
@@ -48,17 +49,35 @@ pub enum ImageError {
         "the image on standard input has links that need a second look: save it to a file and name that"
     )]
     Twice,
+    /// A signal asked us to stop.
     #[error("interrupted")]
     Interrupted,
 }
 
+impl From<RegistryError> for ImageError {
+    fn from(error: RegistryError) -> ImageError {
+        match error {
+            RegistryError::Interrupted => ImageError::Interrupted,
+            error => ImageError::Registry(error),
+        }
+    }
+}
+
 impl ImageError {
+    /// The registry that could not be reached, as references spell it.
+    pub fn outage(&self) -> Option<&str> {
+        match self {
+            ImageError::Registry(error) => error.outage(),
+            _ => None,
+        }
+    }
+
     /// What ended a stream of `what`: the registry's own words, a bound, or damage.
     pub(super) fn of_stream(what: &str, error: io::Error) -> ImageError {
         let what = what.to_owned();
         let inner = error.get_ref();
         if let Some(registry) = inner.and_then(|inner| inner.downcast_ref::<RegistryError>()) {
-            return ImageError::Registry(registry.clone());
+            return registry.clone().into();
         }
         match inner.and_then(|inner| inner.downcast_ref::<Stop>()) {
             Some(Stop::Interrupted) => return ImageError::Interrupted,

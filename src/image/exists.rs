@@ -9,7 +9,7 @@ use super::job::of_document;
 use super::manifest::{Document, is_image, platform_of};
 use super::store::Store;
 use super::{Digest, ImageError, Platform};
-use crate::sys::registry::{Manifest, Reference, Registry, RegistryError};
+use crate::sys::registry::{Manifest, Reference, Registry};
 
 /// Questions that are asked at once.
 const AT_ONCE: usize = 8;
@@ -31,7 +31,7 @@ pub struct Found {
 impl Found {
     /// Whether a node of that processor (Go's name) can run it.
     pub fn runs_on(&self, architecture: &str) -> bool {
-        let wanted = linux(architecture);
+        let wanted = Platform::linux(architecture);
         self.platforms.iter().any(|it| wanted.covers(it))
     }
 }
@@ -51,7 +51,11 @@ pub fn exists_all(
         .iter()
         .enumerate()
         .filter_map(|(at, root)| Some((at, root.as_ref().ok()?)))
-        .flat_map(|(at, root)| root.asks(architectures).into_iter().map(move |ask| (at, ask)))
+        .flat_map(|(at, root)| {
+            root.asks(architectures)
+                .into_iter()
+                .map(move |ask| (at, ask))
+        })
         .collect();
     let answers = at_once(&asks, |(at, ask)| match roots.get(*at) {
         Some(Ok(root)) => root.pullable(registry, ask.as_ref()),
@@ -110,7 +114,7 @@ impl Root {
                 .collect()
         };
         let wanted = wanted.into_iter().take(PLATFORMS);
-        wanted.map(|name| Some(linux(name))).collect()
+        wanted.map(|name| Some(Platform::linux(name))).collect()
     }
 
     /// Asks for all that a node would pull; what it is for by its own configuration.
@@ -130,7 +134,10 @@ impl Root {
                 registry.has_blob(&self.reference, &layer.digest)?;
             }
         }
-        Ok(jobs.into_iter().map(|job| job.configuration.platform).collect())
+        Ok(jobs
+            .into_iter()
+            .map(|job| job.configuration.platform)
+            .collect())
     }
 
     fn found(self, answers: Vec<Answer>) -> Result<Found, ImageError> {
@@ -139,7 +146,9 @@ impl Root {
         for (wanted, answer) in answers {
             match (answer, wanted) {
                 (Ok(there), _) => {
-                    let new = there.into_iter().filter(|it| !platforms.iter().any(|known| it.covers(known)));
+                    let new = there
+                        .into_iter()
+                        .filter(|it| !platforms.iter().any(|known| it.covers(known)));
                     let new: Vec<Platform> = new.collect();
                     platforms.extend(new);
                 }
@@ -164,15 +173,10 @@ impl Root {
 
 /// Whether it is the image that is wrong, and not the way to it.
 fn says_absent(error: &ImageError) -> bool {
-    let denied = matches!(error, ImageError::Registry(RegistryError::Denied { .. }));
-    !denied && error.outage().is_none() && !matches!(error, ImageError::Interrupted)
-}
-
-fn linux(architecture: &str) -> Platform {
-    Platform {
-        os: "linux".to_owned(),
-        architecture: architecture.to_owned(),
-        variant: None,
+    match error {
+        ImageError::Registry(error) => error.is_not_found(),
+        ImageError::Interrupted => false,
+        _ => true,
     }
 }
 

@@ -71,6 +71,14 @@ impl Class {
         self.located(&self.image, &self.image_id)
     }
 
+    /// Its image, and those of the containers beside it that run another.
+    pub fn images(&self) -> impl Iterator<Item = RunningImage> {
+        let beside = self
+            .strangers()
+            .filter_map(|other| self.running_beside(other));
+        self.running().into_iter().chain(beside)
+    }
+
     /// The containers beside it that run another image than it does.
     pub fn strangers(&self) -> impl Iterator<Item = &Companion> {
         self.others.iter().filter(|other| {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::status::{self, Columns};
 use super::start::settings;
+use super::status::{self, Columns};
 use super::{Class, Companion, Grounds, Role, SelfReport, Start};
 use crate::facts::control_plane::{DEFAULT, REVISION};
 use crate::report::PodRow;
@@ -362,7 +362,12 @@ mod tests {
             panic!("not of the mesh")
         };
         assert_eq!(seated.class.image, "r/istio-proxy:1");
-        let others: Vec<&str> = seated.class.others.iter().map(|it| it.image.as_str()).collect();
+        let others: Vec<&str> = seated
+            .class
+            .others
+            .iter()
+            .map(|it| it.image.as_str())
+            .collect();
         assert_eq!(others, ["r/istio-init:1"]);
         assert_eq!(seated.class.arch.as_deref(), Some("arm64"));
     }
@@ -370,7 +375,12 @@ mod tests {
     #[test]
     fn a_container_that_was_put_in_counts_where_it_is_of_a_proxys_image() {
         let mut pod = pod(json!({}), &[], &["app", "istio-proxy"]);
-        let names = ["r:5000/x/proxyv2:2@sha256:00", "r/ztunnel", "r/proxyv2-x:1", "busybox"];
+        let names = [
+            "r:5000/x/proxyv2:2@sha256:00",
+            "r/ztunnel",
+            "r/proxyv2-x:1",
+            "busybox",
+        ];
         pod["spec"]["ephemeralContainers"] = names
             .iter()
             .map(|image| json!({"name": format!("debug-{image}"), "image": image, "targetContainerName": "app"}))
@@ -381,7 +391,9 @@ mod tests {
             panic!("not of the mesh")
         };
         let others = seated.class.others.iter();
-        let others: Vec<_> = others.map(|it| (it.image.as_str(), it.image_id.as_str())).collect();
+        let others: Vec<_> = others
+            .map(|it| (it.image.as_str(), it.image_id.as_str()))
+            .collect();
         assert_eq!(others, [("r/ztunnel", "sha256:01"), (names[0], "")]);
         let strangers = seated.class.strangers().count();
         assert_eq!(strangers, 2, "both are other images than the proxy's");
@@ -394,7 +406,8 @@ mod tests {
             pod["spec"]["containers"][1]["image"] = json!("r/proxyv2:1");
             pod["spec"]["initContainers"][0]["image"] = json!(init_image);
             pod["status"]["containerStatuses"] = json!([{"name": "istio-proxy", "imageID": own}]);
-            pod["status"]["initContainerStatuses"] = json!([{"name": "istio-init", "imageID": init}]);
+            pod["status"]["initContainerStatuses"] =
+                json!([{"name": "istio-init", "imageID": init}]);
             match seated(&pod) {
                 Seat::Mesh(seated) => seated.class.strangers().count(),
                 other => panic!("{other:?}"),

@@ -153,7 +153,8 @@ mod tests {
     #[test]
     fn a_setting_that_comes_from_elsewhere_is_not_shown() {
         let literal = json!({"name": "GODEBUG", "value": "fips140=on"});
-        let from = json!({"name": "GODEBUG", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}});
+        let from =
+            json!({"name": "GODEBUG", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}});
         let expanded = json!({"name": "GODEBUG", "value": "$(MODE)"});
         let all = ["COMPLIANCE_POLICY", "GODEBUG", "TLS12_ENABLED"];
         for (env, bulk, shown, hidden) in [
@@ -162,11 +163,25 @@ mod tests {
             (json!([expanded]), false, None, &all[1..2]),
             (json!([from, literal]), false, Some("fips140=on"), &[]),
             (json!([literal, from]), false, None, &all[1..2]),
-            (json!([{"name": "OTHER", "valueFrom": {}}]), false, None, &[]),
+            (
+                json!([{"name": "OTHER", "valueFrom": {}}]),
+                false,
+                None,
+                &[],
+            ),
             (json!([]), true, None, &all),
-            (json!([literal]), true, Some("fips140=on"), &[all[0], all[2]]),
+            (
+                json!([literal]),
+                true,
+                Some("fips140=on"),
+                &[all[0], all[2]],
+            ),
         ] {
-            let env_from = if bulk { json!([{"secretRef": {"name": "s"}}]) } else { json!([]) };
+            let env_from = if bulk {
+                json!([{"secretRef": {"name": "s"}}])
+            } else {
+                json!([])
+            };
             let (found, unseen) = settings(&container(&json!({"env": env, "envFrom": env_from})));
             assert_eq!(found.get("GODEBUG").map(String::as_str), shown, "{env}");
             assert!(unseen.iter().eq(hidden), "{env}: {unseen:?}");

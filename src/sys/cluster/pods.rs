@@ -234,7 +234,10 @@ mod tests {
         assert_eq!(pod.status.container_statuses[0].image_id, "sha");
         let native = &pod.spec.init_containers[0];
         assert_eq!(native.restart_policy, "Always");
-        assert_eq!((&native.command[..], &native.args[..]), (&["a".into()][..], &["b".into()][..]));
+        assert_eq!(
+            (&native.command[..], &native.args[..]),
+            (&["a".into()][..], &["b".into()][..])
+        );
         assert_eq!(native.volume_mounts[0].mount_path, "/usr");
         assert!(native.env_from.len() == 1 && native.env[0].value_from.is_some());
         assert_eq!(pod.spec.ephemeral_containers[0].container.image, "d");

@@ -3,35 +3,20 @@
 use std::error::Error;
 use std::io;
 
-use super::{RegistryError, Why};
-
-pub(super) fn unreachable(registry: &str, why: Why) -> RegistryError {
-    RegistryError::Unreachable {
-        registry: registry.to_owned(),
-        why,
-    }
-}
+use super::Why;
 
 /// Whether the other side ended a connection that was made.
-pub(super) fn is_dropped(error: &reqwest::Error) -> bool {
+fn is_dropped(error: &reqwest::Error) -> bool {
     !error.is_timeout() && !error.is_connect() && !error.is_builder()
 }
 
-pub(super) fn failed(
-    error: &reqwest::Error,
-    what: &str,
-    registry: &str,
-    idle: u64,
-) -> RegistryError {
+/// Why a request got no answer; `patience` is how many seconds a connection may take.
+pub(super) fn why(error: &reqwest::Error, patience: u64) -> Why {
     if error.is_timeout() {
-        return unreachable(registry, Why::Silent(idle));
+        return Why::Silent(patience);
     }
     if is_dropped(error) {
-        return RegistryError::Broken {
-            what: what.to_owned(),
-            registry: registry.to_owned(),
-            why: format!("the connection was dropped: {}", told(error)),
-        };
+        return Why::Dropped;
     }
     let why = causes(error).find_map(|cause| {
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
@@ -52,7 +37,7 @@ pub(super) fn failed(
         }
         io.raw_os_error().map(|_| Why::Connect(text))
     });
-    unreachable(registry, why.unwrap_or_else(|| Why::Other(told(error))))
+    why.unwrap_or_else(|| Why::Other(told(error)))
 }
 
 /// What is behind an error, and behind that. The error of a stream stands in front of what it wraps,
