@@ -20,6 +20,7 @@ mod job;
 mod known;
 mod layer;
 mod manifest;
+mod meter;
 mod names;
 mod path;
 mod read;
@@ -131,7 +132,7 @@ pub struct Limits {
     pub program: u64,
     /// Bytes that all layers of an image may unpack to.
     pub unpacked: u64,
-    /// Bytes that a layer may unpack to for each of its own, beyond the first 64 MiB.
+    /// Bytes that a target may unpack to for each that comes, beyond the first 64 MiB.
     pub ratio: u64,
     /// Names in all layers of an image.
     pub entries: usize,
@@ -144,7 +145,7 @@ impl Default for Limits {
         Limits {
             program: 1 << 30,
             unpacked: 32 << 30,
-            ratio: 256,
+            ratio: 64,
             entries: 256 << 10,
             names: 16 << 20,
         }

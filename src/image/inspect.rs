@@ -50,11 +50,10 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         sources: Sources<'a>,
         each: &'a mut dyn FnMut(&ProgramBytes<'_>) -> T,
     ) -> Self {
-        let limits = request.limits;
         Inspection {
             request,
             sources,
-            reader: Reader { limits, each },
+            reader: Reader::new(request.limits, each),
         }
     }
 

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::known::Sought;
 use super::layer::{Expected, Kept, Pick, Reader};
+use super::meter::Metered;
 use super::names::Id;
 use super::tree::{Endless, Found, Tree};
 use super::{Digest, ImageError, Program, ProgramBytes, Request, Unread, Want, path};
@@ -55,7 +57,8 @@ impl Search<'_> {
         layers: &[Layer<'_>],
         reader: &mut Reader<'_, T>,
     ) -> Result<Vec<Program<T>>, ImageError> {
-        let mut kept = Kept::new(&reader.limits);
+        let mut kept = Kept::default();
+        reader.meter.next_image();
         let ranges = self.first(layers, reader, &mut kept)?;
         let located = self.locate(&kept, &ranges)?;
         let unseen = unseen(&located, &kept);
@@ -259,9 +262,8 @@ pub fn read_layer<T: Clone>(
     request: &Request,
     each: &mut dyn FnMut(&ProgramBytes<'_>) -> T,
 ) -> Result<Vec<Program<T>>, ImageError> {
-    let limits = request.limits;
-    let mut reader = Reader { limits, each };
-    let mut kept = Kept::new(&limits);
+    let mut reader = Reader::new(request.limits, each);
+    let mut kept = Kept::default();
     let sought = request.want.sought("", &[]);
     let search = Search {
         name: "the layer",
@@ -270,7 +272,12 @@ pub fn read_layer<T: Clone>(
     };
     let paths = cleaned(&sought).into_iter().flatten().collect();
     let pick = search.pick(&paths);
-    let read = reader.pass((layer, layer.len() as u64), [None, None], &pick, &mut kept);
+    let meter = Rc::clone(&reader.meter);
+    let input = Metered {
+        input: layer,
+        meter: &meter,
+    };
+    let read = reader.pass((input, layer.len() as u64), [None, None], &pick, &mut kept);
     let read = read.map_err(|error| ImageError::of_stream(search.name, error))?;
     let ranges = BTreeMap::from([(0, read.entries)]);
     let located = search.locate(&kept, &ranges)?;
@@ -362,10 +369,7 @@ mod tests {
             program.source.read_exact_at(0, &mut content).unwrap();
             String::from_utf8(content).unwrap()
         };
-        let mut reader = Reader {
-            limits,
-            each: &mut each,
-        };
+        let mut reader = Reader::new(limits, &mut each);
         let sought = want.sought("x", &[]);
         let search = Search {
             name: "image",

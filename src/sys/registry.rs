@@ -137,6 +137,9 @@ impl Registry {
         }
         let stated = answer.digest();
         let bytes = answer.bounded(MANIFEST_LIMIT)?;
+        if bytes.is_empty() {
+            return Err(answer.broken("the answer is empty"));
+        }
         let wrong = |wanted: &str, found: &str| {
             answer.broken(&format!("its digest is {found}, not {wanted}"))
         };

@@ -3,21 +3,32 @@
 use std::error::Error;
 use std::io;
 
-use super::Why;
+use super::answer::Question;
+use super::{RegistryError, Why};
 
-/// Whether the other side ended a connection that was made.
-fn is_dropped(error: &reqwest::Error) -> bool {
-    !error.is_timeout() && !error.is_connect() && !error.is_builder()
+/// What it means that a host gave no answer; `patience` is how many seconds a connection may take.
+pub(super) fn failed(
+    error: &reqwest::Error,
+    question: &Question,
+    host: &str,
+    patience: u64,
+) -> RegistryError {
+    let mut hyper = causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>());
+    if hyper.any(hyper::Error::is_parse) {
+        return question.broken("what it answers is no HTTP");
+    }
+    let why = if error.is_timeout() {
+        Why::Silent(patience)
+    } else if error.is_connect() || error.is_builder() {
+        unconnected(error)
+    } else {
+        Why::Dropped
+    };
+    question.unreachable(host, why)
 }
 
-/// Why a request got no answer; `patience` is how many seconds a connection may take.
-pub(super) fn why(error: &reqwest::Error, patience: u64) -> Why {
-    if error.is_timeout() {
-        return Why::Silent(patience);
-    }
-    if is_dropped(error) {
-        return Why::Dropped;
-    }
+/// Why no connection could be made.
+fn unconnected(error: &reqwest::Error) -> Why {
     let why = causes(error).find_map(|cause| {
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
             return Some(match tls {

@@ -9,7 +9,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 
 use super::answer::{Answer, Question};
-use super::failure::{told, why};
+use super::failure::{failed, told};
 use super::place::{authority, is_at, is_loopback};
 use super::wait::{Ended, Waiter};
 use super::{Reference, Registry, RegistryError, Result, Why, host};
@@ -182,7 +182,8 @@ impl Registry {
                 .header(LOCATION.as_str())
                 .and_then(|location| url.join(location).ok())
                 .ok_or_else(|| answer.broken("it redirects to nowhere"))?;
-            if next.scheme() != "https" && (url.scheme() == "https" || !self.is_plain(&next)) {
+            let plain = (url.scheme(), next.scheme()) == ("http", "http") && self.is_plain(&next);
+            if next.scheme() != "https" && !plain {
                 return Err(answer.broken("it redirects to a place without TLS"));
             }
             url = next;
@@ -198,13 +199,17 @@ impl Registry {
         url: &Url,
         sent: impl Future<Output = reqwest::Result<Response>>,
     ) -> Result<Answer> {
-        let away = |why| question.unreachable(&authority(url), why);
+        let host = authority(url);
+        let away = |why| question.unreachable(&host, why);
         let waiter = self.waiter();
         let waiter = waiter.ok_or_else(|| away(Why::Other("no thread can be started".into())))?;
         let idle = self.options.idle;
         let response = match waiter.wait(idle, sent) {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(away(why(&error, self.options.connect.as_secs()))),
+            Ok(Err(error)) => {
+                let patience = self.options.connect.as_secs();
+                return Err(failed(&error, question, &host, patience));
+            }
             Err(Ended::Signal) => return Err(RegistryError::Interrupted),
             Err(Ended::Time) => return Err(away(Why::Silent(idle.as_secs()))),
         };
