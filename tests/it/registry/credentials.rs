@@ -2,11 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use glooistio::image::{ImageError, exists};
+use glooistio::image::ImageError;
 use glooistio::sys::registry::RegistryError;
 use serde_json::json;
 
-use super::{programs, reference, sample, serving, with_file};
+use super::{exists, programs, reference, sample, serving, with_file};
 use crate::fake_registry::{Asked, Reply, Server};
 
 #[test]
