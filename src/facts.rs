@@ -272,6 +272,8 @@ pub struct ImageProgram {
     /// What the image starts where its container names nothing else: entry point and arguments.
     pub command: Vec<String>,
     pub path: String,
+    /// Where links led, if to another path.
+    pub real_path: Option<String>,
     pub reading: Reading,
 }
 

@@ -121,10 +121,7 @@ impl Session<'_> {
         let mut facts = facts::before(cluster, istioctl, asked);
         facts.images = self.planned(prepared, &facts.nodes)?;
         if signal::interrupted() {
-            return Err(Failure::message(
-                Exit::Interrupted,
-                "interrupted: nothing was changed",
-            ));
+            return Err(interrupted());
         }
         if let Fact::Unknown(reason) = &facts.cluster {
             return Err(Failure::message(Exit::Unavailable, reason)
@@ -151,7 +148,7 @@ impl Session<'_> {
             &architectures.unwrap_or_default(),
             images.inspect,
         );
-        Ok(Fact::Known(planned?))
+        planned.map(Fact::Known).map_err(|_| interrupted())
     }
 
     /// Puts the plan into the report and on the screen.
@@ -268,6 +265,10 @@ impl Session<'_> {
         self.ui.status(&String::from_utf8_lossy(&text));
         Ok(())
     }
+}
+
+fn interrupted() -> Failure {
+    Failure::message(Exit::Interrupted, "interrupted: nothing was changed")
 }
 
 /// The digests that the tags of a plan stand for.

@@ -180,11 +180,12 @@ fn unless(mut statement: Evidence, module: Module, against: Option<String>) -> E
 
 /// Why the file in the image is not what a container has at its path, or not the Envoy that is started.
 fn covered(start: &Start, program: &ImageProgram) -> Option<String> {
-    if let Some(place) = start.over(&program.path) {
-        return Some(format!(
-            "its pod mounts something at {place}, over the image's {}",
-            program.path
-        ));
+    let paths = [Some(&program.path), program.real_path.as_ref()];
+    for path in paths.into_iter().flatten() {
+        if let Some(place) = start.over(path) {
+            let why = format!("its pod mounts something at {place}, over the image's {path}");
+            return Some(why);
+        }
     }
     let envoy = start.names_envoy && name(&program.path) == "envoy";
     envoy.then(|| "its pod names another Envoy by binaryPath of ProxyConfig".to_owned())
@@ -448,6 +449,21 @@ mod tests {
                 class.start
             );
         }
+    }
+
+    #[test]
+    fn a_mount_where_a_link_leads_counts_too() {
+        let mut class = running(Role::Istiod, FIPS);
+        class.start.mounts.insert("/opt/istio".to_owned());
+        let path = "/usr/local/bin/pilot-discovery";
+        let mut linked = program(path, path, Ok(boring(true)));
+        let said = |one: &ImageProgram| said_of(&class, holding(&class, vec![one.clone()]));
+        assert_eq!(said(&linked), "pilot-discovery proven");
+        linked.real_path = Some("/opt/istio/pilot-discovery".to_owned());
+        assert!(
+            said(&linked)
+                .starts_with("pilot-discovery unknown (its pod mounts something at /opt/istio")
+        );
     }
 
     #[test]

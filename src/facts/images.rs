@@ -190,6 +190,7 @@ fn programs(image: Image<Reading>) -> Vec<ImageProgram> {
             env: env.clone(),
             command: command.clone(),
             path: program.path,
+            real_path: program.real_path,
             reading: Reading::or(program.reading),
         })
         .collect()

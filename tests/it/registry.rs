@@ -185,7 +185,9 @@ fn a_registry_that_is_busy_is_asked_again_a_few_times() {
         });
         let found = exists(&registry(), &reference(&server, "istio/pilot:1"));
         assert_eq!(found.is_ok(), wanted);
-        assert_eq!(server.asked().len(), 3);
+        let asked = server.asked().into_iter();
+        let of_tag = asked.filter(|asked| asked.path.ends_with("manifests/1"));
+        assert_eq!(of_tag.count(), 3);
         let again = exists(&registry(), &reference(&server, "istio/pilot:1"));
         assert!(again.is_ok(), "it is no outage that lasts: {again:?}");
     }

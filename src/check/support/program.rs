@@ -17,6 +17,7 @@ pub(in crate::check) fn program(
         env: Vec::new(),
         command: vec![starts.to_owned(), "proxy".to_owned()],
         path: path.to_owned(),
+        real_path: None,
         reading: Reading {
             evidence: evidence.map_err(str::to_owned),
             sha256: None,

@@ -7,8 +7,8 @@ use crate::sys::cluster::{Container, Pod};
 /// Variables that decide on FIPS mode.
 const SETTINGS: [&str; 3] = ["GODEBUG", "COMPLIANCE_POLICY", "TLS12_ENABLED"];
 
-/// Directories that images of Istio have their programs in.
-const PROGRAMS: [&str; 3] = ["/usr/local/bin", "/opt/cni/bin", "/app"];
+/// Directories under which images have their programs.
+const PROGRAMS: [&str; 5] = ["/usr", "/opt", "/app", "/bin", "/sbin"];
 
 /// Where the agent is told which Envoy to start, by both spellings.
 const ENVOY: [&str; 2] = ["binaryPath", "binary_path"];
@@ -19,7 +19,7 @@ pub struct Start {
     /// What is started in place of the image's entry point: the first word of `command`, or of `args`
     /// where that is a path.
     pub command: Option<String>,
-    /// Clean paths in, at or above directories of programs at which something is mounted.
+    /// Clean paths where something is mounted and programs could be below.
     pub mounts: BTreeSet<String>,
     /// The pod's `ProxyConfig` names the Envoy to start.
     pub names_envoy: bool,
