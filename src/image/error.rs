@@ -100,10 +100,12 @@ impl ImageError {
                 name: what,
                 source: error,
             },
-            None => ImageError::Damaged {
-                what,
-                why: error.to_string(),
-            },
+            None => {
+                let cut = error.kind() == io::ErrorKind::UnexpectedEof;
+                let again = if cut { ": save or fetch it again" } else { "" };
+                let why = format!("{error}{again}");
+                ImageError::Damaged { what, why }
+            }
         }
     }
 }

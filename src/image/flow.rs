@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::rc::Rc;
 
-use super::entries::{Entries, Entry, Kind};
-use super::inspect::{List, listed};
+use super::entries::{self, Entries, Entry, Kind};
+use super::inspect::START;
 use super::job::{Job, Place};
 use super::layer::{Check, Kept, Pick, Reader};
+use super::list::{List, listed};
 use super::manifest::DOCUMENT_LIMIT;
 use super::meter::{Meter, Metered};
 use super::names::{Crowded, Id};
 use super::read::{Input, Ranges, Search, programs, unseen};
+use super::start::no_archive;
 use super::store::{Passed, Store, linked};
 use super::stream::{Stop, Tally, Unpacked};
 use super::{ImageError, Inspected, Request, Want, known, layer, read};
@@ -21,7 +23,7 @@ use crate::sys::registry::Hasher;
 const DOCUMENTS: usize = 16 << 20;
 
 /// Members that an archive may have.
-const MEMBERS: usize = 64 << 10;
+const MEMBERS: usize = 16 << 10;
 
 /// All that an archive held, but for the contents of its layers.
 pub(super) struct Flow<T> {
@@ -63,7 +65,14 @@ impl<T: Clone> Flow<T> {
         };
         let fail = |error| ImageError::of_stream(name, error);
         let meter = Rc::clone(&reader.meter);
-        let mut entries = outer(input, &meter).map_err(fail)?;
+        let mut unpacked = outer(input, &meter).map_err(fail)?;
+        let mut start = Vec::new();
+        let first = (&mut unpacked).take(START as u64);
+        { first }.read_to_end(&mut start).map_err(fail)?;
+        if !entries::is_header(&start) {
+            return Err(no_archive(name, &start, true));
+        }
+        let mut entries = Entries::new(io::Cursor::new(start).chain(unpacked));
         while let Some(entry) = entries.next().map_err(fail)? {
             flow.member(&mut entries, &entry, &pick, reader)
                 .map_err(fail)?;
@@ -208,7 +217,7 @@ impl Checked {
     ) -> Result<(), ImageError> {
         let fail = |error| ImageError::of_stream(&self.passed.name, error);
         let meter = Rc::clone(&reader.meter);
-        let mut entries = outer(input, &meter).map_err(fail)?;
+        let mut entries = Entries::new(outer(input, &meter).map_err(fail)?);
         while let Some(entry) = entries.next().map_err(fail)? {
             let path = String::from_utf8_lossy(&entry.path);
             let Some(Ok(layer)) = self.layers.get(path.as_ref()) else {
@@ -251,13 +260,13 @@ impl Job {
     }
 }
 
-/// The members of an archive, unpacked where it is packed.
+/// The bytes of an archive, unpacked where it is packed.
 fn outer<'m, R: Read>(
     input: R,
     meter: &'m Meter,
-) -> io::Result<Entries<Tally<'m, Unpacked<Metered<'m, R>>>>> {
+) -> io::Result<Tally<'m, Unpacked<Metered<'m, R>>>> {
     let unpacked = Unpacked::new(Metered { input, meter })?;
-    Ok(Entries::new(Tally::unpacked(unpacked, None, meter)))
+    Ok(Tally::unpacked(unpacked, None, meter))
 }
 
 /// Whether a stream is no layer, as against one that must not be read on.

@@ -132,7 +132,7 @@ impl Search<'_> {
         let cleaned = cleaned(self.sought);
         let mut tree = self.tree(kept, ranges, &cleaned)?;
         if *self.want == Want::All {
-            return Ok(files(&tree, kept));
+            return files(&tree, kept).map_err(|error| self.endless(&error));
         }
         let mut places = Vec::new();
         for (sought, paths) in self.sought.iter().zip(&cleaned) {
@@ -240,19 +240,16 @@ impl Place {
 }
 
 /// Every program that a container sees, each by the first of its names.
-fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Vec<Located> {
-    let mut files = tree.files();
-    files.retain(|(_, id)| kept.programs.contains_key(id));
+fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Result<Vec<Located>, Endless> {
+    let mut files = tree.files(|id| kept.programs.contains_key(&id))?;
     files.sort();
     let mut seen = BTreeSet::new();
     files.retain(|(_, id)| seen.insert(*id));
-    files
-        .into_iter()
-        .map(|(path, id)| Located {
-            path: String::from_utf8_lossy(&path).into_owned(),
-            place: Place::Entry(id),
-        })
-        .collect()
+    let located = files.into_iter().map(|(path, id)| Located {
+        path: String::from_utf8_lossy(&path).into_owned(),
+        place: Place::Entry(id),
+    });
+    Ok(located.collect())
 }
 
 /// Reads one layer that stands alone, whatever its digest, and gives the programs in it; those that
