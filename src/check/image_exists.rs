@@ -44,23 +44,10 @@ fn run(before: &Before<'_>) -> Outcome {
     })
 }
 
-/// An image that some node could not run; where no node is known, one that is less than it says.
+/// An image that some node could not run.
 fn lacking(before: &Before<'_>, image: &PlannedImage, found: &Found) -> Option<Finding> {
-    let has: Vec<String> = found.platforms.iter().map(ToString::to_string).collect();
-    let seen = format!("{} of {}", found.digest, has.join(", "));
     let Some(nodes) = before.facts.nodes.known() else {
-        let listed: Vec<String> = found.missing.iter().map(|(it, _)| it.to_string()).collect();
-        let message = format!(
-            "{} is listed for {}, and not there",
-            image.reference,
-            listed.join(", ")
-        );
-        return (!listed.is_empty()).then(|| {
-            Finding::warning(message)
-                .found(seen)
-                .why(sparse(found.missing.iter()))
-                .fix("mirror every platform (skopeo copy --all), or keep the mesh to nodes of the others")
-        });
+        return less_than_listed(image, found);
     };
     let lacking: Vec<&str> = architectures(before, nodes)
         .filter(|name| !found.runs_on(name))
@@ -68,26 +55,42 @@ fn lacking(before: &Before<'_>, image: &PlannedImage, found: &Found) -> Option<F
     if lacking.is_empty() {
         return None;
     }
-    let listed = found
-        .missing
-        .iter()
-        .filter(|(it, _)| lacking.contains(&it.architecture.as_str()));
-    let why = "a pod that lands on such a node could not start".to_owned();
-    let why = [why]
-        .into_iter()
-        .chain(listed.clone().next().map(|_| sparse(listed)));
+    let missing = found.missing.iter();
+    let listed = missing.filter(|(it, _)| lacking.contains(&it.architecture.as_str()));
+    let why = ["a pod that lands on such a node could not start".to_owned()];
+    let why: Vec<String> = why.into_iter().chain(listed.map(sparse)).collect();
     let finding = Finding::error(format!("{} is not there for {}", image.reference, lacking.join(", ")))
-        .found(seen)
+        .found(seen(found))
         .wanted(format!("linux/{} as well", lacking.join(", linux/")))
-        .why(why.collect::<Vec<_>>().join("; "))
+        .why(why.join("; "))
         .fix("take a build that has it, mirror every platform (skopeo copy --all), or keep the mesh off those nodes by a node selector and lower this by --severity image-exists=warning");
     Some(finding)
 }
 
+/// Where no node is known: an image that is there for less than it says.
+fn less_than_listed(image: &PlannedImage, found: &Found) -> Option<Finding> {
+    let listed: Vec<String> = found.missing.iter().map(|(it, _)| it.to_string()).collect();
+    let why: Vec<String> = found.missing.iter().map(sparse).collect();
+    let listed = listed.join(", ");
+    (!why.is_empty()).then(|| {
+        Finding::warning(format!(
+            "{} is listed for {listed}, and not there",
+            image.reference
+        ))
+        .found(seen(found))
+        .why(why.join("; "))
+        .fix("mirror every platform (skopeo copy --all), or keep the mesh to nodes of the others")
+    })
+}
+
+fn seen(found: &Found) -> String {
+    let has: Vec<String> = found.platforms.iter().map(ToString::to_string).collect();
+    format!("{} of {}", found.digest, has.join(", "))
+}
+
 /// What an index promises and its registry does not keep.
-fn sparse<'a>(missing: impl Iterator<Item = &'a (Platform, String)>) -> String {
-    let said = missing.map(|(platform, why)| format!("its index lists {platform}, but {why}"));
-    said.collect::<Vec<_>>().join("; ")
+fn sparse((platform, why): &(Platform, String)) -> String {
+    format!("its index lists {platform}, but {why}")
 }
 
 /// That nodes could not be listed is no sign that every image fits them.
