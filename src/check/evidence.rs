@@ -385,12 +385,12 @@ mod tests {
     /// `pilot-agent proven, envoy unknown (why)` of a sidecar whose image starts `starts`.
     fn of_sidecar(class: &Class, starts: &str) -> String {
         let programs = [AGENT, ENVOY].map(|path| program(path, starts, Ok(boring(true))));
-        said_of(class, holding(class, programs.into()))
+        said_of(class, &holding(class, programs.into()))
     }
 
-    fn said_of(class: &Class, facts: crate::facts::After) -> String {
+    fn said_of(class: &Class, facts: &crate::facts::After) -> String {
         let expected = expecting(FIPS);
-        let statements = statements(&support::whole(&expected, &facts), class);
+        let statements = statements(&support::whole(&expected, facts), class);
         let words = statements.iter().map(|one| {
             let why = one
                 .proof
@@ -457,7 +457,7 @@ mod tests {
         class.start.mounts.insert("/opt/istio".to_owned());
         let path = "/usr/local/bin/pilot-discovery";
         let mut linked = program(path, path, Ok(boring(true)));
-        let said = |one: &ImageProgram| said_of(&class, holding(&class, vec![one.clone()]));
+        let said = |one: &ImageProgram| said_of(&class, &holding(&class, vec![one.clone()]));
         assert_eq!(said(&linked), "pilot-discovery proven");
         linked.real_path = Some("/opt/istio/pilot-discovery".to_owned());
         assert!(
@@ -476,7 +476,7 @@ mod tests {
             report,
             ..class(Role::Sidecar, "a", FIPS)
         };
-        let unread = |class: &Class| said_of(class, support::after());
+        let unread = |class: &Class| said_of(class, &support::after());
         assert_eq!(unread(&with(SelfReport::NotAsked)), "envoy unknown");
         assert_eq!(
             unread(&with(SelfReport::Silent("x".into()))),
@@ -494,7 +494,7 @@ mod tests {
         let class = running(Role::Sidecar, FIPS);
         let only_agent = vec![program(AGENT, AGENT, Ok(boring(true)))];
         assert_eq!(
-            said_of(&class, holding(&class, only_agent)),
+            said_of(&class, &holding(&class, only_agent)),
             "envoy unknown"
         );
     }
@@ -521,7 +521,7 @@ mod tests {
                     .entry(image)
                     .or_insert(Fact::Known(plain.into()));
             }
-            said_of(&class, facts)
+            said_of(&class, &facts)
         };
         let own = running(Role::Sidecar, FIPS).image_id;
         let fine = "pilot-agent proven, envoy proven";
