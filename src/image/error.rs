@@ -11,6 +11,9 @@ use crate::exit::{Exit, Failure};
 use crate::sys::os::ReadError;
 use crate::sys::registry::RegistryError;
 
+/// Names that are listed for choosing.
+const LISTED: usize = 12;
+
 /// Why nothing can be said of an image.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
@@ -95,18 +98,14 @@ impl ImageError {
             let why = format!("it has {error}");
             return ImageError::TooLarge { what, why };
         }
-        match error.raw_os_error() {
-            Some(_) => ImageError::Io {
-                name: what,
-                source: error,
-            },
-            None => {
-                let cut = error.kind() == io::ErrorKind::UnexpectedEof;
-                let again = if cut { ": save or fetch it again" } else { "" };
-                let why = format!("{error}{again}");
-                ImageError::Damaged { what, why }
-            }
+        if error.raw_os_error().is_some() {
+            let (name, source) = (what, error);
+            return ImageError::Io { name, source };
         }
+        let cut = error.kind() == io::ErrorKind::UnexpectedEof;
+        let again = if cut { ": save or fetch it again" } else { "" };
+        let why = format!("{error}{again}");
+        ImageError::Damaged { what, why }
     }
 }
 
@@ -118,6 +117,18 @@ impl From<ImageError> for Failure {
             _ => Exit::Data,
         };
         Failure::new(exit, &error)
+    }
+}
+
+/// Some of what there is, for choosing.
+pub(super) fn some_of(names: &[String]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        [some @ .., _] if some.len() >= LISTED => {
+            let more = names.len() - LISTED;
+            format!("{} and {more} more", names[..LISTED].join(", "))
+        }
+        names => names.join(", "),
     }
 }
 
@@ -136,4 +147,18 @@ pub enum Unread {
     Links,
     #[error("stored as a sparse file in a form that is not read")]
     Sparse,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_to_choose_from_is_listed_up_to_a_dozen() {
+        let names = |count: usize| -> Vec<String> { (0..count).map(|it| it.to_string()).collect() };
+        assert_eq!(some_of(&[]), "none");
+        assert_eq!(some_of(&names(2)), "0, 1");
+        assert!(some_of(&names(12)).ends_with("10, 11"));
+        assert!(some_of(&names(5000)).ends_with("10, 11 and 4988 more"));
+    }
 }

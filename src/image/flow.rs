@@ -261,10 +261,7 @@ impl Job {
 }
 
 /// The bytes of an archive, unpacked where it is packed.
-fn outer<'m, R: Read>(
-    input: R,
-    meter: &'m Meter,
-) -> io::Result<Tally<'m, Unpacked<Metered<'m, R>>>> {
+fn outer<R: Read>(input: R, meter: &Meter) -> io::Result<Tally<'_, Unpacked<Metered<'_, R>>>> {
     let unpacked = Unpacked::new(Metered { input, meter })?;
     Ok(Tally::unpacked(unpacked, None, meter))
 }

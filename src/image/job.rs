@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
 
+use super::error::some_of;
 use super::layer::{Check, Expected};
 use super::manifest::{Configuration, Document, is_image, platform_of};
 use super::store::Store;
@@ -223,7 +224,7 @@ impl<'a> Jobs<'a> {
         Err(ImageError::NoPlatform {
             name: name.to_owned(),
             wanted: wanted.collect::<Vec<_>>().join(", "),
-            has: self.seen.join(", "),
+            has: some_of(&self.seen),
         })
     }
 }
@@ -253,11 +254,7 @@ pub(super) fn with_tag(name: &str, document: Document, tag: &str) -> Result<Docu
         return Err(ImageError::NoTag {
             name: name.to_owned(),
             tag: tag.to_owned(),
-            has: if tags.is_empty() {
-                "none".to_owned()
-            } else {
-                tags.join(", ")
-            },
+            has: some_of(&tags),
         });
     }
     index.set_manifests(wanted);

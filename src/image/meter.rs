@@ -86,7 +86,7 @@ mod tests {
         let meter = Meter::new(limits);
         assert!(meter.spend(FREE).is_ok());
         assert!(meter.spend(1).unwrap_err().to_string().contains("10 times"));
-        let input = &[0; 100][..];
+        let input = &[0; 200][..];
         let mut metered = Metered {
             input,
             meter: &meter,

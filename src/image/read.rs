@@ -293,6 +293,9 @@ mod tests {
     use super::*;
     use crate::sys::registry::Hasher;
 
+    /// Bytes of a name in a header.
+    const NAME: usize = 100;
+
     /// A layer: entries of `f PATH CONTENT`, `d PATH`, `s PATH TARGET`, `h PATH TARGET`, `c PATH`.
     fn layer(text: &str) -> Vec<u8> {
         let mut builder = Builder::new(Vec::new());
@@ -313,11 +316,28 @@ mod tests {
                 _ => EntryType::Char,
             };
             header.set_entry_type(kind);
-            header.as_mut_bytes()[..words[1].len()].copy_from_slice(words[1].as_bytes());
+            for (kind, word) in [
+                (EntryType::GNULongName, words.get(1)),
+                (
+                    EntryType::GNULongLink,
+                    words.get(2).filter(|_| kind == EntryType::Symlink),
+                ),
+            ] {
+                if let Some(word) = word.filter(|word| word.len() > NAME) {
+                    let mut long = Header::new_gnu();
+                    long.set_entry_type(kind);
+                    long.set_size(word.len() as u64);
+                    long.set_cksum();
+                    builder.append(&long, word.as_bytes()).unwrap();
+                }
+            }
+            let short = |word: &str| word.as_bytes()[..word.len().min(NAME)].to_vec();
+            let name = short(words[1]);
+            header.as_mut_bytes()[..name.len()].copy_from_slice(&name);
             let mut content = "";
             match words[0] {
                 "f" => content = words[2],
-                "s" | "h" => header.set_link_name(words[2]).unwrap(),
+                "s" | "h" => header.set_link_name_literal(short(words[2])).unwrap(),
                 _ => {}
             }
             header.set_size(content.len() as u64);
@@ -547,6 +567,27 @@ mod tests {
         let text = links.chain(ends).chain(files).collect::<Vec<_>>().join(";");
         let refused = search(&[&text], &paths(&["/b/x"]), Limits::default());
         assert!(matches!(refused, Err(ImageError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn names_that_links_make_long_or_many_are_given_up() {
+        let deep = "d/".repeat(1000);
+        let text = format!(
+            "f {deep}y -; s l1 {deep}; f l1/{deep}y -; s l2 l1/{deep}; f l2/{deep}x \u{7f}ELF"
+        );
+        let refused = search(&[&text], &Want::All, Limits::default());
+        let Err(ImageError::TooLarge { why, .. }) = refused.map(drop) else {
+            panic!("it has a path");
+        };
+        assert!(why.contains("4096 bytes"), "{why}");
+        let deep = "d/".repeat(45);
+        let many = (0..9000).map(|number| format!("f {number}/{deep}x -"));
+        let text = many.collect::<Vec<_>>().join(";");
+        let refused = search(&[&text], &paths(&["/b/x"]), Limits::default());
+        let Err(ImageError::TooLarge { why, .. }) = refused.map(drop) else {
+            panic!("it is kept");
+        };
+        assert!(why.contains("files and directories"), "{why}");
     }
 
     proptest! {

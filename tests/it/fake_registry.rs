@@ -100,18 +100,27 @@ impl Reply {
             Body::Close => return Ok(()),
             _ => {}
         }
-        let mut head = format!("HTTP/1.1 {} x\r\nconnection: close\r\n", self.status);
+        write!(
+            stream,
+            "HTTP/1.1 {} x\r\nconnection: close\r\n",
+            self.status
+        )?;
         for (name, value) in &self.headers {
-            head += &format!("{name}: {value}\r\n");
+            write!(stream, "{name}: {value}\r\n")?;
         }
-        head += &match &self.body {
-            Body::Whole(bytes) => format!("content-length: {}\r\n\r\n", bytes.len()),
-            Body::Promised(size, _) | Body::Drip(size) => format!("content-length: {size}\r\n\r\n"),
-            Body::Chunks => "transfer-encoding: chunked\r\n\r\n".to_owned(),
-            Body::Endless => "\r\n".to_owned(),
-            Body::Head | Body::Silence | Body::Close => "x: ".to_owned(),
+        let length = match &self.body {
+            Body::Whole(bytes) => Some(bytes.len()),
+            Body::Promised(size, _) | Body::Drip(size) => Some(*size),
+            _ => None,
         };
-        stream.write_all(head.as_bytes())?;
+        if let Some(length) = length {
+            write!(stream, "content-length: {length}\r\n")?;
+        }
+        stream.write_all(match &self.body {
+            Body::Chunks => b"transfer-encoding: chunked\r\n\r\n".as_slice(),
+            Body::Head => b"x: ",
+            _ => b"\r\n",
+        })?;
         let chunk = [b"2000\r\n".as_slice(), &[b' '; 0x2000], b"\r\n"].concat();
         match &self.body {
             Body::Whole(bytes) | Body::Promised(_, bytes) => stream.write_all(bytes),

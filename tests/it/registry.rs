@@ -124,7 +124,7 @@ fn exists(registry: &Registry, reference: &Reference) -> Result<Found, ImageErro
 }
 
 fn refused(server: &Server) -> RegistryError {
-    match exists(&registry(), &reference(&server, "istio/pilot:1")) {
+    match exists(&registry(), &reference(server, "istio/pilot:1")) {
         Err(ImageError::Registry(error)) => error,
         other => panic!("{other:?}"),
     }
@@ -299,7 +299,7 @@ fn a_dropped_connection_is_taken_up_where_it_broke_off_a_few_times() {
     }
     // One that begins anew instead of going on would be a stream of something else.
     let (read, _) = with_layer(move |_, bytes| part(bytes, 0, 20));
-    assert_eq!(read.unwrap_err().to_string().contains("dropped"), true);
+    assert!(read.unwrap_err().to_string().contains("dropped"));
 }
 
 #[test]

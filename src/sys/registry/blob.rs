@@ -44,8 +44,8 @@ impl Speed {
         if self.waited < window {
             return false;
         }
-        let wanted = u128::from(slowest) * self.waited.as_millis() / 1000;
-        let low = u128::from(self.came) < wanted;
+        let least = u128::from(slowest) * self.waited.as_millis() / 1000;
+        let low = u128::from(self.came) < least;
         if !low {
             *self = Speed::default();
         }

@@ -117,18 +117,24 @@ impl RegistryError {
         !matches!(why, Why::Busy { .. } | Why::Slow { .. } | Why::Dropped)
     }
 
-    /// Whether the same question may well be answered soon; after how many seconds, where the
-    /// registry says it.
-    pub(super) fn passes(&self) -> Option<Option<u64>> {
+    /// Whether the same question may well be answered soon.
+    pub(super) fn passes(&self) -> bool {
         let RegistryError::Unreachable { why, .. } = self else {
-            return None;
+            return false;
         };
         match why {
-            Why::Busy {
-                status: 408 | 429 | 500 | 502..=504,
-                after,
-            } => Some(*after),
-            Why::Dropped => Some(None),
+            Why::Busy { status, .. } => matches!(status, 408 | 429 | 500 | 502..=504),
+            why => *why == Why::Dropped,
+        }
+    }
+
+    /// After how many seconds, where the registry says it.
+    pub(super) fn after(&self) -> Option<u64> {
+        match self {
+            RegistryError::Unreachable {
+                why: Why::Busy { after, .. },
+                ..
+            } => *after,
             _ => None,
         }
     }

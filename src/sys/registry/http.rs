@@ -59,11 +59,11 @@ impl Registry {
 
     /// Lets the time pass after which a question may be asked again; whether it may.
     pub(super) fn waits(&self, error: &RegistryError, attempt: usize) -> Result<bool> {
-        let Some(after) = error.passes() else {
+        if !error.passes() {
             return Ok(false);
-        };
+        }
         let own = self.options.pause.saturating_mul(1 << attempt.min(8));
-        let pause = after.map_or(own, Duration::from_secs);
+        let pause = error.after().map_or(own, Duration::from_secs);
         let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(left) = patience.checked_sub(pause) else {
             return Ok(false);

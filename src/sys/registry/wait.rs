@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn a_wait_ends_with_its_work_or_its_time() {
         let waiter = Waiter::start().unwrap();
-        let long = Duration::from_secs(60);
+        let long = Duration::from_mins(1);
         assert_eq!(waiter.wait(long, async { 7 }), Ok(7));
         let short = Duration::from_millis(1);
         let never = waiter.wait(short, std::future::pending::<()>());

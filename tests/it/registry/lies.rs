@@ -217,7 +217,6 @@ fn layers_that_are_not_what_was_declared() {
 
 #[test]
 fn tokens_that_are_none() {
-    let challenge = |text: &str| Reply::new(401, "").header("www-authenticate", text);
     each(vec![
         (
             Token,
@@ -247,17 +246,20 @@ fn tokens_that_are_none() {
             Reply::new(307, "").header("location", "http://registry.invalid/"),
             "65 a place without TLS",
         ),
+    ]);
+}
+
+#[test]
+fn challenges_that_are_none() {
+    let challenge = |text: &str| Reply::new(401, "").header("www-authenticate", text);
+    each(vec![
         (Challenge, Reply::new(401, ""), "65 no kind that is known"),
         (
             Challenge,
             challenge("Bearer realm"),
             "65 no kind that is known",
         ),
-        (
-            Challenge,
-            challenge("\u{7f}\"=,,"),
-            "65 no HTTP",
-        ),
+        (Challenge, challenge("\u{7f}\"=,,"), "65 no HTTP"),
         (
             Challenge,
             challenge("Negotiate"),
