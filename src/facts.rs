@@ -29,7 +29,7 @@ pub use after::{Installed, after, installed};
 pub use authority::Held;
 pub use before::{Asked, before};
 pub use causes::causes;
-pub use census::{Census, Class, Members, Role, SelfReport};
+pub use census::{Census, Class, Companion, Members, Role, SelfReport, Start};
 pub use images::Reader;
 pub use istioctl::istioctl;
 pub use record::{record_name, write_record};
@@ -269,7 +269,11 @@ pub struct ImageProgram {
     pub arch: String,
     /// Environment that the image gives to its containers: `NAME=VALUE`.
     pub env: Vec<String>,
+    /// What the image starts where its container names nothing else: entry point and arguments.
+    pub command: Vec<String>,
     pub path: String,
+    /// Where links led, if to another path.
+    pub real_path: Option<String>,
     pub reading: Reading,
 }
 

@@ -19,11 +19,15 @@ mod inspect;
 mod job;
 mod known;
 mod layer;
+mod list;
 mod manifest;
+mod meter;
 mod names;
 mod path;
+mod progress;
 mod read;
 mod running;
+mod start;
 mod store;
 mod stream;
 mod target;
@@ -31,7 +35,7 @@ mod tree;
 
 pub use cache::Cache;
 pub use error::{ImageError, Unread};
-pub use exists::{Found, exists, exists_all};
+pub use exists::{Found, exists_all};
 pub use known::Want;
 pub use read::read_layer;
 pub use running::{ImageId, ImageIdError, Running, Unresolved, resolve};
@@ -69,6 +73,15 @@ impl fmt::Display for Platform {
 }
 
 impl Platform {
+    /// Linux on a processor (Go's name), of whatever variant.
+    pub fn linux(architecture: &str) -> Platform {
+        Platform {
+            os: "linux".to_owned(),
+            architecture: architecture.to_owned(),
+            variant: None,
+        }
+    }
+
     /// Whether a wish for this is met by `other`: a wish without a variant is for any.
     pub fn covers(&self, other: &Platform) -> bool {
         self.os == other.os
@@ -122,7 +135,7 @@ pub struct Limits {
     pub program: u64,
     /// Bytes that all layers of an image may unpack to.
     pub unpacked: u64,
-    /// Bytes that a layer may unpack to for each of its own, beyond the first 64 MiB.
+    /// Bytes that a target may unpack to for each that comes, beyond the first 64 MiB.
     pub ratio: u64,
     /// Names in all layers of an image.
     pub entries: usize,
@@ -135,7 +148,7 @@ impl Default for Limits {
         Limits {
             program: 1 << 30,
             unpacked: 32 << 30,
-            ratio: 256,
+            ratio: 64,
             entries: 256 << 10,
             names: 16 << 20,
         }

@@ -119,12 +119,9 @@ impl Session<'_> {
             fips: prepared.plan.tag.flavor.is_fips(),
         };
         let mut facts = facts::before(cluster, istioctl, asked);
-        facts.images = self.planned(prepared, &facts.nodes);
+        facts.images = self.planned(prepared, &facts.nodes)?;
         if signal::interrupted() {
-            return Err(Failure::message(
-                Exit::Interrupted,
-                "interrupted: nothing was changed",
-            ));
+            return Err(interrupted());
         }
         if let Fact::Unknown(reason) = &facts.cluster {
             return Err(Failure::message(Exit::Unavailable, reason)
@@ -134,19 +131,24 @@ impl Session<'_> {
     }
 
     /// What the registries say of the images of a plan.
-    pub fn planned(&self, prepared: &Prepared, nodes: &Fact<Nodes>) -> Fact<Vec<PlannedImage>> {
+    pub fn planned(
+        &self,
+        prepared: &Prepared,
+        nodes: &Fact<Nodes>,
+    ) -> Result<Fact<Vec<PlannedImage>>, Failure> {
         let Some(images) = &self.images else {
-            return Fact::NotAsked("--no-registry");
+            return Ok(Fact::NotAsked("--no-registry"));
         };
         let on_event = |event: &Event| self.ui.event(event);
         let architectures = nodes
             .known()
             .map(|nodes| nodes.architectures.keys().cloned().collect());
-        Fact::Known(images.reader(self.judge, &on_event).planned(
+        let planned = images.reader(self.judge, &on_event).planned(
             &prepared.images(),
             &architectures.unwrap_or_default(),
             images.inspect,
-        ))
+        );
+        planned.map(Fact::Known).map_err(|_| interrupted())
     }
 
     /// Puts the plan into the report and on the screen.
@@ -263,6 +265,10 @@ impl Session<'_> {
         self.ui.status(&String::from_utf8_lossy(&text));
         Ok(())
     }
+}
+
+fn interrupted() -> Failure {
+    Failure::message(Exit::Interrupted, "interrupted: nothing was changed")
 }
 
 /// The digests that the tags of a plan stand for.

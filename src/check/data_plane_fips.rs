@@ -78,4 +78,27 @@ mod tests {
         assert!(matches!(outcome(Scope::Changed), Outcome::NotApplicable(_)));
         assert!(found(&outcome(Scope::Everything), "standard build"));
     }
+
+    #[test]
+    fn a_proxy_that_starts_another_program_is_unknown_and_that_is_no_pass() {
+        let outcome = |command: Option<&str>| {
+            let mut class = support::running(Role::Sidecar, FIPS);
+            class.start.command = command.map(str::to_owned);
+            let programs = ["pilot-agent", "envoy"].map(|name| {
+                let path = format!("/usr/local/bin/{name}");
+                support::program(
+                    &path,
+                    "/usr/local/bin/pilot-agent",
+                    Ok(support::boring(true)),
+                )
+            });
+            let facts = support::holding(&class, programs.into());
+            run(&support::whole(&expecting(FIPS), &facts))
+        };
+        assert!(passed(&outcome(None)));
+        let Outcome::Unknown(why) = outcome(Some("/bin/sh")) else {
+            panic!("a program that nobody read was judged");
+        };
+        assert!(why.contains("its pod starts `/bin/sh`"), "{why}");
+    }
 }

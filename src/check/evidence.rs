@@ -1,10 +1,10 @@
 //! Statements about the cryptographic modules of what runs: by bytes, by the programs' own words, by tag.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::After;
 use super::expectation::Image;
-use crate::facts::{Class, Fact, ImageProgram, Role, SelfReport};
+use crate::facts::{Class, Companion, Fact, ImageProgram, Role, RunningImage, SelfReport, Start};
 use crate::fips::{Environment, Subject};
 use crate::istio::ImageTag;
 use crate::report::{Evidence, Module};
@@ -31,21 +31,87 @@ pub fn evidence(after: &After<'_>) -> Vec<Evidence> {
 /// What is known of the programs of a class: by their bytes where the image that runs was read, by
 /// what they say of themselves and by their tag elsewhere.
 pub(super) fn statements(after: &After<'_>, class: &Class) -> Vec<Evidence> {
-    let image = class.running();
-    match image.and_then(|image| after.facts.images.get(&image)) {
-        Some(Fact::Known(programs)) if !programs.is_empty() => programs
-            .iter()
-            .map(|program| read(after, class, program))
-            .collect(),
+    let own = match image(after, class.running()) {
+        Some(Fact::Known(programs)) => of_programs(after, class, programs),
         Some(Fact::Unknown(why)) => vec![unread(class, why)],
         Some(Fact::NotAsked(why)) => vec![said(class, &format!("the image was not read: {why}"))],
-        _ => vec![said(class, "the image was not read")],
+        None => vec![said(class, "the image was not read")],
+    };
+    let beside = class
+        .strangers()
+        .flat_map(|other| beside(after, class, other));
+    own.into_iter().chain(beside).collect()
+}
+
+/// What an image of Istio starts.
+const PROGRAMS: [&str; 4] = ["pilot-discovery", "pilot-agent", "ztunnel", "install-cni"];
+
+type Programs<'a> = &'a Fact<Vec<ImageProgram>>;
+
+fn image<'a>(after: &After<'a>, running: Option<RunningImage>) -> Option<Programs<'a>> {
+    after.facts.images.get(&running?)
+}
+
+/// Of every program of the image; one without that of the role shows nothing of what runs.
+fn of_programs(after: &After<'_>, class: &Class, programs: &[ImageProgram]) -> Vec<Evidence> {
+    let binary = binary(class.role);
+    if !programs.iter().any(|program| name(&program.path) == binary) {
+        return vec![unread(class, &format!("there is no {binary} in its image"))];
     }
+    let instead = instead(class, programs);
+    let one = |program| {
+        let statement = read(after, class, program);
+        let other = covered(&class.start, program).or_else(|| instead.clone());
+        unless(statement, Module::Unknown, other)
+    };
+    programs.iter().map(one).collect()
+}
+
+/// Of the program that another container of the pod starts from another image, where it is Istio's.
+fn beside(after: &After<'_>, class: &Class, other: &Companion) -> Vec<Evidence> {
+    let named = other.start.command.as_ref();
+    if named.is_some_and(|first| !PROGRAMS.contains(&name(first))) {
+        return Vec::new();
+    }
+    let seen = Class {
+        image: other.image.clone(),
+        image_id: other.image_id.clone(),
+        start: Start::default(),
+        settings: BTreeMap::new(),
+        hidden_settings: BTreeSet::new(),
+        others: BTreeSet::new(),
+        report: SelfReport::NotAsked,
+        ..class.clone()
+    };
+    let Some(Fact::Known(programs)) = image(after, class.running_beside(other)) else {
+        let unseen = statements(after, &seen).into_iter();
+        let binary = starter(class.role).to_owned();
+        return unseen
+            .map(|one| Evidence {
+                binary: binary.clone(),
+                ..one
+            })
+            .collect();
+    };
+    let started = programs.iter().filter(|program| {
+        let first = named.or(program.command.first());
+        first.is_some_and(|first| *first == program.path || *first == name(&program.path))
+    });
+    let one = |program| {
+        let statement = read(after, &seen, program);
+        unless(statement, Module::Unknown, covered(&other.start, program))
+    };
+    started.map(one).collect()
 }
 
 /// What the process itself and the tag say.
 fn said(class: &Class, unread: &str) -> Evidence {
-    let (module, source) = module(class);
+    let (module, source) = match (module(class), instead(class, &[])) {
+        ((Module::Declared, _), Some(why)) if !matches!(class.report, SelfReport::Fips(_)) => {
+            (Module::Unknown, format!("nothing: {why}"))
+        }
+        (told, _) => told,
+    };
     Evidence {
         digest: digest(&class.image_id),
         arch: class.arch.clone(),
@@ -80,7 +146,12 @@ fn read(after: &After<'_>, class: &Class, program: &ImageProgram) -> Evidence {
         known: after.policies(class),
     });
     statement.digest = digest(&class.image_id);
-    let reports = program.path.ends_with(&format!("/{}", binary(class.role)));
+    if !class.hidden_settings.is_empty() {
+        let names: Vec<&str> = class.hidden_settings.iter().map(String::as_str).collect();
+        let hidden = format!("; the pod does not show {}", names.join(", "));
+        statement.configuration.push_str(&hidden);
+    }
+    let reports = name(&program.path) == binary(class.role);
     let against = match (&class.report, statement.module) {
         (_, Module::Standard) if says_fips(&class.image) => {
             Some("its tag says FIPS, and the program has no FIPS module".to_owned())
@@ -90,15 +161,52 @@ fn read(after: &After<'_>, class: &Class, program: &ImageProgram) -> Evidence {
         ),
         _ => None,
     };
-    if let Some(against) = against {
-        statement.module = Module::Contradicted;
-        if let Some(proof) = &mut statement.proof {
-            proof.reasons.insert(0, against.clone());
-            proof.judgement.accepted = false;
-            proof.judgement.because.push(against);
-        }
+    unless(statement, Module::Contradicted, against)
+}
+
+/// The statement, or where something speaks against it another one, which no policy accepts.
+fn unless(mut statement: Evidence, module: Module, against: Option<String>) -> Evidence {
+    let Some(against) = against else {
+        return statement;
+    };
+    statement.module = module;
+    if let Some(proof) = &mut statement.proof {
+        proof.reasons.insert(0, against.clone());
+        proof.judgement.accepted = false;
+        proof.judgement.because.push(against);
     }
     statement
+}
+
+/// Why the file in the image is not what a container has at its path, or not the Envoy that is started.
+fn covered(start: &Start, program: &ImageProgram) -> Option<String> {
+    let paths = [Some(&program.path), program.real_path.as_ref()];
+    for path in paths.into_iter().flatten() {
+        if let Some(place) = start.over(path) {
+            let why = format!("its pod mounts something at {place}, over the image's {path}");
+            return Some(why);
+        }
+    }
+    let envoy = start.names_envoy && name(&program.path) == "envoy";
+    envoy.then(|| "its pod names another Envoy by binaryPath of ProxyConfig".to_owned())
+}
+
+/// Why none of the programs in its image are what a container starts.
+fn instead(class: &Class, programs: &[ImageProgram]) -> Option<String> {
+    let of_image = programs.first().and_then(|program| program.command.first());
+    let (first, who) = match &class.start.command {
+        Some(first) => (first, "its pod"),
+        None => (of_image?, "its image"),
+    };
+    let elsewhere = first.contains('/')
+        && !programs.is_empty()
+        && programs.iter().all(|program| program.path != *first);
+    (name(first) != starter(class.role) || elsewhere).then(|| {
+        format!(
+            "{who} starts `{first}`, not the image's {}",
+            starter(class.role)
+        )
+    })
 }
 
 /// The variables of the container over those of its image.
@@ -146,6 +254,19 @@ fn binary(role: Role) -> &'static str {
     }
 }
 
+/// The program that a container of that role starts.
+fn starter(role: Role) -> &'static str {
+    match role {
+        Role::Sidecar | Role::Gateway => "pilot-agent",
+        role => binary(role),
+    }
+}
+
+/// The last part of a path.
+fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 /// `sha256:…` out of the forms that runtimes write.
 fn digest(image_id: &str) -> Option<String> {
     let last = image_id.rsplit(['@', '/']).next()?;
@@ -157,7 +278,9 @@ fn digest(image_id: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::support::{self, class, expecting, members};
+    use crate::check::support::{
+        self, boring, class, expecting, holding, members, program, running, standard,
+    };
     use crate::facts::Census;
 
     #[test]
@@ -251,5 +374,180 @@ mod tests {
             assert_eq!(digest(&id), Some(format!("sha256:{hex}")), "{id}");
         }
         assert_eq!(digest(""), None);
+    }
+
+    const AGENT: &str = "/usr/local/bin/pilot-agent";
+
+    const ENVOY: &str = "/usr/local/bin/envoy";
+
+    const FIPS: &str = "1.31.0-solo-fips";
+
+    /// `pilot-agent proven, envoy unknown (why)` of a sidecar whose image starts `starts`.
+    fn of_sidecar(class: &Class, starts: &str) -> String {
+        let programs = [AGENT, ENVOY].map(|path| program(path, starts, Ok(boring(true))));
+        said_of(class, &holding(class, programs.into()))
+    }
+
+    fn said_of(class: &Class, facts: &crate::facts::After) -> String {
+        let expected = expecting(FIPS);
+        let statements = statements(&support::whole(&expected, facts), class);
+        let words = statements.iter().map(|one| {
+            let why = one
+                .proof
+                .as_ref()
+                .and_then(|proof| proof.judgement.because.first());
+            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+            format!("{} {}{why}", one.binary, one.module.word())
+        });
+        words.collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn a_program_that_is_not_what_runs_is_unknown_however_good_its_bytes_are() {
+        let start = |command: Option<&str>, mount: Option<&str>, names_envoy| Class {
+            start: Start {
+                command: command.map(str::to_owned),
+                mounts: mount.map(str::to_owned).into_iter().collect(),
+                names_envoy,
+            },
+            ..running(Role::Sidecar, FIPS)
+        };
+        let both = |why: &str| format!("pilot-agent unknown ({why}), envoy unknown ({why})");
+        let fine = "pilot-agent proven, envoy proven".to_owned();
+        let other = |first: &str| {
+            both(&format!(
+                "its pod starts `{first}`, not the image's pilot-agent"
+            ))
+        };
+        let table = [
+            (start(None, None, false), AGENT, fine.clone()),
+            (start(Some(AGENT), None, false), AGENT, fine.clone()),
+            (start(Some("pilot-agent"), None, false), "/bin/sh", fine.clone()),
+            (start(Some("/bin/sh"), None, false), AGENT, other("/bin/sh")),
+            (start(Some("/tmp/pilot-agent"), None, false), AGENT, other("/tmp/pilot-agent")),
+            (
+                start(None, None, false),
+                "/bin/evil",
+                both("its image starts `/bin/evil`, not the image's pilot-agent"),
+            ),
+            (
+                start(None, Some(ENVOY), false),
+                AGENT,
+                format!("pilot-agent proven, envoy unknown (its pod mounts something at {ENVOY}, over the image's {ENVOY})"),
+            ),
+            (
+                start(None, None, true),
+                AGENT,
+                "pilot-agent proven, envoy unknown (its pod names another Envoy by binaryPath of ProxyConfig)".to_owned(),
+            ),
+        ];
+        for (class, starts, wanted) in table {
+            assert_eq!(
+                of_sidecar(&class, starts),
+                wanted,
+                "{:?} {starts}",
+                class.start
+            );
+        }
+    }
+
+    #[test]
+    fn a_mount_where_a_link_leads_counts_too() {
+        let mut class = running(Role::Istiod, FIPS);
+        class.start.mounts.insert("/opt/istio".to_owned());
+        let path = "/usr/local/bin/pilot-discovery";
+        let mut linked = program(path, path, Ok(boring(true)));
+        let said = |one: &ImageProgram| said_of(&class, &holding(&class, vec![one.clone()]));
+        assert_eq!(said(&linked), "pilot-discovery proven");
+        linked.real_path = Some("/opt/istio/pilot-discovery".to_owned());
+        assert!(
+            said(&linked)
+                .starts_with("pilot-discovery unknown (its pod mounts something at /opt/istio")
+        );
+    }
+
+    #[test]
+    fn a_tag_says_nothing_of_another_program_and_a_metric_does() {
+        let with = |report| Class {
+            start: Start {
+                command: Some("/bin/sh".to_owned()),
+                ..Start::default()
+            },
+            report,
+            ..class(Role::Sidecar, "a", FIPS)
+        };
+        let unread = |class: &Class| said_of(class, &support::after());
+        assert_eq!(unread(&with(SelfReport::NotAsked)), "envoy unknown");
+        assert_eq!(
+            unread(&with(SelfReport::Silent("x".into()))),
+            "envoy unknown"
+        );
+        assert_eq!(
+            unread(&with(SelfReport::Fips("x".into()))),
+            "envoy declared"
+        );
+        assert_eq!(unread(&class(Role::Sidecar, "a", FIPS)), "envoy declared");
+    }
+
+    #[test]
+    fn an_image_without_the_program_of_its_role_is_unknown() {
+        let class = running(Role::Sidecar, FIPS);
+        let only_agent = vec![program(AGENT, AGENT, Ok(boring(true)))];
+        assert_eq!(
+            said_of(&class, &holding(&class, only_agent)),
+            "envoy unknown"
+        );
+    }
+
+    #[test]
+    fn containers_beside_the_proxy_are_judged_by_what_they_start_of_istio() {
+        let beside = |command: Option<&str>, image_id: &str, read: bool| {
+            let other = Companion {
+                image: format!("r.io/istio/proxyv2:{FIPS}"),
+                image_id: image_id.to_owned(),
+                start: Start {
+                    command: command.map(str::to_owned),
+                    ..Start::default()
+                },
+            };
+            let mut class = running(Role::Sidecar, FIPS);
+            class.others.insert(other.clone());
+            let proxy = [AGENT, ENVOY].map(|path| program(path, AGENT, Ok(boring(true))));
+            let mut facts = holding(&class, proxy.into());
+            if let Some(image) = class.running_beside(&other).filter(|_| read) {
+                let plain = [AGENT, ENVOY].map(|path| program(path, AGENT, Ok(standard())));
+                facts
+                    .images
+                    .entry(image)
+                    .or_insert(Fact::Known(plain.into()));
+            }
+            said_of(&class, &facts)
+        };
+        let own = running(Role::Sidecar, FIPS).image_id;
+        let fine = "pilot-agent proven, envoy proven";
+        assert_eq!(beside(None, &own, true), fine);
+        assert_eq!(beside(Some("/bin/sh"), "sha256:other", true), fine);
+        assert_eq!(beside(Some("/bin/sh"), "sha256:other", false), fine);
+        let lies = "its tag says FIPS, and the program has no FIPS module";
+        for command in [None, Some("pilot-agent"), Some(AGENT)] {
+            let wanted = format!("{fine}, pilot-agent contradicted ({lies})");
+            assert_eq!(beside(command, "sha256:other", true), wanted, "{command:?}");
+        }
+        let unread = format!("{fine}, pilot-agent declared");
+        assert_eq!(beside(None, "sha256:other", false), unread);
+    }
+
+    #[test]
+    fn settings_that_the_pod_does_not_show_are_named() {
+        let class = Class {
+            hidden_settings: BTreeSet::from(["GODEBUG".to_owned()]),
+            ..running(Role::Istiod, FIPS)
+        };
+        let path = "/usr/local/bin/pilot-discovery";
+        let facts = holding(&class, vec![program(path, path, Ok(boring(true)))]);
+        let expected = expecting(FIPS);
+        let statements = statements(&support::whole(&expected, &facts), &class);
+        let said = &statements[0].configuration;
+        assert!(said.ends_with("; the pod does not show GODEBUG"), "{said}");
     }
 }

@@ -149,7 +149,7 @@ fn message(statement: &Evidence, pods: u64) -> String {
         (Module::Contradicted, Some(_)) => {
             format!("{binary} of {pods} pods is contradicted: it is not what it says it is")
         }
-        (Module::Unknown, _) => format!("{binary} of {pods} pods could not be read"),
+        (Module::Unknown, _) => format!("nothing can be said of {binary} of {pods} pods"),
         (Module::Standard, _) => format!("{pods} pods run a standard build, without FIPS"),
         (module, _) => format!("{binary} of {pods} pods is only {}", module.word()),
     }

@@ -57,11 +57,9 @@ fn programs<'a>(after: &After<'a>, class: &Class) -> &'a [ImageProgram] {
     }
 }
 
-fn remarks(
-    after: &After<'_>,
-    class: &Class,
-    program: &ImageProgram,
-) -> Vec<(Severity, String, &'static str)> {
+type Remark = (Severity, String, &'static str);
+
+fn remarks(after: &After<'_>, class: &Class, program: &ImageProgram) -> Vec<Remark> {
     let Some(verdict) = after.judge.verdict(&program.reading) else {
         return Vec::new();
     };
@@ -69,7 +67,7 @@ fn remarks(
     let (build, known) = (Build::from(&verdict), after.policies(class));
     let binary = program.path.rsplit('/').next().unwrap_or(&program.path);
     let effects = effects(&environment, build, known).into_iter();
-    let mut remarks: Vec<_> = effects
+    let mut remarks: Vec<Remark> = effects
         .map(|effect| {
             (
                 effect.severity,
@@ -79,12 +77,25 @@ fn remarks(
         })
         .collect();
     let limited = approved_only(&environment, build, known).is_some();
-    if verdict.module >= Module::Declared && verdict.fipsonly.is_some() && !limited {
-        let severity = if after.judge.floor == Some(Floor::FipsOnly) {
-            Severity::Error
-        } else {
-            Severity::Warning
-        };
+    if verdict.module < Module::Declared || verdict.fipsonly.is_none() {
+        return remarks;
+    }
+    let severity = if after.judge.floor == Some(Floor::FipsOnly) {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    let hidden: Vec<&str> = class.hidden_settings.iter().map(String::as_str).collect();
+    if !hidden.is_empty() {
+        remarks.push((
+            severity,
+            format!(
+                "{binary}: its pod does not show {}, so what they do was not judged",
+                hidden.join(", ")
+            ),
+            "write the values into the container's env, not behind valueFrom or envFrom",
+        ));
+    } else if !limited {
         remarks.push((
             severity,
             format!("{binary} takes algorithms that are not approved as well"),
@@ -92,4 +103,138 @@ fn remarks(
         ));
     }
     remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{
+        boring, expecting, holding, judge, own_module, program, running, standard, whole,
+    };
+    use crate::facts::Role;
+    use crate::fips::Evidence;
+
+    const FIPS: &str = "1.31.0-solo-fips";
+
+    const PATH: &str = "/usr/local/bin/pilot-discovery";
+
+    /// What is found of istiod with that program; its container has `settings`, and does not show `hidden`.
+    fn found(
+        (evidence, floor): (Result<Evidence, &str>, Option<Floor>),
+        settings: &[(&str, &str)],
+        hidden: &[&str],
+    ) -> Vec<(Severity, String)> {
+        let settings = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let class = Class {
+            settings: settings.collect(),
+            hidden_settings: hidden.iter().map(|&name| name.to_owned()).collect(),
+            ..running(Role::Istiod, FIPS)
+        };
+        let facts = holding(&class, vec![program(PATH, PATH, evidence)]);
+        let expected = expecting(FIPS);
+        let everything = whole(&expected, &facts);
+        let strict = floor.map(judge);
+        let after = After {
+            judge: strict.as_ref().unwrap_or(everything.judge),
+            ..everything
+        };
+        match run(&after) {
+            Outcome::Passed(seen) => {
+                assert_eq!(seen, "1 programs");
+                Vec::new()
+            }
+            Outcome::Found(findings) => findings
+                .into_iter()
+                .map(|one| {
+                    assert_eq!(one.found.as_deref(), Some("3 pods"));
+                    (one.severity, one.message)
+                })
+                .collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_build_is_judged_with_the_settings_of_its_container() {
+        type Said<'a> = &'a [(Severity, &'a str)];
+        use Severity::{Error, Warning};
+        const MORE: &str = "pilot-discovery takes algorithms that are not approved as well";
+        const POLICY: (&str, &str) = ("COMPLIANCE_POLICY", "fips-140-2");
+        const ONLY: (&str, &str) = ("GODEBUG", "fips140=only");
+        let any = |evidence| (Ok(evidence), None);
+        let strict = |evidence| (Ok(evidence), Some(Floor::FipsOnly));
+        // program and floor, settings, what is not shown, findings with a part of their message
+        let table: Vec<(_, &[_], &[&str], Said<'_>)> = vec![
+            (any(boring(true)), &[], &[], &[]),
+            (any(boring(false)), &[], &[], &[(Warning, MORE)]),
+            (strict(boring(false)), &[], &[], &[(Error, MORE)]),
+            (strict(boring(true)), &[], &[], &[]),
+            (any(boring(false)), &[POLICY], &[], &[]),
+            (any(boring(true)), &[ONLY], &[], &[(Error, "panics")]),
+            (any(own_module()), &[], &[], &[(Warning, MORE)]),
+            (any(own_module()), &[ONLY], &[], &[]),
+            (
+                any(own_module()),
+                &[("GODEBUG", "fips140=off")],
+                &[],
+                &[(Warning, MORE), (Error, "off switches the module")],
+            ),
+            (any(standard()), &[], &[], &[]),
+            (any(standard()), &[ONLY], &[], &[(Warning, "looks enabled")]),
+            (
+                any(own_module()),
+                &[],
+                &["GODEBUG"],
+                &[(Warning, "its pod does not show GODEBUG")],
+            ),
+            (
+                strict(boring(true)),
+                &[],
+                &["COMPLIANCE_POLICY", "GODEBUG"],
+                &[(Error, "does not show COMPLIANCE_POLICY, GODEBUG")],
+            ),
+            (any(standard()), &[], &["GODEBUG"], &[]),
+            ((Err("cut off"), None), &[ONLY], &["GODEBUG"], &[]),
+        ];
+        for (number, (subject, settings, hidden, expected)) in table.into_iter().enumerate() {
+            let found = found(subject, settings, hidden);
+            let right = found.len() == expected.len()
+                && found
+                    .iter()
+                    .zip(expected)
+                    .all(|((severity, message), (wanted, part))| {
+                        severity == wanted && message.contains(part)
+                    });
+            assert!(right, "row {number}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_read_and_should_be_fips_is_judged() {
+        let outcome = |tag: &str, class: &Class, read: bool| {
+            let programs = vec![program(PATH, PATH, Ok(boring(false)))];
+            let mut facts = holding(class, programs);
+            if !read {
+                facts.images.clear();
+            }
+            run(&whole(&expecting(tag), &facts))
+        };
+        let own = running(Role::Istiod, FIPS);
+        let foreign = Class {
+            revision: "theirs".to_owned(),
+            ..own.clone()
+        };
+        assert!(matches!(
+            outcome("1.31.0-solo", &own, true),
+            Outcome::NotApplicable(_)
+        ));
+        assert!(matches!(outcome(FIPS, &own, false), Outcome::NotChecked(_)));
+        assert!(matches!(
+            outcome(FIPS, &foreign, true),
+            Outcome::NotChecked(_)
+        ));
+        assert!(matches!(outcome(FIPS, &own, true), Outcome::Found(_)));
+    }
 }

@@ -91,3 +91,93 @@ fn finding(before: &Before<'_>, image: &PlannedImage, one: &Evidence) -> Option<
         .command(format!("glooistio inspect --explain {}", image.reference))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::support::{Given, boring, own_module, passed, program, standard};
+    use crate::facts::NoImage;
+    use crate::fips;
+    use crate::report::Severity;
+
+    const PATH: &str = "/usr/local/bin/pilot-discovery";
+
+    fn outcome(tag: &str, programs: Fact<Vec<ImageProgram>>) -> Outcome {
+        let mut given = Given::tag(tag);
+        given.facts.images = Fact::Known(vec![PlannedImage {
+            reference: format!("r.io/istio/pilot:{tag}"),
+            found: Err(NoImage::Broken("not looked at here".to_owned())),
+            programs,
+        }]);
+        given.run(run)
+    }
+
+    #[test]
+    fn a_tag_and_the_bytes_behind_it_must_agree() {
+        const FIPS: &str = "1.31.0-solo-fips";
+        const PLAIN: &str = "1.31.0-solo";
+        let lying = |mut evidence: fips::Evidence| {
+            evidence.modules[0].integrity = fips::Integrity::Differs("cd".to_owned());
+            evidence
+        };
+        // tag, program, what is found of it
+        let table = [
+            (FIPS, Ok(boring(false)), None),
+            (FIPS, Ok(own_module()), None),
+            (FIPS, Ok(standard()), Some("is standard")),
+            (FIPS, Ok(lying(boring(false))), Some("is contradicted")),
+            (FIPS, Err("cut off"), Some("is unknown")),
+            (PLAIN, Ok(standard()), None),
+            (PLAIN, Ok(boring(false)), None),
+            (PLAIN, Ok(lying(boring(false))), Some("is contradicted")),
+            (PLAIN, Err("cut off"), Some("is unknown")),
+        ];
+        for (tag, evidence, wanted) in table {
+            let outcome = outcome(tag, Fact::Known(vec![program(PATH, PATH, evidence)]));
+            match (&outcome, wanted) {
+                (Outcome::Passed(seen), None) => assert!(seen.starts_with("pilot-discovery ")),
+                (Outcome::Found(findings), Some(part)) => {
+                    let [finding] = &findings[..] else {
+                        panic!("{findings:?}")
+                    };
+                    assert_eq!(finding.severity, Severity::Error);
+                    assert!(finding.message.contains(part), "{tag}: {}", finding.message);
+                    assert!(finding.message.contains(&format!("pilot:{tag}")));
+                }
+                _ => panic!("{tag} {wanted:?}: {outcome:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn variables_of_the_image_itself_count() {
+        let with = |env: &str| {
+            let mut program = program(PATH, PATH, Ok(own_module()));
+            program.env = vec![env.to_owned()];
+            outcome("1.31.0-solo-fips", Fact::Known(vec![program]))
+        };
+        assert!(passed(&with("GODEBUG=x=1")));
+        let Outcome::Found(findings) = with("GODEBUG=fips140=off") else {
+            panic!("a module that is switched off passed");
+        };
+        assert!(
+            findings[0].why.as_deref().unwrap().contains("off"),
+            "{findings:?}"
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_an_error_and_what_nobody_asked_for_is_none() {
+        let unread = outcome(
+            "1.31.0-solo",
+            Fact::Unknown("a layer is damaged".to_owned()),
+        );
+        let Outcome::Found(findings) = unread else {
+            panic!("{unread:?}")
+        };
+        assert_eq!(findings[0].found.as_deref(), Some("a layer is damaged"));
+        assert_eq!(findings[0].severity, Severity::Error);
+        let idle = outcome("1.31.0-solo", Fact::NotAsked("in this test"));
+        assert!(matches!(idle, Outcome::NotChecked(_)), "{idle:?}");
+    }
+}

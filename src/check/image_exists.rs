@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Fact, NoImage, Nodes, PlannedImage};
-use crate::image::Found;
+use crate::image::{Found, Platform};
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
@@ -46,20 +46,51 @@ fn run(before: &Before<'_>) -> Outcome {
 
 /// An image that some node could not run.
 fn lacking(before: &Before<'_>, image: &PlannedImage, found: &Found) -> Option<Finding> {
-    let nodes = before.facts.nodes.known()?;
+    let Some(nodes) = before.facts.nodes.known() else {
+        return less_than_listed(image, found);
+    };
     let lacking: Vec<&str> = architectures(before, nodes)
         .filter(|name| !found.runs_on(name))
         .collect();
     if lacking.is_empty() {
         return None;
     }
-    let has: Vec<String> = found.platforms.iter().map(ToString::to_string).collect();
+    let missing = found.missing.iter();
+    let listed = missing.filter(|(it, _)| lacking.contains(&it.architecture.as_str()));
+    let why = ["a pod that lands on such a node could not start".to_owned()];
+    let why: Vec<String> = why.into_iter().chain(listed.map(sparse)).collect();
     let finding = Finding::error(format!("{} is not there for {}", image.reference, lacking.join(", ")))
-        .found(format!("{} of {}", found.digest, has.join(", ")))
+        .found(seen(found))
         .wanted(format!("linux/{} as well", lacking.join(", linux/")))
-        .why("a pod that lands on such a node could not start")
-        .fix("take a build that has it, or keep the mesh off those nodes by a node selector and lower this by --severity image-exists=warning");
+        .why(why.join("; "))
+        .fix("take a build that has it, mirror every platform (skopeo copy --all), or keep the mesh off those nodes by a node selector and lower this by --severity image-exists=warning");
     Some(finding)
+}
+
+/// Where no node is known: an image that is there for less than it says.
+fn less_than_listed(image: &PlannedImage, found: &Found) -> Option<Finding> {
+    let listed: Vec<String> = found.missing.iter().map(|(it, _)| it.to_string()).collect();
+    let why: Vec<String> = found.missing.iter().map(sparse).collect();
+    let listed = listed.join(", ");
+    (!why.is_empty()).then(|| {
+        Finding::warning(format!(
+            "{} is listed for {listed}, and not there",
+            image.reference
+        ))
+        .found(seen(found))
+        .why(why.join("; "))
+        .fix("mirror every platform (skopeo copy --all), or keep the mesh to nodes of the others")
+    })
+}
+
+fn seen(found: &Found) -> String {
+    let has: Vec<String> = found.platforms.iter().map(ToString::to_string).collect();
+    format!("{} of {}", found.digest, has.join(", "))
+}
+
+/// What an index promises and its registry does not keep.
+fn sparse((platform, why): &(Platform, String)) -> String {
+    format!("its index lists {platform}, but {why}")
 }
 
 /// That nodes could not be listed is no sign that every image fits them.
@@ -131,7 +162,34 @@ mod tests {
         Found {
             digest: format!("sha256:{}", "0a".repeat(32)).parse().unwrap(),
             platforms: vec!["linux/amd64".parse().unwrap()],
+            missing: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_a_sparse_mirror_lacks_is_said_where_a_node_needs_it_or_may() {
+        let sparse = Found {
+            missing: vec![(Platform::linux("arm64"), "it was thrown away".to_owned())],
+            ..amd64()
+        };
+        let outcome = |nodes| given(Ok(sparse.clone()), nodes).run(run);
+        assert!(passed(&outcome(nodes(&["amd64"]))));
+        for (nodes, severity) in [
+            (nodes(&["amd64", "arm64"]), Severity::Error),
+            (Fact::NotAsked("no cluster"), Severity::Warning),
+        ] {
+            let Outcome::Found(findings) = outcome(nodes) else {
+                panic!("{severity:?} passed");
+            };
+            assert_eq!((findings.len(), findings[0].severity), (1, severity));
+            let why = findings[0].why.as_deref().unwrap();
+            assert!(
+                why.contains("its index lists linux/arm64, but it was thrown away"),
+                "{why}"
+            );
+        }
+        let whole = given(Ok(amd64()), Fact::NotAsked("no cluster")).run(run);
+        assert!(passed(&whole), "{whole:?}");
     }
 
     #[test]

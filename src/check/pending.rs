@@ -86,7 +86,8 @@ pub(super) fn stale(after: &After<'_>, class: &Class) -> Option<String> {
 
 /// The proxy's image and those of the other mesh containers beside it.
 fn images(class: &Class) -> impl Iterator<Item = &str> {
-    std::iter::once(class.image.as_str()).chain(class.others.iter().map(String::as_str))
+    let others = class.others.iter().map(|other| other.image.as_str());
+    std::iter::once(class.image.as_str()).chain(others)
 }
 
 /// The revision that the namespace asks for, revision tags resolved.

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::check::pending;
     use crate::check::support::{self, class, expecting, found, members, namespace, passed};
-    use crate::facts::{After as Facts, Fact};
+    use crate::facts::{After as Facts, Companion, Fact};
 
     fn facts(class: Class) -> Facts {
         let mut census = Census::default();
@@ -155,9 +155,10 @@ mod tests {
     #[test]
     fn an_init_container_of_another_flavour_counts() {
         let mut mixed = class(Role::Sidecar, "a", "1.31.0-solo-fips");
-        mixed
-            .others
-            .insert("r.io/istio/proxyv2:1.31.0-solo".to_owned());
+        mixed.others.insert(Companion {
+            image: "r.io/istio/proxyv2:1.31.0-solo".to_owned(),
+            ..Companion::default()
+        });
         assert!(found(
             &outcome(&facts(mixed), Scope::Everything).0,
             "runs 1.31.0-solo,"

@@ -1,11 +1,15 @@
 //! Small facts for the tests of checks.
 
+mod program;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) use program::{boring, own_module, program, standard};
 
 use super::{After, Before, Expectation, Outcome, Scope, Source, Wanted};
 use crate::facts::{
-    self, Census, Class, ClusterFact, ControlPlane, Fact, Manager, Members, Namespace, Role,
-    SelfReport, Webhook, WebhookKind,
+    self, Census, Class, ClusterFact, ControlPlane, Fact, ImageProgram, Manager, Members,
+    Namespace, Role, SelfReport, Start, Webhook, WebhookKind,
 };
 use crate::fips::{self, Judge, Modules};
 use crate::istio::Matrix;
@@ -72,6 +76,14 @@ static JUDGE: std::sync::LazyLock<Judge> = std::sync::LazyLock::new(|| Judge {
     policy: fips::Policy::Any,
     floor: None,
 });
+
+/// The same with a floor.
+pub(super) fn judge(floor: fips::Floor) -> Judge {
+    Judge {
+        floor: Some(floor),
+        ..JUDGE.clone()
+    }
+}
 
 /// Everything that runs, judged by the built-in data.
 pub(super) fn whole<'a>(expected: &'a Expectation, facts: &'a facts::After) -> After<'a> {
@@ -152,12 +164,36 @@ pub(super) fn class(role: Role, namespace: &str, tag: &str) -> Class {
         revision: "default".to_owned(),
         image: format!("{HUB}/proxyv2:{tag}"),
         image_id: String::new(),
+        start: Start::default(),
         settings: BTreeMap::new(),
+        hidden_settings: BTreeSet::new(),
         others: BTreeSet::new(),
         ready: true,
         status: "Running".to_owned(),
         arch: Some("amd64".to_owned()),
         report: SelfReport::NotAsked,
+    }
+}
+
+/// The same with an imageID.
+pub(super) fn running(role: Role, tag: &str) -> Class {
+    Class {
+        image_id: format!("{HUB}/proxyv2@sha256:{}", "0a".repeat(32)),
+        ..class(role, "a", tag)
+    }
+}
+
+/// Three pods of a class whose image holds these programs.
+pub(super) fn holding(class: &Class, programs: Vec<ImageProgram>) -> facts::After {
+    let census = Census {
+        classes: BTreeMap::from([(class.clone(), members(3, "x"))]),
+        ..Census::default()
+    };
+    let images = class.running().map(|image| (image, Fact::Known(programs)));
+    facts::After {
+        census: Fact::Known(census),
+        images: images.into_iter().collect(),
+        ..after()
     }
 }
 

@@ -103,6 +103,6 @@ fn asked(
         "name a cluster by --kubeconfig FILE or KUBECONFIG",
     );
     let facts = facts::Before::not_asked("no kubeconfig names a cluster", istioctl);
-    let images = session.planned(prepared, &facts.nodes);
+    let images = session.planned(prepared, &facts.nodes)?;
     Ok(facts::Before { images, ..facts })
 }

@@ -1,19 +1,24 @@
 //! All pods of all meshes, folded into counts while they are listed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod as KubePod;
 
+use super::Namespace;
 use super::platform::Ground;
-use super::{Namespace, RunningImage};
 use crate::report::PodRow;
 use crate::sys::cluster::{ClusterError, Pages, PodPages, PodPort, PodReader, Result, Session};
 
+mod class;
 mod seat;
 mod speech;
+mod start;
 mod status;
+
+pub use class::{Class, Companion, Members, Role, SelfReport};
+pub use start::Start;
 
 use seat::{Seat, Seated};
 
@@ -28,84 +33,6 @@ const PROXY_SPEECH: usize = 256 << 10;
 
 /// Bytes that istiod may say: its metrics grow with the mesh.
 const ISTIOD_SPEECH: usize = 16 << 20;
-
-/// The role of a pod in a mesh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    Istiod,
-    /// A workload with a sidecar.
-    Sidecar,
-    /// A gateway of its own: a proxy that is the pod's main container.
-    Gateway,
-    Ztunnel,
-    Cni,
-}
-
-/// What the proxy (or istiod) itself says of FIPS.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SelfReport {
-    /// `fips_mode` 1, or a Go version with the boringcrypto experiment.
-    Fips(String),
-    /// `fips_mode` 0, or a plain Go version of before Go had a module of its own.
-    Standard(String),
-    /// Read, and it says nothing of it: a build with Go's own module has a plain Go version too.
-    Silent(String),
-    /// Could not be read.
-    Unreadable(String),
-    /// Not needed: no FIPS is expected there, or the pod does not run.
-    NotAsked,
-}
-
-/// Pods that are alike in everything that is judged.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Class {
-    pub role: Role,
-    pub namespace: String,
-    /// The revision that the pod runs: `istio.io/rev` of the pod, `default` where there is none.
-    pub revision: String,
-    /// The image of the proxy container (or of istiod, ztunnel, install-cni).
-    pub image: String,
-    /// Its imageID as the runtime tells it.
-    pub image_id: String,
-    /// Variables of its container that decide on FIPS mode.
-    pub settings: BTreeMap<String, String>,
-    /// Images of the other mesh containers in the pod (istio-init, istio-validation).
-    pub others: BTreeSet<String>,
-    pub ready: bool,
-    /// `Running`, or the waiting reason that `kubectl get pods` would show.
-    pub status: String,
-    /// Architecture of its node, where known.
-    pub arch: Option<String>,
-    pub report: SelfReport,
-}
-
-impl Class {
-    /// Its image, where runtime and node say enough to look for it.
-    pub fn running(&self) -> Option<RunningImage> {
-        let known = !self.image_id.is_empty();
-        known.then(|| {
-            Some(RunningImage {
-                image: self.image.clone(),
-                image_id: self.image_id.clone(),
-                arch: self.arch.clone()?,
-            })
-        })?
-    }
-}
-
-/// How many pods of a class there are, and who owns them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Members {
-    pub pods: u64,
-    /// `deployment/reviews-v1` → number of pods. Bounded by the number of workloads.
-    pub owners: BTreeMap<String, u64>,
-    /// At most [`Members::EXAMPLES`] names.
-    pub examples: Vec<String>,
-}
-
-impl Members {
-    pub const EXAMPLES: usize = 5;
-}
 
 /// All pods of all meshes, folded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Census, Class, Fact, ImageProgram, NoImage, PlannedImage, RunningImage};
 use crate::fips::{Fingerprint, Reading};
 use crate::image::{
-    self, Image, ImageError, Inspected, Platform, Request, Sources, Target, Unresolved,
+    self, Image, ImageError, ImageIdError, Inspected, Platform, Request, Sources, Target,
+    Unresolved,
 };
-use crate::sys::registry::{Reference, RegistryError};
+use crate::sys::registry::{ParseError, Reference, RegistryError};
 
 /// The way to the bytes of images.
 #[derive(Clone, Copy)]
@@ -17,93 +18,95 @@ pub struct Reader<'a> {
     pub known: &'a [Fingerprint],
 }
 
+/// What is in an image, for each architecture.
+type Programs = Vec<ImageProgram>;
+
+/// From here nothing can be seen of such an image; what a registry refuses or garbles is another thing.
+const AWAY: &str = "its registry is not reachable from here";
+
 impl Reader<'_> {
-    /// Asks for every image of a plan; with `inspect` for what is in it too, for each of the
-    /// `architectures` that nodes have.
+    /// Asks for every image of a plan, on each of the `architectures` that nodes have; with `inspect`
+    /// for what is in it too. The only error is an interruption.
     pub fn planned(
         &self,
         images: &BTreeSet<String>,
         architectures: &BTreeSet<String>,
         inspect: bool,
-    ) -> Vec<PlannedImage> {
-        let parsed = images
-            .iter()
-            .map(|image| (image, image.parse::<Reference>()));
-        let (sound, garbled): (Vec<_>, Vec<_>) = parsed.partition(|(_, parsed)| parsed.is_ok());
-        let references: Vec<Reference> = sound.into_iter().filter_map(|(_, it)| it.ok()).collect();
-        let answers = image::exists_all(self.sources.registry, &references);
-        let mut planned: Vec<PlannedImage> = references
-            .iter()
-            .zip(answers)
-            .map(|(reference, found)| {
-                let programs = match &found {
-                    Ok(_) if inspect => self.programs(reference, architectures),
-                    _ => Fact::NotAsked("--inspect-images reads what is in them"),
-                };
-                PlannedImage {
-                    reference: reference.to_string(),
-                    found: found.map_err(NoImage::from),
-                    programs,
-                }
-            })
-            .collect();
-        planned.extend(garbled.into_iter().filter_map(|(image, parsed)| {
-            Some(PlannedImage {
-                reference: image.clone(),
-                found: Err(NoImage::Missing(format!(
-                    "`{image}` is no image: {}",
-                    parsed.err()?
-                ))),
-                programs: Fact::NotAsked("it is no image reference"),
-            })
-        }));
-        planned
-    }
-
-    fn programs(
-        &self,
-        reference: &Reference,
-        architectures: &BTreeSet<String>,
-    ) -> Fact<Vec<ImageProgram>> {
-        let platforms = architectures.iter().map(|name| linux(name)).collect();
-        match self.read(reference, platforms) {
-            Ok(images) => Fact::Known(images.into_iter().flat_map(programs).collect()),
-            Err(error) => Fact::Unknown(error.to_string()),
+    ) -> Result<Vec<PlannedImage>, ImageError> {
+        let mut planned = Vec::new();
+        let mut references = Vec::new();
+        for image in images {
+            match image.parse::<Reference>() {
+                Ok(reference) => references.push(reference),
+                Err(error) => planned.push(garbled(image, &error)),
+            }
         }
+        let answers = image::exists_all(self.sources.registry, &references, architectures);
+        for (reference, found) in references.iter().zip(answers) {
+            let found = uninterrupted(found)?;
+            let programs = match &found {
+                Ok(_) if inspect => {
+                    let platforms = architectures.iter().map(|name| Platform::linux(name));
+                    match uninterrupted(self.read(reference, platforms.collect()))? {
+                        Ok(programs) => Fact::Known(programs),
+                        Err(error) => Fact::Unknown(error.to_string()),
+                    }
+                }
+                _ => Fact::NotAsked("--inspect-images reads what is in them"),
+            };
+            planned.push(PlannedImage {
+                reference: reference.to_string(),
+                found: found.map_err(NoImage::from),
+                programs,
+            });
+        }
+        Ok(planned)
     }
 
-    /// Reads the images that run where FIPS is expected: each digest once.
+    /// Reads the images that run where FIPS is expected: each manifest once, whatever names it has.
+    /// The only error is an interruption.
     pub fn running(
         &self,
         census: &Census,
         wanted: &dyn Fn(&Class) -> bool,
-    ) -> BTreeMap<RunningImage, Fact<Vec<ImageProgram>>> {
+    ) -> Result<BTreeMap<RunningImage, Fact<Programs>>, ImageError> {
         let classes = census.classes.keys().filter(|class| wanted(class));
-        let running: BTreeSet<RunningImage> = classes.filter_map(Class::running).collect();
-        let mut out = Outage::default();
-        running
-            .into_iter()
-            .map(|image| {
-                let fact = out.unless(&image, || self.of_running(&image));
-                (image, fact)
-            })
-            .collect()
+        let images: BTreeSet<RunningImage> = classes.flat_map(Class::images).collect();
+        let mut read = BTreeMap::new();
+        let mut facts = BTreeMap::new();
+        for image in images {
+            let fact = match self.of_running(&image, &mut read) {
+                Ok(programs) => Fact::Known(programs),
+                Err(Gap::Image(ImageError::Interrupted)) => return Err(ImageError::Interrupted),
+                Err(Gap::Image(error)) if error.outage().is_some() => Fact::NotAsked(AWAY),
+                Err(gap) => Fact::Unknown(gap.to_string()),
+            };
+            facts.insert(image, fact);
+        }
+        Ok(facts)
     }
 
-    fn of_running(&self, image: &RunningImage) -> Result<Vec<ImageProgram>, Failed> {
-        let spec: Reference = image.image.parse().map_err(Failed::other)?;
-        let id = image.image_id.parse().map_err(Failed::other)?;
+    fn of_running(
+        &self,
+        image: &RunningImage,
+        read: &mut BTreeMap<(String, Platform), Programs>,
+    ) -> Result<Programs, Gap> {
+        let (spec, id): (Reference, _) = (image.image.parse()?, image.image_id.parse()?);
         let running = image::resolve(self.sources.registry, &id, &spec, &image.arch)?;
-        let platforms = vec![running.platform.clone()];
-        let read = self.read(&running.reference, platforms)?;
-        Ok(read.into_iter().flat_map(programs).collect())
+        let key = (running.manifest.to_string(), running.platform.clone());
+        if let Some(programs) = read.get(&key) {
+            return Ok(programs.clone());
+        }
+        let programs = self.read(&running.reference, vec![running.platform])?;
+        read.insert(key, programs.clone());
+        Ok(programs)
     }
 
     fn read(
         &self,
         reference: &Reference,
         platforms: Vec<Platform>,
-    ) -> Result<Vec<Image<Reading>>, ImageError> {
+    ) -> Result<Programs, ImageError> {
         let request = Request {
             platforms,
             ..Request::default()
@@ -113,52 +116,47 @@ impl Reader<'_> {
             Reading::of(program.source, program.size, self.known, true)
         })?;
         Ok(match read {
-            Inspected::Images(images) => images,
+            Inspected::Images(images) => images.into_iter().flat_map(programs).collect(),
             Inspected::Program(_) => Vec::new(),
         })
     }
 }
 
-/// A registry that could not be reached is not asked again.
-#[derive(Default)]
-struct Outage(BTreeSet<String>);
+/// Why nothing is known of an image that runs.
+#[derive(Debug, thiserror::Error)]
+enum Gap {
+    #[error(transparent)]
+    Reference(#[from] ParseError),
+    #[error(transparent)]
+    Id(#[from] ImageIdError),
+    #[error("{0}")]
+    Moved(String),
+    #[error(transparent)]
+    Image(#[from] ImageError),
+}
 
-/// From here nothing can be seen of such an image; what a registry refuses or garbles is another thing.
-const AWAY: Fact<Vec<ImageProgram>> = Fact::NotAsked("its registry is not reachable from here");
-
-impl Outage {
-    fn unless(
-        &mut self,
-        image: &RunningImage,
-        read: impl FnOnce() -> Result<Vec<ImageProgram>, Failed>,
-    ) -> Fact<Vec<ImageProgram>> {
-        let host = image.image.split('/').next().unwrap_or_default().to_owned();
-        if self.0.contains(&host) {
-            return AWAY;
-        }
-        match read() {
-            Ok(programs) => Fact::Known(programs),
-            Err(failed) if failed.unreachable => {
-                self.0.insert(host);
-                AWAY
-            }
-            Err(failed) => Fact::Unknown(failed.why),
+impl From<Unresolved> for Gap {
+    fn from(error: Unresolved) -> Gap {
+        match error {
+            Unresolved::Image(error) => Gap::Image(error),
+            moved @ Unresolved::Moved { .. } => Gap::Moved(moved.to_string()),
         }
     }
 }
 
-/// Why an image that runs could not be read.
-struct Failed {
-    why: String,
-    unreachable: bool,
+/// An interruption ends the command; every other error is an answer.
+fn uninterrupted<T>(answer: Result<T, ImageError>) -> Result<Result<T, ImageError>, ImageError> {
+    match answer {
+        Err(ImageError::Interrupted) => Err(ImageError::Interrupted),
+        answer => Ok(answer),
+    }
 }
 
-impl Failed {
-    fn other(error: impl std::error::Error) -> Failed {
-        Failed {
-            why: error.to_string(),
-            unreachable: false,
-        }
+fn garbled(image: &str, error: &ParseError) -> PlannedImage {
+    PlannedImage {
+        reference: image.to_owned(),
+        found: Err(NoImage::Missing(format!("`{image}` is no image: {error}"))),
+        programs: Fact::NotAsked("it is no image reference"),
     }
 }
 
@@ -168,41 +166,9 @@ impl From<ImageError> for NoImage {
         match error {
             ImageError::Registry(RegistryError::NotFound { .. }) => NoImage::Missing(said),
             ImageError::Registry(RegistryError::Denied { .. }) => NoImage::Denied(said),
-            ImageError::Registry(RegistryError::Unreachable { .. }) => NoImage::Unreachable(said),
+            error if error.outage().is_some() => NoImage::Unreachable(said),
             _ => NoImage::Broken(said),
         }
-    }
-}
-
-impl From<Unresolved> for Failed {
-    fn from(error: Unresolved) -> Failed {
-        match error {
-            Unresolved::Image(error) => error.into(),
-            moved @ Unresolved::Moved { .. } => Failed::other(moved),
-        }
-    }
-}
-
-impl From<ImageError> for Failed {
-    fn from(error: ImageError) -> Failed {
-        match NoImage::from(error) {
-            NoImage::Unreachable(why) => Failed {
-                why,
-                unreachable: true,
-            },
-            NoImage::Missing(why) | NoImage::Denied(why) | NoImage::Broken(why) => Failed {
-                why,
-                unreachable: false,
-            },
-        }
-    }
-}
-
-fn linux(architecture: &str) -> Platform {
-    Platform {
-        os: "linux".to_owned(),
-        architecture: architecture.to_owned(),
-        variant: None,
     }
 }
 
@@ -211,6 +177,7 @@ fn programs(image: Image<Reading>) -> Vec<ImageProgram> {
         manifest,
         platform,
         env,
+        command,
         programs,
         ..
     } = image;
@@ -221,7 +188,9 @@ fn programs(image: Image<Reading>) -> Vec<ImageProgram> {
             manifest: manifest.clone(),
             arch: platform.architecture.clone(),
             env: env.clone(),
+            command: command.clone(),
             path: program.path,
+            real_path: program.real_path,
             reading: Reading::or(program.reading),
         })
         .collect()

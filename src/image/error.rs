@@ -11,11 +11,15 @@ use crate::exit::{Exit, Failure};
 use crate::sys::os::ReadError;
 use crate::sys::registry::RegistryError;
 
+/// Names that are listed for choosing.
+const LISTED: usize = 12;
+
 /// Why nothing can be said of an image.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
+    /// Never [`RegistryError::Interrupted`]: that is [`ImageError::Interrupted`].
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Registry(RegistryError),
     #[error(transparent)]
     Open(#[from] ReadError),
     #[error("cannot read {name}: {source}")]
@@ -48,17 +52,35 @@ pub enum ImageError {
         "the image on standard input has links that need a second look: save it to a file and name that"
     )]
     Twice,
+    /// A signal asked us to stop.
     #[error("interrupted")]
     Interrupted,
 }
 
+impl From<RegistryError> for ImageError {
+    fn from(error: RegistryError) -> ImageError {
+        match error {
+            RegistryError::Interrupted => ImageError::Interrupted,
+            error => ImageError::Registry(error),
+        }
+    }
+}
+
 impl ImageError {
+    /// The registry that could not be reached, as references spell it.
+    pub fn outage(&self) -> Option<&str> {
+        match self {
+            ImageError::Registry(error) => error.outage(),
+            _ => None,
+        }
+    }
+
     /// What ended a stream of `what`: the registry's own words, a bound, or damage.
     pub(super) fn of_stream(what: &str, error: io::Error) -> ImageError {
         let what = what.to_owned();
         let inner = error.get_ref();
         if let Some(registry) = inner.and_then(|inner| inner.downcast_ref::<RegistryError>()) {
-            return ImageError::Registry(registry.clone());
+            return registry.clone().into();
         }
         match inner.and_then(|inner| inner.downcast_ref::<Stop>()) {
             Some(Stop::Interrupted) => return ImageError::Interrupted,
@@ -66,7 +88,7 @@ impl ImageError {
                 let why = format!("it is compressed with {name}: gzip and zstd are read");
                 return ImageError::Unsupported { what, why };
             }
-            Some(stop @ Stop::Bomb(_)) => {
+            Some(stop @ (Stop::Bomb(_) | Stop::Ratio(_) | Stop::Members)) => {
                 let why = stop.to_string();
                 return ImageError::TooLarge { what, why };
             }
@@ -76,16 +98,14 @@ impl ImageError {
             let why = format!("it has {error}");
             return ImageError::TooLarge { what, why };
         }
-        match error.raw_os_error() {
-            Some(_) => ImageError::Io {
-                name: what,
-                source: error,
-            },
-            None => ImageError::Damaged {
-                what,
-                why: error.to_string(),
-            },
+        if error.raw_os_error().is_some() {
+            let (name, source) = (what, error);
+            return ImageError::Io { name, source };
         }
+        let cut = error.kind() == io::ErrorKind::UnexpectedEof;
+        let again = if cut { ": save or fetch it again" } else { "" };
+        let why = format!("{error}{again}");
+        ImageError::Damaged { what, why }
     }
 }
 
@@ -97,6 +117,18 @@ impl From<ImageError> for Failure {
             _ => Exit::Data,
         };
         Failure::new(exit, &error)
+    }
+}
+
+/// Some of what there is, for choosing.
+pub(super) fn some_of(names: &[String]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        [some @ .., _] if some.len() >= LISTED => {
+            let more = names.len() - LISTED;
+            format!("{} and {more} more", names[..LISTED].join(", "))
+        }
+        names => names.join(", "),
     }
 }
 
@@ -115,4 +147,18 @@ pub enum Unread {
     Links,
     #[error("stored as a sparse file in a form that is not read")]
     Sparse,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_to_choose_from_is_listed_up_to_a_dozen() {
+        let names = |count: usize| -> Vec<String> { (0..count).map(|it| it.to_string()).collect() };
+        assert_eq!(some_of(&[]), "none");
+        assert_eq!(some_of(&names(2)), "0, 1");
+        assert!(some_of(&names(12)).ends_with("10, 11"));
+        assert!(some_of(&names(5000)).ends_with("10, 11 and 4988 more"));
+    }
 }

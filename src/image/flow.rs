@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
+use std::rc::Rc;
 
-use super::entries::{Entries, Entry, Kind};
-use super::inspect::{List, listed};
+use super::entries::{self, Entries, Entry, Kind};
+use super::inspect::START;
 use super::job::{Job, Place};
 use super::layer::{Check, Kept, Pick, Reader};
+use super::list::{List, listed};
 use super::manifest::DOCUMENT_LIMIT;
+use super::meter::{Meter, Metered};
 use super::names::{Crowded, Id};
 use super::read::{Input, Ranges, Search, programs, unseen};
+use super::start::no_archive;
 use super::store::{Passed, Store, linked};
 use super::stream::{Stop, Tally, Unpacked};
 use super::{ImageError, Inspected, Request, Want, known, layer, read};
@@ -19,7 +23,7 @@ use crate::sys::registry::Hasher;
 const DOCUMENTS: usize = 16 << 20;
 
 /// Members that an archive may have.
-const MEMBERS: usize = 64 << 10;
+const MEMBERS: usize = 16 << 10;
 
 /// All that an archive held, but for the contents of its layers.
 pub(super) struct Flow<T> {
@@ -27,6 +31,9 @@ pub(super) struct Flow<T> {
     /// What could be read as a layer, by name; and why the rest could not.
     layers: BTreeMap<String, Result<layer::Passed, String>>,
     kept: Kept<T>,
+    /// Bytes of small files, and members of any kind, that came.
+    bytes: usize,
+    members: usize,
 }
 
 impl<T: Clone> Flow<T> {
@@ -42,7 +49,9 @@ impl<T: Clone> Flow<T> {
                 ..Passed::default()
             },
             layers: BTreeMap::new(),
-            kept: Kept::new(&request.limits),
+            kept: Kept::default(),
+            bytes: 0,
+            members: 0,
         };
         // The image is not known yet: whatever any could be wanted for.
         let sought = match &request.want {
@@ -55,9 +64,15 @@ impl<T: Clone> Flow<T> {
             _ => Pick::Paths(&paths),
         };
         let fail = |error| ImageError::of_stream(name, error);
-        let unpacked = Unpacked::new(input).map_err(fail)?;
-        let limit = request.limits.unpacked;
-        let mut entries = Entries::new(Tally::unpacked(unpacked, None, limit));
+        let meter = Rc::clone(&reader.meter);
+        let mut unpacked = outer(input, &meter).map_err(fail)?;
+        let mut start = Vec::new();
+        let first = (&mut unpacked).take(START as u64);
+        { first }.read_to_end(&mut start).map_err(fail)?;
+        if !entries::is_header(&start) {
+            return Err(no_archive(name, &start, true));
+        }
+        let mut entries = Entries::new(io::Cursor::new(start).chain(unpacked));
         while let Some(entry) = entries.next().map_err(fail)? {
             flow.member(&mut entries, &entry, &pick, reader)
                 .map_err(fail)?;
@@ -72,18 +87,22 @@ impl<T: Clone> Flow<T> {
         pick: &Pick<'_>,
         reader: &mut Reader<'_, T>,
     ) -> io::Result<()> {
+        self.members += 1;
+        if self.members > MEMBERS || self.bytes > DOCUMENTS {
+            return Err(Stop::Members.into());
+        }
         let path = String::from_utf8_lossy(&entry.path).into_owned();
         match &entry.kind {
             Kind::File => {}
             Kind::Symlink(target) => {
                 let target = linked(&path, target)?;
                 self.passed.links.insert(path, target);
-                return self.bounded();
+                return Ok(());
             }
             Kind::Hardlink(target) => {
                 let target = String::from_utf8_lossy(target).into_owned();
                 self.passed.links.insert(path, target);
-                return self.bounded();
+                return Ok(());
             }
             _ => return Ok(()),
         }
@@ -91,8 +110,9 @@ impl<T: Clone> Flow<T> {
         let start = entries.start::<1>(entry)?;
         if matches!(start.as_slice(), b"{" | b"[") && entry.size <= DOCUMENT_LIMIT {
             let text = entries.content(entry, start)?;
+            self.bytes = self.bytes.saturating_add(text.len());
             self.passed.documents.insert(path, text);
-            return self.bounded();
+            return Ok(());
         }
         let hashers = [Hasher::sha256(), Hasher::sha256()].map(Some);
         let input = io::Cursor::new(start).chain(entries.data());
@@ -103,15 +123,6 @@ impl<T: Clone> Flow<T> {
             read => Ok(read?),
         };
         self.layers.insert(path, read);
-        self.bounded()
-    }
-
-    fn bounded(&self) -> io::Result<()> {
-        let passed = &self.passed;
-        let bytes: usize = passed.documents.values().map(Vec::len).sum();
-        if bytes > DOCUMENTS || passed.sizes.len() + passed.links.len() > MEMBERS {
-            return Err(super::entries::malformed("it has too many small files"));
-        }
         Ok(())
     }
 
@@ -127,6 +138,7 @@ impl<T: Clone> Flow<T> {
             passed,
             layers,
             mut kept,
+            ..
         } = self;
         let name = passed.name.clone();
         let store = Store::Passed(passed);
@@ -204,9 +216,8 @@ impl Checked {
         kept: &mut Kept<T>,
     ) -> Result<(), ImageError> {
         let fail = |error| ImageError::of_stream(&self.passed.name, error);
-        let unpacked = Unpacked::new(input).map_err(fail)?;
-        let limit = reader.limits.unpacked;
-        let mut entries = Entries::new(Tally::unpacked(unpacked, None, limit));
+        let meter = Rc::clone(&reader.meter);
+        let mut entries = Entries::new(outer(input, &meter).map_err(fail)?);
         while let Some(entry) = entries.next().map_err(fail)? {
             let path = String::from_utf8_lossy(&entry.path);
             let Some(Ok(layer)) = self.layers.get(path.as_ref()) else {
@@ -247,6 +258,12 @@ impl Job {
         };
         search.locate(kept, ranges)
     }
+}
+
+/// The bytes of an archive, unpacked where it is packed.
+fn outer<R: Read>(input: R, meter: &Meter) -> io::Result<Tally<'_, Unpacked<Metered<'_, R>>>> {
+    let unpacked = Unpacked::new(Metered { input, meter })?;
+    Ok(Tally::unpacked(unpacked, None, meter))
 }
 
 /// Whether a stream is no layer, as against one that must not be read on.

@@ -67,10 +67,7 @@ fn image(layers: &[&[u8]], want: &Want) -> Result<Vec<Program<(u64, u64)>>, Imag
         bytes.set(bytes.get() + program.size);
         (program.size, hash(program))
     };
-    let mut reader = Reader {
-        limits: LIMITS,
-        each: &mut each,
-    };
+    let mut reader = Reader::new(LIMITS, &mut each);
     let layers: Vec<Layer<'_>> = layers.iter().filter_map(|bytes| stored(bytes)).collect();
     let search = Search {
         name: "image",

@@ -1,5 +1,6 @@
 //! From a target to its programs.
 
+use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
@@ -11,32 +12,19 @@ use super::entries;
 use super::flow::Flow;
 use super::job::{self, Job, Place};
 use super::layer::Reader;
+use super::list::{List, listed};
 use super::manifest::Document;
 use super::read::{Input, Layer, Search};
+use super::start::no_archive;
 use super::store::{Archive, Store};
 use super::stream::is_compressed;
 use super::{
     Image, ImageError, Inspected, Program, ProgramBytes, Request, Sources, Target, Unread,
 };
 use crate::sys::os::{self, Opened, ReadError};
-use crate::ui::Event;
 
 /// Bytes that tell what a file is: those of one header of tar.
-const START: usize = 512;
-
-/// Bytes between two events of progress.
-const STEP: u64 = 1 << 20;
-
-/// Which of the two lists of an archive is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum List {
-    /// `index.json`
-    Oci,
-    /// `manifest.json`
-    Docker,
-    /// What there is; that of OCI before Docker's, because it has the digests of manifests.
-    Either,
-}
+pub(super) const START: usize = 512;
 
 pub(super) struct Inspection<'a, T> {
     pub(super) request: &'a Request,
@@ -50,11 +38,10 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         sources: Sources<'a>,
         each: &'a mut dyn FnMut(&ProgramBytes<'_>) -> T,
     ) -> Self {
-        let limits = request.limits;
         Inspection {
             request,
             sources,
-            reader: Reader { limits, each },
+            reader: Reader::new(request.limits, each),
         }
     }
 
@@ -80,24 +67,12 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
     }
 
     /// A program, or an archive of images.
-    fn file(
-        &mut self,
-        name: &str,
-        file: std::fs::File,
-        size: u64,
-    ) -> Result<Inspected<T>, ImageError> {
-        let mut start = [0; START];
-        let read = file
-            .read_at(0, &mut start)
-            .map_err(|source| ImageError::Io {
-                name: name.to_owned(),
-                source,
-            })?;
-        let start = start.get(..read).unwrap_or_default();
-        if entries::is_header(start) {
+    fn file(&mut self, name: &str, file: File, size: u64) -> Result<Inspected<T>, ImageError> {
+        let start = start_of(name, &file)?;
+        if entries::is_header(&start) {
             return self.seekable(name, file, size, List::Either);
         }
-        if is_compressed(start) {
+        if is_compressed(&start) {
             return self.compressed(name, &file, List::Either);
         }
         Ok(Inspected::Program(self.program(&ProgramBytes {
@@ -109,15 +84,12 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
 
     fn archive(&mut self, name: &str, path: &Path, list: List) -> Result<Inspected<T>, ImageError> {
         let (file, size) = os::open_file(path)?;
-        let mut start = [0; START];
-        let read = file
-            .read_at(0, &mut start)
-            .map_err(|source| ImageError::Io {
-                name: name.to_owned(),
-                source,
-            })?;
-        if is_compressed(start.get(..read).unwrap_or_default()) {
+        let start = start_of(name, &file)?;
+        if is_compressed(&start) {
             return self.compressed(name, &file, list);
+        }
+        if !entries::is_header(&start) {
+            return Err(no_archive(name, &start, false));
         }
         self.seekable(name, file, size, list)
     }
@@ -125,7 +97,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
     fn seekable(
         &mut self,
         name: &str,
-        file: std::fs::File,
+        file: File,
         size: u64,
         list: List,
     ) -> Result<Inspected<T>, ImageError> {
@@ -138,7 +110,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
     fn compressed(
         &mut self,
         name: &str,
-        file: &std::fs::File,
+        file: &File,
         list: List,
     ) -> Result<Inspected<T>, ImageError> {
         let sources = self.sources;
@@ -204,12 +176,18 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         dir: &Path,
         tag: Option<&str>,
     ) -> Result<Inspected<T>, ImageError> {
+        let no_layout = |why: &str| ImageError::NotAnImage {
+            name: name.to_owned(),
+            why: why.to_owned(),
+        };
+        if !matches!(os::open(dir)?, Opened::Directory) {
+            let why = "it is a file: `oci-archive:` and `docker-archive:` are for archives";
+            return Err(no_layout(why));
+        }
         let index = match os::read(&dir.join("index.json"), super::manifest::DOCUMENT_LIMIT) {
-            Err(ReadError::Missing(_)) if dir.is_dir() => {
-                return Err(ImageError::NotAnImage {
-                    name: name.to_owned(),
-                    why: "a directory without `index.json`: name a file in it".to_owned(),
-                });
+            Err(ReadError::Missing(_)) => {
+                let why = "a directory without `index.json` is no OCI layout: name a file in it";
+                return Err(no_layout(why));
             }
             index => index?,
         };
@@ -282,38 +260,17 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
     }
 }
 
-/// The images that an archive lists.
-pub(super) fn listed(
-    store: &Store<'_>,
-    name: &str,
-    list: List,
-    request: &Request,
-) -> Result<Vec<Job>, ImageError> {
-    let platforms = &request.platforms;
-    let oci = store
-        .text("index.json")
-        .ok()
-        .filter(|_| list != List::Docker);
-    if let Some(index) = oci {
-        let document = Document::parse(name, &index)?;
-        return job::of_document(store, name, (None, document), platforms);
-    }
-    let docker = store
-        .text("manifest.json")
-        .ok()
-        .filter(|_| list != List::Oci);
-    let Some(manifest) = docker else {
-        let wanted = match list {
-            List::Oci => "no `index.json`",
-            List::Docker => "no `manifest.json`",
-            List::Either => "neither `index.json` nor `manifest.json`",
-        };
-        return Err(ImageError::NotAnImage {
+/// The first bytes of a file.
+fn start_of(name: &str, file: &File) -> Result<Vec<u8>, ImageError> {
+    let mut start = vec![0; START];
+    let read = file
+        .read_at(0, &mut start)
+        .map_err(|source| ImageError::Io {
             name: name.to_owned(),
-            why: format!("there is {wanted} in it"),
-        });
-    };
-    job::of_docker(store, name, &manifest, platforms)
+            source,
+        })?;
+    start.truncate(read);
+    Ok(start)
 }
 
 impl Job {
@@ -329,45 +286,5 @@ impl Job {
             labels: self.configuration.labels,
             programs,
         }
-    }
-}
-
-impl<'a> Sources<'a> {
-    /// `input`, telling how far it is.
-    fn progress<R: Read>(self, what: &str, of: Option<u64>, input: R) -> Progress<'a, R> {
-        Progress {
-            input,
-            what: what.to_owned(),
-            bytes: 0,
-            told: 0,
-            of,
-            on_event: self.on_event,
-        }
-    }
-}
-
-struct Progress<'a, R> {
-    input: R,
-    what: String,
-    bytes: u64,
-    /// As many had come when it was last told.
-    told: u64,
-    of: Option<u64>,
-    on_event: &'a dyn Fn(&Event),
-}
-
-impl<R: Read> Read for Progress<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.input.read(buffer)?;
-        self.bytes = self.bytes.saturating_add(read as u64);
-        if self.bytes - self.told >= STEP {
-            self.told = self.bytes;
-            (self.on_event)(&Event::Read {
-                what: self.what.clone(),
-                bytes: self.bytes,
-                of: self.of,
-            });
-        }
-        Ok(read)
     }
 }

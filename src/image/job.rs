@@ -2,20 +2,26 @@
 
 use std::collections::VecDeque;
 
-use oci_spec::image::{Descriptor, ImageManifest};
-use serde::Deserialize;
+use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
 
+use super::error::some_of;
 use super::layer::{Check, Expected};
-use super::manifest::{Configuration, Document, is_image, json, platform_of};
+use super::manifest::{Configuration, Document, is_image, platform_of};
 use super::store::Store;
 use super::{Digest, ImageError, Platform};
-use crate::sys::registry::Hasher;
+
+mod docker;
+
+pub(super) use docker::of_docker;
 
 /// Images that one name may stand for.
 const IMAGES: usize = 256;
 
 /// Indexes within indexes.
 const DEPTH: usize = 3;
+
+/// Entries of all of these together.
+const ENTRIES: usize = 1024;
 
 /// Where layouts keep the tag of an image.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -52,15 +58,6 @@ struct Open {
     entry: Descriptor,
 }
 
-/// An entry of `manifest.json` in a Docker archive.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Saved {
-    config: String,
-    repo_tags: Option<Vec<String>>,
-    layers: Vec<String>,
-}
-
 /// The images that a document stands for, those of `platforms` where any are given.
 pub(super) fn of_document(
     store: &Store<'_>,
@@ -68,29 +65,13 @@ pub(super) fn of_document(
     (digest, document): (Option<Digest>, Document),
     platforms: &[Platform],
 ) -> Result<Vec<Job>, ImageError> {
-    let mut jobs = Jobs {
-        store,
-        platforms,
-        found: Vec::new(),
-        seen: Vec::new(),
-    };
-    let mut open = VecDeque::new();
+    let mut jobs = Jobs::new(store, platforms);
     match document {
         Document::Manifest(manifest) => jobs.add(name, None, digest, &manifest)?,
-        Document::Index(index) => {
-            for entry in index.manifests().iter().filter(|entry| is_image(entry)) {
-                open.push_back(Open {
-                    // The index of a layout has no digest: its entries are images of their own.
-                    name: tagged(name, entry, digest.is_none()),
-                    index: digest.clone(),
-                    depth: 1,
-                    entry: entry.clone(),
-                });
-            }
-        }
+        Document::Index(index) => jobs.enter(name, digest.as_ref(), 1, &index)?,
     }
-    while let Some(next) = open.pop_front() {
-        jobs.open(next, &mut open)?;
+    while let Some(next) = jobs.open.pop_front() {
+        jobs.open(next)?;
     }
     jobs.finish(name)
 }
@@ -99,12 +80,53 @@ struct Jobs<'a> {
     store: &'a Store<'a>,
     platforms: &'a [Platform],
     found: Vec<Job>,
+    /// Entries of indexes that are still to be looked at, and how many there were in all.
+    open: VecDeque<Open>,
+    entries: usize,
     /// What there is, for saying what was not wanted.
     seen: Vec<String>,
 }
 
-impl Jobs<'_> {
-    fn open(&mut self, open: Open, queue: &mut VecDeque<Open>) -> Result<(), ImageError> {
+impl<'a> Jobs<'a> {
+    fn new(store: &'a Store<'a>, platforms: &'a [Platform]) -> Self {
+        Jobs {
+            store,
+            platforms,
+            found: Vec::new(),
+            open: VecDeque::new(),
+            entries: 0,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Notes what an index names; that of a layout has no digest, and its entries are images of
+    /// their own.
+    fn enter(
+        &mut self,
+        name: &str,
+        digest: Option<&Digest>,
+        depth: usize,
+        index: &ImageIndex,
+    ) -> Result<(), ImageError> {
+        for entry in index.manifests().iter().filter(|entry| is_image(entry)) {
+            self.entries += 1;
+            if self.entries > ENTRIES {
+                return Err(ImageError::TooLarge {
+                    what: name.to_owned(),
+                    why: format!("its indexes name more than {ENTRIES} images"),
+                });
+            }
+            self.open.push_back(Open {
+                name: tagged(name, entry, digest.is_none()),
+                index: digest.cloned(),
+                depth,
+                entry: entry.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, open: Open) -> Result<(), ImageError> {
         let Open {
             name,
             index,
@@ -129,17 +151,7 @@ impl Jobs<'_> {
                 what: name,
                 why: format!("its indexes are more than {DEPTH} deep"),
             }),
-            Document::Index(nested) => {
-                for entry in nested.manifests().iter().filter(|entry| is_image(entry)) {
-                    queue.push_back(Open {
-                        name: name.clone(),
-                        index: Some(digest.clone()),
-                        depth: depth + 1,
-                        entry: entry.clone(),
-                    });
-                }
-                Ok(())
-            }
+            Document::Index(nested) => self.enter(&name, Some(&digest), depth + 1, &nested),
         }
     }
 
@@ -212,7 +224,7 @@ impl Jobs<'_> {
         Err(ImageError::NoPlatform {
             name: name.to_owned(),
             wanted: wanted.collect::<Vec<_>>().join(", "),
-            has: self.seen.join(", "),
+            has: some_of(&self.seen),
         })
     }
 }
@@ -242,87 +254,9 @@ pub(super) fn with_tag(name: &str, document: Document, tag: &str) -> Result<Docu
         return Err(ImageError::NoTag {
             name: name.to_owned(),
             tag: tag.to_owned(),
-            has: if tags.is_empty() {
-                "none".to_owned()
-            } else {
-                tags.join(", ")
-            },
+            has: some_of(&tags),
         });
     }
     index.set_manifests(wanted);
     Ok(Document::Index(index))
-}
-
-/// The images of a Docker archive by its `manifest.json`.
-pub(super) fn of_docker(
-    store: &Store<'_>,
-    name: &str,
-    manifest: &[u8],
-    platforms: &[Platform],
-) -> Result<Vec<Job>, ImageError> {
-    let saved: Vec<Saved> = json(name, manifest)?;
-    let mut jobs = Jobs {
-        store,
-        platforms,
-        found: Vec::new(),
-        seen: Vec::new(),
-    };
-    for saved in saved {
-        let tag = saved.repo_tags.and_then(|tags| tags.into_iter().next());
-        let own = tag.unwrap_or_else(|| name.to_owned());
-        let bytes = store.text(&saved.config)?;
-        let config = stated(&own, &saved.config, &bytes)?;
-        let configuration = Configuration::parse(&own, &bytes)?;
-        if !jobs.wants(&configuration.platform) {
-            jobs.seen.push(configuration.platform.to_string());
-            continue;
-        }
-        if saved.layers.len() != configuration.diff_ids.len() {
-            return Err(ImageError::Damaged {
-                what: own,
-                why: "its layers are not those of its configuration".to_owned(),
-            });
-        }
-        let mut layers = Vec::new();
-        for (path, digest) in saved.layers.into_iter().zip(&configuration.diff_ids) {
-            layers.push(Part {
-                expected: Expected {
-                    name: format!("layer `{path}` of {own}"),
-                    size: store.size(&path)?,
-                    check: Check::Unpacked(digest.clone()),
-                },
-                place: Place::Member(path),
-                digest: digest.clone(),
-            });
-        }
-        jobs.push(Job {
-            name: own,
-            index: None,
-            manifest: None,
-            config,
-            configuration,
-            layers,
-        })?;
-    }
-    jobs.finish(name)
-}
-
-/// The digest of a configuration, which its name in the archive must not contradict.
-fn stated(name: &str, path: &str, bytes: &[u8]) -> Result<Digest, ImageError> {
-    let mut hasher = Hasher::sha256();
-    hasher.update(bytes);
-    let hex = hasher.hex();
-    let damaged = |why: String| ImageError::Damaged {
-        what: name.to_owned(),
-        why,
-    };
-    let stem = path.rsplit('/').next().unwrap_or(path);
-    let stem = stem.strip_suffix(".json").unwrap_or(stem);
-    let is_hash = stem.len() == hex.len() && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hash && stem != hex {
-        return Err(damaged(format!("the digest of `{path}` is sha256:{hex}")));
-    }
-    format!("sha256:{hex}")
-        .parse()
-        .map_err(|_| damaged(format!("`{path}` has no digest")))
 }

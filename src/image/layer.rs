@@ -3,15 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::entries::{Entries, Entry, Kind};
+use super::meter::{Meter, Metered};
 use super::names::{Id, Names};
 use super::stream::{Tally, Unpacked};
 use super::{Digest, ImageError, Limits, ProgramBytes, Unread};
 use crate::sys::registry::Hasher;
-
-/// Bytes that every layer may unpack to.
-const FREE: u64 = 64 << 20;
 
 /// Programs of one image that are kept with `--all`.
 const PROGRAMS: usize = 4096;
@@ -50,16 +49,13 @@ pub(super) enum Pick<'a> {
 pub(super) struct Kept<T> {
     pub(super) names: Names,
     pub(super) programs: HashMap<Id, Result<T, Unread>>,
-    /// Bytes that may still be unpacked.
-    pub(super) budget: u64,
 }
 
-impl<T> Kept<T> {
-    pub(super) fn new(limits: &Limits) -> Self {
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
         Kept {
             names: Names::default(),
             programs: HashMap::new(),
-            budget: limits.unpacked,
         }
     }
 }
@@ -74,13 +70,26 @@ pub(super) struct Passed {
     pub(super) unpacked: Option<String>,
 }
 
-/// Reads layers.
+/// Reads the layers of a target.
 pub(super) struct Reader<'a, T> {
-    pub(super) limits: Limits,
+    limits: Limits,
     pub(super) each: &'a mut dyn FnMut(&ProgramBytes<'_>) -> T,
+    pub(super) meter: Rc<Meter>,
 }
 
-impl<T> Reader<'_, T> {
+impl<'a, T> Reader<'a, T> {
+    pub(super) fn new(
+        limits: Limits,
+        each: &'a mut dyn FnMut(&ProgramBytes<'_>) -> T,
+    ) -> Reader<'a, T> {
+        let meter = Rc::new(Meter::new(limits));
+        Reader {
+            limits,
+            each,
+            meter,
+        }
+    }
+
     /// Reads a layer to its end and returns the numbers of its entries. Nothing of it counts when
     /// this fails.
     pub(super) fn layer(
@@ -91,6 +100,11 @@ impl<T> Reader<'_, T> {
         kept: &mut Kept<T>,
     ) -> Result<Range<Id>, ImageError> {
         let hashers = expected.hashers()?;
+        let meter = Rc::clone(&self.meter);
+        let input = Metered {
+            input,
+            meter: &meter,
+        };
         let passed = self
             .pass((input, expected.size), hashers, pick, kept)
             .map_err(|error| ImageError::of_stream(&expected.name, error))?;
@@ -99,7 +113,7 @@ impl<T> Reader<'_, T> {
     }
 
     /// Reads a layer of that size to its end, whatever its digest. It is hashed as it is stored and
-    /// as it is unpacked.
+    /// as it is unpacked. That its bytes came is for the caller to meter.
     pub(super) fn pass(
         &mut self,
         (input, size): (impl Read, u64),
@@ -110,14 +124,13 @@ impl<T> Reader<'_, T> {
         let first = kept.names.next();
         let [stored, unpacked] = hashers;
         let all = unpacked.is_some();
-        let free = size.saturating_mul(self.limits.ratio).saturating_add(FREE);
+        let meter = Rc::clone(&self.meter);
         let stored = Tally::stored(input, stored, size);
-        let mut tally = Tally::unpacked(Unpacked::new(stored)?, unpacked, kept.budget.min(free));
-        let read = self.entries(&mut tally, pick, kept);
-        let read = read.and_then(|()| if all { tally.drain() } else { Ok(()) });
-        // What is no layer has cost as much.
-        kept.budget = kept.budget.saturating_sub(tally.count);
-        read?;
+        let mut tally = Tally::unpacked(Unpacked::new(stored)?, unpacked, &meter);
+        self.entries(&mut tally, pick, kept)?;
+        if all {
+            tally.drain()?;
+        }
         let (unpacked, unpacked_hash) = tally.into_parts();
         let mut stored = unpacked.into_inner();
         stored.drain()?;
@@ -131,7 +144,7 @@ impl<T> Reader<'_, T> {
 
     fn entries(
         &mut self,
-        input: &mut Tally<impl Read>,
+        input: &mut Tally<'_, impl Read>,
         pick: &Pick<'_>,
         kept: &mut Kept<T>,
     ) -> io::Result<()> {
@@ -171,7 +184,7 @@ impl<T> Reader<'_, T> {
 
     fn program(
         &mut self,
-        entries: &mut Entries<&mut Tally<impl Read>>,
+        entries: &mut Entries<&mut Tally<'_, impl Read>>,
         entry: &Entry,
         start: Vec<u8>,
     ) -> io::Result<Result<T, Unread>> {
@@ -267,14 +280,18 @@ mod tests {
         header.as_bytes().to_vec()
     }
 
-    fn pass(layer: &[u8], kept: &mut Kept<u64>) -> Result<(), String> {
-        let mut reader = Reader {
-            limits: LIMITS,
-            each: &mut |program| program.size,
+    /// What each of the layers comes to, all of them of one image.
+    fn pass(layers: &[&[u8]]) -> Vec<Result<usize, String>> {
+        let mut each = |program: &ProgramBytes<'_>| program.size;
+        let mut reader = Reader::new(LIMITS, &mut each);
+        let mut kept = Kept::default();
+        let pass = |layer: &&[u8]| {
+            let passed = reader.pass((*layer, u64::MAX), [None, None], &Pick::Elf, &mut kept);
+            passed
+                .map(|_| kept.programs.len())
+                .map_err(|error| error.to_string())
         };
-        let size = layer.len() as u64;
-        let passed = reader.pass((layer, size), [None, None], &Pick::Elf, kept);
-        passed.map(drop).map_err(|error| error.to_string())
+        layers.iter().map(pass).collect()
     }
 
     #[test]
@@ -284,19 +301,17 @@ mod tests {
             let entry = [header(EntryType::GNUSparse, 512, 1 << 20), data.clone()].concat();
             entry.repeat(count)
         };
-        let mut kept = Kept::new(&LIMITS);
-        assert_eq!(pass(&sparse(3), &mut kept), Ok(()));
-        assert_eq!(kept.programs.len(), 3);
-        assert_eq!(kept.budget, (1 << 20) - 3 * 1024);
-        let error = pass(&sparse(1), &mut kept).unwrap_err();
+        let said = pass(&[&sparse(3), &sparse(1)]);
+        assert_eq!(said[0], Ok(3));
+        let error = said[1].as_ref().unwrap_err();
         assert!(error.contains("unpacks to more"), "{error}");
     }
 
     #[test]
     fn what_is_no_layer_costs_as_much() {
-        let cut = [header(EntryType::Regular, 4096, 0), vec![0; 2048]].concat();
-        let mut kept = Kept::new(&LIMITS);
-        pass(&cut, &mut kept).unwrap_err();
-        assert_eq!(kept.budget, LIMITS.unpacked - 2560);
+        let cut = [header(EntryType::Regular, 8 << 20, 0), vec![0; 3 << 20]].concat();
+        let said = pass(&[&cut, &cut]);
+        assert!(said[0].as_ref().unwrap_err().contains("in the middle"));
+        assert!(said[1].as_ref().unwrap_err().contains("unpacks to more"));
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use super::entries::malformed;
 
 /// Bytes that a path may have, as for the kernel.
-const LONGEST: usize = 4096;
+pub(super) const LONGEST: usize = 4096;
 
 /// `path` without `.`, `..` and needless slashes; `..` at the root stays there.
 pub(super) fn clean(path: &[u8]) -> io::Result<Vec<u8>> {

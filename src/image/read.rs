@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::known::Sought;
 use super::layer::{Expected, Kept, Pick, Reader};
+use super::meter::Metered;
 use super::names::Id;
 use super::tree::{Endless, Found, Tree};
 use super::{Digest, ImageError, Program, ProgramBytes, Request, Unread, Want, path};
@@ -55,7 +57,8 @@ impl Search<'_> {
         layers: &[Layer<'_>],
         reader: &mut Reader<'_, T>,
     ) -> Result<Vec<Program<T>>, ImageError> {
-        let mut kept = Kept::new(&reader.limits);
+        let mut kept = Kept::default();
+        reader.meter.next_image();
         let ranges = self.first(layers, reader, &mut kept)?;
         let located = self.locate(&kept, &ranges)?;
         let unseen = unseen(&located, &kept);
@@ -129,7 +132,7 @@ impl Search<'_> {
         let cleaned = cleaned(self.sought);
         let mut tree = self.tree(kept, ranges, &cleaned)?;
         if *self.want == Want::All {
-            return Ok(files(&tree, kept));
+            return files(&tree, kept).map_err(|error| self.endless(&error));
         }
         let mut places = Vec::new();
         for (sought, paths) in self.sought.iter().zip(&cleaned) {
@@ -237,19 +240,16 @@ impl Place {
 }
 
 /// Every program that a container sees, each by the first of its names.
-fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Vec<Located> {
-    let mut files = tree.files();
-    files.retain(|(_, id)| kept.programs.contains_key(id));
+fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Result<Vec<Located>, Endless> {
+    let mut files = tree.files(|id| kept.programs.contains_key(&id))?;
     files.sort();
     let mut seen = BTreeSet::new();
     files.retain(|(_, id)| seen.insert(*id));
-    files
-        .into_iter()
-        .map(|(path, id)| Located {
-            path: String::from_utf8_lossy(&path).into_owned(),
-            place: Place::Entry(id),
-        })
-        .collect()
+    let located = files.into_iter().map(|(path, id)| Located {
+        path: String::from_utf8_lossy(&path).into_owned(),
+        place: Place::Entry(id),
+    });
+    Ok(located.collect())
 }
 
 /// Reads one layer that stands alone, whatever its digest, and gives the programs in it; those that
@@ -259,9 +259,8 @@ pub fn read_layer<T: Clone>(
     request: &Request,
     each: &mut dyn FnMut(&ProgramBytes<'_>) -> T,
 ) -> Result<Vec<Program<T>>, ImageError> {
-    let limits = request.limits;
-    let mut reader = Reader { limits, each };
-    let mut kept = Kept::new(&limits);
+    let mut reader = Reader::new(request.limits, each);
+    let mut kept = Kept::default();
     let sought = request.want.sought("", &[]);
     let search = Search {
         name: "the layer",
@@ -270,7 +269,12 @@ pub fn read_layer<T: Clone>(
     };
     let paths = cleaned(&sought).into_iter().flatten().collect();
     let pick = search.pick(&paths);
-    let read = reader.pass((layer, layer.len() as u64), [None, None], &pick, &mut kept);
+    let meter = Rc::clone(&reader.meter);
+    let input = Metered {
+        input: layer,
+        meter: &meter,
+    };
+    let read = reader.pass((input, layer.len() as u64), [None, None], &pick, &mut kept);
     let read = read.map_err(|error| ImageError::of_stream(search.name, error))?;
     let ranges = BTreeMap::from([(0, read.entries)]);
     let located = search.locate(&kept, &ranges)?;
@@ -288,6 +292,9 @@ mod tests {
     use super::super::layer::Check;
     use super::*;
     use crate::sys::registry::Hasher;
+
+    /// Bytes of a name in a header.
+    const NAME: usize = 100;
 
     /// A layer: entries of `f PATH CONTENT`, `d PATH`, `s PATH TARGET`, `h PATH TARGET`, `c PATH`.
     fn layer(text: &str) -> Vec<u8> {
@@ -309,11 +316,28 @@ mod tests {
                 _ => EntryType::Char,
             };
             header.set_entry_type(kind);
-            header.as_mut_bytes()[..words[1].len()].copy_from_slice(words[1].as_bytes());
+            for (kind, word) in [
+                (EntryType::GNULongName, words.get(1)),
+                (
+                    EntryType::GNULongLink,
+                    words.get(2).filter(|_| kind == EntryType::Symlink),
+                ),
+            ] {
+                if let Some(word) = word.filter(|word| word.len() > NAME) {
+                    let mut long = Header::new_gnu();
+                    long.set_entry_type(kind);
+                    long.set_size(word.len() as u64);
+                    long.set_cksum();
+                    builder.append(&long, word.as_bytes()).unwrap();
+                }
+            }
+            let short = |word: &str| word.as_bytes()[..word.len().min(NAME)].to_vec();
+            let name = short(words[1]);
+            header.as_mut_bytes()[..name.len()].copy_from_slice(&name);
             let mut content = "";
             match words[0] {
                 "f" => content = words[2],
-                "s" | "h" => header.set_link_name(words[2]).unwrap(),
+                "s" | "h" => header.set_link_name_literal(short(words[2])).unwrap(),
                 _ => {}
             }
             header.set_size(content.len() as u64);
@@ -362,10 +386,7 @@ mod tests {
             program.source.read_exact_at(0, &mut content).unwrap();
             String::from_utf8(content).unwrap()
         };
-        let mut reader = Reader {
-            limits,
-            each: &mut each,
-        };
+        let mut reader = Reader::new(limits, &mut each);
         let sought = want.sought("x", &[]);
         let search = Search {
             name: "image",
@@ -546,6 +567,27 @@ mod tests {
         let text = links.chain(ends).chain(files).collect::<Vec<_>>().join(";");
         let refused = search(&[&text], &paths(&["/b/x"]), Limits::default());
         assert!(matches!(refused, Err(ImageError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn names_that_links_make_long_or_many_are_given_up() {
+        let deep = "d/".repeat(1000);
+        let text = format!(
+            "f {deep}y -; s l1 {deep}; f l1/{deep}y -; s l2 l1/{deep}; f l2/{deep}x \u{7f}ELF"
+        );
+        let refused = search(&[&text], &Want::All, Limits::default());
+        let Err(ImageError::TooLarge { why, .. }) = refused.map(drop) else {
+            panic!("it has a path");
+        };
+        assert!(why.contains("4096 bytes"), "{why}");
+        let deep = "d/".repeat(45);
+        let many = (0..9000).map(|number| format!("f {number}/{deep}x -"));
+        let text = many.collect::<Vec<_>>().join(";");
+        let refused = search(&[&text], &paths(&["/b/x"]), Limits::default());
+        let Err(ImageError::TooLarge { why, .. }) = refused.map(drop) else {
+            panic!("it is kept");
+        };
+        assert!(why.contains("files and directories"), "{why}");
     }
 
     proptest! {

@@ -12,12 +12,12 @@ use positioned_io::ReadAt as _;
 use super::ImageError;
 use super::entries::{Entries, Kind};
 use super::manifest::DOCUMENT_LIMIT;
-use super::stream::Tally;
+use super::stream::{Stop, Tally};
 use crate::sys::os;
 use crate::sys::registry::{Hasher, Reference, Registry};
 
 /// Files that an archive of images may have.
-const MEMBERS: usize = 64 << 10;
+const MEMBERS: usize = 16 << 10;
 
 pub(super) enum Store<'a> {
     Registry(&'a Registry, Reference),
@@ -199,7 +199,7 @@ impl Archive {
             end: size,
         };
         let mut entries = Entries::new(window);
-        loop {
+        for _ in 0..=MEMBERS {
             let left = entries.passed();
             let window = entries.get_mut();
             window.at = window.at.saturating_add(left);
@@ -222,10 +222,8 @@ impl Archive {
                 }
                 _ => {}
             }
-            if self.members.len() + self.links.len() > MEMBERS {
-                return Err(super::entries::malformed("it has more than 65536 members"));
-            }
         }
+        Err(Stop::Members.into())
     }
 
     fn member(&self, path: &str) -> Result<Window, ImageError> {

@@ -4,6 +4,7 @@ use std::io::{self, BufReader, Cursor, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::meter::Meter;
 use crate::sys::registry::Hasher;
 use crate::sys::signal;
 
@@ -39,10 +40,14 @@ pub(super) fn is_compressed(start: &[u8]) -> bool {
 pub(super) enum Stop {
     #[error("it unpacks to more than {0} bytes")]
     Bomb(u64),
+    #[error("it unpacks to more than {0} times its size")]
+    Ratio(u64),
     #[error("it is longer than the {0} bytes that were declared")]
     Longer(u64),
     #[error("it is compressed with {0}")]
     Compression(&'static str),
+    #[error("it has too many members, or too many bytes in small ones")]
+    Members,
     #[error("interrupted")]
     Interrupted,
 }
@@ -54,34 +59,37 @@ impl From<Stop> for io::Error {
 }
 
 /// Counts and hashes what passes, and ends it at a bound.
-pub(super) struct Tally<R> {
+pub(super) struct Tally<'m, R> {
     input: R,
     hasher: Option<Hasher>,
     pub(super) count: u64,
-    limit: u64,
-    over: fn(u64) -> Stop,
+    bound: Bound<'m>,
 }
 
-impl<R: Read> Tally<R> {
+enum Bound<'m> {
+    /// As many bytes as were declared.
+    Declared(u64),
+    Metered(&'m Meter),
+}
+
+impl<'m, R: Read> Tally<'m, R> {
     /// What is stored: as many bytes as were declared.
     pub(super) fn stored(input: R, hasher: Option<Hasher>, declared: u64) -> Self {
         Tally {
             input,
             hasher,
             count: 0,
-            limit: declared,
-            over: Stop::Longer,
+            bound: Bound::Declared(declared),
         }
     }
 
-    /// What it unpacks to: at most `limit` bytes.
-    pub(super) fn unpacked(input: R, hasher: Option<Hasher>, limit: u64) -> Self {
+    /// What it unpacks to: as much as the meter allows.
+    pub(super) fn unpacked(input: R, hasher: Option<Hasher>, meter: &'m Meter) -> Self {
         Tally {
             input,
             hasher,
             count: 0,
-            limit,
-            over: Stop::Bomb,
+            bound: Bound::Metered(meter),
         }
     }
 
@@ -93,10 +101,11 @@ impl<R: Read> Tally<R> {
     /// Counts bytes that do not pass and cost as much: the holes of a sparse file.
     pub(super) fn charge(&mut self, bytes: u64) -> io::Result<()> {
         self.count = self.count.saturating_add(bytes);
-        if self.count > self.limit {
-            return Err((self.over)(self.limit).into());
+        match self.bound {
+            Bound::Declared(size) if self.count > size => Err(Stop::Longer(size).into()),
+            Bound::Declared(_) => Ok(()),
+            Bound::Metered(meter) => meter.spend(bytes),
         }
-        Ok(())
     }
 
     /// Lets the rest pass.
@@ -105,7 +114,7 @@ impl<R: Read> Tally<R> {
     }
 }
 
-impl<R: Read> Read for Tally<R> {
+impl<R: Read> Read for Tally<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if signal::interrupted() {
             return Err(Stop::Interrupted.into());
@@ -180,7 +189,15 @@ mod tests {
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
+    use super::super::Limits;
     use super::*;
+
+    fn meter(unpacked: u64) -> Meter {
+        Meter::new(Limits {
+            unpacked,
+            ..Limits::default()
+        })
+    }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -223,7 +240,8 @@ mod tests {
     #[test]
     fn what_is_longer_than_its_bound_ends_there() {
         let read = |limit| {
-            let mut tally = Tally::unpacked(&b"abc"[..], Some(Hasher::sha256()), limit);
+            let meter = meter(limit);
+            let mut tally = Tally::unpacked(&b"abc"[..], Some(Hasher::sha256()), &meter);
             tally.drain().map(|()| tally.into_parts().1)
         };
         let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -240,7 +258,8 @@ mod tests {
     fn a_bomb_is_given_up_at_its_bound() {
         let bomb = gzip(&vec![0; 8 << 20]);
         let unpacked = Unpacked::new(bomb.as_slice()).unwrap();
-        let mut tally = Tally::unpacked(unpacked, None, 1 << 20);
+        let meter = meter(1 << 20);
+        let mut tally = Tally::unpacked(unpacked, None, &meter);
         assert!(tally.drain().is_err());
         assert!(tally.count < 2 << 20);
     }

@@ -8,16 +8,18 @@ use std::collections::{BTreeSet, HashMap};
 use super::names::{Id, Names, Put};
 use super::path;
 
+mod lay;
+
+use lay::NODES;
+
 /// Links that one path may lead through, as for the kernel.
 const LINKS: usize = 40;
 
 /// Steps that all paths of an image may take, links included.
-const STEPS: usize = 32 << 20;
-
-const WHITEOUT: &[u8] = b".wh.";
-const OPAQUE: &[u8] = b".wh..wh..opq";
+const STEPS: usize = 16 << 20;
 
 pub(super) struct Tree<'a> {
+    names: &'a Names,
     nodes: Vec<Node<'a>>,
     children: HashMap<Place<'a>, usize>,
     root: usize,
@@ -41,7 +43,7 @@ struct Wanted<'a> {
 
 #[derive(Clone, Copy)]
 struct Node<'a> {
-    what: Is<'a>,
+    what: Is,
     /// None for the root.
     place: Option<Place<'a>>,
     /// Every directory above it is known to be one: no lower layer can make it another place.
@@ -49,10 +51,11 @@ struct Node<'a> {
 }
 
 #[derive(Clone, Copy)]
-enum Is<'a> {
+enum Is {
     Directory,
     File(Id),
-    Link(&'a [u8]),
+    /// The entry says where it leads.
+    Link(Id),
     Special,
     /// Another name of something in a layer that was not read, or that is nowhere.
     Nothing,
@@ -83,49 +86,18 @@ enum End {
     Links,
 }
 
-/// An image whose links were made to be walked for ever.
+/// An image that was made to be walked for ever.
 #[derive(Debug, thiserror::Error)]
-#[error("its links lead through more than {STEPS} steps")]
-pub(super) struct Endless;
+pub(super) enum Endless {
+    #[error("its links lead through more than {STEPS} steps")]
+    Steps,
+    #[error("it has more than {NODES} files and directories")]
+    Nodes,
+    #[error("its links lead to a file whose path has more than 4096 bytes")]
+    Path,
+}
 
 impl<'a> Tree<'a> {
-    /// Lays the layers over each other, the lowest first; each is the range of its entries.
-    pub(super) fn new(
-        names: &'a Names,
-        layers: impl Iterator<Item = std::ops::Range<Id>>,
-        wanted: impl Iterator<Item = &'a [u8]>,
-    ) -> Result<Tree<'a>, Endless> {
-        let root = Node {
-            what: Is::Directory,
-            place: None,
-            certain: true,
-        };
-        let mut tree = Tree {
-            nodes: vec![root],
-            children: HashMap::new(),
-            root: 0,
-            steps: 0,
-            wanted: Wanted::default(),
-            doubt: false,
-        };
-        for path in wanted {
-            tree.wanted.parts.extend(path::parts(path));
-            tree.wanted.last.insert(path::split(path).1);
-        }
-        for layer in layers {
-            // Whiteouts hide what is below their layer and nothing in it, wherever they stand in it.
-            for (path, _) in layer.clone().filter_map(|id| names.get(id)) {
-                tree.hide(path)?;
-            }
-            for id in layer {
-                if let Some((path, put)) = names.get(id) {
-                    tree.put(path, put, id)?;
-                }
-            }
-        }
-        Ok(tree)
-    }
-
     /// Whether lower layers, were there any, could change where wanted paths lead.
     pub(super) fn doubt(&self) -> bool {
         self.doubt
@@ -146,118 +118,40 @@ impl<'a> Tree<'a> {
         })
     }
 
-    /// Every file with its path, in no order.
-    pub(super) fn files(&self) -> Vec<(Vec<u8>, Id)> {
-        let mut below: HashMap<usize, Vec<(&[u8], usize)>> = HashMap::new();
-        for ((parent, name), child) in &self.children {
-            below.entry(*parent).or_default().push((name, *child));
-        }
+    /// The wanted files with their paths, in no order.
+    pub(super) fn files(&self, wanted: impl Fn(Id) -> bool) -> Result<Vec<(Vec<u8>, Id)>, Endless> {
         let mut files = Vec::new();
-        let mut open = vec![(Vec::new(), self.root)];
-        while let Some((path, directory)) = open.pop() {
-            for (name, child) in below.remove(&directory).unwrap_or_default() {
-                let mut path = path.clone();
-                path.push(b'/');
-                path.extend_from_slice(name);
-                match self.nodes[child].what {
-                    Is::Directory => open.push((path, child)),
-                    Is::File(id) => files.push((path, id)),
-                    _ => {}
-                }
+        for &child in self.children.values() {
+            if let Is::File(id) = self.nodes[child].what
+                && wanted(id)
+                && let Some(path) = self.path(child)?
+            {
+                files.push((path, id));
             }
         }
-        files
+        Ok(files)
     }
 
-    fn hide(&mut self, path: &'a [u8]) -> Result<(), Endless> {
-        let (directory, name) = path::split(path);
-        let Some(hidden) = name.strip_prefix(WHITEOUT) else {
-            return Ok(());
-        };
-        let opaque = name == OPAQUE;
-        if !opaque && hidden.starts_with(WHITEOUT) {
-            // What aufs kept for itself.
-            return Ok(());
-        }
-        let parent = match self.walk(directory, true, false)? {
-            End::Node { at, certain } => Some((at, certain)),
-            End::Missing | End::Links => None,
-        };
-        let certain = parent.is_some_and(|(_, certain)| certain);
-        self.doubt |= !certain && (opaque || self.wanted.parts.contains(hidden));
-        match parent {
-            Some((parent, _)) if opaque => self.empty(parent),
-            Some((parent, _)) => drop(self.children.remove(&(parent, hidden))),
-            None => {}
-        }
-        Ok(())
-    }
-
-    /// A directory loses all that is in it: its place is taken by a new one.
-    fn empty(&mut self, directory: usize) {
-        let node = self.nodes[directory];
-        if !matches!(node.what, Is::Directory) {
-            return;
-        }
-        let fresh = self.add(node);
-        match node.place {
-            Some(place) => drop(self.children.insert(place, fresh)),
-            None => self.root = fresh,
-        }
-    }
-
-    fn put(&mut self, path: &'a [u8], put: Put<'a>, id: Id) -> Result<(), Endless> {
-        let (directory, name) = path::split(path);
-        if name.is_empty() || name.starts_with(WHITEOUT) {
-            return Ok(());
-        }
-        let End::Node { at, certain } = self.walk(directory, true, true)? else {
-            return Ok(());
-        };
-        if !matches!(self.nodes[at].what, Is::Directory) {
-            return Ok(());
-        }
-        let sensitive = match put {
-            Put::Directory => self.wanted.last.contains(name),
-            _ => self.wanted.parts.contains(name),
-        };
-        self.doubt |= !certain && sensitive;
-        let place = (at, name);
-        let node = match put {
-            Put::Directory => {
-                let old = self.children.get(&place).copied();
-                if let Some(old) = old.filter(|old| matches!(self.nodes[*old].what, Is::Directory))
-                {
-                    self.nodes[old].certain |= certain;
-                    return Ok(());
-                }
-                (Is::Directory, certain)
+    /// Where something is; nowhere, where a directory above it was emptied.
+    fn path(&self, node: usize) -> Result<Option<Vec<u8>>, Endless> {
+        let (mut at, mut parts, mut length) = (node, Vec::new(), 0);
+        while at != self.root {
+            let place = self.nodes[at].place;
+            let Some((parent, name)) = place.filter(|it| self.children.get(it) == Some(&at)) else {
+                return Ok(None);
+            };
+            length += 1 + name.len();
+            if length > path::LONGEST {
+                return Err(Endless::Path);
             }
-            Put::File => (Is::File(id), certain),
-            Put::Special => (Is::Special, certain),
-            Put::Symlink(target) => (Is::Link(target), certain),
-            Put::Hardlink(target) => self.linked(target, certain)?,
-        };
-        self.set(place, node);
-        Ok(())
+            parts.push(name);
+            at = parent;
+        }
+        let names = parts.into_iter().rev();
+        Ok(Some(names.flat_map(|name| [b"/", name].concat()).collect()))
     }
 
-    /// What another name of `target` is.
-    fn linked(&mut self, target: &'a [u8], certain: bool) -> Result<(Is<'a>, bool), Endless> {
-        let End::Node {
-            at,
-            certain: target_certain,
-        } = self.walk(target, false, false)?
-        else {
-            return Ok((Is::Nothing, false));
-        };
-        Ok(match self.nodes[at].what {
-            Is::Directory => (Is::Nothing, false),
-            what => (what, certain && target_certain),
-        })
-    }
-
-    fn set(&mut self, place: Place<'a>, (what, certain): (Is<'a>, bool)) -> usize {
+    fn set(&mut self, place: Place<'a>, (what, certain): (Is, bool)) -> usize {
         let node = self.add(Node {
             what,
             place: Some(place),
@@ -281,7 +175,7 @@ impl<'a> Tree<'a> {
         while let Some(name) = ahead.pop() {
             self.steps += 1;
             if self.steps > STEPS {
-                return Err(Endless);
+                return Err(Endless::Steps);
             }
             if name == b".." {
                 at = above.pop().unwrap_or(self.root);
@@ -297,8 +191,9 @@ impl<'a> Tree<'a> {
                 None => return Ok(End::Missing),
             };
             certain &= self.nodes[next].certain;
-            if let Is::Link(target) = self.nodes[next].what
+            if let Is::Link(id) = self.nodes[next].what
                 && (last || !ahead.is_empty())
+                && let Some((_, Put::Symlink(target))) = self.names.get(id)
             {
                 links += 1;
                 if links > LINKS {

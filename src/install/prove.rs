@@ -59,7 +59,7 @@ pub fn running(
         let wanted = |class: &Class| fips.get(class.revision.as_str()) == Some(&true);
         facts.images = images
             .reader(session.judge, &on_event)
-            .running(census, &wanted);
+            .running(census, &wanted)?;
     }
     if let (Some(cluster), Some(seen)) = (&mut session.report.cluster, facts.cluster.known()) {
         cluster.kubernetes = Some(seen.version.to_string());

@@ -4,11 +4,11 @@
 //! them, redirects in number, waits in time.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use oci_spec::image::{Digest, DigestAlgorithm};
-use reqwest::blocking::Client;
+use reqwest::Client;
 
 mod answer;
 mod auth;
@@ -18,20 +18,24 @@ mod digest;
 mod error;
 mod failure;
 mod http;
+mod place;
+mod probe;
+mod wait;
 
 pub use blob::Blob;
 pub use credentials::Places;
 pub use digest::Hasher;
 pub use error::{RegistryError, Why};
-pub use oci_spec::distribution::Reference;
+pub use oci_spec::distribution::{ParseError, Reference};
 
 use credentials::Lookup;
 use digest::digest_of;
+use wait::Waiter;
 
 pub type Result<T> = std::result::Result<T, RegistryError>;
 
 /// Bytes of a manifest or an index: what registries themselves allow.
-const MANIFEST_LIMIT: u64 = 4 << 20;
+const MANIFEST_LIMIT: usize = 4 << 20;
 
 /// Documents that are asked for, in the order of preference.
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
@@ -46,14 +50,22 @@ pub struct Options {
     pub plain_http: BTreeSet<String>,
     /// Where credentials are looked for.
     pub credentials: Places,
+    /// Longest wait for a program that knows credentials.
+    pub helper: Duration,
     /// Longest wait for a connection.
     pub connect: Duration,
-    /// Longest wait for the next bytes of an answer.
+    /// Longest wait for the head of an answer, for all of a document, and for the next bytes of a
+    /// stream.
     pub idle: Duration,
-    /// Time that a stream may take to gain speed.
-    pub grace: Duration,
-    /// Bytes a second that it must bring on average after that.
+    /// Time over which the speed of a stream is measured.
+    pub window: Duration,
+    /// Bytes a second that it must bring in each of them.
     pub slowest: u64,
+    /// Wait before a registry that is busy is asked again, unless it says when; twice as long each
+    /// time.
+    pub pause: Duration,
+    /// Longest wait of all of these together.
+    pub patience: Duration,
 }
 
 impl Default for Options {
@@ -61,19 +73,24 @@ impl Default for Options {
         Options {
             plain_http: BTreeSet::new(),
             credentials: Places::of_user(),
+            helper: Duration::from_secs(30),
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(30),
-            grace: Duration::from_mins(1),
-            slowest: 4 << 10,
+            window: Duration::from_secs(30),
+            slowest: 16 << 10,
+            pause: Duration::from_millis(500),
+            patience: Duration::from_secs(30),
         }
     }
 }
 
 /// The way to all registries: connections, credentials and tokens are kept while it lives.
 ///
-/// It can be shared between threads. It blocks, so it is never used inside of `Cluster::run`.
+/// It can be shared between threads. It blocks, so it is never used inside of `Cluster::run`; a signal
+/// ends every wait.
 pub struct Registry {
     options: Options,
+    waiter: OnceLock<Option<Arc<Waiter>>>,
     /// For registries elsewhere, by the proxies of the environment; for loopback, without any.
     clients: [OnceLock<std::result::Result<Client, String>>; 2],
     /// What was sent in `Authorization` and accepted, by host and repository.
@@ -81,6 +98,10 @@ pub struct Registry {
     found: Mutex<HashMap<(String, String), Lookup>>,
     /// Schemes that loopback hosts turned out to speak.
     schemes: Mutex<HashMap<String, &'static str>>,
+    /// Registries that could not be reached.
+    outages: Mutex<HashMap<String, RegistryError>>,
+    /// What is left of [`Options::patience`].
+    patience: Mutex<Duration>,
 }
 
 /// A manifest or an index, as it is stored: its digest is that of the bytes.
@@ -94,11 +115,14 @@ impl Registry {
     /// Makes ready; nothing is asked yet. Credentials are looked up when a registry wants some.
     pub fn new(options: Options) -> Registry {
         Registry {
+            patience: Mutex::new(options.patience),
             options,
+            waiter: OnceLock::new(),
             clients: [OnceLock::new(), OnceLock::new()],
             accepted: Mutex::default(),
             found: Mutex::default(),
             schemes: Mutex::default(),
+            outages: Mutex::default(),
         }
     }
 
@@ -113,6 +137,9 @@ impl Registry {
         }
         let stated = answer.digest();
         let bytes = answer.bounded(MANIFEST_LIMIT)?;
+        if bytes.is_empty() {
+            return Err(answer.broken("the answer is empty"));
+        }
         let wrong = |wanted: &str, found: &str| {
             answer.broken(&format!("its digest is {found}, not {wanted}"))
         };

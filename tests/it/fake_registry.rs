@@ -1,12 +1,14 @@
-//! A registry of one file, that lies when it is told to.
+//! A registry on loopback that answers as it is told, and remembers what it was asked.
 //!
-//! It speaks plain HTTP on loopback, to whoever asks for any repository.
+//! It speaks plain HTTP; what begins with TLS is answered as servers without it do.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
+pub(crate) use crate::images::digest;
 
 #[expect(clippy::disallowed_types, reason = "only the product never listens")]
 type Listener = std::net::TcpListener;
@@ -16,136 +18,210 @@ type Listener = std::net::TcpListener;
 )]
 type Stream = std::net::TcpStream;
 
-/// First byte of a TLS connection.
-const TLS: u8 = 0x16;
+/// Time between two bytes of what comes slowly.
+const DRIP: Duration = Duration::from_millis(100);
 
-/// What is answered to a GET.
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    /// With the query.
+    pub(crate) path: String,
+    headers: BTreeMap<String, String>,
+    pub(crate) body: String,
+}
+
+impl Asked {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+/// An answer.
 #[derive(Clone)]
-pub(crate) enum Reply {
-    /// Status, header lines, body.
-    Whole(u16, String, Vec<u8>),
-    /// A body without an end.
-    Endless(String),
-    /// A body of that length breaks off where the bytes end.
-    Cut(usize, Vec<u8>),
-    /// The connection ends without an answer.
+pub(crate) struct Reply {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Body,
+}
+
+#[derive(Clone)]
+pub(crate) enum Body {
+    Whole(Vec<u8>),
+    /// As many bytes are promised, and only these come, or more.
+    Promised(usize, Vec<u8>),
+    Endless,
+    /// The same in chunks.
+    Chunks,
+    /// As many bytes are promised, and one comes now and then.
+    Drip(usize),
+    /// A head whose end never comes.
+    Head,
+    /// Nothing at all, not even a head.
+    Silence,
+    /// The connection ends before an answer.
     Close,
 }
 
 impl Reply {
+    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Reply {
+        Reply {
+            status,
+            headers: Vec::new(),
+            body: Body::Whole(body.into()),
+        }
+    }
+
     pub(crate) fn ok(kind: &str, body: &[u8]) -> Reply {
-        Reply::Whole(200, format!("Content-Type: {kind}\r\n"), body.to_vec())
+        Reply::new(200, body).header("content-type", kind)
     }
 
-    pub(crate) fn status(code: u16, body: &str) -> Reply {
-        Reply::Whole(code, String::new(), body.as_bytes().to_vec())
+    /// What comes is not what it should be.
+    pub(crate) fn bad(body: Body) -> Reply {
+        Reply::new(200, "").body(body)
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Reply {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub(crate) fn body(mut self, body: Body) -> Reply {
+        self.body = body;
+        self
+    }
+
+    fn send(&self, stream: &mut Stream) -> std::io::Result<()> {
+        match self.body {
+            Body::Silence => {
+                thread::sleep(Duration::from_mins(1));
+                return Ok(());
+            }
+            Body::Close => return Ok(()),
+            _ => {}
+        }
+        write!(
+            stream,
+            "HTTP/1.1 {} x\r\nconnection: close\r\n",
+            self.status
+        )?;
+        for (name, value) in &self.headers {
+            write!(stream, "{name}: {value}\r\n")?;
+        }
+        let length = match &self.body {
+            Body::Whole(bytes) => Some(bytes.len()),
+            Body::Promised(size, _) | Body::Drip(size) => Some(*size),
+            _ => None,
+        };
+        if let Some(length) = length {
+            write!(stream, "content-length: {length}\r\n")?;
+        }
+        stream.write_all(match &self.body {
+            Body::Chunks => b"transfer-encoding: chunked\r\n\r\n".as_slice(),
+            Body::Head => b"x: ",
+            _ => b"\r\n",
+        })?;
+        let chunk = [b"2000\r\n".as_slice(), &[b' '; 0x2000], b"\r\n"].concat();
+        match &self.body {
+            Body::Whole(bytes) | Body::Promised(_, bytes) => stream.write_all(bytes),
+            Body::Endless => loop {
+                stream.write_all(&[b' '; 1 << 13])?;
+            },
+            Body::Chunks => loop {
+                stream.write_all(&chunk)?;
+            },
+            _ => loop {
+                stream.write_all(b" ")?;
+                thread::sleep(DRIP);
+            },
+        }
     }
 }
 
-#[derive(Default)]
-struct State {
-    /// By what stands behind `/v2/`.
-    replies: BTreeMap<String, Reply>,
-    asked: Vec<String>,
-}
-
-/// A running registry; it ends with the test process.
-pub(crate) struct Registry {
-    state: Arc<Mutex<State>>,
+/// It ends with the test process.
+pub(crate) struct Server {
     /// Host with port, as references have it.
     pub(crate) host: String,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    /// By what stands behind `/v2/`.
+    replies: Arc<Mutex<BTreeMap<String, Reply>>>,
 }
 
-impl Registry {
-    pub(crate) fn new() -> Registry {
+impl Server {
+    /// It knows what it is given by [`put`](Self::put), and nothing else.
+    pub(crate) fn new() -> Server {
+        Server::answering(|_| Reply::new(404, ""))
+    }
+
+    /// What it was not given is answered by `answer`.
+    pub(crate) fn answering(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Server {
         let listener = Listener::bind("127.0.0.1:0").unwrap();
-        let host = listener.local_addr().unwrap().to_string();
-        let state = Arc::new(Mutex::new(State::default()));
-        let registry = Registry {
-            state: Arc::clone(&state),
-            host,
+        let server = Server {
+            host: listener.local_addr().unwrap().to_string(),
+            asked: Arc::default(),
+            replies: Arc::default(),
         };
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let state = Arc::clone(&state);
-                std::thread::spawn(move || {
-                    // A client that goes away ends its thread.
-                    let _gone = serve(stream.unwrap(), &state);
+        let (asked, replies) = (Arc::clone(&server.asked), Arc::clone(&server.replies));
+        let answer = Arc::new(answer);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (asked, replies) = (Arc::clone(&asked), Arc::clone(&replies));
+                let answer = Arc::clone(&answer);
+                thread::spawn(move || {
+                    // A client that goes away is no failure of the server.
+                    let _gone = serve(stream, &asked, |question| {
+                        let known = replies.lock().unwrap();
+                        let put = known.get(question.path.trim_start_matches("/v2/"));
+                        put.cloned().unwrap_or_else(|| answer(question))
+                    });
                 });
             }
         });
-        registry
+        server
     }
 
-    /// Answers a GET of `/v2/PATH`.
-    pub(crate) fn answer(&self, path: &str, reply: Reply) {
-        let mut state = self.state.lock().unwrap();
-        state.replies.insert(path.to_owned(), reply);
+    /// Answers a question for `/v2/PATH`.
+    pub(crate) fn put(&self, path: &str, reply: Reply) {
+        self.replies.lock().unwrap().insert(path.to_owned(), reply);
     }
 
     /// What was asked for, in order.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.state.lock().unwrap().asked.clone()
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
     }
 }
 
-fn serve(mut stream: Stream, state: &Mutex<State>) -> std::io::Result<()> {
-    let mut first = [0];
-    if stream.peek(&mut first)? == 1 && first == [TLS] {
-        return stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n");
-    }
+fn serve(
+    mut stream: Stream,
+    seen: &Mutex<Vec<Asked>>,
+    answer: impl Fn(&Asked) -> Reply,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
-    while let Some(path) = read(&mut reader)? {
-        let reply = {
-            let mut state = state.lock().unwrap();
-            state.asked.push(path.clone());
-            state.replies.get(&path).cloned()
-        };
-        match reply.unwrap_or_else(|| Reply::status(404, "")) {
-            Reply::Whole(code, headers, body) => {
-                let length = body.len();
-                let head =
-                    format!("HTTP/1.1 {code} X\r\n{headers}Content-Length: {length}\r\n\r\n");
-                stream.write_all(&[head.as_bytes(), &body].concat())?;
-            }
-            Reply::Endless(headers) => {
-                write!(stream, "HTTP/1.1 200 OK\r\n{headers}\r\n")?;
-                loop {
-                    stream.write_all(&[b' '; 1 << 10])?;
-                }
-            }
-            Reply::Cut(length, body) => {
-                write!(
-                    stream,
-                    "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"
-                )?;
-                stream.write_all(&body)?;
-                return stream.shutdown(std::net::Shutdown::Both);
-            }
-            Reply::Close => return stream.shutdown(std::net::Shutdown::Both),
-        }
+    let first = reader.fill_buf()?.first().copied();
+    if !first.is_some_and(|byte| byte.is_ascii_uppercase()) {
+        return stream.write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
     }
-    Ok(())
-}
-
-/// The path of the next request, without `/v2/`.
-fn read(reader: &mut BufReader<Stream>) -> std::io::Result<Option<String>> {
     let mut line = String::new();
-    if reader.read_line(&mut line)? == 0 {
-        return Ok(None);
+    reader.read_line(&mut line)?;
+    let mut words = line.split(' ').map(str::to_owned);
+    let mut asked = Asked {
+        method: words.next().unwrap_or_default(),
+        path: words.next().unwrap_or_default(),
+        headers: BTreeMap::new(),
+        body: String::new(),
+    };
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.trim().split_once(':') else {
+            break;
+        };
+        let name = name.to_ascii_lowercase();
+        asked.headers.insert(name, value.trim().to_owned());
     }
-    let path = line.split_whitespace().nth(1).unwrap_or_default();
-    let path = path.trim_start_matches("/v2/").to_owned();
-    let mut header = String::new();
-    while reader.read_line(&mut header)? > 2 {
-        header.clear();
-    }
-    Ok(Some(path))
-}
-
-/// `sha256:…` of some bytes.
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    let hex = |text: String, byte: &u8| text + &format!("{byte:02x}");
-    digest.iter().fold("sha256:".to_owned(), hex)
+    let mut body = vec![0; asked.header("content-length").parse().unwrap_or(0)];
+    reader.read_exact(&mut body)?;
+    asked.body = String::from_utf8_lossy(&body).into_owned();
+    seen.lock().unwrap().push(asked.clone());
+    answer(&asked).send(&mut stream)
 }

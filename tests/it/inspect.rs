@@ -1,6 +1,7 @@
 //! `inspect` on files, on images made here, and on a registry that lies. Real images are the test bed's.
 
 mod archives;
+mod bombs;
 mod files;
 mod image;
 mod registries;

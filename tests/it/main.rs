@@ -19,6 +19,7 @@ mod fake_registry;
 mod images;
 mod inspect;
 mod install;
+mod mirrors;
 mod old_documents;
 mod output;
 mod passthrough;

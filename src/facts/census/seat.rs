@@ -1,12 +1,13 @@
 //! What a pod is in a mesh.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::start::settings;
 use super::status::{self, Columns};
-use super::{Class, Grounds, Role, SelfReport};
+use super::{Class, Companion, Grounds, Role, SelfReport, Start};
 use crate::facts::control_plane::{DEFAULT, REVISION};
 use crate::report::PodRow;
-use crate::sys::cluster::{Container, Pod};
+use crate::sys::cluster::{Container, ContainerStatus, Pod};
 
 /// Name of the container of a proxy, and of ztunnel.
 const PROXY: &str = "istio-proxy";
@@ -14,8 +15,8 @@ const PROXY: &str = "istio-proxy";
 /// Containers that come with a proxy.
 const COMPANIONS: [&str; 3] = ["istio-init", "istio-validation", "enable-core-dump"];
 
-/// Variables that decide on FIPS mode.
-const SETTINGS: [&str; 3] = ["GODEBUG", "COMPLIANCE_POLICY", "TLS12_ENABLED"];
+/// Images that a container put into a running pod has programs of Istio from.
+const PROXIES: [&str; 2] = ["proxyv2", "ztunnel"];
 
 /// Where a pod is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,19 +57,16 @@ pub(super) fn seat(pod: &Pod, grounds: &Grounds) -> Seat {
     let row = [Role::Istiod, Role::Gateway]
         .contains(&role)
         .then(|| row(pod, &columns));
-    let mut statuses = pod
-        .status
-        .container_statuses
-        .iter()
-        .chain(&pod.status.init_container_statuses);
-    let own = statuses.find(|it| it.name == container.name);
+    let (settings, hidden_settings) = settings(container);
     let class = Class {
         role,
         namespace: pod.metadata.namespace.clone(),
         revision: revision(pod),
         image: container.image.clone(),
-        image_id: own.map(|it| it.image_id.clone()).unwrap_or_default(),
-        settings: settings(container),
+        image_id: image_id(pod, container),
+        start: Start::of(pod, container),
+        settings,
+        hidden_settings,
         others: companions(pod),
         ready: status::condition(pod, "Ready"),
         status: columns.status,
@@ -185,20 +183,38 @@ fn revision(pod: &Pod) -> String {
         .unwrap_or_else(|| DEFAULT.to_owned())
 }
 
-fn settings(container: &Container) -> BTreeMap<String, String> {
-    let deciding = container
-        .env
+/// What the runtime says that it started a container from.
+fn image_id(pod: &Pod, container: &Container) -> String {
+    let status = &pod.status;
+    let mut all = status
+        .container_statuses
         .iter()
-        .filter(|variable| SETTINGS.contains(&variable.name.as_str()));
-    deciding
-        .map(|variable| (variable.name.clone(), variable.value.clone()))
-        .collect()
+        .chain(&status.init_container_statuses)
+        .chain(&status.ephemeral_container_statuses);
+    let own = all.find(|it: &&ContainerStatus| it.name == container.name);
+    own.map(|it| it.image_id.clone()).unwrap_or_default()
 }
 
-fn companions(pod: &Pod) -> BTreeSet<String> {
+fn companions(pod: &Pod) -> BTreeSet<Companion> {
     let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
     let ours = all.filter(|it| COMPANIONS.contains(&it.name.as_str()));
-    ours.map(|container| container.image.clone()).collect()
+    let put_in = pod.spec.ephemeral_containers.iter();
+    let of_proxy = put_in
+        .map(|it| &it.container)
+        .filter(|it| PROXIES.contains(&image_name(&it.image)));
+    let companion = |container: &Container| Companion {
+        image: container.image.clone(),
+        image_id: image_id(pod, container),
+        start: Start::of(pod, container),
+    };
+    ours.chain(of_proxy).map(companion).collect()
+}
+
+/// The last part of a reference, without tag and digest.
+fn image_name(image: &str) -> &str {
+    let last = image.split('@').next().and_then(|it| it.rsplit('/').next());
+    let name = last.and_then(|it| it.split(':').next());
+    name.unwrap_or_default()
 }
 
 /// The workload that a restart has to name: a Deployment stands behind its `ReplicaSet`.
@@ -238,6 +254,8 @@ fn row(pod: &Pod, columns: &Columns) -> PodRow {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -344,11 +362,66 @@ mod tests {
             panic!("not of the mesh")
         };
         assert_eq!(seated.class.image, "r/istio-proxy:1");
-        assert_eq!(
-            seated.class.others,
-            BTreeSet::from(["r/istio-init:1".to_owned()])
-        );
+        let others: Vec<&str> = seated
+            .class
+            .others
+            .iter()
+            .map(|it| it.image.as_str())
+            .collect();
+        assert_eq!(others, ["r/istio-init:1"]);
         assert_eq!(seated.class.arch.as_deref(), Some("arm64"));
+    }
+
+    #[test]
+    fn a_container_that_was_put_in_counts_where_it_is_of_a_proxys_image() {
+        let mut pod = pod(json!({}), &[], &["app", "istio-proxy"]);
+        let names = [
+            "r:5000/x/proxyv2:2@sha256:00",
+            "r/ztunnel",
+            "r/proxyv2-x:1",
+            "busybox",
+        ];
+        pod["spec"]["ephemeralContainers"] = names
+            .iter()
+            .map(|image| json!({"name": format!("debug-{image}"), "image": image, "targetContainerName": "app"}))
+            .collect();
+        pod["status"]["ephemeralContainerStatuses"] =
+            json!([{"name": "debug-r/ztunnel", "imageID": "sha256:01"}]);
+        let Seat::Mesh(seated) = seated(&pod) else {
+            panic!("not of the mesh")
+        };
+        let others = seated.class.others.iter();
+        let others: Vec<_> = others
+            .map(|it| (it.image.as_str(), it.image_id.as_str()))
+            .collect();
+        assert_eq!(others, [("r/ztunnel", "sha256:01"), (names[0], "")]);
+        let strangers = seated.class.strangers().count();
+        assert_eq!(strangers, 2, "both are other images than the proxy's");
+    }
+
+    #[test]
+    fn a_container_beside_it_is_a_stranger_by_image_or_by_what_the_runtime_says() {
+        let class = |own: &str, init: &str, init_image: &str| {
+            let mut pod = pod(json!({}), &["istio-init"], &["app", "istio-proxy"]);
+            pod["spec"]["containers"][1]["image"] = json!("r/proxyv2:1");
+            pod["spec"]["initContainers"][0]["image"] = json!(init_image);
+            pod["status"]["containerStatuses"] = json!([{"name": "istio-proxy", "imageID": own}]);
+            pod["status"]["initContainerStatuses"] =
+                json!([{"name": "istio-init", "imageID": init}]);
+            match seated(&pod) {
+                Seat::Mesh(seated) => seated.class.strangers().count(),
+                other => panic!("{other:?}"),
+            }
+        };
+        for (own, init, image, strangers) in [
+            ("a", "a", "r/proxyv2:1", 0),
+            ("a", "b", "r/proxyv2:1", 1),
+            ("a", "", "r/proxyv2:1", 0),
+            ("", "b", "r/proxyv2:1", 0),
+            ("a", "a", "r/proxyv2:2", 1),
+        ] {
+            assert_eq!(class(own, init, image), strangers, "{own} {init} {image}");
+        }
     }
 
     #[test]

@@ -120,7 +120,8 @@ impl Standing {
         self.seen.is_none_or(|seen| self.at <= seen)
     }
 
-    /// What `statement` says of the day `at`; a passed end is the historical list.
+    /// What `statement` says of the day `at`. The programme moves a module to its historical list on the
+    /// sunset date itself.
     pub(super) fn of(
         certificate: Option<&Certificate>,
         statement: &Statement,
@@ -128,7 +129,7 @@ impl Standing {
     ) -> Standing {
         let ended = statement
             .until
-            .filter(|end| *end < at && statement.status.is_active());
+            .filter(|end| *end <= at && statement.status.is_active());
         Standing {
             certificate: certificate.map(|one| one.number),
             standard: certificate.map(|one| one.standard),
@@ -142,7 +143,7 @@ impl Standing {
             evidence: statement.evidence,
             note: ended.map_or_else(
                 || statement.note.clone(),
-                |end| format!("its sunset date {end} has passed"),
+                |end| format!("moved to the historical list on its sunset date {end}"),
             ),
         }
     }
@@ -189,5 +190,46 @@ impl fmt::Display for Standing {
             write!(f, ", last seen so on {seen}")?;
         }
         write!(f, " ({})", self.evidence.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_historical_from_its_sunset_date_on() {
+        let text = "{status: active, from: 2024-07-23, until: 2029-07-22, seen: 2029-12-31, note: fine, source: here, evidence: docs}";
+        let statement: Statement = serde_yaml::from_str(text).unwrap();
+        let moved = "moved to the historical list on its sunset date 2029-07-22";
+        // day, active, how it is said, why
+        for (day, active, said, note) in [
+            (
+                "2029-07-21",
+                true,
+                "active on 2029-07-21, since 2024-07-23, sunset 2029-07-22",
+                "fine",
+            ),
+            (
+                "2029-07-22",
+                false,
+                "historical on 2029-07-22, since 2029-07-22",
+                moved,
+            ),
+            (
+                "2029-07-23",
+                false,
+                "historical on 2029-07-23, since 2029-07-22",
+                moved,
+            ),
+        ] {
+            let standing = Standing::of(None, &statement, day.parse().unwrap());
+            assert_eq!(standing.status.is_active(), active, "{day}");
+            assert_eq!(
+                standing.to_string(),
+                format!("no certificate: {said} (docs)")
+            );
+            assert_eq!(standing.note, note, "{day}");
+        }
     }
 }

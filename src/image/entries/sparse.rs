@@ -4,7 +4,8 @@ use std::io::{self, Read};
 
 use ::tar::{GnuExtSparseHeader, GnuSparseHeader, Header};
 
-use super::{cut, fill, malformed};
+use super::block::fill;
+use super::{cut, malformed};
 
 /// Pieces that a sparse file may have.
 const SEGMENT_LIMIT: usize = 16 << 10;

@@ -169,8 +169,7 @@ impl Matrix {
         };
         let shape = claim.row;
         let text = key.expose();
-        let usual =
-            text.len() == shape.length && text.chars().all(|c| shape.characters.contains(c));
+        let usual = shape.fits(text);
         let level = if usual { Level::Pass } else { Level::Warning };
         let wanted = format!(
             "{} characters of {}, as every key seen",
@@ -192,34 +191,25 @@ impl Matrix {
             .map_or_else(|| "the vendor".into(), |claim| claim.row.from.clone())
     }
 
-    /// `text` with `mask` for the key of every hub that has one in its name.
+    /// `text` with `mask` for the key of every hub that has one in its name, and for what looks like a
+    /// key in a mirror of one: the same path at another registry.
     pub fn without_keys(&self, text: &str, mask: &str) -> String {
+        let rows = || self.hubs.iter().flat_map(|page| &page.rows);
         let named = |rest: &str| {
-            self.hubs
-                .iter()
-                .flat_map(|page| &page.rows)
-                .any(|row| !row.hub.needs_key() && rest.starts_with(&row.hub.to_string()))
+            rows().any(|row| !row.hub.needs_key() && rest.starts_with(&row.hub.to_string()))
         };
-        let mut masked = text.to_owned();
-        for row in self.hubs.iter().flat_map(|page| &page.rows) {
-            let Some(before) = row.hub.before_key() else {
-                continue;
-            };
-            let mut from = 0;
-            while let Some(found) = masked[from..].find(before) {
-                let (begin, key) = (from + found, from + found + before.len());
-                let keyed = |c: char| c.is_ascii_alphanumeric();
-                let end = masked[key..]
-                    .find(|c| !keyed(c))
-                    .map_or(masked.len(), |at| key + at);
-                from = key;
-                if end > key && !named(&masked[begin..]) {
-                    masked.replace_range(key..end, mask);
-                    from = key + mask.len();
-                }
+        let usual = |key: &str| {
+            let shapes = claims(&self.keys, |_| true);
+            shapes.iter().any(|claim| claim.row.fits(key))
+        };
+        let mut text = text.to_owned();
+        for before in rows().filter_map(|row| row.hub.before_key()) {
+            text = hidden(text, before, mask, |rest, _| !named(rest));
+            if let Some((_, path)) = before.split_once('/') {
+                text = hidden(text, &format!("/{path}"), mask, |_, key| usual(key));
             }
         }
-        masked
+        text
     }
 
     fn masked(&self, hub: &Hub) -> String {
@@ -281,6 +271,24 @@ const fn level_of_solos(kind: HubKind) -> Level {
     }
 }
 
+/// `text` with `mask` for what stands behind each `before`, where it is a key by `is`: told the rest of
+/// the text from there on, and the key.
+fn hidden(mut text: String, before: &str, mask: &str, is: impl Fn(&str, &str) -> bool) -> String {
+    let mut from = 0;
+    while let Some(found) = text[from..].find(before) {
+        let (begin, key) = (from + found, from + found + before.len());
+        let keyed = |c: char| c.is_ascii_alphanumeric();
+        let end = text[key..].find(|c| !keyed(c));
+        let end = end.map_or(text.len(), |at| key + at);
+        from = key;
+        if end > key && is(&text[begin..], &text[key..end]) {
+            text.replace_range(key..end, mask);
+            from = key + mask.len();
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,6 +315,28 @@ mod tests {
         let text = format!("a {keyed}abc123/pilot:x and {keyed}def456: b");
         let masked = matrix.without_keys(&text, "****");
         assert_eq!(masked, format!("a {keyed}****/pilot:x and {keyed}****: b"));
+        // A mirror has the same path, or its end: what looks like a key is one.
+        let path = keyed.split_once('/').unwrap().1;
+        for (text, wanted) in [
+            (
+                format!("m.io:5000/{path}{KEY_VALUE}/pilot:1"),
+                format!("m.io:5000/{path}****/pilot:1"),
+            ),
+            (
+                format!("m.io/x/{path}{KEY_VALUE}"),
+                format!("m.io/x/{path}****"),
+            ),
+            (
+                format!("m.io/{path}workshops/pilot"),
+                format!("m.io/{path}workshops/pilot"),
+            ),
+            (
+                format!("m.io/{path}{KEY_VALUE}0/pilot"),
+                format!("m.io/{path}{KEY_VALUE}0/pilot"),
+            ),
+        ] {
+            assert_eq!(matrix.without_keys(&text, "****"), wanted);
+        }
         let whole = matrix
             .hubs
             .iter()

@@ -171,6 +171,13 @@ pub struct KeyShape {
     pub note: String,
 }
 
+impl KeyShape {
+    /// Whether a text looks like the keys that were seen.
+    pub fn fits(&self, text: &str) -> bool {
+        text.len() == self.length && text.chars().all(|c| self.characters.contains(c))
+    }
+}
+
 impl Row for KeyShape {
     const COLUMNS: &'static [&'static str] = &["length", "characters", "from", "note"];
 

@@ -94,6 +94,16 @@ pub struct PodSpec {
     pub host_network: bool,
     #[prost(message, repeated, tag = "20")]
     pub init_containers: Vec<Container>,
+    #[prost(message, repeated, tag = "34")]
+    pub ephemeral_containers: Vec<Ephemeral>,
+}
+
+/// A container that was put into a running pod.
+#[derive(Clone, PartialEq, Message, Deserialize)]
+pub struct Ephemeral {
+    #[prost(message, required, tag = "1")]
+    #[serde(flatten)]
+    pub container: Container,
 }
 
 #[derive(Clone, PartialEq, Message, Deserialize)]
@@ -103,8 +113,17 @@ pub struct Container {
     pub name: String,
     #[prost(string, tag = "2")]
     pub image: String,
+    /// In place of the image's entry point.
+    #[prost(string, repeated, tag = "3")]
+    pub command: Vec<String>,
+    #[prost(string, repeated, tag = "4")]
+    pub args: Vec<String>,
     #[prost(message, repeated, tag = "7")]
     pub env: Vec<Variable>,
+    #[prost(message, repeated, tag = "9")]
+    pub volume_mounts: Vec<Mount>,
+    #[prost(message, repeated, tag = "19")]
+    pub env_from: Vec<Elsewhere>,
     /// `Always` makes an init container a native sidecar.
     #[prost(string, tag = "24")]
     pub restart_policy: String,
@@ -118,6 +137,20 @@ pub struct Variable {
     pub name: String,
     #[prost(string, tag = "2")]
     pub value: String,
+    #[prost(message, optional, tag = "3")]
+    pub value_from: Option<Elsewhere>,
+}
+
+/// Where values come from that the pod does not hold; only that there is such a place matters.
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default)]
+pub struct Elsewhere {}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Mount {
+    #[prost(string, tag = "3")]
+    pub mount_path: String,
 }
 
 #[derive(Clone, PartialEq, Message, Deserialize)]
@@ -135,6 +168,8 @@ pub struct PodStatus {
     pub container_statuses: Vec<ContainerStatus>,
     #[prost(message, repeated, tag = "10")]
     pub init_container_statuses: Vec<ContainerStatus>,
+    #[prost(message, repeated, tag = "13")]
+    pub ephemeral_container_statuses: Vec<ContainerStatus>,
 }
 
 #[derive(Clone, PartialEq, Message, Deserialize)]

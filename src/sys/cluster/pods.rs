@@ -218,7 +218,10 @@ mod tests {
         let json = br#"{"kind":"PodList","apiVersion":"v1","metadata":{"continue":"more"},"items":[{
             "metadata":{"name":"a","namespace":"n","deletionTimestamp":"2026-01-01T00:00:00Z","labels":{"app":"x"},
               "ownerReferences":[{"kind":"ReplicaSet","name":"r","controller":true}]},
-            "spec":{"nodeName":"node","initContainers":[{"name":"istio-proxy","image":"i","restartPolicy":"Always"}]},
+            "spec":{"nodeName":"node","initContainers":[{"name":"istio-proxy","image":"i","restartPolicy":"Always","command":["a"],"args":["b"],
+                "volumeMounts":[{"name":"v","mountPath":"/usr"}],"envFrom":[{"configMapRef":{"name":"m"}}],
+                "env":[{"name":"A","valueFrom":{"fieldRef":{"fieldPath":"x"}}}]}],
+              "ephemeralContainers":[{"name":"debug","image":"d","targetContainerName":"c"}]},
             "status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}],
               "containerStatuses":[{"name":"c","imageID":"sha","ready":true,"restartCount":2,"state":{"running":{"startedAt":"x"}}}]}}]}"#;
         let list = decode(&bytes::Bytes::from_static(json)).unwrap();
@@ -229,7 +232,15 @@ mod tests {
         assert_eq!(decode(&[MAGIC, &encoded].concat().into()).unwrap(), list);
         let pod = &list.items[0];
         assert_eq!(pod.status.container_statuses[0].image_id, "sha");
-        assert_eq!(pod.spec.init_containers[0].restart_policy, "Always");
+        let native = &pod.spec.init_containers[0];
+        assert_eq!(native.restart_policy, "Always");
+        assert_eq!(
+            (&native.command[..], &native.args[..]),
+            (&["a".into()][..], &["b".into()][..])
+        );
+        assert_eq!(native.volume_mounts[0].mount_path, "/usr");
+        assert!(native.env_from.len() == 1 && native.env[0].value_from.is_some());
+        assert_eq!(pod.spec.ephemeral_containers[0].container.image, "d");
         assert!(
             pod.metadata.deletion_timestamp.is_some()
                 && pod.metadata.owner_references[0].controller

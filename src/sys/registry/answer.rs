@@ -1,32 +1,63 @@
 //! What an answer means.
 
-use std::io::{self, Read as _};
+use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use oci_spec::image::Digest;
-use reqwest::blocking::Response;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::Response;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use serde::Deserialize;
 
-use super::failure::unreachable;
+use super::credentials::Lookup;
+use super::place::authority;
+use super::wait::{Ended, Waiter};
 use super::{RegistryError, Result, Why};
 
 pub(super) const HTML: &str =
     "it is a web page: a login page or a proxy stands in between, or this is no registry";
 
 /// Bytes of an error that are read.
-const ERROR_LIMIT: u64 = 64 << 10;
+const ERROR_LIMIT: usize = 64 << 10;
+
+/// Longest wait for the words of an error.
+const ERROR_TIME: Duration = Duration::from_secs(5);
 
 /// Characters of an error that are repeated.
 const SAID: usize = 200;
 
-/// An answer that is not an error.
-pub(super) struct Answer {
-    pub(super) response: Response,
-    /// What was asked for, for messages.
+/// What is asked for, and of which registry as references spell it; for messages.
+#[derive(Clone)]
+pub(super) struct Question {
     pub(super) what: String,
     pub(super) registry: String,
-    /// Longest wait for its next bytes, in seconds.
-    pub(super) idle: u64,
+}
+
+impl Question {
+    pub(super) fn broken(&self, why: &str) -> RegistryError {
+        RegistryError::Broken {
+            what: self.what.clone(),
+            registry: self.registry.clone(),
+            why: why.to_owned(),
+        }
+    }
+
+    pub(super) fn unreachable(&self, host: &str, why: Why) -> RegistryError {
+        RegistryError::Unreachable {
+            registry: self.registry.clone(),
+            host: host.to_owned(),
+            why,
+        }
+    }
+}
+
+/// An answer whose body is still to come.
+pub(super) struct Answer {
+    pub(super) response: Response,
+    pub(super) question: Question,
+    pub(super) waiter: Arc<Waiter>,
+    /// Longest wait for its next bytes, and for all of a document.
+    pub(super) idle: Duration,
 }
 
 /// How registries write errors.
@@ -62,79 +93,65 @@ impl Answer {
     }
 
     /// The whole answer, of at most `limit` bytes.
-    pub(super) fn bounded(&mut self, limit: u64) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let began = std::time::Instant::now();
-        let mut piece = [0; 8 << 10];
-        loop {
-            if began.elapsed().as_secs() > self.idle {
-                return Err(unreachable(&self.registry, Why::Silent(self.idle)));
-            }
-            let read = match self.response.read(&mut piece) {
-                Ok(0) => return Ok(bytes),
-                Ok(read) => read,
-                Err(error) => return Err(self.read_failed(&error)),
-            };
-            bytes.extend_from_slice(piece.get(..read).unwrap_or_default());
-            if bytes.len() as u64 > limit {
-                let what = self.what.clone();
-                return Err(RegistryError::TooLarge { what, limit });
-            }
+    pub(super) fn bounded(&mut self, limit: usize) -> Result<Vec<u8>> {
+        let waiter = Arc::clone(&self.waiter);
+        match waiter.wait(self.idle, start(&mut self.response, limit)) {
+            Ok(Ok(bytes)) if bytes.len() > limit => Err(RegistryError::TooLarge {
+                what: self.question.what.clone(),
+                limit: limit as u64,
+            }),
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(_)) => Err(self.unreachable(Why::Dropped)),
+            Err(ended) => Err(self.ended(ended)),
         }
     }
 
-    /// What it means that the body could not be read on.
-    pub(super) fn read_failed(&self, error: &io::Error) -> RegistryError {
-        let inner = error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<reqwest::Error>());
-        match inner {
-            Some(inner) if inner.is_timeout() => {
-                unreachable(&self.registry, Why::Silent(self.idle))
-            }
-            _ if error.kind() == io::ErrorKind::TimedOut => {
-                unreachable(&self.registry, Why::Silent(self.idle))
-            }
-            _ => self.broken("the connection was dropped"),
+    /// The bytes that come next; none at the end.
+    pub(super) fn chunk(&mut self) -> Result<Option<Bytes>> {
+        let waiter = Arc::clone(&self.waiter);
+        match waiter.wait(self.idle, self.response.chunk()) {
+            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Err(_)) => Err(self.unreachable(Why::Dropped)),
+            Err(ended) => Err(self.ended(ended)),
+        }
+    }
+
+    fn ended(&self, ended: Ended) -> RegistryError {
+        match ended {
+            Ended::Signal => RegistryError::Interrupted,
+            Ended::Time => self.unreachable(Why::Silent(self.idle.as_secs())),
         }
     }
 
     pub(super) fn broken(&self, why: &str) -> RegistryError {
-        RegistryError::Broken {
-            what: self.what.clone(),
-            registry: self.registry.clone(),
-            why: why.to_owned(),
-        }
+        self.question.broken(why)
     }
 
-    pub(super) fn denied(mut self, credentials: Option<String>) -> RegistryError {
-        let said = self.said().0;
-        RegistryError::Denied {
-            what: self.what,
-            registry: self.registry,
-            credentials,
-            said,
-        }
+    pub(super) fn unreachable(&self, why: Why) -> RegistryError {
+        let host = authority(self.response.url());
+        self.question.unreachable(&host, why)
     }
 
     /// The answer, where its status is a good one.
-    pub(super) fn judged(mut self, credentials: Option<String>) -> Result<Answer> {
+    pub(super) fn judged(mut self, used: Lookup) -> Result<Answer> {
         let status = self.response.status();
         if status.is_success() {
             return Ok(self);
         }
+        let after = self.header(RETRY_AFTER.as_str());
+        let after = after.and_then(|text| text.trim().parse().ok());
         let (said, unknown) = self.said();
-        let (what, registry) = (self.what.clone(), self.registry.clone());
+        let Question { what, registry } = self.question.clone();
         Err(match status.as_u16() {
             404 => RegistryError::NotFound { what, said },
             401 | 403 if unknown => RegistryError::NotFound { what, said },
             401 | 403 => RegistryError::Denied {
                 what,
                 registry,
-                credentials,
-                said,
+                credentials: used.from,
+                said: used.problem.unwrap_or(said),
             },
-            code @ (429 | 500..=599) => unreachable(&registry, Why::Busy(code)),
+            status @ (408 | 429 | 500..=599) => self.unreachable(Why::Busy { status, after }),
             code => {
                 let words = if said.is_empty() { "no reason" } else { &said };
                 self.broken(&format!("it answers {code}, with {words}"))
@@ -142,15 +159,14 @@ impl Answer {
         })
     }
 
-    /// What the registry says of its refusal, and whether it says that there is no such thing.
+    /// What the registry says of its refusal, and whether it says that there is no such thing. What
+    /// does not come soon is not waited for.
     fn said(&mut self) -> (String, bool) {
-        let mut bytes = Vec::new();
-        // What cannot be read of an error is not said.
-        (&mut self.response)
-            .take(ERROR_LIMIT)
-            .read_to_end(&mut bytes)
-            .ok();
-        let Ok(Errors { errors }) = serde_json::from_slice(&bytes) else {
+        let time = self.idle.min(ERROR_TIME);
+        let waiter = Arc::clone(&self.waiter);
+        let read = waiter.wait(time, start(&mut self.response, ERROR_LIMIT));
+        let bytes = read.ok().and_then(std::result::Result::ok);
+        let Ok(Errors { errors }) = serde_json::from_slice(&bytes.unwrap_or_default()) else {
             return (String::new(), false);
         };
         let unknown = errors
@@ -166,6 +182,17 @@ impl Answer {
         });
         (short(&text.unwrap_or_default()), unknown)
     }
+}
+
+/// The body, or its beginning where that is longer than `limit`.
+async fn start(response: &mut Response, limit: usize) -> reqwest::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while bytes.len() <= limit
+        && let Some(chunk) = response.chunk().await?
+    {
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
 }
 
 /// One line of what somebody else says.

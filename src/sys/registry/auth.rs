@@ -4,13 +4,12 @@ use http_auth::ChallengeRef;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::answer::{Answer, HTML};
+use super::answer::{Answer, HTML, Question};
 use super::credentials::{Credential, Lookup};
-use super::http::authority;
-use super::{Reference, Registry, RegistryError, Result, host};
+use super::{Reference, Registry, RegistryError, Result};
 
 /// Bytes of a token's answer.
-const TOKEN_LIMIT: u64 = 1 << 20;
+const TOKEN_LIMIT: usize = 1 << 20;
 
 /// How we name ourselves to who gives tokens.
 const CLIENT: &str = "glooistio";
@@ -29,19 +28,14 @@ struct Token {
 }
 
 impl Registry {
-    /// What to send in `Authorization` after a 401, and where the credentials in it are from.
+    /// What to send in `Authorization` after a 401.
     pub(super) fn authorize(
         &self,
         reference: &Reference,
         refusal: &Answer,
         challenges: &[String],
-    ) -> Result<(String, Option<String>)> {
-        // A redirect leads to places that know nothing of our credentials.
-        if authority(refusal.response.url()) != host(reference) {
-            return Err(refusal.broken("it redirects to a place that wants credentials of its own"));
-        }
+    ) -> Result<String> {
         let lookup = self.lookup(reference);
-        let from = lookup.from.clone();
         let parsed: Vec<ChallengeRef<'_>> = challenges
             .iter()
             .filter_map(|text| http_auth::parse_challenges(text).ok())
@@ -53,17 +47,15 @@ impl Registry {
                 .find(|challenge| challenge.scheme.eq_ignore_ascii_case(scheme))
         };
         if let Some(Credential::Token(token)) = &lookup.credential {
-            return Ok((format!("Bearer {token}"), from));
+            return Ok(format!("Bearer {token}"));
         }
         if let Some(bearer) = of("bearer") {
             let realm = self.realm(reference, refusal, bearer)?;
             let token = self.token(&realm, reference, refusal, &lookup)?;
-            return Ok((format!("Bearer {token}"), from));
+            return Ok(format!("Bearer {token}"));
         }
         match (of("basic"), &lookup.credential) {
-            (Some(_), Some(Credential::Password { user, password })) => {
-                Ok((basic(user, password), from))
-            }
+            (Some(_), Some(Credential::Password { user, password })) => Ok(basic(user, password)),
             (Some(_), _) => Err(refused(refusal, &lookup)),
             (None, _) => Err(refusal.broken("it wants credentials of no kind that is known (401)")),
         }
@@ -104,9 +96,12 @@ impl Registry {
         refusal: &Answer,
         lookup: &Lookup,
     ) -> Result<String> {
-        let what = format!("a token for {reference}");
+        let question = Question {
+            what: format!("a token for {reference}"),
+            registry: reference.registry().to_owned(),
+        };
         let mut answer = match &lookup.credential {
-            Some(Credential::Identity(identity)) => self.exchange(realm, &what, identity)?,
+            Some(Credential::Identity(identity)) => self.exchange(realm, &question, identity)?,
             credential => {
                 let mut url = realm.url.clone();
                 for (name, value) in realm.params() {
@@ -116,12 +111,12 @@ impl Registry {
                     Some(Credential::Password { user, password }) => Some(basic(user, password)),
                     _ => None,
                 };
-                self.follow(&what, url, &[], authorization.as_deref())?
+                self.follow(&question, url, &[], authorization.as_deref())?
             }
         };
         match answer.response.status().as_u16() {
             401 | 403 => return Err(refused(refusal, lookup)),
-            _ => answer = answer.judged(lookup.from.clone())?,
+            _ => answer = answer.judged(lookup.clone())?,
         }
         if answer.is_html() {
             return Err(answer.broken(HTML));
@@ -135,15 +130,16 @@ impl Registry {
     }
 
     /// An identity token is exchanged in the body of a request, which no redirect may carry on.
-    fn exchange(&self, realm: &Realm, what: &str, identity: &str) -> Result<Answer> {
+    fn exchange(&self, realm: &Realm, question: &Question, identity: &str) -> Result<Answer> {
         let mut form = realm.params();
         form.extend([
             ("grant_type", "refresh_token"),
             ("client_id", CLIENT),
             ("refresh_token", identity),
         ]);
-        let request = self.client(&realm.url)?.post(realm.url.clone()).form(&form);
-        self.send(what, &authority(&realm.url), request)
+        let client = self.client(question, &realm.url)?;
+        let request = client.post(realm.url.clone()).form(&form);
+        self.send(question, &realm.url, request.send())
     }
 }
 
@@ -160,8 +156,8 @@ impl Realm {
 /// The registry's refusal, with what is wrong with the credentials that were looked for.
 fn refused(refusal: &Answer, lookup: &Lookup) -> RegistryError {
     RegistryError::Denied {
-        what: refusal.what.clone(),
-        registry: refusal.registry.clone(),
+        what: refusal.question.what.clone(),
+        registry: refusal.question.registry.clone(),
         credentials: lookup.from.clone(),
         said: lookup.problem.clone().unwrap_or_default(),
     }

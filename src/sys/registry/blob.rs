@@ -3,13 +3,15 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
+use bytes::{Buf as _, Bytes};
 use oci_spec::image::Digest;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE};
 
 use super::answer::{Answer, HTML};
-use super::failure::unreachable;
 use super::{Reference, Registry, RegistryError, Result, Why};
-use crate::sys::signal;
+
+/// How often a stream that was cut off is taken up again.
+const RESUMES: usize = 3;
 
 /// A stream of exactly the declared size. An error in it is a [`RegistryError`] inside of an
 /// [`io::Error`].
@@ -20,11 +22,35 @@ pub struct Blob<'a> {
     size: u64,
     /// Bytes that came.
     at: u64,
+    /// Those of them that were not given on yet.
+    ready: Bytes,
     answer: Answer,
-    /// Time that was waited for bytes.
+    speed: Speed,
+    resumed: usize,
+}
+
+/// How fast bytes come, by the time that was waited for them.
+#[derive(Default)]
+struct Speed {
     waited: Duration,
-    /// The connection was dropped before.
-    resumed: bool,
+    came: u64,
+}
+
+impl Speed {
+    /// Whether too few came in a window of time, which ends with this.
+    fn is_too_low(&mut self, waited: Duration, came: u64, window: Duration, slowest: u64) -> bool {
+        self.waited += waited;
+        self.came = self.came.saturating_add(came);
+        if self.waited < window {
+            return false;
+        }
+        let least = u128::from(slowest) * self.waited.as_millis() / 1000;
+        let low = u128::from(self.came) < least;
+        if !low {
+            *self = Speed::default();
+        }
+        low
+    }
 }
 
 impl<'a> Blob<'a> {
@@ -47,41 +73,35 @@ impl<'a> Blob<'a> {
             digest: digest.clone(),
             size,
             at: 0,
+            ready: Bytes::new(),
             answer,
-            waited: Duration::ZERO,
-            resumed: false,
+            speed: Speed::default(),
+            resumed: 0,
         })
     }
 
-    /// Reads some; a connection that was dropped is made once more, from where it was.
-    fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        loop {
-            if signal::interrupted() {
-                return Err(RegistryError::Interrupted);
-            }
+    /// Waits for more; whether there is any.
+    fn more(&mut self) -> Result<bool> {
+        while self.ready.is_empty() {
             let began = Instant::now();
-            let read = self.answer.response.read(buffer);
-            self.waited += began.elapsed();
-            match read {
-                Ok(0) if self.at < self.size => {
+            match self.answer.chunk() {
+                Ok(Some(chunk)) => {
+                    self.at = self.at.saturating_add(chunk.len() as u64);
+                    self.bounded(began.elapsed(), chunk.len() as u64)?;
+                    self.ready = chunk;
+                }
+                Ok(None) if self.at < self.size => {
                     let why = format!("it ends after {} of {} bytes", self.at, self.size);
-                    let error = self.answer.broken(&why);
-                    self.resume(error)?;
+                    return Err(self.answer.broken(&why));
                 }
-                Ok(read) => {
-                    self.at = self.at.saturating_add(read as u64);
-                    return self.bounded().map(|()| read);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let error = self.answer.read_failed(&error);
-                    self.resume(error)?;
-                }
+                Ok(None) => return Ok(false),
+                Err(error) => self.resume(error)?,
             }
         }
+        Ok(true)
     }
 
-    fn bounded(&self) -> Result<()> {
+    fn bounded(&mut self, waited: Duration, came: u64) -> Result<()> {
         if self.at > self.size {
             let why = format!(
                 "it is longer than the {} bytes that were declared",
@@ -90,25 +110,22 @@ impl<'a> Blob<'a> {
             return Err(self.answer.broken(&why));
         }
         let options = &self.registry.options;
-        let wanted = self.waited.as_secs().saturating_mul(options.slowest);
-        if self.waited > options.grace && self.at < wanted.min(self.size) {
-            let why = format!(
-                "it sent {} of {} bytes in {} s",
-                self.at,
-                self.size,
-                self.waited.as_secs()
-            );
-            return Err(unreachable(&self.answer.registry, Why::Other(why)));
+        let (window, slowest) = (options.window, options.slowest);
+        if self.speed.is_too_low(waited, came, window, slowest) {
+            return Err(self.answer.unreachable(Why::Slow {
+                bytes: self.speed.came,
+                seconds: self.speed.waited.as_secs(),
+            }));
         }
         Ok(())
     }
 
+    /// Goes on where the connection was dropped.
     fn resume(&mut self, error: RegistryError) -> Result<()> {
-        let silent = matches!(error, RegistryError::Unreachable { .. });
-        if self.resumed || silent {
+        if self.resumed == RESUMES || !self.registry.waits(&error, self.resumed)? {
             return Err(error);
         }
-        self.resumed = true;
+        self.resumed += 1;
         // Why it broke off says more than why it could not be taken up again.
         let answer = ask(self.registry, &self.reference, &self.digest, self.at);
         let Ok(answer) = answer else {
@@ -139,9 +156,31 @@ fn ask(registry: &Registry, reference: &Reference, digest: &Digest, from: u64) -
 
 impl Read for Blob<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
+        if buffer.is_empty() || !self.more().map_err(io::Error::other)? {
             return Ok(0);
         }
-        self.next(buffer).map_err(io::Error::other)
+        let read = buffer.len().min(self.ready.len());
+        self.ready
+            .copy_to_slice(buffer.get_mut(..read).unwrap_or_default());
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_window_must_bring_its_bytes_however_fast_the_one_before_was() {
+        let window = Duration::from_secs(10);
+        let seconds = Duration::from_secs;
+        let mut speed = Speed::default();
+        assert!(!speed.is_too_low(seconds(1), 1 << 30, window, 100));
+        assert!(!speed.is_too_low(seconds(9), 1, window, 100));
+        assert!(!speed.is_too_low(seconds(9), 1, window, 100));
+        assert!(speed.is_too_low(seconds(1), 900, window, 100));
+        let mut enough = Speed::default();
+        assert!(!enough.is_too_low(seconds(10), 1000, window, 100));
+        assert_eq!(enough.came, 0);
     }
 }

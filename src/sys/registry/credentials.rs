@@ -20,9 +20,6 @@ use crate::sys::process::{self, Invocation, Status};
 /// Bytes of a file of credentials.
 const FILE_LIMIT: u64 = 4 << 20;
 
-/// Longest wait for a credential program.
-const HELPER_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Bytes of what a credential program says.
 const HELPER_LIMIT: usize = 64 << 10;
 
@@ -131,24 +128,38 @@ impl Registry {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found
             .entry(key)
-            .or_insert_with(|| self.options.credentials.find(reference))
+            .or_insert_with(|| {
+                self.options
+                    .credentials
+                    .find(reference, self.options.helper)
+            })
             .clone()
     }
 
-    /// Where the credentials are from that were looked up for a repository, if any were.
-    pub(super) fn credentials_used(&self, reference: &Reference) -> Option<String> {
+    /// What was looked up for a repository, where it had to be.
+    pub(super) fn looked_up(&self, reference: &Reference) -> Lookup {
         let key = (
             host(reference).to_owned(),
             reference.repository().to_owned(),
         );
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.get(&key).and_then(|lookup| lookup.from.clone())
+        found.get(&key).cloned().unwrap_or_default()
     }
 }
 
+/// How credential programs are asked.
+#[derive(Clone, Copy)]
+struct Helpers<'a> {
+    path: Option<&'a OsStr>,
+    /// Longest wait for one.
+    wait: Duration,
+}
+
 impl Places {
-    fn find(&self, reference: &Reference) -> Lookup {
+    fn find(&self, reference: &Reference, wait: Duration) -> Lookup {
         let mut problem = None;
+        let path = self.path.as_deref();
+        let helpers = Helpers { path, wait };
         for path in &self.files {
             let name = path.display().to_string();
             let text = match os::read(path, FILE_LIMIT) {
@@ -163,7 +174,7 @@ impl Places {
                 problem.get_or_insert(format!("`{name}` is no file of credentials"));
                 continue;
             };
-            match file.find(&name, self.path.as_deref(), reference) {
+            match file.find(&name, helpers, reference) {
                 Ok(Some((credential, from))) => {
                     return Lookup {
                         credential: Some(credential),
@@ -187,37 +198,48 @@ impl Places {
 type Found = Result<Option<(Credential, String)>, String>;
 
 impl File {
-    /// The longest of `host/path`, `host/…`, `host` that the file knows.
-    fn find(&self, name: &str, path: Option<&OsStr>, reference: &Reference) -> Found {
+    /// The program for the host; then the longest part of `host/path` that has an entry, and before
+    /// that of the host alone the store. No credentials go further than their key says.
+    fn find(&self, name: &str, helpers: Helpers<'_>, reference: &Reference) -> Found {
         let registry = reference.registry();
-        let whole = format!("{registry}/{}", reference.repository());
         let mut problem = None;
-        let mut prefix = whole.as_str();
-        loop {
-            match self.exactly(name, path, prefix) {
-                Ok(None) => {}
-                Ok(found) => return Ok(found),
-                Err(why) => problem = Some(why),
-            }
-            match prefix.rsplit_once('/') {
-                Some((shorter, _)) => prefix = shorter,
-                None => break,
-            }
+        let mut asked = |found: Found| {
+            found.unwrap_or_else(|why| {
+                problem.get_or_insert(why);
+                None
+            })
+        };
+        if let Some((_, program)) = self.helpers.iter().find(|(key, _)| is_for(key, registry))
+            && let Some(found) = asked(helpers.ask(program, registry))
+        {
+            return Ok(Some(found));
         }
-        if let Some(store) = &self.store {
-            let found = helper(store, path, registry)?;
-            if found.is_some() {
-                return Ok(found);
+        let whole = format!("{registry}/{}", reference.repository());
+        let mut place = whole.as_str();
+        while let Some((shorter, _)) = place.rsplit_once('/') {
+            if let Some(found) = asked(self.entry(name, place)) {
+                return Ok(Some(found));
             }
+            place = shorter;
         }
-        problem.map_or(Ok(None), Err)
+        if let Some(store) = &self.store
+            && let Some(found) = asked(helpers.ask(store, registry))
+        {
+            return Ok(Some(found));
+        }
+        let found = asked(self.entry(name, registry));
+        match (found, problem) {
+            (None, Some(why)) => Err(why),
+            (found, _) => Ok(found),
+        }
     }
 
-    fn exactly(&self, name: &str, path: Option<&OsStr>, place: &str) -> Found {
-        if let Some((_, program)) = self.helpers.iter().find(|(key, _)| is_for(key, place)) {
-            return helper(program, path, place);
-        }
-        for (_, entry) in self.auths.iter().filter(|(key, _)| is_for(key, place)) {
+    /// What `auths` has for a place; before a key with a scheme, as docker once wrote it, the place
+    /// itself.
+    fn entry(&self, name: &str, place: &str) -> Found {
+        let exact = self.auths.get_key_value(place);
+        let alike = self.auths.iter().filter(|(key, _)| is_for(key, place));
+        for (_, entry) in exact.into_iter().chain(alike) {
             let bad = |why: &str| format!("`{name}` has credentials for {place} that {why}");
             if let Some(credential) = entry.credential().map_err(bad)? {
                 return Ok(Some((credential, format!("`{name}`"))));
@@ -227,18 +249,17 @@ impl File {
     }
 }
 
-/// Whether a key of a file is for a place: `https://h.io/v1/` is for `h.io`.
+/// Whether a key of a file is for a place: `https://h.io/v1/` is for `h.io`, `https://h.io/a` for `h.io/a`.
 fn is_for(key: &str, place: &str) -> bool {
     if DOCKER.contains(&key) && DOCKER.contains(&place) {
         return true;
     }
-    let bare = key
-        .strip_prefix("https://")
-        .or_else(|| key.strip_prefix("http://"));
-    match bare {
-        None => key.trim_end_matches('/') == place,
-        Some(bare) => bare.split('/').next() == Some(place),
-    }
+    let bare = key.strip_prefix("https://");
+    let bare = bare.or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+    let bare = bare.trim_end_matches('/');
+    let api = ["/v1", "/v2"].iter().find_map(|api| bare.strip_suffix(api));
+    let host = api.filter(|host| !host.contains('/'));
+    host.unwrap_or(bare) == place
 }
 
 impl Entry {
@@ -267,50 +288,59 @@ impl Entry {
     }
 }
 
-/// Asks `docker-credential-NAME`.
-fn helper(name: &str, path: Option<&OsStr>, place: &str) -> Found {
-    let program = format!("docker-credential-{name}");
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if name.is_empty() || !name.chars().all(plain) {
-        return Err(format!(
-            "`{}` is no name of a credential program",
-            short(name)
-        ));
-    }
-    let path = process::find(&program, path).map_err(|error| error.to_string())?;
-    let docker = DOCKER.contains(&place);
-    let asked = if docker { DOCKER[3] } else { place };
-    let invocation = Invocation::new(path, &["get"]).stdin(format!("{asked}\n"));
-    let said = process::capture(&invocation, HELPER_TIMEOUT, HELPER_LIMIT)
-        .map_err(|error| error.to_string())?;
-    if said.status != Status::Code(0) {
-        let words = [said.stdout, said.stderr].concat();
-        let words = String::from_utf8_lossy(&words);
-        if words.contains(NOT_FOUND) {
-            return Ok(None);
+impl Helpers<'_> {
+    /// Asks `docker-credential-NAME`.
+    fn ask(self, name: &str, place: &str) -> Found {
+        let program = format!("docker-credential-{name}");
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if name.is_empty() || !name.chars().all(plain) {
+            return Err(format!(
+                "`{}` is no name of a credential program",
+                short(name)
+            ));
         }
-        return Err(format!("`{program}` failed: {}", short(&words)));
-    }
-    let answer: Answer = serde_json::from_slice(&said.stdout)
-        .map_err(|_| format!("`{program}` answers no JSON of user and secret"))?;
-    let credential = if answer.username == TOKEN_USER {
-        Credential::Identity(answer.secret)
-    } else {
-        Credential::Password {
-            user: answer.username,
-            password: answer.secret,
+        let path = process::find(&program, self.path).map_err(|error| error.to_string())?;
+        let docker = DOCKER.contains(&place);
+        let asked = if docker { DOCKER[3] } else { place };
+        let invocation = Invocation::new(path, &["get"]).stdin(format!("{asked}\n"));
+        let said = process::capture(&invocation, self.wait, HELPER_LIMIT)
+            .map_err(|error| error.to_string())?;
+        if said.status != Status::Code(0) {
+            let words = [said.stdout, said.stderr].concat();
+            let words = String::from_utf8_lossy(&words);
+            if words.contains(NOT_FOUND) {
+                return Ok(None);
+            }
+            // What looks like an answer can have a secret in it.
+            let words = words.split('{').next().unwrap_or_default();
+            return Err(format!("`{program}` failed: {}", short(words)));
         }
-    };
-    Ok(Some((credential, format!("`{program}`"))))
+        let answer: Answer = serde_json::from_slice(&said.stdout)
+            .map_err(|_| format!("`{program}` answers no JSON of user and secret"))?;
+        let credential = if answer.username == TOKEN_USER {
+            Credential::Identity(answer.secret)
+        } else {
+            Credential::Password {
+                user: answer.username,
+                password: answer.secret,
+            }
+        };
+        Ok(Some((credential, format!("`{program}`"))))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NOWHERE: Helpers<'_> = Helpers {
+        path: None,
+        wait: Duration::ZERO,
+    };
+
     fn found(json: &str, reference: &str) -> String {
         let file: File = serde_json::from_str(json).unwrap();
-        match file.find("config.json", None, &reference.parse().unwrap()) {
+        match file.find("config.json", NOWHERE, &reference.parse().unwrap()) {
             Ok(Some((Credential::Password { user, password }, _))) => format!("{user}/{password}"),
             Ok(Some((Credential::Identity(token), _))) => format!("identity {token}"),
             Ok(Some((Credential::Token(token), _))) => format!("token {token}"),
@@ -334,6 +364,10 @@ mod tests {
             ("h.io/ns/pilot", "repo:3"),
             ("https://other.io/v1/", "old:4:5"),
             ("h.io:5000", "port:6"),
+            ("https://part.io/team/", "team:7"),
+            ("https://two.io", "old:8"),
+            ("two.io", "new:9"),
+            ("three.io/v2/", "api:10"),
         ]);
         for (reference, wanted) in [
             ("h.io/x/pilot:1", "host/1"),
@@ -343,6 +377,12 @@ mod tests {
             ("other.io/a:1", "old/4:5"),
             ("h.io:5000/ns/pilot:1", "port/6"),
             ("no.io/ns/pilot:1", "none"),
+            // Credentials of a path are for nothing beside it, with a scheme or without.
+            ("part.io/team/pilot:1", "team/7"),
+            ("part.io/teams/pilot:1", "none"),
+            ("part.io/pilot:1", "none"),
+            ("two.io/pilot:1", "new/9"),
+            ("three.io/pilot:1", "api/10"),
         ] {
             assert_eq!(found(&json, reference), wanted, "{reference}");
         }
@@ -413,9 +453,10 @@ mod tests {
             files: vec![missing, broken.clone(), good.clone()],
             path: None,
         };
-        let lookup = places.find(&"h.io/pilot:1".parse().unwrap());
+        let find = |reference: &str| places.find(&reference.parse().unwrap(), Duration::ZERO);
+        let lookup = find("h.io/pilot:1");
         assert_eq!(lookup.from, Some(format!("`{}`", good.display())));
-        let lookup = places.find(&"no.io/pilot:1".parse().unwrap());
+        let lookup = find("no.io/pilot:1");
         assert!(lookup.credential.is_none());
         assert_eq!(
             lookup.problem,

@@ -6,6 +6,8 @@ use crate::exit::Exit;
 
 /// Told apart as a person acts on them: pull something else, log in, mend the network, distrust the
 /// registry.
+///
+/// `registry` is spelled as references spell it: `docker.io`, `h.io:5000`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
     /// 404, or the registry says that name or manifest is unknown.
@@ -21,8 +23,13 @@ pub enum RegistryError {
         said: String,
     },
     /// Nothing can be said of the image: the registry was not reached, or cannot answer now.
-    #[error("cannot reach {registry}: {why}")]
-    Unreachable { registry: String, why: Why },
+    #[error("cannot reach {host}: {why}")]
+    Unreachable {
+        registry: String,
+        /// Who it was that did not answer: the registry, who gives its tokens, or where it redirects.
+        host: String,
+        why: Why,
+    },
     /// The registry answers what no registry may.
     #[error("{registry} gives no proper answer for {what}: {why}")]
     Broken {
@@ -43,14 +50,24 @@ pub enum Why {
     Name,
     /// Nobody listens, or there is no route.
     Connect(String),
-    /// Nothing came for so many seconds.
+    /// Nothing came, or not all of it, for so many seconds.
     Silent(u64),
+    /// It ended the connection in the middle of an answer, or before one.
+    Dropped,
+    /// So many bytes came within so many seconds, too few.
+    Slow {
+        bytes: u64,
+        seconds: u64,
+    },
     /// No TLS connection could be made: what TLS says.
     Tls(String),
     /// It does not speak TLS.
     NoTls,
-    /// 429, or 5xx.
-    Busy(u16),
+    /// 408, 429 or 5xx; it may say after how many seconds it wants to be asked again.
+    Busy {
+        status: u16,
+        after: Option<u64>,
+    },
     Other(String),
 }
 
@@ -60,12 +77,21 @@ impl fmt::Display for Why {
             Why::Name => f.write_str("its name has no address here"),
             Why::Connect(said) | Why::Other(said) => f.write_str(said),
             Why::Silent(seconds) => write!(f, "it did not answer within {seconds} s"),
+            Why::Dropped => f.write_str("it dropped the connection"),
+            Why::Slow { bytes, seconds } => {
+                write!(f, "it sent no more than {bytes} bytes in {seconds} s")
+            }
             Why::Tls(said) => write!(f, "no TLS connection: {said}"),
             Why::NoTls => f.write_str(
                 "it speaks no TLS: if it may be spoken to without, name its host by --plain-http",
             ),
-            Why::Busy(429) => f.write_str("it allows no more requests for now (429)"),
-            Why::Busy(status) => write!(f, "it answers {status}"),
+            Why::Busy { status, after } => {
+                match status {
+                    429 => f.write_str("it allows no more requests for now (429)")?,
+                    status => write!(f, "it answers {status}")?,
+                }
+                after.map_or(Ok(()), |after| write!(f, ": try again in {after} s"))
+            }
         }
     }
 }
@@ -73,6 +99,44 @@ impl fmt::Display for Why {
 impl RegistryError {
     pub fn is_not_found(&self) -> bool {
         matches!(self, RegistryError::NotFound { .. })
+    }
+
+    /// The registry that could not be reached, as references spell it.
+    pub fn outage(&self) -> Option<&str> {
+        match self {
+            RegistryError::Unreachable { registry, .. } => Some(registry),
+            _ => None,
+        }
+    }
+
+    /// Whether whoever asks the registry for something else will hear the same.
+    pub(super) fn lasts(&self) -> bool {
+        let RegistryError::Unreachable { why, .. } = self else {
+            return false;
+        };
+        !matches!(why, Why::Busy { .. } | Why::Slow { .. } | Why::Dropped)
+    }
+
+    /// Whether the same question may well be answered soon.
+    pub(super) fn passes(&self) -> bool {
+        let RegistryError::Unreachable { why, .. } = self else {
+            return false;
+        };
+        match why {
+            Why::Busy { status, .. } => matches!(status, 408 | 429 | 500 | 502..=504),
+            why => *why == Why::Dropped,
+        }
+    }
+
+    /// After how many seconds, where the registry says it.
+    pub(super) fn after(&self) -> Option<u64> {
+        match self {
+            RegistryError::Unreachable {
+                why: Why::Busy { after, .. },
+                ..
+            } => *after,
+            _ => None,
+        }
     }
 
     /// 69 for what is not reached, 65 for what is reached and not usable.

@@ -3,36 +3,32 @@
 use std::error::Error;
 use std::io;
 
+use super::answer::Question;
 use super::{RegistryError, Why};
 
-pub(super) fn unreachable(registry: &str, why: Why) -> RegistryError {
-    RegistryError::Unreachable {
-        registry: registry.to_owned(),
-        why,
-    }
-}
-
-/// Whether the other side ended a connection that was made.
-pub(super) fn is_dropped(error: &reqwest::Error) -> bool {
-    !error.is_timeout() && !error.is_connect() && !error.is_builder()
-}
-
+/// What it means that a host gave no answer; `patience` is how many seconds a connection may take.
 pub(super) fn failed(
     error: &reqwest::Error,
-    what: &str,
-    registry: &str,
-    idle: u64,
+    question: &Question,
+    host: &str,
+    patience: u64,
 ) -> RegistryError {
-    if error.is_timeout() {
-        return unreachable(registry, Why::Silent(idle));
+    let mut hyper = causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>());
+    if hyper.any(hyper::Error::is_parse) {
+        return question.broken("what it answers is no HTTP");
     }
-    if is_dropped(error) {
-        return RegistryError::Broken {
-            what: what.to_owned(),
-            registry: registry.to_owned(),
-            why: format!("the connection was dropped: {}", told(error)),
-        };
-    }
+    let why = if error.is_timeout() {
+        Why::Silent(patience)
+    } else if error.is_connect() || error.is_builder() {
+        unconnected(error)
+    } else {
+        Why::Dropped
+    };
+    question.unreachable(host, why)
+}
+
+/// Why no connection could be made.
+fn unconnected(error: &reqwest::Error) -> Why {
     let why = causes(error).find_map(|cause| {
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
             return Some(match tls {
@@ -52,7 +48,7 @@ pub(super) fn failed(
         }
         io.raw_os_error().map(|_| Why::Connect(text))
     });
-    unreachable(registry, why.unwrap_or_else(|| Why::Other(told(error))))
+    why.unwrap_or_else(|| Why::Other(told(error)))
 }
 
 /// What is behind an error, and behind that. The error of a stream stands in front of what it wraps,

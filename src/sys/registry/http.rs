@@ -1,69 +1,134 @@
-//! Requests: schemes, redirects, credentials.
+//! Requests: schemes, redirects, credentials, patience.
 
-use std::net::IpAddr;
-use std::sync::PoisonError;
+use std::future::Future;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
-use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::{AUTHORIZATION, LOCATION, WWW_AUTHENTICATE};
 use reqwest::redirect::Policy;
-use reqwest::{StatusCode, Url};
+use reqwest::{Client, Response, StatusCode, Url};
 
-use super::answer::Answer;
-use super::failure::{failed, is_dropped, told, unreachable};
+use super::answer::{Answer, Question};
+use super::failure::{failed, told};
+use super::place::{authority, is_at, is_loopback};
+use super::wait::{Ended, Waiter};
 use super::{Reference, Registry, RegistryError, Result, Why, host};
-use crate::sys::signal;
 
 /// Redirects that are followed.
 const REDIRECTS: usize = 5;
 
+/// How often a request is made again that was put off or cut off.
+const AGAIN: usize = 2;
+
+type Headers<'a> = &'a [(&'static str, &'a str)];
+
 impl Registry {
-    /// Asks for `path` of a repository, with credentials where they are wanted.
+    /// Asks for `path` of a repository, again where the registry is busy. One that was not to be
+    /// reached is not asked twice.
     pub(super) fn get(
         &self,
         reference: &Reference,
         what: &str,
         path: &str,
-        headers: &[(&'static str, &str)],
+        headers: Headers<'_>,
+    ) -> Result<Answer> {
+        let outages = || self.outages.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = reference.registry().to_owned();
+        if let Some(outage) = outages().get(&registry) {
+            return Err(outage.clone());
+        }
+        let question = Question {
+            what: what.to_owned(),
+            registry,
+        };
+        let mut answer = self.once(reference, &question, path, headers);
+        for attempt in 0..AGAIN {
+            let Err(error) = &answer else { break };
+            if !self.waits(error, attempt)? {
+                break;
+            }
+            answer = self.once(reference, &question, path, headers);
+        }
+        if let Err(error) = &answer
+            && error.lasts()
+        {
+            outages().insert(question.registry, error.clone());
+        }
+        answer
+    }
+
+    /// Lets the time pass after which a question may be asked again; whether it may.
+    pub(super) fn waits(&self, error: &RegistryError, attempt: usize) -> Result<bool> {
+        if !error.passes() {
+            return Ok(false);
+        }
+        let own = self.options.pause.saturating_mul(1 << attempt.min(8));
+        let pause = error.after().map_or(own, Duration::from_secs);
+        let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(left) = patience.checked_sub(pause) else {
+            return Ok(false);
+        };
+        *patience = left;
+        drop(patience);
+        match self.waiter().map(|waiter| waiter.pause(pause)) {
+            Some(Ok(())) => Ok(true),
+            Some(Err(_)) => Err(RegistryError::Interrupted),
+            None => Ok(false),
+        }
+    }
+
+    /// One attempt, with credentials where they are wanted.
+    fn once(
+        &self,
+        reference: &Reference,
+        question: &Question,
+        path: &str,
+        headers: Headers<'_>,
     ) -> Result<Answer> {
         let registry = host(reference);
         let key = (registry.to_owned(), reference.repository().to_owned());
         let known = self.accepted().get(&key).cloned();
         let place = format!("{registry}/v2/{}/{path}", reference.repository());
-        let mut answer = self.first(what, &place, headers, known.as_deref())?;
+        let mut answer = self.first(question, &place, headers, known.as_deref())?;
         if answer.response.status() == StatusCode::UNAUTHORIZED {
+            // A redirect leads to places that know nothing of our credentials.
+            if !is_at(answer.response.url(), registry) {
+                return Err(
+                    answer.broken("it redirects to a place that wants credentials of its own")
+                );
+            }
             let challenge = answer.response.headers().get_all(WWW_AUTHENTICATE);
             let challenges: Vec<String> = challenge
                 .iter()
                 .filter_map(|value| value.to_str().ok().map(str::to_owned))
                 .collect();
             let url = answer.response.url().clone();
-            let (authorization, from) = self.authorize(reference, &answer, &challenges)?;
-            answer = self.follow(what, url, headers, Some(&authorization))?;
+            let authorization = self.authorize(reference, &answer, &challenges)?;
+            answer = self.follow(question, url, headers, Some(&authorization))?;
             if answer.response.status() == StatusCode::UNAUTHORIZED {
                 self.accepted().remove(&key);
-                return Err(answer.denied(from));
+            } else {
+                self.accepted().insert(key, authorization);
             }
-            self.accepted().insert(key, authorization);
         }
-        let used = self.credentials_used(reference);
-        answer.judged(used)
+        answer.judged(self.looked_up(reference))
     }
 
     /// The first request to a place: by the scheme that its host speaks.
     fn first(
         &self,
-        what: &str,
+        question: &Question,
         place: &str,
-        headers: &[(&'static str, &str)],
+        headers: Headers<'_>,
         authorization: Option<&str>,
     ) -> Result<Answer> {
         let name = place.split('/').next().unwrap_or(place).to_owned();
         let ask = |scheme: &str, authorization| {
             let url = Url::parse(&format!("{scheme}://{place}"))
-                .map_err(|error| unreachable(&name, Why::Other(error.to_string())))?;
-            self.follow(what, url, headers, authorization)
+                .map_err(|error| question.unreachable(&name, Why::Other(error.to_string())))?;
+            self.follow(question, url, headers, authorization)
         };
-        if self.options.plain_http.contains(&name) {
+        if self.allows_plain(&name) {
             return ask("http", authorization);
         }
         if !is_loopback(&name) {
@@ -94,23 +159,22 @@ impl Registry {
     /// Follows redirects: never from https to http, and with `Authorization` for the first host only.
     pub(super) fn follow(
         &self,
-        what: &str,
+        question: &Question,
         url: Url,
-        headers: &[(&'static str, &str)],
+        headers: Headers<'_>,
         authorization: Option<&str>,
     ) -> Result<Answer> {
         let mut url = url;
         let first = url.origin();
-        let registry = authority(&url);
         for _ in 0..=REDIRECTS {
-            let mut request = self.client(&url)?.get(url.clone());
+            let mut request = self.client(question, &url)?.get(url.clone());
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
             if let Some(authorization) = authorization.filter(|_| url.origin() == first) {
                 request = request.header(AUTHORIZATION, authorization);
             }
-            let answer = self.send(what, &registry, request)?;
+            let answer = self.send(question, &url, request.send())?;
             if !answer.response.status().is_redirection() {
                 return Ok(answer);
             }
@@ -118,52 +182,57 @@ impl Registry {
                 .header(LOCATION.as_str())
                 .and_then(|location| url.join(location).ok())
                 .ok_or_else(|| answer.broken("it redirects to nowhere"))?;
-            if next.scheme() != "https" && (url.scheme() == "https" || !self.is_plain(&next)) {
+            let plain = (url.scheme(), next.scheme()) == ("http", "http") && self.is_plain(&next);
+            if next.scheme() != "https" && !plain {
                 return Err(answer.broken("it redirects to a place without TLS"));
             }
             url = next;
         }
-        Err(RegistryError::Broken {
-            what: what.to_owned(),
-            registry,
-            why: format!("it redirects more than {REDIRECTS} times"),
-        })
+        let why = format!("it redirects more than {REDIRECTS} times");
+        Err(question.broken(&why))
     }
 
-    /// One request; a connection that was dropped is made once more.
+    /// Waits for the head of an answer.
     pub(super) fn send(
         &self,
-        what: &str,
-        registry: &str,
-        request: RequestBuilder,
+        question: &Question,
+        url: &Url,
+        sent: impl Future<Output = reqwest::Result<Response>>,
     ) -> Result<Answer> {
-        let again = request.try_clone();
-        let sent = match (request.send(), again) {
-            (Err(error), Some(again)) if is_dropped(&error) && !signal::interrupted() => {
-                again.send()
+        let host = authority(url);
+        let away = |why| question.unreachable(&host, why);
+        let waiter = self.waiter();
+        let waiter = waiter.ok_or_else(|| away(Why::Other("no thread can be started".into())))?;
+        let idle = self.options.idle;
+        let response = match waiter.wait(idle, sent) {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                let patience = self.options.connect.as_secs();
+                return Err(failed(&error, question, &host, patience));
             }
-            (sent, _) => sent,
+            Err(Ended::Signal) => return Err(RegistryError::Interrupted),
+            Err(Ended::Time) => return Err(away(Why::Silent(idle.as_secs()))),
         };
-        if signal::interrupted() {
-            return Err(RegistryError::Interrupted);
-        }
-        let idle = self.options.idle.as_secs();
-        let response = sent.map_err(|error| failed(&error, what, registry, idle))?;
         Ok(Answer {
             response,
-            what: what.to_owned(),
-            registry: registry.to_owned(),
+            question: question.clone(),
+            waiter,
             idle,
         })
     }
 
-    pub(super) fn client(&self, url: &Url) -> Result<&Client> {
+    fn waiter(&self) -> Option<Arc<Waiter>> {
+        let start = || Waiter::start().ok().map(Arc::new);
+        self.waiter.get_or_init(start).clone()
+    }
+
+    pub(super) fn client(&self, question: &Question, url: &Url) -> Result<&Client> {
         let loopback = is_loopback(&authority(url));
         let [proxied, direct] = &self.clients;
         let client = if loopback { direct } else { proxied };
         let made = client.get_or_init(|| self.make(loopback).map_err(|error| told(&error)));
         made.as_ref()
-            .map_err(|said| unreachable(&authority(url), Why::Tls(said.clone())))
+            .map_err(|said| question.unreachable(&authority(url), Why::Tls(said.clone())))
     }
 
     fn make(&self, direct: bool) -> reqwest::Result<Client> {
@@ -176,8 +245,6 @@ impl Registry {
         let builder = Client::builder()
             .user_agent(concat!("glooistio/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(self.options.connect)
-            // Of a blocking client: for the head of an answer, and then for each piece of it.
-            .timeout(self.options.idle)
             .redirect(Policy::none())
             .retry(reqwest::retry::never());
         if direct { builder.no_proxy() } else { builder }.build()
@@ -185,29 +252,13 @@ impl Registry {
 
     /// Whether a place may be spoken to without TLS.
     pub(super) fn is_plain(&self, url: &Url) -> bool {
-        let name = authority(url);
-        is_loopback(&name) || self.options.plain_http.contains(&name)
+        is_loopback(&authority(url)) || self.allows_plain(&authority(url))
     }
-}
 
-/// Host with port, as a reference has it.
-pub(super) fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
+    /// Whether a host was named by `--plain-http`, with the port of HTTP or without.
+    fn allows_plain(&self, name: &str) -> bool {
+        let bare = |name: &str| name.strip_suffix(":80").unwrap_or(name).to_owned();
+        let mut allowed = self.options.plain_http.iter();
+        allowed.any(|allowed| bare(allowed) == bare(name))
     }
-}
-
-/// Whether a host, with a port or without, is this machine.
-pub(super) fn is_loopback(authority: &str) -> bool {
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || bare
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }

@@ -170,13 +170,20 @@ fn what_is_no_image_is_told_what_it_lacks() {
     let rows = layer(&[Entry::File("README", b"hello")]);
     env.file("other.tar", &rows);
     env.file("text", "hello");
+    env.file("page", "<html>Please log in</html>");
+    env.file("elf", elf(b"nothing"));
+    env.file("cut.tar", &rows[..600.min(rows.len())]);
     for (target, says) in [
         ("empty", "index.json"),
         ("oci:empty", "index.json"),
         ("oci:layout:2.0", "1.31.0"),
         ("oci:", "directory"),
         ("other.tar", "manifest.json"),
-        ("docker-archive:text", "damaged"),
+        ("docker-archive:text", "no tar archive: `docker save`"),
+        ("docker-archive:cut.tar", "save or fetch it again"),
+        ("oci-archive:page", "is a web page"),
+        ("docker-archive:elf", "`glooistio inspect elf` reads it"),
+        ("oci:text", "it is a file"),
         ("docker-archive:none.tar", "none.tar"),
         ("layout --platform amd64", "linux/arm64"),
     ] {

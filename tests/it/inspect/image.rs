@@ -1,11 +1,11 @@
 //! Images and programs, made by hand.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::fake_registry::{Registry, Reply, digest};
+use crate::fake_registry::{Reply, Server, digest};
+use crate::images::gzip;
 
 pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -42,12 +42,6 @@ pub(super) fn layer(entries: &[Entry<'_>]) -> Vec<u8> {
         }
     }
     tar.into_inner().unwrap()
-}
-
-pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    out.write_all(bytes).unwrap();
-    out.finish().unwrap()
 }
 
 /// An image for one architecture; the lowest layer first.
@@ -130,14 +124,14 @@ impl Image {
     }
 
     /// Puts it into a registry as `istio/pilot:1`.
-    pub(super) fn push(&self, registry: &Registry) {
-        registry.answer(
+    pub(super) fn push(&self, registry: &Server) {
+        registry.put(
             "istio/pilot/manifests/1",
             Reply::ok(MANIFEST, &self.manifest),
         );
         for blob in self.layers.iter().chain([&self.config]) {
             let path = format!("istio/pilot/blobs/{}", digest(blob));
-            registry.answer(&path, Reply::ok("application/octet-stream", blob));
+            registry.put(&path, Reply::ok("application/octet-stream", blob));
         }
     }
 }

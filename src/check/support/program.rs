@@ -1,0 +1,106 @@
+//! Programs of images, with evidence as their bytes would give it.
+
+use serde_json::{Value, json};
+
+use crate::facts::ImageProgram;
+use crate::fips::{Evidence, Go, Modules, Names, Reading};
+
+/// A program of an image that starts `starts`.
+pub(in crate::check) fn program(
+    path: &str,
+    starts: &str,
+    evidence: Result<Evidence, &str>,
+) -> ImageProgram {
+    ImageProgram {
+        manifest: Some(format!("sha256:{}", "0a".repeat(32))),
+        arch: "amd64".to_owned(),
+        env: Vec::new(),
+        command: vec![starts.to_owned(), "proxy".to_owned()],
+        path: path.to_owned(),
+        real_path: None,
+        reading: Reading {
+            evidence: evidence.map_err(str::to_owned),
+            sha256: None,
+        },
+    }
+}
+
+/// Go with its ordinary cryptography.
+pub(in crate::check) fn standard() -> Evidence {
+    let names = Names {
+        unfrozen: true,
+        ..Names::default()
+    };
+    sealed("go1.26.6", &[], names)
+}
+
+/// Go with a validated BoringCrypto.
+pub(in crate::check) fn boring(fipsonly: bool) -> Evidence {
+    let names = Names {
+        boring: true,
+        boring_calls: 109,
+        unfrozen: true,
+        fipsonly,
+        ..Names::default()
+    };
+    let mut known = Modules::builtin().fingerprints().iter();
+    let known = known.find(|one| one.fips_version.is_some() && one.arch.0 == "amd64");
+    let known = known.unwrap();
+    let whole = sealed("go1.26.6-X:boringcrypto", &[], names);
+    with(
+        &whole,
+        "modules",
+        json!([{
+            "family": "boring-crypto", "place": place(), "algorithm": "sha256", "integrity": "holds",
+            "stored": known.hash.to_string(), "version": known.fips_version, "called": place(),
+        }]),
+    )
+}
+
+/// Go with a validated module of its own.
+pub(in crate::check) fn own_module() -> Evidence {
+    const FROZEN: &str = "v1.0.0-c2097c7c";
+    let names = Names {
+        frozen: Some(FROZEN.to_owned()),
+        ..Names::default()
+    };
+    let settings = [("GOFIPS140", FROZEN), ("DefaultGODEBUG", "fips140=on")];
+    sealed("go1.26.6", &settings, names)
+}
+
+fn sealed(version: &str, settings: &[(&str, &str)], names: Names) -> Evidence {
+    let settings = settings
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let go = Go {
+        version: Some(version.to_owned()),
+        settings: settings.collect(),
+        names: Some(Names {
+            cryptography: true,
+            ..names
+        }),
+        ..Go::default()
+    };
+    let mut go = serde_json::to_value(go).unwrap();
+    go["buildinfo"] = place();
+    go["fipsinfo"] = json!({
+        "place": place(), "stored": "ab", "ranges": [{"offset": 64, "len": 1 << 20}], "integrity": "holds",
+        "coverage": {"functions": 500, "outside": null, "stranger": null, "edges": true},
+    });
+    let elf = json!({
+        "size": 1 << 24, "arch": "amd64", "opaque": null, "go": go, "modules": [], "marks": [],
+        "labels": [], "libraries": [],
+        "format": {"elf": {"bits": 64, "big_endian": false, "headerless": false}},
+    });
+    serde_json::from_value(elf).unwrap()
+}
+
+fn with(evidence: &Evidence, field: &str, value: Value) -> Evidence {
+    let mut whole = serde_json::to_value(evidence).unwrap();
+    whole[field] = value;
+    serde_json::from_value(whole).unwrap()
+}
+
+fn place() -> Value {
+    json!({"offset": 64, "len": 32})
+}

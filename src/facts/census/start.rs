@@ -1,0 +1,190 @@
+//! What a pod makes of a container: what it starts, what is mounted into it, what it is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::sys::cluster::{Container, Pod};
+
+/// Variables that decide on FIPS mode.
+const SETTINGS: [&str; 3] = ["GODEBUG", "COMPLIANCE_POLICY", "TLS12_ENABLED"];
+
+/// Directories under which images have their programs.
+const PROGRAMS: [&str; 5] = ["/usr", "/opt", "/app", "/bin", "/sbin"];
+
+/// Where the agent is told which Envoy to start, by both spellings.
+const ENVOY: [&str; 2] = ["binaryPath", "binary_path"];
+
+/// What keeps the programs of a container's image from being what runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Start {
+    /// What is started in place of the image's entry point: the first word of `command`, or of `args`
+    /// where that is a path.
+    pub command: Option<String>,
+    /// Clean paths where something is mounted and programs could be below.
+    pub mounts: BTreeSet<String>,
+    /// The pod's `ProxyConfig` names the Envoy to start.
+    pub names_envoy: bool,
+}
+
+impl Start {
+    pub(super) fn of(pod: &Pod, container: &Container) -> Start {
+        let path = container.args.first().filter(|word| word.starts_with('/'));
+        let config = pod.metadata.annotations.get("proxy.istio.io/config");
+        let told = container.env.iter().filter(|it| it.name == "PROXY_CONFIG");
+        let mut configs = told.map(|it| &it.value).chain(config);
+        let mounts = container.volume_mounts.iter();
+        Start {
+            command: container.command.first().or(path).cloned(),
+            mounts: mounts
+                .map(|mount| clean(&mount.mount_path))
+                .filter(|at| PROGRAMS.iter().any(|dir| lies(dir, at) || lies(at, dir)))
+                .collect(),
+            names_envoy: configs.any(|text| ENVOY.iter().any(|key| text.contains(key))),
+        }
+    }
+
+    /// The place under which something else than the image's file stands at `path`.
+    pub fn over(&self, path: &str) -> Option<&str> {
+        let mut mounts = self.mounts.iter().map(String::as_str);
+        mounts.find(|mount| lies(path, mount))
+    }
+}
+
+/// The deciding variables of a container: those that its pod shows, and those that it does not.
+pub(super) fn settings(container: &Container) -> (BTreeMap<String, String>, BTreeSet<String>) {
+    let (mut shown, mut hidden) = (BTreeMap::new(), BTreeSet::new());
+    if !container.env_from.is_empty() {
+        hidden.extend(SETTINGS.map(str::to_owned));
+    }
+    // Of a name that stands twice the later counts, and each counts more than what comes in bulk.
+    for variable in &container.env {
+        let name = &variable.name;
+        if !SETTINGS.contains(&name.as_str()) {
+            continue;
+        }
+        if variable.value_from.is_some() || variable.value.contains("$(") {
+            shown.remove(name);
+            hidden.insert(name.clone());
+        } else {
+            hidden.remove(name);
+            shown.insert(name.clone(), variable.value.clone());
+        }
+    }
+    (shown, hidden)
+}
+
+/// Whether a clean path is `above`, or in it.
+fn lies(path: &str, above: &str) -> bool {
+    let rest = path.strip_prefix(above.trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Without doubled slashes, `.` and `..`.
+fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn container(fields: &Value) -> Container {
+        serde_json::from_value(fields.clone()).unwrap()
+    }
+
+    #[test]
+    fn a_pod_starts_something_else_by_command_or_by_a_path_among_its_arguments() {
+        for (fields, command) in [
+            (json!({}), None),
+            (json!({"args": ["proxy", "/x"]}), None),
+            (json!({"args": ["/x", "proxy"]}), Some("/x")),
+            (json!({"command": ["sh", "-c"], "args": ["/x"]}), Some("sh")),
+        ] {
+            let start = Start::of(&Pod::default(), &container(&fields));
+            assert_eq!(start.command.as_deref(), command, "{fields}");
+        }
+    }
+
+    #[test]
+    fn what_is_mounted_over_a_program_is_told_however_it_is_written() {
+        let envoy = "/usr/local/bin/envoy";
+        for (at, over) in [
+            ("/", true),
+            ("/usr", true),
+            ("/usr/local/bin/", true),
+            ("//usr/./local/x/../bin/envoy", true),
+            ("usr/local/bin", true),
+            ("/usr/local/bin/pilot-agent", false),
+            ("/usr/local/bin/envoy2", false),
+            ("/usr/local/bi", false),
+            ("/etc/istio/proxy", false),
+        ] {
+            let fields = json!({"volumeMounts": [{"name": "v", "mountPath": at}]});
+            let start = Start::of(&Pod::default(), &container(&fields));
+            assert_eq!(start.over(envoy).is_some(), over, "{at}");
+        }
+        let usual = json!({"volumeMounts": [{"mountPath": "/etc/istio/proxy"}, {"mountPath": "/var/lib/istio/data"}]});
+        let start = Start::of(&Pod::default(), &container(&usual));
+        assert_eq!(start, Start::default(), "classes stay few");
+    }
+
+    #[test]
+    fn another_envoy_is_named_by_variable_or_annotation() {
+        let named = |annotation: &str, variable: &str| {
+            let pod = json!({"metadata": {"annotations": {"proxy.istio.io/config": annotation}}});
+            let fields = json!({"env": [{"name": "PROXY_CONFIG", "value": variable},
+                {"name": "OTHER", "value": "binaryPath"}]});
+            Start::of(&serde_json::from_value(pod).unwrap(), &container(&fields)).names_envoy
+        };
+        assert!(!named("concurrency: 2", "{}"));
+        assert!(named("binaryPath: /x", "{}"));
+        assert!(named("", r#"{"binary_path":"/x"}"#));
+    }
+
+    #[test]
+    fn a_setting_that_comes_from_elsewhere_is_not_shown() {
+        let literal = json!({"name": "GODEBUG", "value": "fips140=on"});
+        let from =
+            json!({"name": "GODEBUG", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}});
+        let expanded = json!({"name": "GODEBUG", "value": "$(MODE)"});
+        let all = ["COMPLIANCE_POLICY", "GODEBUG", "TLS12_ENABLED"];
+        for (env, bulk, shown, hidden) in [
+            (json!([literal]), false, Some("fips140=on"), &[][..]),
+            (json!([from]), false, None, &all[1..2]),
+            (json!([expanded]), false, None, &all[1..2]),
+            (json!([from, literal]), false, Some("fips140=on"), &[]),
+            (json!([literal, from]), false, None, &all[1..2]),
+            (
+                json!([{"name": "OTHER", "valueFrom": {}}]),
+                false,
+                None,
+                &[],
+            ),
+            (json!([]), true, None, &all),
+            (
+                json!([literal]),
+                true,
+                Some("fips140=on"),
+                &[all[0], all[2]],
+            ),
+        ] {
+            let env_from = if bulk {
+                json!([{"secretRef": {"name": "s"}}])
+            } else {
+                json!([])
+            };
+            let (found, unseen) = settings(&container(&json!({"env": env, "envFrom": env_from})));
+            assert_eq!(found.get("GODEBUG").map(String::as_str), shown, "{env}");
+            assert!(unseen.iter().eq(hidden), "{env}: {unseen:?}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What unpacking may cost.
+
+use std::cell::Cell;
+use std::io::{self, Read};
+
+use super::Limits;
+use super::stream::Stop;
+
+/// Bytes that anything may unpack to, however small it is.
+const FREE: u64 = 64 << 20;
+
+/// Weighs all that a target unpacks to, archives within archives among it, against what came of it.
+/// It is one for the target, so that many small bombs are one large one.
+#[derive(Debug)]
+pub(super) struct Meter {
+    limits: Limits,
+    /// Bytes that came, as they are stored.
+    came: Cell<u64>,
+    /// Bytes that they were unpacked to.
+    spent: Cell<u64>,
+    /// Those of the image that is read.
+    image: Cell<u64>,
+}
+
+impl Meter {
+    pub(super) fn new(limits: Limits) -> Meter {
+        Meter {
+            limits,
+            came: Cell::new(0),
+            spent: Cell::new(0),
+            image: Cell::new(0),
+        }
+    }
+
+    /// What comes now is of another image.
+    pub(super) fn next_image(&self) {
+        self.image.set(0);
+    }
+
+    /// Counts bytes that were unpacked, or that cost as much: the holes of a sparse file.
+    pub(super) fn spend(&self, bytes: u64) -> io::Result<()> {
+        let Limits {
+            unpacked, ratio, ..
+        } = self.limits;
+        let add = |sum: &Cell<u64>| {
+            sum.set(sum.get().saturating_add(bytes));
+            sum.get()
+        };
+        let earned = self.came.get().saturating_mul(ratio);
+        if add(&self.spent) > earned.saturating_add(FREE) {
+            return Err(Stop::Ratio(ratio).into());
+        }
+        if add(&self.image) > unpacked {
+            return Err(Stop::Bomb(unpacked).into());
+        }
+        Ok(())
+    }
+}
+
+/// A stream whose bytes come from outside.
+pub(super) struct Metered<'m, R> {
+    pub(super) input: R,
+    pub(super) meter: &'m Meter,
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        let came = &self.meter.came;
+        came.set(came.get().saturating_add(read as u64));
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_pays_for_what_it_unpacks_to_and_no_image_for_another() {
+        let limits = Limits {
+            unpacked: FREE + 1000,
+            ratio: 10,
+            ..Limits::default()
+        };
+        let meter = Meter::new(limits);
+        assert!(meter.spend(FREE).is_ok());
+        assert!(meter.spend(1).unwrap_err().to_string().contains("10 times"));
+        let input = &[0; 200][..];
+        let mut metered = Metered {
+            input,
+            meter: &meter,
+        };
+        io::copy(&mut metered, &mut io::sink()).unwrap();
+        assert!(meter.spend(999).is_ok());
+        let error = meter.spend(1).unwrap_err().to_string();
+        assert!(error.contains("more than"), "{error}");
+        meter.next_image();
+        assert!(meter.spend(0).is_ok());
+    }
+}

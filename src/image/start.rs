@@ -1,0 +1,98 @@
+//! What a file is by its first bytes, said to who took it for an archive of images.
+
+use super::ImageError;
+
+/// First bytes, and what has them.
+const KINDS: &[(&[u8], &str)] = &[
+    (b"\x7fELF", "an ELF program"),
+    (b"\xcf\xfa\xed\xfe", "a Mach-O program"),
+    (b"\xca\xfe\xba\xbe", "a Mach-O program"),
+    (b"MZ", "a Windows program"),
+    (b"#!", "a script"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"!<arch>", "an archive of ar"),
+    (b"%PDF", "a PDF"),
+    (b"{", "JSON"),
+    (b"[", "JSON"),
+];
+
+/// What `start` begins; `packed`: it is what was unpacked.
+pub(super) fn no_archive(name: &str, start: &[u8], packed: bool) -> ImageError {
+    let what = if packed { "what it unpacks to" } else { "it" };
+    let known = KINDS.iter().find(|(magic, _)| start.starts_with(magic));
+    let why = match known {
+        _ if start.is_empty() => format!("{what} is empty: save or fetch it again"),
+        _ if is_web_page(start) => {
+            format!("{what} is a web page: fetch the archive again, logged in where that is wanted")
+        }
+        Some((_, kind)) if kind.ends_with("program") && packed => {
+            format!("{what} is {kind}: unpack it, and inspect that")
+        }
+        Some((_, kind)) if kind.ends_with("program") => {
+            let path = name.split_once(':').map_or(name, |(_, path)| path);
+            format!("it is {kind}: `glooistio inspect {path}` reads it")
+        }
+        known => {
+            let kind = known.map(|(_, kind)| format!("{kind}, "));
+            let kind = kind.unwrap_or_default();
+            format!("{what} is {kind}no tar archive: `docker save` and `skopeo copy` write one")
+        }
+    };
+    ImageError::NotAnImage {
+        name: name.to_owned(),
+        why,
+    }
+}
+
+fn is_web_page(start: &[u8]) -> bool {
+    let text = start.trim_ascii_start();
+    let begins = |tag: &str| {
+        let start = text.get(..tag.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(tag.as_bytes()))
+    };
+    begins("<!doctype html") || begins("<html")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_is_and_what_to_do_is_said() {
+        for (start, packed, wanted) in [
+            (&b""[..], false, "it is empty: save or fetch it again"),
+            (
+                b"\x7fELF\x02",
+                false,
+                "it is an ELF program: `glooistio inspect a:b` reads it",
+            ),
+            (
+                b"\x7fELF\x02",
+                true,
+                "what it unpacks to is an ELF program: unpack it, and inspect that",
+            ),
+            (
+                b"MZ\x90",
+                false,
+                "it is a Windows program: `glooistio inspect a:b` reads it",
+            ),
+            (b"\n<!DOCTYPE html>", false, "it is a web page: fetch"),
+            (
+                b"<HTML><body>",
+                true,
+                "what it unpacks to is a web page: fetch",
+            ),
+            (
+                b"{\"a\": 1}",
+                false,
+                "it is JSON, no tar archive: `docker save`",
+            ),
+            (b"PK\x03\x04", false, "it is a zip archive, no tar archive"),
+            (b"hello", false, "it is no tar archive: `docker save`"),
+        ] {
+            let said = no_archive("docker-archive:a:b", start, packed).to_string();
+            let wanted = format!("docker-archive:a:b is no image: {wanted}");
+            assert!(said.starts_with(&wanted), "{said}");
+        }
+    }
+}

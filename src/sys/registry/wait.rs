@@ -1,0 +1,78 @@
+//! Waiting for what others do: for a bounded time, and never beyond a signal.
+
+use std::future::Future;
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::sys::signal;
+
+/// A thread that moves bytes while others wait for them or work on those that came.
+pub(super) struct Waiter {
+    handle: Handle,
+    /// The thread ends when this goes.
+    _stop: oneshot::Sender<()>,
+}
+
+/// Why a wait ended before its work did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    Time,
+    Signal,
+}
+
+impl Waiter {
+    pub(super) fn start() -> io::Result<Waiter> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        // A name that is still looked up holds up this thread only.
+        let run = move || drop(runtime.block_on(stopped));
+        thread::Builder::new().spawn(run)?;
+        Ok(Waiter {
+            handle,
+            _stop: stop,
+        })
+    }
+
+    pub(super) fn wait<T>(
+        &self,
+        time: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Ended> {
+        self.handle.block_on(async {
+            tokio::select! {
+                biased;
+                () = signal::wait() => Err(Ended::Signal),
+                done = tokio::time::timeout(time, work) => done.map_err(|_| Ended::Time),
+            }
+        })
+    }
+
+    /// Lets time pass.
+    pub(super) fn pause(&self, time: Duration) -> Result<(), Ended> {
+        match self.wait(time, std::future::pending()) {
+            Err(Ended::Signal) => Err(Ended::Signal),
+            Err(Ended::Time) | Ok(()) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_with_its_work_or_its_time() {
+        let waiter = Waiter::start().unwrap();
+        let long = Duration::from_mins(1);
+        assert_eq!(waiter.wait(long, async { 7 }), Ok(7));
+        let short = Duration::from_millis(1);
+        let never = waiter.wait(short, std::future::pending::<()>());
+        assert_eq!(never, Err(Ended::Time));
+        assert_eq!(waiter.pause(short), Ok(()));
+    }
+}
