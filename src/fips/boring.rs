@@ -4,6 +4,7 @@
 //! A module that was measured is found by its bytes, a damaged copy of it too. Any other is found
 //! by its own integrity test, whose code names the module's first and last byte.
 
+mod callers;
 mod copy;
 mod mac;
 mod reference;
@@ -17,7 +18,8 @@ use std::io;
 use super::bytes::Bytes;
 use super::elf::Layout;
 use super::fingerprint::Fingerprint;
-use super::{Arch, Located, Mark, Place};
+use super::{Arch, Integrity, Located, Mark, Place};
+use copy::Copies;
 use reference::Machine;
 pub(super) use selftest::TEXT as INTEGRITY_TEST;
 use selftest::{Search, TEXTS, WORK};
@@ -34,7 +36,13 @@ pub(super) enum Hint<'a> {
 /// How far from a text of a module the module itself can reach.
 const REACH: u64 = 16 << 20;
 
+/// Modules that are taken down of one file; a program has one.
+const MODULES: usize = 8;
+
 /// The modules in the executable part of a program; in the whole file where its headers tell none.
+///
+/// A copy that nothing calls hides no other. Where marks say where to look, all are found; in the code of a
+/// Go program, which is larger than all its modules by far, the search ends with the one that it calls.
 pub(super) fn locate(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
@@ -43,26 +51,43 @@ pub(super) fn locate(
     hint: Hint<'_>,
 ) -> io::Result<Vec<Located>> {
     let code = executable(bytes, layout);
-    let known: Vec<&Fingerprint> = known
+    let known = known
         .iter()
-        .filter(|row| arch.is_none_or(|arch| *arch == row.arch))
-        .collect();
-    if let Some(copy) = copy::find(bytes, &hint.within(&code), &known)? {
-        return Ok(vec![copy]);
+        .filter(|row| arch.is_none_or(|arch| *arch == row.arch));
+    let mut copies = Copies::new(bytes, &code, known.collect());
+    let mut found = Vec::new();
+    for place in hint.within(&code) {
+        copies.find(place, &mut found, |found| hint.is_done(found))?;
+    }
+    if hint.is_done(&found) {
+        return Ok(found);
     }
     let texts = hint.tests(bytes, &code)?;
     for &machine in Machine::of(arch) {
         let mut search = Search::new(bytes, &code, machine, WORK);
         for &text in &texts {
-            if let Some(module) = search.module(text)? {
-                return Ok(vec![module]);
+            if !hint.is_done(&found) && !found.iter().any(|one| holds(one.place, text)) {
+                found.extend(search.module(text)?);
             }
         }
     }
-    Ok(Vec::new())
+    Ok(found)
+}
+
+/// Whether the byte at `offset` is one of `place`.
+fn holds(place: Place, offset: u64) -> bool {
+    let inside = offset.checked_sub(place.offset);
+    inside.is_some_and(|inside| inside < place.len)
 }
 
 impl Hint<'_> {
+    /// Whether no other module has to be looked for.
+    fn is_done(self, found: &[Located]) -> bool {
+        let unused = |one: &Located| one.integrity == Integrity::Holds && one.called.is_none();
+        let settled = matches!(self, Hint::Names) && !found.iter().all(unused);
+        settled || found.len() >= MODULES
+    }
+
     /// The parts of `code` in which a measured module can be.
     fn within(self, code: &[Place]) -> Vec<Place> {
         let Hint::Marks(marks) = self else {
@@ -117,6 +142,12 @@ fn merged(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
     merged
 }
 
+/// The part of `place` between two offsets.
+fn clip(place: Place, from: u64, to: u64) -> Place {
+    let end = place.offset.saturating_add(place.len);
+    between(place.offset.max(from), end.min(to))
+}
+
 fn between(from: u64, to: u64) -> Place {
     Place {
         offset: from,
@@ -128,9 +159,9 @@ fn between(from: u64, to: u64) -> Place {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Family;
     use super::super::fingerprint::{Algorithm, Hex};
-    use super::super::{Family, Integrity};
-    use super::sample::{BYTES, END, START, STORED, Sample};
+    use super::sample::{BYTES, CALLER, END, START, STORED, Sample};
     use super::*;
 
     const ALL: [(Machine, Algorithm); 4] = [
@@ -157,6 +188,10 @@ mod tests {
                 integrity: Integrity::Holds,
                 fingerprint: None,
                 version: Some(20_240_407),
+                called: Some(Place {
+                    offset: CALLER as u64,
+                    len: 5,
+                }),
             };
             assert_eq!(find(&sample, &[]), [expected], "{machine:?} {algorithm}");
         }
@@ -177,6 +212,76 @@ mod tests {
             );
             assert_eq!(module.fingerprint, Some(row.hash.to_string()));
             assert_eq!(module.place.len, BYTES as u64);
+        }
+    }
+
+    #[test]
+    fn a_module_is_called_where_a_call_leads_to_one_of_its_functions() {
+        let called = |sample: &Sample| {
+            let measured = find(sample, &[sample.row()]);
+            let found = find(sample, &[]);
+            let called = [measured, found].map(|modules| modules[0].called);
+            assert_eq!(called[0], called[1]);
+            called[0]
+        };
+        for (machine, algorithm) in ALL {
+            let sample = Sample::new(machine, algorithm);
+            let place = called(&sample).unwrap();
+            assert_eq!(place.offset, CALLER as u64, "{machine:?} {algorithm}");
+            assert_eq!(called(&sample.uncalled()), None, "{machine:?} {algorithm}");
+        }
+        // Calls of what was there before the module was put over it lead anywhere.
+        let mut covered = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        for (index, to) in [START + 0x3000, START + 0x4000].into_iter().enumerate() {
+            let from = CALLER + 16 * (index + 1);
+            let distance = to.wrapping_sub(from + 5).to_le_bytes();
+            covered.file[from] = 0xe8;
+            covered.file[from + 1..from + 5].copy_from_slice(&distance[..4]);
+            covered.file[to - 1] = 0x55;
+        }
+        covered.seal();
+        assert_eq!(called(&covered), None);
+    }
+
+    #[test]
+    fn a_copy_that_nothing_calls_hides_no_other() {
+        let sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        let row = sample.row();
+        let decoy = sample.file[START..STORED + 32].to_vec();
+        let mut flipped = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        flipped.file[START + 0x123] ^= 1;
+        for (file, expected) in [(&sample.file, true), (&flipped.file, false)] {
+            let space = vec![0x90; 0x1000 - decoy.len() % 16];
+            let file = [&decoy[..], &space, file].concat();
+            let bytes = Bytes::new(&file, file.len() as u64);
+            let known = std::slice::from_ref(&row);
+            let found = locate(&bytes, None, None, known, Hint::Names).unwrap();
+            let holds: Vec<_> = found
+                .iter()
+                .map(|one| (one.integrity == Integrity::Holds, one.called.is_some()))
+                .collect();
+            assert_eq!(holds, [(true, false), (expected, expected)]);
+        }
+    }
+
+    #[test]
+    fn where_marks_say_where_to_look_all_are_found_up_to_a_limit() {
+        let sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        let mark = Mark {
+            family: Family::BoringCrypto,
+            text: INTEGRITY_TEST.to_owned(),
+            place: Place { offset: 0, len: 19 },
+        };
+        let row = [sample.row()];
+        for (copies, modules) in [(2, 2), (MODULES + 1, MODULES)] {
+            let file = sample.file.repeat(copies);
+            let bytes = Bytes::new(&file, file.len() as u64);
+            let marks = Hint::Marks(std::slice::from_ref(&mark));
+            let found = locate(&bytes, None, None, &row, marks).unwrap();
+            assert_eq!(found.len(), modules);
+            assert!(found.iter().all(|one| one.called.is_some()));
+            let first = locate(&bytes, None, None, &row, Hint::Names).unwrap();
+            assert_eq!(first, found[..1]);
         }
     }
 

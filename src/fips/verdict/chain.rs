@@ -111,6 +111,13 @@ fn of_go(go: &Go) -> Vec<Step> {
             integrity(&seal.stored, "sha256", &seal.integrity)
         );
         steps.push(of_bytes(what, Some(seal.place), strength(&seal.integrity)));
+        if let Some(coverage) = &seal.coverage {
+            let what = format!(
+                "functions in the sealed code: {} of the module",
+                coverage.functions
+            );
+            steps.push(of_bytes(what, seal.ranges.first().copied(), Strength::Code));
+        }
     }
     steps
 }
@@ -125,6 +132,13 @@ fn of_module(located: &Located, ground: Ground<'_>) -> Vec<Step> {
         strength(&located.integrity),
     )];
     let holds = located.integrity == Integrity::Holds;
+    if holds {
+        let what = match located.called {
+            Some(_) => "code outside of the module calls its functions",
+            None => "no code outside of the module calls its functions",
+        };
+        steps.push(of_bytes(what.to_owned(), located.called, Strength::Code));
+    }
     if let Some(row) = ground.modules.by_value(&located.stored).filter(|_| holds) {
         let what = format!("that value is {} {}", row.name, row.version);
         steps.push(of_data(

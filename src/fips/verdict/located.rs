@@ -44,13 +44,22 @@ impl Ground<'_> {
                 ),
             )
             .named(family),
-            Integrity::Holds => match self.modules.by_value(&found.stored) {
-                Some(row) => self.known_by(
-                    row,
-                    "the integrity value of its module was computed from the bytes and is that of",
-                ),
-                None => self.stranger(found),
-            },
+            Integrity::Holds => {
+                let finding = match self.modules.by_value(&found.stored) {
+                    Some(row) => self.known_by(
+                        row,
+                        "the integrity value of its module was computed from the bytes and is that of",
+                    ),
+                    None => self.stranger(found),
+                };
+                match found.called {
+                    Some(_) => finding,
+                    None => finding.at_most(
+                        Module::Identified,
+                        "no code of the program calls the module: its bytes are in the file, and that they are used could not be seen",
+                    ),
+                }
+            }
         }
     }
 
