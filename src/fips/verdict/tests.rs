@@ -226,6 +226,9 @@ fn not_computed() -> Integrity {
     Integrity::NotComputed("no range".into())
 }
 
+/// The value of four empty ranges.
+const NOTHING: &str = "5bfb56251f1cb36dde368c0bc98bf6b0ded874dfa5a2d3fab76e326fff6c112a";
+
 const X: &str = "go1.26.6-X:boringcrypto";
 
 const KEY: &str = "GOFIPS140=v1.0.0-c2097c7c";
@@ -268,6 +271,20 @@ fn boringcrypto_in_go() {
             go(X, &[], Some(crypto())).with(known()),
             Contradicted,
             "no function",
+        ),
+        (
+            "bytes that only names call",
+            go(X, &[], Some(boring())).with(uncalled(known())),
+            Identified,
+            "no code of the program calls the module",
+        ),
+        (
+            "an unused copy beside a changed one",
+            go(X, &[], Some(boring()))
+                .with(uncalled(known()))
+                .with(located(KNOWN, differs(), None)),
+            Contradicted,
+            "does not hold",
         ),
         (
             "a value nobody knows",
@@ -336,6 +353,14 @@ fn boringcrypto_in_go() {
             go(X, &[], Some(boring())).with(known()).sealed(differs()),
             Contradicted,
             "Go's cryptographic code",
+        ),
+        (
+            "Go code beside it that was sealed over nothing",
+            go(X, &[], Some(boring()))
+                .with(known())
+                .sealed_as(NOTHING, differs()),
+            Proven,
+            "#4735",
         ),
         (
             "both modules",
@@ -429,6 +454,85 @@ fn the_module_of_go_itself() {
             go(v, &["GOFIPS140=v1.26.0"], Some(frozen(FROZEN))).sealed(Holds),
             Contradicted,
             "GOFIPS140=v1.26.0",
+        ),
+        (
+            "the name of the module for its snapshot",
+            go(v, &["GOFIPS140=v1.0.0"], Some(frozen(FROZEN))).sealed(Holds),
+            Proven,
+            "#5247",
+        ),
+        (
+            "the snapshot before the certified one",
+            go("go1.24.1", &["GOFIPS140=v1.0.0"], Some(frozen("v1.0.0"))).sealed(Holds),
+            Identified,
+            "v1.0.0-c2097c7c",
+        ),
+        (
+            "a snapshot of another version",
+            go(v, &["GOFIPS140=v1.0"], Some(frozen(FROZEN))).sealed(Holds),
+            Contradicted,
+            "GOFIPS140=v1.0,",
+        ),
+        (
+            "functions that could not be compared",
+            go(v, &[KEY], Some(frozen(FROZEN)))
+                .sealed(Holds)
+                .with_coverage(None),
+            Identified,
+            "could not be compared",
+        ),
+        (
+            "functions without names of the module",
+            go(v, &[KEY], Some(frozen(FROZEN)))
+                .sealed(Holds)
+                .with_coverage(Some(Coverage::default())),
+            Identified,
+            "could not be compared",
+        ),
+        (
+            "a function outside of the seal",
+            go(v, &[KEY], Some(frozen(FROZEN)))
+                .sealed(Holds)
+                .with_coverage(Some(Coverage {
+                    outside: Some("a.b".into()),
+                    ..covered()
+                })),
+            Contradicted,
+            "a.b begins outside",
+        ),
+        (
+            "another package under the seal",
+            go(v, &["GOFIPS140=latest"], Some(unfrozen()))
+                .sealed(Holds)
+                .with_coverage(Some(Coverage {
+                    stranger: Some("a.b".into()),
+                    ..covered()
+                })),
+            Contradicted,
+            "a.b, which is not of the module",
+        ),
+        (
+            "a seal that begins within a function",
+            go(v, &[KEY], Some(frozen(FROZEN)))
+                .sealed(Holds)
+                .with_coverage(Some(Coverage {
+                    edges: false,
+                    ..covered()
+                })),
+            Contradicted,
+            "is not that of the module",
+        ),
+        (
+            "a seal without a function to cover",
+            go(v, &[KEY], Some(Names::default()))
+                .sealed(Holds)
+                .covering(1)
+                .with_coverage(Some(Coverage {
+                    stranger: Some("a.b".into()),
+                    ..Coverage::default()
+                })),
+            Standard,
+            "links no cryptography",
         ),
         (
             "changed",
@@ -543,7 +647,7 @@ fn the_module_of_go_itself() {
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn other_programs_of_go() {
     use Integrity::Holds;
-    use Module::{Contradicted, Declared, Standard, Unknown};
+    use Module::{Contradicted, Declared, Proven, Standard, Unknown};
     let openssl = "vendor/github.com/golang-fips/openssl/v2";
     let foreign = || Names {
         foreign: Some(openssl.into()),
@@ -568,6 +672,18 @@ fn other_programs_of_go() {
             go(v, &[], Some(unfrozen())).sealed(differs()),
             Contradicted,
             "does not hold",
+        ),
+        (
+            "sealed by a linker that read nothing",
+            go(v, &[], Some(unfrozen())).sealed_as(NOTHING, differs()),
+            Standard,
+            "standard library",
+        ),
+        (
+            "a FIPS build sealed by such a linker",
+            go(v, &[KEY], Some(frozen(FROZEN))).sealed_as(NOTHING, differs()),
+            Contradicted,
+            "sealed nothing",
         ),
         (
             "race build",
@@ -637,6 +753,53 @@ fn other_programs_of_go() {
             "systemcrypto",
         ),
         (
+            "Microsoft's, with the key that its toolchain sets",
+            go(
+                "go1.26.8",
+                &[
+                    "microsoft_systemcrypto=1",
+                    "GOEXPERIMENT=systemcrypto",
+                    "GOFIPS140=latest",
+                ],
+                Some(foreign()),
+            )
+            .sealed(Holds),
+            Declared,
+            openssl,
+        ),
+        (
+            "Microsoft's, without its library",
+            go(
+                "go1.26.8-microsoft",
+                &["GOFIPS140=latest"],
+                Some(unfrozen()),
+            )
+            .sealed(Holds),
+            Declared,
+            "the toolchain of Microsoft made it",
+        ),
+        (
+            "Red Hat's, without its library",
+            go(
+                "go1.22.9 (Red Hat 1.22.9-1.el9)",
+                &["-tags=no_openssl"],
+                Some(crypto()),
+            ),
+            Standard,
+            "the toolchain of Red Hat made it",
+        ),
+        (
+            "Red Hat's, with the frozen module",
+            go(
+                "go1.27.1 (Red Hat 1.27.1-1.el10)",
+                &[KEY],
+                Some(frozen(FROZEN)),
+            )
+            .sealed(Holds),
+            Proven,
+            "#5247",
+        ),
+        (
             "systemcrypto, not there",
             go("go1.25.1 X:systemcrypto", &[], Some(crypto())),
             Contradicted,
@@ -687,6 +850,14 @@ fn programs_of_the_c_linker() {
             elf().labelled(envoy("BoringSSL-FIPS")).with(known()),
             Proven,
             "#4735",
+        ),
+        (
+            "a known module that nothing calls",
+            elf()
+                .labelled(envoy("BoringSSL-FIPS"))
+                .with(uncalled(known())),
+            Identified,
+            "no code of the program calls the module",
         ),
         (
             "a known module without words",
@@ -981,10 +1152,18 @@ fn the_chain_leads_from_the_file_to_the_certificate() {
             Strength::Computed,
         ),
         (
+            "functions in the sealed code: 100 of the module",
+            Strength::Code,
+        ),
+        (
             &format!(
                 "BoringCrypto module of 32 bytes: HMAC-sha256 computed again: {KNOWN}, as stored"
             ),
             Strength::Computed,
+        ),
+        (
+            "code outside of the module calls its functions",
+            Strength::Code,
         ),
         ("that value is BoringCrypto fips-20220613", Strength::Data),
         (

@@ -230,3 +230,196 @@ fn described(bytes: &Bytes<'_>, layout: &Layout, table: &Table) -> io::Result<Ve
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use object::elf;
+
+    use super::*;
+    use crate::fips::go::pclntab;
+    use crate::fips::sample::{SHAPES, Sample};
+
+    const CODE: u64 = 0x40_1000;
+    const TABLE: u64 = 0x48_0000;
+    const MODULE: u64 = 0x50_0000;
+    const NEW: &str = "crypto/internal/fips140/sha256.New";
+
+    /// How a program tells where its code begins.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Told {
+        Header,
+        Module,
+        Relocated,
+        Nowhere,
+    }
+
+    type Listed<'a> = &'a [(u64, &'a str)];
+
+    const WHOLE: Listed<'_> = &[
+        (0, "main.main"),
+        (0x20, "go:textfipsstart"),
+        (0x30, NEW),
+        (0x38, "_expand_key_128"),
+        (0x40, "runtime.morestack-tramp0"),
+        (0x60, "go:textfipsend"),
+    ];
+
+    /// A table of these functions, and the length of their names.
+    fn table(sample: &Sample, told: Told, functions: Listed<'_>) -> (Vec<u8>, u64) {
+        let four = |value: u64| sample.number(value, 4);
+        let (mut names, mut data, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+        let after = (8 * functions.len() + 4) as u64;
+        for (at, name) in functions {
+            entries.extend([four(*at), four(after + data.len() as u64)].concat());
+            data.extend([four(*at), four(names.len() as u64)].concat());
+            names.extend([name.as_bytes(), b"\0"].concat());
+        }
+        let first = 8 + 8 * sample.width() as u64;
+        let end = first + names.len() as u64;
+        let text = if told == Told::Header { CODE } else { 0 };
+        let header = [functions.len() as u64, 1, text, first, end, end, end, end];
+        let start = [
+            &sample.number(0xffff_fff1, 4)[..],
+            &[0, 0, 1, sample.bits / 8],
+        ]
+        .concat();
+        let header = [start, sample.words(&header)].concat();
+        let len = names.len() as u64;
+        ([header, names, entries, four(0x80), data].concat(), len)
+    }
+
+    fn program(shape: (u8, bool, elf::Machine), told: Told, functions: Listed<'_>) -> Sample {
+        let mut sample = Sample::new(shape);
+        let (table, len) = table(&sample, told, functions);
+        let width = sample.width() as u64;
+        let names = TABLE + 8 + 8 * width;
+        let mut words = [0; TEXT + 1];
+        (words[2], words[3]) = (len, len);
+        let addresses = [(0, TABLE), (1, names), (TEXT as u64, CODE)];
+        match told {
+            Told::Module => (words[0], words[1], words[TEXT]) = (TABLE, names, CODE),
+            Told::Relocated => {
+                let addresses = addresses.map(|(word, to)| (MODULE + word * width, to));
+                sample.relocations = addresses.to_vec();
+            }
+            Told::Header | Told::Nowhere => {}
+        }
+        let words = sample.words(&words);
+        sample
+            .text(".text", CODE, &[0x90; 0x80])
+            .rodata(".gopclntab", TABLE, &table)
+            .data(".go.module", MODULE, &words)
+    }
+
+    /// What is said of the code from 0x20 up to 0x60.
+    fn coverage(sample: &Sample) -> Option<Coverage> {
+        let file = sample.build();
+        let bytes = Bytes::new(&file, file.len() as u64);
+        let layout = Layout::read(&bytes).unwrap().unwrap();
+        let functions = pclntab::read(&bytes, Some(&layout)).unwrap().unwrap();
+        let sealed = layout.range(CODE + 0x20, CODE + 0x60).unwrap();
+        functions.coverage(&bytes, &layout, sealed).unwrap()
+    }
+
+    fn whole() -> Coverage {
+        Coverage {
+            functions: 1,
+            edges: true,
+            ..Coverage::default()
+        }
+    }
+
+    #[test]
+    fn the_code_of_the_module_is_found_in_every_shape_however_its_start_is_told() {
+        for shape in SHAPES {
+            for told in [Told::Header, Told::Module, Told::Relocated] {
+                for headers in [true, false] {
+                    let mut sample = program(shape, told, WHOLE);
+                    sample.section_headers = headers;
+                    assert_eq!(coverage(&sample), Some(whole()), "{shape:?} {told:?}");
+                }
+            }
+            let sample = program(shape, Told::Nowhere, WHOLE);
+            assert_eq!(coverage(&sample), None, "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn a_function_on_the_wrong_side_is_named() {
+        let changed = |index: usize, function: (u64, &'static str)| {
+            let mut functions = WHOLE.to_vec();
+            functions[index] = function;
+            coverage(&program(SHAPES[0], Told::Header, &functions)).unwrap()
+        };
+        let stranger = changed(3, (0x38, "main.encrypt"));
+        assert_eq!(stranger.stranger.as_deref(), Some("main.encrypt"));
+        let outside = changed(0, (0, "crypto/internal/fips140/aes.New"));
+        let name = "crypto/internal/fips140/aes.New";
+        assert_eq!(
+            (outside.outside.as_deref(), outside.functions),
+            (Some(name), 1)
+        );
+        let before = changed(0, (0, "crypto/internal/fips140/aes.New-tramp1"));
+        assert_eq!(before, whole());
+        for (index, function) in [
+            (1, (0x24, "go:textfipsstart")),
+            (5, (0x5c, "go:textfipsend")),
+        ] {
+            let moved = changed(index, function);
+            assert_eq!((moved.edges, moved.functions), (false, 1), "{function:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_module_are_told_from_those_between_them() {
+        let functions = [
+            (0, "a.b"),
+            (0x20, NEW),
+            (0x28, "_a"),
+            (0x30, "crypto/internal/fips140.init"),
+            (0x38, "_b"),
+            (0x40, "_c"),
+            (0x48, "crypto/internal/fips140/aes.New"),
+            (0x60, "c.d"),
+        ];
+        let coverage = coverage(&program(SHAPES[0], Told::Header, &functions)).unwrap();
+        assert_eq!(
+            coverage,
+            Coverage {
+                functions: 3,
+                ..whole()
+            }
+        );
+    }
+
+    #[test]
+    fn a_table_that_contradicts_itself_tells_nothing() {
+        let sample = program(SHAPES[0], Told::Header, WHOLE);
+        let entries = |sample: &Sample| {
+            let part = sample
+                .parts
+                .iter()
+                .position(|part| part.name == ".gopclntab");
+            let names: usize = WHOLE.iter().map(|(_, name)| name.len() + 1).sum();
+            (part.unwrap(), 8 + 8 * 8 + names)
+        };
+        let (part, at) = entries(&sample);
+        // The data of the second function stands before that of the first, or outside of the file.
+        for data in [[0; 4], [0xff; 4]] {
+            let mut sample = sample.clone();
+            sample.parts[part].bytes[at + 12..at + 16].copy_from_slice(&data);
+            assert_eq!(coverage(&sample), None, "{data:?}");
+        }
+    }
+
+    #[test]
+    fn tables_that_do_not_seal_tell_nothing() {
+        let mut sample = program(SHAPES[0], Told::Header, WHOLE);
+        let part = sample
+            .parts
+            .iter_mut()
+            .find(|part| part.name == ".gopclntab");
+        part.unwrap().bytes[0] = 0xfa;
+        assert_eq!(coverage(&sample), None);
+    }
+}

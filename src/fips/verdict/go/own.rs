@@ -24,7 +24,7 @@ impl Program<'_> {
                 ),
             ));
         }
-        if (self.frozen().is_some() || key.is_some())
+        if self.is_own()
             && let Some(finding) = self.sealed_elsewhere()
         {
             return Some(finding);
@@ -57,8 +57,10 @@ impl Program<'_> {
         let coverage = self.coverage()?;
         let what = match (&coverage.outside, &coverage.stranger) {
             (Some(name), _) => format!("{name} begins outside of the code that its seal covers"),
+            // Without names of the module there is nothing to compare.
+            (None, _) if coverage.functions == 0 => return None,
             (None, Some(name)) => format!("{name}, which is not of the module, begins in it"),
-            (None, None) if coverage.edges && coverage.functions > 0 => return None,
+            (None, None) if coverage.edges => return None,
             (None, None) => "the code that its seal covers is not that of the module".to_owned(),
         };
         Some(Finding::new(
@@ -97,7 +99,8 @@ impl Program<'_> {
             )
             .named(format!("Go Cryptographic Module {frozen}"));
         };
-        let finding = if self.coverage().is_some() {
+        let compared = |coverage: &Coverage| coverage.functions > 0;
+        let finding = if self.coverage().is_some_and(compared) {
             finding
         } else {
             finding.at_most(
