@@ -18,11 +18,11 @@ use std::io;
 use super::bytes::Bytes;
 use super::elf::Layout;
 use super::fingerprint::Fingerprint;
-use super::{Arch, Integrity, Located, Mark, Place};
+use super::{Arch, Located, Mark, Place};
 use copy::Copies;
 use reference::Machine;
 pub(super) use selftest::TEXT as INTEGRITY_TEST;
-use selftest::{Search, TEXTS, WORK};
+use selftest::{Search, WORK};
 
 /// What makes the caller look for a module.
 #[derive(Debug, Clone, Copy)]
@@ -39,10 +39,8 @@ const REACH: u64 = 16 << 20;
 /// Modules that are taken down of one file; a program has one.
 const MODULES: usize = 8;
 
-/// The modules in the executable part of a program; in the whole file where its headers tell none.
-///
-/// A copy that nothing calls hides no other. Where marks say where to look, all are found; in the code of a
-/// Go program, which is larger than all its modules by far, the search ends with the one that it calls.
+/// All modules in the executable part of a program, up to [`MODULES`]; in the whole file where its headers tell
+/// none. A whole one hides no damaged one.
 pub(super) fn locate(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
@@ -51,22 +49,19 @@ pub(super) fn locate(
     hint: Hint<'_>,
 ) -> io::Result<Vec<Located>> {
     let code = executable(bytes, layout);
-    let known = known
-        .iter()
-        .filter(|row| arch.is_none_or(|arch| *arch == row.arch));
-    let mut copies = Copies::new(bytes, &code, known.collect());
-    let mut found = Vec::new();
+    let fits = |row: &&Fingerprint| arch.is_none_or(|arch| *arch == row.arch);
+    let mut copies = Copies::new(bytes, &code, known.iter().filter(fits));
     for place in hint.within(&code) {
-        copies.find(place, &mut found, |found| hint.is_done(found))?;
+        copies.find(place)?;
     }
-    if hint.is_done(&found) {
-        return Ok(found);
-    }
-    let texts = hint.tests(bytes, &code)?;
+    let Copies {
+        mut found, texts, ..
+    } = copies;
     for &machine in Machine::of(arch) {
         let mut search = Search::new(bytes, &code, machine, WORK);
         for &text in &texts {
-            if !hint.is_done(&found) && !found.iter().any(|one| holds(one.place, text)) {
+            let known = found.iter().any(|one| holds(one.place, text));
+            if !known && found.len() < MODULES {
                 found.extend(search.module(text)?);
             }
         }
@@ -81,14 +76,7 @@ fn holds(place: Place, offset: u64) -> bool {
 }
 
 impl Hint<'_> {
-    /// Whether no other module has to be looked for.
-    fn is_done(self, found: &[Located]) -> bool {
-        let unused = |one: &Located| one.integrity == Integrity::Holds && one.called.is_none();
-        let settled = matches!(self, Hint::Names) && !found.iter().all(unused);
-        settled || found.len() >= MODULES
-    }
-
-    /// The parts of `code` in which a measured module can be.
+    /// The parts of `code` in which a module can be.
     fn within(self, code: &[Place]) -> Vec<Place> {
         let Hint::Marks(marks) = self else {
             return code.to_vec();
@@ -106,19 +94,6 @@ impl Hint<'_> {
             })
         });
         parts.collect()
-    }
-
-    /// Where integrity tests have their text.
-    fn tests(self, bytes: &Bytes<'_>, code: &[Place]) -> io::Result<Vec<u64>> {
-        match self {
-            Hint::Names => selftest::texts(bytes, code),
-            Hint::Marks(marks) => Ok(marks
-                .iter()
-                .filter(|mark| mark.text == INTEGRITY_TEST)
-                .map(|mark| mark.place.offset)
-                .take(TEXTS)
-                .collect()),
-        }
     }
 }
 
@@ -159,8 +134,8 @@ fn between(from: u64, to: u64) -> Place {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Family;
     use super::super::fingerprint::{Algorithm, Hex};
+    use super::super::{Family, Integrity};
     use super::sample::{BYTES, CALLER, END, START, STORED, Sample};
     use super::*;
 
@@ -244,45 +219,45 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_that_nothing_calls_hides_no_other() {
-        let sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
-        let row = sample.row();
-        let decoy = sample.file[START..STORED + 32].to_vec();
+    fn a_whole_copy_hides_no_damaged_one_and_the_other_way_round() {
+        let whole = Sample::new(Machine::Amd64, Algorithm::Sha256);
         let mut flipped = Sample::new(Machine::Amd64, Algorithm::Sha256);
         flipped.file[START + 0x123] ^= 1;
-        for (file, expected) in [(&sample.file, true), (&flipped.file, false)] {
-            let space = vec![0x90; 0x1000 - decoy.len() % 16];
-            let file = [&decoy[..], &space, file].concat();
+        let row = [whole.row()];
+        for order in [[&whole, &flipped], [&flipped, &whole]] {
+            let file = order.map(|sample| &sample.file[..]).concat();
             let bytes = Bytes::new(&file, file.len() as u64);
-            let known = std::slice::from_ref(&row);
-            let found = locate(&bytes, None, None, known, Hint::Names).unwrap();
+            let found = locate(&bytes, None, None, &row, Hint::Names).unwrap();
             let holds: Vec<_> = found
                 .iter()
                 .map(|one| (one.integrity == Integrity::Holds, one.called.is_some()))
                 .collect();
-            assert_eq!(holds, [(true, false), (expected, expected)]);
+            let expected = order.map(|sample| [sample.file == whole.file; 2].into());
+            assert_eq!(holds, expected);
         }
     }
 
     #[test]
-    fn where_marks_say_where_to_look_all_are_found_up_to_a_limit() {
-        let sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
-        let mark = Mark {
-            family: Family::BoringCrypto,
-            text: INTEGRITY_TEST.to_owned(),
-            place: Place { offset: 0, len: 19 },
-        };
-        let row = [sample.row()];
-        for (copies, modules) in [(2, 2), (MODULES + 1, MODULES)] {
-            let file = sample.file.repeat(copies);
-            let bytes = Bytes::new(&file, file.len() as u64);
-            let marks = Hint::Marks(std::slice::from_ref(&mark));
-            let found = locate(&bytes, None, None, &row, marks).unwrap();
-            assert_eq!(found.len(), modules);
-            assert!(found.iter().all(|one| one.called.is_some()));
-            let first = locate(&bytes, None, None, &row, Hint::Names).unwrap();
-            assert_eq!(first, found[..1]);
+    fn measured_modules_hide_no_other_and_no_more_than_the_limit_are_found() {
+        let measured = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        let row = [measured.row()];
+        let mut other = Sample::new(Machine::Amd64, Algorithm::Sha512);
+        for anchor in &row[0].anchors {
+            other.file[START + usize::try_from(anchor.at).unwrap()] ^= 1;
         }
+        other.seal();
+        let found = |samples: &[&Sample]| {
+            let files: Vec<&[u8]> = samples.iter().map(|sample| &sample.file[..]).collect();
+            let file = files.concat();
+            let bytes = Bytes::new(&file, file.len() as u64);
+            let arch = measured.arch();
+            locate(&bytes, None, Some(&arch), &row, Hint::Names).unwrap()
+        };
+        let both = found(&[&measured, &other]);
+        let measured_first: Vec<bool> = both.iter().map(|one| one.fingerprint.is_some()).collect();
+        assert_eq!(measured_first, [true, false]);
+        assert_eq!(found(&[&measured; MODULES + 1]).len(), MODULES);
+        assert_eq!(found(&[&other; MODULES + 1]).len(), MODULES);
     }
 
     #[test]
@@ -376,24 +351,24 @@ mod tests {
     fn marks_say_where_to_look() {
         let sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
         let bytes = Bytes::new(&sample.file, sample.file.len() as u64);
-        let find = |text: &str, offset| {
+        for (offset, modules) in [(0, 1), (100 * REACH, 0)] {
             let mark = Mark {
                 family: Family::BoringCrypto,
-                text: text.to_owned(),
+                text: selftest::TEXT.to_owned(),
                 place: Place { offset, len: 19 },
             };
-            locate(&bytes, None, None, &[], Hint::Marks(&[mark])).unwrap()
-        };
-        assert_eq!(find(INTEGRITY_TEST, START as u64 + 0x1000).len(), 1);
-        assert_eq!(find(INTEGRITY_TEST, START as u64 + 0x1001).len(), 0);
-        assert_eq!(find("FIPS self test", START as u64 + 0x1000).len(), 0);
+            for known in [&[sample.row()][..], &[]] {
+                let found = locate(&bytes, None, None, known, Hint::Marks(&[mark.clone()]));
+                assert_eq!(found.unwrap().len(), modules, "{offset}");
+            }
+        }
     }
 
     #[test]
-    fn a_measured_module_is_looked_for_around_the_marks() {
+    fn modules_are_looked_for_around_the_marks() {
         let mark = |offset| Mark {
             family: Family::BoringCrypto,
-            text: INTEGRITY_TEST.to_owned(),
+            text: selftest::TEXT.to_owned(),
             place: Place { offset, len: 19 },
         };
         let code = [between(1000, 100 * REACH)];

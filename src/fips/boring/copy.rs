@@ -2,14 +2,15 @@
 
 use std::io;
 
-use memchr::memmem::Finder;
+use aho_corasick::packed::Searcher;
 
-use super::super::bytes::Bytes;
+use super::super::bytes::{Bytes, TOGETHER, searcher};
 use super::super::fingerprint::{Anchor, Fingerprint, Hex};
 use super::super::{Integrity, Located, Place};
 use super::mac::Mac;
 use super::reference::Machine;
-use super::{callers, holds};
+use super::selftest::{TEXT, TEXTS};
+use super::{MODULES, callers, holds};
 
 /// Pieces that must stand where they belong before something is a copy: one alone can be code that
 /// another library shares.
@@ -19,74 +20,100 @@ const PIECES: usize = 2;
 const CANDIDATES: u32 = 1024;
 
 /// A piece of a module that is searched for.
+#[derive(Clone, Copy)]
 struct Piece<'a> {
     row: &'a Fingerprint,
     /// From the module's first byte.
     at: i64,
-    finder: Finder<'a>,
+    bytes: &'a [u8],
 }
 
-/// A search for copies in one file.
+/// A search through the code of one file.
 pub(super) struct Copies<'a> {
     bytes: &'a Bytes<'a>,
     code: &'a [Place],
     pieces: Vec<Piece<'a>>,
+    /// For the pieces, and for the text of the integrity test.
+    searchers: Vec<Searcher>,
     candidates: u32,
+    /// In the order in which they are found.
+    pub found: Vec<Located>,
+    /// Where the text of an integrity test stands, of measured modules and of others.
+    pub texts: Vec<u64>,
 }
 
 impl<'a> Copies<'a> {
     pub(super) fn new(
         bytes: &'a Bytes<'a>,
         code: &'a [Place],
-        known: Vec<&'a Fingerprint>,
+        known: impl Iterator<Item = &'a Fingerprint>,
     ) -> Self {
+        let pieces: Vec<Piece<'a>> = known.flat_map(pieces).collect();
+        let texts = pieces.iter().map(|piece| piece.bytes);
+        let texts: Vec<&[u8]> = [TEXT.as_bytes()].into_iter().chain(texts).collect();
+        let searchers = texts.chunks(TOGETHER);
         Copies {
             bytes,
             code,
-            pieces: known.into_iter().flat_map(pieces).collect(),
+            searchers: searchers
+                .filter_map(|texts| searcher(texts.iter()))
+                .collect(),
+            pieces,
             candidates: CANDIDATES,
+            found: Vec::new(),
+            texts: Vec::new(),
         }
     }
 
-    /// Adds the copies in `place` to those that were `found`, until `enough` says so.
-    pub(super) fn find(
-        &mut self,
-        place: Place,
-        found: &mut Vec<Located>,
-        enough: impl Fn(&[Located]) -> bool,
-    ) -> io::Result<()> {
-        let longest = self.pieces.iter().map(|piece| piece.finder.needle().len());
-        let longest = longest.max().unwrap_or(0);
+    /// Takes down what stands in `place`.
+    pub(super) fn find(&mut self, place: Place) -> io::Result<()> {
+        let longest = self.pieces.iter().map(|piece| piece.bytes.len()).max();
+        let longest = longest.unwrap_or(0).max(TEXT.len());
         let mut failed = Ok(());
         let bytes = self.bytes;
         bytes.search(place, longest, |offset, window| {
-            failed = self.inside((offset, window), found, &enough);
-            failed.is_err() || self.candidates == 0 || enough(found)
+            failed = self.inside(offset, window);
+            failed.is_err() || self.candidates == 0
         })?;
         failed
     }
 
-    /// Looks at every piece in one window of the file.
-    fn inside(
-        &mut self,
-        (offset, window): (u64, &[u8]),
-        found: &mut Vec<Located>,
-        enough: impl Fn(&[Located]) -> bool,
-    ) -> io::Result<()> {
-        for piece in &self.pieces {
-            for hit in piece.finder.find_iter(window) {
-                let start = (offset + hit as u64).checked_add_signed(-piece.at);
-                let fresh = |start: &u64| !found.iter().any(|one| holds(one.place, *start));
-                let Some(start) = start.filter(fresh) else {
-                    continue;
-                };
-                if self.candidates == 0 || enough(found) {
-                    return Ok(());
+    fn inside(&mut self, offset: u64, window: &[u8]) -> io::Result<()> {
+        let hits = self.searchers.iter();
+        let hits = hits.flat_map(|searcher| searcher.find_iter(window));
+        let hits: Vec<_> = hits.map(|hit| hit.span().range()).collect();
+        for hit in hits {
+            let (at, text) = (offset + hit.start as u64, &window[hit]);
+            if text == TEXT.as_bytes() {
+                if self.texts.len() < TEXTS && !self.texts.contains(&at) {
+                    self.texts.push(at);
                 }
-                self.candidates -= 1;
-                if stands(self.bytes, piece.row, start)? {
-                    found.push(self.located(piece.row, start)?);
+                continue;
+            }
+            for index in 0..self.pieces.len() {
+                let Piece {
+                    row,
+                    at: inside,
+                    bytes,
+                } = self.pieces[index];
+                if bytes == text {
+                    self.candidate(row, at.checked_add_signed(-inside))?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes down the copy that begins at `start`, if there is one and it is new.
+    fn candidate(&mut self, row: &'a Fingerprint, start: Option<u64>) -> io::Result<()> {
+        let known = |start: &u64| self.found.iter().any(|one| holds(one.place, *start));
+        let Some(start) = start.filter(|start| !known(start)) else {
+            return Ok(());
+        };
+        if self.candidates > 0 && self.found.len() < MODULES {
+            self.candidates -= 1;
+            if stands(self.bytes, row, start)? {
+                self.found.push(self.located(row, start)?);
             }
         }
         Ok(())
@@ -131,7 +158,7 @@ fn pieces(row: &Fingerprint) -> impl Iterator<Item = Piece<'_>> {
     stored.chain(anchors).map(move |(at, bytes)| Piece {
         row,
         at,
-        finder: Finder::new(bytes.bytes()),
+        bytes: bytes.bytes(),
     })
 }
 
@@ -139,9 +166,8 @@ fn pieces(row: &Fingerprint) -> impl Iterator<Item = Piece<'_>> {
 fn stands(bytes: &Bytes<'_>, row: &Fingerprint, start: u64) -> io::Result<bool> {
     let mut standing = 0;
     for piece in pieces(row) {
-        let needle = piece.finder.needle();
-        let there = at(bytes, start, piece.at, needle.len())?;
-        standing += usize::from(there == needle);
+        let there = at(bytes, start, piece.at, piece.bytes.len())?;
+        standing += usize::from(there == piece.bytes);
     }
     Ok(standing >= PIECES)
 }

@@ -4,6 +4,9 @@ use memchr::{memchr, memchr2, memmem, memrchr};
 
 use crate::fips::Names;
 
+/// How the paths begin of all packages that are looked at: few of a program's names do.
+const ROOTS: [&[u8]; 4] = [b"crypto/", b"vendor/", b"golang.org/", b"x/crypto/"];
+
 /// Packages that only a FIPS toolchain of somebody else has in its standard library.
 const FOREIGN: [&str; 5] = [
     "vendor/github.com/golang-fips/openssl",
@@ -44,6 +47,9 @@ impl Names {
     pub(super) fn take(&mut self, name: &[u8]) {
         // The way from C to Go, which only a program with C has.
         self.cgo |= name == b"crosscall2";
+        if !ROOTS.iter().any(|root| name.starts_with(root)) {
+            return;
+        }
         let Some((package, function)) = split(name) else {
             return;
         };
