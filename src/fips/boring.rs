@@ -22,7 +22,7 @@ use super::{Arch, Located, Mark, Place};
 use copy::Copies;
 use reference::Machine;
 pub(super) use selftest::TEXT as INTEGRITY_TEST;
-use selftest::{Search, WORK};
+use selftest::{Search, TEXTS, WORK};
 
 /// What makes the caller look for a module.
 #[derive(Debug, Clone, Copy)]
@@ -32,9 +32,6 @@ pub(super) enum Hint<'a> {
     /// Texts that were found.
     Marks(&'a [Mark]),
 }
-
-/// How far from a text of a module the module itself can reach.
-const REACH: u64 = 16 << 20;
 
 /// Modules that are taken down of one file; a program has one.
 const MODULES: usize = 8;
@@ -49,17 +46,23 @@ pub(super) fn locate(
     hint: Hint<'_>,
 ) -> io::Result<Vec<Located>> {
     let code = executable(bytes, layout);
+    let tests = hint.tests(bytes, &code)?;
     let fits = |row: &&Fingerprint| arch.is_none_or(|arch| *arch == row.arch);
-    let mut copies = Copies::new(bytes, &code, known.iter().filter(fits));
-    for place in hint.within(&code) {
+    let known = known.iter().filter(fits);
+    // A module holds the texts of its tests.
+    let reach = known.clone().map(|row| row.bytes).max().unwrap_or(0);
+    let mut copies = Copies::new(bytes, &code, known);
+    for place in around(&hint.texts(&tests), reach, &code) {
         copies.find(place)?;
     }
-    let Copies {
-        mut found, texts, ..
-    } = copies;
+    if copies.found.is_empty() && matches!(hint, Hint::Names) {
+        // The byte that was changed can be one of the text.
+        code.iter().try_for_each(|&place| copies.find(place))?;
+    }
+    let mut found = copies.found;
     for &machine in Machine::of(arch) {
         let mut search = Search::new(bytes, &code, machine, WORK);
-        for &text in &texts {
+        for &text in &tests {
             let known = found.iter().any(|one| holds(one.place, text));
             if !known && found.len() < MODULES {
                 found.extend(search.module(text)?);
@@ -76,25 +79,39 @@ fn holds(place: Place, offset: u64) -> bool {
 }
 
 impl Hint<'_> {
-    /// The parts of `code` in which a module can be.
-    fn within(self, code: &[Place]) -> Vec<Place> {
-        let Hint::Marks(marks) = self else {
-            return code.to_vec();
-        };
-        let near = marks.iter().map(|mark| {
-            let start = mark.place.offset.saturating_sub(REACH);
-            (start, mark.place.offset.saturating_add(REACH))
-        });
-        let near = merged(near.collect());
-        let parts = code.iter().flat_map(|place| {
-            let end = place.offset.saturating_add(place.len);
-            near.iter().filter_map(move |&(from, to)| {
-                let (from, to) = (from.max(place.offset), to.min(end));
-                (from < to).then(|| between(from, to))
-            })
-        });
-        parts.collect()
+    /// Where integrity tests have their text.
+    fn tests(self, bytes: &Bytes<'_>, code: &[Place]) -> io::Result<Vec<u64>> {
+        match self {
+            Hint::Names => selftest::texts(bytes, code),
+            Hint::Marks(marks) => Ok(marks
+                .iter()
+                .filter(|mark| mark.text == INTEGRITY_TEST)
+                .map(|mark| mark.place.offset)
+                .take(TEXTS)
+                .collect()),
+        }
     }
+
+    /// Where any text of a module stands.
+    fn texts(self, tests: &[u64]) -> Vec<u64> {
+        match self {
+            Hint::Names => tests.to_vec(),
+            Hint::Marks(marks) => marks.iter().map(|mark| mark.place.offset).collect(),
+        }
+    }
+}
+
+/// The parts of `code` that are at most `reach` bytes from one of `texts`.
+fn around(texts: &[u64], reach: u64, code: &[Place]) -> Vec<Place> {
+    let near = texts
+        .iter()
+        .map(|text| (text.saturating_sub(reach), text.saturating_add(reach)));
+    let near = merged(near.collect());
+    let parts = code.iter().flat_map(|place| {
+        let clipped = near.iter().map(|&(from, to)| clip(*place, from, to));
+        clipped.filter(|part| part.len > 0)
+    });
+    parts.collect()
 }
 
 /// What can be run; everything where the headers do not say what is loaded.
@@ -351,37 +368,42 @@ mod tests {
     fn marks_say_where_to_look() {
         let sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
         let bytes = Bytes::new(&sample.file, sample.file.len() as u64);
-        for (offset, modules) in [(0, 1), (100 * REACH, 0)] {
+        let row = [sample.row()];
+        let find = |text: &str, offset, known: &[Fingerprint]| {
             let mark = Mark {
                 family: Family::BoringCrypto,
-                text: selftest::TEXT.to_owned(),
+                text: text.to_owned(),
                 place: Place { offset, len: 19 },
             };
-            for known in [&[sample.row()][..], &[]] {
-                let found = locate(&bytes, None, None, known, Hint::Marks(&[mark.clone()]));
-                assert_eq!(found.unwrap().len(), modules, "{offset}");
-            }
-        }
+            let found = locate(&bytes, None, None, known, Hint::Marks(&[mark]));
+            found.unwrap().len()
+        };
+        let text = START as u64 + 0x1000;
+        assert_eq!(find(INTEGRITY_TEST, text, &[]), 1);
+        assert_eq!(find(INTEGRITY_TEST, text + 1, &[]), 0);
+        assert_eq!(find("FIPS self test", text, &[]), 0);
+        assert_eq!(find("FIPS self test", text, &row), 1);
+        assert_eq!(find("FIPS self test", (START + 3 * BYTES) as u64, &row), 0);
     }
 
     #[test]
-    fn modules_are_looked_for_around_the_marks() {
-        let mark = |offset| Mark {
-            family: Family::BoringCrypto,
-            text: selftest::TEXT.to_owned(),
-            place: Place { offset, len: 19 },
-        };
-        let code = [between(1000, 100 * REACH)];
-        let within = |marks: &[Mark]| Hint::Marks(marks).within(&code);
-        assert_eq!(within(&[]), []);
-        assert_eq!(within(&[mark(2000)]), [between(1000, 2000 + REACH)]);
-        let both = [mark(50 * REACH), mark(51 * REACH), mark(90 * REACH)];
-        let expected = [
-            between(49 * REACH, 52 * REACH),
-            between(89 * REACH, 91 * REACH),
-        ];
-        assert_eq!(within(&both), expected);
-        assert_eq!(Hint::Names.within(&code), code);
+    fn a_measured_module_is_looked_for_around_its_texts() {
+        let code = [between(1000, 100_000)];
+        let around = |texts: &[u64]| around(texts, 500, &code);
+        assert_eq!(around(&[]), []);
+        assert_eq!(around(&[1200]), [between(1000, 1700)]);
+        let expected = [between(49_500, 51_000), between(89_500, 90_500)];
+        assert_eq!(around(&[50_000, 50_500, 90_000]), expected);
+        assert_eq!(around(&[200_000]), []);
+    }
+
+    #[test]
+    fn a_module_whose_text_was_changed_is_found_by_names_alone() {
+        let mut flipped = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        let row = [flipped.row()];
+        flipped.file[START + 0x1000] ^= 1;
+        let [module] = find(&flipped, &row).try_into().unwrap();
+        assert!(matches!(module.integrity, Integrity::Differs(_)));
     }
 
     #[test]

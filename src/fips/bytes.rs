@@ -3,7 +3,6 @@
 use std::io;
 use std::ops::Range;
 
-use aho_corasick::packed::{Config, Searcher};
 use positioned_io::ReadAt;
 
 use super::Place;
@@ -113,16 +112,6 @@ impl<'a> Bytes<'a> {
         Ok(filled)
     }
 }
-
-/// A search for several texts at once, as many as [`TOGETHER`]. Vector instructions go through all of them at
-/// the speed of memory; processors without them get the slower search.
-pub(super) fn searcher<T: AsRef<[u8]>>(texts: impl Iterator<Item = T> + Clone) -> Option<Searcher> {
-    let build = |config: &Config| config.builder().extend(texts.clone()).build();
-    build(&Config::new()).or_else(|| build(Config::new().only_rabin_karp(true)))
-}
-
-/// Texts that one searcher takes.
-pub(super) const TOGETHER: usize = 64;
 
 #[cfg(test)]
 mod tests {

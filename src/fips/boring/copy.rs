@@ -2,14 +2,13 @@
 
 use std::io;
 
-use aho_corasick::packed::Searcher;
+use memchr::memmem::Finder;
 
-use super::super::bytes::{Bytes, TOGETHER, searcher};
+use super::super::bytes::Bytes;
 use super::super::fingerprint::{Anchor, Fingerprint, Hex};
 use super::super::{Integrity, Located, Place};
 use super::mac::Mac;
 use super::reference::Machine;
-use super::selftest::{TEXT, TEXTS};
 use super::{MODULES, callers, holds};
 
 /// Pieces that must stand where they belong before something is a copy: one alone can be code that
@@ -20,12 +19,11 @@ const PIECES: usize = 2;
 const CANDIDATES: u32 = 1024;
 
 /// A piece of a module that is searched for.
-#[derive(Clone, Copy)]
 struct Piece<'a> {
     row: &'a Fingerprint,
     /// From the module's first byte.
     at: i64,
-    bytes: &'a [u8],
+    finder: Finder<'a>,
 }
 
 /// A search through the code of one file.
@@ -33,13 +31,8 @@ pub(super) struct Copies<'a> {
     bytes: &'a Bytes<'a>,
     code: &'a [Place],
     pieces: Vec<Piece<'a>>,
-    /// For the pieces, and for the text of the integrity test.
-    searchers: Vec<Searcher>,
     candidates: u32,
-    /// In the order in which they are found.
     pub found: Vec<Located>,
-    /// Where the text of an integrity test stands, of measured modules and of others.
-    pub texts: Vec<u64>,
 }
 
 impl<'a> Copies<'a> {
@@ -48,27 +41,19 @@ impl<'a> Copies<'a> {
         code: &'a [Place],
         known: impl Iterator<Item = &'a Fingerprint>,
     ) -> Self {
-        let pieces: Vec<Piece<'a>> = known.flat_map(pieces).collect();
-        let texts = pieces.iter().map(|piece| piece.bytes);
-        let texts: Vec<&[u8]> = [TEXT.as_bytes()].into_iter().chain(texts).collect();
-        let searchers = texts.chunks(TOGETHER);
         Copies {
             bytes,
             code,
-            searchers: searchers
-                .filter_map(|texts| searcher(texts.iter()))
-                .collect(),
-            pieces,
+            pieces: known.flat_map(pieces).collect(),
             candidates: CANDIDATES,
             found: Vec::new(),
-            texts: Vec::new(),
         }
     }
 
     /// Takes down what stands in `place`.
     pub(super) fn find(&mut self, place: Place) -> io::Result<()> {
-        let longest = self.pieces.iter().map(|piece| piece.bytes.len()).max();
-        let longest = longest.unwrap_or(0).max(TEXT.len());
+        let lens = self.pieces.iter().map(|piece| piece.finder.needle().len());
+        let longest = lens.max().unwrap_or(0);
         let mut failed = Ok(());
         let bytes = self.bytes;
         bytes.search(place, longest, |offset, window| {
@@ -79,27 +64,15 @@ impl<'a> Copies<'a> {
     }
 
     fn inside(&mut self, offset: u64, window: &[u8]) -> io::Result<()> {
-        let hits = self.searchers.iter();
-        let hits = hits.flat_map(|searcher| searcher.find_iter(window));
-        let hits: Vec<_> = hits.map(|hit| hit.span().range()).collect();
-        for hit in hits {
-            let (at, text) = (offset + hit.start as u64, &window[hit]);
-            if text == TEXT.as_bytes() {
-                if self.texts.len() < TEXTS && !self.texts.contains(&at) {
-                    self.texts.push(at);
-                }
-                continue;
-            }
-            for index in 0..self.pieces.len() {
-                let Piece {
-                    row,
-                    at: inside,
-                    bytes,
-                } = self.pieces[index];
-                if bytes == text {
-                    self.candidate(row, at.checked_add_signed(-inside))?;
-                }
-            }
+        let hits = self.pieces.iter().flat_map(|piece| {
+            let hits = piece.finder.find_iter(window);
+            hits.map(|hit| {
+                let start = (offset + hit as u64).checked_add_signed(-piece.at);
+                (piece.row, start)
+            })
+        });
+        for (row, start) in hits.collect::<Vec<_>>() {
+            self.candidate(row, start)?;
         }
         Ok(())
     }
@@ -158,7 +131,7 @@ fn pieces(row: &Fingerprint) -> impl Iterator<Item = Piece<'_>> {
     stored.chain(anchors).map(move |(at, bytes)| Piece {
         row,
         at,
-        bytes: bytes.bytes(),
+        finder: Finder::new(bytes.bytes()),
     })
 }
 
@@ -166,8 +139,9 @@ fn pieces(row: &Fingerprint) -> impl Iterator<Item = Piece<'_>> {
 fn stands(bytes: &Bytes<'_>, row: &Fingerprint, start: u64) -> io::Result<bool> {
     let mut standing = 0;
     for piece in pieces(row) {
-        let there = at(bytes, start, piece.at, piece.bytes.len())?;
-        standing += usize::from(there == piece.bytes);
+        let needle = piece.finder.needle();
+        let there = at(bytes, start, piece.at, needle.len())?;
+        standing += usize::from(there == needle);
     }
     Ok(standing >= PIECES)
 }

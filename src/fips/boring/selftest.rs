@@ -3,6 +3,8 @@
 
 use std::io;
 
+use memchr::memmem::Finder;
+
 use super::super::bytes::Bytes;
 use super::super::fingerprint::{Algorithm, Hex};
 use super::super::{Integrity, Located, Place};
@@ -192,6 +194,21 @@ impl<'a> Search<'a> {
         self.work = left.unwrap_or(0);
         left.is_some()
     }
+}
+
+/// Where the text stands in `code`.
+pub(super) fn texts(bytes: &Bytes<'_>, code: &[Place]) -> io::Result<Vec<u64>> {
+    let finder = Finder::new(TEXT);
+    let mut texts = Vec::new();
+    for &place in code {
+        bytes.search(place, TEXT.len(), |offset, piece| {
+            texts.extend(finder.find_iter(piece).map(|at| offset + at as u64));
+            texts.len() >= TEXTS
+        })?;
+    }
+    texts.dedup();
+    texts.truncate(TEXTS);
+    Ok(texts)
 }
 
 /// Those of `targets` at which a module can end that begins with `within` and holds `inside`.

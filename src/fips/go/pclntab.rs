@@ -223,6 +223,14 @@ impl Words {
         })
     }
 
+    fn four(self, bytes: [u8; 4]) -> u64 {
+        u64::from(if self.big_endian {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        })
+    }
+
     /// The bytes of a word.
     fn write(self, value: u64) -> Vec<u8> {
         let mut bytes: Vec<u8> = value.to_le_bytes().into_iter().take(self.bytes).collect();

@@ -2,11 +2,11 @@
 
 use std::io;
 
-use aho_corasick::packed::Searcher;
+use aho_corasick::packed::{Config, Searcher};
 
 use super::super::Place;
 use super::super::boring::INTEGRITY_TEST;
-use super::super::bytes::{Bytes, searcher};
+use super::super::bytes::Bytes;
 
 /// A text that is looked for. None begins with a NUL and those of FIPS modules do not end in one, although
 /// they do so in C: in this program, where all stand one after the other, they are not what is looked for.
@@ -120,7 +120,7 @@ pub(super) struct Texts(Vec<Found>);
 impl Texts {
     pub(super) fn read(bytes: &Bytes<'_>, mapped: &[Place]) -> io::Result<Self> {
         let mut found = Vec::new();
-        if let Some(searcher) = searcher(TEXTS.iter().map(|(_, text)| text)) {
+        if let Some(searcher) = searcher() {
             let mut counts = [0; TEXTS.len()];
             for &place in mapped {
                 hits(bytes, &searcher, place, |index, place| {
@@ -145,6 +145,16 @@ impl Texts {
     pub(super) fn of(&self, text: Text) -> impl Iterator<Item = &Found> {
         self.iter().filter(move |found| found.text == text)
     }
+}
+
+/// Vector instructions go through all texts at the speed of memory; processors without them get the
+/// slower search.
+fn searcher() -> Option<Searcher> {
+    let build = |config: &Config| {
+        let texts = TEXTS.iter().map(|(_, text)| text);
+        config.builder().extend(texts).build()
+    };
+    build(&Config::new()).or_else(|| build(Config::new().only_rabin_karp(true)))
 }
 
 fn hits(

@@ -14,9 +14,9 @@ use crate::fips::go::anywhere;
 use crate::fips::{Coverage, Place};
 
 /// Bytes of an entry since Go 1.18: where the function begins, and where its data stands.
-const ENTRY: usize = 8;
+const ENTRY: u64 = 8;
 /// Bytes of the functions' data that are read at once.
-const STEP: u64 = 256 << 10;
+const STEP: u64 = 64 << 10;
 /// Places that are taken for the description of the program, which has one.
 const TRIES: usize = 4;
 /// Names of functions in the sealed code that are read: of assembly, without a package.
@@ -56,16 +56,15 @@ impl Functions {
             edges: (false, false),
             coverage: Coverage::default(),
         };
-        let len = self.table.functions.saturating_mul(ENTRY as u64);
+        let len = self.table.functions.saturating_mul(ENTRY);
         let window = bytes.window(Place {
             offset: entries,
             len,
         })?;
-        for entry in window.chunks_exact(ENTRY) {
-            let number = |at| self.table.words.read(entry, at, ENTRY / 2);
-            let (Some(at), Some(data)) = (number(0), number(ENTRY / 2)) else {
-                return Ok(None);
-            };
+        let words = self.table.words;
+        let (numbers, _) = window.as_chunks();
+        for entry in numbers.chunks_exact(2) {
+            let (at, data) = (words.four(entry[0]), words.four(entry[1]));
             if walk.take(at, entries.saturating_add(data))?.is_none() {
                 return Ok(None);
             }
@@ -94,7 +93,7 @@ impl Walk<'_> {
     fn take(&mut self, at: u64, data: u64) -> io::Result<Option<()>> {
         let words = self.functions.table.words;
         let name = self.ahead.four(data.saturating_add(4))?;
-        let Some(name) = name.and_then(|name| words.read(&name, 0, 4)) else {
+        let Some(name) = name.map(|name| words.four(name)) else {
             return Ok(None);
         };
         let (start, end) = self.code;
