@@ -12,6 +12,16 @@ impl Located {
     }
 }
 
+/// The finding of a module that nothing calls; no certificate and no stream is for bytes that lie in a file.
+fn unused(finding: Finding) -> Finding {
+    let reason = "no code of the program calls the module: its bytes are in the file, and that they are used could not be seen";
+    Finding {
+        module: finding.module.min(Module::Identified),
+        standing: None,
+        ..finding.because(reason)
+    }
+}
+
 impl Ground<'_> {
     /// What the modules of C that were found mean; the weakest judges.
     pub(super) fn located(&self, found: &[Located]) -> Option<Finding> {
@@ -54,10 +64,7 @@ impl Ground<'_> {
                 };
                 match found.called {
                     Some(_) => finding,
-                    None => finding.at_most(
-                        Module::Identified,
-                        "no code of the program calls the module: its bytes are in the file, and that they are used could not be seen",
-                    ),
+                    None => unused(finding),
                 }
             }
         }

@@ -874,6 +874,12 @@ fn programs_of_the_c_linker() {
             "update stream",
         ),
         (
+            "update stream that nothing calls",
+            elf().with(uncalled(located("ff", Holds, Some(0)))),
+            Identified,
+            "no code of the program calls the module",
+        ),
+        (
             "a snapshot nobody measured",
             elf().with(located("ff", Holds, Some(20_240_407))),
             Identified,
@@ -1024,6 +1030,16 @@ fn what_cannot_be_read_is_unknown_whatever_it_says() {
             "not read",
         ),
     ]);
+}
+
+#[test]
+fn what_nothing_calls_has_no_standing() {
+    for (stored, version) in [(KNOWN, None), ("ff", Some(0))] {
+        let module = located(stored, Integrity::Holds, version);
+        let standing = |module| judged(&elf().with(module)).standing;
+        assert!(standing(module.clone()).is_some(), "{stored}");
+        assert_eq!(standing(uncalled(module)), None, "{stored}");
+    }
 }
 
 #[test]
