@@ -92,6 +92,9 @@ fn elf(bytes: &Bytes<'_>, known: &[Fingerprint], evidence: &mut Evidence) -> io:
         (None, Ok(layout)) if layout.cut => {
             damaged("its segments reach beyond the end of the file: it is cut off".to_owned())
         }
+        (None, Ok(layout)) if layout.codeless => {
+            damaged("it has no code, only what a debugger needs beside the program".to_owned())
+        }
         (None, Err(reason)) if nothing => damaged(match searched {
             Some(searched) => format!("{reason}; {searched}"),
             None => reason.clone(),
@@ -306,7 +309,7 @@ mod tests {
         let mut sample = Sample::new(SHAPES[0]);
         sample.libraries = vec!["libcrypto.so.3"; 3000];
         let mut file = sample
-            .rodata(".gopclntab", 0x48_0000, &[b'.'; 0x1_0000])
+            .rodata(".gopclntab", 0x48_0000, &vec![b'.'; 0x1_0000])
             .build();
         let number = |at: usize| usize::from(u16::from_le_bytes([file[at], file[at + 1]]));
         // Where the header says where the table stands, how many entries it has, and how long one is.

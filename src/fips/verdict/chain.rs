@@ -1,7 +1,7 @@
 //! The chain of statements behind a verdict: from the file to the certificate.
 
 use super::{Ground, Standing, Step, Strength, name_of, native};
-use crate::fips::{Evidence, Format, Go, Integrity, Located, Place};
+use crate::fips::{Evidence, Fipsinfo, Format, Go, Integrity, Located, Place};
 
 pub(super) fn chain(
     evidence: &Evidence,
@@ -105,19 +105,22 @@ fn of_go(go: &Go) -> Vec<Step> {
             steps.push(of_bytes(what, Some(place), Strength::Code));
         }
     }
-    if let Some(seal) = &go.fipsinfo {
+    steps.extend(go.fipsinfo.iter().flat_map(of_seal));
+    steps
+}
+
+fn of_seal(seal: &Fipsinfo) -> Vec<Step> {
+    let what = format!(
+        "Go's seal over its cryptographic code: {}",
+        integrity(&seal.stored, "sha256", &seal.integrity)
+    );
+    let mut steps = vec![of_bytes(what, Some(seal.place), strength(&seal.integrity))];
+    if let Some(coverage) = &seal.coverage {
         let what = format!(
-            "Go's seal over its cryptographic code: {}",
-            integrity(&seal.stored, "sha256", &seal.integrity)
+            "functions in the sealed code: {} of the module",
+            coverage.functions
         );
-        steps.push(of_bytes(what, Some(seal.place), strength(&seal.integrity)));
-        if let Some(coverage) = &seal.coverage {
-            let what = format!(
-                "functions in the sealed code: {} of the module",
-                coverage.functions
-            );
-            steps.push(of_bytes(what, seal.ranges.first().copied(), Strength::Code));
-        }
+        steps.push(of_bytes(what, seal.ranges.first().copied(), Strength::Code));
     }
     steps
 }
