@@ -27,7 +27,7 @@ mod verdict;
 
 pub use configuration::{Build, Effect, Environment, Policies, ambient, approved_only, effects};
 pub use evidence::{
-    Arch, Carried, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Located, Mark, Names,
+    Arch, Carried, Coverage, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Located, Mark, Names,
     Opaque, Place, Signatures,
 };
 pub use fingerprint::{Algorithm, Anchor, Fingerprint, Hex};

@@ -4,6 +4,7 @@
 //! A module that was measured is found by its bytes, a damaged copy of it too. Any other is found
 //! by its own integrity test, whose code names the module's first and last byte.
 
+mod callers;
 mod copy;
 mod mac;
 mod reference;
@@ -18,6 +19,7 @@ use super::bytes::Bytes;
 use super::elf::Layout;
 use super::fingerprint::Fingerprint;
 use super::{Arch, Located, Mark, Place};
+use copy::Copies;
 use reference::Machine;
 pub(super) use selftest::TEXT as INTEGRITY_TEST;
 use selftest::{Search, TEXTS, WORK};
@@ -31,10 +33,11 @@ pub(super) enum Hint<'a> {
     Marks(&'a [Mark]),
 }
 
-/// How far from a text of a module the module itself can reach.
-const REACH: u64 = 16 << 20;
+/// Modules that are taken down of one file; a program has one.
+const MODULES: usize = 8;
 
-/// The modules in the executable part of a program; in the whole file where its headers tell none.
+/// All modules in the executable part of a program, up to [`MODULES`]; in the whole file where its headers tell
+/// none. A whole one hides no damaged one.
 pub(super) fn locate(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
@@ -43,46 +46,39 @@ pub(super) fn locate(
     hint: Hint<'_>,
 ) -> io::Result<Vec<Located>> {
     let code = executable(bytes, layout);
-    let known: Vec<&Fingerprint> = known
-        .iter()
-        .filter(|row| arch.is_none_or(|arch| *arch == row.arch))
-        .collect();
-    if let Some(copy) = copy::find(bytes, &hint.within(&code), &known)? {
-        return Ok(vec![copy]);
+    let tests = hint.tests(bytes, &code)?;
+    let fits = |row: &&Fingerprint| arch.is_none_or(|arch| *arch == row.arch);
+    let known = known.iter().filter(fits);
+    // A module holds the texts of its tests.
+    let reach = known.clone().map(|row| row.bytes).max().unwrap_or(0);
+    let mut copies = Copies::new(bytes, &code, known);
+    for place in around(&hint.texts(&tests), reach, &code) {
+        copies.find(place)?;
     }
-    let texts = hint.tests(bytes, &code)?;
+    if copies.found.is_empty() && matches!(hint, Hint::Names) {
+        // The byte that was changed can be one of the text.
+        code.iter().try_for_each(|&place| copies.find(place))?;
+    }
+    let mut found = copies.found;
     for &machine in Machine::of(arch) {
         let mut search = Search::new(bytes, &code, machine, WORK);
-        for &text in &texts {
-            if let Some(module) = search.module(text)? {
-                return Ok(vec![module]);
+        for &text in &tests {
+            let known = found.iter().any(|one| holds(one.place, text));
+            if !known && found.len() < MODULES {
+                found.extend(search.module(text)?);
             }
         }
     }
-    Ok(Vec::new())
+    Ok(found)
+}
+
+/// Whether the byte at `offset` is one of `place`.
+fn holds(place: Place, offset: u64) -> bool {
+    let inside = offset.checked_sub(place.offset);
+    inside.is_some_and(|inside| inside < place.len)
 }
 
 impl Hint<'_> {
-    /// The parts of `code` in which a measured module can be.
-    fn within(self, code: &[Place]) -> Vec<Place> {
-        let Hint::Marks(marks) = self else {
-            return code.to_vec();
-        };
-        let near = marks.iter().map(|mark| {
-            let start = mark.place.offset.saturating_sub(REACH);
-            (start, mark.place.offset.saturating_add(REACH))
-        });
-        let near = merged(near.collect());
-        let parts = code.iter().flat_map(|place| {
-            let end = place.offset.saturating_add(place.len);
-            near.iter().filter_map(move |&(from, to)| {
-                let (from, to) = (from.max(place.offset), to.min(end));
-                (from < to).then(|| between(from, to))
-            })
-        });
-        parts.collect()
-    }
-
     /// Where integrity tests have their text.
     fn tests(self, bytes: &Bytes<'_>, code: &[Place]) -> io::Result<Vec<u64>> {
         match self {
@@ -95,6 +91,27 @@ impl Hint<'_> {
                 .collect()),
         }
     }
+
+    /// Where any text of a module stands.
+    fn texts(self, tests: &[u64]) -> Vec<u64> {
+        match self {
+            Hint::Names => tests.to_vec(),
+            Hint::Marks(marks) => marks.iter().map(|mark| mark.place.offset).collect(),
+        }
+    }
+}
+
+/// The parts of `code` that are at most `reach` bytes from one of `texts`.
+fn around(texts: &[u64], reach: u64, code: &[Place]) -> Vec<Place> {
+    let near = texts
+        .iter()
+        .map(|text| (text.saturating_sub(reach), text.saturating_add(reach)));
+    let near = merged(near.collect());
+    let parts = code.iter().flat_map(|place| {
+        let clipped = near.iter().map(|&(from, to)| clip(*place, from, to));
+        clipped.filter(|part| part.len > 0)
+    });
+    parts.collect()
 }
 
 /// What can be run; everything where the headers do not say what is loaded.
@@ -117,6 +134,12 @@ fn merged(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
     merged
 }
 
+/// The part of `place` between two offsets.
+fn clip(place: Place, from: u64, to: u64) -> Place {
+    let end = place.offset.saturating_add(place.len);
+    between(place.offset.max(from), end.min(to))
+}
+
 fn between(from: u64, to: u64) -> Place {
     Place {
         offset: from,
@@ -130,7 +153,7 @@ mod tests {
 
     use super::super::fingerprint::{Algorithm, Hex};
     use super::super::{Family, Integrity};
-    use super::sample::{BYTES, END, START, STORED, Sample};
+    use super::sample::{BYTES, CALLER, END, START, STORED, Sample};
     use super::*;
 
     const ALL: [(Machine, Algorithm); 4] = [
@@ -157,6 +180,10 @@ mod tests {
                 integrity: Integrity::Holds,
                 fingerprint: None,
                 version: Some(20_240_407),
+                called: Some(Place {
+                    offset: CALLER as u64,
+                    len: 5,
+                }),
             };
             assert_eq!(find(&sample, &[]), [expected], "{machine:?} {algorithm}");
         }
@@ -178,6 +205,76 @@ mod tests {
             assert_eq!(module.fingerprint, Some(row.hash.to_string()));
             assert_eq!(module.place.len, BYTES as u64);
         }
+    }
+
+    #[test]
+    fn a_module_is_called_where_a_call_leads_to_one_of_its_functions() {
+        let called = |sample: &Sample| {
+            let measured = find(sample, &[sample.row()]);
+            let found = find(sample, &[]);
+            let called = [measured, found].map(|modules| modules[0].called);
+            assert_eq!(called[0], called[1]);
+            called[0]
+        };
+        for (machine, algorithm) in ALL {
+            let sample = Sample::new(machine, algorithm);
+            let place = called(&sample).unwrap();
+            assert_eq!(place.offset, CALLER as u64, "{machine:?} {algorithm}");
+            assert_eq!(called(&sample.uncalled()), None, "{machine:?} {algorithm}");
+        }
+        // Calls of what was there before the module was put over it lead anywhere.
+        let mut covered = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        for (index, to) in [START + 0x3000, START + 0x4000].into_iter().enumerate() {
+            let from = CALLER + 16 * (index + 1);
+            let distance = to.wrapping_sub(from + 5).to_le_bytes();
+            covered.file[from] = 0xe8;
+            covered.file[from + 1..from + 5].copy_from_slice(&distance[..4]);
+            covered.file[to - 1] = 0x55;
+        }
+        covered.seal();
+        assert_eq!(called(&covered), None);
+    }
+
+    #[test]
+    fn a_whole_copy_hides_no_damaged_one_and_the_other_way_round() {
+        let whole = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        let mut flipped = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        flipped.file[START + 0x123] ^= 1;
+        let row = [whole.row()];
+        for order in [[&whole, &flipped], [&flipped, &whole]] {
+            let file = order.map(|sample| &sample.file[..]).concat();
+            let bytes = Bytes::new(&file, file.len() as u64);
+            let found = locate(&bytes, None, None, &row, Hint::Names).unwrap();
+            let holds: Vec<_> = found
+                .iter()
+                .map(|one| (one.integrity == Integrity::Holds, one.called.is_some()))
+                .collect();
+            let expected = order.map(|sample| [sample.file == whole.file; 2].into());
+            assert_eq!(holds, expected);
+        }
+    }
+
+    #[test]
+    fn measured_modules_hide_no_other_and_no_more_than_the_limit_are_found() {
+        let measured = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        let row = [measured.row()];
+        let mut other = Sample::new(Machine::Amd64, Algorithm::Sha512);
+        for anchor in &row[0].anchors {
+            other.file[START + usize::try_from(anchor.at).unwrap()] ^= 1;
+        }
+        other.seal();
+        let found = |samples: &[&Sample]| {
+            let files: Vec<&[u8]> = samples.iter().map(|sample| &sample.file[..]).collect();
+            let file = files.concat();
+            let bytes = Bytes::new(&file, file.len() as u64);
+            let arch = measured.arch();
+            locate(&bytes, None, Some(&arch), &row, Hint::Names).unwrap()
+        };
+        let both = found(&[&measured, &other]);
+        let measured_first: Vec<bool> = both.iter().map(|one| one.fingerprint.is_some()).collect();
+        assert_eq!(measured_first, [true, false]);
+        assert_eq!(found(&[&measured; MODULES + 1]).len(), MODULES);
+        assert_eq!(found(&[&other; MODULES + 1]).len(), MODULES);
     }
 
     #[test]
@@ -271,37 +368,42 @@ mod tests {
     fn marks_say_where_to_look() {
         let sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
         let bytes = Bytes::new(&sample.file, sample.file.len() as u64);
-        let find = |text: &str, offset| {
+        let row = [sample.row()];
+        let find = |text: &str, offset, known: &[Fingerprint]| {
             let mark = Mark {
                 family: Family::BoringCrypto,
                 text: text.to_owned(),
                 place: Place { offset, len: 19 },
             };
-            locate(&bytes, None, None, &[], Hint::Marks(&[mark])).unwrap()
+            let found = locate(&bytes, None, None, known, Hint::Marks(&[mark]));
+            found.unwrap().len()
         };
-        assert_eq!(find(INTEGRITY_TEST, START as u64 + 0x1000).len(), 1);
-        assert_eq!(find(INTEGRITY_TEST, START as u64 + 0x1001).len(), 0);
-        assert_eq!(find("FIPS self test", START as u64 + 0x1000).len(), 0);
+        let text = START as u64 + 0x1000;
+        assert_eq!(find(INTEGRITY_TEST, text, &[]), 1);
+        assert_eq!(find(INTEGRITY_TEST, text + 1, &[]), 0);
+        assert_eq!(find("FIPS self test", text, &[]), 0);
+        assert_eq!(find("FIPS self test", text, &row), 1);
+        assert_eq!(find("FIPS self test", (START + 3 * BYTES) as u64, &row), 0);
     }
 
     #[test]
-    fn a_measured_module_is_looked_for_around_the_marks() {
-        let mark = |offset| Mark {
-            family: Family::BoringCrypto,
-            text: INTEGRITY_TEST.to_owned(),
-            place: Place { offset, len: 19 },
-        };
-        let code = [between(1000, 100 * REACH)];
-        let within = |marks: &[Mark]| Hint::Marks(marks).within(&code);
-        assert_eq!(within(&[]), []);
-        assert_eq!(within(&[mark(2000)]), [between(1000, 2000 + REACH)]);
-        let both = [mark(50 * REACH), mark(51 * REACH), mark(90 * REACH)];
-        let expected = [
-            between(49 * REACH, 52 * REACH),
-            between(89 * REACH, 91 * REACH),
-        ];
-        assert_eq!(within(&both), expected);
-        assert_eq!(Hint::Names.within(&code), code);
+    fn a_measured_module_is_looked_for_around_its_texts() {
+        let code = [between(1000, 100_000)];
+        let around = |texts: &[u64]| around(texts, 500, &code);
+        assert_eq!(around(&[]), []);
+        assert_eq!(around(&[1200]), [between(1000, 1700)]);
+        let expected = [between(49_500, 51_000), between(89_500, 90_500)];
+        assert_eq!(around(&[50_000, 50_500, 90_000]), expected);
+        assert_eq!(around(&[200_000]), []);
+    }
+
+    #[test]
+    fn a_module_whose_text_was_changed_is_found_by_names_alone() {
+        let mut flipped = Sample::new(Machine::Amd64, Algorithm::Sha256);
+        let row = [flipped.row()];
+        flipped.file[START + 0x1000] ^= 1;
+        let [module] = find(&flipped, &row).try_into().unwrap();
+        assert!(matches!(module.integrity, Integrity::Differs(_)));
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub(super) struct Layout {
     pub interpreter: Option<String>,
     /// The segments reach beyond the end of the file, which is cut off.
     pub cut: bool,
+    /// The file has no bytes of its code: it was made for debuggers, beside the program.
+    pub codeless: bool,
     /// `DT_RELA`: what the loader writes into a program that may stand anywhere.
     pub relocations: Option<Place>,
 }
@@ -287,6 +289,21 @@ mod tests {
                 len: SCAN_LIMIT
             }]
         );
+    }
+
+    #[test]
+    fn code_that_the_file_does_not_have_is_said() {
+        let sample = program(SHAPES[0]);
+        let file = sample.build();
+        assert!(!layout(&file).unwrap().codeless);
+        // The section headers of code and data, the type of which follows the name.
+        let table = usize::try_from(u64::from_le_bytes(*file[40..].first_chunk().unwrap()));
+        let table = table.unwrap();
+        for (section, codeless) in [(1, true), (2, false)] {
+            let mut file = file.clone();
+            file[table + 64 * section + 4] = 8;
+            assert_eq!(layout(&file).unwrap().codeless, codeless);
+        }
     }
 
     #[test]

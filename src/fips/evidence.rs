@@ -159,6 +159,22 @@ pub struct Fipsinfo {
     /// The sealed ranges in the file: text, rodata, noptrdata, data.
     pub ranges: Vec<Place>,
     pub integrity: Integrity,
+    /// What the function table says of the sealed code: looked at where the value holds and anything
+    /// says FIPS build, absent where the table tells nothing.
+    pub coverage: Option<Coverage>,
+}
+
+/// The functions in and around sealed code.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Functions of Go's module that begin in it.
+    pub functions: u32,
+    /// The name of one that begins outside of it.
+    pub outside: Option<String>,
+    /// The name of a function of another package that begins in it.
+    pub stranger: Option<String>,
+    /// It begins where a function begins, and ends where one does.
+    pub edges: bool,
 }
 
 /// An integrity value, computed again.
@@ -199,6 +215,9 @@ pub struct Located {
     pub fingerprint: Option<String>,
     /// `FIPS_version()`: 2022061300; 0 is the update stream.
     pub version: Option<u32>,
+    /// Where code outside of it calls its functions: the first such call that was seen. It is looked
+    /// for where the value holds; absent, the module lies there unused.
+    pub called: Option<Place>,
 }
 
 /// A text that only a FIPS build contains.

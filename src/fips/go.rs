@@ -15,7 +15,7 @@ use std::io;
 
 use super::bytes::{Bytes, SCAN_LIMIT};
 use super::elf::Layout;
-use super::{Arch, Go, Place};
+use super::{Arch, Go, Integrity, Place};
 use buildinfo::Build;
 
 pub use version::GoVersion;
@@ -24,27 +24,35 @@ pub use version::GoVersion;
 /// FIPS module is there: then another linker made the program.
 pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Go>> {
     let build = buildinfo::read(bytes, layout)?;
-    let names = pclntab::read(bytes, layout)?;
-    let fipsinfo = fipsinfo::read(bytes, layout)?;
-    if build.is_none() && names.is_none() && fipsinfo.is_none() {
+    let functions = pclntab::read(bytes, layout)?;
+    let mut fipsinfo = fipsinfo::read(bytes, layout)?;
+    if build.is_none() && functions.is_none() && fipsinfo.is_none() {
         return Ok(None);
     }
+    let keyed = build
+        .as_ref()
+        .is_none_or(|build| build.settings.contains_key("GOFIPS140"));
+    if let (Some(functions), Some(layout), Some(seal)) = (&functions, layout, &mut fipsinfo)
+        && (keyed || functions.names.frozen.is_some())
+        && seal.integrity == Integrity::Holds
+        && let Some(&code) = seal.ranges.first()
+    {
+        seal.coverage = functions.coverage(bytes, layout, code)?;
+    }
+    let names = functions.map(|functions| functions.names);
     let arch = layout.and_then(|layout| layout.arch.as_ref());
     let signatures = match arch {
         Some(Arch(name)) if name != "amd64" => super::Signatures::default(),
         _ => signature::read(bytes, layout, names.as_ref())?,
     };
-    let carried = match &build {
-        Some(build) if !build.settings.contains_key("GOFIPS140") => None,
-        build => Some(carried::read(bytes, layout, build.as_ref())?),
-    };
+    let carried = keyed.then(|| carried::read(bytes, layout, build.as_ref()));
     let build: Build = build.unwrap_or_default();
     Ok(Some(Go {
         version: build.version,
         settings: build.settings,
         path: build.path,
         buildinfo: build.place,
-        carried,
+        carried: carried.transpose()?,
         names,
         signatures,
         fipsinfo,

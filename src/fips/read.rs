@@ -9,7 +9,8 @@ use super::boring::{self, Hint};
 use super::bytes::{Bytes, SCAN_LIMIT};
 use super::elf::Layout;
 use super::native;
-use super::{Evidence, Fingerprint, Format, Go, GoVersion, Opaque, Place, go};
+use super::verdict::Toolchain;
+use super::{Evidence, Fingerprint, Format, Go, Opaque, Place, go};
 
 /// How the names begin of shared libraries that compute cryptography.
 const LIBRARIES: [&str; 12] = [
@@ -29,7 +30,7 @@ const LIBRARIES: [&str; 12] = [
 
 /// Number of what is read and how: readings with another one are made again. It grows with every change
 /// to [`Evidence`] or to what is put there.
-pub const READER: u32 = 1;
+pub const READER: u32 = 2;
 
 /// Reads what the `size` bytes of a program say. `known` are the modules of C that were measured.
 ///
@@ -91,6 +92,9 @@ fn elf(bytes: &Bytes<'_>, known: &[Fingerprint], evidence: &mut Evidence) -> io:
         (None, Ok(layout)) if layout.cut => {
             damaged("its segments reach beyond the end of the file: it is cut off".to_owned())
         }
+        (None, Ok(layout)) if layout.codeless => {
+            damaged("it has no code, only what a debugger needs beside the program".to_owned())
+        }
         (None, Err(reason)) if nothing => damaged(match searched {
             Some(searched) => format!("{reason}; {searched}"),
             None => reason.clone(),
@@ -136,15 +140,9 @@ impl Go {
             .names
             .as_ref()
             .is_some_and(|names| names.boring || names.boring_calls > 0);
-        let version = self.version.as_deref().and_then(GoVersion::parse);
-        let labelled = version.is_some_and(|version| {
-            version.boring_release.is_some() || version.has_experiment("boringcrypto")
-        });
-        let without_c = self
-            .settings
-            .get("CGO_ENABLED")
-            .is_some_and(|value| value == "0");
-        named || self.signatures.boring.is_some() || (labelled && !without_c)
+        let toolchain = Toolchain::of_go(self);
+        let labelled = toolchain.boring.is_some() && !toolchain.without_cgo;
+        named || self.signatures.boring.is_some() || labelled
     }
 }
 
@@ -304,6 +302,83 @@ mod tests {
         assert_eq!(go.version.as_deref(), Some("go1.17"));
         assert!(go.names.is_some());
         assert_eq!(go.fipsinfo.unwrap().ranges.len(), 4);
+    }
+
+    /// A program whose header tables say the same thing a thousand times.
+    fn repeated(kind: &str) -> Vec<u8> {
+        let mut sample = Sample::new(SHAPES[0]);
+        sample.libraries = vec!["libcrypto.so.3"; 3000];
+        let mut file = sample
+            .rodata(".gopclntab", 0x48_0000, &vec![b'.'; 0x1_0000])
+            .build();
+        let number = |at: usize| usize::from(u16::from_le_bytes([file[at], file[at + 1]]));
+        // Where the header says where the table stands, how many entries it has, and how long one is.
+        let (offset, count, len, copies) = match kind {
+            "sections" => (40, 60, 64, 20_000),
+            _ => (32, 56, 56, 1170),
+        };
+        let start = usize::try_from(u64::from_le_bytes(*file[offset..].first_chunk().unwrap()));
+        let start = start.unwrap();
+        let entries = file[start..start + number(count) * len].chunks(len);
+        let entries: Vec<Vec<u8>> = entries.map(<[u8]>::to_vec).collect();
+        let wanted = match kind {
+            "dynamic" => entries.iter().find(|entry| entry[0] == 2).unwrap(),
+            "load" => &entries[0],
+            _ => &entries[1],
+        };
+        let end = file.len() as u64;
+        file.extend(wanted.repeat(copies));
+        // The names of sections come last.
+        let last = if kind == "load" { "" } else { kind };
+        if last == "sections" {
+            file.extend(entries.last().unwrap());
+        }
+        let all = u16::try_from(copies + usize::from(last == "sections")).unwrap();
+        file[offset..offset + 8].copy_from_slice(&end.to_le_bytes());
+        file[count..count + 2].copy_from_slice(&all.to_le_bytes());
+        if last == "sections" {
+            file[62..64].copy_from_slice(&(all - 1).to_le_bytes());
+        }
+        file
+    }
+
+    #[test]
+    fn tables_that_say_the_same_a_thousand_times_cost_what_one_costs() {
+        for kind in ["dynamic", "load", "sections"] {
+            let file = repeated(kind);
+            let counted = Counted(&file, Cell::new(0));
+            let evidence = read(&counted, file.len() as u64, &[]).unwrap();
+            assert!(matches!(evidence.format, Format::Elf { .. }), "{kind}");
+            let size = file.len() as u64;
+            assert!(
+                counted.1.get() <= 24 * size,
+                "{kind}: {}",
+                counted.1.get() / size
+            );
+        }
+    }
+
+    #[test]
+    fn boringcrypto_is_looked_for_where_anything_promises_it() {
+        let go = |version: &str, settings: &[(&str, &str)]| Go {
+            version: Some(version.to_owned()),
+            settings: settings
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Go::default()
+        };
+        let experiment = ("GOEXPERIMENT", "boringcrypto");
+        for (go, promises) in [
+            (go("go1.26.6", &[]), false),
+            (go("go1.26.6-X:boringcrypto", &[]), true),
+            (go("go1.14.12b4", &[]), true),
+            (go("go1.26.6", &[experiment]), true),
+            (go("go1.26.6", &[experiment, ("CGO_ENABLED", "1")]), true),
+            (go("go1.26.6", &[experiment, ("CGO_ENABLED", "0")]), false),
+        ] {
+            assert_eq!(go.promises_boring(), promises, "{go:?}");
+        }
     }
 
     proptest! {

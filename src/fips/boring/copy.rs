@@ -8,6 +8,8 @@ use super::super::bytes::Bytes;
 use super::super::fingerprint::{Anchor, Fingerprint, Hex};
 use super::super::{Integrity, Located, Place};
 use super::mac::Mac;
+use super::reference::Machine;
+use super::{MODULES, callers, holds};
 
 /// Pieces that must stand where they belong before something is a copy: one alone can be code that
 /// another library shares.
@@ -24,26 +26,100 @@ struct Piece<'a> {
     finder: Finder<'a>,
 }
 
-/// The first copy of one of `known` in `code`.
-pub(super) fn find(
-    bytes: &Bytes<'_>,
-    code: &[Place],
-    known: &[&Fingerprint],
-) -> io::Result<Option<Located>> {
-    let pieces: Vec<Piece<'_>> = known.iter().flat_map(|row| pieces(row)).collect();
-    let longest = pieces.iter().map(|piece| piece.finder.needle().len()).max();
-    let mut candidates = CANDIDATES;
-    for &place in code {
-        let mut found = Ok(None);
-        bytes.search(place, longest.unwrap_or(0), |offset, window| {
-            found = inside(bytes, &pieces, (offset, window), &mut candidates);
-            candidates == 0 || !matches!(found, Ok(None))
-        })?;
-        if let Some(copy) = found? {
-            return Ok(Some(copy));
+/// A search through the code of one file.
+pub(super) struct Copies<'a> {
+    bytes: &'a Bytes<'a>,
+    code: &'a [Place],
+    pieces: Vec<Piece<'a>>,
+    candidates: u32,
+    pub found: Vec<Located>,
+}
+
+impl<'a> Copies<'a> {
+    pub(super) fn new(
+        bytes: &'a Bytes<'a>,
+        code: &'a [Place],
+        known: impl Iterator<Item = &'a Fingerprint>,
+    ) -> Self {
+        Copies {
+            bytes,
+            code,
+            pieces: known.flat_map(pieces).collect(),
+            candidates: CANDIDATES,
+            found: Vec::new(),
         }
     }
-    Ok(None)
+
+    /// Takes down what stands in `place`.
+    pub(super) fn find(&mut self, place: Place) -> io::Result<()> {
+        let lens = self.pieces.iter().map(|piece| piece.finder.needle().len());
+        let longest = lens.max().unwrap_or(0);
+        let mut failed = Ok(());
+        let bytes = self.bytes;
+        bytes.search(place, longest, |offset, window| {
+            failed = self.inside(offset, window);
+            failed.is_err() || self.candidates == 0
+        })?;
+        failed
+    }
+
+    fn inside(&mut self, offset: u64, window: &[u8]) -> io::Result<()> {
+        let hits = self.pieces.iter().flat_map(|piece| {
+            let hits = piece.finder.find_iter(window);
+            hits.map(|hit| {
+                let start = (offset + hit as u64).checked_add_signed(-piece.at);
+                (piece.row, start)
+            })
+        });
+        for (row, start) in hits.collect::<Vec<_>>() {
+            self.candidate(row, start)?;
+        }
+        Ok(())
+    }
+
+    /// Takes down the copy that begins at `start`, if there is one and it is new.
+    fn candidate(&mut self, row: &'a Fingerprint, start: Option<u64>) -> io::Result<()> {
+        let known = |start: &u64| self.found.iter().any(|one| holds(one.place, *start));
+        let Some(start) = start.filter(|start| !known(start)) else {
+            return Ok(());
+        };
+        if self.candidates > 0 && self.found.len() < MODULES {
+            self.candidates -= 1;
+            if stands(self.bytes, row, start)? {
+                self.found.push(self.located(row, start)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn located(&self, row: &Fingerprint, start: u64) -> io::Result<Located> {
+        let place = Place {
+            offset: start,
+            len: row.bytes,
+        };
+        let mut mac = Mac::new(row.algorithm);
+        self.bytes.stream(place, |piece| mac.update(piece))?;
+        let computed = mac.value();
+        let stored = at(self.bytes, start, row.hash_at, row.algorithm.len())?;
+        let (integrity, called) = if computed == stored {
+            let machine = Machine::of(Some(&row.arch)).first();
+            let called =
+                machine.map(|&machine| callers::find(self.bytes, self.code, machine, place));
+            (Integrity::Holds, called.transpose()?.flatten())
+        } else {
+            (Integrity::Differs(Hex::from(computed).to_string()), None)
+        };
+        Ok(Located {
+            family: row.family,
+            place,
+            algorithm: row.algorithm.to_string(),
+            stored: Hex::from(stored).to_string(),
+            integrity,
+            fingerprint: Some(row.hash.to_string()),
+            version: row.fips_version,
+            called,
+        })
+    }
 }
 
 fn pieces(row: &Fingerprint) -> impl Iterator<Item = Piece<'_>> {
@@ -59,29 +135,6 @@ fn pieces(row: &Fingerprint) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-/// Looks at every piece in one window of the file.
-fn inside(
-    bytes: &Bytes<'_>,
-    pieces: &[Piece<'_>],
-    (offset, window): (u64, &[u8]),
-    candidates: &mut u32,
-) -> io::Result<Option<Located>> {
-    for piece in pieces {
-        for hit in piece.finder.find_iter(window) {
-            if *candidates == 0 {
-                return Ok(None);
-            }
-            *candidates -= 1;
-            let start = (offset + hit as u64).checked_add_signed(-piece.at);
-            let Some(start) = start else { continue };
-            if stands(bytes, piece.row, start)? {
-                return located(bytes, piece.row, start).map(Some);
-            }
-        }
-    }
-    Ok(None)
-}
-
 /// Whether enough of the module's pieces stand where they belong if it begins at `start`.
 fn stands(bytes: &Bytes<'_>, row: &Fingerprint, start: u64) -> io::Result<bool> {
     let mut standing = 0;
@@ -91,31 +144,6 @@ fn stands(bytes: &Bytes<'_>, row: &Fingerprint, start: u64) -> io::Result<bool> 
         standing += usize::from(there == needle);
     }
     Ok(standing >= PIECES)
-}
-
-fn located(bytes: &Bytes<'_>, row: &Fingerprint, start: u64) -> io::Result<Located> {
-    let place = Place {
-        offset: start,
-        len: row.bytes,
-    };
-    let mut mac = Mac::new(row.algorithm);
-    bytes.stream(place, |piece| mac.update(piece))?;
-    let computed = mac.value();
-    let stored = at(bytes, start, row.hash_at, row.algorithm.len())?;
-    let integrity = if computed == stored {
-        Integrity::Holds
-    } else {
-        Integrity::Differs(Hex::from(computed).to_string())
-    };
-    Ok(Located {
-        family: row.family,
-        place,
-        algorithm: row.algorithm.to_string(),
-        stored: Hex::from(stored).to_string(),
-        integrity,
-        fingerprint: Some(row.hash.to_string()),
-        version: row.fips_version,
-    })
 }
 
 fn at(bytes: &Bytes<'_>, start: u64, distance: i64, len: usize) -> io::Result<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! Addresses that code computes relative to itself, read out of machine code without disassembling
 //! it: bytes that only look like such an instruction give one target too many, never one too few.
 
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memchr2_iter};
 
 use super::super::Arch;
 
@@ -12,7 +12,7 @@ pub(super) enum Machine {
     Arm64,
 }
 
-/// A position-independent reference, as places in the file: in one segment the distance between two
+/// A position-independent reference or call, as places in the file: in one segment the distance between two
 /// addresses is the distance between their offsets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reference {
@@ -39,6 +39,37 @@ impl Machine {
             Machine::Arm64 => arm64(code, offset, each),
         }
     }
+
+    /// Gives every call and jump to a fixed place that `code`, which stands at `offset`, makes.
+    pub(super) fn calls(self, code: &[u8], offset: u64, each: impl FnMut(Reference)) {
+        match self {
+            Machine::Amd64 => amd64_calls(code, offset, each),
+            Machine::Arm64 => arm64_calls(code, offset, each),
+        }
+    }
+
+    /// Whether a function can begin behind `before`: another one, or the space between two, ends there.
+    pub(super) fn function_ends(self, before: &[u8]) -> bool {
+        match self {
+            // ret, nop, int3, or the zeros that end a longer nop
+            Machine::Amd64 => matches!(before.last(), Some(0xc3 | 0x90 | 0xcc | 0)),
+            Machine::Arm64 => before.last_chunk().is_some_and(|&word| {
+                let word = u32::from_le_bytes(word);
+                // ret, nop, udf, brk, b
+                matches!(word, 0xd65f_03c0 | 0xd503_201f | 0)
+                    || word & 0xffe0_001f == 0xd420_0000
+                    || word >> 26 == 0x05
+            }),
+        }
+    }
+
+    /// What the places of functions are multiples of.
+    pub(super) fn function_alignment(self) -> u64 {
+        match self {
+            Machine::Amd64 => 16,
+            Machine::Arm64 => 4,
+        }
+    }
 }
 
 /// `lea r64, [rip + disp32]`: REX.W, 8D, a `ModRM` byte of mode 0 and base 5, the distance.
@@ -61,13 +92,45 @@ fn amd64(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
     }
 }
 
+/// `call` and `jmp` with a distance of 32 bits.
+fn amd64_calls(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
+    const LEN: u64 = 5;
+    for at in memchr2_iter(0xe8, 0xe9, code) {
+        let Some(&distance) = code.get(at + 1..).and_then(<[u8]>::first_chunk) else {
+            continue;
+        };
+        let from = offset + at as u64;
+        let distance = i64::from(i32::from_le_bytes(distance));
+        if let Some(to) = (from + LEN).checked_add_signed(distance) {
+            each(Reference { from, to });
+        }
+    }
+}
+
+/// `bl` and `b`.
+fn arm64_calls(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
+    for (from, word) in words(code, offset) {
+        let distance = i64::from(word.cast_signed() << 6 >> 4);
+        if word & 0x7c00_0000 == 0x1400_0000
+            && let Some(to) = from.checked_add_signed(distance)
+        {
+            each(Reference { from, to });
+        }
+    }
+}
+
+/// The instructions of `code`, which stands at `offset`, with their places.
+fn words(code: &[u8], offset: u64) -> impl Iterator<Item = (u64, u32)> {
+    let skip = usize::try_from(offset.wrapping_neg() % 4).unwrap_or(0);
+    let words = code.get(skip..).unwrap_or_default().chunks_exact(4);
+    let words = words.map(|word| u32::from_le_bytes(word.try_into().unwrap_or_default()));
+    (offset + skip as u64..).step_by(4).zip(words)
+}
+
 /// `adr`, and `adrp` with the `add` that follows it for the same register.
 fn arm64(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
     let mut pages = [None; 32];
-    let skip = usize::try_from(offset.wrapping_neg() % 4).unwrap_or(0);
-    let words = code.get(skip..).unwrap_or_default().chunks_exact(4);
-    for (from, word) in (offset + skip as u64..).step_by(4).zip(words) {
-        let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
+    for (from, word) in words(code, offset) {
         let target = word as usize % 32;
         match word >> 24 {
             0x10 | 0x30 | 0x50 | 0x70 => {
@@ -155,6 +218,53 @@ mod tests {
         let code = [0xd000_0001_u32, 0x9100_2062, 0x9104_8c20].map(u32::to_le_bytes);
         let found = all(Machine::Arm64, &code.concat(), 0x5004);
         assert_eq!(found, [(0x500c, 0x7123)]);
+    }
+
+    fn calls(machine: Machine, code: &[u8], offset: u64) -> Vec<(u64, u64)> {
+        let mut found = Vec::new();
+        machine.calls(code, offset, |call| found.push((call.from, call.to)));
+        found
+    }
+
+    #[test]
+    fn calls_and_jumps_reach_forwards_and_backwards() {
+        // objdump of a program: 4bbfe6: e8 35 c1 f4 ff call 408120; 4bbff0: e9 0b 00 00 00 jmp 4bc000
+        let code = [
+            0xe8, 0x35, 0xc1, 0xf4, 0xff, 0, 0, 0, 0, 0, 0xe9, 0x0b, 0, 0, 0,
+        ];
+        let expected = [(0x4b_bfe6, 0x40_8120), (0x4b_bff0, 0x4b_c000)];
+        assert_eq!(calls(Machine::Amd64, &code, 0x4b_bfe6), expected);
+        assert_eq!(calls(Machine::Amd64, &code[..4], 0), []);
+        // bl . + 8; b . - 4; cbz, which is neither
+        let code = [0x9400_0002_u32, 0x17ff_ffff, 0xb400_0040].map(u32::to_le_bytes);
+        let expected = [(0x1000, 0x1008), (0x1004, 0x1000)];
+        assert_eq!(calls(Machine::Arm64, &code.concat(), 0x1000), expected);
+    }
+
+    #[test]
+    fn a_function_begins_behind_the_end_of_another() {
+        for (before, ends) in [
+            (&[0x5d, 0xc3][..], true),
+            (&[0x0f, 0x1f, 0x40, 0], true),
+            (&[0xcc], true),
+            (&[0x5d], false),
+            (&[], false),
+        ] {
+            assert_eq!(Machine::Amd64.function_ends(before), ends, "{before:x?}");
+        }
+        for (before, ends) in [
+            (0xd65f_03c0_u32, true),
+            (0xd503_201f, true),
+            (0xd420_0020, true),
+            (0x1400_0002, true),
+            (0, true),
+            (0x9400_0002, false),
+            (0xd65f_03c1, false),
+        ] {
+            let word = before.to_le_bytes();
+            assert_eq!(Machine::Arm64.function_ends(&word), ends, "{before:x}");
+        }
+        assert!(!Machine::Arm64.function_ends(&[0; 3]));
     }
 
     #[test]

@@ -15,6 +15,8 @@ const TEXT: usize = START + 0x1000;
 const NAME: usize = START + 0x1100;
 const TEST: usize = START + 0x20000;
 const MODULE_NAME: usize = START + 0x22000;
+/// Code of the program that calls the test.
+pub(super) const CALLER: usize = END + 0x800;
 const SIZE: usize = END + 0x1000;
 
 pub(super) struct Sample {
@@ -44,12 +46,15 @@ impl Sample {
             ],
         };
         sample.put(MODULE_NAME + 16, version);
+        let end = sample.end_of_a_function();
+        sample.put(TEST - end.len(), &end);
+        sample.call(TEST);
         sample.seal();
         sample
     }
 
     /// Stores the value that the bytes give.
-    fn seal(&mut self) {
+    pub(super) fn seal(&mut self) {
         let mut mac = Mac::new(self.algorithm);
         mac.update(&self.file[START..END]);
         self.put(STORED, &mac.value());
@@ -74,6 +79,35 @@ impl Sample {
             }
         };
         self.put(at, &code);
+    }
+
+    fn end_of_a_function(&self) -> Vec<u8> {
+        match self.machine {
+            Machine::Amd64 => vec![0xc3],
+            Machine::Arm64 => 0xd65f_03c0_u32.to_le_bytes().to_vec(),
+        }
+    }
+
+    /// Lets the program call what stands at `target`.
+    fn call(&mut self, target: usize) {
+        let distance = signed(target) - signed(CALLER);
+        let code = match self.machine {
+            Machine::Amd64 => {
+                let after = i32::try_from(distance - 5).unwrap().to_le_bytes();
+                [&[0xe8], &after[..]].concat()
+            }
+            Machine::Arm64 => {
+                let word = 0x9400_0000 | u32::try_from(distance >> 2 & 0x3ff_ffff).unwrap();
+                word.to_le_bytes().to_vec()
+            }
+        };
+        self.put(CALLER, &code);
+    }
+
+    /// The same module in a program that does not call it.
+    pub(super) fn uncalled(mut self) -> Self {
+        self.put(CALLER, &[0x90; 8]);
+        self
     }
 
     pub(super) fn stored(&self) -> Vec<u8> {

@@ -10,7 +10,7 @@ use super::super::fingerprint::{Algorithm, Hex};
 use super::super::{Integrity, Located, Place};
 use super::mac::Mac;
 use super::reference::Machine;
-use super::word;
+use super::{callers, clip, word};
 
 /// What the test gives to its report; the module's own constants hold it.
 pub(in super::super) const TEXT: &str = "FIPS integrity test";
@@ -184,6 +184,7 @@ impl<'a> Search<'a> {
             integrity: Integrity::Holds,
             fingerprint: None,
             version: word::version(&module, family, self.machine),
+            called: callers::find(self.bytes, self.code, self.machine, place)?,
         })
     }
 
@@ -208,15 +209,6 @@ pub(super) fn texts(bytes: &Bytes<'_>, code: &[Place]) -> io::Result<Vec<u64>> {
     texts.dedup();
     texts.truncate(TEXTS);
     Ok(texts)
-}
-
-fn clip(place: Place, from: u64, to: u64) -> Place {
-    let start = place.offset.max(from);
-    let end = place.offset.saturating_add(place.len).min(to);
-    Place {
-        offset: start,
-        len: end.saturating_sub(start),
-    }
 }
 
 /// Those of `targets` at which a module can end that begins with `within` and holds `inside`.

@@ -141,7 +141,13 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
         let endian = self.endian;
         let len = match section.sh_type(endian) {
             elf::SHT_NULL => return,
-            elf::SHT_NOBITS => 0,
+            elf::SHT_NOBITS => {
+                // Not a table that the loader fills in, as on 32-bit PowerPC.
+                let flags = section.sh_flags(endian);
+                layout.codeless |=
+                    flags.contains(elf::SHF_EXECINSTR) && !flags.contains(elf::SHF_WRITE);
+                0
+            }
             _ => section.sh_size(endian).into(),
         };
         let offset = section.sh_offset(endian).into();

@@ -60,6 +60,7 @@ fn seal(bytes: &Bytes<'_>, layout: Option<&Layout>, offset: u64) -> io::Result<F
         stored: hex(stored),
         ranges: Vec::new(),
         integrity: Integrity::NotComputed(String::new()),
+        coverage: None,
     };
     fipsinfo.integrity = match ranges(bytes, layout, offset)? {
         Err(reason) => Integrity::NotComputed(reason.to_owned()),

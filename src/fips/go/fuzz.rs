@@ -18,5 +18,12 @@ pub(in crate::fips) fn pclntab(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
 ) -> io::Result<Option<Place>> {
-    Ok(table::read(bytes, layout)?.and_then(|names| names.place))
+    let functions = table::read(bytes, layout)?;
+    let place = functions
+        .as_ref()
+        .and_then(|functions| functions.names.place);
+    if let (Some(functions), Some(layout), Some(place)) = (functions, layout, place) {
+        functions.coverage(bytes, layout, place)?;
+    }
+    Ok(place)
 }

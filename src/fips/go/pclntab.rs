@@ -1,6 +1,7 @@
 //! The function table: every Go program has it, since tracebacks need it, and so it keeps the names
 //! of the functions where nothing else does.
 
+mod coverage;
 mod names;
 
 use std::io;
@@ -22,11 +23,23 @@ const HEADER: usize = 72;
 /// Bytes of a name that are looked at.
 const NAME_LIMIT: usize = 1 << 10;
 
-/// Where the names stand.
+/// The function table of a program.
+#[derive(Debug)]
+pub(super) struct Functions {
+    pub names: Names,
+    table: Table,
+    /// Where the names of functions of Go's module begin, counted from the first name; in order.
+    own: Vec<u64>,
+}
+
+/// Where the parts of a table stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Table {
+    header: u64,
     names: Place,
     functions: u64,
+    /// The entries of functions, since Go 1.18.
+    entries: Option<u64>,
     words: Words,
     /// Before Go 1.16 the names stand among the data of the functions.
     interleaved: bool,
@@ -40,7 +53,7 @@ struct Words {
 }
 
 /// Reads the names of the function table; none where there is no table.
-pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Names>> {
+pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Functions>> {
     let Some(table) = locate(bytes, layout)? else {
         return Ok(None);
     };
@@ -48,13 +61,17 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Opt
         place: Some(table.names),
         ..Names::default()
     };
+    let mut own = Vec::new();
     if table.interleaved {
         let window = bytes.window(table.names)?;
         interleaved(&window, table, |name| names.take(name));
     } else {
-        listed(bytes, table.names, |name| names.take(name))?;
+        listed(bytes, table.names, |at, name| {
+            names.take(name);
+            own.extend(names::is_own(name).then_some(at));
+        })?;
     }
-    Ok(Some(names))
+    Ok(Some(Functions { names, table, own }))
 }
 
 /// By the name of its section, and by its header wherever that stands. A program can carry other
@@ -154,12 +171,13 @@ fn parse(header: &[u8], big_endian: bool, space: Place) -> Option<Table> {
     let functions = word(0).filter(|functions| *functions > 0)?;
     let width = words.bytes as u64;
     let interleaved = magic == 0xfb;
+    let mut entries = None;
     let names = if interleaved {
-        let entries = functions
+        let after = functions
             .checked_mul(2 * width)?
             .checked_add(8 + 2 * width)?;
         let first = word(2)?;
-        (entries <= first && first < space.len).then_some(space)?
+        (after <= first && first < space.len).then_some(space)?
     } else {
         // The text's start is written since Go 1.18.
         let (first, len) = if magic == 0xfa { (2, 7) } else { (3, 8) };
@@ -175,14 +193,19 @@ fn parse(header: &[u8], big_endian: bool, space: Place) -> Option<Table> {
         if !after_header || !fits || !starts.is_sorted() || starts[0] == starts[1] {
             return None;
         }
+        if magic != 0xfa {
+            entries = space.offset.checked_add(starts[4]);
+        }
         Place {
             offset: space.offset.checked_add(starts[0])?,
             len: starts[1] - starts[0],
         }
     };
     Some(Table {
+        header: space.offset,
         names,
         functions,
+        entries,
         words,
         interleaved,
     })
@@ -199,26 +222,46 @@ impl Words {
             bytes.rev().fold(0, add)
         })
     }
+
+    fn four(self, bytes: [u8; 4]) -> u64 {
+        u64::from(if self.big_endian {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        })
+    }
+
+    /// The bytes of a word.
+    fn write(self, value: u64) -> Vec<u8> {
+        let mut bytes: Vec<u8> = value.to_le_bytes().into_iter().take(self.bytes).collect();
+        if self.big_endian {
+            bytes.reverse();
+        }
+        bytes
+    }
 }
 
-/// Gives the names that stand one after the other, each up to its NUL.
-fn listed(bytes: &Bytes<'_>, place: Place, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+/// Gives the names that stand one after the other, each up to its NUL, and where it begins among them.
+fn listed(bytes: &Bytes<'_>, place: Place, mut each: impl FnMut(u64, &[u8])) -> io::Result<()> {
     let mut begun: Vec<u8> = Vec::new();
+    let (mut at, mut streamed) = (0, 0);
     bytes.stream(place, |piece| {
         let mut start = 0;
         for end in memchr_iter(0, piece) {
             if begun.is_empty() {
-                each(&piece[start..end]);
+                each(at, &piece[start..end]);
             } else {
                 begun.extend_from_slice(&piece[start..end]);
-                each(&begun);
+                each(at, &begun);
                 begun.clear();
             }
             start = end + 1;
+            at = streamed + start as u64;
         }
         let rest = &piece[start..];
         begun.extend_from_slice(&rest[..rest.len().min(NAME_LIMIT)]);
         begun.truncate(NAME_LIMIT);
+        streamed += piece.len() as u64;
     })
 }
 
@@ -291,7 +334,8 @@ mod tests {
 
     fn found(file: &[u8]) -> Option<Names> {
         let bytes = Bytes::new(&file, file.len() as u64);
-        read(&bytes, Layout::read(&bytes).unwrap().ok().as_ref()).unwrap()
+        let found = read(&bytes, Layout::read(&bytes).unwrap().ok().as_ref());
+        found.unwrap().map(|functions| functions.names)
     }
 
     #[test]

@@ -14,6 +14,9 @@ const CERTAIN: [Text; 4] = [
     Text::DrbgTest,
 ];
 
+/// What no other build has: the rest are self-tests, which are linked into ordinary builds as well.
+const ONLY: [Text; 2] = [Text::IntegrityTest, Text::Span];
+
 /// The marks of a FIPS module, or none. A module that is linked statically keeps its texts among its
 /// `code`; elsewhere, where a program keeps what it only quotes, all of them are asked for.
 pub(super) fn marks(texts: &Texts, code: &[Place]) -> Vec<Mark> {
@@ -24,6 +27,7 @@ pub(super) fn marks(texts: &Texts, code: &[Place]) -> Vec<Mark> {
         of.any(|found| code.iter().any(|code| contains(code, found.place)))
     };
     let together = CERTAIN.iter().filter(|text| runs(text)).count() >= TOGETHER;
+    let together = together && ONLY.iter().any(runs);
     if !together && !CERTAIN.iter().all(has) {
         return Vec::new();
     }

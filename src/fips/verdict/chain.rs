@@ -1,7 +1,7 @@
 //! The chain of statements behind a verdict: from the file to the certificate.
 
 use super::{Ground, Standing, Step, Strength, name_of, native};
-use crate::fips::{Evidence, Format, Go, Integrity, Located, Place};
+use crate::fips::{Evidence, Fipsinfo, Format, Go, Integrity, Located, Place};
 
 pub(super) fn chain(
     evidence: &Evidence,
@@ -105,12 +105,22 @@ fn of_go(go: &Go) -> Vec<Step> {
             steps.push(of_bytes(what, Some(place), Strength::Code));
         }
     }
-    if let Some(seal) = &go.fipsinfo {
+    steps.extend(go.fipsinfo.iter().flat_map(of_seal));
+    steps
+}
+
+fn of_seal(seal: &Fipsinfo) -> Vec<Step> {
+    let what = format!(
+        "Go's seal over its cryptographic code: {}",
+        integrity(&seal.stored, "sha256", &seal.integrity)
+    );
+    let mut steps = vec![of_bytes(what, Some(seal.place), strength(&seal.integrity))];
+    if let Some(coverage) = &seal.coverage {
         let what = format!(
-            "Go's seal over its cryptographic code: {}",
-            integrity(&seal.stored, "sha256", &seal.integrity)
+            "functions in the sealed code: {} of the module",
+            coverage.functions
         );
-        steps.push(of_bytes(what, Some(seal.place), strength(&seal.integrity)));
+        steps.push(of_bytes(what, seal.ranges.first().copied(), Strength::Code));
     }
     steps
 }
@@ -125,6 +135,13 @@ fn of_module(located: &Located, ground: Ground<'_>) -> Vec<Step> {
         strength(&located.integrity),
     )];
     let holds = located.integrity == Integrity::Holds;
+    if holds {
+        let what = match located.called {
+            Some(_) => "code outside of the module calls its functions",
+            None => "no code outside of the module calls its functions",
+        };
+        steps.push(of_bytes(what.to_owned(), located.called, Strength::Code));
+    }
     if let Some(row) = ground.modules.by_value(&located.stored).filter(|_| holds) {
         let what = format!("that value is {} {}", row.name, row.version);
         steps.push(of_data(

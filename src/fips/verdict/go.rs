@@ -95,22 +95,47 @@ impl Program<'_> {
         if let Some(finding) = located {
             return self.boring(finding);
         }
-        self.boring_unlocated()
+        let finding = self
+            .boring_unlocated()
             .or_else(|| self.own_module())
-            .unwrap_or_else(|| self.standard(evidence))
+            .unwrap_or_else(|| self.standard(evidence));
+        self.of_vendor(finding)
+    }
+
+    /// What the toolchains of Red Hat and Microsoft make where nothing calls the library of the image: their
+    /// other code is validated only as far as it is a frozen module of Go.
+    fn of_vendor(&self, finding: Finding) -> Finding {
+        let seen = self.go.names.is_some() && self.frozen().is_none();
+        let Some(vendor) = self.toolchain.vendor.filter(|_| seen) else {
+            return finding;
+        };
+        let reason = format!(
+            "the toolchain of {vendor} made it, whose programs call the cryptographic library of their image, and no function of it does"
+        );
+        if finding.module > Module::Declared {
+            finding.at_most(Module::Declared, reason)
+        } else {
+            finding.because(reason)
+        }
     }
 
     /// Go's own seal does not hold: in a FIPS build the module was changed, in any other the file.
     fn broken_seal(&self) -> Option<Finding> {
-        let Integrity::Differs(computed) = &sealed(self.go)?.integrity else {
+        let seal = sealed(self.go)?;
+        let Integrity::Differs(computed) = &seal.integrity else {
             return None;
         };
-        let stored = &sealed(self.go)?.stored;
+        if seal.stored == NOTHING {
+            return self.is_own().then(|| Finding::new(
+                Module::Contradicted,
+                "its linker sealed nothing, since it could not read what another linker wrote, so that the program ends when its module is switched on; link it with the linker of Go or GNU",
+            ));
+        }
         Some(Finding::new(
             Module::Contradicted,
             format!(
                 "the integrity value of Go's cryptographic code does not hold: {} is stored and {} is computed, so the file was changed after it was linked; get it from its publisher again",
-                super::short(stored),
+                super::short(&seal.stored),
                 super::short(computed)
             ),
         ))
@@ -119,8 +144,7 @@ impl Program<'_> {
     /// The toolchain refuses to build BoringCrypto and GOFIPS140 together.
     fn two_modules(&self, located: Option<&Finding>) -> Option<Finding> {
         let boring = self.toolchain.boring.is_some() || calls_boring(self.go) || located.is_some();
-        let own = self.toolchain.gofips140.is_some() || self.frozen().is_some();
-        (boring && own).then(|| {
+        (boring && self.is_own()).then(|| {
             Finding::new(
                 Module::Contradicted,
                 "its sources disagree: it has the signs of both BoringCrypto and GOFIPS140, which no toolchain builds together",
@@ -176,7 +200,7 @@ impl Program<'_> {
             (Some(value), _) if value != "off" => finding.because(format!(
                 "its build switches fips140={value} on without GOFIPS140: it looks enabled, and the module is not a validated one; build it with GOFIPS140=certified"
             )),
-            (_, Some(_)) => finding.because(
+            (_, Some(seal)) if seal.integrity == Integrity::Holds => finding.because(
                 "the integrity value of Go's cryptographic code holds, as in every build of this toolchain: that is no FIPS build",
             ),
             _ => finding,
@@ -195,6 +219,11 @@ impl Program<'_> {
             Module::Standard,
             "nothing in it says FIPS; the table of its functions could not be read",
         )
+    }
+
+    /// Whether anything says that it was built with Go's own module.
+    fn is_own(&self) -> bool {
+        self.toolchain.gofips140.is_some() || self.frozen().is_some()
     }
 
     fn frozen(&self) -> Option<&str> {
@@ -220,6 +249,10 @@ fn nothing_linked(label: &str) -> Finding {
 
 /// Less code than any build of the module has, so that a seal over less proves nothing.
 const LEAST_CODE: u64 = 4096;
+
+/// The value of four empty ranges. Go's linker computes it where the addresses in its own seal are still to be
+/// written by the loader (position-independent programs of LLVM's linker).
+const NOTHING: &str = "5bfb56251f1cb36dde368c0bc98bf6b0ded874dfa5a2d3fab76e326fff6c112a";
 
 /// Go's seal over its cryptographic code; the linker leaves zeros where it does not seal (race, msan and
 /// asan builds).

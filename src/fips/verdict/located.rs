@@ -12,6 +12,16 @@ impl Located {
     }
 }
 
+/// The finding of a module that nothing calls; no certificate and no stream is for bytes that lie in a file.
+fn unused(finding: Finding) -> Finding {
+    let reason = "no code of the program calls the module: its bytes are in the file, and that they are used could not be seen";
+    Finding {
+        module: finding.module.min(Module::Identified),
+        standing: None,
+        ..finding.because(reason)
+    }
+}
+
 impl Ground<'_> {
     /// What the modules of C that were found mean; the weakest judges.
     pub(super) fn located(&self, found: &[Located]) -> Option<Finding> {
@@ -44,13 +54,19 @@ impl Ground<'_> {
                 ),
             )
             .named(family),
-            Integrity::Holds => match self.modules.by_value(&found.stored) {
-                Some(row) => self.known_by(
-                    row,
-                    "the integrity value of its module was computed from the bytes and is that of",
-                ),
-                None => self.stranger(found),
-            },
+            Integrity::Holds => {
+                let finding = match self.modules.by_value(&found.stored) {
+                    Some(row) => self.known_by(
+                        row,
+                        "the integrity value of its module was computed from the bytes and is that of",
+                    ),
+                    None => self.stranger(found),
+                };
+                match found.called {
+                    Some(_) => finding,
+                    None => unused(finding),
+                }
+            }
         }
     }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::fips::{Arch, Carried, Fipsinfo, Go, Integrity, Located, Mark, Names, Signatures};
+use crate::fips::{
+    Arch, Carried, Coverage, Fipsinfo, Go, Integrity, Located, Mark, Names, Signatures,
+};
 
 const PLACE: Place = Place {
     offset: 64,
@@ -45,6 +47,14 @@ fn located(stored: &str, integrity: Integrity, version: Option<u32>) -> Located 
         integrity,
         fingerprint: None,
         version,
+        called: Some(PLACE),
+    }
+}
+
+fn uncalled(module: Located) -> Located {
+    Located {
+        called: None,
+        ..module
     }
 }
 
@@ -113,7 +123,20 @@ impl Evidence {
                 ..PLACE
             }],
             integrity,
+            coverage: Some(covered()),
         });
+        self
+    }
+
+    /// Lets the function table say something else of the sealed code.
+    fn with_coverage(mut self, coverage: Option<Coverage>) -> Evidence {
+        self.go
+            .as_mut()
+            .unwrap()
+            .fipsinfo
+            .as_mut()
+            .unwrap()
+            .coverage = coverage;
         self
     }
 
@@ -146,6 +169,15 @@ impl Evidence {
     fn loading(mut self, library: &str) -> Evidence {
         self.libraries.push(library.into());
         self
+    }
+}
+
+/// The sealed code is that of the module.
+fn covered() -> Coverage {
+    Coverage {
+        functions: 100,
+        edges: true,
+        ..Coverage::default()
     }
 }
 
@@ -194,6 +226,9 @@ fn not_computed() -> Integrity {
     Integrity::NotComputed("no range".into())
 }
 
+/// The value of four empty ranges.
+const NOTHING: &str = "5bfb56251f1cb36dde368c0bc98bf6b0ded874dfa5a2d3fab76e326fff6c112a";
+
 const X: &str = "go1.26.6-X:boringcrypto";
 
 const KEY: &str = "GOFIPS140=v1.0.0-c2097c7c";
@@ -236,6 +271,20 @@ fn boringcrypto_in_go() {
             go(X, &[], Some(crypto())).with(known()),
             Contradicted,
             "no function",
+        ),
+        (
+            "bytes that only names call",
+            go(X, &[], Some(boring())).with(uncalled(known())),
+            Identified,
+            "no code of the program calls the module",
+        ),
+        (
+            "an unused copy beside a changed one",
+            go(X, &[], Some(boring()))
+                .with(uncalled(known()))
+                .with(located(KNOWN, differs(), None)),
+            Contradicted,
+            "does not hold",
         ),
         (
             "a value nobody knows",
@@ -304,6 +353,14 @@ fn boringcrypto_in_go() {
             go(X, &[], Some(boring())).with(known()).sealed(differs()),
             Contradicted,
             "Go's cryptographic code",
+        ),
+        (
+            "Go code beside it that was sealed over nothing",
+            go(X, &[], Some(boring()))
+                .with(known())
+                .sealed_as(NOTHING, differs()),
+            Proven,
+            "#4735",
         ),
         (
             "both modules",
@@ -397,6 +454,85 @@ fn the_module_of_go_itself() {
             go(v, &["GOFIPS140=v1.26.0"], Some(frozen(FROZEN))).sealed(Holds),
             Contradicted,
             "GOFIPS140=v1.26.0",
+        ),
+        (
+            "the name of the module for its snapshot",
+            go(v, &["GOFIPS140=v1.0.0"], Some(frozen(FROZEN))).sealed(Holds),
+            Proven,
+            "#5247",
+        ),
+        (
+            "the snapshot before the certified one",
+            go("go1.24.1", &["GOFIPS140=v1.0.0"], Some(frozen("v1.0.0"))).sealed(Holds),
+            Identified,
+            "v1.0.0-c2097c7c",
+        ),
+        (
+            "a snapshot of another version",
+            go(v, &["GOFIPS140=v1.0"], Some(frozen(FROZEN))).sealed(Holds),
+            Contradicted,
+            "GOFIPS140=v1.0,",
+        ),
+        (
+            "functions that could not be compared",
+            go(v, &[KEY], Some(frozen(FROZEN)))
+                .sealed(Holds)
+                .with_coverage(None),
+            Identified,
+            "could not be compared",
+        ),
+        (
+            "functions without names of the module",
+            go(v, &[KEY], Some(frozen(FROZEN)))
+                .sealed(Holds)
+                .with_coverage(Some(Coverage::default())),
+            Identified,
+            "could not be compared",
+        ),
+        (
+            "a function outside of the seal",
+            go(v, &[KEY], Some(frozen(FROZEN)))
+                .sealed(Holds)
+                .with_coverage(Some(Coverage {
+                    outside: Some("a.b".into()),
+                    ..covered()
+                })),
+            Contradicted,
+            "a.b begins outside",
+        ),
+        (
+            "another package under the seal",
+            go(v, &["GOFIPS140=latest"], Some(unfrozen()))
+                .sealed(Holds)
+                .with_coverage(Some(Coverage {
+                    stranger: Some("a.b".into()),
+                    ..covered()
+                })),
+            Contradicted,
+            "a.b, which is not of the module",
+        ),
+        (
+            "a seal that begins within a function",
+            go(v, &[KEY], Some(frozen(FROZEN)))
+                .sealed(Holds)
+                .with_coverage(Some(Coverage {
+                    edges: false,
+                    ..covered()
+                })),
+            Contradicted,
+            "is not that of the module",
+        ),
+        (
+            "a seal without a function to cover",
+            go(v, &[KEY], Some(Names::default()))
+                .sealed(Holds)
+                .covering(1)
+                .with_coverage(Some(Coverage {
+                    stranger: Some("a.b".into()),
+                    ..Coverage::default()
+                })),
+            Standard,
+            "links no cryptography",
         ),
         (
             "changed",
@@ -511,7 +647,7 @@ fn the_module_of_go_itself() {
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn other_programs_of_go() {
     use Integrity::Holds;
-    use Module::{Contradicted, Declared, Standard, Unknown};
+    use Module::{Contradicted, Declared, Proven, Standard, Unknown};
     let openssl = "vendor/github.com/golang-fips/openssl/v2";
     let foreign = || Names {
         foreign: Some(openssl.into()),
@@ -536,6 +672,18 @@ fn other_programs_of_go() {
             go(v, &[], Some(unfrozen())).sealed(differs()),
             Contradicted,
             "does not hold",
+        ),
+        (
+            "sealed by a linker that read nothing",
+            go(v, &[], Some(unfrozen())).sealed_as(NOTHING, differs()),
+            Standard,
+            "standard library",
+        ),
+        (
+            "a FIPS build sealed by such a linker",
+            go(v, &[KEY], Some(frozen(FROZEN))).sealed_as(NOTHING, differs()),
+            Contradicted,
+            "sealed nothing",
         ),
         (
             "race build",
@@ -605,6 +753,53 @@ fn other_programs_of_go() {
             "systemcrypto",
         ),
         (
+            "Microsoft's, with the key that its toolchain sets",
+            go(
+                "go1.26.8",
+                &[
+                    "microsoft_systemcrypto=1",
+                    "GOEXPERIMENT=systemcrypto",
+                    "GOFIPS140=latest",
+                ],
+                Some(foreign()),
+            )
+            .sealed(Holds),
+            Declared,
+            openssl,
+        ),
+        (
+            "Microsoft's, without its library",
+            go(
+                "go1.26.8-microsoft",
+                &["GOFIPS140=latest"],
+                Some(unfrozen()),
+            )
+            .sealed(Holds),
+            Declared,
+            "the toolchain of Microsoft made it",
+        ),
+        (
+            "Red Hat's, without its library",
+            go(
+                "go1.22.9 (Red Hat 1.22.9-1.el9)",
+                &["-tags=no_openssl"],
+                Some(crypto()),
+            ),
+            Standard,
+            "the toolchain of Red Hat made it",
+        ),
+        (
+            "Red Hat's, with the frozen module",
+            go(
+                "go1.27.1 (Red Hat 1.27.1-1.el10)",
+                &[KEY],
+                Some(frozen(FROZEN)),
+            )
+            .sealed(Holds),
+            Proven,
+            "#5247",
+        ),
+        (
             "systemcrypto, not there",
             go("go1.25.1 X:systemcrypto", &[], Some(crypto())),
             Contradicted,
@@ -657,6 +852,14 @@ fn programs_of_the_c_linker() {
             "#4735",
         ),
         (
+            "a known module that nothing calls",
+            elf()
+                .labelled(envoy("BoringSSL-FIPS"))
+                .with(uncalled(known())),
+            Identified,
+            "no code of the program calls the module",
+        ),
+        (
             "a known module without words",
             elf().with(known()),
             Proven,
@@ -669,6 +872,12 @@ fn programs_of_the_c_linker() {
                 .with(located("ff", Holds, Some(0))),
             Identified,
             "update stream",
+        ),
+        (
+            "update stream that nothing calls",
+            elf().with(uncalled(located("ff", Holds, Some(0)))),
+            Identified,
+            "no code of the program calls the module",
         ),
         (
             "a snapshot nobody measured",
@@ -824,6 +1033,16 @@ fn what_cannot_be_read_is_unknown_whatever_it_says() {
 }
 
 #[test]
+fn what_nothing_calls_has_no_standing() {
+    for (stored, version) in [(KNOWN, None), ("ff", Some(0))] {
+        let module = located(stored, Integrity::Holds, version);
+        let standing = |module| judged(&elf().with(module)).standing;
+        assert!(standing(module.clone()).is_some(), "{stored}");
+        assert_eq!(standing(uncalled(module)), None, "{stored}");
+    }
+}
+
+#[test]
 fn a_certificate_counts_from_its_own_day() {
     let evidence = go("go1.27.3", &[KEY], Some(frozen(FROZEN))).sealed(Integrity::Holds);
     let on = |day: &str| evidence.judge(Modules::builtin(), day.parse().unwrap());
@@ -949,10 +1168,18 @@ fn the_chain_leads_from_the_file_to_the_certificate() {
             Strength::Computed,
         ),
         (
+            "functions in the sealed code: 100 of the module",
+            Strength::Code,
+        ),
+        (
             &format!(
                 "BoringCrypto module of 32 bytes: HMAC-sha256 computed again: {KNOWN}, as stored"
             ),
             Strength::Computed,
+        ),
+        (
+            "code outside of the module calls its functions",
+            Strength::Code,
         ),
         ("that value is BoringCrypto fips-20220613", Strength::Data),
         (

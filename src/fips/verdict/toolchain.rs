@@ -28,6 +28,8 @@ pub(in crate::fips) struct Toolchain {
     pub gofips140: Option<String>,
     /// `fips140` of the GODEBUG that the program was built with.
     pub default_fips140: Option<String>,
+    /// Who changed the toolchain so that it calls the library of the image.
+    pub vendor: Option<&'static str>,
     /// C was switched off, so that BoringCrypto could not be linked.
     pub without_cgo: bool,
 }
@@ -66,6 +68,7 @@ impl Toolchain {
             default_fips140: setting("DefaultGODEBUG")
                 .and_then(|text| godebug(text, "fips140"))
                 .map(str::to_owned),
+            vendor: vendor(text, go.build_settings().keys()),
             without_cgo: setting("CGO_ENABLED") == Some("0"),
             version,
         }
@@ -89,6 +92,20 @@ impl Toolchain {
     }
 }
 
+/// Vendors put their name into the version or into settings of their own.
+fn vendor<'a>(
+    version: &str,
+    mut settings: impl Iterator<Item = &'a String>,
+) -> Option<&'static str> {
+    if version.contains("(Red Hat ") {
+        Some("Red Hat")
+    } else if version.contains("-microsoft") || settings.any(|key| key.starts_with("microsoft_")) {
+        Some("Microsoft")
+    } else {
+        None
+    }
+}
+
 fn listed(list: &str, name: &str) -> bool {
     list.split([',', ' ']).any(|one| one == name)
 }
@@ -96,6 +113,28 @@ fn listed(list: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn vendors_are_known_by_their_versions_and_settings() {
+        let vendor = |version: &str, key: &str| {
+            Toolchain::of_go(&Go {
+                version: Some(version.to_owned()),
+                settings: [(key.to_owned(), "1".to_owned())].into(),
+                ..Go::default()
+            })
+            .vendor
+        };
+        assert_eq!(vendor("go1.26.6", "CGO_ENABLED"), None);
+        assert_eq!(
+            vendor("go1.22.9 (Red Hat 1.22.9-1.el9)", ""),
+            Some("Red Hat")
+        );
+        assert_eq!(vendor("go1.26.8-microsoft", ""), Some("Microsoft"));
+        assert_eq!(
+            vendor("go1.26.8", "microsoft_systemcrypto"),
+            Some("Microsoft")
+        );
+    }
 
     #[test]
     fn settings_are_read_word_by_word() {

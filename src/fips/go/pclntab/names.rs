@@ -1,8 +1,11 @@
 //! What the name of a function tells of the cryptography in its program.
 
-use memchr::{memchr, memchr2, memrchr};
+use memchr::{memchr, memchr2, memmem, memrchr};
 
 use crate::fips::Names;
+
+/// How the paths begin of all packages that are looked at: few of a program's names do.
+const ROOTS: [&[u8]; 4] = [b"crypto/", b"vendor/", b"golang.org/", b"x/crypto/"];
 
 /// Packages that only a FIPS toolchain of somebody else has in its standard library.
 const FOREIGN: [&str; 5] = [
@@ -44,6 +47,9 @@ impl Names {
     pub(super) fn take(&mut self, name: &[u8]) {
         // The way from C to Go, which only a program with C has.
         self.cgo |= name == b"crosscall2";
+        if !ROOTS.iter().any(|root| name.starts_with(root)) {
+            return;
+        }
         let Some((package, function)) = split(name) else {
             return;
         };
@@ -94,6 +100,23 @@ impl Names {
         }
         !package.is_empty() && !MODULE_HELPERS.iter().any(|helper| below(package, helper))
     }
+}
+
+/// Whether it is a function of Go's own module. What the linker puts between two functions that are
+/// far apart is called like the second.
+pub(super) fn is_own(name: &[u8]) -> bool {
+    let inner = name.strip_prefix(b"crypto/internal/fips140");
+    inner.is_some_and(|inner| inner.starts_with(b"/") || inner.starts_with(b"."))
+        && !is_trampoline(name)
+}
+
+/// Whether it is a function of another package than Go's module: assembly has names without any.
+pub(super) fn is_foreign(name: &[u8]) -> bool {
+    split(name).is_some() && !is_own(name) && !is_trampoline(name)
+}
+
+fn is_trampoline(name: &[u8]) -> bool {
+    memmem::find(name, b"-tramp").is_some()
 }
 
 /// The package of a function and the name it has there: `crypto/sha256` and `(*digest).Write`.
@@ -222,6 +245,28 @@ mod tests {
                 (frozen, unfrozen),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_the_module_is_told_by_its_whole_path() {
+        for (name, own, foreign) in [
+            ("crypto/internal/fips140/sha256.New", true, false),
+            ("crypto/internal/fips140.init", true, false),
+            (
+                "crypto/internal/fips140/v1.0.0-c2097c7c/aes.New",
+                true,
+                false,
+            ),
+            ("crypto/internal/fips140/sha256.New-tramp0", false, false),
+            ("crypto/internal/fips140deps/cpu.init", false, true),
+            ("runtime.morestack", false, true),
+            ("runtime.morestack-tramp0", false, false),
+            ("_expand_key_128", false, false),
+            ("go:textfipsstart", false, false),
+        ] {
+            let name = name.as_bytes();
+            assert_eq!((is_own(name), is_foreign(name)), (own, foreign));
         }
     }
 

@@ -1,8 +1,16 @@
 //! Go's own module.
 
 use super::{Program, nothing_linked, seal_holds};
+use crate::fips::Coverage;
 use crate::fips::verdict::Finding;
 use crate::report::Module;
+
+/// Whether this is the frozen version that the key names. A toolchain that was changed records the name of
+/// the module; others resolve it to the snapshot, `v1.0.0-c2097c7c` of `v1.0.0`.
+fn is_snapshot(frozen: &str, key: &str) -> bool {
+    let hash = frozen.strip_prefix(key);
+    hash.is_some_and(|hash| hash.is_empty() || hash.starts_with('-'))
+}
 
 impl Program<'_> {
     /// Go's own module: the key of the build, the version in the package path, and the seal.
@@ -16,6 +24,11 @@ impl Program<'_> {
                 ),
             ));
         }
+        if self.is_own()
+            && let Some(finding) = self.sealed_elsewhere()
+        {
+            return Some(finding);
+        }
         match (self.frozen(), key) {
             (None, None) => None,
             (Some(frozen), _) if self.names(|names| names.unfrozen) => Some(Finding::new(
@@ -24,7 +37,7 @@ impl Program<'_> {
                     "its sources disagree: some of its functions are of {frozen}, and others of no frozen module: names were edited"
                 ),
             )),
-            (Some(frozen), Some(key)) if frozen != key => Some(Finding::new(
+            (Some(frozen), Some(key)) if !is_snapshot(frozen, key) => Some(Finding::new(
                 Module::Contradicted,
                 format!(
                     "its sources disagree: it was built with GOFIPS140={key}, and its functions are of {frozen}"
@@ -37,6 +50,29 @@ impl Program<'_> {
             (Some(frozen), key) => Some(self.frozen_module(frozen, key.is_some())),
             (None, Some(key)) => Some(self.unfrozen_module(key)),
         }
+    }
+
+    /// A seal over something else than the functions of the module.
+    fn sealed_elsewhere(&self) -> Option<Finding> {
+        let coverage = self.coverage()?;
+        let what = match (&coverage.outside, &coverage.stranger) {
+            (Some(name), _) => format!("{name} begins outside of the code that its seal covers"),
+            // Without names of the module there is nothing to compare.
+            (None, _) if coverage.functions == 0 => return None,
+            (None, Some(name)) => format!("{name}, which is not of the module, begins in it"),
+            (None, None) if coverage.edges => return None,
+            (None, None) => "the code that its seal covers is not that of the module".to_owned(),
+        };
+        Some(Finding::new(
+            Module::Contradicted,
+            format!(
+                "its sources disagree: by the table of its functions {what}, so its module was changed and the value computed again"
+            ),
+        ))
+    }
+
+    fn coverage(&self) -> Option<&Coverage> {
+        self.go.fipsinfo.as_ref()?.coverage.as_ref()
     }
 
     /// What the build information says and the program's own copy of it does not.
@@ -62,6 +98,15 @@ impl Program<'_> {
                 format!("its functions are of Go's module {frozen}, but its integrity value could not be computed"),
             )
             .named(format!("Go Cryptographic Module {frozen}"));
+        };
+        let compared = |coverage: &Coverage| coverage.functions > 0;
+        let finding = if self.coverage().is_some_and(compared) {
+            finding
+        } else {
+            finding.at_most(
+                Module::Identified,
+                "which functions its seal covers could not be compared with the table of its functions",
+            )
         };
         let finding = if key {
             finding

@@ -1,0 +1,424 @@
+//! The function table beside Go's seal: which functions begin in the code that it covers.
+//!
+//! The linker puts the code of Go's module in one piece at the end, between two marks that the table
+//! names like functions, and seals what is between them.
+
+use std::io;
+
+use memchr::memmem::Finder;
+
+use super::{Functions, NAME_LIMIT, Table, names};
+use crate::fips::bytes::Bytes;
+use crate::fips::elf::Layout;
+use crate::fips::go::anywhere;
+use crate::fips::{Coverage, Place};
+
+/// Bytes of an entry since Go 1.18: where the function begins, and where its data stands.
+const ENTRY: u64 = 8;
+/// Bytes of the functions' data that are read at once.
+const STEP: u64 = 64 << 10;
+/// Places that are taken for the description of the program, which has one.
+const TRIES: usize = 4;
+/// Names of functions in the sealed code that are read: of assembly, without a package.
+const READ: usize = 4096;
+
+/// Words of that description: the header of the function table, a slice of its names, and the address
+/// that functions are counted from.
+const NAMES: usize = 1;
+const TEXT: usize = 22;
+
+impl Functions {
+    /// Which functions begin in the `sealed` code, and which of the module do not; none where the
+    /// table is not of a version that seals, or does not tell where its code begins.
+    pub(in crate::fips::go) fn coverage(
+        &self,
+        bytes: &Bytes<'_>,
+        layout: &Layout,
+        sealed: Place,
+    ) -> io::Result<Option<Coverage>> {
+        let Some(entries) = self.table.entries else {
+            return Ok(None);
+        };
+        let text = text(bytes, layout, &self.table)?;
+        let address = layout.address(sealed.offset);
+        let Some(start) = address
+            .zip(text)
+            .and_then(|(at, text)| at.checked_sub(text))
+        else {
+            return Ok(None);
+        };
+        let mut walk = Walk {
+            functions: self,
+            ahead: Ahead::new(bytes),
+            code: (start, start.saturating_add(sealed.len)),
+            apart: (0, 0),
+            left: READ,
+            edges: (false, false),
+            coverage: Coverage::default(),
+        };
+        let len = self.table.functions.saturating_mul(ENTRY);
+        let window = bytes.window(Place {
+            offset: entries,
+            len,
+        })?;
+        let words = self.table.words;
+        let (numbers, _) = window.as_chunks();
+        for entry in numbers.chunks_exact(2) {
+            let (at, data) = (words.four(entry[0]), words.four(entry[1]));
+            if walk.take(at, entries.saturating_add(data))?.is_none() {
+                return Ok(None);
+            }
+        }
+        walk.coverage.edges = walk.edges == (true, true);
+        Ok((window.len() as u64 == len).then_some(walk.coverage))
+    }
+}
+
+/// The way through all functions.
+struct Walk<'a> {
+    functions: &'a Functions,
+    ahead: Ahead<'a>,
+    /// Where the sealed code begins and ends.
+    code: (u64, u64),
+    /// Between two names of the module: what lies in there is none, and most of the table's names lie
+    /// there, since it has them in the order of the functions.
+    apart: (u64, u64),
+    left: usize,
+    edges: (bool, bool),
+    coverage: Coverage,
+}
+
+impl Walk<'_> {
+    /// Takes down the function that begins `at` and whose data stands at `data`; none where it has none.
+    fn take(&mut self, at: u64, data: u64) -> io::Result<Option<()>> {
+        let words = self.functions.table.words;
+        let name = self.ahead.four(data.saturating_add(4))?;
+        let Some(name) = name.map(|name| words.four(name)) else {
+            return Ok(None);
+        };
+        let (start, end) = self.code;
+        self.edges.0 |= at == start;
+        self.edges.1 |= at == end;
+        match ((start..end).contains(&at), self.is_own(name)) {
+            (true, true) => self.coverage.functions = self.coverage.functions.saturating_add(1),
+            (false, true) if self.coverage.outside.is_none() => {
+                self.coverage.outside = Some(self.name(name)?);
+            }
+            (true, false) if self.coverage.stranger.is_none() => {
+                if self.left == 0 {
+                    return Ok(None);
+                }
+                self.left -= 1;
+                let name = self.name(name)?;
+                self.coverage.stranger = names::is_foreign(name.as_bytes()).then_some(name);
+            }
+            _ => {}
+        }
+        Ok(Some(()))
+    }
+
+    /// Whether the name at this place is one of the module.
+    fn is_own(&mut self, name: u64) -> bool {
+        if (self.apart.0..self.apart.1).contains(&name) {
+            return false;
+        }
+        let own = &self.functions.own;
+        let found = own.binary_search(&name);
+        if let Err(next) = found {
+            let before = next.checked_sub(1).and_then(|before| own.get(before));
+            self.apart = (
+                before.map_or(0, |before| before + 1),
+                own.get(next).copied().unwrap_or(u64::MAX),
+            );
+        }
+        found.is_ok()
+    }
+
+    fn name(&self, name: u64) -> io::Result<String> {
+        let Place { offset, len } = self.functions.table.names;
+        let window = self.ahead.bytes.window(Place {
+            offset: offset.saturating_add(name),
+            len: len.saturating_sub(name).min(NAME_LIMIT as u64),
+        })?;
+        let end = memchr::memchr(0, &window).unwrap_or(window.len());
+        Ok(String::from_utf8_lossy(&window[..end]).into_owned())
+    }
+}
+
+/// Reads ever farther, each byte once.
+struct Ahead<'a> {
+    bytes: &'a Bytes<'a>,
+    offset: u64,
+    window: Vec<u8>,
+}
+
+impl<'a> Ahead<'a> {
+    fn new(bytes: &'a Bytes<'a>) -> Self {
+        Ahead {
+            bytes,
+            offset: 0,
+            window: Vec::new(),
+        }
+    }
+
+    /// The four bytes at `offset`; none where that lies before what was read last, as in no table.
+    fn four(&mut self, offset: u64) -> io::Result<Option<[u8; 4]>> {
+        let Some(mut inside) = offset.checked_sub(self.offset) else {
+            return Ok(None);
+        };
+        if inside.saturating_add(4) > self.window.len() as u64 {
+            self.window = self.bytes.window(Place { offset, len: STEP })?;
+            self.offset = offset;
+            inside = 0;
+        }
+        let inside = usize::try_from(inside).unwrap_or(usize::MAX);
+        let rest = self.window.get(inside..).unwrap_or_default();
+        Ok(rest.first_chunk().copied())
+    }
+}
+
+/// The address that functions are counted from: the header has it before Go 1.26, and the runtime's
+/// description of the program has it always.
+fn text(bytes: &Bytes<'_>, layout: &Layout, table: &Table) -> io::Result<Option<u64>> {
+    let width = table.words.bytes as u64;
+    let place = Place {
+        offset: table.header.saturating_add(8 + 2 * width),
+        len: width,
+    };
+    let header = layout.words(bytes, place)?;
+    if let Some(&address) = header.first().filter(|address| **address > 0) {
+        return Ok(Some(address));
+    }
+    for at in described(bytes, layout, table)? {
+        let words = layout.words(
+            bytes,
+            Place {
+                offset: at,
+                len: (TEXT as u64 + 1) * width,
+            },
+        )?;
+        let begins = [table.header, table.names.offset].map(|offset| layout.address(offset));
+        if begins == [words.first().copied(), words.get(NAMES).copied()] {
+            return Ok(words.get(TEXT).copied());
+        }
+    }
+    Ok(None)
+}
+
+/// Where the runtime's description of the program can stand: by the length and the capacity of the slice of
+/// names, which nothing relocates.
+fn described(bytes: &Bytes<'_>, layout: &Layout, table: &Table) -> io::Result<Vec<u64>> {
+    let width = table.words.bytes;
+    let len = table.words.write(table.names.len);
+    let pair = [&len[..], &len[..]].concat();
+    let finder = Finder::new(&pair);
+    let mut found = Vec::new();
+    let section = layout.section(".go.module").map(|section| section.place);
+    let writable = anywhere(bytes, Some(layout), |segment| segment.writable);
+    for place in section.into_iter().chain(writable) {
+        bytes.search(place, pair.len(), |start, piece| {
+            let hits = finder.find_iter(piece).map(|at| start + at as u64);
+            let begins = hits.filter_map(|at| at.checked_sub(2 * width as u64));
+            let aligned = begins.filter(|at| at.is_multiple_of(4));
+            found.extend(aligned.take(TRIES - found.len()));
+            found.len() == TRIES
+        })?;
+        if !found.is_empty() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use object::elf;
+
+    use super::*;
+    use crate::fips::go::pclntab;
+    use crate::fips::sample::{SHAPES, Sample};
+
+    const CODE: u64 = 0x40_1000;
+    const TABLE: u64 = 0x48_0000;
+    const MODULE: u64 = 0x50_0000;
+    const NEW: &str = "crypto/internal/fips140/sha256.New";
+
+    /// How a program tells where its code begins.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Told {
+        Header,
+        Module,
+        Relocated,
+        Nowhere,
+    }
+
+    type Listed<'a> = &'a [(u64, &'a str)];
+
+    const WHOLE: Listed<'_> = &[
+        (0, "main.main"),
+        (0x20, "go:textfipsstart"),
+        (0x30, NEW),
+        (0x38, "_expand_key_128"),
+        (0x40, "runtime.morestack-tramp0"),
+        (0x60, "go:textfipsend"),
+    ];
+
+    /// A table of these functions, and the length of their names.
+    fn table(sample: &Sample, told: Told, functions: Listed<'_>) -> (Vec<u8>, u64) {
+        let four = |value: u64| sample.number(value, 4);
+        let (mut names, mut data, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+        let after = (8 * functions.len() + 4) as u64;
+        for (at, name) in functions {
+            entries.extend([four(*at), four(after + data.len() as u64)].concat());
+            data.extend([four(*at), four(names.len() as u64)].concat());
+            names.extend([name.as_bytes(), b"\0"].concat());
+        }
+        let first = 8 + 8 * sample.width() as u64;
+        let end = first + names.len() as u64;
+        let text = if told == Told::Header { CODE } else { 0 };
+        let header = [functions.len() as u64, 1, text, first, end, end, end, end];
+        let start = [
+            &sample.number(0xffff_fff1, 4)[..],
+            &[0, 0, 1, sample.bits / 8],
+        ]
+        .concat();
+        let header = [start, sample.words(&header)].concat();
+        let len = names.len() as u64;
+        ([header, names, entries, four(0x80), data].concat(), len)
+    }
+
+    fn program(shape: (u8, bool, elf::Machine), told: Told, functions: Listed<'_>) -> Sample {
+        let mut sample = Sample::new(shape);
+        let (table, len) = table(&sample, told, functions);
+        let width = sample.width() as u64;
+        let names = TABLE + 8 + 8 * width;
+        let mut words = [0; TEXT + 1];
+        (words[2], words[3]) = (len, len);
+        let addresses = [(0, TABLE), (1, names), (TEXT as u64, CODE)];
+        match told {
+            Told::Module => (words[0], words[1], words[TEXT]) = (TABLE, names, CODE),
+            Told::Relocated => {
+                let addresses = addresses.map(|(word, to)| (MODULE + word * width, to));
+                sample.relocations = addresses.to_vec();
+            }
+            Told::Header | Told::Nowhere => {}
+        }
+        let words = sample.words(&words);
+        sample
+            .text(".text", CODE, &[0x90; 0x80])
+            .rodata(".gopclntab", TABLE, &table)
+            .data(".go.module", MODULE, &words)
+    }
+
+    /// What is said of the code from 0x20 up to 0x60.
+    fn coverage(sample: &Sample) -> Option<Coverage> {
+        let file = sample.build();
+        let bytes = Bytes::new(&file, file.len() as u64);
+        let layout = Layout::read(&bytes).unwrap().unwrap();
+        let functions = pclntab::read(&bytes, Some(&layout)).unwrap().unwrap();
+        let sealed = layout.range(CODE + 0x20, CODE + 0x60).unwrap();
+        functions.coverage(&bytes, &layout, sealed).unwrap()
+    }
+
+    fn whole() -> Coverage {
+        Coverage {
+            functions: 1,
+            edges: true,
+            ..Coverage::default()
+        }
+    }
+
+    #[test]
+    fn the_code_of_the_module_is_found_in_every_shape_however_its_start_is_told() {
+        for shape in SHAPES {
+            for told in [Told::Header, Told::Module, Told::Relocated] {
+                for headers in [true, false] {
+                    let mut sample = program(shape, told, WHOLE);
+                    sample.section_headers = headers;
+                    assert_eq!(coverage(&sample), Some(whole()), "{shape:?} {told:?}");
+                }
+            }
+            let sample = program(shape, Told::Nowhere, WHOLE);
+            assert_eq!(coverage(&sample), None, "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn a_function_on_the_wrong_side_is_named() {
+        let changed = |index: usize, function: (u64, &'static str)| {
+            let mut functions = WHOLE.to_vec();
+            functions[index] = function;
+            coverage(&program(SHAPES[0], Told::Header, &functions)).unwrap()
+        };
+        let stranger = changed(3, (0x38, "main.encrypt"));
+        assert_eq!(stranger.stranger.as_deref(), Some("main.encrypt"));
+        let outside = changed(0, (0, "crypto/internal/fips140/aes.New"));
+        let name = "crypto/internal/fips140/aes.New";
+        assert_eq!(
+            (outside.outside.as_deref(), outside.functions),
+            (Some(name), 1)
+        );
+        let before = changed(0, (0, "crypto/internal/fips140/aes.New-tramp1"));
+        assert_eq!(before, whole());
+        for (index, function) in [
+            (1, (0x24, "go:textfipsstart")),
+            (5, (0x5c, "go:textfipsend")),
+        ] {
+            let moved = changed(index, function);
+            assert_eq!((moved.edges, moved.functions), (false, 1), "{function:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_module_are_told_from_those_between_them() {
+        let functions = [
+            (0, "a.b"),
+            (0x20, NEW),
+            (0x28, "_a"),
+            (0x30, "crypto/internal/fips140.init"),
+            (0x38, "_b"),
+            (0x40, "_c"),
+            (0x48, "crypto/internal/fips140/aes.New"),
+            (0x60, "c.d"),
+        ];
+        let coverage = coverage(&program(SHAPES[0], Told::Header, &functions)).unwrap();
+        assert_eq!(
+            coverage,
+            Coverage {
+                functions: 3,
+                ..whole()
+            }
+        );
+    }
+
+    #[test]
+    fn a_table_that_contradicts_itself_tells_nothing() {
+        let sample = program(SHAPES[0], Told::Header, WHOLE);
+        let entries = |sample: &Sample| {
+            let part = sample
+                .parts
+                .iter()
+                .position(|part| part.name == ".gopclntab");
+            let names: usize = WHOLE.iter().map(|(_, name)| name.len() + 1).sum();
+            (part.unwrap(), 8 + 8 * 8 + names)
+        };
+        let (part, at) = entries(&sample);
+        // The data of the second function stands before that of the first, or outside of the file.
+        for data in [[0; 4], [0xff; 4]] {
+            let mut sample = sample.clone();
+            sample.parts[part].bytes[at + 12..at + 16].copy_from_slice(&data);
+            assert_eq!(coverage(&sample), None, "{data:?}");
+        }
+    }
+
+    #[test]
+    fn tables_before_the_seal_tell_nothing() {
+        let mut sample = program(SHAPES[0], Told::Header, WHOLE);
+        let mut parts = sample.parts.iter_mut();
+        let table = parts.find(|part| part.name == ".gopclntab").unwrap();
+        // Go 1.16: without the word for the start of the code.
+        table.bytes[0] = 0xfa;
+        table.bytes[24..72].rotate_left(8);
+        assert_eq!(coverage(&sample), None);
+    }
+}
