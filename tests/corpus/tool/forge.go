@@ -111,13 +111,16 @@ func (b *builder) forged(chain *toolchain) {
 	for _, p := range forgedLabels(chain) {
 		b.patched(base, p)
 	}
-	if module, err := b.moduleBytes(chain); err != nil {
+	b.foreignCode(chain)
+	if module, err := moduleBytes(chain, "amd64"); err != nil {
 		b.fail("forged-module", err)
 	} else {
 		b.patched(base, patch{"forged-module", appended(module), is(groupForged, holdsNo,
 			"an ordinary build; BoringCrypto's bytes appended, not loaded and not linked", "standard", "contradicted", "declared")})
 		b.patched(base, patch{"forged-module-and-label", inTurn(label(saysBoring(chain), "GOEXPERIMENT=boringcrypto", "CGO_ENABLED=1"), appended(module)),
 			is(groupForged, holdsNo, "an ordinary build; BoringCrypto's bytes appended, label edited", "contradicted", "declared")})
+		b.patched(base, patch{"forged-module-in-code-and-label", inTurn(label(saysBoring(chain), "GOEXPERIMENT=boringcrypto", "CGO_ENABLED=1"), pasted(module)),
+			is(groupForged, holdsNo, "an ordinary build; BoringCrypto pasted as code that nothing calls, label edited", "contradicted", "declared", "identified")})
 	}
 	validated := link{chain: chain, config: frozen, program: "hash", arch: "amd64"}.stripped()
 	if !b.seen[validated.file] {
@@ -171,13 +174,13 @@ func (b *builder) special(chain *toolchain, c config, program, variant string, c
 
 // moduleBytes is BoringCrypto with its stored hash, out of the toolchain's
 // object file.
-func (b *builder) moduleBytes(chain *toolchain) ([]byte, error) {
-	path, _ := chain.syso("amd64")
+func moduleBytes(chain *toolchain, arch string) ([]byte, error) {
+	path, _ := chain.syso(arch)
 	object, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	known, err := chain.boringModule("amd64")
+	known, err := chain.boringModule(arch)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +194,7 @@ func (b *builder) moduleBytes(chain *toolchain) ([]byte, error) {
 // carrier is a program that has BoringCrypto's bytes among its data, as a
 // scanner might: nothing can run them.
 func (b *builder) carrier(chain *toolchain) {
-	module, err := b.moduleBytes(chain)
+	module, err := moduleBytes(chain, "amd64")
 	if err != nil {
 		b.fail("carrier", err)
 		return

@@ -192,7 +192,21 @@ func keepAll(jobs []job) []job {
 // otherArches have no BoringCrypto; they differ in word size and byte order.
 var otherArches = []string{"386", "arm", "ppc64le", "s390x", "riscv64", "mips", "mipsle", "mips64", "loong64"}
 
-// fullPlan is the matrix. Links for arm64 are fewer: each compiles the standard
+// linked are the links that a C compiler makes, for one program.
+func linked(l link) []job {
+	var jobs []job
+	for _, m := range oddModes {
+		if slices.Contains([]string{"ext", "ext-static", "ext-pie", "ext-static-pie", "c-shared"}, m.name) {
+			other := l
+			other.mode, other.small = m, m.name != "c-shared"
+			jobs = append(jobs, job{other, true, nil})
+		}
+	}
+	return jobs
+}
+
+// fullPlan is the matrix: what differs most stands first, for whoever stops
+// it. Links for other architectures are fewer: each compiles the standard
 // library anew.
 func fullPlan(installed *toolchain, chains []*toolchain) []job {
 	only := []*toolchain{installed}
@@ -202,14 +216,16 @@ func fullPlan(installed *toolchain, chains []*toolchain) []job {
 	both64 := []string{"amd64", "arm64"}
 	return slices.Concat(
 		cross(chains, []string{"hash"}, []string{"amd64"}, allConfigs, every),
-		cross(ends, []string{"tls"}, []string{"amd64"}, []config{std1, boring, fipsonly, boring0, frozen}, some),
-		cross(ends, []string{"hash"}, otherArches, []config{std0, boring0, frozen}, static),
 		cross(chains, []string{"hash"}, []string{"arm64"}, []config{std0, boring, fipsonly, boring0, frozen, v126, latest}, static),
+		cross(ends, []string{"hash"}, otherArches, []config{std0, boring0, frozen}, static),
+		cross(chains, []string{"hash"}, []string{"amd64"}, []config{std1, boring, frozen1}, linked),
+		cross(chains, []string{"hash"}, otherArches, []config{std0, frozen}, static),
+		cross(ends, []string{"tls"}, []string{"amd64"}, []config{std1, boring, frozen1}, odd),
 		cross(ends, []string{"hash"}, []string{"arm64"}, []config{std0, boring, frozen}, every),
 		cross([]*toolchain{oldest, installed, newest}, []string{"tiny"}, both64, []config{std0, boring, boring0, frozen}, static),
-		cross(ends, []string{"tls"}, []string{"amd64"}, []config{std1, boring, frozen1}, odd),
-		cross(only, []string{"large"}, []string{"amd64"}, []config{std0, boring, frozen}, some),
 		cross(only, []string{"tls"}, []string{"arm64"}, []config{std0, boring, fipsonly, boring0, frozen}, static),
+		cross(only, []string{"large"}, []string{"amd64"}, []config{std0, boring, frozen}, some),
+		cross(ends, []string{"tls"}, []string{"amd64"}, []config{std1, boring, fipsonly, boring0, frozen}, some),
 		cross(chains, []string{"tls"}, []string{"amd64"}, []config{std1, boring, fipsonly, boring0, frozen}, some),
 	)
 }

@@ -187,11 +187,7 @@ func (b *builder) otherFiles(chain *toolchain) {
 	hidden := func(file, why string, content []byte) {
 		r := realRow(file, file, "-", why, "unknown")
 		r.file, r.group, r.holds, r.variant = "other-"+file, groupOther, holdsHidden, "-"
-		if err := os.WriteFile(filepath.Join(b.dir, r.file), content, 0o755); err != nil {
-			b.fail(r.file, err)
-			return
-		}
-		b.add(r)
+		b.written(r, content)
 	}
 	hidden("empty", "an empty file", nil)
 	hidden("text", "plain text that says FIPS", []byte("BoringSSL-FIPS, FIPS 140-3, X:boringcrypto\n"))
@@ -277,9 +273,16 @@ func random(size int) []byte {
 
 // packed is what UPX leaves of a program: one segment, no sections, a mark.
 func packed(content []byte) []byte {
+	marked := append([]byte("UPX!"), content...)
+	return bareELF(fmt.Appendf(marked, "UPX!%028d", 0))
+}
+
+// bareELF is the least of a program: one segment, which begins with its first
+// instruction, and no sections.
+func bareELF(content []byte) []byte {
 	const base, header = 0x400000, 64 + 56
 	le := binary.LittleEndian
-	file := make([]byte, header, header+len(content)+36)
+	file := make([]byte, header, header+len(content))
 	copy(file, "\x7fELF\x02\x01\x01")
 	le.PutUint16(file[16:], 2)
 	le.PutUint16(file[18:], 62)
@@ -294,12 +297,9 @@ func packed(content []byte) []byte {
 	le.PutUint32(segment[4:], 5)
 	le.PutUint64(segment[16:], base)
 	le.PutUint64(segment[24:], base)
-	size := uint64(header + len(content) + 36)
+	size := uint64(header + len(content))
 	le.PutUint64(segment[32:], size)
 	le.PutUint64(segment[40:], size)
 	le.PutUint64(segment[48:], 0x1000)
-	file = append(file, "UPX!"...)
-	file = append(file, content...)
-	file = fmt.Appendf(file, "UPX!%028d", 0)
-	return file
+	return append(file, content...)
 }
