@@ -13,6 +13,7 @@ type builder struct {
 	rows               []row
 	refusals           [][]string
 	unexpected         int
+	resume             bool // what an earlier run left is as good as built again
 	seen               map[string]bool
 }
 
@@ -82,7 +83,7 @@ func (b *builder) job(j job) {
 		return
 	}
 	output := j.path(work, j.variant())
-	if err := j.build().run(filepath.Join(b.source, "programs"), b.cache, output); err != nil {
+	if err := b.once(output, func(to string) error { return j.build().run(filepath.Join(b.source, "programs"), b.cache, to) }); err != nil {
 		b.failLink(j, name, err)
 		return
 	}
@@ -91,6 +92,18 @@ func (b *builder) job(j job) {
 		b.add(r)
 	}
 	b.derive(j, r, output)
+}
+
+// once makes a file under another name, so that it is there whole or not at all.
+func (b *builder) once(path string, make func(string) error) error {
+	if _, err := os.Stat(path); err == nil && b.resume {
+		return nil
+	}
+	temp := path + ".part"
+	if err := make(temp); err != nil {
+		return err
+	}
+	return os.Rename(temp, path)
 }
 
 // failLink tells what the linker cannot do from what should have worked.
@@ -114,7 +127,7 @@ func (b *builder) derive(j job, r row, from string) {
 		made.variant = prefix + variant
 		made.file = j.name(made.variant)
 		to := filepath.Join(b.dir, made.file)
-		if err := derive(variant, j.arch, from, to); err != nil {
+		if err := b.once(to, func(temp string) error { return derive(variant, j.arch, from, temp) }); err != nil {
 			b.fail(made.file, err)
 			continue
 		}

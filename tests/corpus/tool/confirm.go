@@ -42,7 +42,7 @@ func confirm(dir string) error {
 // start.
 func (r row) runs() bool {
 	own := slices.Contains([]string{"hash", "tiny", "tls", "large", "stub", "carrier", "exit"}, r.program)
-	return own && r.arch == runtime.GOARCH && r.group != groupOther && !strings.HasPrefix(r.variant, "c-shared") && r.program != "large"
+	return own && r.arch == runtime.GOARCH && r.group != groupOther && !strings.HasPrefix(r.variant, "c-shared") && r.variant != "plugin" && r.program != "large"
 }
 
 // dies says whether a module finds itself broken. BoringCrypto checks itself

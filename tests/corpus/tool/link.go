@@ -11,6 +11,7 @@ type mode struct {
 	name    string
 	flags   []string // of go build
 	ldflags string
+	cc      string // the C compiler, where it is not the usual one
 }
 
 var (
@@ -26,9 +27,18 @@ var (
 		{name: "ext-gold", ldflags: "-linkmode=external -extldflags=-fuse-ld=gold"},
 		{name: "ext-lld", ldflags: "-linkmode=external -extldflags=-fuse-ld=lld"},
 		{name: "ext-pie-lld", flags: []string{"-buildmode=pie"}, ldflags: "-linkmode=external -extldflags=-fuse-ld=lld"},
+		{name: "ext-clang-lld", ldflags: "-linkmode=external -extldflags=-fuse-ld=lld", cc: "clang"},
+		{name: "ext-musl", ldflags: "-linkmode=external", cc: "musl-gcc"},
+		{name: "ext-musl-static", ldflags: "-linkmode=external -extldflags=-static", cc: "musl-gcc"},
+		// Sections that nobody needs left out, equal ones folded.
+		{name: "ext-folded", ldflags: "-linkmode=external -extldflags=-Wl,--gc-sections,--icf=all,-O2,-fuse-ld=gold"},
+		{name: "ext-huge-pages", ldflags: "-linkmode=external -extldflags=-Wl,-z,max-page-size=0x200000,-z,common-page-size=0x200000"},
+		{name: "ext-one-segment", ldflags: "-linkmode=external -extldflags=-Wl,-z,noseparate-code,-z,norelro,--hash-style=sysv"},
 		{name: "c-shared", flags: []string{"-buildmode=c-shared"}},
+		{name: "plugin", flags: []string{"-buildmode=plugin"}},
 		{name: "no-optimization", flags: []string{"-gcflags=all=-N -l"}},
 		{name: "no-buildid", ldflags: "-buildid="},
+		{name: "gnu-buildid", ldflags: "-B=0x0123456789abcdef"},
 		{name: "race", flags: []string{"-race"}},
 		{name: "cover", flags: []string{"-cover", "-coverpkg=all"}},
 		{name: "text-moved", ldflags: "-T=0x10000000"},
@@ -70,8 +80,12 @@ func (l link) build() goBuild {
 		args = append(args, "-tags=approved")
 	}
 	env := append(l.config.env(l.chain), "GOOS=linux", "GOARCH="+l.arch)
+	cc := l.mode.cc
 	if l.config.cgo && l.arch == "arm64" {
-		env = append(env, "CC=aarch64-linux-gnu-gcc")
+		cc = "aarch64-linux-gnu-gcc"
+	}
+	if cc != "" {
+		env = append(env, "CC="+cc)
 	}
 	return goBuild{l.chain, env, append(args, "./"+l.program)}
 }
@@ -87,6 +101,11 @@ func (l link) truth() row {
 	r := l.config.truth(l.chain, l.arch, l.program)
 	r.variant = l.variant()
 	r.file = l.name(r.variant)
+	if l.mode.name == "plugin" && r.group == groupFrozen {
+		// The program that loads it would have to vouch for it.
+		r.group, r.holds, r.expect, r.certificate = groupPending, holdsBroken, []string{"declared"}, "-"
+		r.why += "; the linker seals no plugin"
+	}
 	return r
 }
 
@@ -155,7 +174,7 @@ func odd(l link) []job {
 	var jobs []job
 	for _, m := range oddModes {
 		other := l
-		other.mode, other.small = m, m.name != "c-shared"
+		other.mode, other.small = m, m.name != "c-shared" && m.name != "plugin"
 		jobs = append(jobs, job{other, true, nil})
 	}
 	return jobs
@@ -192,17 +211,11 @@ func keepAll(jobs []job) []job {
 // otherArches have no BoringCrypto; they differ in word size and byte order.
 var otherArches = []string{"386", "arm", "ppc64le", "s390x", "riscv64", "mips", "mipsle", "mips64", "loong64"}
 
-// linked are the links that a C compiler makes, for one program.
+// linked are the links of a C compiler that images really have.
 func linked(l link) []job {
-	var jobs []job
-	for _, m := range oddModes {
-		if slices.Contains([]string{"ext", "ext-static", "ext-pie", "ext-static-pie", "c-shared"}, m.name) {
-			other := l
-			other.mode, other.small = m, m.name != "c-shared"
-			jobs = append(jobs, job{other, true, nil})
-		}
-	}
-	return jobs
+	return slices.DeleteFunc(odd(l), func(j job) bool {
+		return !slices.Contains([]string{"ext", "ext-static", "ext-pie"}, j.mode.name)
+	})
 }
 
 // fullPlan is the matrix: what differs most stands first, for whoever stops
@@ -216,17 +229,19 @@ func fullPlan(installed *toolchain, chains []*toolchain) []job {
 	both64 := []string{"amd64", "arm64"}
 	return slices.Concat(
 		cross(chains, []string{"hash"}, []string{"amd64"}, allConfigs, every),
-		cross(chains, []string{"hash"}, []string{"arm64"}, []config{std0, boring, fipsonly, boring0, frozen, v126, latest}, static),
-		cross(ends, []string{"hash"}, otherArches, []config{std0, boring0, frozen}, static),
-		cross(chains, []string{"hash"}, []string{"amd64"}, []config{std1, boring, frozen1}, linked),
-		cross(chains, []string{"hash"}, otherArches, []config{std0, frozen}, static),
-		cross(ends, []string{"tls"}, []string{"amd64"}, []config{std1, boring, frozen1}, odd),
-		cross(ends, []string{"hash"}, []string{"arm64"}, []config{std0, boring, frozen}, every),
-		cross([]*toolchain{oldest, installed, newest}, []string{"tiny"}, both64, []config{std0, boring, boring0, frozen}, static),
-		cross(only, []string{"tls"}, []string{"arm64"}, []config{std0, boring, fipsonly, boring0, frozen}, static),
-		cross(only, []string{"large"}, []string{"amd64"}, []config{std0, boring, frozen}, some),
+		cross(ends, []string{"hash"}, otherArches, []config{frozen, std0, boring0}, static),
+		cross(chains, []string{"hash"}, []string{"arm64"}, []config{frozen, boring}, static),
+		cross(chains, []string{"hash"}, []string{"amd64"}, []config{boring, frozen1, std1}, linked),
+		cross(ends, []string{"hash"}, []string{"amd64"}, []config{boring, frozen1, std1}, odd),
+		cross(chains, []string{"hash"}, []string{"arm64"}, []config{std0, fipsonly, boring0, v126, latest}, static),
+		cross(chains, []string{"hash"}, otherArches, []config{frozen, std0}, static),
 		cross(ends, []string{"tls"}, []string{"amd64"}, []config{std1, boring, fipsonly, boring0, frozen}, some),
-		cross(chains, []string{"tls"}, []string{"amd64"}, []config{std1, boring, fipsonly, boring0, frozen}, some),
+		cross(ends, []string{"tls"}, []string{"amd64"}, []config{boring, frozen1, std1}, odd),
+		cross([]*toolchain{oldest, installed, newest}, []string{"tiny"}, both64, []config{std0, boring, boring0, frozen}, static),
+		cross(ends, []string{"hash"}, []string{"arm64"}, []config{boring, frozen, std0}, every),
+		cross(only, []string{"large"}, []string{"amd64"}, []config{std0, boring, frozen}, some),
+		cross(only, []string{"tls"}, []string{"arm64"}, []config{boring, fipsonly, frozen, boring0, std0}, static),
+		cross(chains, []string{"tls"}, []string{"amd64"}, []config{boring, fipsonly, frozen, boring0, std1}, some),
 	)
 }
 

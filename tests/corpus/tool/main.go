@@ -55,7 +55,7 @@ func build(dir string, full bool) error {
 	if err != nil {
 		return err
 	}
-	if full {
+	if b.resume = full; full {
 		b.full(installed)
 	} else {
 		b.run(smallPlan(installed))
