@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
@@ -35,6 +36,15 @@ func dispatch(args []string) error {
 			return errors.New("confirm DIR")
 		}
 		return confirm(args[1])
+	case "mutate":
+		if len(args) != 4 {
+			return errors.New("mutate DIR PROGRAM NUMBER")
+		}
+		each, err := strconv.Atoi(args[3])
+		if err != nil {
+			return err
+		}
+		return mutate(args[1], args[2], each)
 	case "judge":
 		if len(args) != 3 {
 			return errors.New("judge DIR PROGRAM")
