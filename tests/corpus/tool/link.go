@@ -229,11 +229,12 @@ func fullPlan(installed *toolchain, chains []*toolchain) []job {
 	both64 := []string{"amd64", "arm64"}
 	return slices.Concat(
 		cross(chains, []string{"hash"}, []string{"amd64"}, allConfigs, every),
-		cross(ends, []string{"hash"}, otherArches, []config{frozen, std0, boring0}, static),
+		cross(only, []string{"hash"}, otherArches, []config{frozen, std0, boring0}, static),
 		cross(chains, []string{"hash"}, []string{"arm64"}, []config{frozen, boring}, static),
 		cross(chains, []string{"hash"}, []string{"amd64"}, []config{boring, frozen1, std1}, linked),
 		cross(ends, []string{"hash"}, []string{"amd64"}, []config{boring, frozen1, std1}, odd),
 		cross(chains, []string{"hash"}, []string{"arm64"}, []config{std0, fipsonly, boring0, v126, latest}, static),
+		cross(ends, []string{"hash"}, otherArches, []config{frozen, std0, boring0}, static),
 		cross(chains, []string{"hash"}, otherArches, []config{frozen, std0}, static),
 		cross(ends, []string{"tls"}, []string{"amd64"}, []config{std1, boring, fipsonly, boring0, frozen}, some),
 		cross(ends, []string{"tls"}, []string{"amd64"}, []config{boring, frozen1, std1}, odd),
