@@ -143,6 +143,9 @@ func (r row) changed(variant string) row {
 	switch variant {
 	case "nobuildinfo":
 		return r.withoutBuildinfo()
+	case "onlydebug":
+		r.group, r.holds, r.expect, r.certificate, r.fipsonly = groupOther, holdsHidden, []string{"unknown"}, "-", "-"
+		r.why += "; only what a debugger needs is left, no code"
 	case "noelf":
 		// It cannot run: whatever is said, it must not be a verdict against a
 		// module that is there, or for one that is not.

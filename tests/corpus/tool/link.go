@@ -186,7 +186,7 @@ func smallPlan(chain *toolchain) []job {
 	jobs := cross(chains, []string{"hash"}, []string{"amd64"}, []config{std0, frozen, boring, boring0}, func(l link) []job {
 		small := l
 		small.small = true
-		return []job{{l, false, []string{"strip", "nobuildinfo", "noshdr"}}, {small, true, nil}}
+		return []job{{l, false, []string{"onlydebug", "strip", "nobuildinfo", "noshdr", "sstrip"}}, {small, true, nil}}
 	})
 	jobs = append(jobs, cross(chains, []string{"hash"}, []string{"amd64"}, []config{frozen}, func(l link) []job {
 		l.mode = modePie

