@@ -50,7 +50,7 @@ func (r row) runs() bool {
 func (r row) dies() bool {
 	_, place, flipped := strings.Cut(r.variant, "flip-")
 	switch {
-	case strings.HasSuffix(r.variant, "-second-whole"):
+	case strings.HasSuffix(r.variant, "-second-whole"), strings.HasSuffix(r.variant, "-first-whole"):
 		return true
 	case !flipped || r.holds != holdsBroken:
 		return false

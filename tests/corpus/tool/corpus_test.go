@@ -125,27 +125,32 @@ func TestWhatIsLoadedIsKept(t *testing.T) {
 }
 
 func TestPastedCodeIsASegmentOfItsOwn(t *testing.T) {
-	file, err := pasted([]byte("pasted"))(own(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := elf.NewFile(bytes.NewReader(file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	last := uint64(0)
-	for _, segment := range parsed.Progs {
-		if segment.Type != elf.PT_LOAD {
-			continue
+	for _, before := range []bool{false, true} {
+		file, err := pasted([]byte("pasted"), before)(own(t))
+		if err != nil {
+			t.Fatal(err)
 		}
-		if segment.Vaddr <= last {
-			t.Errorf("%#x stands after %#x", segment.Vaddr, last)
+		parsed, err := elf.NewFile(bytes.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
 		}
-		last = segment.Vaddr
-	}
-	at, err := offset(file, last)
-	if err != nil || string(file[at:]) != "pasted" {
-		t.Errorf("%q at %#x: %v", file[at:], last, err)
+		var loaded []uint64
+		for _, segment := range parsed.Progs {
+			if segment.Type == elf.PT_LOAD {
+				loaded = append(loaded, segment.Vaddr)
+			}
+		}
+		if !slices.IsSorted(loaded) {
+			t.Errorf("%#x are not in order", loaded)
+		}
+		address := loaded[len(loaded)-1]
+		if before {
+			address = loaded[0]
+		}
+		at, err := offset(file, address)
+		if err != nil || string(file[at:]) != "pasted" {
+			t.Errorf("%q at %#x: %v", file[at:], address, err)
+		}
 	}
 }
 

@@ -119,7 +119,7 @@ func (b *builder) forged(chain *toolchain) {
 			"an ordinary build; BoringCrypto's bytes appended, not loaded and not linked", "standard", "contradicted", "declared")})
 		b.patched(base, patch{"forged-module-and-label", inTurn(label(saysBoring(chain), "GOEXPERIMENT=boringcrypto", "CGO_ENABLED=1"), appended(module)),
 			is(groupForged, holdsNo, "an ordinary build; BoringCrypto's bytes appended, label edited", "contradicted", "declared")})
-		b.patched(base, patch{"forged-module-in-code-and-label", inTurn(label(saysBoring(chain), "GOEXPERIMENT=boringcrypto", "CGO_ENABLED=1"), pasted(module)),
+		b.patched(base, patch{"forged-module-in-code-and-label", inTurn(label(saysBoring(chain), "GOEXPERIMENT=boringcrypto", "CGO_ENABLED=1"), pasted(module, false)),
 			is(groupForged, holdsNo, "an ordinary build; BoringCrypto pasted as code that nothing calls, label edited", "contradicted", "declared", "identified")})
 	}
 	validated := link{chain: chain, config: frozen, program: "hash", arch: "amd64"}.stripped()

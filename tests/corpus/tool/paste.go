@@ -7,8 +7,9 @@ import (
 )
 
 // pasted puts bytes into a segment of their own that may be run, at the end of
-// a 64-bit little-endian program: the header of a note makes room.
-func pasted(content []byte) func([]byte) ([]byte, error) {
+// a 64-bit little-endian program: the header of a note makes room. They are
+// loaded behind the program, or before it.
+func pasted(content []byte, before bool) func([]byte) ([]byte, error) {
 	return func(file []byte) ([]byte, error) {
 		const load, note, header, page = 1, 4, 56, 0x1000
 		le := binary.LittleEndian
@@ -17,11 +18,14 @@ func pasted(content []byte) func([]byte) ([]byte, error) {
 		}
 		at, count := le.Uint64(file[0x20:]), int(le.Uint16(file[0x38:]))
 		table := file[at : at+uint64(count)*header]
-		spare, last, top := -1, -1, uint64(0)
+		spare, first, last, top := -1, -1, -1, uint64(0)
 		for i := range count {
 			entry := table[i*header:]
 			switch le.Uint32(entry) {
 			case load:
+				if first < 0 {
+					first = i
+				}
 				last = i
 				top = max(top, le.Uint64(entry[16:])+le.Uint64(entry[40:]))
 			case note:
@@ -32,32 +36,42 @@ func pasted(content []byte) func([]byte) ([]byte, error) {
 			return nil, errors.New("no note in it")
 		}
 		file = append(file, make([]byte, -len(file)&(page-1))...)
-		segment := make([]byte, header)
-		le.PutUint32(segment, load)
-		le.PutUint32(segment[4:], 5)
-		le.PutUint64(segment[8:], uint64(len(file)))
-		// Far above what the program asks for while it runs.
-		address := (top + 1<<30) &^ (page - 1)
-		for _, field := range []struct {
-			at    int
-			value uint64
-		}{{16, address}, {24, address}, {32, uint64(len(content))}, {40, uint64(len(content))}, {48, page}} {
-			le.PutUint64(segment[field.at:], field.value)
+		// Far above what the program asks for while it runs, or below where
+		// linkers begin.
+		address, neighbour := (top+1<<30)&^(page-1), last
+		if before {
+			address, neighbour = 0x100000, first
 		}
+		segment := codeSegment(uint64(len(file)), address, uint64(len(content)))
 		// Loaded segments stand in the order of their addresses.
 		kept := bytes.Clone(table)
 		var entries []byte
 		for i := range count {
+			if i == neighbour && before {
+				entries = append(entries, segment...)
+			}
 			if i != spare {
 				entries = append(entries, kept[i*header:(i+1)*header]...)
 			}
-			if i == last {
+			if i == neighbour && !before {
 				entries = append(entries, segment...)
 			}
 		}
 		copy(file[at:], entries)
 		return append(file, content...), nil
 	}
+}
+
+// codeSegment is the header of what may be run.
+func codeSegment(offset, address, size uint64) []byte {
+	var header []byte
+	for _, word := range []uint32{1, 5} {
+		header = binary.LittleEndian.AppendUint32(header, word)
+	}
+	for _, word := range []uint64{offset, address, address, size, size, 0x1000} {
+		header = binary.LittleEndian.AppendUint64(header, word)
+	}
+	return header
 }
 
 // secondModules are programs with two modules, of which one is damaged.
@@ -73,10 +87,16 @@ func (b *builder) secondModules(chain *toolchain, arch string, known boringModul
 		found, err := known.find(file)
 		return (found.start + found.end) / 2, err
 	})
-	return []patch{
-		{"second-damaged", pasted(damaged), is(groupForged, holdsBroken, "its own BoringCrypto is whole; a damaged copy pasted behind it", "contradicted")},
-		{"second-whole", inTurn(first, pasted(whole)), is(groupForged, holdsBroken, "one bit of its own BoringCrypto changed; a whole copy pasted behind it", "contradicted")},
+	patches := []patch{
+		{"second-damaged", pasted(damaged, false), is(groupForged, holdsBroken, "its own BoringCrypto is whole; a damaged copy pasted behind it", "contradicted")},
+		{"second-whole", inTurn(first, pasted(whole, false)), is(groupForged, holdsBroken, "one bit of its own BoringCrypto changed; a whole copy pasted behind it", "contradicted")},
 	}
+	// Below other programs there is no room.
+	if arch == "amd64" {
+		patches = append(patches, patch{"first-whole", inTurn(first, pasted(whole, true)),
+			is(groupForged, holdsBroken, "one bit of its own BoringCrypto changed; a whole copy pasted before it", "contradicted")})
+	}
+	return patches
 }
 
 // foreignCode is a program that nobody wrote for the module in its code: it ends
