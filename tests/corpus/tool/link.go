@@ -15,8 +15,9 @@ type mode struct {
 }
 
 var (
-	modePie  = mode{name: "pie", flags: []string{"-buildmode=pie"}}
-	oddModes = []mode{
+	modePie = mode{name: "pie", flags: []string{"-buildmode=pie"}}
+	// Modes of the linker alone.
+	linkModes = []mode{
 		{name: "ext", ldflags: "-linkmode=external"},
 		// As Istio links its releases.
 		{name: "ext-static", ldflags: "-linkmode=external -extldflags=-static"},
@@ -34,15 +35,19 @@ var (
 		{name: "ext-folded", ldflags: "-linkmode=external -extldflags=-Wl,--gc-sections,--icf=all,-O2,-fuse-ld=gold"},
 		{name: "ext-huge-pages", ldflags: "-linkmode=external -extldflags=-Wl,-z,max-page-size=0x200000,-z,common-page-size=0x200000"},
 		{name: "ext-one-segment", ldflags: "-linkmode=external -extldflags=-Wl,-z,noseparate-code,-z,norelro,--hash-style=sysv"},
+		{name: "no-buildid", ldflags: "-buildid="},
+		{name: "gnu-buildid", ldflags: "-B=0x0123456789abcdef"},
+		{name: "text-moved", ldflags: "-T=0x10000000"},
+	}
+	// Modes that compile the standard library anew.
+	compileModes = []mode{
 		{name: "c-shared", flags: []string{"-buildmode=c-shared"}},
 		{name: "plugin", flags: []string{"-buildmode=plugin"}},
 		{name: "no-optimization", flags: []string{"-gcflags=all=-N -l"}},
-		{name: "no-buildid", ldflags: "-buildid="},
-		{name: "gnu-buildid", ldflags: "-B=0x0123456789abcdef"},
 		{name: "race", flags: []string{"-race"}},
 		{name: "cover", flags: []string{"-cover", "-coverpkg=all"}},
-		{name: "text-moved", ldflags: "-T=0x10000000"},
 	}
+	oddModes = slices.Concat(linkModes, compileModes)
 )
 
 // A link is one run of go build.
@@ -170,9 +175,12 @@ func static(l link) []job {
 	return []job{{l, true, nil}, {small, true, nil}}
 }
 
-func odd(l link) []job {
+func relinked(l link) []job   { return inModes(l, linkModes) }
+func recompiled(l link) []job { return inModes(l, compileModes) }
+
+func inModes(l link, modes []mode) []job {
 	var jobs []job
-	for _, m := range oddModes {
+	for _, m := range modes {
 		other := l
 		other.mode, other.small = m, m.name != "c-shared" && m.name != "plugin"
 		jobs = append(jobs, job{other, true, nil})
@@ -213,7 +221,7 @@ var otherArches = []string{"386", "arm", "ppc64le", "s390x", "riscv64", "mips", 
 
 // linked are the links of a C compiler that images really have.
 func linked(l link) []job {
-	return slices.DeleteFunc(odd(l), func(j job) bool {
+	return slices.DeleteFunc(relinked(l), func(j job) bool {
 		return !slices.Contains([]string{"ext", "ext-static", "ext-pie"}, j.mode.name)
 	})
 }
@@ -230,19 +238,21 @@ func fullPlan(installed *toolchain, chains []*toolchain) []job {
 	return slices.Concat(
 		cross(chains, []string{"hash"}, []string{"amd64"}, allConfigs, every),
 		cross(only, []string{"hash"}, otherArches, []config{frozen, std0, boring0}, static),
-		cross(chains, []string{"hash"}, []string{"arm64"}, []config{frozen, boring}, static),
+		cross(only, []string{"hash"}, []string{"amd64"}, []config{boring, frozen1, std1}, relinked),
 		cross(chains, []string{"hash"}, []string{"amd64"}, []config{boring, frozen1, std1}, linked),
-		cross(ends, []string{"hash"}, []string{"amd64"}, []config{boring, frozen1, std1}, odd),
+		cross(chains, []string{"hash"}, []string{"arm64"}, []config{frozen, boring}, static),
+		cross(only, []string{"hash"}, []string{"amd64"}, []config{boring, frozen1, std1}, recompiled),
 		cross(chains, []string{"hash"}, []string{"arm64"}, []config{std0, fipsonly, boring0, v126, latest}, static),
 		cross(ends, []string{"hash"}, otherArches, []config{frozen, std0, boring0}, static),
 		cross(chains, []string{"hash"}, otherArches, []config{frozen, std0}, static),
 		cross(ends, []string{"tls"}, []string{"amd64"}, []config{std1, boring, fipsonly, boring0, frozen}, some),
-		cross(ends, []string{"tls"}, []string{"amd64"}, []config{boring, frozen1, std1}, odd),
+		cross(ends, []string{"tls"}, []string{"amd64"}, []config{boring, frozen1, std1}, relinked),
 		cross([]*toolchain{oldest, installed, newest}, []string{"tiny"}, both64, []config{std0, boring, boring0, frozen}, static),
 		cross(ends, []string{"hash"}, []string{"arm64"}, []config{boring, frozen, std0}, every),
 		cross(only, []string{"large"}, []string{"amd64"}, []config{std0, boring, frozen}, some),
 		cross(only, []string{"tls"}, []string{"arm64"}, []config{boring, fipsonly, frozen, boring0, std0}, static),
 		cross(chains, []string{"tls"}, []string{"amd64"}, []config{boring, fipsonly, frozen, boring0, std1}, some),
+		cross(ends, []string{"tls"}, []string{"amd64"}, []config{boring, frozen1, std1}, recompiled),
 	)
 }
 
