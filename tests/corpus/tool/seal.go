@@ -75,7 +75,7 @@ func sealRange(mac interface{ Write([]byte) (int, error) }, file []byte, covered
 func sealedAgain(linked map[string]uint64) patch {
 	same := func(_ uint64, _ int, old span) span { return old }
 	return patch{"resealed", goSeal(linked, same), is(groupForged, holdsBroken,
-		"one bit of Go's module changed and its sum computed again", "contradicted", "declared", "identified")}
+		"one bit of Go's module changed and its sum computed again, which nothing in the file can tell", "contradicted", "declared", "identified", "proven")}
 }
 
 // narrowSeal ends before the changed byte.
