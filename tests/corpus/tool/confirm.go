@@ -41,7 +41,7 @@ func confirm(dir string) error {
 // runs says whether the file is one of our own programs that this machine can
 // start.
 func (r row) runs() bool {
-	own := slices.Contains([]string{"hash", "tiny", "tls", "large", "stub", "carrier", "exit"}, r.program)
+	own := slices.Contains([]string{"hash", "tiny", "tls", "large", "stub", "carrier", "exit", "native"}, r.program)
 	return own && r.arch == runtime.GOARCH && r.group != groupOther && !strings.HasPrefix(r.variant, "c-shared") && r.variant != "plugin" && r.program != "large"
 }
 
@@ -54,7 +54,7 @@ func (r row) dies() bool {
 		return true
 	case !flipped || r.holds != holdsBroken:
 		return false
-	case r.config == boring.name:
+	case r.config == boring.name, r.program == "native":
 		return slices.Contains([]string{"first", "middle", "last", "stored"}, place)
 	}
 	return true

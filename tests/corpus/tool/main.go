@@ -99,6 +99,9 @@ func (b *builder) full(installed *toolchain) {
 	b.tamper(installed)
 	b.forgedBuilds(installed)
 	b.real(installed)
+	for _, chain := range chains {
+		b.native(chain)
+	}
 	b.run(fullPlan(installed, chains))
 	for _, arch := range otherArches {
 		l := link{chain: installed, config: frozen, program: "hash", arch: arch}
