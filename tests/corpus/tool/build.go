@@ -13,7 +13,8 @@ type builder struct {
 	rows               []row
 	refusals           [][]string
 	unexpected         int
-	resume             bool // what an earlier run left is as good as built again
+	resume             bool      // what an earlier run left is as good as built again
+	until              time.Time // nothing new is linked later
 	seen               map[string]bool
 }
 
@@ -83,6 +84,10 @@ func (b *builder) job(j job) {
 		return
 	}
 	output := j.path(work, j.variant())
+	if b.late(output) {
+		b.refuse(name, noTime)
+		return
+	}
 	if err := b.once(output, func(to string) error { return j.build().run(filepath.Join(b.source, "programs"), b.cache, to) }); err != nil {
 		b.failLink(j, name, err)
 		return
@@ -92,6 +97,14 @@ func (b *builder) job(j job) {
 		b.add(r)
 	}
 	b.derive(j, r, output)
+}
+
+const noTime = "no time was left for it"
+
+// late says whether a file is neither there nor to be made any more.
+func (b *builder) late(path string) bool {
+	_, err := os.Stat(path)
+	return err != nil && !b.until.IsZero() && time.Now().After(b.until)
 }
 
 // once makes a file under another name, so that it is there whole or not at all.

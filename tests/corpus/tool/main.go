@@ -26,11 +26,20 @@ func dispatch(args []string) error {
 	switch args[0] {
 	case "fetch":
 		return fetch(os.Getenv("GLOOISTIO_CORPUS_CACHE"), os.Getenv("GLOOISTIO_CORPUS_SOURCE"))
-	case "small", "full":
+	case "small":
 		if len(args) != 2 {
-			return errors.New(args[0] + " DIR")
+			return errors.New("small DIR")
 		}
-		return build(args[1], args[0] == "full")
+		return build(args[1], false, time.Time{})
+	case "full":
+		if len(args) != 3 {
+			return errors.New("full DIR MINUTES")
+		}
+		minutes, err := strconv.Atoi(args[2])
+		if err != nil {
+			return err
+		}
+		return build(args[1], true, time.Now().Add(time.Duration(minutes)*time.Minute))
 	case "confirm":
 		if len(args) != 2 {
 			return errors.New("confirm DIR")
@@ -54,7 +63,7 @@ func dispatch(args []string) error {
 	return fmt.Errorf("no command %q", args[0])
 }
 
-func build(dir string, full bool) error {
+func build(dir string, full bool, until time.Time) error {
 	begun := time.Now()
 	cache, source := os.Getenv("GLOOISTIO_CORPUS_CACHE"), os.Getenv("GLOOISTIO_CORPUS_SOURCE")
 	b, err := newBuilder(dir, cache, source)
@@ -65,7 +74,8 @@ func build(dir string, full bool) error {
 	if err != nil {
 		return err
 	}
-	if b.resume = full; full {
+	b.resume, b.until = full, until
+	if full {
 		b.full(installed)
 	} else {
 		b.run(smallPlan(installed))
