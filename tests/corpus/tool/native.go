@@ -9,14 +9,15 @@ import (
 
 // Ways to link a C program.
 var nativeModes = []struct {
-	name    string
-	compile []string
+	name, source string
+	compile      []string
 }{
-	{"pie", []string{"gcc"}},
-	{"exec", []string{"gcc", "-no-pie", "-fno-pie"}},
-	{"static", []string{"gcc", "-static"}},
-	{"calls-through-table", []string{"gcc", "-fPIC", "-fno-plt"}},
-	{"lld", []string{"clang", "-fuse-ld=lld"}},
+	{"pie", "main.c", []string{"gcc"}},
+	{"envoy", "envoy.c", []string{"gcc"}},
+	{"exec", "main.c", []string{"gcc", "-no-pie", "-fno-pie"}},
+	{"static", "main.c", []string{"gcc", "-static"}},
+	{"calls-through-table", "main.c", []string{"gcc", "-fPIC", "-fno-plt"}},
+	{"lld", "main.c", []string{"clang", "-fuse-ld=lld"}},
 }
 
 // native are C programs with the BoringCrypto of a toolchain: what a C++ proxy
@@ -31,11 +32,11 @@ func (b *builder) native(chain *toolchain) {
 			if arch == "arm64" && m.name == "lld" {
 				continue
 			}
-			compile := m.compile
+			compile := slices.Clone(m.compile)
 			if arch == "arm64" {
 				compile = append([]string{"aarch64-linux-gnu-gcc"}, m.compile[1:]...)
 			}
-			b.nativeProgram(chain, arch, m.name, compile, known)
+			b.nativeProgram(chain, arch, m.name, append(compile, filepath.Join(b.source, "native", m.source)), known)
 		}
 	}
 }
@@ -47,7 +48,7 @@ func (b *builder) nativeProgram(chain *toolchain, arch, mode string, compile []s
 	r.file = chain.version + "-" + arch + "-native-" + mode
 	object, _ := chain.syso(arch)
 	err := b.once(filepath.Join(b.dir, r.file), func(to string) error {
-		args := append(slices.Clone(compile[1:]), "-O2", "-s", "-o", to, filepath.Join(b.source, "native", "main.c"), object, "-lpthread")
+		args := append(slices.Clone(compile[1:]), "-O2", "-s", "-o", to, object, "-lpthread")
 		if text, err := exec.Command(compile[0], args...).CombinedOutput(); err != nil {
 			return errors.New(lastLine(string(text), err))
 		}
