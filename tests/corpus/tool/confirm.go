@@ -50,6 +50,8 @@ func (r row) runs() bool {
 func (r row) dies() bool {
 	_, place, flipped := strings.Cut(r.variant, "flip-")
 	switch {
+	case strings.HasPrefix(r.variant, "ext-pie-lld") && r.holds == holdsBroken:
+		return true
 	case strings.HasSuffix(r.variant, "-second-whole"), strings.HasSuffix(r.variant, "-first-whole"):
 		return true
 	case !flipped || r.holds != holdsBroken:

@@ -106,11 +106,21 @@ func (l link) truth() row {
 	r := l.config.truth(l.chain, l.arch, l.program)
 	r.variant = l.variant()
 	r.file = l.name(r.variant)
-	if l.mode.name == "plugin" && r.group == groupFrozen {
-		// The program that loads it would have to vouch for it.
-		r.group, r.holds, r.expect, r.certificate = groupPending, holdsBroken, []string{"declared"}, "-"
-		r.why += "; the linker seals no plugin"
+	if r.group != groupFrozen && r.group != groupPending {
+		return r
 	}
+	switch l.mode.name {
+	case "plugin":
+		// The program that loads it would have to vouch for it.
+		r.expect = []string{"declared"}
+		r.why += "; the linker seals no plugin"
+	case "ext-pie-lld":
+		r.expect = []string{"contradicted", "declared"}
+		r.why += "; Go's linker does not understand what LLVM's wrote, and seals something else"
+	default:
+		return r
+	}
+	r.group, r.holds, r.certificate = groupPending, holdsBroken, "-"
 	return r
 }
 
