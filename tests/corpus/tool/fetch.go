@@ -47,6 +47,10 @@ var packs = []pack{
 	{maven, "org.conscrypt:conscrypt-openjdk", "2.5.2", "linux-x86_64", "15d801635a3d97126651fa95ec12306da6e15e730e87b15dc3cfade26649f9a3", "programs/conscrypt"},
 	{maven, "io.netty:netty-tcnative-boringssl-static", "2.0.70.Final", "linux-x86_64", "3d773aac73fe40f5d04de37ce14a1f7abd27caf0b3bd8275884f5d2968b3e254", "programs/netty-amd64"},
 	{maven, "io.netty:netty-tcnative-boringssl-static", "2.0.70.Final", "linux-aarch_64", "523c43f67ad9040d70f9494fc28eebf711d8c54e2aa30e3fd1a199c38740f53b", "programs/netty-arm64"},
+	{npm, "@bazel/bazelisk", "1.7.5", "", "340b563ede8e0b785bc8084a3f4bf840e00621b2c9bd5fe536cb01f8d8f4a3e8", "programs/bazelisk"},
+	{npm, "@bazel/ibazel", "0.15.10", "", "336997fc0cd3b0801e28b677da6af4be03d95057ab11402980d94bc04752f065", "programs/ibazel"},
+	{npm, "@bazel/ibazel", "0.10.3", "", "2d4feda12e8c5f0a94fadd733cc146d0db2d9db5fb4470b9e9f7e7c76e2871a6", "programs/ibazel-old"},
+	{npm, "@bazel/buildifier-linux_x64", "0.29.0", "", "9e6b0d189286346127eec71f0a5d501b94bd779ae0688a36330d31cf11aa121c", "programs/buildifier"},
 	{npm, "@esbuild/linux-s390x", "0.28.2", "", "fb2faced3739cf64c755d64aee53cbe15f50aedaeb7a625ee63d29a8f58d187d", "programs/esbuild-s390x"},
 	{npm, "@esbuild/linux-mips64el", "0.28.2", "", "c2a97154b4b7fb29567d56b3f26b10097c0582bf7fc224dd361eac8095327696", "programs/esbuild-mips64le"},
 }
