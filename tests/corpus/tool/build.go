@@ -13,6 +13,8 @@ type builder struct {
 	rows               []row
 	refusals           [][]string
 	unexpected         int
+	resume             bool      // what an earlier run left is as good as built again
+	until              time.Time // nothing new is linked later
 	seen               map[string]bool
 }
 
@@ -82,7 +84,11 @@ func (b *builder) job(j job) {
 		return
 	}
 	output := j.path(work, j.variant())
-	if err := j.build().run(filepath.Join(b.source, "programs"), b.cache, output); err != nil {
+	if b.late(output) {
+		b.refuse(name, noTime)
+		return
+	}
+	if err := b.once(output, func(to string) error { return j.build().run(filepath.Join(b.source, "programs"), b.cache, to) }); err != nil {
 		b.failLink(j, name, err)
 		return
 	}
@@ -91,6 +97,26 @@ func (b *builder) job(j job) {
 		b.add(r)
 	}
 	b.derive(j, r, output)
+}
+
+const noTime = "no time was left for it"
+
+// late says whether a file is neither there nor to be made any more.
+func (b *builder) late(path string) bool {
+	_, err := os.Stat(path)
+	return err != nil && !b.until.IsZero() && time.Now().After(b.until)
+}
+
+// once makes a file under another name, so that it is there whole or not at all.
+func (b *builder) once(path string, make func(string) error) error {
+	if _, err := os.Stat(path); err == nil && b.resume {
+		return nil
+	}
+	temp := path + ".part"
+	if err := make(temp); err != nil {
+		return err
+	}
+	return os.Rename(temp, path)
 }
 
 // failLink tells what the linker cannot do from what should have worked.
@@ -114,7 +140,7 @@ func (b *builder) derive(j job, r row, from string) {
 		made.variant = prefix + variant
 		made.file = j.name(made.variant)
 		to := filepath.Join(b.dir, made.file)
-		if err := derive(variant, j.arch, from, to); err != nil {
+		if err := b.once(to, func(temp string) error { return derive(variant, j.arch, from, temp) }); err != nil {
 			b.fail(made.file, err)
 			continue
 		}
@@ -130,6 +156,9 @@ func (r row) changed(variant string) row {
 	switch variant {
 	case "nobuildinfo":
 		return r.withoutBuildinfo()
+	case "onlydebug":
+		r.group, r.holds, r.expect, r.certificate, r.fipsonly = groupOther, holdsHidden, []string{"unknown"}, "-", "-"
+		r.why += "; only what a debugger needs is left, no code"
 	case "noelf":
 		// It cannot run: whatever is said, it must not be a verdict against a
 		// module that is there, or for one that is not.

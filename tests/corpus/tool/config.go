@@ -12,6 +12,7 @@ const (
 	groupBoring    = "boringcrypto"
 	groupFipsonly  = "boringcrypto + fipsonly"
 	groupCgoTrap   = "boringcrypto without its module"
+	groupNative    = "C with BoringCrypto"
 	groupFrozen    = "GOFIPS140, validated"
 	groupPending   = "GOFIPS140, not validated"
 	groupRealFips  = "real programs, FIPS"
@@ -21,8 +22,8 @@ const (
 	groupOther     = "other files"
 )
 
-var groups = []string{groupStandard, groupNoCrypto, groupBoring, groupFipsonly, groupCgoTrap, groupFrozen, groupPending,
-	groupRealFips, groupRealPlain, groupForged, groupFlipped, groupOther}
+var groups = []string{groupStandard, groupNoCrypto, groupBoring, groupFipsonly, groupCgoTrap, groupNative, groupFrozen,
+	groupPending, groupRealFips, groupRealPlain, groupForged, groupFlipped, groupOther}
 
 // A config is how a Go program is built, apart from its link.
 type config struct {

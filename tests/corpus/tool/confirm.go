@@ -41,8 +41,8 @@ func confirm(dir string) error {
 // runs says whether the file is one of our own programs that this machine can
 // start.
 func (r row) runs() bool {
-	own := slices.Contains([]string{"hash", "tiny", "tls", "large", "stub", "carrier"}, r.program)
-	return own && r.arch == runtime.GOARCH && r.group != groupOther && !strings.HasPrefix(r.variant, "c-shared") && r.program != "large"
+	own := slices.Contains([]string{"hash", "tiny", "tls", "large", "stub", "carrier", "exit", "native"}, r.program)
+	return own && r.arch == runtime.GOARCH && r.group != groupOther && !strings.HasPrefix(r.variant, "c-shared") && r.variant != "plugin" && r.program != "large"
 }
 
 // dies says whether a module finds itself broken. BoringCrypto checks itself
@@ -50,9 +50,13 @@ func (r row) runs() bool {
 func (r row) dies() bool {
 	_, place, flipped := strings.Cut(r.variant, "flip-")
 	switch {
+	case strings.HasPrefix(r.variant, "ext-pie-lld") && r.holds == holdsBroken:
+		return true
+	case strings.HasSuffix(r.variant, "-second-whole"), strings.HasSuffix(r.variant, "-first-whole"):
+		return true
 	case !flipped || r.holds != holdsBroken:
 		return false
-	case r.config == boring.name:
+	case r.config == boring.name, r.program == "native":
 		return slices.Contains([]string{"first", "middle", "last", "stored"}, place)
 	}
 	return true

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"debug/elf"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -100,6 +101,78 @@ func TestZeroedSectionsLeaveTheSegments(t *testing.T) {
 	}
 	if bytes.Contains(file, []byte(".gopclntab\x00.")) {
 		t.Error("the names of the sections are still there")
+	}
+}
+
+func TestWhatIsLoadedIsKept(t *testing.T) {
+	whole := own(t)
+	parsed, err := elf.NewFile(bytes.NewReader(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := loadedOnly(bytes.Clone(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(file) >= len(whole) {
+		t.Errorf("%d of %d bytes", len(file), len(whole))
+	}
+	for _, segment := range parsed.Progs {
+		if segment.Off+segment.Filesz > uint64(len(file)) {
+			t.Errorf("a segment ends at %d of %d", segment.Off+segment.Filesz, len(file))
+		}
+	}
+}
+
+func TestPastedCodeIsASegmentOfItsOwn(t *testing.T) {
+	for _, before := range []bool{false, true} {
+		file, err := pasted([]byte("pasted"), before)(own(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := elf.NewFile(bytes.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var loaded []uint64
+		for _, segment := range parsed.Progs {
+			if segment.Type == elf.PT_LOAD {
+				loaded = append(loaded, segment.Vaddr)
+			}
+		}
+		if !slices.IsSorted(loaded) {
+			t.Errorf("%#x are not in order", loaded)
+		}
+		address := loaded[len(loaded)-1]
+		if before {
+			address = loaded[0]
+		}
+		at, err := offset(file, address)
+		if err != nil || string(file[at:]) != "pasted" {
+			t.Errorf("%q at %#x: %v", file[at:], address, err)
+		}
+	}
+}
+
+func TestMutantsAreInsideWhereTheySayAndNoneTwice(t *testing.T) {
+	file := make([]byte, 20000)
+	covered := []moduleRange{{start: 9000, end: 9001}, {start: 12000, end: 13000}}
+	chance, names := rand.New(rand.NewPCG(1, 1)), map[string]bool{}
+	for number := range 200 {
+		m := mutantOf(chance, file, covered, number)
+		if names[m.name] {
+			t.Errorf("%s twice", m.name)
+		}
+		names[m.name] = true
+		changed, err := m.apply(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := bytes.IndexFunc(changed, func(r rune) bool { return r != 0 })
+		inside := at == 9000 || at >= 12000 && at < 13000
+		if cut := len(changed) < len(file); !cut && inside != m.inside || cut && m.inside {
+			t.Errorf("%s: byte %d", m.name, at)
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,6 +18,10 @@ func derive(variant, arch, from, to string) error {
 		return binutil("strip", arch, "-o", to, from)
 	case "nobuildinfo":
 		return binutil("objcopy", arch, "--strip-all", "--remove-section=.go.buildinfo", from, to)
+	case "onlydebug":
+		return binutil("objcopy", arch, "--only-keep-debug", from, to)
+	case "sstrip":
+		return edit(from, to, 0o755, loadedOnly)
 	case "noshdr":
 		return edit(from, to, 0o755, zeroSections)
 	case "noelf":
@@ -54,6 +60,23 @@ func edit(from, to string, mode os.FileMode, change func([]byte) ([]byte, error)
 		return err
 	}
 	return os.Rename(temp, to)
+}
+
+// loadedOnly ends a 64-bit little-endian ELF file with its last segment: the
+// loader needs no more.
+func loadedOnly(file []byte) ([]byte, error) {
+	parsed, err := elf.NewFile(bytes.NewReader(file))
+	if err != nil {
+		return nil, err
+	}
+	if file, err = zeroSections(file); err != nil {
+		return nil, err
+	}
+	end := uint64(0)
+	for _, segment := range parsed.Progs {
+		end = max(end, segment.Off+segment.Filesz)
+	}
+	return file[:end], nil
 }
 
 // zeroSections takes away the section headers of a 64-bit little-endian ELF

@@ -111,13 +111,16 @@ func (b *builder) forged(chain *toolchain) {
 	for _, p := range forgedLabels(chain) {
 		b.patched(base, p)
 	}
-	if module, err := b.moduleBytes(chain); err != nil {
+	b.foreignCode(chain)
+	if module, err := moduleBytes(chain, "amd64"); err != nil {
 		b.fail("forged-module", err)
 	} else {
 		b.patched(base, patch{"forged-module", appended(module), is(groupForged, holdsNo,
 			"an ordinary build; BoringCrypto's bytes appended, not loaded and not linked", "standard", "contradicted", "declared")})
 		b.patched(base, patch{"forged-module-and-label", inTurn(label(saysBoring(chain), "GOEXPERIMENT=boringcrypto", "CGO_ENABLED=1"), appended(module)),
 			is(groupForged, holdsNo, "an ordinary build; BoringCrypto's bytes appended, label edited", "contradicted", "declared")})
+		b.patched(base, patch{"forged-module-in-code-and-label", inTurn(label(saysBoring(chain), "GOEXPERIMENT=boringcrypto", "CGO_ENABLED=1"), pasted(module, false)),
+			is(groupForged, holdsNo, "an ordinary build; BoringCrypto pasted as code that nothing calls, label edited", "contradicted", "declared", "identified")})
 	}
 	validated := link{chain: chain, config: frozen, program: "hash", arch: "amd64"}.stripped()
 	if !b.seen[validated.file] {
@@ -140,7 +143,7 @@ func (b *builder) forgedBuilds(chain *toolchain) {
 		is(groupForged, holdsOff, "built from the validated module; its own //go:debug turns it off", "contradicted", "identified", "declared", "standard"), "-tags=off", "-ldflags=-s -w")
 	b.special(chain, std0, "hash", "godebug-on", unchanged,
 		is(groupForged, holdsNo, "an ordinary build with //go:debug fips140=on: neither key nor frozen path", "standard", "contradicted", "declared"), "-tags=on", "-ldflags=-s -w")
-	b.carrier(chain)
+	b.carriers(chain)
 }
 
 // special is one build with flags of its own, perhaps changed afterwards.
@@ -171,13 +174,13 @@ func (b *builder) special(chain *toolchain, c config, program, variant string, c
 
 // moduleBytes is BoringCrypto with its stored hash, out of the toolchain's
 // object file.
-func (b *builder) moduleBytes(chain *toolchain) ([]byte, error) {
-	path, _ := chain.syso("amd64")
+func moduleBytes(chain *toolchain, arch string) ([]byte, error) {
+	path, _ := chain.syso(arch)
 	object, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	known, err := chain.boringModule("amd64")
+	known, err := chain.boringModule(arch)
 	if err != nil {
 		return nil, err
 	}
@@ -186,38 +189,4 @@ func (b *builder) moduleBytes(chain *toolchain) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.Clone(object[found.start : found.stored+64]), nil
-}
-
-// carrier is a program that has BoringCrypto's bytes among its data, as a
-// scanner might: nothing can run them.
-func (b *builder) carrier(chain *toolchain) {
-	module, err := b.moduleBytes(chain)
-	if err != nil {
-		b.fail("carrier", err)
-		return
-	}
-	dir := filepath.Join(b.cache, "carrier")
-	source := "package main\n\nimport (\n\t\"crypto/sha256\"\n\t_ \"embed\"\n\t\"fmt\"\n)\n\n//go:embed module.bin\nvar module []byte\n\nfunc main() { fmt.Printf(\"%x\\n\", sha256.Sum256(module)) }\n"
-	for name, text := range map[string][]byte{"go.mod": []byte("module corpus\n\ngo 1.19\n"), "main.go": []byte(source), "module.bin": append(module, markers...)} {
-		err = os.MkdirAll(dir, 0o755)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), text, 0o644)
-		}
-		if err != nil {
-			b.fail("carrier", err)
-			return
-		}
-	}
-	for variant, version := range map[string]string{"forged-module-as-data": chain.version, "forged-module-as-data-and-label": saysBoring(chain)(chain.version)} {
-		l := link{chain: chain, config: std0, program: "carrier", arch: "amd64"}
-		r := std0.truth(chain, l.arch, l.program)
-		r.variant, r.file = variant, l.name(variant)
-		is(groupForged, holdsNo, "an ordinary build with BoringCrypto's bytes in its read-only data", "contradicted", "standard", "declared")(&r)
-		build := goBuild{chain, append(std0.env(chain), "GOOS=linux", "GOARCH=amd64"), []string{"-trimpath", "-ldflags=-s -w -X runtime.buildVersion=" + version, "."}}
-		if err := build.run(dir, b.cache, filepath.Join(b.dir, r.file)); err != nil {
-			b.fail(r.file, err)
-			continue
-		}
-		b.add(r)
-	}
 }

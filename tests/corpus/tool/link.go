@@ -11,11 +11,13 @@ type mode struct {
 	name    string
 	flags   []string // of go build
 	ldflags string
+	cc      string // the C compiler, where it is not the usual one
 }
 
 var (
-	modePie  = mode{name: "pie", flags: []string{"-buildmode=pie"}}
-	oddModes = []mode{
+	modePie = mode{name: "pie", flags: []string{"-buildmode=pie"}}
+	// Modes of the linker alone.
+	linkModes = []mode{
 		{name: "ext", ldflags: "-linkmode=external"},
 		// As Istio links its releases.
 		{name: "ext-static", ldflags: "-linkmode=external -extldflags=-static"},
@@ -26,13 +28,26 @@ var (
 		{name: "ext-gold", ldflags: "-linkmode=external -extldflags=-fuse-ld=gold"},
 		{name: "ext-lld", ldflags: "-linkmode=external -extldflags=-fuse-ld=lld"},
 		{name: "ext-pie-lld", flags: []string{"-buildmode=pie"}, ldflags: "-linkmode=external -extldflags=-fuse-ld=lld"},
-		{name: "c-shared", flags: []string{"-buildmode=c-shared"}},
-		{name: "no-optimization", flags: []string{"-gcflags=all=-N -l"}},
+		{name: "ext-clang-lld", ldflags: "-linkmode=external -extldflags=-fuse-ld=lld", cc: "clang"},
+		{name: "ext-musl", ldflags: "-linkmode=external", cc: "musl-gcc"},
+		{name: "ext-musl-static", ldflags: "-linkmode=external -extldflags=-static", cc: "musl-gcc"},
+		// Sections that nobody needs left out, equal ones folded.
+		{name: "ext-folded", ldflags: "-linkmode=external -extldflags=-Wl,--gc-sections,--icf=all,-O2,-fuse-ld=gold"},
+		{name: "ext-huge-pages", ldflags: "-linkmode=external -extldflags=-Wl,-z,max-page-size=0x200000,-z,common-page-size=0x200000"},
+		{name: "ext-one-segment", ldflags: "-linkmode=external -extldflags=-Wl,-z,noseparate-code,-z,norelro,--hash-style=sysv"},
 		{name: "no-buildid", ldflags: "-buildid="},
-		{name: "race", flags: []string{"-race"}},
-		{name: "cover", flags: []string{"-cover", "-coverpkg=all"}},
+		{name: "gnu-buildid", ldflags: "-B=0x0123456789abcdef"},
 		{name: "text-moved", ldflags: "-T=0x10000000"},
 	}
+	// Modes that compile the standard library anew.
+	compileModes = []mode{
+		{name: "c-shared", flags: []string{"-buildmode=c-shared"}},
+		{name: "plugin", flags: []string{"-buildmode=plugin"}},
+		{name: "no-optimization", flags: []string{"-gcflags=all=-N -l"}},
+		{name: "race", flags: []string{"-race"}},
+		{name: "cover", flags: []string{"-cover", "-coverpkg=all"}},
+	}
+	oddModes = slices.Concat(linkModes, compileModes)
 )
 
 // A link is one run of go build.
@@ -70,8 +85,12 @@ func (l link) build() goBuild {
 		args = append(args, "-tags=approved")
 	}
 	env := append(l.config.env(l.chain), "GOOS=linux", "GOARCH="+l.arch)
+	cc := l.mode.cc
 	if l.config.cgo && l.arch == "arm64" {
-		env = append(env, "CC=aarch64-linux-gnu-gcc")
+		cc = "aarch64-linux-gnu-gcc"
+	}
+	if cc != "" {
+		env = append(env, "CC="+cc)
 	}
 	return goBuild{l.chain, env, append(args, "./"+l.program)}
 }
@@ -87,6 +106,21 @@ func (l link) truth() row {
 	r := l.config.truth(l.chain, l.arch, l.program)
 	r.variant = l.variant()
 	r.file = l.name(r.variant)
+	if r.group != groupFrozen && r.group != groupPending {
+		return r
+	}
+	switch l.mode.name {
+	case "plugin":
+		// The program that loads it would have to vouch for it.
+		r.expect = []string{"declared"}
+		r.why += "; the linker seals no plugin"
+	case "ext-pie-lld":
+		r.expect = []string{"contradicted", "declared"}
+		r.why += "; Go's linker does not understand what LLVM's wrote, and seals something else"
+	default:
+		return r
+	}
+	r.group, r.holds, r.certificate = groupPending, holdsBroken, "-"
 	return r
 }
 
@@ -151,11 +185,14 @@ func static(l link) []job {
 	return []job{{l, true, nil}, {small, true, nil}}
 }
 
-func odd(l link) []job {
+func relinked(l link) []job   { return inModes(l, linkModes) }
+func recompiled(l link) []job { return inModes(l, compileModes) }
+
+func inModes(l link, modes []mode) []job {
 	var jobs []job
-	for _, m := range oddModes {
+	for _, m := range modes {
 		other := l
-		other.mode, other.small = m, m.name != "c-shared"
+		other.mode, other.small = m, m.name != "c-shared" && m.name != "plugin"
 		jobs = append(jobs, job{other, true, nil})
 	}
 	return jobs
@@ -167,7 +204,7 @@ func smallPlan(chain *toolchain) []job {
 	jobs := cross(chains, []string{"hash"}, []string{"amd64"}, []config{std0, frozen, boring, boring0}, func(l link) []job {
 		small := l
 		small.small = true
-		return []job{{l, false, []string{"strip", "nobuildinfo", "noshdr"}}, {small, true, nil}}
+		return []job{{l, false, []string{"onlydebug", "strip", "nobuildinfo", "noshdr", "sstrip"}}, {small, true, nil}}
 	})
 	jobs = append(jobs, cross(chains, []string{"hash"}, []string{"amd64"}, []config{frozen}, func(l link) []job {
 		l.mode = modePie
@@ -192,7 +229,15 @@ func keepAll(jobs []job) []job {
 // otherArches have no BoringCrypto; they differ in word size and byte order.
 var otherArches = []string{"386", "arm", "ppc64le", "s390x", "riscv64", "mips", "mipsle", "mips64", "loong64"}
 
-// fullPlan is the matrix. Links for arm64 are fewer: each compiles the standard
+// linked are the links of a C compiler that images really have.
+func linked(l link) []job {
+	return slices.DeleteFunc(relinked(l), func(j job) bool {
+		return !slices.Contains([]string{"ext", "ext-static", "ext-pie"}, j.mode.name)
+	})
+}
+
+// fullPlan is the matrix: what differs most stands first, for whoever stops
+// it. Links for other architectures are fewer: each compiles the standard
 // library anew.
 func fullPlan(installed *toolchain, chains []*toolchain) []job {
 	only := []*toolchain{installed}
@@ -202,15 +247,22 @@ func fullPlan(installed *toolchain, chains []*toolchain) []job {
 	both64 := []string{"amd64", "arm64"}
 	return slices.Concat(
 		cross(chains, []string{"hash"}, []string{"amd64"}, allConfigs, every),
+		cross(only, []string{"hash"}, otherArches, []config{frozen, std0, boring0}, static),
+		cross(only, []string{"hash"}, []string{"amd64"}, []config{boring, frozen1, std1}, relinked),
+		cross(chains, []string{"hash"}, []string{"amd64"}, []config{boring, frozen1, std1}, linked),
+		cross(chains, []string{"hash"}, []string{"arm64"}, []config{frozen, boring}, static),
+		cross(only, []string{"hash"}, []string{"amd64"}, []config{boring, frozen1, std1}, recompiled),
+		cross(chains, []string{"hash"}, []string{"arm64"}, []config{std0, fipsonly, boring0, v126, latest}, static),
+		cross(ends, []string{"hash"}, otherArches, []config{frozen, std0, boring0}, static),
+		cross(chains, []string{"hash"}, otherArches, []config{frozen, std0}, static),
 		cross(ends, []string{"tls"}, []string{"amd64"}, []config{std1, boring, fipsonly, boring0, frozen}, some),
-		cross(ends, []string{"hash"}, otherArches, []config{std0, boring0, frozen}, static),
-		cross(chains, []string{"hash"}, []string{"arm64"}, []config{std0, boring, fipsonly, boring0, frozen, v126, latest}, static),
-		cross(ends, []string{"hash"}, []string{"arm64"}, []config{std0, boring, frozen}, every),
+		cross(ends, []string{"tls"}, []string{"amd64"}, []config{boring, frozen1, std1}, relinked),
 		cross([]*toolchain{oldest, installed, newest}, []string{"tiny"}, both64, []config{std0, boring, boring0, frozen}, static),
-		cross(ends, []string{"tls"}, []string{"amd64"}, []config{std1, boring, frozen1}, odd),
+		cross(ends, []string{"hash"}, []string{"arm64"}, []config{boring, frozen, std0}, every),
 		cross(only, []string{"large"}, []string{"amd64"}, []config{std0, boring, frozen}, some),
-		cross(only, []string{"tls"}, []string{"arm64"}, []config{std0, boring, fipsonly, boring0, frozen}, static),
-		cross(chains, []string{"tls"}, []string{"amd64"}, []config{std1, boring, fipsonly, boring0, frozen}, some),
+		cross(only, []string{"tls"}, []string{"arm64"}, []config{boring, fipsonly, frozen, boring0, std0}, static),
+		cross(chains, []string{"tls"}, []string{"amd64"}, []config{boring, fipsonly, frozen, boring0, std1}, some),
+		cross(ends, []string{"tls"}, []string{"amd64"}, []config{boring, frozen1, std1}, recompiled),
 	)
 }
 

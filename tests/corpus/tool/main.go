@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
@@ -25,16 +26,34 @@ func dispatch(args []string) error {
 	switch args[0] {
 	case "fetch":
 		return fetch(os.Getenv("GLOOISTIO_CORPUS_CACHE"), os.Getenv("GLOOISTIO_CORPUS_SOURCE"))
-	case "small", "full":
+	case "small":
 		if len(args) != 2 {
-			return errors.New(args[0] + " DIR")
+			return errors.New("small DIR")
 		}
-		return build(args[1], args[0] == "full")
+		return build(args[1], false, time.Time{})
+	case "full":
+		if len(args) != 3 {
+			return errors.New("full DIR MINUTES")
+		}
+		minutes, err := strconv.Atoi(args[2])
+		if err != nil {
+			return err
+		}
+		return build(args[1], true, time.Now().Add(time.Duration(minutes)*time.Minute))
 	case "confirm":
 		if len(args) != 2 {
 			return errors.New("confirm DIR")
 		}
 		return confirm(args[1])
+	case "mutate":
+		if len(args) != 4 {
+			return errors.New("mutate DIR PROGRAM NUMBER")
+		}
+		each, err := strconv.Atoi(args[3])
+		if err != nil {
+			return err
+		}
+		return mutate(args[1], args[2], each)
 	case "judge":
 		if len(args) != 3 {
 			return errors.New("judge DIR PROGRAM")
@@ -44,7 +63,7 @@ func dispatch(args []string) error {
 	return fmt.Errorf("no command %q", args[0])
 }
 
-func build(dir string, full bool) error {
+func build(dir string, full bool, until time.Time) error {
 	begun := time.Now()
 	cache, source := os.Getenv("GLOOISTIO_CORPUS_CACHE"), os.Getenv("GLOOISTIO_CORPUS_SOURCE")
 	b, err := newBuilder(dir, cache, source)
@@ -55,6 +74,7 @@ func build(dir string, full bool) error {
 	if err != nil {
 		return err
 	}
+	b.resume, b.until = full, until
 	if full {
 		b.full(installed)
 	} else {
@@ -89,6 +109,9 @@ func (b *builder) full(installed *toolchain) {
 	b.tamper(installed)
 	b.forgedBuilds(installed)
 	b.real(installed)
+	for _, chain := range chains {
+		b.native(chain)
+	}
 	b.run(fullPlan(installed, chains))
 	for _, arch := range otherArches {
 		l := link{chain: installed, config: frozen, program: "hash", arch: arch}

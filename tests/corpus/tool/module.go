@@ -49,6 +49,10 @@ func (t *toolchain) boringModule(arch string) (boringModule, error) {
 	return boringModule{}, fmt.Errorf("%s: no known BoringCrypto in it", path)
 }
 
+// How far behind its module's end the hash of each was found: in the next
+// function or constant, always the same.
+var gaps = map[string]int{}
+
 // find takes the stored hash for the place and recomputes it over the bytes
 // before, so that what is flipped later is known to lie inside the module.
 func (m boringModule) find(file []byte) (moduleRange, error) {
@@ -57,13 +61,29 @@ func (m boringModule) find(file []byte) (moduleRange, error) {
 		return moduleRange{}, err
 	}
 	at := bytes.Index(file, stored)
-	// The hash is in the next function or constant after the module's end.
-	for end := at; end > at-4096 && end >= m.size; end-- {
+	for _, gap := range m.gaps() {
+		end := at - gap
+		if end < m.size {
+			continue
+		}
 		mac := hmac.New(m.hash, make([]byte, 64))
 		mac.Write(file[end-m.size : end])
 		if bytes.HasPrefix(mac.Sum(nil), stored) {
+			gaps[m.stored] = gap
 			return moduleRange{end - m.size, end, at}, nil
 		}
 	}
 	return moduleRange{}, fmt.Errorf("no %s in it", m.name)
+}
+
+// gaps are those to try: each costs an HMAC of the module.
+func (m boringModule) gaps() []int {
+	if gap, found := gaps[m.stored]; found {
+		return []int{gap}
+	}
+	all := make([]int, 4096)
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }

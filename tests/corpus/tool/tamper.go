@@ -2,12 +2,11 @@ package main
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // A patch is a change of one file's bytes, and what is true afterwards.
@@ -36,7 +35,10 @@ func is(group, holds, why string, expect ...string) func(*row) {
 	return func(r *row) {
 		r.group, r.holds, r.expect, r.why = group, holds, expect, why
 		if expect[0] != "proven" {
-			r.certificate, r.fipsonly = "-", "-"
+			r.fipsonly = "-"
+		}
+		if !slices.Contains(expect, "proven") {
+			r.certificate = "-"
 		}
 	}
 }
@@ -71,46 +73,6 @@ func moduleFlips(known boringModule) []patch {
 		}), is(groupFlipped, holdsBroken, "one bit of BoringCrypto "+known.name+" changed: "+name, "contradicted")})
 	}
 	return patches
-}
-
-// resealed is a changed module whose stored hash was computed again: its key is
-// public. Only the fingerprint tells.
-func resealed(known boringModule) patch {
-	return patch{"resealed", func(file []byte) ([]byte, error) {
-		found, err := known.find(file)
-		if err != nil {
-			return nil, err
-		}
-		file[(found.start+found.end)/2] ^= 1
-		mac := hmac.New(known.hash, make([]byte, 64))
-		mac.Write(file[found.start:found.end])
-		copy(file[found.stored:], mac.Sum(nil))
-		return file, nil
-	}, is(groupForged, holdsBroken, "one bit of BoringCrypto "+known.name+" changed and its hash computed again", "contradicted", "declared")}
-}
-
-// emptySeal is a changed Go module whose seal was made to cover nothing.
-func emptySeal(linked map[string]uint64) patch {
-	return patch{"empty-seal", func(file []byte) ([]byte, error) {
-		text, err := offset(file, (linked["go:textfipsstart"]+linked["go:textfipsend"])/2)
-		if err != nil {
-			return nil, err
-		}
-		info, err := offset(file, linked["go:fipsinfo"])
-		if err != nil {
-			return nil, err
-		}
-		file[text] ^= 1
-		mac := hmac.New(sha256.New, make([]byte, 32))
-		mac.Write([]byte("go fips object v1\n"))
-		// Magic, sum, the address of itself, then start and end of each range.
-		for at := info + 16 + 32 + 8; at < info+16+32+8+len(coveredSections)*16; at += 16 {
-			copy(file[at+8:at+16], file[at:at+8])
-			mac.Write(make([]byte, 8))
-		}
-		copy(file[info+16:], mac.Sum(nil))
-		return file, nil
-	}, is(groupForged, holdsBroken, "one bit of Go's module changed, its seal made to cover nothing", "contradicted", "declared")}
 }
 
 // The symbols of the Go linker around what .go.fipsinfo covers.
@@ -164,6 +126,9 @@ func (b *builder) flipped(l link, stripped row) {
 			return
 		}
 		patches = append(moduleFlips(known), outside(linked), resealed(known))
+		if l.mode.name == "" {
+			patches = append(patches, b.secondModules(l.chain, l.arch, known)...)
+		}
 		if l.chain.minor >= 24 {
 			patches = append(patches, coveredFlips(linked, holdsBroken, "contradicted")[1])
 		}
@@ -176,7 +141,7 @@ func (b *builder) flipped(l link, stripped row) {
 		patches = append(coveredFlips(linked, holdsBroken, "contradicted"), outside(linked))
 		// A position-independent program has the addresses in its relocations.
 		if l.arch == "amd64" && l.mode.name == "" {
-			patches = append(patches, emptySeal(linked))
+			patches = append(patches, sealedAgain(linked), narrowSeal(linked), emptySeal(linked))
 		}
 	}
 	for _, p := range patches {
@@ -187,6 +152,15 @@ func (b *builder) flipped(l link, stripped row) {
 // copied adds a file as it is.
 func (b *builder) copied(from string, r row) {
 	if err := place(from, filepath.Join(b.dir, r.file)); err != nil {
+		b.fail(r.file, err)
+		return
+	}
+	b.add(r)
+}
+
+// written adds a file that nobody linked.
+func (b *builder) written(r row, content []byte) {
+	if err := os.WriteFile(filepath.Join(b.dir, r.file), content, 0o755); err != nil {
 		b.fail(r.file, err)
 		return
 	}

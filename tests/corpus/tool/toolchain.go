@@ -78,7 +78,7 @@ func (b goBuild) run(programs, cache, output string) error {
 	command := exec.Command(filepath.Join(b.chain.root, "bin", "go"), args...)
 	command.Dir = programs
 	command.Env = append(cleanEnv(), "GOROOT="+b.chain.root, "GOPROXY=off", "GOFLAGS=-mod=mod", "GOTOOLCHAIN=local",
-		"GOWORK=off", "GOENV=off", "GOCACHE="+filepath.Join(cache, "go-build"), "GOMODCACHE="+filepath.Join(cache, "go-mod"))
+		"GOWORK=off", "GOENV=off", "GOGC=400", "GOCACHE="+filepath.Join(cache, "go-build"), "GOMODCACHE="+filepath.Join(cache, "go-mod"))
 	command.Env = append(command.Env, b.env...)
 	if text, err := command.CombinedOutput(); err != nil {
 		return errors.New(lastLine(string(text), err))
