@@ -27,8 +27,8 @@ mod verdict;
 
 pub use configuration::{Build, Effect, Environment, Policies, ambient, approved_only, effects};
 pub use evidence::{
-    Arch, Carried, Coverage, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Located, Mark, Names,
-    Opaque, Place, Signatures,
+    Arch, Carried, Coverage, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Located,
+    Mark, Names, Opaque, Place, Signatures,
 };
 pub use fingerprint::{Algorithm, Anchor, Fingerprint, Hex};
 pub use go::GoVersion;

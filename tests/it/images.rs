@@ -516,7 +516,10 @@ fn files_that_are_no_images_are_programs_or_named() {
             "there is no `index.json`",
         ),
         (Target::DockerArchive(path("program")), "is an ELF program"),
-        (Target::Path(path("text.gz")), "what it unpacks to is no tar archive"),
+        (
+            Target::Path(path("text.gz")),
+            "what it unpacks to is no tar archive",
+        ),
         (
             Target::Path(dir.path().to_owned()),
             "a directory without `index.json`",
