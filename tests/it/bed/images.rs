@@ -253,7 +253,7 @@ fn a_locked_registry_opens_by_the_file_of_docker() {
     images.hub = format!("{locked}/solo");
     let image = "pilot:1.31.0-solo-fips";
     images
-        .inspect(image, "-o short")
+        .inspect(image, "--no-cache")
         .fails(65, &["refuses", "docker login 127.0.0.1:"]);
     // `testbed:open-sesame`, and the same user with another password.
     for (secret, code) in [
