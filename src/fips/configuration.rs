@@ -3,6 +3,7 @@
 //! Apart from the module statement: a binary may hold a validated module that is switched off, and
 //! a setting may look like FIPS where there is no module.
 
+use super::go::godebug;
 use super::verdict::{Kind, Verdict};
 use crate::istio::{Capability, IstioVersion, Matrix};
 use crate::report::{Module, Severity};
@@ -34,12 +35,6 @@ impl Environment {
         }
         environment
     }
-}
-
-/// The value of a key of `GODEBUG`: `key=value,…`, of which the last counts.
-pub(super) fn godebug<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    let mut pairs = text.rsplit(',').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
 }
 
 /// What a binary is made of, as far as its settings concern it.

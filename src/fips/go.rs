@@ -17,14 +17,29 @@ use super::bytes::{Bytes, SCAN_LIMIT};
 use super::elf::Layout;
 use super::{Arch, Go, Integrity, Place};
 use buildinfo::Build;
+use pclntab::Tables;
 
 pub use version::GoVersion;
+
+/// Build settings that decide about cryptography.
+pub(super) const DECIDING: [&str; 5] = [
+    "GOEXPERIMENT",
+    "CGO_ENABLED",
+    "GOFIPS140",
+    "-tags",
+    "DefaultGODEBUG",
+];
 
 /// Reads all of it; none where neither build information, nor a function table, nor the seal of the
 /// FIPS module is there: then another linker made the program.
 pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Go>> {
+    let functions = match pclntab::read(bytes, layout)? {
+        Tables::Own(functions) => Some(functions),
+        Tables::None => None,
+        // What else there is of Go is theirs as well.
+        Tables::Carried => return Ok(None),
+    };
     let build = buildinfo::read(bytes, layout)?;
-    let functions = pclntab::read(bytes, layout)?;
     let mut fipsinfo = fipsinfo::read(bytes, layout)?;
     if build.is_none() && functions.is_none() && fipsinfo.is_none() {
         return Ok(None);
@@ -56,7 +71,7 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Opt
         names,
         signatures,
         fipsinfo,
-        symbols: layout.is_some_and(|layout| layout.section(".symtab").is_some()),
+        symbols: layout.is_some_and(|layout| layout.has_symbols()),
     }))
 }
 
@@ -69,6 +84,12 @@ impl Go {
             .filter(|_| self.settings.is_empty())
             .unwrap_or(&self.settings)
     }
+}
+
+/// The value of a key of `GODEBUG`: `key=value,…`, of which the last counts.
+pub(super) fn godebug<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let mut pairs = text.rsplit(',').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
 }
 
 /// Where something stands that no section names: in the segments that `which` chooses, or without a

@@ -12,6 +12,7 @@ mod toolchain;
 use jiff::civil::Date;
 use serde::Serialize;
 
+use super::go::{DECIDING, godebug};
 use super::modules::{ModuleRow, Modules, Standing};
 use super::{Evidence, Family, Format, Label, Opaque, Place};
 use crate::report::Module;
@@ -180,12 +181,15 @@ fn unreadable(evidence: &Evidence) -> Option<Finding> {
         (Format::Pe, _) => "a program for Windows (PE): only ELF is read".to_owned(),
         (Format::Other, _) => "no program: neither ELF nor a script".to_owned(),
         (_, Some(Opaque::Packed(packer))) => {
-            format!(
-                "packed with {packer}, which hides all that is inside: unpack it and inspect that"
-            )
+            let by = packer.as_deref().unwrap_or("a packer that left no name");
+            format!("packed with {by}, which hides all that is inside: unpack it and inspect that")
         }
         (_, Some(Opaque::Damaged(what))) => {
             format!("damaged ({what}): get the file from its source again")
+        }
+        (_, Some(Opaque::Unlinked)) => {
+            "no program, but a part for the linker or what a crash left: inspect the program itself"
+                .to_owned()
         }
         (_, Some(Opaque::Foreign)) => "a format that is not read".to_owned(),
         (Format::Elf { .. }, None) => return None,
@@ -227,25 +231,16 @@ fn program(evidence: &Evidence, toolchain: &Toolchain) -> String {
     })
 }
 
-/// Build settings that decide about cryptography.
-const SETTINGS: [&str; 5] = [
-    "GOEXPERIMENT",
-    "CGO_ENABLED",
-    "GOFIPS140",
-    "-tags",
-    "DefaultGODEBUG",
-];
-
 fn configuration(evidence: &Evidence) -> Vec<String> {
     let Some(go) = &evidence.go else {
         return Vec::new();
     };
-    let named = SETTINGS
+    let named = DECIDING
         .iter()
         .filter_map(|key| Some((*key, go.build_settings().get(*key)?)));
     let said = named.filter_map(|(key, value)| match key {
         "DefaultGODEBUG" => {
-            let value = super::configuration::godebug(value, "fips140")?;
+            let value = godebug(value, "fips140")?;
             Some(format!("DefaultGODEBUG fips140={value}"))
         }
         _ => Some(format!("{key}={value}")),

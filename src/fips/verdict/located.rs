@@ -43,7 +43,7 @@ impl Ground<'_> {
             .named(family),
             Integrity::NotComputed(why) => Finding::new(
                 Module::Declared,
-                format!("a {family} module is in it, but its integrity value could not be computed: {why}"),
+                format!("a module of {family} is in it, but its integrity value could not be computed: {why}"),
             )
             .named(family),
             Integrity::Holds if found.sealed_again() => Finding::new(
@@ -98,7 +98,7 @@ impl Ground<'_> {
     fn stranger(&self, found: &Located) -> Finding {
         let family = name_of(found.family);
         let reason = format!(
-            "a {family} module is in it and its integrity value holds, but {} is no value of a validated module that the data knows: give a newer file of modules, or ask the publisher for the certificate",
+            "a module of {family} is in it and its integrity value holds, but {} is no value of a validated module that the data knows: give a newer file of modules, or ask the publisher for the certificate",
             short(&found.stored)
         );
         let finding = Finding::new(Module::Identified, reason);

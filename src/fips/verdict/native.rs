@@ -140,7 +140,7 @@ pub(super) fn marked(mark: &Mark) -> Finding {
     Finding::new(
         Module::Declared,
         format!(
-            "it has the text {:?} of a {family} module, but the module itself could not be located in the bytes",
+            "it has the text {:?} of the {family} module, but the module itself could not be located in the bytes",
             mark.text
         ),
     )

@@ -1,6 +1,6 @@
 //! What the build information of a Go program says of itself.
 
-use crate::fips::configuration::godebug;
+use crate::fips::go::godebug;
 use crate::fips::{Evidence, Go, GoVersion};
 
 /// The experiment that builds against BoringCrypto.
