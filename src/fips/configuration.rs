@@ -3,7 +3,7 @@
 //! Apart from the module statement: a binary may hold a validated module that is switched off, and
 //! a setting may look like FIPS where there is no module.
 
-use super::go::godebug;
+use super::go;
 use super::verdict::{Kind, Verdict};
 use crate::istio::{Capability, IstioVersion, Matrix};
 use crate::report::{Module, Severity};
@@ -25,7 +25,7 @@ impl Environment {
         let mut environment = Environment::default();
         for (name, value) in variables {
             match name {
-                "GODEBUG" => environment.fips140 = godebug(value, "fips140").map(str::to_owned),
+                "GODEBUG" => environment.fips140 = go::fips140(value).map(str::to_owned),
                 "COMPLIANCE_POLICY" => {
                     environment.compliance = (!value.is_empty()).then(|| value.to_owned());
                 }
@@ -141,6 +141,15 @@ pub fn effects(environment: &Environment, build: Build, known: Option<Policies>)
 
 /// `GODEBUG=fips140=…` against the build.
 fn fips140(value: &str, build: Build) -> Option<Effect> {
+    if build.knows_fips140 && !["on", "only", "debug", "off"].contains(&value) {
+        return Some(Effect::new(
+            Severity::Error,
+            format!(
+                "GODEBUG=fips140={value} is no value that Go knows: the program panics at start"
+            ),
+            "set fips140 to on, only or off, or take the setting away",
+        ));
+    }
     let wanted = ["on", "only", "debug"].contains(&value);
     match build.kind {
         Kind::GoBoring if wanted && build.knows_fips140 => Some(Effect::new(
@@ -297,6 +306,8 @@ mod tests {
                 None,
                 false,
             ),
+            ("GODEBUG=fips140=off#3", Some("off"), None, false),
+            ("GODEBUG=fips140=on,fips140=", Some("off"), None, false),
             ("GODEBUG=fips140=on GODEBUG=x=1", None, None, false),
             ("GODEBUG=xfips140=on", None, None, false),
             ("GODEBUG=fips140", None, None, false),
@@ -378,6 +389,13 @@ mod tests {
                 &[],
             ),
             (OWN, "GODEBUG=fips140=off", "1.31.0", &[(Error, "off")]),
+            (
+                PLAIN,
+                "GODEBUG=fips140=onyl",
+                "1.31.0",
+                &[(Error, "no value that Go knows")],
+            ),
+            (OLD, "GODEBUG=fips140=onyl", "1.22.0", &[]),
             (
                 OWN,
                 "COMPLIANCE_POLICY=fips-1403",

@@ -86,10 +86,12 @@ impl Go {
     }
 }
 
-/// The value of a key of `GODEBUG`: `key=value,…`, of which the last counts.
-pub(super) fn godebug<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    let mut pairs = text.rsplit(',').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
+/// What a `GODEBUG` (`key=value#pattern,…`) says of `fips140`: the last one counts, and an empty one is `off`.
+pub(super) fn fips140(godebug: &str) -> Option<&str> {
+    let mut pairs = godebug.rsplit(',').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(name, _)| *name == "fips140")?;
+    let value = value.split('#').next()?;
+    Some(if value.is_empty() { "off" } else { value })
 }
 
 /// Where something stands that no section names: in the segments that `which` chooses, or without a

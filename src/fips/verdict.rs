@@ -12,7 +12,7 @@ mod toolchain;
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::go::{DECIDING, godebug};
+use super::go::{DECIDING, fips140};
 use super::modules::{ModuleRow, Modules, Standing};
 use super::{Evidence, Family, Format, Label, Opaque, Place};
 use crate::report::Module;
@@ -147,9 +147,16 @@ impl Evidence {
         let toolchain = Toolchain::of(self);
         let finding = unreadable(self).unwrap_or_else(|| {
             let located = ground.located(&self.modules);
-            match &self.go {
+            let finding = match &self.go {
                 Some(go) => go::judge(self, go, located, ground),
                 None => native::judge(self, located),
+            };
+            match self.arch {
+                Some(_) => finding,
+                None => finding.at_most(
+                    Module::Declared,
+                    "its headers cannot be read, so that which of its bytes are loaded is not known",
+                ),
             }
         });
         let kind = kind(self, &finding);
@@ -240,7 +247,7 @@ fn configuration(evidence: &Evidence) -> Vec<String> {
         .filter_map(|key| Some((*key, go.build_settings().get(*key)?)));
     let said = named.filter_map(|(key, value)| match key {
         "DefaultGODEBUG" => {
-            let value = godebug(value, "fips140")?;
+            let value = fips140(value)?;
             Some(format!("DefaultGODEBUG fips140={value}"))
         }
         _ => Some(format!("{key}={value}")),

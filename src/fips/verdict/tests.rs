@@ -326,6 +326,15 @@ fn boringcrypto_in_go() {
             "no function of the program",
         ),
         (
+            "headers that cannot be read",
+            Evidence {
+                arch: None,
+                ..go(X, &[], Some(boring())).with(known())
+            },
+            Declared,
+            "which of its bytes are loaded",
+        ),
+        (
             "bytes nobody calls",
             go("go1.26.6", &[], Some(crypto())).with(known()),
             Contradicted,
