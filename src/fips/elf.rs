@@ -28,8 +28,9 @@ pub(super) struct Layout {
     pub interpreter: Option<String>,
     /// The segments reach beyond the end of the file, which is cut off.
     pub cut: bool,
-    /// Two segments are loaded to the same page, so that the bytes of the file are not those that run.
-    pub overlaid: bool,
+    /// The bytes of the file are not those that run: two segments are loaded to the same page, or the loader
+    /// writes into the code (`DT_TEXTREL`).
+    pub rewritten: bool,
     /// A part for the linker, or what was left of a program that crashed: nothing that is loaded.
     pub unlinked: bool,
     /// The file has no bytes of its code: it was made for debuggers, beside the program.

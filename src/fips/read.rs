@@ -93,8 +93,8 @@ fn elf(bytes: &Bytes<'_>, known: &[Fingerprint], evidence: &mut Evidence) -> io:
     }
     evidence.opaque = match &headers {
         Ok(layout) if layout.unlinked => Some(Opaque::Unlinked),
-        Ok(layout) if layout.overlaid => damaged(
-            "two of its segments are loaded to the same place, so that its bytes are not those that run"
+        Ok(layout) if layout.rewritten => damaged(
+            "its headers let other bytes run than those of its code: segments over each other, or DT_TEXTREL"
                 .to_owned(),
         ),
         Ok(layout) if layout.cut => {
@@ -237,12 +237,22 @@ mod tests {
         for address in [0x40_1000, 0x40_1900, 0x40_2f00] {
             let opaque = opaque(address);
             assert!(
-                matches!(&opaque, Some(Opaque::Damaged(why)) if why.contains("the same place")),
+                matches!(&opaque, Some(Opaque::Damaged(why)) if why.contains("other bytes")),
                 "{address:x} {opaque:?}"
             );
         }
         for address in [0x40_0fff - 3, 0x40_3000] {
             assert_eq!(opaque(address), None, "{address:x}");
+        }
+    }
+
+    #[test]
+    fn code_that_the_loader_writes_into_is_not_believed() {
+        for (entry, expected) in [([22, 0], true), ([30, 4], true), ([30, 8], false)] {
+            let sample = Sample::new(SHAPES[0]).text(".text", 0x40_1000, b"code");
+            let words = sample.words(&[entry[0], entry[1], 0, 0]);
+            let opaque = evidence(&sample.data(".dynamic", 0x73_0000, &words).build()).opaque;
+            assert_eq!(opaque.is_some(), expected, "{entry:?}");
         }
     }
 

@@ -186,6 +186,10 @@ fn unreadable(evidence: &Evidence) -> Option<Finding> {
         (Format::Empty, _) => "the file is empty".to_owned(),
         (Format::MachO, _) => "a program for macOS (Mach-O): only ELF is read".to_owned(),
         (Format::Pe, _) => "a program for Windows (PE): only ELF is read".to_owned(),
+        (Format::Other, _) if evidence.go.is_some() || !evidence.marks.is_empty() => {
+            "no header of a program, which was wiped: no system runs it; get the file from its source again"
+                .to_owned()
+        }
         (Format::Other, _) => "no program: neither ELF nor a script".to_owned(),
         (_, Some(Opaque::Packed(packer))) => {
             let by = packer.as_deref().unwrap_or("a packer that left no name");

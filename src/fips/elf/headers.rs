@@ -19,6 +19,8 @@ const SECTIONS_LIMIT: u64 = 8 << 20;
 /// Bytes of a dynamic table, and of the names of sections, libraries and the interpreter.
 const DYNAMIC_LIMIT: u64 = 64 << 10;
 const NAME_LIMIT: u64 = 256;
+/// The flag of `DT_FLAGS` that says what `DT_TEXTREL` does.
+const TEXTREL: u64 = 4;
 /// Bytes that are mapped at once: no processor has smaller pages.
 const PAGE: u64 = 4096;
 
@@ -51,7 +53,7 @@ pub(super) fn read<H: FileHeader<Endian = Endianness>>(
         bits: if header.is_type_64() { 64 } else { 32 },
         big_endian: header.is_big_endian(),
         unlinked: matches!(header.e_type(endian), elf::ET_REL | elf::ET_CORE),
-        overlaid: overlaid::<H>(&programs, endian),
+        rewritten: overlaid::<H>(&programs, endian),
         ..Layout::default()
     };
     for program in &programs {
@@ -239,6 +241,8 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
                 }
             }
         }
+        layout.rewritten |= value(elf::DT_TEXTREL).is_some()
+            || value(elf::DT_FLAGS).is_some_and(|flags| flags & TEXTREL > 0);
         let table = value(elf::DT_RELA).and_then(|address| layout.offset(address));
         layout.relocations = table
             .zip(value(elf::DT_RELASZ))
