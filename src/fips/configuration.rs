@@ -117,10 +117,10 @@ impl Effect {
 ///
 /// `known` says what this Istio knows; without a version nothing is said of that.
 pub fn effects(environment: &Environment, build: Build, known: Option<Policies>) -> Vec<Effect> {
-    let of_fips140 = environment
-        .fips140
-        .as_deref()
-        .and_then(|value| fips140(value, build));
+    let of_fips140 = match environment.fips140.as_deref() {
+        Some(value) => fips140(value, build),
+        None => switched_off(build),
+    };
     let policy = environment.compliance.as_deref();
     let of_policy = policy.and_then(|policy| compliance(policy, build, of_fips140.is_some()));
     let of_version = policy.and_then(|policy| {
@@ -180,6 +180,17 @@ fn fips140(value: &str, build: Build) -> Option<Effect> {
         )),
         _ => None,
     }
+}
+
+/// A build that switches its own module off, where the environment does not switch it on again.
+fn switched_off(build: Build) -> Option<Effect> {
+    (build.kind == Kind::GoModule && build.switched_off).then(|| {
+        Effect::new(
+            Severity::Error,
+            "its own build settings switch the module off (DefaultGODEBUG fips140=off)",
+            "set GODEBUG=fips140=on, or take a build without that setting",
+        )
+    })
 }
 
 /// `COMPLIANCE_POLICY` against the build.
@@ -264,6 +275,11 @@ mod tests {
     const OWN: Build = Build {
         kind: Kind::GoModule,
         ..BORING
+    };
+
+    const OFF: Build = Build {
+        switched_off: true,
+        ..OWN
     };
 
     const PLAIN: Build = Build {
@@ -389,6 +405,8 @@ mod tests {
                 &[],
             ),
             (OWN, "GODEBUG=fips140=off", "1.31.0", &[(Error, "off")]),
+            (OFF, "", "1.31.0", &[(Error, "build settings")]),
+            (OFF, "GODEBUG=fips140=on", "1.31.0", &[]),
             (
                 PLAIN,
                 "GODEBUG=fips140=onyl",

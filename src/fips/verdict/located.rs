@@ -1,7 +1,7 @@
 //! Modules of C that were found in the code.
 
 use super::{Finding, Ground, name_of, short, title};
-use crate::fips::{Integrity, Located, ModuleRow, Standing};
+use crate::fips::{Integrity, Located, ModuleRow, Modules, Standing};
 use crate::report::Module;
 
 impl Located {
@@ -81,7 +81,7 @@ impl Ground<'_> {
         };
         let name = title(row);
         let finding = Finding::new(module, format!("{seen} {name}"))
-            .because(self.state(standing.as_ref()))
+            .because(self.state(row, standing.as_ref()))
             .named(name);
         let finding = Finding {
             standing,
@@ -128,11 +128,17 @@ impl Ground<'_> {
     }
 
     /// The state of a module in words.
-    fn state(&self, standing: Option<&Standing>) -> String {
+    fn state(&self, row: &ModuleRow, standing: Option<&Standing>) -> String {
         match standing {
             Some(one) if one.note.is_empty() => one.to_string(),
             Some(one) => format!("{one}: {}", one.note),
-            None => format!("nothing is known of a certificate on {}", self.at),
+            None => match Modules::first_day(row) {
+                Some(first) => format!(
+                    "nothing is known of its state on {}: the first that is known is of {first}",
+                    self.at
+                ),
+                None => "nothing is known of its state".to_owned(),
+            },
         }
     }
 }
