@@ -5,10 +5,10 @@ use super::args::{Format, OutputArgs, ProofArgs, RegistryArgs};
 use super::output::Shown;
 use super::session;
 use crate::exit::{Exit, Failure};
-use crate::image::{Platform, Request, Target, Want};
+use crate::image::{Platform, Request, Want};
 use crate::inspect::Inspect;
 use crate::report::Report;
-use crate::sys::{os, signal};
+use crate::sys::signal;
 use crate::ui::{Event, Ui};
 
 /// Read the cryptographic module out of programs and images, without running anything
@@ -64,10 +64,6 @@ impl Args {
 
     fn inspect(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
         let judge = session::judge(&self.proof, report)?;
-        let targets = self.targets.iter().map(|text| {
-            Target::parse(text, os::exists).map_err(|error| Failure::new(Exit::Data, &error))
-        });
-        let targets = targets.collect::<Result<Vec<_>, _>>()?;
         let env = self
             .env
             .iter()
@@ -88,7 +84,7 @@ impl Args {
         // Nothing is changed, so there is nothing to wind up.
         let _ends_by_signal = signal::AtPrompt::begin();
         let inspect = Inspect {
-            targets: &targets,
+            targets: &self.targets,
             request: Request {
                 want,
                 platforms,

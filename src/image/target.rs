@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::exit::{Exit, Failure};
 use crate::sys::registry::Reference;
 
 /// What is inspected.
@@ -37,6 +38,12 @@ pub enum TargetError {
     },
     #[error("`{text}` is no image reference: {why}, as in `registry.example.com/istio/pilot:TAG`")]
     Reference { text: String, why: String },
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Failure {
+        Failure::new(Exit::Data, &error)
+    }
 }
 
 impl Target {
