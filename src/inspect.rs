@@ -73,7 +73,7 @@ impl Inspect<'_> {
         })?;
         Ok(match read {
             Inspected::Program(program) => {
-                self.only_images(target)?;
+                self.only_images(&program)?;
                 vec![self.file(&program)]
             }
             Inspected::Images(images) => {
@@ -83,11 +83,14 @@ impl Inspect<'_> {
     }
 
     /// What chooses within an image says nothing of a file.
-    fn only_images(&self, target: &Target) -> Result<(), Failure> {
+    fn only_images(&self, program: &Program<Reading>) -> Result<(), Failure> {
         if self.request.platforms.is_empty() && self.request.want == Want::Known {
             return Ok(());
         }
-        let message = format!("{target} is a file: --platform, --path and --all are for images");
+        let message = format!(
+            "`{}` is a program: --platform, --path and --all are for images",
+            program.path
+        );
         Err(Failure::message(Exit::Usage, message))
     }
 

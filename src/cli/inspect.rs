@@ -13,9 +13,9 @@ use crate::ui::{Event, Ui};
 
 /// Read the cryptographic module out of programs and images, without running anything
 ///
-/// A TARGET is a file, `-` for standard input, `docker-archive:FILE`, `oci-archive:FILE`, `oci:DIR[:TAG]`, or
-/// the reference of an image in a registry, also `docker://REFERENCE`. Of an image the programs of Istio
-/// are read. Without --require, a program without FIPS is no error, but for a tag that says FIPS.
+/// A TARGET is a file, `-` for standard input, `docker-archive:FILE[:REFERENCE]`, `oci-archive:FILE[:TAG]`,
+/// `oci:DIR[:TAG]`, or the reference of an image in a registry, also `docker://REFERENCE`. The
+/// programs of Istio are read, of every image in an archive or layout unless one is named. Without --require, a program without FIPS is no error, but for a tag that says FIPS.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   glooistio inspect pilot-discovery

@@ -41,10 +41,10 @@ pub enum ImageError {
         wanted: String,
         has: String,
     },
-    #[error("{name} has no tag `{tag}`: it has {has}")]
-    NoTag {
+    #[error("{name} has no image `{image}`: it has {has}")]
+    NotIn {
         name: String,
-        tag: String,
+        image: String,
         has: String,
     },
     /// Links in the image need a second look, and standard input cannot be read twice.

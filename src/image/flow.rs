@@ -129,7 +129,7 @@ impl<T: Clone> Flow<T> {
     /// The images in it; `reopen` gives the same stream again, where that can be had.
     pub(super) fn images<'r>(
         self,
-        list: List,
+        list: List<'_>,
         request: &Request,
         reader: &mut Reader<'_, T>,
         reopen: Option<&dyn Fn() -> Input<'r>>,

@@ -46,7 +46,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
     }
 
     pub(super) fn run(&mut self, target: &Target) -> Result<Inspected<T>, ImageError> {
-        let name = target.to_string();
+        let name = target.holder();
         match target {
             Target::Stdin => self.stream(&name, "-", os::stdin()),
             Target::Path(path) => match os::open(path)? {
@@ -54,8 +54,12 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
                 Opened::File(file, size) => self.file(&name, file, size),
                 Opened::Stream(file) => self.stream(&name, &name, file),
             },
-            Target::DockerArchive(path) => self.archive(&name, path, List::Docker),
-            Target::OciArchive(path) => self.archive(&name, path, List::Oci),
+            Target::DockerArchive { file, image } => {
+                self.archive(&name, file, List::Docker(image.as_deref()))
+            }
+            Target::OciArchive { file, tag } => {
+                self.archive(&name, file, List::Oci(tag.as_deref()))
+            }
             Target::Layout { dir, tag } => self.layout(&name, dir, tag.as_deref()),
             Target::Registry(reference) => {
                 let manifest = self.sources.registry.manifest(reference)?;
@@ -82,7 +86,12 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         })))
     }
 
-    fn archive(&mut self, name: &str, path: &Path, list: List) -> Result<Inspected<T>, ImageError> {
+    fn archive(
+        &mut self,
+        name: &str,
+        path: &Path,
+        list: List<'_>,
+    ) -> Result<Inspected<T>, ImageError> {
         let (file, size) = os::open_file(path)?;
         let start = start_of(name, &file)?;
         if is_compressed(&start) {
@@ -99,7 +108,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         name: &str,
         file: File,
         size: u64,
-        list: List,
+        list: List<'_>,
     ) -> Result<Inspected<T>, ImageError> {
         let store = Store::Archive(Archive::open(file, size, name)?);
         let jobs = listed(&store, name, list, self.request)?;
@@ -111,7 +120,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         &mut self,
         name: &str,
         file: &File,
-        list: List,
+        list: List<'_>,
     ) -> Result<Inspected<T>, ImageError> {
         let sources = self.sources;
         let size = file.metadata().ok().map(|meta| meta.len());
@@ -191,12 +200,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
             }
             index => index?,
         };
-        let mut document = Document::parse(name, &index)?;
-        let mut name = name;
-        if let Some(tag) = tag {
-            document = job::with_tag(name, document, tag)?;
-            name = name.strip_suffix(&format!(":{tag}")).unwrap_or(name);
-        }
+        let document = job::tagged(name, Document::parse(name, &index)?, tag)?;
         self.document(&Store::Layout(dir.to_owned()), name, (None, document))
     }
 
