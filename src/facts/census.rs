@@ -18,7 +18,7 @@ mod start;
 mod status;
 
 pub use class::{Class, Companion, Members, Role, SelfReport};
-pub use start::Start;
+pub use start::{Start, loads_code};
 
 use seat::{Seat, Seated};
 
