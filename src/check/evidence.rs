@@ -222,6 +222,7 @@ fn binary(role: Role) -> &'static str {
     match role {
         Role::Istiod => "pilot-discovery",
         Role::Sidecar | Role::Gateway => "envoy",
+        Role::Agentgateway => "agentgateway",
         Role::Ztunnel => "ztunnel",
         Role::Cni => "install-cni",
     }

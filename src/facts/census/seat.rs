@@ -12,6 +12,9 @@ use crate::sys::cluster::{Container, ContainerStatus, Pod};
 /// Name of the container of a proxy, and of ztunnel.
 const PROXY: &str = "istio-proxy";
 
+/// How the controllers are called by which istiod runs agentgateway, for gateways and for waypoints.
+const AGENTGATEWAYS: &str = "istio.io-agentgateway-";
+
 /// Containers that come with a proxy.
 const COMPANIONS: [&str; 3] = ["istio-init", "istio-validation", "enable-core-dump"];
 
@@ -54,7 +57,7 @@ pub(super) fn seat(pod: &Pod, grounds: &Grounds) -> Seat {
         return Seat::NotApplicable("virtual node");
     }
     let columns = status::columns(pod);
-    let row = [Role::Istiod, Role::Gateway]
+    let row = [Role::Istiod, Role::Gateway, Role::Agentgateway]
         .contains(&role)
         .then(|| row(pod, &columns));
     let (settings, hidden_settings) = settings(container);
@@ -96,6 +99,11 @@ fn part(pod: &Pod) -> Option<(Role, &Container)> {
         && let Some(install) = main("install-cni")
     {
         return Some((Role::Cni, install));
+    }
+    if label("gateway.istio.io/managed").is_some_and(|by| by.starts_with(AGENTGATEWAYS))
+        && let Some(gateway) = main("agentgateway")
+    {
+        return Some((Role::Agentgateway, gateway));
     }
     if let Some(native) = pod.spec.init_containers.iter().find(|it| it.name == PROXY) {
         return Some((Role::Sidecar, native));
@@ -306,6 +314,7 @@ mod tests {
     #[test]
     fn the_role_is_told_by_containers_and_labels() {
         let label = |key: &str, value: &str| json!({"labels": {key: value}});
+        let managed = "gateway.istio.io/managed";
         let templates = json!({"annotations": {"inject.istio.io/templates": "sidecar, gateway"}});
         for (metadata, init, main, role) in [
             (
@@ -346,6 +355,19 @@ mod tests {
                 Some(Role::Cni),
             ),
             (label("app", "istiod"), vec![], vec!["other"], None),
+            (
+                label(managed, "istio.io-agentgateway-controller"),
+                vec![],
+                vec!["agentgateway"],
+                Some(Role::Agentgateway),
+            ),
+            (
+                label(managed, "istio.io-agentgateway-waypoint-controller"),
+                vec![],
+                vec!["agentgateway", "log"],
+                Some(Role::Agentgateway),
+            ),
+            (json!({}), vec![], vec!["agentgateway"], None),
         ] {
             let found = match seated(&pod(metadata.clone(), &init, &main)) {
                 Seat::Mesh(seated) => Some(seated.class.role),
