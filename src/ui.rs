@@ -207,7 +207,7 @@ impl Ui {
         self.clear();
         let _ends_by_signal = signal::AtPrompt::begin();
         let mut stderr = io::stderr().lock();
-        write!(stderr, "{question} [y/N] ")?;
+        write!(stderr, "{} [y/N] ", self.masked(question))?;
         stderr.flush()?;
         let mut answer = String::new();
         let _prompt = signal::AtPrompt::begin();
@@ -246,7 +246,7 @@ impl Ui {
                 bar.enable_steady_tick(std::time::Duration::from_millis(100));
                 bar
             });
-            bar.set_message(text.to_owned());
+            bar.set_message(self.masked(text));
         }
     }
 
