@@ -22,6 +22,9 @@ pub enum ImageError {
     Registry(RegistryError),
     #[error(transparent)]
     Open(#[from] ReadError),
+    /// What to look for depends on how it was named.
+    #[error("`{path}` does not exist: {next}")]
+    Missing { path: String, next: &'static str },
     #[error("cannot read {name}: {source}")]
     Io { name: String, source: io::Error },
     /// A tar archive or directory without what makes it an image.

@@ -92,7 +92,18 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         path: &Path,
         list: List<'_>,
     ) -> Result<Inspected<T>, ImageError> {
-        let (file, size) = os::open_file(path)?;
+        let opened = os::open_file(path).map_err(|error| match error {
+            ReadError::Missing(path) => ImageError::Missing {
+                path: path.display().to_string(),
+                next: "check the path, or give `-` for an archive on standard input",
+            },
+            ReadError::Directory(path) => ImageError::NotAnImage {
+                name: name.to_owned(),
+                why: format!("it is a directory: `oci:{}` reads a layout", path.display()),
+            },
+            error => error.into(),
+        });
+        let (file, size) = opened?;
         let start = start_of(name, &file)?;
         if is_compressed(&start) {
             return self.compressed(name, &file, list);
@@ -189,13 +200,24 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
             name: name.to_owned(),
             why: why.to_owned(),
         };
-        if !matches!(os::open(dir)?, Opened::Directory) {
-            let why = "it is a file: `oci-archive:` and `docker-archive:` are for archives";
-            return Err(no_layout(why));
+        match os::open(dir) {
+            Ok(Opened::Directory) => {}
+            Ok(_) => {
+                let why = "it is a file: `oci-archive:` and `docker-archive:` are for archives";
+                return Err(no_layout(why));
+            }
+            Err(ReadError::Missing(path)) => {
+                return Err(ImageError::Missing {
+                    path: path.display().to_string(),
+                    next: "name the directory that `skopeo copy IMAGE oci:DIR` wrote",
+                });
+            }
+            Err(error) => return Err(error.into()),
         }
         let index = match os::read(&dir.join("index.json"), super::manifest::DOCUMENT_LIMIT) {
             Err(ReadError::Missing(_)) => {
-                let why = "a directory without `index.json` is no OCI layout: name a file in it";
+                let why = "a directory without `index.json` is no OCI layout: name a file in it, \
+                           or the directory that `skopeo copy IMAGE oci:DIR` wrote";
                 return Err(no_layout(why));
             }
             index => index?,

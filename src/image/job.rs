@@ -255,10 +255,14 @@ pub(super) fn tagged(
     let mut wanted = index.manifests().clone();
     wanted.retain(|entry| tag_of(entry).as_deref() == Some(tag));
     if wanted.is_empty() {
+        let has = match tags.as_slice() {
+            [] => format!("no tags, so leave `:{tag}` away"),
+            tags => some_of(tags),
+        };
         return Err(ImageError::NotIn {
             name: name.to_owned(),
             image: tag.to_owned(),
-            has: some_of(&tags),
+            has,
         });
     }
     index.set_manifests(wanted);

@@ -38,7 +38,9 @@ pub enum TargetError {
         prefix: &'static str,
         what: &'static str,
     },
-    #[error("`{text}` is no image reference: {why}, as in `registry.example.com/istio/pilot:TAG`")]
+    #[error(
+        "`{text}` is no image reference ({why}): write one like `registry.example.com/istio/pilot:TAG`"
+    )]
     Reference { text: String, why: String },
 }
 

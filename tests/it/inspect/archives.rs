@@ -227,7 +227,10 @@ fn what_its_digests_contradict_is_damaged() {
     std::fs::write(&blob, &bytes).unwrap();
     refused(&env.line("inspect oci:layout"), "damaged");
     std::fs::remove_file(&blob).unwrap();
-    refused(&env.line("inspect oci:layout"), "sha256");
+    refused(
+        &env.line("inspect oci:layout"),
+        "layout is damaged: there is no `blobs/sha256/",
+    );
 }
 
 #[test]
@@ -252,7 +255,28 @@ fn what_is_no_image_is_told_what_it_lacks() {
         ("oci-archive:page", "is a web page"),
         ("docker-archive:elf", "`glooistio inspect elf` reads it"),
         ("oci:text", "it is a file"),
-        ("docker-archive:none.tar", "none.tar"),
+        (
+            "docker-archive:none.tar",
+            "`none.tar` does not exist: check the path, or give `-`",
+        ),
+        (
+            "oci-archive:none.tar",
+            "`none.tar` does not exist: check the path, or give `-`",
+        ),
+        ("oci-archive:none.tar:1", "`none.tar` does not exist"),
+        (
+            "docker-archive:empty",
+            "it is a directory: `oci:empty` reads a layout",
+        ),
+        (
+            "oci:none",
+            "`none` does not exist: name the directory that `skopeo copy",
+        ),
+        ("oci:none:1", "`none` does not exist: name the directory"),
+        (
+            "none:1/X",
+            "write one like `registry.example.com/istio/pilot:TAG`",
+        ),
         ("layout --platform amd64", "linux/arm64"),
     ] {
         refused(&env.line(&format!("inspect {target}")), says);
