@@ -52,7 +52,7 @@ impl Args {
     fn check(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
         let options = self.options()?;
         let inspect = self.images.inspected(&self.run)?;
-        let rules = session::Rules::of(&self.checks, &self.run.proof, report)?;
+        let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
         let client = session::istioctl_if_there(&self.run);
         if let Fact::Unknown(why) = &client {
             let next = "name an istioctl by --istioctl PATH or GLOOISTIO_ISTIOCTL";

@@ -61,7 +61,7 @@ impl Args {
                 .transpose()?,
             fips: self.fips,
         };
-        let rules = session::Rules::of(&self.checks, &self.run.proof, report)?;
+        let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
         verify.run(&mut rules.session(ui, report, session::target(flags), &self.run))
     }
 }

@@ -111,6 +111,37 @@ fn a_flag_of_istioctl_that_would_do_nothing_is_refused_and_not_in_the_help() {
 }
 
 #[test]
+fn keys_in_the_hubs_of_a_users_matrix_are_masked_as_well() {
+    let env = TestEnv::new();
+    let rows = |rows: &str| {
+        format!(
+            "date: 2027-02-01\nhubs:\n  - source: our list\n    evidence: user\n    page: {{era: our mirror}}\n    order: 100\n    rows:\n{rows}"
+        )
+    };
+    env.file(
+        "mine.yaml",
+        rows("      - {hub: m.corp/solo-<key>, kind: solo-keyed, has: 1.7..}\n"),
+    );
+    let key = "0a1b2c3d4e5f";
+    // The plan knows one of them, the other only the matrix.
+    let line = "render --matrix mine.yaml --istio 1.31.0-solo --hub m.corp/solo-bbbbbbbbbbbb";
+    let said = env.line(&format!("{line} --set hub=m.corp/solo-{key}"));
+    said.fails(79, &["spec.hub asks for", "m.corp/solo-****"]);
+    let said = said.to_string();
+    assert!(!said.contains(key) && !said.contains("bbbbbb"), "{said}");
+    let keyed = format!("us-docker.pkg.dev/gloo-mesh/istio-{key}");
+    let row = format!("      - {{hub: {keyed}, kind: solo-keyless, has: 1.7..}}\n");
+    env.file("whole.yaml", rows(&row));
+    for line in ["matrix hubs", "matrix hubs -o json"] {
+        let said = env.line(&format!("{line} --matrix whole.yaml")).to_string();
+        assert!(
+            said.contains("****") && !said.contains(key),
+            "{line}: {said}"
+        );
+    }
+}
+
+#[test]
 fn help_is_a_word_too() {
     let env = TestEnv::new();
     let page = |line: &str| env.line(line).success();
