@@ -15,16 +15,13 @@ use super::layer::Reader;
 use super::list::{List, listed};
 use super::manifest::Document;
 use super::read::{Input, Layer, Search};
-use super::start::no_archive;
+use super::start::{START, no_archive};
 use super::store::{Archive, Store};
 use super::stream::is_compressed;
 use super::{
     Image, ImageError, Inspected, Program, ProgramBytes, Request, Sources, Target, Unread,
 };
 use crate::sys::os::{self, Opened, ReadError};
-
-/// Bytes that tell what a file is: those of one header of tar.
-pub(super) const START: usize = 512;
 
 pub(super) struct Inspection<'a, T> {
     pub(super) request: &'a Request,
