@@ -116,7 +116,7 @@ pub(super) fn sort(mut args: Vec<String>) -> Asked {
     match word_at(&args) {
         Some(at) if args[at] == HELP => {
             // `help WORD` is `WORD --help`, whosever the word is.
-            args[at] = "--help".to_owned();
+            "--help".clone_into(&mut args[at]);
             help(args)
         }
         Some(at) => sorted(args, at),
