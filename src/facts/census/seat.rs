@@ -314,7 +314,6 @@ mod tests {
     #[test]
     fn the_role_is_told_by_containers_and_labels() {
         let label = |key: &str, value: &str| json!({"labels": {key: value}});
-        let managed = "gateway.istio.io/managed";
         let templates = json!({"annotations": {"inject.istio.io/templates": "sidecar, gateway"}});
         for (metadata, init, main, role) in [
             (
@@ -355,25 +354,31 @@ mod tests {
                 Some(Role::Cni),
             ),
             (label("app", "istiod"), vec![], vec!["other"], None),
-            (
-                label(managed, "istio.io-agentgateway-controller"),
-                vec![],
-                vec!["agentgateway"],
-                Some(Role::Agentgateway),
-            ),
-            (
-                label(managed, "istio.io-agentgateway-waypoint-controller"),
-                vec![],
-                vec!["agentgateway", "log"],
-                Some(Role::Agentgateway),
-            ),
-            (json!({}), vec![], vec!["agentgateway"], None),
         ] {
             let found = match seated(&pod(metadata.clone(), &init, &main)) {
                 Seat::Mesh(seated) => Some(seated.class.role),
                 _ => None,
             };
             assert_eq!(found, role, "{metadata} {main:?}");
+        }
+    }
+
+    #[test]
+    fn only_istiods_own_agentgateways_are_of_the_mesh() {
+        for (controller, main, own) in [
+            ("istio.io-agentgateway-controller", "agentgateway", true),
+            (
+                "istio.io-agentgateway-waypoint-controller",
+                "agentgateway",
+                true,
+            ),
+            ("istio.io-agentgateway-controller", "other", false),
+            ("kgateway.dev", "agentgateway", false),
+        ] {
+            let metadata = json!({"labels": {"gateway.istio.io/managed": controller}});
+            let seat = seated(&pod(metadata, &[], &[main, "log"]));
+            let found = matches!(&seat, Seat::Mesh(it) if it.class.role == Role::Agentgateway);
+            assert_eq!(found, own, "{controller} {main}");
         }
     }
 
