@@ -29,7 +29,7 @@ pub use after::{Installed, after, installed};
 pub use authority::Held;
 pub use before::{Asked, before};
 pub use causes::causes;
-pub use census::{Census, Class, Companion, Members, Role, SelfReport, Start};
+pub use census::{Census, Class, Companion, Members, Role, SelfReport, Start, loads_code};
 pub use images::Reader;
 pub use istioctl::istioctl;
 pub use record::{record_name, write_record};

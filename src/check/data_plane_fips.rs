@@ -13,9 +13,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(after: &After<'_>) -> Outcome {
-    judge(after, |role| {
-        matches!(role, Role::Sidecar | Role::Gateway | Role::Ztunnel)
-    })
+    judge(after, Role::is_proxy)
 }
 
 #[cfg(test)]
@@ -77,6 +75,22 @@ mod tests {
         };
         assert!(matches!(outcome(Scope::Changed), Outcome::NotApplicable(_)));
         assert!(found(&outcome(Scope::Everything), "standard build"));
+    }
+
+    #[test]
+    fn an_agentgateway_is_a_proxy_that_is_judged_by_its_bytes() {
+        let class = support::running(Role::Agentgateway, FIPS);
+        let path = "/app/agentgateway";
+        let holding = |evidence| {
+            let programs = vec![support::program(path, path, evidence)];
+            let facts = support::holding(&class, programs);
+            run(&support::whole(&expecting(FIPS), &facts))
+        };
+        assert!(passed(&holding(Ok(support::boring(true)))));
+        assert!(found(
+            &holding(Ok(support::standard())),
+            "agentgateway of 3 pods"
+        ));
     }
 
     #[test]

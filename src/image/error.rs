@@ -22,6 +22,9 @@ pub enum ImageError {
     Registry(RegistryError),
     #[error(transparent)]
     Open(#[from] ReadError),
+    /// What to look for depends on how it was named.
+    #[error("`{path}` does not exist: {next}")]
+    Missing { path: String, next: &'static str },
     #[error("cannot read {name}: {source}")]
     Io { name: String, source: io::Error },
     /// A tar archive or directory without what makes it an image.
@@ -41,10 +44,10 @@ pub enum ImageError {
         wanted: String,
         has: String,
     },
-    #[error("{name} has no tag `{tag}`: it has {has}")]
-    NoTag {
+    #[error("{name} has no image `{image}`: it has {has}")]
+    NotIn {
         name: String,
-        tag: String,
+        image: String,
         has: String,
     },
     /// Links in the image need a second look, and standard input cannot be read twice.

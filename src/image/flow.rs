@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::rc::Rc;
 
 use super::entries::{self, Entries, Entry, Kind};
-use super::inspect::START;
 use super::job::{Job, Place};
 use super::layer::{Check, Kept, Pick, Reader};
 use super::list::{List, listed};
@@ -13,7 +12,7 @@ use super::manifest::DOCUMENT_LIMIT;
 use super::meter::{Meter, Metered};
 use super::names::{Crowded, Id};
 use super::read::{Input, Ranges, Search, programs, unseen};
-use super::start::no_archive;
+use super::start::{START, no_archive};
 use super::store::{Passed, Store, linked};
 use super::stream::{Stop, Tally, Unpacked};
 use super::{ImageError, Inspected, Request, Want, known, layer, read};
@@ -129,7 +128,7 @@ impl<T: Clone> Flow<T> {
     /// The images in it; `reopen` gives the same stream again, where that can be had.
     pub(super) fn images<'r>(
         self,
-        list: List,
+        list: List<'_>,
         request: &Request,
         reader: &mut Reader<'_, T>,
         reopen: Option<&dyn Fn() -> Input<'r>>,

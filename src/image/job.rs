@@ -117,7 +117,7 @@ impl<'a> Jobs<'a> {
                 });
             }
             self.open.push_back(Open {
-                name: tagged(name, entry, digest.is_none()),
+                name: name_of(name, entry, digest.is_none()),
                 index: digest.cloned(),
                 depth,
                 entry: entry.clone(),
@@ -229,7 +229,7 @@ impl<'a> Jobs<'a> {
     }
 }
 
-fn tagged(name: &str, entry: &Descriptor, by_tag: bool) -> String {
+fn name_of(name: &str, entry: &Descriptor, by_tag: bool) -> String {
     let annotations = entry.annotations().as_ref().filter(|_| by_tag);
     match annotations.and_then(|annotations| annotations.get(REF_NAME)) {
         Some(tag) => format!("{name}:{tag}"),
@@ -237,11 +237,15 @@ fn tagged(name: &str, entry: &Descriptor, by_tag: bool) -> String {
     }
 }
 
-/// Of the index of a layout only the images with that tag.
-pub(super) fn with_tag(name: &str, document: Document, tag: &str) -> Result<Document, ImageError> {
-    let mut index = match document {
-        Document::Index(index) => index,
-        manifest @ Document::Manifest(_) => return Ok(manifest),
+/// Of the index of a layout only the images with that tag, if one is given.
+pub(super) fn tagged(
+    name: &str,
+    document: Document,
+    tag: Option<&str>,
+) -> Result<Document, ImageError> {
+    let (mut index, tag) = match (document, tag) {
+        (Document::Index(index), Some(tag)) => (index, tag),
+        (document, _) => return Ok(document),
     };
     let tag_of = |entry: &Descriptor| {
         let annotations = entry.annotations().as_ref();
@@ -251,10 +255,14 @@ pub(super) fn with_tag(name: &str, document: Document, tag: &str) -> Result<Docu
     let mut wanted = index.manifests().clone();
     wanted.retain(|entry| tag_of(entry).as_deref() == Some(tag));
     if wanted.is_empty() {
-        return Err(ImageError::NoTag {
+        let has = match tags.as_slice() {
+            [] => format!("no tags, so leave `:{tag}` away"),
+            tags => some_of(tags),
+        };
+        return Err(ImageError::NotIn {
             name: name.to_owned(),
-            tag: tag.to_owned(),
-            has: some_of(&tags),
+            image: tag.to_owned(),
+            has,
         });
     }
     index.set_manifests(wanted);

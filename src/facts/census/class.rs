@@ -13,8 +13,17 @@ pub enum Role {
     Sidecar,
     /// A gateway of its own: a proxy that is the pod's main container.
     Gateway,
+    /// A gateway or waypoint that istiod runs with agentgateway in place of Envoy.
+    Agentgateway,
     Ztunnel,
     Cni,
+}
+
+impl Role {
+    /// Whether traffic of the mesh goes through it.
+    pub fn is_proxy(self) -> bool {
+        !matches!(self, Role::Istiod | Role::Cni)
+    }
 }
 
 /// What the proxy (or istiod) itself says of FIPS.
