@@ -47,9 +47,9 @@ pub enum ImageError {
         tag: String,
         has: String,
     },
-    /// Links in the image need a second look, and standard input cannot be read twice.
+    /// Links in the image, or what it starts, need a second look, and standard input cannot be read twice.
     #[error(
-        "the image on standard input has links that need a second look: save it to a file and name that"
+        "the image on standard input has links, or starts a program, that need a second look: save it to a file and name that"
     )]
     Twice,
     /// A signal asked us to stop.
