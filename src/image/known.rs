@@ -9,7 +9,7 @@ use super::path;
 const WORDS: usize = 16;
 
 /// What to look for in an image.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Want {
     /// What the image starts, and beside it the programs that an image of Istio is known to have.
     /// Which image it is follows from what it starts, or else from its name; where neither says it,
@@ -207,9 +207,10 @@ mod tests {
             "rootfs": {"type": "layers", "diff_ids": []}});
         let image = Configuration::parse("x", image.to_string().as_bytes()).unwrap();
         let said = |one: Sought| {
-            let paths = match one.each {
-                true => format!("[{}]", one.paths.join(" ")),
-                false => one.paths.first().unwrap_or(&one.name).clone(),
+            let paths = if one.each {
+                format!("[{}]", one.paths.join(" "))
+            } else {
+                one.paths.first().unwrap_or(&one.name).clone()
             };
             format!("{paths}{}", if one.required { "!" } else { "" })
         };

@@ -123,14 +123,16 @@ fn runnable(what: &str, manifest: &ImageManifest) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// Whether an entry of an index is an image that somebody can run.
+/// Whether an entry of an index is an image that somebody can run. The runtimes look at its platform
+/// alone: where it has one, no note beside it makes it anything else.
 pub(super) fn is_image(entry: &Descriptor) -> bool {
+    if let Some(platform) = platform_of(entry) {
+        return platform.os != "unknown" || platform.architecture != "unknown";
+    }
     let attested = entry.annotations().as_ref().is_some_and(|annotations| {
         annotations.get(ATTESTATION.0).map(String::as_str) == Some(ATTESTATION.1)
     });
-    let nowhere = platform_of(entry)
-        .is_some_and(|platform| platform.os == "unknown" && platform.architecture == "unknown");
-    !attested && !nowhere && entry.artifact_type().is_none()
+    !attested && entry.artifact_type().is_none()
 }
 
 /// The platform that an index gives for an entry.
@@ -184,9 +186,12 @@ impl Configuration {
     pub(super) fn places(&self, word: &str) -> Vec<String> {
         let at =
             |directory: &str, path: &str| format!("{}/{path}", directory.trim_end_matches('/'));
-        let absolute = |path: String| match path.starts_with('/') {
-            true => path,
-            false => at(&self.directory, &path),
+        let absolute = |path: String| {
+            if path.starts_with('/') {
+                path
+            } else {
+                at(&self.directory, &path)
+            }
         };
         let places: Vec<String> = match word {
             _ if word.len() > LONGEST => Vec::new(),
