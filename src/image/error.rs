@@ -88,7 +88,7 @@ impl ImageError {
                 let why = format!("it is compressed with {name}: gzip and zstd are read");
                 return ImageError::Unsupported { what, why };
             }
-            Some(stop @ (Stop::Bomb(_) | Stop::Ratio(_) | Stop::Members)) => {
+            Some(stop @ (Stop::Bomb(_) | Stop::Ratio(_) | Stop::Kept(_) | Stop::Members)) => {
                 let why = stop.to_string();
                 return ImageError::TooLarge { what, why };
             }

@@ -5,6 +5,8 @@ use std::io::Read;
 use std::ops::Range;
 use std::rc::Rc;
 
+use serde::Serialize;
+
 use super::known::Sought;
 use super::layer::{Expected, Kept, Pick, Reader};
 use super::meter::Metered;
@@ -187,7 +189,7 @@ impl Search<'_> {
 
     fn tree<'t, T>(&'t self, kept: &'t Kept<T>, ranges: &Ranges) -> Result<Tree<'t>, ImageError> {
         let wanted = self.sought.iter().flat_map(|sought| &sought.paths);
-        let wanted = wanted.map(|path| path.as_bytes());
+        let wanted = wanted.map(String::as_bytes);
         Tree::new(&kept.names, ranges.values().cloned(), wanted)
             .map_err(|error| self.endless(&error))
     }
@@ -279,7 +281,7 @@ fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Result<Vec<Located>, Endless> {
 
 /// Reads one layer that stands alone, whatever its digest, and gives the programs in it; those that
 /// links led to only in a second look are left out. For fuzzing.
-pub fn read_layer<T: Clone>(
+pub fn read_layer<T: Clone + Serialize>(
     layer: &[u8],
     request: &Request,
     each: &mut dyn FnMut(&ProgramBytes<'_>) -> T,
