@@ -69,9 +69,7 @@ fn a_bare_word_is_found_by_the_path_of_the_image() {
     standard: IMAGE arm64 /bin/pilot-discovery
     declared BoringCrypto: IMAGE arm64 /usr/local/bin/pilot-discovery
     ");
-    insta::assert_snapshot!(said(&bare("/usr/bin:/usr/local/bin"), &there), @r"
-    declared BoringCrypto: IMAGE arm64 /usr/local/bin/pilot-discovery
-    ");
+    insta::assert_snapshot!(said(&bare("/usr/bin:/usr/local/bin"), &there), @"declared BoringCrypto: IMAGE arm64 /usr/local/bin/pilot-discovery");
     insta::assert_snapshot!(said(&bare("/usr/bin"), &there), @r"
     refused unknown: IMAGE arm64 pilot-discovery: not in the image
     declared BoringCrypto: IMAGE arm64 /usr/local/bin/pilot-discovery
