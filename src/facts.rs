@@ -284,8 +284,8 @@ pub struct RunningImage {
     pub image: String,
     /// As the runtime names it.
     pub image_id: String,
-    /// Of its node, by Go's name.
-    pub arch: String,
+    /// Of its node, by Go's name, where that is known.
+    pub arch: Option<String>,
 }
 
 /// What the injector would do to a new pod: a server-side dry run.

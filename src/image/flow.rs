@@ -15,7 +15,7 @@ use super::read::{Input, Ranges, Search, programs, unseen};
 use super::start::{START, no_archive};
 use super::store::{Passed, Store, linked};
 use super::stream::{Stop, Tally, Unpacked};
-use super::{ImageError, Inspected, Request, Want, known, layer, read};
+use super::{ImageError, Inspected, Request, Want, layer, read};
 use crate::sys::registry::Hasher;
 
 /// Bytes of small files that are kept.
@@ -53,11 +53,8 @@ impl<T: Clone> Flow<T> {
             members: 0,
         };
         // The image is not known yet: whatever any could be wanted for.
-        let sought = match &request.want {
-            Want::Known => known::all(),
-            want => want.sought("", &[]),
-        };
-        let paths: BTreeSet<Vec<u8>> = read::cleaned(&sought).into_iter().flatten().collect();
+        let sought = request.want.anywhere();
+        let paths = read::cleaned(&sought);
         let pick = match request.want {
             Want::All => Pick::Elf,
             _ => Pick::Paths(&paths),
@@ -249,7 +246,7 @@ impl Job {
         kept: &Kept<T>,
         ranges: &Ranges,
     ) -> Result<Vec<read::Located>, ImageError> {
-        let sought = request.want.sought(&self.name, &self.configuration.command);
+        let sought = request.want.sought(&self.name, &self.configuration);
         let search = Search {
             name: &self.name,
             want: &request.want,

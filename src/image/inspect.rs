@@ -246,8 +246,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
             .cache
             .filter(|_| matches!(store, Store::Registry { .. }));
         let digest = job.manifest.as_ref().unwrap_or(&job.config);
-        let command = &job.configuration.command;
-        let sought = self.request.want.sought(&job.name, command);
+        let sought = self.request.want.sought(&job.name, &job.configuration);
         let key = format!("{digest} {sought:?} {:?}", self.request.limits);
         if let Some(programs) = cache.and_then(|cache| cache.get(&key)) {
             return Ok(job.image(programs));
