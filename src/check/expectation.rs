@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::fips::{Judge, Policy};
 use crate::istio::ImageTag;
 
 /// Where an expectation comes from; printed, since a proof is only as good as what it was judged by.
@@ -32,7 +33,7 @@ pub struct Wanted {
     pub hub: String,
     pub tag: ImageTag,
     pub source: Source,
-    /// The floor `declared`: plan or record say FIPS.
+    /// Programs are judged by floor and policy: plan or record say FIPS, or the user asks for it.
     pub fips: bool,
 }
 
@@ -42,6 +43,24 @@ pub struct Expectation {
     pub revisions: BTreeMap<String, Wanted>,
     /// `namespace/name` of the gateway Deployments that the install itself changed.
     pub gateways: BTreeSet<String>,
+}
+
+impl Expectation {
+    /// A floor or policy that is asked for judges every revision, whatever plan, record and tags say.
+    pub fn demand(&mut self, judge: &Judge) {
+        for wanted in self.revisions.values_mut() {
+            wanted.fips |= demanded(judge).is_some();
+        }
+    }
+}
+
+/// What the user asks of every program, in words; `None` where no floor and no policy is asked for.
+pub(super) fn demanded(judge: &Judge) -> Option<String> {
+    match (judge.floor, judge.policy) {
+        (None, Policy::Any) => None,
+        (None, policy) => Some(format!("what policy {policy} takes")),
+        (Some(floor), policy) => Some(format!("{floor} at least, by policy {policy}")),
+    }
 }
 
 impl Wanted {
@@ -93,6 +112,8 @@ impl<'a> Image<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::support::{self, expecting};
+    use crate::fips::Floor;
 
     #[test]
     fn an_image_is_read_with_ports_and_digests() {
@@ -111,6 +132,26 @@ mod tests {
             assert_eq!((read.hub, read.tag), (hub, tag), "{image}");
             assert!(read.repository.ends_with("proxyv2"), "{image}");
         }
+    }
+
+    #[test]
+    fn what_the_user_asks_for_is_the_floor_of_every_revision() {
+        let raised = |floor, policy| {
+            let mut expected = expecting("1.31.0-solo");
+            let judge = Judge {
+                policy,
+                floor,
+                ..support::JUDGE.clone()
+            };
+            expected.demand(&judge);
+            expected.revisions["default"].fips
+        };
+        assert!(!raised(None, Policy::Any));
+        assert!(raised(Some(Floor::Declared), Policy::Any));
+        assert!(raised(None, Policy::FedRamp2026));
+        let mut fips = expecting("1.31.0-solo-fips");
+        fips.demand(&support::JUDGE);
+        assert!(fips.revisions["default"].fips, "nothing is lowered");
     }
 
     #[test]

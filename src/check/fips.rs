@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::evidence::statements;
-use super::expectation::Image;
+use super::expectation::{Image, demanded};
 use super::pending::{judged_now, stale, wanted};
 use super::{After, Outcome, Scope};
 use crate::facts::{Census, Class, Members, Role};
@@ -106,10 +106,9 @@ fn finding(
     alike: &Alike<'_>,
 ) -> Finding {
     let Alike { pods, examples } = alike;
-    let wanted = match after.judge.floor {
-        Some(floor) => format!("{floor} at least, by policy {}", after.judge.policy),
-        None => "a FIPS module, at least declared by the program itself or its tag".to_owned(),
-    };
+    let wanted = demanded(after.judge).unwrap_or_else(|| {
+        "a FIPS module, at least declared by the program itself or its tag".to_owned()
+    });
     let finding = Finding::error(message(statement, *pods))
         .subject(format!("namespace {namespace}: {}", examples.join(", ")))
         .found(&statement.source)

@@ -32,19 +32,20 @@ pub fn installed(
             .map(|(namespace, name)| format!("{namespace}/{name}"))
             .collect(),
     };
-    let exit = running(session, cluster, &expected, Scope::Changed, &plan.namespace)?;
+    let exit = running(session, cluster, expected, Scope::Changed, &plan.namespace)?;
     session.report.next.extend(next(prepared));
     Ok(exit)
 }
 
-/// Gathers what runs and judges it.
+/// Gathers what runs and judges it, by the floor and the policy that are asked for too.
 pub fn running(
     session: &mut Session<'_>,
     cluster: &Cluster,
-    expected: &Expectation,
+    mut expected: Expectation,
     scope: Scope,
     namespace: &str,
 ) -> Result<Exit, Failure> {
+    expected.demand(session.judge);
     session
         .ui
         .event(&Event::Working("Looking at what runs".to_owned()));
@@ -65,7 +66,7 @@ pub fn running(
         cluster.kubernetes = Some(seen.version.to_string());
     }
     let subject = check::After {
-        expected,
+        expected: &expected,
         facts: &facts,
         scope,
         matrix: session.matrix,
@@ -77,7 +78,7 @@ pub fn running(
     session.report.pending = check::pending(&subject);
     if let Some(census) = facts.census.known() {
         session.report.evidence = check::evidence(&subject);
-        session.report.counts = counts(census, expected);
+        session.report.counts = counts(census, &expected);
         session.report.pods.clone_from(&census.rows);
     }
     session.ui.clear();
