@@ -312,7 +312,7 @@ fn nothing() -> facts::Before {
         records: Fact::Known(Vec::new()),
         images: Fact::NotAsked("in this test"),
         authority: Fact::NotAsked(NOT_ASKED),
-        served: Fact::Known(Vec::new()),
+        served: Fact::Known(facts::Served::default()),
     }
 }
 
