@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::facts::{Class, ControlPlane, Manager, Role};
 use crate::fips::{Judge, Policy};
 use crate::istio::ImageTag;
 
@@ -46,12 +47,56 @@ pub struct Expectation {
 }
 
 impl Expectation {
+    /// The build that a pod must run; `None` where it is of another mesh.
+    ///
+    /// The charts give install-cni no revision, and ztunnel that of its mesh, if it has one. Without, they
+    /// serve every mesh of the cluster, the FIPS ones first, but an operator's own build is its own.
+    pub fn of(&self, class: &Class, planes: &[ControlPlane]) -> Option<&Wanted> {
+        if !serves_all(class) {
+            return self.revisions.get(&class.revision);
+        }
+        let strict = self.revisions.values().any(|wanted| wanted.fips);
+        let mut able = self
+            .revisions
+            .values()
+            .filter(|wanted| wanted.fips == strict);
+        let of_operator = |plane: &&ControlPlane| matches!(plane.manager, Manager::Operator { .. });
+        let own = able
+            .clone()
+            .find(|wanted| wanted.differs(&class.image).is_none());
+        own.or_else(|| {
+            let foreign = self
+                .elsewhere(&class.image, planes)
+                .any(|plane| of_operator(&plane));
+            able.next().filter(|_| !foreign)
+        })
+    }
+
+    /// The control planes out of scope that run the build of an image.
+    pub(super) fn elsewhere<'a>(
+        &'a self,
+        image: &'a str,
+        planes: &'a [ControlPlane],
+    ) -> impl Iterator<Item = &'a ControlPlane> {
+        planes.iter().filter(move |plane| {
+            Image::read(&plane.image).is_of_build(&Image::read(image))
+                && !self.revisions.contains_key(&plane.revision)
+        })
+    }
+
     /// A floor or policy that is asked for judges every revision, whatever plan, record and tags say.
     pub fn demand(&mut self, judge: &Judge) {
         for wanted in self.revisions.values_mut() {
             wanted.fips |= demanded(judge).is_some();
         }
     }
+}
+
+/// Whether it is a program of a node that names no revision.
+pub(super) fn serves_all(class: &Class) -> bool {
+    /// What facts call the revision of a pod that names none.
+    const UNNAMED: &str = "default";
+    matches!(class.role, Role::Ztunnel | Role::Cni) && class.revision == UNNAMED
 }
 
 /// What the user asks of every program, in words; `None` where no floor and no policy is asked for.
@@ -95,6 +140,11 @@ pub(super) struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
+    /// Whether hub and tag are the same.
+    fn is_of_build(&self, other: &Image<'_>) -> bool {
+        (self.hub, self.tag) == (other.hub, other.tag)
+    }
+
     /// Reads `registry:5000/path/name:tag@sha256:…`; the colon of a port is no tag.
     pub(super) fn read(image: &'a str) -> Image<'a> {
         let named = image.split_once('@').map_or(image, |(named, _)| named);

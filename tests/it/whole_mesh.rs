@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::api::{Answer, Api};
+use crate::api::Api;
 use crate::cluster::{HUB, mesh, pod, says};
 use crate::env::{CommandOutput, TestEnv};
 
@@ -51,4 +51,61 @@ fn a_floor_or_policy_judges_a_mesh_that_nobody_calls_fips() {
             assert!(said.contains("standard build"), "{asked} {id}: {said}");
         }
     }
+}
+
+/// A pod of a DaemonSet as the charts make it: without a revision, unless it says one.
+fn of_node(name: &str, container: &str, image: &str, revision: Option<&str>) -> Value {
+    let mut pod = pod(name, container, image);
+    pod["metadata"]["labels"] = json!({"app": name, "k8s-app": name});
+    if let Some(revision) = revision {
+        pod["metadata"]["annotations"] = json!({"istio.io/rev": revision});
+    }
+    pod
+}
+
+#[test]
+fn node_agents_are_judged_like_proxies() {
+    let cni = format!("{HUB}/install-cni:{FIPS}");
+    let verify = |cni: &str, ztunnel: &str, revision| {
+        let (_api, env) = world(
+            FIPS,
+            [
+                of_node("istio-cni-node", "install-cni", cni, None),
+                of_node("ztunnel", "istio-proxy", ztunnel, revision),
+            ],
+        );
+        env.line("verify -o json --no-registry")
+    };
+    let right = verify(&cni, &format!("{HUB}/ztunnel:{FIPS}"), None);
+    assert_eq!(check(&right, "proxies").0, "passed", "{right}");
+    assert_eq!(check(&right, "data-plane-fips").0, "passed", "{right}");
+    assert_eq!(right.code(), 0, "{right}");
+
+    let wrong = verify(
+        &format!("{HUB}/install-cni:1.17.0"),
+        &format!("evil.io/x/ztunnel:{FIPS}"),
+        None,
+    );
+    assert_eq!(wrong.code(), 79, "{wrong}");
+    let (status, said) = check(&wrong, "proxies");
+    assert_eq!(status, "failed", "{wrong}");
+    for part in [
+        "install-cni runs 1.17.0,",
+        "ztunnel runs from evil.io/x, wanted",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    let (status, said) = check(&wrong, "data-plane-fips");
+    assert!(
+        status == "failed" && said.contains("standard build"),
+        "{wrong}"
+    );
+
+    let left = verify(&cni, &format!("{HUB}/ztunnel:{FIPS}"), Some("gone"));
+    let (status, said) = check(&left, "proxies");
+    assert_eq!(status, "warned", "{left}");
+    assert!(
+        said.contains("no control plane of revision gone is here"),
+        "{said}"
+    );
 }
