@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::cluster::{HUB, mesh, pod, says};
+use crate::cluster::{HUB, injects, mesh, pod, says};
 use crate::env::{CommandOutput, TestEnv};
 
 const FIPS: &str = "1.31.0-patch4-solo-fips";
@@ -16,6 +16,7 @@ fn world(tag: &str, more: impl IntoIterator<Item = Value>) -> (Api, TestEnv) {
         .chain(more)
         .for_each(|object| api.add(object));
     says(&api, tag.contains("-fips"));
+    injects(&api, tag);
     let env = TestEnv::with(&api);
     (api, env)
 }
@@ -103,9 +104,43 @@ fn node_agents_are_judged_like_proxies() {
 
     let left = verify(&cni, &format!("{HUB}/ztunnel:{FIPS}"), Some("gone"));
     let (status, said) = check(&left, "proxies");
-    assert_eq!(status, "warned", "{left}");
+    assert!(status == "warned" && left.code() == 0, "{left}");
     assert!(
         said.contains("no control plane of revision gone is here"),
         "{said}"
     );
+}
+
+#[test]
+fn the_certificates_of_a_gateway_are_those_where_its_pods_run() {
+    let chain = include_bytes!("../data/certificates.pem").to_vec();
+    let more = [
+        json!({
+            "apiVersion": "networking.istio.io/v1beta1", "kind": "Gateway",
+            "metadata": {"name": "shop", "namespace": "default"},
+            "spec": {
+                "selector": {"istio": "ingressgateway"},
+                "servers": [{"tls": {"mode": "SIMPLE", "credentialName": "shop"}}],
+            },
+        }),
+        json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "shop", "namespace": "istio-system"},
+            "data": {"tls.crt": k8s_openapi::ByteString(chain)},
+        }),
+    ];
+    let (api, env) = world(FIPS, more);
+    let line = format!("check -o json --istio {FIPS}");
+    let output = env.line(&line);
+    let (status, said) = check(&output, "fips-keys");
+    assert_eq!(status, "warned", "{output}");
+    assert!(said.contains("Ed25519 is refused"), "{output}");
+
+    let secret = "/api/v1/namespaces/istio-system/secrets/shop";
+    api.refuse("GET", secret, 403, "cannot get");
+    let output = env.line(&line);
+    let (status, said) = check(&output, "fips-keys");
+    assert_eq!(status, "unknown", "{output}");
+    let right = "ask for the right to get secrets in namespace istio-system";
+    assert!(said.contains(right), "{output}");
 }
