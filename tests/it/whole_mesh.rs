@@ -54,7 +54,7 @@ fn a_floor_or_policy_judges_a_mesh_that_nobody_calls_fips() {
     }
 }
 
-/// A pod of a DaemonSet as the charts make it: without a revision, unless it says one.
+/// A pod of a `DaemonSet` as the charts make it: without a revision, unless it says one.
 fn of_node(name: &str, container: &str, image: &str, revision: Option<&str>) -> Value {
     let mut pod = pod(name, container, image);
     pod["metadata"]["labels"] = json!({"app": name, "k8s-app": name});

@@ -168,23 +168,13 @@ fn secrets(gateway: &Gateway, places: &Places) -> Vec<(String, String)> {
     let alone = BTreeSet::from([own.clone()]);
     let running = running.filter(|it| !it.is_empty()).unwrap_or(&alone);
     let mut named = Vec::new();
-    for tls in gateway
-        .spec
-        .servers
-        .iter()
-        .filter_map(|port| port.tls.as_ref())
-    {
-        let names = [&tls.credential_name]
+    for tls in tls(&gateway.spec.servers) {
+        let credential_names = [&tls.credential_name]
             .into_iter()
             .chain(&tls.credential_names);
-        named.extend(names.flat_map(|name| credentials(name, running)));
+        named.extend(credential_names.flat_map(|name| credentials(name, running)));
     }
-    for tls in gateway
-        .spec
-        .listeners
-        .iter()
-        .filter_map(|port| port.tls.as_ref())
-    {
+    for tls in tls(&gateway.spec.listeners) {
         let is_secret = |one: &&Reference| one.kind.as_deref().is_none_or(|kind| kind == "Secret");
         named.extend(tls.certificate_refs.iter().filter(is_secret).map(|one| {
             let namespace = one.namespace.as_ref().unwrap_or(own);
@@ -193,6 +183,10 @@ fn secrets(gateway: &Gateway, places: &Places) -> Vec<(String, String)> {
     }
     named.retain(|(namespace, name)| is_name(namespace) && is_name(name));
     named
+}
+
+fn tls(ports: &[Port]) -> impl Iterator<Item = &Tls> {
+    ports.iter().filter_map(|port| port.tls.as_ref())
 }
 
 /// The secrets that a `credentialName` names for pods in these namespaces; that of another one is refused.
@@ -206,6 +200,8 @@ fn credentials(name: &str, running: &BTreeSet<String>) -> Vec<(String, String)> 
     let places = running
         .iter()
         .filter(|it| namespace.is_none_or(|named| named == *it));
+    // One more than is read shows that some were left out.
+    let places = places.take(LIMIT + 1);
     places.map(|it| (it.clone(), name.to_owned())).collect()
 }
 
