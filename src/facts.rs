@@ -26,7 +26,7 @@ mod rollout;
 mod webhook;
 
 pub use after::{Installed, after, installed};
-pub use authority::Held;
+pub use authority::{Held, Served};
 pub use before::{Asked, before};
 pub use causes::causes;
 pub use census::{Census, Class, Companion, Members, Role, SelfReport, Start, loads_code};
@@ -235,7 +235,7 @@ pub struct Before {
     /// The certificates of `cacerts` where a FIPS build is planned; `None` where there is no such secret.
     pub authority: Fact<Option<Vec<Held>>>,
     /// The certificates that gateways show where a FIPS build is planned.
-    pub served: Fact<Vec<Held>>,
+    pub served: Fact<Served>,
 }
 
 /// An image that a plan needs, as its registry answers.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::displaced::{covered, instead, loaded};
 use super::After;
 use super::expectation::Image;
+use super::pending::wanted;
 use crate::facts::{Class, Companion, Fact, ImageProgram, Role, RunningImage, SelfReport, Start};
 use crate::fips::{Environment, Subject};
 use crate::istio::ImageTag;
@@ -19,7 +20,7 @@ pub fn evidence(after: &After<'_>) -> Vec<Evidence> {
     };
     let mut processes: BTreeMap<Evidence, u64> = BTreeMap::new();
     for (class, members) in &census.classes {
-        if after.expected.revisions.contains_key(&class.revision) {
+        if wanted(after, class).is_some() {
             for statement in statements(after, class) {
                 *processes.entry(statement).or_default() += members.pods;
             }
@@ -218,7 +219,7 @@ fn says_fips(image: &str) -> bool {
 }
 
 /// The program of that role which does the mesh's cryptography.
-fn binary(role: Role) -> &'static str {
+pub(super) fn binary(role: Role) -> &'static str {
     match role {
         Role::Istiod => "pilot-discovery",
         Role::Sidecar | Role::Gateway => "envoy",
