@@ -135,6 +135,8 @@ pub struct ControlPlane {
     pub manager: Manager,
     pub replicas: u32,
     pub ready: u32,
+    /// What its rollout still lacks, in words; `None` once only its newest pods run, all available.
+    pub lacks: Option<String>,
 }
 
 /// An injection or validation webhook of an Istio.

@@ -14,27 +14,28 @@ use crate::ui::Event;
 /// Lines of istioctl's stderr that are kept for the message of a failure.
 const KEPT: usize = 8;
 
-/// Runs `actions` in order.
+/// Runs `actions` in order, and gives the Deployments that were not rolled out in time: what keeps them
+/// is found by the checks.
 pub fn apply(
     session: &mut Session<'_>,
     cluster: &Cluster,
     prepared: &Prepared,
     actions: &[Action],
     install: &Install<'_>,
-) -> Result<(), Failure> {
+) -> Result<Vec<String>, Failure> {
     let mut in_place: Vec<String> = Vec::new();
+    let mut late: Vec<String> = Vec::new();
     for action in actions {
         let done = match action {
             _ if signal::interrupted() => Err(Failure::message(Exit::Interrupted, "interrupted")),
             Action::Istioctl { invocation, .. } => run(session, invocation, &mut in_place),
             Action::Namespace { name } => namespace::ensure(cluster, name).map_err(Failure::from),
-            // What is not ready in time is found by the checks, with its causes.
             Action::Rollout { deployments } => {
                 session
                     .ui
                     .event(&Event::Working("Waiting for rollouts".to_owned()));
                 facts::rolled_out(cluster, deployments, session.timeout)
-                    .map(drop)
+                    .map(|names| late.extend(names))
                     .map_err(Failure::from)
             }
             Action::Webhooks { revision } => {
@@ -58,7 +59,7 @@ pub fn apply(
         }
     }
     session.ui.clear();
-    Ok(())
+    Ok(late)
 }
 
 /// Runs istioctl; what it finished is in place, also when it fails later.
