@@ -239,7 +239,6 @@ mod tests {
     const FILES: &[(&str, &str)] = &[
         ("builds.yaml", include_str!("data/builds.yaml")),
         ("capabilities.yaml", include_str!("data/capabilities.yaml")),
-        ("definitions.yaml", include_str!("data/definitions.yaml")),
         ("features.yaml", include_str!("data/features.yaml")),
         ("gloo-mesh.yaml", include_str!("data/gloo-mesh.yaml")),
         ("hubs.yaml", include_str!("data/hubs.yaml")),
