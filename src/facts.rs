@@ -295,7 +295,7 @@ pub struct RunningImage {
 pub struct Injected {
     pub namespace: String,
     pub revision: String,
-    /// Image of each container or init container that the injector added, by name.
+    /// Image of each container of a proxy that was added, by name: `istio-proxy`, `istio-init`, ….
     pub images: BTreeMap<String, String>,
 }
 
