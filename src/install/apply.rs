@@ -6,6 +6,7 @@ use crate::action::{Action, namespace, progress};
 use crate::exit::{Exit, Failure};
 use crate::facts;
 use crate::options::Template;
+use crate::report::text::printable;
 use crate::sys::cluster::Cluster;
 use crate::sys::process::{self, Status};
 use crate::sys::signal;
@@ -144,8 +145,9 @@ fn record(
         tool: env!("CARGO_PKG_VERSION").to_owned(),
     };
     if let Err(error) = facts::write_record(cluster, &plan.namespace, &record) {
+        let why = printable(&error.to_string());
         session.ui.event(&Event::Warning(format!(
-            "the record of this install could not be written: {error}; `verify` and `upgrade` will judge by istiod's own tag"
+            "the record of this install could not be written: {why}; `verify` and `upgrade` will judge by istiod's own tag"
         )));
     }
 }
