@@ -188,7 +188,7 @@ fn covered(start: &Start, program: &ImageProgram) -> Option<String> {
         }
     }
     let envoy = start.names_envoy && name(&program.path) == "envoy";
-    envoy.then(|| "its pod names another Envoy by binaryPath of ProxyConfig, or hides its ProxyConfig".to_owned())
+    envoy.then(|| "its pod names another Envoy by binaryPath of ProxyConfig".to_owned())
 }
 
 /// Why none of the programs in its image are what a container starts.
@@ -438,7 +438,7 @@ mod tests {
             (
                 start(None, None, true),
                 AGENT,
-                "pilot-agent proven, envoy unknown (its pod names another Envoy by binaryPath of ProxyConfig, or hides its ProxyConfig)".to_owned(),
+                "pilot-agent proven, envoy unknown (its pod names another Envoy by binaryPath of ProxyConfig)".to_owned(),
             ),
         ];
         for (class, starts, wanted) in table {

@@ -15,7 +15,7 @@ const PROXY: &str = "istio-proxy";
 /// Containers that come with a proxy.
 const COMPANIONS: [&str; 3] = ["istio-init", "istio-validation", "enable-core-dump"];
 
-/// Images that have programs of Istio, in whatever container.
+/// Images that a container put into a running pod has programs of Istio from.
 const PROXIES: [&str; 2] = ["proxyv2", "ztunnel"];
 
 /// Where a pod is counted.
@@ -67,7 +67,7 @@ pub(super) fn seat(pod: &Pod, grounds: &Grounds) -> Seat {
         start: Start::of(pod, container),
         settings,
         hidden_settings,
-        others: companions(pod, container),
+        others: companions(pod),
         ready: status::condition(pod, "Ready"),
         status: columns.status,
         arch: ground.and_then(|ground| ground.arch.clone()),
@@ -195,21 +195,19 @@ fn image_id(pod: &Pod, container: &Container) -> String {
     own.map(|it| it.image_id.clone()).unwrap_or_default()
 }
 
-/// The containers beside a proxy that come with it by name or by image.
-fn companions(pod: &Pod, own: &Container) -> BTreeSet<Companion> {
-    let spec = &pod.spec;
-    let put_in = spec.ephemeral_containers.iter().map(|it| &it.container);
-    let all = spec.init_containers.iter().chain(&spec.containers);
-    let ours = all.chain(put_in).filter(|it| {
-        let named = COMPANIONS.contains(&it.name.as_str());
-        it.name != own.name && (named || PROXIES.contains(&image_name(&it.image)))
-    });
+fn companions(pod: &Pod) -> BTreeSet<Companion> {
+    let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
+    let ours = all.filter(|it| COMPANIONS.contains(&it.name.as_str()));
+    let put_in = pod.spec.ephemeral_containers.iter();
+    let of_proxy = put_in
+        .map(|it| &it.container)
+        .filter(|it| PROXIES.contains(&image_name(&it.image)));
     let companion = |container: &Container| Companion {
         image: container.image.clone(),
         image_id: image_id(pod, container),
         start: Start::of(pod, container),
     };
-    ours.map(companion).collect()
+    ours.chain(of_proxy).map(companion).collect()
 }
 
 /// The last part of a reference, without tag and digest.
@@ -399,20 +397,6 @@ mod tests {
         assert_eq!(others, [("r/ztunnel", "sha256:01"), (names[0], "")]);
         let strangers = seated.class.strangers().count();
         assert_eq!(strangers, 2, "both are other images than the proxy's");
-    }
-
-    #[test]
-    fn any_container_of_a_proxys_image_comes_with_it_whatever_its_name() {
-        let mut pod = pod(json!({}), &["warm-up"], &["app", "istio-proxy", "second"]);
-        pod["spec"]["initContainers"][0]["image"] = json!("r/proxyv2:0");
-        pod["spec"]["containers"][1]["image"] = json!("r/proxyv2:1");
-        pod["spec"]["containers"][2]["image"] = json!("r/proxyv2:2");
-        let Seat::Mesh(seated) = seated(&pod) else {
-            panic!("not of the mesh")
-        };
-        let others = seated.class.others.iter().map(|it| it.image.as_str());
-        let others: Vec<_> = others.collect();
-        assert_eq!(others, ["r/proxyv2:0", "r/proxyv2:2"]);
     }
 
     #[test]

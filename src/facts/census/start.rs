@@ -10,9 +10,6 @@ const SETTINGS: [&str; 3] = ["GODEBUG", "COMPLIANCE_POLICY", "TLS12_ENABLED"];
 /// Directories under which images have their programs.
 const PROGRAMS: [&str; 5] = ["/usr", "/opt", "/app", "/bin", "/sbin"];
 
-/// Variable with the pod's `ProxyConfig`.
-const CONFIG: &str = "PROXY_CONFIG";
-
 /// Where the agent is told which Envoy to start, by both spellings.
 const ENVOY: [&str; 2] = ["binaryPath", "binary_path"];
 
@@ -24,22 +21,14 @@ pub struct Start {
     pub command: Option<String>,
     /// Clean paths where something is mounted and programs could be below.
     pub mounts: BTreeSet<String>,
-    /// The pod's `ProxyConfig` names the Envoy to start, or may: its value comes from elsewhere.
+    /// The pod's `ProxyConfig` names the Envoy to start.
     pub names_envoy: bool,
 }
 
 impl Start {
     pub(super) fn of(pod: &Pod, container: &Container) -> Start {
         let path = container.args.first().filter(|word| word.starts_with('/'));
-        let config = pod.metadata.annotations.get("proxy.istio.io/config");
-        let told: Vec<_> = container
-            .env
-            .iter()
-            .filter(|it| it.name == CONFIG)
-            .collect();
-        let hidden = told.iter().any(|it| it.value_from.is_some())
-            || told.is_empty() && !container.env_from.is_empty();
-        let mut configs = told.iter().map(|it| &it.value).chain(config);
+        let mut configs = configs(pod, container);
         let mounts = container.volume_mounts.iter();
         Start {
             command: container.command.first().or(path).cloned(),
@@ -47,7 +36,7 @@ impl Start {
                 .map(|mount| clean(&mount.mount_path))
                 .filter(|at| PROGRAMS.iter().any(|dir| lies(dir, at) || lies(at, dir)))
                 .collect(),
-            names_envoy: hidden || configs.any(|text| ENVOY.iter().any(|key| text.contains(key))),
+            names_envoy: configs.any(|text| ENVOY.iter().any(|key| text.contains(key))),
         }
     }
 
@@ -98,6 +87,20 @@ fn clean(path: &str) -> String {
         }
     }
     format!("/{}", parts.join("/"))
+}
+
+/// The texts of its `ProxyConfig`; of one that the pod does not show, the worst that it may say.
+fn configs<'a>(pod: &'a Pod, container: &'a Container) -> impl Iterator<Item = &'a str> {
+    let named = |name: &str| name == "PROXY_CONFIG";
+    let told = container.env.iter().filter(move |it| named(&it.name));
+    let bulk = !container.env_from.is_empty() && told.clone().next().is_none();
+    let told = told.map(|it| match it.value_from {
+        Some(_) => ENVOY[0],
+        None => &it.value,
+    });
+    let annotated = pod.metadata.annotations.get("proxy.istio.io/config");
+    told.chain(bulk.then_some(ENVOY[0]))
+        .chain(annotated.map(String::as_str))
 }
 
 #[cfg(test)]
@@ -154,26 +157,21 @@ mod tests {
                 {"name": "OTHER", "value": "binaryPath"}]});
             Start::of(&serde_json::from_value(pod).unwrap(), &container(&fields)).names_envoy
         };
-        assert!(!named("concurrency: 2", "{}"));
-        assert!(named("binaryPath: /x", "{}"));
-        assert!(named("", r#"{"binary_path":"/x"}"#));
-    }
-
-    #[test]
-    fn a_configuration_that_is_not_shown_may_name_another_envoy() {
-        let from = json!({"name": "PROXY_CONFIG", "valueFrom": {"configMapKeyRef": {"name": "m"}}});
+        let hidden = json!({"name": "PROXY_CONFIG", "valueFrom": {"configMapKeyRef": {}}});
         let literal = json!({"name": "PROXY_CONFIG", "value": "{}"});
         let bulk = json!([{"configMapRef": {"name": "m"}}]);
-        for (env, env_from, hidden) in [
-            (json!([from]), json!([]), true),
+        for (env, env_from, may) in [
+            (json!([hidden]), json!([]), true),
             (json!([]), bulk.clone(), true),
             (json!([literal]), bulk, false),
-            (json!([literal]), json!([]), false),
         ] {
             let fields = json!({"env": env, "envFrom": env_from});
             let start = Start::of(&Pod::default(), &container(&fields));
-            assert_eq!(start.names_envoy, hidden, "{fields}");
+            assert_eq!(start.names_envoy, may, "{fields}");
         }
+        assert!(!named("concurrency: 2", "{}"));
+        assert!(named("binaryPath: /x", "{}"));
+        assert!(named("", r#"{"binary_path":"/x"}"#));
     }
 
     #[test]
