@@ -162,7 +162,7 @@ fn remedy(role: Role) -> Remedy {
             "it belongs to no mesh that is here, so nothing else was judged of it",
             "install it again with its mesh, or take it away",
         ),
-        Role::Sidecar | Role::Gateway => (
+        Role::Sidecar | Role::Gateway | Role::Agentgateway => (
             "nothing configures these proxies any more, nor renews their certificates",
             "label the namespace for a revision that is there, and restart its workloads",
         ),

@@ -150,6 +150,7 @@ mod tests {
             manager: Manager::Unknown,
             replicas: 1,
             ready: 1,
+            lacks: None,
         }
     }
 
