@@ -561,6 +561,19 @@ mod tests {
     }
 
     #[test]
+    fn the_certificate_is_said_once() {
+        let class = running(Role::Istiod, FIPS);
+        let path = "/usr/local/bin/pilot-discovery";
+        let facts = holding(&class, vec![program(path, path, Ok(boring(true)))]);
+        let expected = expecting(FIPS);
+        let statements = statements(&support::whole(&expected, &facts), &class);
+        let proof = statements[0].proof.as_deref().unwrap();
+        let number = proof.certificate.as_ref().and_then(|one| one.number);
+        let number = format!("#{}", number.unwrap());
+        assert!(!proof.reasons.concat().contains(&number), "{proof:?}");
+    }
+
+    #[test]
     fn settings_that_the_pod_does_not_show_are_named() {
         let class = Class {
             hidden_settings: BTreeSet::from(["GODEBUG".to_owned()]),

@@ -110,7 +110,7 @@ fn counts(census: &Census, ours: &dyn Fn(&Class) -> bool) -> Counts {
             .map(|(_, members)| members.pods)
             .sum()
     };
-    let proxy = |class: &Class| matches!(class.role, Role::Sidecar | Role::Gateway | Role::Ztunnel);
+    let proxy = |class: &Class| class.role.is_proxy();
     Counts::from([
         ("pods", census.seen),
         ("proxies", pods(&|class| ours(class) && proxy(class))),

@@ -1,7 +1,7 @@
 //! Modules of C that were found in the code.
 
 use super::{Finding, Ground, name_of, short, title};
-use crate::fips::{Integrity, Located, ModuleRow, Modules, Standing};
+use crate::fips::{Integrity, Located, ModuleRow, Modules};
 use crate::report::Module;
 
 impl Located {
@@ -80,12 +80,14 @@ impl Ground<'_> {
             Module::Identified
         };
         let name = title(row);
-        let finding = Finding::new(module, format!("{seen} {name}"))
-            .because(self.state(row, standing.as_ref()))
-            .named(name);
-        let finding = Finding {
-            standing,
-            ..finding
+        let finding = Finding::new(module, format!("{seen} {name}")).named(name);
+        // What is known of a certificate stands in the statement by itself.
+        let finding = match standing {
+            None => finding.because(self.before(row)),
+            standing => Finding {
+                standing,
+                ..finding
+            },
         };
         if row.note.is_empty() {
             finding
@@ -127,18 +129,14 @@ impl Ground<'_> {
         }
     }
 
-    /// The state of a module in words.
-    fn state(&self, row: &ModuleRow, standing: Option<&Standing>) -> String {
-        match standing {
-            Some(one) if one.note.is_empty() => one.to_string(),
-            Some(one) => format!("{one}: {}", one.note),
-            None => match Modules::first_day(row) {
-                Some(first) => format!(
-                    "nothing is known of its state on {}: the first that is known is of {first}",
-                    self.at
-                ),
-                None => "nothing is known of its state".to_owned(),
-            },
+    /// Why nothing is known of a certificate on the day.
+    fn before(&self, row: &ModuleRow) -> String {
+        match Modules::first_day(row) {
+            Some(first) => format!(
+                "nothing is known of its state on {}: the first that is known is of {first}",
+                self.at
+            ),
+            None => "nothing is known of its state".to_owned(),
         }
     }
 }

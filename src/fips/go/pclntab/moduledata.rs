@@ -46,13 +46,11 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: &Layout, table: &Table) -> io::Res
     let writable = anywhere(bytes, Some(layout), |segment| segment.writable);
     let others = anywhere(bytes, Some(layout), |segment| !segment.writable);
     for place in section.into_iter().chain(writable).chain(others) {
-        for len in &lens {
-            for offset in candidates(bytes, place, len)? {
-                match description(bytes, layout, table, offset)? {
-                    Told::Nowhere => {}
-                    Told::Elsewhere => told = Told::Elsewhere,
-                    Told::Here(text) => return Ok(Told::Here(text)),
-                }
+        for offset in candidates(bytes, place, &lens)? {
+            match description(bytes, layout, table, offset)? {
+                Told::Nowhere => {}
+                Told::Elsewhere => told = Told::Elsewhere,
+                Told::Here(text) => return Ok(Told::Here(text)),
             }
         }
     }
@@ -60,15 +58,18 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: &Layout, table: &Table) -> io::Res
 }
 
 /// Where it can stand: by the length and the capacity of the slice of names, which nothing relocates.
-fn candidates(bytes: &Bytes<'_>, place: Place, len: &[u8]) -> io::Result<Vec<u64>> {
-    let pair = [len, len].concat();
-    let finder = Finder::new(&pair);
+fn candidates(bytes: &Bytes<'_>, place: Place, lens: &[Vec<u8>]) -> io::Result<Vec<u64>> {
+    let pairs: Vec<Vec<u8>> = lens.iter().map(|len| [&len[..], len].concat()).collect();
+    let finders: Vec<Finder<'_>> = pairs.iter().map(|pair| Finder::new(pair)).collect();
+    let longest = pairs.iter().map(Vec::len).max().unwrap_or(0);
     let mut found = Vec::new();
-    bytes.search(place, pair.len(), |start, piece| {
-        let hits = finder.find_iter(piece).map(|at| start + at as u64);
-        let begins = hits.filter_map(|at| at.checked_sub(pair.len() as u64));
-        let aligned = begins.filter(|at| at.is_multiple_of(4));
-        found.extend(aligned.take(TRIES - found.len()));
+    bytes.search(place, longest, |start, piece| {
+        for finder in &finders {
+            let hits = finder.find_iter(piece).map(|at| start + at as u64);
+            let begins = hits.filter_map(|at| at.checked_sub(longest as u64));
+            let aligned = begins.filter(|at| at.is_multiple_of(4));
+            found.extend(aligned.take(TRIES - found.len()));
+        }
         found.len() == TRIES
     })?;
     found.dedup();
