@@ -6,7 +6,7 @@ use super::Session;
 use super::prepare::Prepared;
 use crate::check::{self, Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, Census, Class, ControlPlane, Role};
+use crate::facts::{self, Census, Class, ControlPlane};
 use crate::report::Counts;
 use crate::sys::cluster::Cluster;
 use crate::ui::Event;

@@ -24,7 +24,7 @@ const MAGICS: [u8; 4] = [0xfb, 0xfa, 0xf0, 0xf1];
 /// The longest header: eight bytes and eight words.
 const HEADER: usize = 72;
 /// Tables among which the program's own is looked for.
-const TRIES: usize = 8;
+const TRIES: usize = 4;
 /// Bytes of a name that are looked at.
 const NAME_LIMIT: usize = 1 << 10;
 

@@ -12,7 +12,7 @@ use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
 use crate::fips::go::anywhere;
 
-/// Places that are taken for it; a program has one.
+/// Places in the file that are taken for it; a program has one.
 const TRIES: usize = 4;
 
 /// Its words since Go 1.16: the header of the function table, a slice of its names, and the address that
@@ -41,12 +41,14 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: &Layout, table: &Table) -> io::Res
         });
     }
     let lens = lens(bytes, table)?;
-    let mut told = Told::Nowhere;
+    let (mut told, mut left) = (Told::Nowhere, TRIES);
     let section = layout.section(".go.module").map(|section| section.place);
     let writable = anywhere(bytes, Some(layout), |segment| segment.writable);
     let others = anywhere(bytes, Some(layout), |segment| !segment.writable);
     for place in section.into_iter().chain(writable).chain(others) {
-        for offset in candidates(bytes, place, &lens)? {
+        let found = candidates(bytes, place, &lens, left)?;
+        left -= found.len();
+        for offset in found {
             match description(bytes, layout, table, offset)? {
                 Told::Nowhere => {}
                 Told::Elsewhere => told = Told::Elsewhere,
@@ -57,8 +59,13 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: &Layout, table: &Table) -> io::Res
     Ok(told)
 }
 
-/// Where it can stand: by the length and the capacity of the slice of names, which nothing relocates.
-fn candidates(bytes: &Bytes<'_>, place: Place, lens: &[Vec<u8>]) -> io::Result<Vec<u64>> {
+/// Where it can stand: by the length and the capacity of the slice of names, which nothing relocates; at most `limit` places.
+fn candidates(
+    bytes: &Bytes<'_>,
+    place: Place,
+    lens: &[Vec<u8>],
+    limit: usize,
+) -> io::Result<Vec<u64>> {
     let pairs: Vec<Vec<u8>> = lens.iter().map(|len| [&len[..], len].concat()).collect();
     let finders: Vec<Finder<'_>> = pairs.iter().map(|pair| Finder::new(pair)).collect();
     let longest = pairs.iter().map(Vec::len).max().unwrap_or(0);
@@ -68,9 +75,9 @@ fn candidates(bytes: &Bytes<'_>, place: Place, lens: &[Vec<u8>]) -> io::Result<V
             let hits = finder.find_iter(piece).map(|at| start + at as u64);
             let begins = hits.filter_map(|at| at.checked_sub(longest as u64));
             let aligned = begins.filter(|at| at.is_multiple_of(4));
-            found.extend(aligned.take(TRIES - found.len()));
+            found.extend(aligned.take(limit - found.len()));
         }
-        found.len() == TRIES
+        found.len() == limit
     })?;
     found.dedup();
     Ok(found)
