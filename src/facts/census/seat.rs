@@ -34,6 +34,7 @@ pub(super) enum Seat {
 pub(super) struct Seated {
     pub(super) class: Class,
     pub(super) name: String,
+    pub(super) uid: String,
     /// `deployment/reviews-v1`.
     pub(super) owner: String,
     /// The row of a control plane or gateway.
@@ -77,6 +78,7 @@ pub(super) fn seat(pod: &Pod, grounds: &Grounds) -> Seat {
     Seat::Mesh(Box::new(Seated {
         class,
         name: pod.metadata.name.clone(),
+        uid: pod.metadata.uid.clone(),
         owner: owner(pod),
         row,
         running,
@@ -121,7 +123,7 @@ fn part(pod: &Pod) -> Option<(Role, &Container)> {
 }
 
 /// Why a pod no longer runs anything, or not for long.
-fn ended(pod: &Pod) -> Option<&'static str> {
+pub(super) fn ended(pod: &Pod) -> Option<&'static str> {
     if ["Succeeded", "Failed"].contains(&pod.status.phase.as_str()) {
         return Some("finished");
     }
