@@ -16,9 +16,12 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(after: &After<'_>) -> Outcome {
-    after.facts.census.judge(|census| match after.scope {
-        Scope::Changed => changed(after, census),
-        Scope::Everything => unless_unasked(after, everything(after, census)),
+    after.facts.census.judge(|census| {
+        let outcome = match after.scope {
+            Scope::Changed => changed(after, census),
+            Scope::Everything => everything(after, census),
+        };
+        unless_unasked(after, outcome)
     })
 }
 
