@@ -28,6 +28,11 @@ pub(super) struct Layout {
     pub interpreter: Option<String>,
     /// The segments reach beyond the end of the file, which is cut off.
     pub cut: bool,
+    /// The bytes of the file are not those that run: two segments are loaded to the same page, or the loader
+    /// writes into the code (`DT_TEXTREL`).
+    pub rewritten: bool,
+    /// A part for the linker, or what was left of a program that crashed: nothing that is loaded.
+    pub unlinked: bool,
     /// The file has no bytes of its code: it was made for debuggers, beside the program.
     pub codeless: bool,
     /// `DT_RELA`: what the loader writes into a program that may stand anywhere.
@@ -63,8 +68,25 @@ impl Layout {
         }
     }
 
+    /// The first section of this name of which all is mapped: no loader reads the headers of sections, so that
+    /// what lies elsewhere is no part of the running program.
     pub(super) fn section(&self, name: &str) -> Option<&Section> {
-        self.sections.iter().find(|section| section.name == name)
+        let mapped = |place: Place| {
+            self.segments.iter().any(|segment| {
+                let inside = place.offset.checked_sub(segment.place.offset);
+                let end = inside.and_then(|inside| inside.checked_add(place.len));
+                end.is_some_and(|end| end <= segment.place.len)
+            })
+        };
+        let mut named = self.sections.iter().filter(|section| section.name == name);
+        named.find(|section| mapped(section.place))
+    }
+
+    /// The table of symbols was not stripped.
+    pub(super) fn has_symbols(&self) -> bool {
+        self.sections
+            .iter()
+            .any(|section| section.name == ".symtab")
     }
 
     /// Where the byte at `address` stands in the file.

@@ -28,3 +28,4 @@ mod render;
 mod signals;
 mod terminal;
 mod verify;
+mod whole_mesh;

@@ -19,6 +19,10 @@ const SECTIONS_LIMIT: u64 = 8 << 20;
 /// Bytes of a dynamic table, and of the names of sections, libraries and the interpreter.
 const DYNAMIC_LIMIT: u64 = 64 << 10;
 const NAME_LIMIT: u64 = 256;
+/// The flag of `DT_FLAGS` that says what `DT_TEXTREL` does.
+const TEXTREL: u64 = 4;
+/// Bytes that are mapped at once: no processor has smaller pages.
+const PAGE: u64 = 4096;
 
 /// What the tables of one file are read with.
 struct Tables<'a, H> {
@@ -48,6 +52,8 @@ pub(super) fn read<H: FileHeader<Endian = Endianness>>(
         arch: arch(header, endian),
         bits: if header.is_type_64() { 64 } else { 32 },
         big_endian: header.is_big_endian(),
+        unlinked: matches!(header.e_type(endian), elf::ET_REL | elf::ET_CORE),
+        rewritten: overlaid::<H>(&programs, endian),
         ..Layout::default()
     };
     for program in &programs {
@@ -73,6 +79,25 @@ pub(super) fn read<H: FileHeader<Endian = Endianness>>(
         }
     }
     Ok(Ok(layout))
+}
+
+/// Whether two segments share a page in memory: the loader takes the later one.
+fn overlaid<H: FileHeader<Endian = Endianness>>(
+    programs: &[H::ProgramHeader],
+    endian: Endianness,
+) -> bool {
+    let loaded = programs.iter().filter(|program| {
+        program.p_type(endian) == elf::PT_LOAD && program.p_memsz(endian).into() > 0
+    });
+    let mut pages: Vec<(u64, u64)> = loaded
+        .map(|program| {
+            let start: u64 = program.p_vaddr(endian).into();
+            let end = start.saturating_add(program.p_memsz(endian).into());
+            (start / PAGE, end.div_ceil(PAGE))
+        })
+        .collect();
+    pages.sort_unstable();
+    pages.windows(2).any(|pair| pair[1].0 < pair[0].1)
 }
 
 impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
@@ -216,6 +241,8 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
                 }
             }
         }
+        layout.rewritten |= value(elf::DT_TEXTREL).is_some()
+            || value(elf::DT_FLAGS).is_some_and(|flags| flags & TEXTREL > 0);
         let table = value(elf::DT_RELA).and_then(|address| layout.offset(address));
         layout.relocations = table
             .zip(value(elf::DT_RELASZ))

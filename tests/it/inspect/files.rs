@@ -201,7 +201,7 @@ fn one_target_that_cannot_be_read_keeps_no_other_from_being_judged() {
     let env = TestEnv::new();
     env.file("program", plain());
     env.file("labelled", labelled());
-    let output = env.line("inspect -o json ./missing program ./none labelled");
+    let output = env.line("inspect -o json ./missing nosuch h.io/No:1 oci: program labelled");
     assert_eq!(output.code(), 65, "{output}");
     let report = output.json();
     let modules: Vec<&str> = report["evidence"]
@@ -212,7 +212,7 @@ fn one_target_that_cannot_be_read_keeps_no_other_from_being_judged() {
         .collect();
     assert_eq!(modules, ["standard", "declared"]);
     let message = report["error"]["message"].as_str().unwrap();
-    assert!(message.contains("2 of 4"), "{message}");
+    assert!(message.contains("4 of 6"), "{message}");
     let text = env.line("inspect ./none program");
     insta::assert_snapshot!(text, @r"
         --- stdout
