@@ -184,6 +184,18 @@ impl Outcome {
             Outcome::Found(findings)
         }
     }
+
+    /// The same with what was found elsewhere, which counts more than a gap.
+    fn with(self, mut findings: Vec<Finding>) -> Outcome {
+        match self {
+            Outcome::Found(own) => {
+                findings.extend(own);
+                Outcome::Found(findings)
+            }
+            other if findings.is_empty() => other,
+            _ => Outcome::Found(findings),
+        }
+    }
 }
 
 impl<T> Fact<T> {

@@ -7,6 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit::{Exit, Failure};
 use crate::report::Report;
+use crate::report::text::printable;
 use crate::sys::{os, process, signal};
 use crate::ui::{ColorChoice, Environment, Ui};
 
@@ -130,7 +131,9 @@ fn unparsed(error: &clap::Error, machine: Option<Format>) -> Exit {
         return output::written_or(&ui, Exit::Ok, &ui.result(text.as_bytes()));
     }
     if machine.is_none() {
-        stderr_ui().always(error.render().to_string().trim_end());
+        let text = error.render().to_string();
+        let lines = text.trim_end().lines().map(indented);
+        stderr_ui().always(&lines.collect::<Vec<_>>().join("\n"));
         return Exit::Usage;
     }
     let text = error.render().to_string();
@@ -143,6 +146,12 @@ fn unparsed(error: &clap::Error, machine: Option<Format>) -> Exit {
     let failure = Failure::message(Exit::Usage, message.trim_start_matches("error: "));
     let tips = paragraphs.filter_map(|text| text.strip_prefix("tip: ").map(str::to_owned));
     usage(tips.fold(failure, Failure::hint), machine)
+}
+
+/// A line with what was typed in it, as far as it can be shown.
+fn indented(line: &str) -> String {
+    let text = line.trim_start_matches(' ');
+    format!("{:1$}{2}", "", line.len() - text.len(), printable(text))
 }
 
 /// A failure before any command ran; for a machine still one document.
@@ -221,6 +230,11 @@ fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
 
 /// The istioctl to run: the one named, or the first on PATH.
 fn find_istioctl(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    if os::env(process::MARK).is_some() {
+        let message = "the istioctl that was run leads back to glooistio";
+        return Err(Failure::message(Exit::Unavailable, message)
+            .hint("name the real one by --istioctl PATH or GLOOISTIO_ISTIOCTL"));
+    }
     let program = named.map_or_else(|| "istioctl".into(), |path| path.to_string_lossy());
     process::find(&program, os::env("PATH").as_deref()).map_err(|error| {
         Failure::new(Exit::Unavailable, &error)

@@ -145,6 +145,8 @@ pub struct ControlPlane {
     pub manager: Manager,
     pub replicas: u32,
     pub ready: u32,
+    /// What its rollout still lacks, in words; `None` once only its newest pods run, all available.
+    pub lacks: Option<String>,
 }
 
 /// An injection or validation webhook of an Istio.
@@ -303,7 +305,7 @@ pub struct RunningImage {
 pub struct Injected {
     pub namespace: String,
     pub revision: String,
-    /// Image of each container or init container that the injector added, by name.
+    /// Image of each container of a proxy that was added, by name: `istio-proxy`, `istio-init`, ….
     pub images: BTreeMap<String, String>,
 }
 

@@ -214,11 +214,16 @@ impl Install<'_> {
             return Ok(Exit::Ok);
         }
         self.confirm(session, &prepared)?;
-        apply::apply(session, &cluster, &prepared, &actions, self)?;
-        if !self.verify {
-            return Ok(Exit::Ok);
+        let late = apply::apply(session, &cluster, &prepared, &actions, self)?;
+        let exit = if self.verify {
+            prove::installed(session, &cluster, &prepared)?
+        } else {
+            Exit::Ok
+        };
+        if exit == Exit::Ok && !late.is_empty() {
+            return Err(unfinished(&late, session.timeout));
         }
-        prove::installed(session, &cluster, &prepared)
+        Ok(exit)
     }
 
     fn actions(&self, prepared: &Prepared) -> Vec<Action> {
@@ -246,6 +251,7 @@ impl Install<'_> {
             .cluster
             .as_ref()
             .map_or("", |cluster| cluster.context.as_str());
+        let context = report::text::printable(context);
         let question = format!("Install {} on context {context}?", prepared.plan.tag);
         session.ui.confirm(&question).map_err(|error| match error {
             ConfirmError::Declined => {
@@ -265,6 +271,14 @@ impl Session<'_> {
         self.ui.status(&String::from_utf8_lossy(&text));
         Ok(())
     }
+}
+
+/// Nothing else is wrong, but old pods may still run.
+fn unfinished(late: &[String], limit: Duration) -> Failure {
+    let (names, seconds) = (late.join(", "), limit.as_secs());
+    let message = format!("not rolled out within {seconds} s: {names}");
+    Failure::message(Exit::Findings, message)
+        .hint("once it is, `glooistio verify` judges what runs; --timeout waits longer")
 }
 
 fn interrupted() -> Failure {

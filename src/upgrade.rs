@@ -168,6 +168,7 @@ mod tests {
             manager: Manager::Unknown,
             replicas: 1,
             ready: 1,
+            lacks: None,
         }
     }
 

@@ -62,14 +62,7 @@ impl Verify {
             }
         }
         if revisions.is_empty() {
-            let message = format!(
-                "no Istio control plane{} runs on {}",
-                self.which(),
-                cluster.context()
-            );
-            return Err(Failure::message(Exit::Findings, message)
-                .hint("install one: glooistio install")
-                .hint("or name its namespace by -i and its revision by -r"));
+            return Err(self.nothing(cluster.context(), planes));
         }
         Ok(Expectation {
             revisions,
@@ -77,7 +70,30 @@ impl Verify {
         })
     }
 
-    /// Meshes that an operator or Helm looks after are somebody else's, unless they are asked for.
+    /// No control plane is judged: there is none, or only those of operators, which are asked for by name.
+    fn nothing(&self, context: &str, planes: &[ControlPlane]) -> Failure {
+        let left_out = planes.iter().filter_map(|plane| match &plane.manager {
+            Manager::Operator { name } if self.revision.is_none() => Some((plane, name)),
+            _ => None,
+        });
+        let hints: Vec<String> = left_out
+            .map(|(plane, name)| {
+                let ControlPlane { revision, namespace, .. } = plane;
+                format!("revision {revision} in {namespace} is looked after by {name}: judge it by -r {revision}")
+            })
+            .collect();
+        let message = format!("no Istio control plane{} runs on {context}", self.which());
+        if hints.is_empty() {
+            return Failure::message(Exit::Findings, message)
+                .hint("install one: glooistio install")
+                .hint("or name its namespace by -i and its revision by -r");
+        }
+        let message = format!("{message} but what operators look after");
+        let failure = Failure::message(Exit::Findings, message);
+        hints.into_iter().fold(failure, Failure::hint)
+    }
+
+    /// Meshes that an operator looks after are somebody else's, unless they are asked for.
     fn concerns(&self, plane: &ControlPlane) -> bool {
         let asked = self.revision.as_ref().map_or_else(
             || !matches!(plane.manager, Manager::Operator { .. }),

@@ -1,7 +1,7 @@
 //! Every control plane in scope is there, ready, and runs the expected hub and tag.
 
 use super::{After, Check, Outcome, Run, Wanted};
-use crate::facts::ControlPlane;
+use crate::facts::{Census, Class, ControlPlane, Role};
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
@@ -19,23 +19,57 @@ fn run(after: &After<'_>) -> Outcome {
                 Finding::error("no control plane of Istio was found").command("glooistio install");
             return Outcome::Found(vec![missing]);
         }
-        let findings = after
-            .expected
-            .revisions
-            .iter()
-            .flat_map(|(revision, wanted)| {
-                let mut own = planes
-                    .iter()
-                    .filter(|plane| &plane.revision == revision)
-                    .peekable();
-                let missing = own.peek().is_none().then(|| missing(revision, wanted));
-                missing
-                    .into_iter()
-                    .chain(own.flat_map(|plane| judge(plane, wanted)))
-                    .collect::<Vec<_>>()
-            });
-        Outcome::of(findings.collect(), seen(after))
+        // A Deployment only promises what its pods run.
+        let running = after
+            .facts
+            .census
+            .judge(|census| Outcome::of(pods(after, census), seen(after)));
+        running.with(deployments(after, planes))
     })
+}
+
+fn deployments(after: &After<'_>, planes: &[ControlPlane]) -> Vec<Finding> {
+    let each = after
+        .expected
+        .revisions
+        .iter()
+        .flat_map(|(revision, wanted)| {
+            let mut own = planes
+                .iter()
+                .filter(|plane| &plane.revision == revision)
+                .peekable();
+            let missing = own.peek().is_none().then(|| missing(revision, wanted));
+            missing
+                .into_iter()
+                .chain(own.flat_map(|plane| judge(plane, wanted)))
+                .collect::<Vec<_>>()
+        });
+    each.collect()
+}
+
+/// The istiods that run, whatever their Deployment asks for by now.
+fn pods(after: &After<'_>, census: &Census) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (revision, wanted) in &after.expected.revisions {
+        let own = |class: &Class| class.role == Role::Istiod && class.revision == *revision;
+        let mut running = census
+            .classes
+            .iter()
+            .filter(|(class, _)| own(class))
+            .peekable();
+        if running.peek().is_none() {
+            let none = format!("no pod of istiod runs for revision {revision}");
+            findings.push(Finding::error(none).command("kubectl get pods -A -l app=istiod"));
+        }
+        findings.extend(running.filter_map(|(class, members)| {
+            let difference = wanted.differs(&class.image)?;
+            let names = members.examples.join(", ");
+            let finding = Finding::error(format!("{} pods: {difference}", members.pods))
+                .subject(format!("namespace {}: {names}", class.namespace));
+            Some(finding.found(&class.image).wanted(wanted.image()))
+        }));
+    }
+    findings
 }
 
 fn missing(revision: &str, wanted: &Wanted) -> Finding {
@@ -53,10 +87,17 @@ fn judge(plane: &ControlPlane, wanted: &Wanted) -> Vec<Finding> {
             .wanted(wanted.image())
             .why(format!("judged by {}", wanted.source.words()))
     });
-    let ready = (plane.ready == 0 || plane.ready < plane.replicas).then(|| {
-        Finding::error("not all of its pods are ready")
+    let lacking = if plane.ready == 0 || plane.ready < plane.replicas {
+        let found = format!("{} ready", plane.ready);
+        Some(("not all of its pods are ready", found))
+    } else {
+        let lacks = plane.lacks.clone();
+        lacks.map(|lacks| ("its rollout has not come to its end", lacks))
+    };
+    let ready = lacking.map(|(message, found)| {
+        Finding::error(message)
             .subject(&subject)
-            .found(format!("{} ready", plane.ready))
+            .found(found)
             .wanted(format!("{} ready", plane.replicas.max(1)))
             .command(format!(
                 "kubectl describe deployment {} -n {}",
@@ -75,40 +116,47 @@ fn seen(after: &After<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::support::{self, control_plane, found, passed};
-    use crate::facts::Fact;
+    use crate::check::support::{self, class, control_plane, found, members, passed};
+    use crate::facts::{After as Facts, Fact};
+
+    const TAG: &str = "1.31.0-solo-fips";
+
+    /// A Deployment with its pods, which run the tag `running`.
+    fn facts(plane: ControlPlane, running: &[&str]) -> Facts {
+        let mut census = Census::default();
+        for tag in running {
+            let istiod = class(Role::Istiod, "istio-system", tag);
+            census.classes.insert(istiod, members(1, "istiod"));
+        }
+        Facts {
+            control_planes: Fact::Known(vec![plane]),
+            census: Fact::Known(census),
+            ..support::after()
+        }
+    }
 
     #[test]
     fn image_readiness_and_presence_are_judged() {
-        for (planes, words) in [
-            (vec![control_plane("default", "1.31.0-solo-fips")], ""),
-            (
-                vec![control_plane("default", "1.31.0-solo")],
-                "runs 1.31.0-solo,",
-            ),
-            (
-                vec![control_plane("other", "1.31.0-solo-fips")],
-                "no istiod",
-            ),
-            (
-                vec![ControlPlane {
-                    ready: 0,
-                    ..control_plane("default", "1.31.0-solo-fips")
-                }],
-                "not all",
-            ),
-            (
-                vec![ControlPlane {
-                    ready: 0,
-                    replicas: 0,
-                    ..control_plane("default", "1.31.0-solo-fips")
-                }],
-                "not all",
-            ),
+        let plane = || control_plane("default", TAG);
+        let ready = |ready, replicas| ControlPlane {
+            ready,
+            replicas,
+            ..plane()
+        };
+        let stuck = ControlPlane {
+            lacks: Some("0 of 1 pods are of its newest template".into()),
+            ..plane()
+        };
+        for (plane, words) in [
+            (plane(), ""),
+            (control_plane("default", "1.31.0-solo"), "runs 1.31.0-solo,"),
+            (control_plane("other", TAG), "no istiod"),
+            (ready(0, 1), "not all"),
+            (ready(1, 2), "not all"),
+            (ready(0, 0), "not all"),
+            (stuck, "has not come to its end"),
         ] {
-            let mut facts = support::after();
-            facts.control_planes = Fact::Known(planes);
-            let outcome = support::run_after(run, &facts, "1.31.0-solo-fips");
+            let outcome = support::run_after(run, &facts(plane, &[TAG]), TAG);
             assert!(
                 if words.is_empty() {
                     passed(&outcome)
@@ -121,12 +169,40 @@ mod tests {
     }
 
     #[test]
+    fn the_pods_of_istiod_are_judged_not_only_what_their_deployment_asks_for() {
+        let outcome = |running: &[&str]| {
+            let facts = facts(control_plane("default", TAG), running);
+            support::run_after(run, &facts, TAG)
+        };
+        assert!(found(&outcome(&[]), "no pod of istiod"));
+        assert!(found(&outcome(&[TAG, "1.20.0"]), "1 pods: runs 1.20.0,"));
+    }
+
+    #[test]
+    fn pods_that_could_not_be_listed_are_no_pass() {
+        let mut unread = facts(control_plane("default", TAG), &[]);
+        unread.census = Fact::Unknown("forbidden".into());
+        let outcome = support::run_after(run, &unread, TAG);
+        assert_eq!(outcome, Outcome::Unknown("forbidden".into()));
+        unread.control_planes = Fact::Known(vec![control_plane("default", "1.20.0")]);
+        assert!(found(
+            &support::run_after(run, &unread, TAG),
+            "runs 1.20.0,"
+        ));
+    }
+
+    #[test]
     fn a_control_plane_of_another_revision_is_not_judged() {
-        let mut facts = support::after();
-        facts.control_planes = Fact::Known(vec![
-            control_plane("default", "1.31.0-solo"),
-            control_plane("theirs", "1.20.0"),
-        ]);
-        assert!(passed(&support::run_after(run, &facts, "1.31.0-solo")));
+        let mut facts = facts(control_plane("default", TAG), &[TAG]);
+        let theirs = control_plane("theirs", "1.20.0");
+        let pod = Class {
+            revision: "theirs".into(),
+            ..class(Role::Istiod, "theirs", "1.20.0")
+        };
+        facts.control_planes = Fact::Known(vec![control_plane("default", TAG), theirs]);
+        if let Fact::Known(census) = &mut facts.census {
+            census.classes.insert(pod, members(1, "istiod"));
+        }
+        assert!(passed(&support::run_after(run, &facts, TAG)));
     }
 }

@@ -1,5 +1,7 @@
 //! The CRDs of Istio are there and established.
 
+use std::collections::BTreeSet;
+
 use super::{After, Check, Outcome, Run};
 use crate::report::Finding;
 
@@ -16,17 +18,42 @@ fn run(after: &After<'_>) -> Outcome {
         if crds.is_empty() {
             let none = Finding::error("none of Istio's custom resource definitions is there")
                 .why("istiod does not become ready without them")
-                .fix("install with the component `base`, or let whoever owns the definitions apply them");
+                .fix(APPLY);
             return Outcome::Found(vec![none]);
         }
         let waiting = crds.iter().filter(|(_, established)| !**established);
-        let findings = waiting.map(|(name, _)| {
+        let waiting = waiting.map(|(name, _)| {
             Finding::error("not established")
-                .subject(format!("CustomResourceDefinition {name}"))
+                .subject(subject(name))
                 .command(format!("kubectl describe customresourcedefinition {name}"))
         });
-        Outcome::of(findings.collect(), format!("{} established", crds.len()))
+        let missing = expected(after)
+            .into_iter()
+            .filter(|name| !crds.contains_key(*name));
+        let missing = missing.map(|name| {
+            Finding::error("not there")
+                .subject(subject(name))
+                .why("objects of this kind cannot be made, and istiod reads none")
+                .fix(APPLY)
+        });
+        let findings = missing.chain(waiting).collect();
+        Outcome::of(findings, format!("{} established", crds.len()))
     })
+}
+
+const APPLY: &str =
+    "install with the component `base`, or let whoever owns the definitions apply them";
+
+fn subject(name: &str) -> String {
+    format!("CustomResourceDefinition {name}")
+}
+
+/// What the versions in scope bring.
+fn expected<'a>(after: &'a After<'_>) -> BTreeSet<&'a str> {
+    let wanted = after.expected.revisions.values();
+    wanted
+        .flat_map(|wanted| after.matrix.definitions(&wanted.tag.version))
+        .collect()
 }
 
 #[cfg(test)]
@@ -34,33 +61,59 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::check::support::{self, found, passed};
+    use crate::check::support::{self, expecting, found, passed};
     use crate::facts::Fact;
+    use crate::istio::Matrix;
+
+    const DATA: &str = "date: 2026-11-01
+definitions:
+  - source: https://example.com/definitions
+    evidence: docs
+    page: {era: now}
+    order: 1
+    rows:
+      - {definition: a.istio.io, istio: 1.7..}
+      - {definition: b.istio.io, istio: 1.31..}
+";
+
+    fn outcome(tag: &str, crds: &[(&str, bool)]) -> Outcome {
+        let crds = crds
+            .iter()
+            .map(|(name, known)| ((*name).to_owned(), *known));
+        let facts = crate::facts::After {
+            crds: Fact::Known(crds.collect::<BTreeMap<_, _>>()),
+            ..support::after()
+        };
+        let (expected, matrix) = (expecting(tag), Matrix::only(DATA).unwrap());
+        run(&After {
+            matrix: &matrix,
+            ..support::whole(&expected, &facts)
+        })
+    }
 
     #[test]
-    fn all_must_be_there_and_established() {
-        for (crds, words) in [
-            (vec![("a.istio.io", true)], ""),
+    fn what_the_version_brings_must_be_there_and_established() {
+        let (a, b) = (("a.istio.io", true), ("b.istio.io", true));
+        for (tag, crds, words) in [
+            ("1.31.0", &[a, b][..], ""),
+            ("1.30.0", &[a], ""),
+            ("1.31.0", &[a], "not there"),
             (
-                vec![("a.istio.io", true), ("b.istio.io", false)],
-                "not established",
+                "1.30.0",
+                &[("istiooperators.install.istio.io", true)],
+                "not there",
             ),
-            (vec![], "none of"),
+            ("1.31.0", &[a, ("b.istio.io", false)], "not established"),
+            ("1.31.0", &[], "none of"),
         ] {
-            let mut facts = support::after();
-            facts.crds = Fact::Known(
-                crds.into_iter()
-                    .map(|(name, known)| (name.to_owned(), known))
-                    .collect::<BTreeMap<_, _>>(),
-            );
-            let outcome = support::run_after(run, &facts, "1.31.0");
+            let outcome = outcome(tag, crds);
             assert!(
                 if words.is_empty() {
                     passed(&outcome)
                 } else {
                     found(&outcome, words)
                 },
-                "{outcome:?}"
+                "{tag}: {outcome:?}"
             );
         }
     }

@@ -29,7 +29,11 @@ fn run(before: &Before<'_>) -> Outcome {
 }
 
 fn finding(planned: &ImageTag, tag: &str, pods: u64) -> Option<Finding> {
-    let running: ImageTag = tag.parse().ok()?;
+    let Ok(running) = tag.parse::<ImageTag>() else {
+        let untold = format!("the version of {pods} proxies cannot be told by their tag");
+        let finding = Finding::warning(untold).found(if tag.is_empty() { "no tag" } else { tag });
+        return Some(finding.fix("`istioctl version` asks the proxies themselves"));
+    };
     let finding = match planned.minor().above(running.minor()) {
         Some(0 | 1) => return None,
         Some(minors) if minors > 1 => {
@@ -62,7 +66,9 @@ mod tests {
             ("default", "1.29.0-solo", "2 minors behind"),
             ("default", "1.32.0-solo", "ahead of"),
             ("theirs", "1.20.0", ""),
-            ("default", "custom", ""),
+            ("default", "custom", "cannot be told"),
+            ("default", "", "cannot be told"),
+            ("theirs", "custom", ""),
         ] {
             let mut given = Given::tag("1.31.0-solo");
             given.facts.proxies =

@@ -152,6 +152,14 @@ fn message(statement: &Evidence, pods: u64) -> String {
         }
         (Module::Unknown, _) => format!("nothing can be said of {binary} of {pods} pods"),
         (Module::Standard, _) => format!("{pods} pods run a standard build, without FIPS"),
-        (module, _) => format!("{binary} of {pods} pods is only {}", module.word()),
+        (module, proof) => {
+            let because = proof
+                .as_ref()
+                .and_then(|proof| proof.judgement.because.first());
+            because.map_or_else(
+                || format!("{binary} of {pods} pods is only {}", module.word()),
+                |why| format!("{binary} of {pods} pods is {}: {why}", module.word()),
+            )
+        }
     }
 }

@@ -14,20 +14,24 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(before: &Before<'_>) -> Outcome {
+    let Some(planned) = before.plan.gloo_mesh else {
+        return before.facts.gloo_mesh.judge(|running| match running {
+            None => Outcome::NotApplicable("no Gloo Mesh".to_owned()),
+            Some(version) => seen(before, *version),
+        });
+    };
     let running = before.facts.gloo_mesh.known().copied().flatten();
-    match (before.plan.gloo_mesh, running) {
-        (None, None) => Outcome::NotApplicable("no Gloo Mesh".to_owned()),
-        (Some(planned), Some(running)) if planned != running => {
-            let other =
-                Finding::warning(format!("Gloo Mesh {running} runs, and {planned} was given"))
-                    .fix("give the version that will run beside this Istio");
-            let findings = judge(before, planned);
-            Outcome::Found(std::iter::once(other).chain(findings).collect())
-        }
-        (Some(version), _) | (None, Some(version)) => {
-            Outcome::of(judge(before, version), format!("Gloo Mesh {version}"))
-        }
-    }
+    let other = running
+        .filter(|running| *running != planned)
+        .map(|running| {
+            Finding::warning(format!("Gloo Mesh {running} runs, and {planned} was given"))
+                .fix("give the version that will run beside this Istio")
+        });
+    seen(before, planned).with(other.into_iter().collect())
+}
+
+fn seen(before: &Before<'_>, version: Minor) -> Outcome {
+    Outcome::of(judge(before, version), format!("Gloo Mesh {version}"))
 }
 
 fn judge(before: &Before<'_>, version: Minor) -> Vec<Finding> {
@@ -102,5 +106,16 @@ gloo-mesh:
             outcome("1.13.5", "v1.22.0", None, None),
             Outcome::NotApplicable(_)
         ));
+    }
+
+    #[test]
+    fn one_that_could_not_be_looked_for_is_not_taken_for_none() {
+        let mut given = Given::tag("1.13.5-solo").data(DATA);
+        given.facts.gloo_mesh = Fact::Unknown("forbidden".to_owned());
+        assert_eq!(given.run(run), Outcome::Unknown("forbidden".to_owned()));
+        given.facts.gloo_mesh = Fact::NotAsked("no cluster");
+        assert_eq!(given.run(run), Outcome::NotChecked("no cluster".to_owned()));
+        given.plan.gloo_mesh = Some("2.0".parse().unwrap());
+        assert!(passed(&given.run(run)), "what was given is judged");
     }
 }

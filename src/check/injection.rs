@@ -31,21 +31,20 @@ fn run(after: &After<'_>) -> Outcome {
             ))),
         }
     }
-    match gaps.into_iter().next() {
-        Some(gap) if findings.is_empty() => gap,
-        _ => Outcome::of(
-            findings,
-            format!("{images} containers injected as expected"),
-        ),
-    }
+    let seen = || Outcome::Passed(format!("{images} containers injected as expected"));
+    gaps.into_iter().next().unwrap_or_else(seen).with(findings)
 }
 
 fn judge(revision: &str, wanted: &Wanted, injected: &Injected) -> Vec<Finding> {
     let place = format!("revision {revision}, namespace {}", injected.namespace);
-    if injected.images.is_empty() {
+    if !injected.images.contains_key("istio-proxy") {
+        let why = match injected.images.keys().next() {
+            None => "the injector answered and added nothing".to_owned(),
+            Some(other) => format!("the injector answered and added {other}, but no istio-proxy"),
+        };
         let none = Finding::error("a new pod would get no proxy")
             .subject(place)
-            .why("the injector answered and added nothing")
+            .why(why)
             .command(format!(
                 "kubectl get namespace {} --show-labels",
                 injected.namespace
@@ -97,6 +96,8 @@ mod tests {
             "istio-init runs 1.31.0-solo,"
         ));
         assert!(found(&outcome(injected(&[])), "no proxy"));
+        let init = ("istio-init", "r.io/istio/proxyv2:1.31.0-solo-fips");
+        assert!(found(&outcome(injected(&[init])), "no proxy"));
     }
 
     #[test]

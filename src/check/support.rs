@@ -130,6 +130,7 @@ pub(super) fn control_plane(revision: &str, tag: &str) -> ControlPlane {
         },
         replicas: 1,
         ready: 1,
+        lacks: None,
     }
 }
 

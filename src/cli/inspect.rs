@@ -1,5 +1,7 @@
 //! `inspect`
 
+use std::time::Duration;
+
 use super::Ended;
 use super::args::{Format, OutputArgs, ProofArgs, RegistryArgs};
 use super::output::Shown;
@@ -79,7 +81,7 @@ impl Args {
             (false, true) => Want::Known,
             (false, false) => Want::Paths(self.path.clone()),
         };
-        let images = session::images(&self.registry, &judge);
+        let images = session::images(&self.registry, &judge, Duration::MAX);
         let on_event = |event: &Event| ui.event(event);
         // Nothing is changed, so there is nothing to wind up.
         let _ends_by_signal = signal::AtPrompt::begin();

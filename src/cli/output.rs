@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Ended;
 use super::args::Format;
 use crate::exit::{Exit, Failure};
+use crate::report::text::printable;
 use crate::report::{self, ErrorReport, Report};
 use crate::ui::Ui;
 
@@ -50,7 +51,7 @@ pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
     if one_line && let Some(error) = &report.error {
         // Where the line was written it has the message.
         if written.is_err() {
-            ui.always(&format!("error: {}", error.message));
+            say_error(ui, &error.message);
         }
         say_hints(ui, &error.hints);
     }
@@ -138,13 +139,17 @@ fn mask(ui: &Ui, value: &mut Value) {
 
 /// Says a failure to a person.
 pub(crate) fn say_failure(ui: &Ui, failure: &Failure) {
-    ui.always(&format!("error: {}", failure.message));
+    say_error(ui, &failure.message);
     say_hints(ui, &failure.hints);
+}
+
+fn say_error(ui: &Ui, message: &str) {
+    ui.always(&format!("error: {}", printable(message)));
 }
 
 fn say_hints(ui: &Ui, hints: &[String]) {
     for hint in hints {
-        ui.always(&format!("  hint: {hint}"));
+        ui.always(&format!("  hint: {}", printable(hint)));
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a command needs besides its own flags: matrix, policy, day, cluster.
 
+use std::time::Duration;
+
 use super::args::{CheckArgs, ProofArgs, RegistryArgs, RunArgs};
 use super::istioctl_flags::IstioctlFlags;
 use crate::check::Policy;
@@ -56,20 +58,21 @@ impl Rules {
             target,
             timeout: run.timeout,
             judge: &self.judge,
-            images: (!run.no_registry).then(|| images(&run.registry, &self.judge)),
+            images: (!run.no_registry).then(|| images(&run.registry, &self.judge, run.timeout)),
         }
     }
 }
 
-/// The way to registries; what is read of images is kept for the same reader and fingerprints.
-pub(crate) fn images(args: &RegistryArgs, judge: &Judge) -> Images {
+/// The way to registries, no wait longer than `limit`; what is read of images is kept for the same reader
+/// and fingerprints.
+pub(crate) fn images(args: &RegistryArgs, judge: &Judge, limit: Duration) -> Images {
     let known = judge.modules.fingerprints().iter();
     let known: Vec<String> = known.map(|one| one.hash.to_string()).collect();
     let stamp = format!("{READER} {}", known.join(" "));
     Images {
         registry: Registry::new(registry::Options {
             plain_http: args.plain_http.iter().cloned().collect(),
-            ..registry::Options::default()
+            ..registry::Options::within(limit)
         }),
         cache: (!args.no_cache).then(|| Cache::of_user(&stamp)).flatten(),
         inspect: false,

@@ -110,7 +110,7 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
         webhooks: webhooks.into(),
         namespaces,
         gateway_api: gateway_api.into(),
-        gloo_mesh: gloo_mesh.into(),
+        gloo_mesh,
         gateways: folded(&census, gateways),
         proxies: folded(&census, by_tag),
         records: records.map(record::Records::all).into(),

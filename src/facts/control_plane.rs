@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 use kube::api::ListParams;
 
-use super::{ControlPlane, Manager};
+use super::{ControlPlane, Manager, rollout};
 use crate::sys::cluster::{Result, Session};
 
 /// The revision that a label or annotation names; `default` for none.
@@ -44,6 +44,7 @@ fn control_plane(deployment: &Deployment) -> Option<ControlPlane> {
         manager: manager(deployment),
         replicas: count(spec.replicas.or(Some(1))),
         ready: count(status.and_then(|status| status.ready_replicas)),
+        lacks: rollout::lacks(deployment),
         image,
     })
 }

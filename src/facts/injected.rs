@@ -17,6 +17,9 @@ const TRIES: usize = 3;
 /// Name of its own container.
 const NAME: &str = "probe";
 
+/// What the injector adds: the proxy itself, and what goes before it.
+const PROXY: [&str; 3] = ["istio-proxy", "istio-init", "istio-validation"];
+
 /// Its image is never pulled.
 const PROBE: &str = "pause";
 
@@ -114,7 +117,7 @@ fn probe(revision: &str) -> Pod {
     }
 }
 
-/// Images of what was not there before.
+/// Images of the containers of a proxy; other webhooks add containers of their own.
 fn added(pod: &Pod) -> BTreeMap<String, String> {
     let Some(spec) = &pod.spec else {
         return BTreeMap::new();
@@ -123,7 +126,7 @@ fn added(pod: &Pod) -> BTreeMap<String, String> {
         .containers
         .iter()
         .chain(spec.init_containers.iter().flatten());
-    all.filter(|container| container.name != NAME)
+    all.filter(|container| PROXY.contains(&container.name.as_str()))
         .map(|container| {
             (
                 container.name.clone(),
@@ -202,8 +205,10 @@ mod tests {
             "/api/v1/namespaces/x/pods" => (
                 201,
                 r#"{"metadata":{},"spec":{
-                "containers":[{"name":"probe","image":"p"},{"name":"istio-proxy","image":"a"}],
-                "initContainers":[{"name":"istio-init","image":"b"}]}}"#,
+                "containers":[{"name":"probe","image":"p"},{"name":"istio-proxy","image":"a"},
+                    {"name":"theirs","image":"t"}],
+                "initContainers":[{"name":"istio-init","image":"b"},
+                    {"name":"istio-validation","image":"c"},{"name":"install-agent","image":"t"}]}}"#,
             ),
             _ => (
                 403,
@@ -215,7 +220,7 @@ mod tests {
         let images: Vec<_> = injected.images.iter().collect();
         assert_eq!(
             format!("{images:?}"),
-            r#"[("istio-init", "b"), ("istio-proxy", "a")]"#
+            r#"[("istio-init", "b"), ("istio-proxy", "a"), ("istio-validation", "c")]"#
         );
     }
 

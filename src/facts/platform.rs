@@ -224,20 +224,33 @@ pub(super) async fn gateway_api(session: &Session) -> Result<Option<String>> {
 }
 
 /// The Gloo Mesh that runs there; of several the oldest, which is the one that limits.
-pub(super) async fn gloo_mesh(session: &Session) -> Result<Option<Minor>> {
+pub(super) async fn gloo_mesh(session: &Session) -> Fact<Option<Minor>> {
     let named = ListParams::default().labels("app in (gloo-mesh-mgmt-server,gloo-mesh-agent)");
-    let deployments: Vec<Deployment> = session.list(None, &named).await?;
-    let images = deployments.iter().flat_map(|deployment| {
-        let pod = deployment
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.template.spec.as_ref());
-        pod.into_iter()
-            .flat_map(|pod| &pod.containers)
-            .filter_map(|it| it.image.as_deref())
-    });
-    let own = images.filter(|image| image.contains("/gloo-mesh-"));
-    Ok(own.filter_map(|image| minor(split(image).1)).min())
+    match session.list::<Deployment>(None, &named).await {
+        Ok(deployments) => {
+            let versions = deployments.iter().map(gloo_mesh_of);
+            let versions = versions.collect::<std::result::Result<Vec<_>, _>>();
+            versions.map_or_else(Fact::Unknown, |all| Fact::Known(all.into_iter().min()))
+        }
+        Err(error) => Fact::Unknown(error.to_string()),
+    }
+}
+
+/// By its own image, which a mirror may have renamed; else why it cannot be told.
+fn gloo_mesh_of(deployment: &Deployment) -> std::result::Result<Minor, String> {
+    let spec = deployment.spec.as_ref();
+    let pod = spec.and_then(|spec| spec.template.spec.as_ref());
+    let containers = pod.into_iter().flat_map(|pod| &pod.containers);
+    let images: Vec<&str> = containers.filter_map(|it| it.image.as_deref()).collect();
+    let own = images.iter().find(|image| image.contains("/gloo-mesh-"));
+    let image = own.or(images.first()).copied().unwrap_or_default();
+    minor(split(image).1).ok_or_else(|| {
+        let (space, name) = (deployment.namespace(), deployment.name_any());
+        let space = space.unwrap_or_default();
+        format!(
+            "Gloo Mesh runs as Deployment {space}/{name}, and its image `{image}` names no version"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -260,6 +273,34 @@ mod tests {
                 expected.map(|(major, minor)| Minor::new(major, minor)),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_gloo_mesh_is_told_by_its_image_or_not_at_all() {
+        let told = |images: &[&str]| {
+            let containers: Vec<_> = images
+                .iter()
+                .map(|image| json!({"name": "c", "image": image}))
+                .collect();
+            let deployment = json!({
+                "metadata": {"name": "agent", "namespace": "gloo-mesh"},
+                "spec": {"selector": {}, "template": {"spec": {"containers": containers}}},
+            });
+            gloo_mesh_of(&serde_json::from_value(deployment).unwrap()).ok()
+        };
+        for (images, version) in [
+            (
+                &["r.io/x/sidecar:9.9", "r.io/x/gloo-mesh-agent:2.5.1"][..],
+                Some((2, 5)),
+            ),
+            (&["mirror.io/renamed:2.4.0"], Some((2, 4))),
+            (&["r.io/x/gloo-mesh-agent@sha256:00"], None),
+            (&["r.io/x/gloo-mesh-agent:latest"], None),
+            (&[], None),
+        ] {
+            let expected = version.map(|(major, minor)| Minor::new(major, minor));
+            assert_eq!(told(images), expected, "{images:?}");
         }
     }
 

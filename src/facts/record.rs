@@ -200,6 +200,7 @@ mod tests {
             manager: Manager::Unknown,
             replicas: 1,
             ready: 1,
+            lacks: None,
         }
     }
 

@@ -6,6 +6,7 @@ use crate::action::{Action, namespace, progress};
 use crate::exit::{Exit, Failure};
 use crate::facts;
 use crate::options::Template;
+use crate::report::text::printable;
 use crate::sys::cluster::Cluster;
 use crate::sys::process::{self, Status};
 use crate::sys::signal;
@@ -14,27 +15,28 @@ use crate::ui::Event;
 /// Lines of istioctl's stderr that are kept for the message of a failure.
 const KEPT: usize = 8;
 
-/// Runs `actions` in order.
+/// Runs `actions` in order, and gives the Deployments that were not rolled out in time: what keeps them
+/// is found by the checks.
 pub fn apply(
     session: &mut Session<'_>,
     cluster: &Cluster,
     prepared: &Prepared,
     actions: &[Action],
     install: &Install<'_>,
-) -> Result<(), Failure> {
+) -> Result<Vec<String>, Failure> {
     let mut in_place: Vec<String> = Vec::new();
+    let mut late: Vec<String> = Vec::new();
     for action in actions {
         let done = match action {
             _ if signal::interrupted() => Err(Failure::message(Exit::Interrupted, "interrupted")),
             Action::Istioctl { invocation, .. } => run(session, invocation, &mut in_place),
             Action::Namespace { name } => namespace::ensure(cluster, name).map_err(Failure::from),
-            // What is not ready in time is found by the checks, with its causes.
             Action::Rollout { deployments } => {
                 session
                     .ui
                     .event(&Event::Working("Waiting for rollouts".to_owned()));
                 facts::rolled_out(cluster, deployments, session.timeout)
-                    .map(drop)
+                    .map(|names| late.extend(names))
                     .map_err(Failure::from)
             }
             Action::Webhooks { revision } => {
@@ -58,7 +60,7 @@ pub fn apply(
         }
     }
     session.ui.clear();
-    Ok(())
+    Ok(late)
 }
 
 /// Runs istioctl; what it finished is in place, also when it fails later.
@@ -143,8 +145,9 @@ fn record(
         tool: env!("CARGO_PKG_VERSION").to_owned(),
     };
     if let Err(error) = facts::write_record(cluster, &plan.namespace, &record) {
+        let why = printable(&error.to_string());
         session.ui.event(&Event::Warning(format!(
-            "the record of this install could not be written: {error}; `verify` and `upgrade` will judge by istiod's own tag"
+            "the record of this install could not be written: {why}; `verify` and `upgrade` will judge by istiod's own tag"
         )));
     }
 }

@@ -6,6 +6,7 @@ mod capabilities;
 mod cells;
 mod claim;
 mod complete;
+mod definitions;
 mod features;
 mod gloo_mesh;
 mod hub_choice;
@@ -28,6 +29,7 @@ pub use capabilities::CapabilityRow;
 pub use cells::{Bound, CellError, Minors, Span, Spans, When};
 pub use claim::{Era, Evidence, Judgement, Level, Page, Quote, Row, Source};
 pub use complete::{Completed, CompletionError, Wanted};
+pub use definitions::DefinitionRow;
 pub use features::{Feature, FeatureFinding, UnknownFeature};
 pub use gloo_mesh::{GlooMesh, Runs};
 pub use hub_choice::{HubChoice, HubJudgement, HubOption, NoHub};
@@ -135,6 +137,8 @@ sections! {
     issues / "known-issues": Issue,
     /// What a version can do.
     capabilities / "capabilities": CapabilityRow,
+    /// Which custom resource definitions a version brings.
+    definitions / "definitions": DefinitionRow,
 }
 
 static BUILTIN_MATRIX: LazyLock<Matrix> = LazyLock::new(|| {

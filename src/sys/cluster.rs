@@ -53,8 +53,7 @@ impl Cluster {
         let runtime = runtime()?;
         let outcome = runtime.block_on(async {
             let resolved = target.resolve().await?;
-            let server = resolved.config.cluster_url.to_string();
-            let server = server.trim_end_matches('/').to_owned();
+            let server = shown(&resolved.config.cluster_url);
             let client = client(resolved.config, &server, timeout).await?;
             Ok((
                 resolved.context,
@@ -98,6 +97,17 @@ impl Cluster {
                 answer = work(&self.session) => Ok(answer),
             }
         })
+    }
+}
+
+/// An address without the user and password that may stand in it.
+fn shown(url: &http::Uri) -> String {
+    let whole = url.to_string();
+    let whole = whole.trim_end_matches('/');
+    let authority = url.authority().map_or("", http::uri::Authority::as_str);
+    match authority.rsplit_once('@') {
+        Some((_, place)) => whole.replacen(authority, place, 1),
+        None => whole.to_owned(),
     }
 }
 
@@ -165,6 +175,16 @@ mod tests {
                 session,
                 context: "fake".to_owned(),
             }
+        }
+    }
+
+    #[test]
+    fn an_address_is_shown_without_who_speaks_to_it() {
+        for (url, address) in [
+            ("https://10.0.0.1:6443/", "https://10.0.0.1:6443"),
+            ("https://me:secret@h:1/p/", "https://h:1/p"),
+        ] {
+            assert_eq!(shown(&url.parse().unwrap()), address);
         }
     }
 

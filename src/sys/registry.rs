@@ -84,6 +84,20 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The usual ones, but no single wait longer than `limit`.
+    pub fn within(limit: Duration) -> Options {
+        let usual = Options::default();
+        Options {
+            helper: usual.helper.min(limit),
+            connect: usual.connect.min(limit),
+            idle: usual.idle.min(limit),
+            patience: usual.patience.min(limit),
+            ..usual
+        }
+    }
+}
+
 /// The way to all registries: connections, credentials and tokens are kept while it lives.
 ///
 /// It can be shared between threads. It blocks, so it is never used inside of `Cluster::run`; a signal
@@ -181,5 +195,28 @@ fn host(reference: &Reference) -> &str {
     match reference.registry() {
         "docker.io" => "registry-1.docker.io",
         host => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_wait_is_longer_than_the_limit_and_none_becomes_longer_by_it() {
+        let waits = |options: &Options| {
+            let Options {
+                helper,
+                connect,
+                idle,
+                patience,
+                ..
+            } = options;
+            [*helper, *connect, *idle, *patience]
+        };
+        let limit = Duration::from_secs(3);
+        assert_eq!(waits(&Options::within(limit)), [limit; 4]);
+        let usual = waits(&Options::default());
+        assert_eq!(waits(&Options::within(Duration::MAX)), usual);
     }
 }

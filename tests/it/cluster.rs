@@ -121,6 +121,11 @@ const CRDS: &[(&str, &str, &str)] = &[
     ("networking.istio.io", "sidecars", "Sidecar"),
     ("telemetry.istio.io", "telemetries", "Telemetry"),
     ("networking.istio.io", "virtualservices", "VirtualService"),
+    (
+        "extensions.istio.io",
+        "trafficextensions",
+        "TrafficExtension",
+    ),
     ("extensions.istio.io", "wasmplugins", "WasmPlugin"),
     ("networking.istio.io", "workloadentries", "WorkloadEntry"),
     ("networking.istio.io", "workloadgroups", "WorkloadGroup"),

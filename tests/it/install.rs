@@ -277,3 +277,38 @@ fn an_upgrade_over_two_minors_in_place_is_refused() {
     assert!(output.to_string().contains("upgrade-skew"), "{output}");
     assert!(env.calls("install").is_empty());
 }
+
+/// The mesh once it is installed, with that field of the istiod Deployment's status.
+fn installs_with(field: &str, value: Value) -> (Api, TestEnv) {
+    let (api, env) = cluster::installs(TAG);
+    let mut mesh = cluster::mesh(HUB, TAG);
+    let mut objects = mesh.iter_mut();
+    let istiod = objects.find(|object| object["metadata"]["uid"] == "istiod-uid");
+    istiod.unwrap()["status"][field] = value;
+    api.after(env.log().join("install-1.json"), mesh);
+    (api, env)
+}
+
+#[test]
+fn a_rollout_that_does_not_end_is_no_success_verified_or_not() {
+    let (_api, env) = installs_with("updatedReplicas", json!(0));
+    let line = "install --fips --distroless -y --timeout 1s";
+    let output = env.line(line);
+    assert_eq!(output.code(), 79, "{output}");
+    assert!(output.stdout.contains("0 of 1 pods"), "{output}");
+    let output = env.line(&format!("{line} --no-verify"));
+    output.fails(79, &["not rolled out within 1 s: istio-system/istiod"]);
+}
+
+#[test]
+fn an_istiod_pod_of_another_hub_is_found_under_the_right_deployment() {
+    let (api, env) = cluster::installs(TAG);
+    let mut mesh = cluster::mesh(HUB, TAG);
+    let mut objects = mesh.iter_mut();
+    let pod = objects.find(|object| object["metadata"]["uid"] == "istiod-1");
+    pod.unwrap()["spec"]["containers"][0]["image"] = json!(format!("evil.io/x/pilot:{TAG}"));
+    api.after(env.log().join("install-1.json"), mesh);
+    let output = env.line("install --fips --distroless -y");
+    assert_eq!(output.code(), 79, "{output}");
+    assert!(output.stdout.contains("runs from evil.io/x"), "{output}");
+}

@@ -117,6 +117,37 @@ fn the_client_of_the_environment_gets_the_words_too() {
     assert_eq!(env.calls("proxy-status")[0].argv, ["proxy-status"]);
 }
 
+/// Puts something else in the place of the fake istioctl.
+fn instead(env: &TestEnv) -> std::path::PathBuf {
+    env.without_istioctl();
+    env.log().parent().unwrap().join("bin/istioctl")
+}
+
+#[test]
+fn an_istioctl_that_is_a_link_to_us_is_refused() {
+    let env = TestEnv::new();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_glooistio"), instead(&env)).unwrap();
+    for line in ["proxy-status", "install -y"] {
+        env.line(line).fails(69, &["is this very program"]);
+    }
+}
+
+#[test]
+fn an_istioctl_that_leads_back_to_us_is_run_once() {
+    let env = TestEnv::new();
+    let wrapper = instead(&env);
+    let script = format!(
+        "#!/bin/sh\necho called >&2\nexec {} \"$@\"\n",
+        env!("CARGO_BIN_EXE_glooistio")
+    );
+    std::fs::write(&wrapper, script).unwrap();
+    let all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&wrapper, all).unwrap();
+    let output = env.line("proxy-status");
+    output.fails(69, &["leads back to glooistio", "--istioctl PATH"]);
+    assert_eq!(output.stderr.matches("called").count(), 1, "{output}");
+}
+
 #[test]
 fn a_mistyped_command_of_ours_names_what_was_meant() {
     let env = TestEnv::new();

@@ -49,9 +49,7 @@ pub fn loads_code(name: &str) -> bool {
 impl Start {
     pub(super) fn of(pod: &Pod, container: &Container) -> Start {
         let path = container.args.first().filter(|word| word.starts_with('/'));
-        let config = pod.metadata.annotations.get("proxy.istio.io/config");
-        let told = container.env.iter().filter(|it| it.name == "PROXY_CONFIG");
-        let mut configs = told.map(|it| &it.value).chain(config);
+        let mut configs = configs(pod, container);
         let mounts = container.volume_mounts.iter();
         let command = container.command.first().or(path);
         Start {
@@ -135,6 +133,20 @@ fn clean(path: &str) -> String {
         }
     }
     format!("/{}", parts.join("/"))
+}
+
+/// The texts of its `ProxyConfig`; of one that the pod does not show, the worst that it may say.
+fn configs<'a>(pod: &'a Pod, container: &'a Container) -> impl Iterator<Item = &'a str> {
+    let named = |name: &str| name == "PROXY_CONFIG";
+    let told = container.env.iter().filter(move |it| named(&it.name));
+    let bulk = !container.env_from.is_empty() && told.clone().next().is_none();
+    let told = told.map(|it| match it.value_from {
+        Some(_) => ENVOY[0],
+        None => &it.value,
+    });
+    let annotated = pod.metadata.annotations.get("proxy.istio.io/config");
+    told.chain(bulk.then_some(ENVOY[0]))
+        .chain(annotated.map(String::as_str))
 }
 
 #[cfg(test)]
@@ -221,6 +233,18 @@ mod tests {
                 {"name": "OTHER", "value": "binaryPath"}]});
             Start::of(&serde_json::from_value(pod).unwrap(), &container(&fields)).names_envoy
         };
+        let hidden = json!({"name": "PROXY_CONFIG", "valueFrom": {"configMapKeyRef": {}}});
+        let literal = json!({"name": "PROXY_CONFIG", "value": "{}"});
+        let bulk = json!([{"configMapRef": {"name": "m"}}]);
+        for (env, env_from, may) in [
+            (json!([hidden]), json!([]), true),
+            (json!([]), bulk.clone(), true),
+            (json!([literal]), bulk, false),
+        ] {
+            let fields = json!({"env": env, "envFrom": env_from});
+            let start = Start::of(&Pod::default(), &container(&fields));
+            assert_eq!(start.names_envoy, may, "{fields}");
+        }
         assert!(!named("concurrency: 2", "{}"));
         assert!(named("binaryPath: /x", "{}"));
         assert!(named("", r#"{"binary_path":"/x"}"#));

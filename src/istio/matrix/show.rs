@@ -24,6 +24,7 @@ pub enum Part {
     Features,
     KnownIssues,
     Capabilities,
+    Definitions,
 }
 
 /// A name that is no part.
@@ -51,6 +52,7 @@ impl Part {
         Self::Features,
         Self::KnownIssues,
         Self::Capabilities,
+        Self::Definitions,
     ];
 
     /// The name on the command line, which is that of the section in the data.
@@ -71,6 +73,7 @@ impl Part {
             Self::Features => "features",
             Self::KnownIssues => "known-issues",
             Self::Capabilities => "capabilities",
+            Self::Definitions => "definitions",
         }
     }
 
@@ -91,6 +94,7 @@ impl Part {
             Self::Features => "Features and what they need",
             Self::KnownIssues => "Known issues",
             Self::Capabilities => "Capabilities of Istio versions",
+            Self::Definitions => "Custom resource definitions of Istio versions",
         }
     }
 }
@@ -142,6 +146,7 @@ impl Matrix {
             Part::Features => table(title, &self.features),
             Part::KnownIssues => table(title, &self.issues),
             Part::Capabilities => table(title, &self.capabilities),
+            Part::Definitions => table(title, &self.definitions),
         }
     }
 }

@@ -14,9 +14,13 @@ pub enum FindError {
     Directory(PathBuf),
     #[error("`{}` is not executable: run `chmod +x {}`", .0.display(), super::quoted(&.0.to_string_lossy()))]
     NotExecutable(PathBuf),
+    #[error("`{}` is this very program: name the real one by path", .0.display())]
+    Ourselves(PathBuf),
 }
 
 /// Finds a program as a shell does: a name on `path` (`PATH`), anything with a slash where it says.
+///
+/// A link of that name to ourselves is passed over.
 pub fn find(program: &str, path: Option<&OsStr>) -> Result<PathBuf, FindError> {
     if program.contains('/') {
         return runnable(PathBuf::from(program));
@@ -25,7 +29,7 @@ pub fn find(program: &str, path: Option<&OsStr>) -> Result<PathBuf, FindError> {
     let mut found = which::which_in_global(program, Some(path))
         .into_iter()
         .flatten();
-    if let Some(found) = found.next() {
+    if let Some(found) = found.find(|found| !is_ourselves(found)) {
         return Ok(found);
     }
     // Something of that name that cannot be run says more than that there is nothing.
@@ -40,8 +44,14 @@ fn runnable(path: PathBuf) -> Result<PathBuf, FindError> {
         Err(_) => Err(FindError::Missing(path)),
         Ok(meta) if meta.is_dir() => Err(FindError::Directory(path)),
         Ok(meta) if meta.permissions().mode() & 0o111 == 0 => Err(FindError::NotExecutable(path)),
+        Ok(_) if is_ourselves(&path) => Err(FindError::Ourselves(path)),
         Ok(_) => Ok(path),
     }
+}
+
+fn is_ourselves(path: &Path) -> bool {
+    let own = std::env::current_exe().and_then(|own| own.canonicalize());
+    own.is_ok_and(|own| path.canonicalize().is_ok_and(|path| path == own))
 }
 
 #[cfg(test)]
@@ -77,6 +87,18 @@ mod tests {
             find(&named(&directory), None),
             Err(FindError::Directory(directory))
         );
+    }
+
+    #[test]
+    fn a_link_to_ourselves_is_passed_over_and_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("sh");
+        std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &link).unwrap();
+        let both = std::env::join_paths([dir.path(), Path::new("/bin")]).unwrap();
+        assert_eq!(find("sh", Some(&both)), Ok(PathBuf::from("/bin/sh")));
+        let ourselves = Err(FindError::Ourselves(link.clone()));
+        assert_eq!(find("sh", Some(dir.path().as_os_str())), ourselves);
+        assert_eq!(find(&link.to_string_lossy(), None), ourselves);
     }
 
     #[test]

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
+/// Set for every program that we run: one that leads back to us is told by it.
+pub const MARK: &str = "UNDER_GLOOISTIO";
+
 /// One run of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
@@ -37,7 +40,9 @@ impl Invocation {
         reason = "the one module that may start programs"
     )]
     pub(super) fn expression(&self) -> duct::Expression {
-        let mut expression = duct::cmd(&self.program, &self.args).unchecked();
+        let mut expression = duct::cmd(&self.program, &self.args)
+            .unchecked()
+            .env(MARK, "1");
         for (name, value) in &self.env {
             expression = expression.env(name, value);
         }
