@@ -48,11 +48,12 @@ pub(super) fn statements(after: &After<'_>, class: &Class) -> Vec<Evidence> {
 }
 
 /// What an image of Istio starts.
-const PROGRAMS: [&str; 5] = [
+const PROGRAMS: [&str; 6] = [
     "pilot-discovery",
     "pilot-agent",
     "envoy",
     "ztunnel",
+    "agentgateway",
     "install-cni",
 ];
 

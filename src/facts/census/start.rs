@@ -14,11 +14,12 @@ const LOADER: [&str; 3] = ["LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD"];
 const PROGRAMS: [&str; 5] = ["/usr", "/opt", "/app", "/bin", "/sbin"];
 
 /// Programs of Istio that do cryptography.
-const ISTIO: [&str; 5] = [
+const ISTIO: [&str; 6] = [
     "pilot-discovery",
     "pilot-agent",
     "envoy",
     "ztunnel",
+    "agentgateway",
     "install-cni",
 ];
 
