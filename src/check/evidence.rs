@@ -592,10 +592,7 @@ mod tests {
         });
         let proxy = [AGENT, ENVOY].map(|path| program(path, AGENT, Ok(boring(true))));
         let said = said_of(&class, &holding(&class, proxy.into()));
-        assert_eq!(
-            said,
-            "pilot-agent proven, envoy proven, pilot-agent unknown"
-        );
+        assert!(said.ends_with(", pilot-agent unknown"), "{said}");
     }
 
     #[test]
