@@ -46,7 +46,15 @@ impl Verify {
             format!("{place} is ignored: no control plane beside it has that record")
         }));
         for plane in planes.iter().filter(|plane| self.concerns(plane)) {
-            let wanted = self.wanted(plane, records.of(plane))?;
+            let record = records.of(plane);
+            if let Some(Err(why)) = record {
+                let note = format!(
+                    "the record of revision {} is ignored: {why}",
+                    plane.revision
+                );
+                session.report.expected.notes.push(note);
+            }
+            let wanted = self.wanted(plane, record)?;
             let words = wanted.source.words();
             session.report.expected.chosen.push(Choice {
                 what: "revision".to_owned(),
@@ -106,8 +114,8 @@ impl Verify {
                 .is_none_or(|namespace| *namespace == plane.namespace)
     }
 
-    /// What must run; a control plane whose tag says nothing, or whose record says nothing any more, is
-    /// never passed over.
+    /// What must run; a control plane whose tag says nothing is never passed over. A record that cannot be used
+    /// is none.
     fn wanted(
         &self,
         plane: &ControlPlane,
@@ -120,19 +128,12 @@ impl Verify {
                 (hub.clone(), tag.clone(), Source::Plan)
             }
             (None, Some(Ok(record)), _) => (record.hub.clone(), record.tag.clone(), Source::Record),
-            (None, Some(Err(why)), _) => {
-                let message = format!(
-                    "what revision {} must run is not known: its record cannot be used: {why}",
-                    plane.revision
-                );
-                return Err(Failure::message(Exit::Findings, message)
-                    .hint("say what must run: glooistio verify --istio TAG")
-                    .hint("or install again, which writes the record anew"));
+            (None, None | Some(Err(_)), Ok(tag)) => {
+                (plane.hub.clone(), tag.clone(), Source::Istiod)
             }
-            (None, None, Ok(tag)) => (plane.hub.clone(), tag.clone(), Source::Istiod),
-            (None, None, Err(_)) => {
+            (None, None | Some(Err(_)), Err(_)) => {
                 let message = format!(
-                    "revision {} runs `{}`, has no record, and its tag says nothing to judge by",
+                    "revision {} runs `{}`, has no usable record, and its tag says nothing to judge by",
                     plane.revision, plane.image
                 );
                 return Err(Failure::message(Exit::Findings, message)
