@@ -27,3 +27,4 @@ mod registry;
 mod render;
 mod signals;
 mod terminal;
+mod verify;
