@@ -148,7 +148,7 @@ pub struct After<'a> {
 impl After<'_> {
     /// What the Istio that a class should run knows of compliance policies.
     fn policies(&self, class: &facts::Class) -> Option<Policies> {
-        let wanted = self.expected.revisions.get(&class.revision)?;
+        let wanted = pending::wanted(self, class)?;
         Some(Policies::of(self.matrix, &wanted.tag.version))
     }
 }

@@ -102,10 +102,11 @@ fn dispatch(args: Vec<String>) -> Exit {
         }
         Asked::Mistyped { word, meant } => {
             let failure = Failure::message(Exit::Usage, format!("no such command: `{word}`"));
-            usage(
-                failure.hint(format!("did you mean `glooistio {meant}`?")),
-                machine,
-            )
+            let hint = match meant {
+                Some(meant) => format!("did you mean `glooistio {meant}`?"),
+                None => "`glooistio --help` lists the commands".to_owned(),
+            };
+            usage(failure.hint(hint), machine)
         }
         Asked::Istioctl { args, istioctl } => passthrough::run(args, istioctl.as_deref())
             .unwrap_or_else(|failure| plain_failure(&failure)),

@@ -26,10 +26,10 @@ mod rollout;
 mod webhook;
 
 pub use after::{Installed, after, installed};
-pub use authority::Held;
+pub use authority::{Held, Served};
 pub use before::{Asked, before};
 pub use causes::causes;
-pub use census::{Census, Class, Companion, Members, Role, SelfReport, Start};
+pub use census::{Census, Class, Companion, Members, Role, SelfReport, Start, loads_code};
 pub use images::Reader;
 pub use istioctl::istioctl;
 pub use record::{record_name, write_record};
@@ -237,7 +237,7 @@ pub struct Before {
     /// The certificates of `cacerts` where a FIPS build is planned; `None` where there is no such secret.
     pub authority: Fact<Option<Vec<Held>>>,
     /// The certificates that gateways show where a FIPS build is planned.
-    pub served: Fact<Vec<Held>>,
+    pub served: Fact<Served>,
 }
 
 /// An image that a plan needs, as its registry answers.
@@ -286,8 +286,8 @@ pub struct RunningImage {
     pub image: String,
     /// As the runtime names it.
     pub image_id: String,
-    /// Of its node, by Go's name.
-    pub arch: String,
+    /// Of its node, by Go's name, where that is known.
+    pub arch: Option<String>,
 }
 
 /// What the injector would do to a new pod: a server-side dry run.

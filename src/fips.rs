@@ -16,6 +16,7 @@ mod go;
 mod keys;
 mod modules;
 mod native;
+mod packed;
 mod policy;
 mod proof;
 mod read;

@@ -5,10 +5,12 @@ use crate::fips::{Environment, Judge, Reading, Subject};
 use crate::image::{self, Image, Inspected, Program, Request, Sources, Target, Want};
 use crate::istio::ImageTag;
 use crate::report::{ErrorReport, Evidence, Module, Report};
+use crate::sys::os;
 
 /// What to inspect, and how to judge it.
 pub struct Inspect<'a> {
-    pub targets: &'a [Target],
+    /// As they were typed.
+    pub targets: &'a [String],
     pub request: Request,
     pub judge: &'a Judge,
     /// `NAME=VALUE`, over the environment that an image gives.
@@ -21,8 +23,8 @@ impl Inspect<'_> {
     /// Reads every target; one that cannot be read keeps no other from being read.
     pub fn run(&self, sources: Sources<'_>, report: &mut Report) -> Result<Exit, Failure> {
         let mut failures = Vec::new();
-        for target in self.targets {
-            match self.target(target, sources) {
+        for text in self.targets {
+            match self.target(text, sources) {
                 Ok(evidence) => report.evidence.extend(evidence),
                 Err(failure) if failure.exit == Exit::Interrupted => return Err(failure),
                 Err(failure) => failures.push(failure),
@@ -58,7 +60,8 @@ impl Inspect<'_> {
         Ok(exit)
     }
 
-    fn target(&self, target: &Target, sources: Sources<'_>) -> Result<Vec<Evidence>, Failure> {
+    fn target(&self, text: &str, sources: Sources<'_>) -> Result<Vec<Evidence>, Failure> {
+        let target = &Target::parse(text, os::exists)?;
         let in_image = !matches!(target, Target::Path(_) | Target::Stdin);
         let digest = self.digest || in_image;
         let known = self.judge.modules.fingerprints();
@@ -70,7 +73,7 @@ impl Inspect<'_> {
         })?;
         Ok(match read {
             Inspected::Program(program) => {
-                self.only_images(target)?;
+                self.only_images(&program)?;
                 vec![self.file(&program)]
             }
             Inspected::Images(images) => {
@@ -80,11 +83,14 @@ impl Inspect<'_> {
     }
 
     /// What chooses within an image says nothing of a file.
-    fn only_images(&self, target: &Target) -> Result<(), Failure> {
+    fn only_images(&self, program: &Program<Reading>) -> Result<(), Failure> {
         if self.request.platforms.is_empty() && self.request.want == Want::Known {
             return Ok(());
         }
-        let message = format!("{target} is a file: --platform, --path and --all are for images");
+        let message = format!(
+            "`{}` is a program: --platform, --path and --all are for images",
+            program.path
+        );
         Err(Failure::message(Exit::Usage, message))
     }
 

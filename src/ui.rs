@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
@@ -92,6 +92,8 @@ pub struct Ui {
     bar: Mutex<Option<ProgressBar>>,
     /// Texts that nobody may see.
     secrets: Mutex<Vec<String>>,
+    /// Whose hubs may have a key in their names; the built-in one where there is no other.
+    matrix: OnceLock<Matrix>,
 }
 
 impl Ui {
@@ -118,6 +120,7 @@ impl Ui {
             columns: out,
             bar: Mutex::new(None),
             secrets: Mutex::new(Vec::new()),
+            matrix: OnceLock::new(),
         }
     }
 
@@ -173,7 +176,14 @@ impl Ui {
         let text = secrets.fold(text.to_owned(), |text, secret| {
             text.replace(secret.as_str(), MASK)
         });
-        Matrix::builtin().without_keys(&text, MASK)
+        let matrix = self.matrix.get();
+        let matrix = matrix.unwrap_or_else(|| Matrix::builtin());
+        matrix.without_keys(&text, MASK)
+    }
+
+    /// From now on the keys in hubs of this matrix are masked.
+    pub fn hide_keys_of(&self, matrix: &Matrix) {
+        self.matrix.get_or_init(|| matrix.clone());
     }
 
     /// Says something to a person, unless they want quiet.
@@ -207,7 +217,7 @@ impl Ui {
         self.clear();
         let _ends_by_signal = signal::AtPrompt::begin();
         let mut stderr = io::stderr().lock();
-        write!(stderr, "{question} [y/N] ")?;
+        write!(stderr, "{} [y/N] ", self.masked(question))?;
         stderr.flush()?;
         let mut answer = String::new();
         let _prompt = signal::AtPrompt::begin();
@@ -246,7 +256,7 @@ impl Ui {
                 bar.enable_steady_tick(std::time::Duration::from_millis(100));
                 bar
             });
-            bar.set_message(text.to_owned());
+            bar.set_message(self.masked(text));
         }
     }
 

@@ -30,7 +30,7 @@ impl Verify {
         let (planes, records) = facts::installed(&cluster, self.namespace.as_deref())?;
         let expected = self.expected(session, &cluster, &planes, &records)?;
         let namespace = self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
-        prove::running(session, &cluster, &expected, Scope::Everything, namespace)
+        prove::running(session, &cluster, expected, Scope::Everything, namespace)
     }
 
     fn expected(

@@ -1,4 +1,4 @@
-//! The cryptographic modules of every proxy, where FIPS is expected.
+//! The cryptographic modules of every proxy and node agent, where FIPS is expected.
 
 use super::fips::judge;
 use super::{After, Check, Outcome, Run};
@@ -13,9 +13,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(after: &After<'_>) -> Outcome {
-    judge(after, |role| {
-        matches!(role, Role::Sidecar | Role::Gateway | Role::Ztunnel)
-    })
+    judge(after, |role| role != Role::Istiod)
 }
 
 #[cfg(test)]
@@ -77,6 +75,43 @@ mod tests {
         };
         assert!(matches!(outcome(Scope::Changed), Outcome::NotApplicable(_)));
         assert!(found(&outcome(Scope::Everything), "standard build"));
+    }
+
+    #[test]
+    fn an_agentgateway_is_a_proxy_that_is_judged_by_its_bytes() {
+        let class = support::running(Role::Agentgateway, FIPS);
+        let path = "/app/agentgateway";
+        let holding = |evidence| {
+            let programs = vec![support::program(path, path, evidence)];
+            let facts = support::holding(&class, programs);
+            run(&support::whole(&expecting(FIPS), &facts))
+        };
+        assert!(passed(&holding(Ok(support::boring(true)))));
+        assert!(found(
+            &holding(Ok(support::standard())),
+            "agentgateway of 3 pods"
+        ));
+    }
+
+    #[test]
+    fn a_node_agent_is_judged_by_its_bytes_like_a_proxy() {
+        let outcome = |role, path: &str, evidence| {
+            let class = support::running(role, FIPS);
+            let facts = support::holding(&class, vec![support::program(path, path, evidence)]);
+            run(&support::whole(&expecting(FIPS), &facts))
+        };
+        for (role, path) in [
+            (Role::Cni, "/usr/local/bin/install-cni"),
+            (Role::Ztunnel, "/usr/local/bin/ztunnel"),
+        ] {
+            assert!(passed(&outcome(role, path, Ok(support::boring(true)))));
+            let lies = outcome(role, path, Ok(support::standard()));
+            assert!(found(&lies, "is contradicted"), "{path}: {lies:?}");
+        }
+        let mut flipped = support::boring(true);
+        flipped.modules[0].integrity = crate::fips::Integrity::Differs("cd".to_owned());
+        let flipped = outcome(Role::Cni, "/usr/local/bin/install-cni", Ok(flipped));
+        assert!(found(&flipped, "install-cni of 3 pods is contradicted"));
     }
 
     #[test]

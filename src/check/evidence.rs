@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::displaced::{covered, instead, loaded};
 use super::After;
 use super::expectation::Image;
+use super::pending::wanted;
 use crate::facts::{Class, Companion, Fact, ImageProgram, Role, RunningImage, SelfReport, Start};
 use crate::fips::{Environment, Subject};
 use crate::istio::ImageTag;
 use crate::report::{Evidence, Module};
+
+mod displaced;
 
 /// A statement per image × architecture × program, for every revision in scope.
 pub fn evidence(after: &After<'_>) -> Vec<Evidence> {
@@ -16,7 +20,7 @@ pub fn evidence(after: &After<'_>) -> Vec<Evidence> {
     };
     let mut processes: BTreeMap<Evidence, u64> = BTreeMap::new();
     for (class, members) in &census.classes {
-        if after.expected.revisions.contains_key(&class.revision) {
+        if wanted(after, class).is_some() {
             for statement in statements(after, class) {
                 *processes.entry(statement).or_default() += members.pods;
             }
@@ -106,7 +110,8 @@ fn beside(after: &After<'_>, class: &Class, other: &Companion) -> Vec<Evidence> 
 
 /// What the process itself and the tag say.
 fn said(class: &Class, unread: &str) -> Evidence {
-    let (module, source) = match (module(class), instead(class, &[])) {
+    let other = instead(class, &[]).or_else(|| loaded(&class.start, &[]));
+    let (module, source) = match (module(class), other) {
         ((Module::Declared, _), Some(why)) if !matches!(class.report, SelfReport::Fips(_)) => {
             (Module::Unknown, format!("nothing: {why}"))
         }
@@ -178,37 +183,6 @@ fn unless(mut statement: Evidence, module: Module, against: Option<String>) -> E
     statement
 }
 
-/// Why the file in the image is not what a container has at its path, or not the Envoy that is started.
-fn covered(start: &Start, program: &ImageProgram) -> Option<String> {
-    let paths = [Some(&program.path), program.real_path.as_ref()];
-    for path in paths.into_iter().flatten() {
-        if let Some(place) = start.over(path) {
-            let why = format!("its pod mounts something at {place}, over the image's {path}");
-            return Some(why);
-        }
-    }
-    let envoy = start.names_envoy && name(&program.path) == "envoy";
-    envoy.then(|| "its pod names another Envoy by binaryPath of ProxyConfig".to_owned())
-}
-
-/// Why none of the programs in its image are what a container starts.
-fn instead(class: &Class, programs: &[ImageProgram]) -> Option<String> {
-    let of_image = programs.first().and_then(|program| program.command.first());
-    let (first, who) = match &class.start.command {
-        Some(first) => (first, "its pod"),
-        None => (of_image?, "its image"),
-    };
-    let elsewhere = first.contains('/')
-        && !programs.is_empty()
-        && programs.iter().all(|program| program.path != *first);
-    (name(first) != starter(class.role) || elsewhere).then(|| {
-        format!(
-            "{who} starts `{first}`, not the image's {}",
-            starter(class.role)
-        )
-    })
-}
-
 /// The variables of the container over those of its image.
 pub(super) fn environment(class: &Class, program: &ImageProgram) -> Environment {
     let of_image = program.env.iter().filter_map(|pair| pair.split_once('='));
@@ -245,10 +219,11 @@ fn says_fips(image: &str) -> bool {
 }
 
 /// The program of that role which does the mesh's cryptography.
-fn binary(role: Role) -> &'static str {
+pub(super) fn binary(role: Role) -> &'static str {
     match role {
         Role::Istiod => "pilot-discovery",
         Role::Sidecar | Role::Gateway => "envoy",
+        Role::Agentgateway => "agentgateway",
         Role::Ztunnel => "ztunnel",
         Role::Cni => "install-cni",
     }
@@ -409,6 +384,7 @@ mod tests {
                 command: command.map(str::to_owned),
                 mounts: mount.map(str::to_owned).into_iter().collect(),
                 names_envoy,
+                ..Start::default()
             },
             ..running(Role::Sidecar, FIPS)
         };
@@ -449,6 +425,53 @@ mod tests {
                 class.start
             );
         }
+    }
+
+    #[test]
+    fn code_that_the_loader_takes_in_leaves_nothing_proven() {
+        let proven = "pilot-agent proven, envoy proven";
+        for (variable, command, why) in [
+            (
+                "LD_PRELOAD",
+                None,
+                Some("its pod sets LD_PRELOAD, by which the loader takes"),
+            ),
+            ("PATH", Some(AGENT), None),
+            (
+                "PATH",
+                Some("pilot-agent"),
+                Some("its pod sets PATH, by which `pilot-agent` is found"),
+            ),
+        ] {
+            let mut class = running(Role::Sidecar, FIPS);
+            class.start.command = command.map(str::to_owned);
+            class.start.variables.insert(variable.to_owned());
+            let said = of_sidecar(&class, AGENT);
+            match why {
+                Some(why) => assert_eq!(
+                    said.matches(&format!("unknown ({why}")).count(),
+                    2,
+                    "{said}"
+                ),
+                None => assert_eq!(said, proven),
+            }
+            let unread = said_of(&class, &support::after());
+            let wanted = if why.is_some() {
+                "envoy unknown"
+            } else {
+                "envoy declared"
+            };
+            assert_eq!(unread, wanted, "{variable}");
+        }
+        let class = running(Role::Istiod, FIPS);
+        let path = "/usr/local/bin/pilot-discovery";
+        let mut of_image = program(path, path, Ok(boring(true)));
+        of_image.env = vec!["LD_AUDIT=".to_owned(), "LD_LIBRARY_PATH=/x".to_owned()];
+        let said = said_of(&class, &holding(&class, vec![of_image]));
+        assert!(
+            said.starts_with("pilot-discovery unknown (its image sets LD_LIBRARY_PATH"),
+            "{said}"
+        );
     }
 
     #[test]
@@ -535,6 +558,19 @@ mod tests {
         }
         let unread = format!("{fine}, pilot-agent declared");
         assert_eq!(beside(None, "sha256:other", false), unread);
+    }
+
+    #[test]
+    fn the_certificate_is_said_once() {
+        let class = running(Role::Istiod, FIPS);
+        let path = "/usr/local/bin/pilot-discovery";
+        let facts = holding(&class, vec![program(path, path, Ok(boring(true)))]);
+        let expected = expecting(FIPS);
+        let statements = statements(&support::whole(&expected, &facts), &class);
+        let proof = statements[0].proof.as_deref().unwrap();
+        let number = proof.certificate.as_ref().and_then(|one| one.number);
+        let number = format!("#{}", number.unwrap());
+        assert!(!proof.reasons.concat().contains(&number), "{proof:?}");
     }
 
     #[test]

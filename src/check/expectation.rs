@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::facts::{Class, ControlPlane, Manager, Role};
+use crate::fips::{Judge, Policy};
 use crate::istio::ImageTag;
 
 /// Where an expectation comes from; printed, since a proof is only as good as what it was judged by.
@@ -32,7 +34,7 @@ pub struct Wanted {
     pub hub: String,
     pub tag: ImageTag,
     pub source: Source,
-    /// The floor `declared`: plan or record say FIPS.
+    /// Programs are judged by floor and policy: plan or record say FIPS, or the user asks for it.
     pub fips: bool,
 }
 
@@ -42,6 +44,68 @@ pub struct Expectation {
     pub revisions: BTreeMap<String, Wanted>,
     /// `namespace/name` of the gateway Deployments that the install itself changed.
     pub gateways: BTreeSet<String>,
+}
+
+impl Expectation {
+    /// The build that a pod must run; `None` where it is of another mesh.
+    ///
+    /// The charts give install-cni no revision, and ztunnel that of its mesh, if it has one. Without, they
+    /// serve every mesh of the cluster, the FIPS ones first, but an operator's own build is its own.
+    pub fn of(&self, class: &Class, planes: &[ControlPlane]) -> Option<&Wanted> {
+        if !serves_all(class) {
+            return self.revisions.get(&class.revision);
+        }
+        let strict = self.revisions.values().any(|wanted| wanted.fips);
+        let mut able = self
+            .revisions
+            .values()
+            .filter(|wanted| wanted.fips == strict);
+        let of_operator = |plane: &&ControlPlane| matches!(plane.manager, Manager::Operator { .. });
+        let own = able
+            .clone()
+            .find(|wanted| wanted.differs(&class.image).is_none());
+        own.or_else(|| {
+            let foreign = self
+                .elsewhere(&class.image, planes)
+                .any(|plane| of_operator(&plane));
+            able.next().filter(|_| !foreign)
+        })
+    }
+
+    /// The control planes out of scope that run the build of an image.
+    pub(super) fn elsewhere<'a>(
+        &'a self,
+        image: &'a str,
+        planes: &'a [ControlPlane],
+    ) -> impl Iterator<Item = &'a ControlPlane> {
+        planes.iter().filter(move |plane| {
+            Image::read(&plane.image).is_of_build(&Image::read(image))
+                && !self.revisions.contains_key(&plane.revision)
+        })
+    }
+
+    /// A floor or policy that is asked for judges every revision, whatever plan, record and tags say.
+    pub fn demand(&mut self, judge: &Judge) {
+        for wanted in self.revisions.values_mut() {
+            wanted.fips |= demanded(judge).is_some();
+        }
+    }
+}
+
+/// Whether it is a program of a node that names no revision.
+pub(super) fn serves_all(class: &Class) -> bool {
+    /// What facts call the revision of a pod that names none.
+    const UNNAMED: &str = "default";
+    matches!(class.role, Role::Ztunnel | Role::Cni) && class.revision == UNNAMED
+}
+
+/// What the user asks of every program, in words; `None` where no floor and no policy is asked for.
+pub(super) fn demanded(judge: &Judge) -> Option<String> {
+    match (judge.floor, judge.policy) {
+        (None, Policy::Any) => None,
+        (None, policy) => Some(format!("what policy {policy} takes")),
+        (Some(floor), policy) => Some(format!("{floor} at least, by policy {policy}")),
+    }
 }
 
 impl Wanted {
@@ -76,6 +140,11 @@ pub(super) struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
+    /// Whether hub and tag are the same.
+    fn is_of_build(&self, other: &Image<'_>) -> bool {
+        (self.hub, self.tag) == (other.hub, other.tag)
+    }
+
     /// Reads `registry:5000/path/name:tag@sha256:…`; the colon of a port is no tag.
     pub(super) fn read(image: &'a str) -> Image<'a> {
         let named = image.split_once('@').map_or(image, |(named, _)| named);
@@ -93,6 +162,8 @@ impl<'a> Image<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::support::{self, expecting};
+    use crate::fips::Floor;
 
     #[test]
     fn an_image_is_read_with_ports_and_digests() {
@@ -111,6 +182,26 @@ mod tests {
             assert_eq!((read.hub, read.tag), (hub, tag), "{image}");
             assert!(read.repository.ends_with("proxyv2"), "{image}");
         }
+    }
+
+    #[test]
+    fn what_the_user_asks_for_is_the_floor_of_every_revision() {
+        let raised = |floor, policy| {
+            let mut expected = expecting("1.31.0-solo");
+            let judge = Judge {
+                policy,
+                floor,
+                ..support::JUDGE.clone()
+            };
+            expected.demand(&judge);
+            expected.revisions["default"].fips
+        };
+        assert!(!raised(None, Policy::Any));
+        assert!(raised(Some(Floor::Declared), Policy::Any));
+        assert!(raised(None, Policy::FedRamp2026));
+        let mut fips = expecting("1.31.0-solo-fips");
+        fips.demand(&support::JUDGE);
+        assert!(fips.revisions["default"].fips, "nothing is lowered");
     }
 
     #[test]

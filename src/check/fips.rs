@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::evidence::statements;
-use super::expectation::Image;
+use super::expectation::{Image, demanded};
 use super::pending::{judged_now, stale, wanted};
+use super::proxies::other_build;
 use super::{After, Outcome, Scope};
 use crate::facts::{Census, Class, Members, Role};
 use crate::report::{Evidence, Finding, Module, Proof};
@@ -62,10 +63,11 @@ fn census_outcome(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool
     Outcome::of(findings.collect(), seen.collect::<Vec<_>>().join(", "))
 }
 
-/// Whether FIPS is expected of it now: after an install, a stale proxy is a pending restart.
+/// Whether FIPS is expected of it now: after an install, a stale proxy is a pending restart, and a node
+/// agent of another build none of its work.
 fn counts(after: &After<'_>, class: &Class, members: &Members) -> bool {
     let pending = after.scope == Scope::Changed
-        && stale(after, class).is_some()
+        && (stale(after, class).is_some() || other_build(after, class).is_some())
         && !judged_now(after, class, members);
     !pending && wanted(after, class).is_some_and(|wanted| wanted.fips)
 }
@@ -106,10 +108,9 @@ fn finding(
     alike: &Alike<'_>,
 ) -> Finding {
     let Alike { pods, examples } = alike;
-    let wanted = match after.judge.floor {
-        Some(floor) => format!("{floor} at least, by policy {}", after.judge.policy),
-        None => "a FIPS module, at least declared by the program itself or its tag".to_owned(),
-    };
+    let wanted = demanded(after.judge).unwrap_or_else(|| {
+        "a FIPS module, at least declared by the program itself or its tag".to_owned()
+    });
     let finding = Finding::error(message(statement, *pods))
         .subject(format!("namespace {namespace}: {}", examples.join(", ")))
         .found(&statement.source)

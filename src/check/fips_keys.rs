@@ -1,5 +1,7 @@
 //! The planned build takes the keys of the authority that istiod is given, and of the gateways' certificates.
 
+use std::collections::BTreeSet;
+
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Fact, Held};
 use crate::fips::{Key, KeyRow, Secret};
@@ -18,26 +20,57 @@ fn run(before: &Before<'_>) -> Outcome {
     if !before.plan.tag.flavor.is_fips() {
         return Outcome::NotApplicable("no FIPS build is planned".to_owned());
     }
-    before.facts.authority.judge(|authority| {
-        let held: Vec<&Held> = authority
-            .iter()
-            .flatten()
-            .chain(before.facts.served.known().into_iter().flatten())
-            .collect();
-        let unseen = match &before.facts.served {
-            Fact::Unknown(why) => vec![Finding::warning(format!(
-                "the certificates of gateways could not be read: {why}"
-            ))],
-            Fact::Known(_) | Fact::NotAsked(_) => Vec::new(),
-        };
-        if held.is_empty() && unseen.is_empty() {
-            return Outcome::NotApplicable(
+    let mut seen = Seen::default();
+    match &before.facts.authority {
+        Fact::NotAsked(why) => return Outcome::NotChecked((*why).to_owned()),
+        Fact::Unknown(why) => seen.unread.extend([why.as_str()]),
+        Fact::Known(authority) => seen.held.extend(authority.iter().flatten()),
+    }
+    match &before.facts.served {
+        Fact::NotAsked(_) => {}
+        Fact::Unknown(why) => seen.unread.extend([why.as_str()]),
+        Fact::Known(served) => {
+            seen.held.extend(&served.held);
+            seen.unread.extend(served.unread.iter().map(String::as_str));
+            seen.left_out = served.left_out;
+        }
+    }
+    seen.judge(before)
+}
+
+/// What could be read of both, and what could not.
+#[derive(Default)]
+struct Seen<'a> {
+    held: Vec<&'a Held>,
+    unread: BTreeSet<&'a str>,
+    left_out: usize,
+}
+
+impl Seen<'_> {
+    fn judge(&self, before: &Before<'_>) -> Outcome {
+        let unread: Vec<&str> = self.unread.iter().copied().collect();
+        let unseen = || format!("certificates could not be read: {}", unread.join("; "));
+        let mut findings = Vec::new();
+        if self.left_out > 0 {
+            findings.push(Finding::warning(format!(
+                "gateways name more secrets than are read: {} were left out",
+                self.left_out
+            )));
+        }
+        let all_read = unread.is_empty();
+        match outcome(before, &self.held, findings) {
+            Outcome::Found(mut findings) => {
+                findings.extend((!all_read).then(|| Finding::error(unseen())));
+                Outcome::Found(findings)
+            }
+            _ if !all_read => Outcome::Unknown(unseen()),
+            _ if self.held.is_empty() => Outcome::NotApplicable(
                 "no cacerts, so istiod makes its own authority, and no certificate of a gateway"
                     .to_owned(),
-            );
+            ),
+            passed => passed,
         }
-        outcome(before, &held, unseen)
-    })
+    }
 }
 
 fn outcome(before: &Before<'_>, held: &[&Held], mut findings: Vec<Finding>) -> Outcome {
@@ -113,6 +146,7 @@ fn refused(severity: Severity, (key, used): (&Key, Secret), row: &KeyRow) -> Fin
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
+    use crate::facts::Served;
     use crate::fips::KeyError;
 
     fn outcome_of(tag: &str, keys: Result<Vec<Key>, KeyError>) -> Outcome {
@@ -140,15 +174,52 @@ mod tests {
         for (key, refused) in table {
             let mut given = Given::tag("1.31.0-solo-fips");
             given.facts.authority = Fact::Known(None);
-            given.facts.served = Fact::Known(vec![held(Secret::Gateway, Ok(vec![key.clone()]))]);
+            given.facts.served = serving(Ok(vec![key.clone()]));
             let outcome = given.run(run);
             assert_eq!(found(&outcome, "Envoy"), refused, "{key}: {outcome:?}");
             assert_eq!(passed(&outcome), !refused, "{key}: {outcome:?}");
         }
-        let mut given = Given::tag("1.31.0-solo-fips");
-        given.facts.authority = Fact::Known(None);
-        given.facts.served = Fact::Unknown("no answer".into());
-        assert!(found(&given.run(run), "no answer"));
+    }
+
+    fn serving(keys: Result<Vec<Key>, KeyError>) -> Fact<Served> {
+        Fact::Known(Served {
+            held: vec![held(Secret::Gateway, keys)],
+            ..Served::default()
+        })
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_no_pass_and_takes_nothing_away() {
+        let unread = |authority: Fact<Option<Vec<Held>>>, served: Served| {
+            let mut given = Given::tag("1.31.0-solo-fips");
+            given.facts.authority = authority;
+            given.facts.served = Fact::Known(served);
+            given.run(run)
+        };
+        let served = |keys: Option<Key>| Served {
+            held: keys
+                .map(|key| held(Secret::Gateway, Ok(vec![key])))
+                .into_iter()
+                .collect(),
+            unread: BTreeSet::from(["ask for y".to_owned()]),
+            left_out: 0,
+        };
+        for keys in [None, Some(Key::Rsa(2048))] {
+            let outcome = unread(Fact::Known(None), served(keys));
+            let said = "certificates could not be read: ask for y".to_owned();
+            assert_eq!(outcome, Outcome::Unknown(said));
+        }
+        let outcome = unread(
+            Fact::Unknown("ask for x".into()),
+            served(Some(Key::Ed25519)),
+        );
+        assert!(found(&outcome, "Ed25519 is refused"), "{outcome:?}");
+        assert!(found(&outcome, "ask for x; ask for y"), "{outcome:?}");
+        let many = Served {
+            left_out: 3,
+            ..Served::default()
+        };
+        assert!(found(&unread(Fact::Known(None), many), "3 were left out"));
     }
 
     #[test]
@@ -193,6 +264,8 @@ mod tests {
         given.facts.authority = Fact::Known(None);
         assert!(matches!(given.run(run), Outcome::NotApplicable(_)));
         given.facts.authority = Fact::Unknown("no answer".into());
-        assert_eq!(given.run(run), Outcome::Unknown("no answer".into()));
+        given.facts.served = Fact::Unknown("no answer".into());
+        let said = "certificates could not be read: no answer".to_owned();
+        assert_eq!(given.run(run), Outcome::Unknown(said));
     }
 }

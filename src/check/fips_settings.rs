@@ -1,6 +1,6 @@
 //! What runs with a FIPS module has it switched on, and takes approved algorithms only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::environment;
 use super::pending::wanted;
@@ -25,24 +25,33 @@ fn run(after: &After<'_>) -> Outcome {
 }
 
 fn of_census(after: &After<'_>, census: &Census) -> Outcome {
-    let mut said: BTreeMap<(Severity, String, &'static str), u64> = BTreeMap::new();
+    let mut said: BTreeMap<Remark, (BTreeSet<&str>, u64)> = BTreeMap::new();
     let mut read = 0;
     for (class, members) in &census.classes {
         if !wanted(after, class).is_some_and(|wanted| wanted.fips) {
             continue;
         }
+        let mut of_class = BTreeSet::new();
         for program in programs(after, class) {
             read += 1;
             for remark in remarks(after, class, program) {
-                *said.entry(remark).or_default() += members.pods;
+                let (binaries, _) = said.entry(remark.clone()).or_default();
+                binaries.insert(program.path.rsplit('/').next().unwrap_or(&program.path));
+                of_class.insert(remark);
             }
+        }
+        for remark in of_class {
+            said.entry(remark).or_default().1 += members.pods;
         }
     }
     if read == 0 {
         return Outcome::NotChecked("no image that runs was read".to_owned());
     }
-    let findings = said.into_iter().map(|((severity, message, fix), pods)| {
+    let findings = said.into_iter().map(|(remark, (binaries, pods))| {
+        let (severity, message, fix) = remark;
+        let binaries: Vec<&str> = binaries.into_iter().collect();
         Finding::new(severity, message)
+            .subject(binaries.join(", "))
             .found(format!("{pods} pods"))
             .fix(fix)
     });
@@ -57,6 +66,7 @@ fn programs<'a>(after: &After<'a>, class: &Class) -> &'a [ImageProgram] {
     }
 }
 
+/// What is said of a program, and its fix: one finding for all programs of which it is.
 type Remark = (Severity, String, &'static str);
 
 fn remarks(after: &After<'_>, class: &Class, program: &ImageProgram) -> Vec<Remark> {
@@ -65,16 +75,9 @@ fn remarks(after: &After<'_>, class: &Class, program: &ImageProgram) -> Vec<Rema
     };
     let environment = environment(class, program);
     let (build, known) = (Build::from(&verdict), after.policies(class));
-    let binary = program.path.rsplit('/').next().unwrap_or(&program.path);
     let effects = effects(&environment, build, known).into_iter();
     let mut remarks: Vec<Remark> = effects
-        .map(|effect| {
-            (
-                effect.severity,
-                format!("{binary}: {}", effect.message),
-                effect.fix,
-            )
-        })
+        .map(|effect| (effect.severity, effect.message, effect.fix))
         .collect();
     let limited = approved_only(&environment, build, known).is_some();
     if verdict.module < Module::Declared || verdict.fipsonly.is_none() {
@@ -90,7 +93,7 @@ fn remarks(after: &After<'_>, class: &Class, program: &ImageProgram) -> Vec<Rema
         remarks.push((
             severity,
             format!(
-                "{binary}: its pod does not show {}, so what they do was not judged",
+                "the pod does not show {}, so what that does was not judged",
                 hidden.join(", ")
             ),
             "write the values into the container's env, not behind valueFrom or envFrom",
@@ -98,7 +101,7 @@ fn remarks(after: &After<'_>, class: &Class, program: &ImageProgram) -> Vec<Rema
     } else if !limited {
         remarks.push((
             severity,
-            format!("{binary} takes algorithms that are not approved as well"),
+            "algorithms that are not approved are taken as well".to_owned(),
             "set COMPLIANCE_POLICY (glooistio explain fips-configuration), or take a build with fipsonly",
         ));
     }
@@ -149,6 +152,7 @@ mod tests {
                 .into_iter()
                 .map(|one| {
                     assert_eq!(one.found.as_deref(), Some("3 pods"));
+                    assert_eq!(one.subject.as_deref(), Some("pilot-discovery"));
                     (one.severity, one.message)
                 })
                 .collect(),
@@ -160,7 +164,7 @@ mod tests {
     fn every_build_is_judged_with_the_settings_of_its_container() {
         type Said<'a> = &'a [(Severity, &'a str)];
         use Severity::{Error, Warning};
-        const MORE: &str = "pilot-discovery takes algorithms that are not approved as well";
+        const MORE: &str = "algorithms that are not approved are taken as well";
         const POLICY: (&str, &str) = ("COMPLIANCE_POLICY", "fips-140-2");
         const ONLY: (&str, &str) = ("GODEBUG", "fips140=only");
         let any = |evidence| (Ok(evidence), None);
@@ -187,7 +191,7 @@ mod tests {
                 any(own_module()),
                 &[],
                 &["GODEBUG"],
-                &[(Warning, "its pod does not show GODEBUG")],
+                &[(Warning, "the pod does not show GODEBUG")],
             ),
             (
                 strict(boring(true)),
@@ -209,6 +213,22 @@ mod tests {
                     });
             assert!(right, "row {number}: {found:?}");
         }
+    }
+
+    #[test]
+    fn what_several_programs_of_a_pod_have_in_common_is_said_once() {
+        let programs = [PATH, "/usr/local/bin/pilot-agent"]
+            .map(|path| program(path, path, Ok(boring(false))))
+            .to_vec();
+        let facts = holding(&running(Role::Istiod, FIPS), programs);
+        let Outcome::Found(findings) = run(&whole(&expecting(FIPS), &facts)) else {
+            panic!("nothing was found");
+        };
+        let [one] = findings.as_slice() else {
+            panic!("{findings:?}");
+        };
+        assert_eq!(one.subject.as_deref(), Some("pilot-agent, pilot-discovery"));
+        assert_eq!(one.found.as_deref(), Some("3 pods"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The images of the plan hold what their tags say, by the bytes of their programs.
 
+use super::expectation::demanded;
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Fact, ImageProgram, PlannedImage};
 use crate::fips::{Environment, Policies, Subject};
@@ -66,7 +67,8 @@ fn unread(images: &[PlannedImage]) -> Vec<Finding> {
 
 fn finding(before: &Before<'_>, image: &PlannedImage, one: &Evidence) -> Option<Finding> {
     let proof = one.proof.as_deref()?;
-    let fips = before.plan.tag.flavor.is_fips();
+    let demanded = demanded(before.judge);
+    let fips = before.plan.tag.flavor.is_fips() || demanded.is_some();
     let wrong = match one.module {
         Module::Contradicted | Module::Unknown => true,
         Module::Standard => fips,
@@ -86,7 +88,7 @@ fn finding(before: &Before<'_>, image: &PlannedImage, one: &Evidence) -> Option<
             proof.path,
             proof.manifest.as_deref().unwrap_or("without a manifest")
         ))
-        .wanted(format!("what {} says", before.plan.tag))
+        .wanted(demanded.unwrap_or_else(|| format!("what {} says", before.plan.tag)))
         .why(reasons.map(String::as_str).collect::<Vec<_>>().join("; "))
         .command(format!("glooistio inspect --explain {}", image.reference))
     })
@@ -95,20 +97,24 @@ fn finding(before: &Before<'_>, image: &PlannedImage, one: &Evidence) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::support::{Given, boring, own_module, passed, program, standard};
+    use crate::check::support::{Given, boring, found, own_module, passed, program, standard};
     use crate::facts::NoImage;
     use crate::fips;
     use crate::report::Severity;
 
     const PATH: &str = "/usr/local/bin/pilot-discovery";
 
-    fn outcome(tag: &str, programs: Fact<Vec<ImageProgram>>) -> Outcome {
-        let mut given = Given::tag(tag);
-        given.facts.images = Fact::Known(vec![PlannedImage {
+    fn planned(tag: &str, programs: Fact<Vec<ImageProgram>>) -> Fact<Vec<PlannedImage>> {
+        Fact::Known(vec![PlannedImage {
             reference: format!("r.io/istio/pilot:{tag}"),
             found: Err(NoImage::Broken("not looked at here".to_owned())),
             programs,
-        }]);
+        }])
+    }
+
+    fn outcome(tag: &str, programs: Fact<Vec<ImageProgram>>) -> Outcome {
+        let mut given = Given::tag(tag);
+        given.facts.images = planned(tag, programs);
         given.run(run)
     }
 
@@ -147,6 +153,29 @@ mod tests {
                 _ => panic!("{tag} {wanted:?}: {outcome:?}"),
             }
         }
+    }
+
+    #[test]
+    fn a_floor_that_is_asked_for_judges_every_tag() {
+        let below = |floor: Option<fips::Floor>, policy| {
+            let mut given = Given::tag("1.31.0-solo");
+            given.facts.images = planned(
+                "1.31.0-solo",
+                Fact::Known(vec![program(PATH, PATH, Ok(standard()))]),
+            );
+            given.judge.floor = floor;
+            given.judge.policy = policy;
+            given.run(run)
+        };
+        assert!(passed(&below(None, fips::Policy::Any)));
+        assert!(found(
+            &below(Some(fips::Floor::Declared), fips::Policy::Any),
+            "is standard"
+        ));
+        assert!(found(
+            &below(None, fips::Policy::Active140_3),
+            "is standard"
+        ));
     }
 
     #[test]

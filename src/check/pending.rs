@@ -122,5 +122,6 @@ pub(super) fn asked(after: &After<'_>, namespace: &str) -> Option<String> {
 
 /// The wanted build of a class in scope.
 pub(super) fn wanted<'a>(after: &'a After<'_>, class: &Class) -> Option<&'a Wanted> {
-    after.expected.revisions.get(&class.revision)
+    let planes = after.facts.control_planes.known();
+    after.expected.of(class, planes.map_or(&[], Vec::as_slice))
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::evidence::binary;
+use super::expectation::serves_all;
 use super::pending::{stale, wanted};
 use super::{After, Check, Outcome, Run, Scope};
 use crate::facts::{Census, Class, Members, Role};
-use crate::report::Finding;
+use crate::report::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "proxies",
@@ -36,6 +38,43 @@ fn sidecars<'a>(
         })
 }
 
+/// In which way a node agent (ztunnel, install-cni) is not of its mesh's build.
+pub(super) fn other_build(after: &After<'_>, class: &Class) -> Option<String> {
+    let of_node = matches!(class.role, Role::Ztunnel | Role::Cni);
+    wanted(after, class)
+        .filter(|_| of_node)?
+        .differs(&class.image)
+}
+
+/// Node agents of another build. After an install they are none of its work; beside a control plane out
+/// of scope that runs their build they may serve that one.
+fn of_nodes(after: &After<'_>, census: &Census) -> Vec<Finding> {
+    let planes = after.facts.control_planes.known();
+    let planes = planes.map_or(&[][..], Vec::as_slice);
+    let mut wrong: BTreeMap<(Severity, &str, String), (u64, &Members)> = BTreeMap::new();
+    for (class, members) in &census.classes {
+        let Some(reason) = other_build(after, class) else {
+            continue;
+        };
+        let shared = after.expected.elsewhere(&class.image, planes).next();
+        let severity = match (after.scope, shared) {
+            (Scope::Changed, _) => Severity::Info,
+            (Scope::Everything, Some(_)) => Severity::Warning,
+            (Scope::Everything, None) => Severity::Error,
+        };
+        let message = format!("{} {reason}", binary(class.role));
+        let alike = wrong.entry((severity, &class.namespace, message));
+        alike.or_insert((0, members)).0 += members.pods;
+    }
+    let finding = |((severity, namespace, message), (pods, members)): (_, (u64, &Members))| {
+        Finding::new(severity, message)
+            .subject(format!("namespace {namespace} ({pods} pods)"))
+            .found(members.examples.join(", "))
+            .fix("install it again with the hub and the tag of its mesh")
+    };
+    wrong.into_iter().map(finding).collect()
+}
+
 fn changed(after: &After<'_>, census: &Census) -> Outcome {
     let (mut right, mut waiting) = (0, 0);
     for (_, members, reason) in sidecars(after, census) {
@@ -45,13 +84,13 @@ fn changed(after: &After<'_>, census: &Census) -> Outcome {
             &mut waiting
         }) += members.pods;
     }
-    if waiting == 0 {
-        return Outcome::Passed(format!("{right} proxies are as expected"));
+    let mut findings = of_nodes(after, census);
+    if waiting > 0 {
+        findings.push(Finding::info(format!(
+            "{waiting} proxies are older than this install; they are listed as pending restarts"
+        )));
     }
-    let note = format!(
-        "{waiting} proxies are older than this install; they are listed as pending restarts"
-    );
-    Outcome::Found(vec![Finding::info(note)])
+    Outcome::of(findings, format!("{right} proxies are as expected"))
 }
 
 fn everything(after: &After<'_>, census: &Census) -> Outcome {
@@ -78,34 +117,56 @@ fn everything(after: &After<'_>, census: &Census) -> Outcome {
                 .fix("restart the workloads: a proxy changes only when its pod does")
                 .command(super::pending::command(&owner, namespace))
         });
+    let beside = of_nodes(after, census)
+        .into_iter()
+        .chain(orphans(after, census));
     Outcome::of(
-        findings.chain(orphans(after, census)).collect(),
+        findings.chain(beside).collect(),
         format!("{right} proxies are as expected"),
     )
 }
 
-/// Proxies whose control plane is gone: nobody's mesh, and nobody configures them any more.
+/// What names a revision that no control plane has: nobody's mesh, and nobody configures it any more.
 fn orphans(after: &After<'_>, census: &Census) -> Vec<Finding> {
     let Some(planes) = after.facts.control_planes.known() else {
         return Vec::new();
     };
-    let mut left: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut left: BTreeMap<(&str, &str, &str), (u64, Remedy)> = BTreeMap::new();
     for (class, members) in &census.classes {
-        let proxy = matches!(class.role, Role::Sidecar | Role::Gateway);
-        if proxy
-            && planes.iter().all(|plane| plane.revision != class.revision)
-            && wanted(after, class).is_none()
-        {
-            *left.entry((&class.namespace, &class.revision)).or_default() += members.pods;
+        let named = !serves_all(class) && wanted(after, class).is_none();
+        if named && planes.iter().all(|plane| plane.revision != class.revision) {
+            let key = (
+                binary(class.role),
+                class.namespace.as_str(),
+                class.revision.as_str(),
+            );
+            let left = left.entry(key).or_insert((0, remedy(class.role)));
+            left.0 += members.pods;
         }
     }
-    let finding = |((namespace, revision), pods): ((&str, &str), u64)| {
+    let finding = |((binary, namespace, revision), (pods, (why, fix))): (_, (u64, Remedy))| {
         Finding::warning(format!("no control plane of revision {revision} is here"))
-            .subject(format!("namespace {namespace} ({pods} pods)"))
-            .why("nothing configures these proxies any more, nor renews their certificates")
-            .fix("label the namespace for a revision that is there, and restart its workloads")
+            .subject(format!("namespace {namespace} ({binary} of {pods} pods)"))
+            .why(why)
+            .fix(fix)
     };
     left.into_iter().map(finding).collect()
+}
+
+/// Why it matters that nobody's pods are left, and what to do.
+type Remedy = (&'static str, &'static str);
+
+fn remedy(role: Role) -> Remedy {
+    match role {
+        Role::Istiod | Role::Ztunnel | Role::Cni => (
+            "it belongs to no mesh that is here, so nothing else was judged of it",
+            "install it again with its mesh, or take it away",
+        ),
+        Role::Sidecar | Role::Gateway | Role::Agentgateway => (
+            "nothing configures these proxies any more, nor renews their certificates",
+            "label the namespace for a revision that is there, and restart its workloads",
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -113,7 +174,7 @@ mod tests {
     use super::*;
     use crate::check::pending;
     use crate::check::support::{self, class, expecting, found, members, namespace, passed};
-    use crate::facts::{After as Facts, Companion, Fact, Injected};
+    use crate::facts::{After as Facts, Companion, ControlPlane, Fact, Injected, Manager};
 
     fn facts(class: Class) -> Facts {
         let mut census = Census::default();
@@ -190,6 +251,97 @@ mod tests {
         let same = injected("r.io/istio/other:1.31.0-solo-fips");
         facts.injected.insert("default".to_owned(), same);
         assert!(passed(&outcome(&facts, Scope::Everything).0));
+    }
+
+    #[test]
+    fn a_node_agent_of_another_hub_or_tag_is_found() {
+        for (role, binary) in [(Role::Ztunnel, "ztunnel"), (Role::Cni, "install-cni")] {
+            let right = facts(class(role, "istio-system", "1.31.0-solo-fips"));
+            assert!(passed(&outcome(&right, Scope::Everything).0));
+            let mut elsewhere = class(role, "istio-system", "1.31.0-solo-fips");
+            elsewhere.image = "evil.io/x/y:1.31.0-solo-fips".to_owned();
+            let plain = class(role, "istio-system", "1.31.0-solo");
+            for (class, wrong) in [
+                (elsewhere, "runs from evil.io/x,"),
+                (plain, "runs 1.31.0-solo,"),
+            ] {
+                let wrong = format!("{binary} {wrong}");
+                let (strict, _) = outcome(&facts(class.clone()), Scope::Everything);
+                assert!(
+                    found(&strict, &wrong) && weight(&strict) == Severity::Error,
+                    "{strict:?}"
+                );
+                let (changed, pending) = outcome(&facts(class), Scope::Changed);
+                assert!(
+                    found(&changed, &wrong) && weight(&changed) == Severity::Info,
+                    "{changed:?}"
+                );
+                assert_eq!(pending, 0, "a restart gives it no other image");
+            }
+        }
+    }
+
+    fn weight(outcome: &Outcome) -> Severity {
+        let Outcome::Found(findings) = outcome else {
+            panic!("{outcome:?}");
+        };
+        findings
+            .iter()
+            .map(|finding| finding.severity)
+            .max()
+            .unwrap()
+    }
+
+    #[test]
+    fn node_agents_without_a_revision_serve_the_revisions_that_are_here() {
+        let outcome = |tag: &str, planes: Vec<ControlPlane>| {
+            let mut expected = expecting("1.31.0-solo-fips");
+            let wanted = expected.revisions.remove("default").unwrap();
+            expected.revisions.insert("1-31".to_owned(), wanted);
+            let mut facts = facts(class(Role::Cni, "istio-system", tag));
+            facts.control_planes = Fact::Known(planes);
+            run(&support::whole(&expected, &facts))
+        };
+        let ours = || support::control_plane("1-31", "1.31.0-solo-fips");
+        let older = || support::control_plane("default", "1.30.0");
+        let operators = || ControlPlane {
+            manager: Manager::Operator {
+                name: "theirs".to_owned(),
+            },
+            ..older()
+        };
+        assert!(passed(&outcome("1.31.0-solo-fips", vec![ours()])));
+        let wrong = outcome("1.30.0", vec![ours()]);
+        assert!(found(&wrong, "install-cni runs 1.30.0") && weight(&wrong) == Severity::Error);
+        let canary = outcome("1.30.0", vec![ours(), older()]);
+        assert!(found(&canary, "install-cni runs 1.30.0") && weight(&canary) == Severity::Warning);
+        assert!(
+            passed(&outcome("1.30.0", vec![ours(), operators()])),
+            "another mesh's"
+        );
+        let neither = outcome("1.29.0", vec![ours(), operators()]);
+        assert!(found(&neither, "install-cni runs 1.29.0"));
+    }
+
+    #[test]
+    fn whatever_names_a_revision_without_a_control_plane_is_an_orphan() {
+        for role in [
+            Role::Istiod,
+            Role::Sidecar,
+            Role::Gateway,
+            Role::Ztunnel,
+            Role::Cni,
+        ] {
+            let left = facts(Class {
+                revision: "1-30".to_owned(),
+                ..class(role, "a", "1.30.0")
+            });
+            let (said, _) = outcome(&left, Scope::Everything);
+            assert!(
+                found(&said, "no control plane of revision 1-30"),
+                "{role:?}"
+            );
+        }
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub(super) fn run_after(
 }
 
 /// The built-in data, no policy.
-static JUDGE: std::sync::LazyLock<Judge> = std::sync::LazyLock::new(|| Judge {
+pub(super) static JUDGE: std::sync::LazyLock<Judge> = std::sync::LazyLock::new(|| Judge {
     modules: Modules::builtin().clone(),
     at: jiff::civil::date(2026, 11, 22),
     policy: fips::Policy::Any,
@@ -211,6 +211,7 @@ pub(super) fn members(pods: u64, owner: &str) -> Members {
 pub(super) struct Given {
     pub(super) plan: Plan,
     pub(super) facts: facts::Before,
+    pub(super) judge: Judge,
     documents: Vec<Rendered>,
     matrix: Matrix,
 }
@@ -226,6 +227,7 @@ impl Given {
         Given {
             plan: plan(tag),
             facts: nothing(),
+            judge: JUDGE.clone(),
             documents: Vec::new(),
             matrix: Matrix::default(),
         }
@@ -271,7 +273,7 @@ impl Given {
             facts: &self.facts,
             matrix: &self.matrix,
             today: jiff::civil::date(2026, 11, 22),
-            judge: &JUDGE,
+            judge: &self.judge,
         })
     }
 }
@@ -311,7 +313,7 @@ fn nothing() -> facts::Before {
         records: Fact::Known(Vec::new()),
         images: Fact::NotAsked("in this test"),
         authority: Fact::NotAsked(NOT_ASKED),
-        served: Fact::Known(Vec::new()),
+        served: Fact::Known(facts::Served::default()),
     }
 }
 

@@ -12,8 +12,11 @@ pub(super) enum Asked {
     Ours(Vec<String>),
     /// A word that will be ours: which, and what to use until then.
     Later { word: String, instead: &'static str },
-    /// A word that nobody knows, and the one of ours that must be meant.
-    Mistyped { word: String, meant: &'static str },
+    /// A word that nobody knows, and the one of ours that is meant, where one is near.
+    Mistyped {
+        word: String,
+        meant: Option<&'static str>,
+    },
     /// Everything for istioctl as it came, less our own `--istioctl PATH`.
     Istioctl {
         args: Vec<String>,
@@ -35,8 +38,10 @@ const OURS: &[(&str, &str)] = &[
     ("explain", "explain"),
     ("completion", "completion"),
     ("man", "man"),
-    ("help", "help"),
+    (HELP, HELP),
 ];
+
+const HELP: &str = "help";
 
 /// Words that are reserved, and what does the work until they are built.
 const LATER: &[(&str, &str)] = &[
@@ -107,10 +112,34 @@ const SWITCHES: &[&str] = &[
 ];
 
 /// Sorts a command line (without the program's name).
-pub(super) fn sort(args: Vec<String>) -> Asked {
-    let Some(at) = word_at(&args) else {
-        return Asked::Ours(args);
+pub(super) fn sort(mut args: Vec<String>) -> Asked {
+    match word_at(&args) {
+        Some(at) if args[at] == HELP => {
+            // `help WORD` is `WORD --help`, whosever the word is.
+            "--help".clone_into(&mut args[at]);
+            help(args)
+        }
+        Some(at) => sorted(args, at),
+        None => Asked::Ours(args),
+    }
+}
+
+fn help(args: Vec<String>) -> Asked {
+    let named = word_at(&args).filter(|at| args[*at] != HELP);
+    let Some(at) = named else {
+        return Asked::Ours(vec!["--help".to_owned()]);
     };
+    let word = args[at].clone();
+    match sorted(args, at) {
+        Asked::Istioctl { .. } if !ISTIOCTL.contains(&word.as_str()) => {
+            Asked::Mistyped { word, meant: None }
+        }
+        asked => asked,
+    }
+}
+
+/// Sorts by the word that stands at `at`.
+fn sorted(args: Vec<String>, at: usize) -> Asked {
     let word = args[at].as_str();
     let (length, name) = match (word, args.get(at + 1).map(String::as_str)) {
         ("manifest", Some("install" | "apply")) => (2, Some("install")),
@@ -129,11 +158,11 @@ pub(super) fn sort(args: Vec<String>) -> Asked {
     }
     let Some(name) = name else {
         return match meant(word) {
-            Some(meant) => Asked::Mistyped {
+            None => for_istioctl(args, at),
+            meant => Asked::Mistyped {
                 word: word.to_owned(),
                 meant,
             },
-            None => for_istioctl(args, at),
         };
     };
     let mut ours = vec![name.to_owned()];
@@ -195,7 +224,7 @@ fn for_istioctl(mut args: Vec<String>, word: usize) -> Asked {
 mod tests {
     use super::*;
 
-    fn sorted(line: &str) -> Asked {
+    fn read(line: &str) -> Asked {
         sort(line.split_whitespace().map(str::to_owned).collect())
     }
 
@@ -222,7 +251,7 @@ mod tests {
             ("--help", "--help"),
             ("", ""),
         ] {
-            assert_eq!(sorted(line), ours(wanted), "{line}");
+            assert_eq!(read(line), ours(wanted), "{line}");
         }
     }
 
@@ -236,7 +265,7 @@ mod tests {
         ] {
             let args = line.split_whitespace().map(str::to_owned).collect();
             assert_eq!(
-                sorted(line),
+                read(line),
                 Asked::Istioctl {
                     args,
                     istioctl: None
@@ -261,8 +290,8 @@ mod tests {
             ("bogus", None),
             ("__complete", None),
         ] {
-            let meant = match sorted(line) {
-                Asked::Mistyped { meant, .. } => Some(meant),
+            let meant = match read(line) {
+                Asked::Mistyped { meant, .. } => meant,
                 _ => None,
             };
             assert_eq!(meant, wanted, "{line}");
@@ -270,9 +299,35 @@ mod tests {
     }
 
     #[test]
+    fn help_of_a_word_is_the_word_with_help() {
+        for (line, wanted) in [
+            ("help", "--help"),
+            ("help --help", "--help"),
+            ("-q help -h", "--help"),
+            ("help help", "--help"),
+            ("help help help", "--help"),
+            ("help inspect", "inspect --help"),
+            ("help --help inspect", "inspect --help --help"),
+            ("help apply nosuch", "install --help nosuch"),
+            ("help manifest install", "install --help"),
+        ] {
+            assert_eq!(read(line), ours(wanted), "{line}");
+        }
+        let help = |line| match read(line) {
+            Asked::Istioctl { args, .. } => args.join(" "),
+            Asked::Mistyped { word, meant } => format!("{word}? {meant:?}"),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(help("help proxy-status"), "--help proxy-status");
+        assert_eq!(help("help inspct"), "inspct? Some(\"inspect\")");
+        assert_eq!(help("help nosuch"), "nosuch? None");
+        assert!(help("help images").starts_with("Later"));
+    }
+
+    #[test]
     fn no_word_of_istioctl_is_taken_for_a_mistake() {
         for word in ISTIOCTL {
-            assert!(matches!(sorted(word), Asked::Istioctl { .. }), "{word}");
+            assert!(matches!(read(word), Asked::Istioctl { .. }), "{word}");
         }
     }
 
@@ -282,14 +337,14 @@ mod tests {
             args: vec!["ps".into()],
             istioctl: Some("/x".into()),
         };
-        assert_eq!(sorted("--istioctl /x ps"), wanted);
-        assert_eq!(sorted("--istioctl=/x ps"), wanted);
+        assert_eq!(read("--istioctl /x ps"), wanted);
+        assert_eq!(read("--istioctl=/x ps"), wanted);
     }
 
     #[test]
     fn reserved_words_never_reach_istioctl() {
         for word in ["images", "istioctl"] {
-            assert!(matches!(sorted(word), Asked::Later { .. }), "{word}");
+            assert!(matches!(read(word), Asked::Later { .. }), "{word}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::{CheckArgs, ImageArgs, OutputArgs, PlanArgs, RunArgs};
-use super::istioctl_flags::IstioctlFlags;
+use super::istioctl_flags::{IstioctlFlags, Reader};
 use super::output::Shown;
 use super::{Ended, resolve, session};
 use crate::exit::{Exit, Failure};
@@ -16,7 +16,7 @@ use crate::ui::{Event, Ui};
 
 /// Run the checks of an install without installing
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(mut_args(Reader::Check.hide()), after_help = "Examples:
   glooistio check --fips --distroless
   glooistio check --manifest operator.yaml
   glooistio check --strict --skip end-of-life=agreed")]
@@ -52,7 +52,7 @@ impl Args {
     fn check(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
         let options = self.options()?;
         let inspect = self.images.inspected(&self.run)?;
-        let rules = session::Rules::of(&self.checks, &self.run.proof, report)?;
+        let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
         let client = session::istioctl_if_there(&self.run);
         if let Fact::Unknown(why) = &client {
             let next = "name an istioctl by --istioctl PATH or GLOOISTIO_ISTIOCTL";
@@ -72,7 +72,7 @@ impl Args {
     }
 
     fn options(&self) -> Result<Options, Failure> {
-        let mut options = resolve::options(&self.plan, &self.flags)?;
+        let mut options = resolve::options(&self.plan, self.flags.read_by(Reader::Check)?)?;
         if let Some(path) = &self.manifest {
             options.template = Some(Template::None);
             options.files = vec![resolve::read(path.display().to_string())?];

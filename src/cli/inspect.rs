@@ -7,17 +7,17 @@ use super::args::{Format, OutputArgs, ProofArgs, RegistryArgs};
 use super::output::Shown;
 use super::session;
 use crate::exit::{Exit, Failure};
-use crate::image::{Platform, Request, Target, Want};
+use crate::image::{Platform, Request, Want};
 use crate::inspect::Inspect;
 use crate::report::Report;
-use crate::sys::{os, signal};
+use crate::sys::signal;
 use crate::ui::{Event, Ui};
 
 /// Read the cryptographic module out of programs and images, without running anything
 ///
-/// A TARGET is a file, `-` for standard input, `docker-archive:FILE`, `oci-archive:FILE`, `oci:DIR[:TAG]`, or
-/// the reference of an image in a registry, also `docker://REFERENCE`. Of an image the programs of Istio
-/// are read. Without --require, a program without FIPS is no error, but for a tag that says FIPS.
+/// A TARGET is a file, `-` for standard input, `docker-archive:FILE[:REFERENCE]`, `oci-archive:FILE[:TAG]`,
+/// `oci:DIR[:TAG]`, or the reference of an image in a registry, also `docker://REFERENCE`. The
+/// programs of Istio are read, of every image in an archive or layout unless one is named. Without --require, a program without FIPS is no error, but for a tag that says FIPS.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   glooistio inspect pilot-discovery
@@ -66,10 +66,6 @@ impl Args {
 
     fn inspect(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
         let judge = session::judge(&self.proof, report)?;
-        let targets = self.targets.iter().map(|text| {
-            Target::parse(text, os::exists).map_err(|error| Failure::new(Exit::Data, &error))
-        });
-        let targets = targets.collect::<Result<Vec<_>, _>>()?;
         let env = self
             .env
             .iter()
@@ -90,7 +86,7 @@ impl Args {
         // Nothing is changed, so there is nothing to wind up.
         let _ends_by_signal = signal::AtPrompt::begin();
         let inspect = Inspect {
-            targets: &targets,
+            targets: &self.targets,
             request: Request {
                 want,
                 platforms,

@@ -62,7 +62,7 @@ impl Args {
         let options = resolve::options(&self.plan, &self.flags)?;
         self.can_ask(ui)?;
         let inspect = self.images.inspected(&self.run)?;
-        let rules = session::Rules::of(&self.checks, &self.run.proof, report)?;
+        let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
         sound(&options, &rules)?;
         let istioctl = session::istioctl(&self.run)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
@@ -77,7 +77,7 @@ impl Args {
         ui: &Ui,
         report: &mut Report,
     ) -> Result<Exit, Failure> {
-        let rules = session::Rules::of(&self.checks, &self.run.proof, report)?;
+        let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
         let mut options = resolve::options(&self.plan, &self.flags)?;
         if let Some(to) = to {
             options.request = Some(resolve::parsed("--to", to)?);

@@ -4,6 +4,8 @@ mod table;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use crate::exit::{Exit, Failure};
+
 pub(super) use table::FLAGS;
 
 /// What becomes of a flag.
@@ -28,6 +30,36 @@ pub(super) enum Kind {
     Repeated,
     /// True, or what stands after `=`.
     Switch,
+}
+
+/// A command that changes nothing, and so has no use for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// Reads what would be installed.
+    Check,
+    /// Reads what runs.
+    Verify,
+}
+
+impl Reader {
+    fn uses(self, flag: &Flag) -> bool {
+        match (self, flag.fate) {
+            (_, Fate::Shared) | (Reader::Check, Fate::Folded) => true,
+            (Reader::Verify, Fate::Folded) => ["revision", "istioNamespace"].contains(&flag.long),
+            (_, Fate::HandedOn | Fate::Ours) => false,
+        }
+    }
+
+    /// Leaves what it has no use for out of its help.
+    pub(super) fn hide(self) -> impl Fn(Arg) -> Arg {
+        move |arg| {
+            let named = |flag: &&Flag| arg.get_id() == flag.long;
+            match FLAGS.iter().find(named) {
+                Some(flag) if !self.uses(flag) => arg.hide(true),
+                _ => arg,
+            }
+        }
+    }
 }
 
 pub(super) struct Flag {
@@ -100,6 +132,25 @@ impl IstioctlFlags {
     /// Whether a switch is on.
     pub(super) fn on(&self, long: &str) -> bool {
         self.last(long) == Some("true")
+    }
+
+    /// Refuses what the command would not look at.
+    pub(super) fn read_by(&self, reader: Reader) -> Result<&Self, Failure> {
+        let given = |flag: &&Flag| self.values.iter().any(|(name, _)| *name == flag.long);
+        let unused = FLAGS.iter().filter(given).find(|flag| !reader.uses(flag));
+        let Some(flag) = unused else {
+            return Ok(self);
+        };
+        let (command, instead) = match (reader, flag.fate) {
+            (Reader::Verify, Fate::Folded) => (
+                "verify",
+                "it judges what runs by the record of the install, or by --istio TAG",
+            ),
+            (Reader::Verify, _) => ("verify", "it changes nothing: leave the flag away"),
+            (Reader::Check, _) => ("check", "it changes nothing: leave the flag away"),
+        };
+        let message = format!("{command} has no use for --{}", flag.long);
+        Err(Failure::message(Exit::Usage, message).hint(instead))
     }
 
     /// The arguments that istioctl gets, as a person would type them.

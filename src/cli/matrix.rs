@@ -34,7 +34,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(&self, ui: &Ui) -> Ended {
-        let (shown, result) = match self.tables() {
+        let (shown, result) = match self.tables(ui) {
             Ok(tables) => (Shown::Own(self.written(ui, &tables)), Ok(Exit::Ok)),
             Err(failure) => (Shown::Report, Err(failure)),
         };
@@ -45,8 +45,8 @@ impl Args {
         }
     }
 
-    fn tables(&self) -> Result<Vec<Table>, Failure> {
-        let matrix = session::matrix(self.matrix.as_deref())?;
+    fn tables(&self, ui: &Ui) -> Result<Vec<Table>, Failure> {
+        let matrix = session::matrix(self.matrix.as_deref(), ui)?;
         if let Some(kubernetes) = &self.kubernetes {
             let kubernetes: crate::istio::KubeVersion =
                 resolve::parsed("--kubernetes", kubernetes)?;
@@ -76,7 +76,7 @@ impl Args {
             Format::Json => format!("{:#}\n", value()),
             Format::Yaml => crate::overlay::write(&value()),
         };
-        text.into_bytes()
+        ui.masked(&text).into_bytes()
     }
 }
 

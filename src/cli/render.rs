@@ -57,7 +57,7 @@ impl Args {
             return Err(failure.hint("leave -o away, or give -o json without -O"));
         }
         let options = resolve::options(&self.plan, &self.flags)?;
-        let rules = session::Rules::of(&self.checks, &ProofArgs::default(), report)?;
+        let rules = session::Rules::of(&self.checks, &ProofArgs::default(), ui, report)?;
         let client = Fact::NotAsked("render starts no program");
         let prepared = prepare(&options, &rules.matrix, &client)?;
         let run = super::args::RunArgs::default();

@@ -28,9 +28,10 @@ impl Rules {
     pub(crate) fn of(
         args: &CheckArgs,
         proof: &ProofArgs,
+        ui: &Ui,
         report: &mut Report,
     ) -> Result<Rules, Failure> {
-        let matrix = matrix(args.matrix.as_deref())?;
+        let matrix = matrix(args.matrix.as_deref(), ui)?;
         report.data = matrix.data_dates().iter().map(data_file).collect();
         let policy = Policy::parse(&args.severity, &args.skip, args.strict)
             .map_err(|error| Failure::new(Exit::Usage, &error))?;
@@ -108,16 +109,18 @@ fn data_file(data: &DataDate) -> DataFile {
 }
 
 /// The built-in matrix, with the rows of the user's file over it.
-pub(crate) fn matrix(file: Option<&std::path::Path>) -> Result<Matrix, Failure> {
+pub(crate) fn matrix(file: Option<&std::path::Path>, ui: &Ui) -> Result<Matrix, Failure> {
     let Some(path) = file else {
         return Ok(Matrix::builtin().clone());
     };
     let name = path.display().to_string();
     let text = os::text(&name, os::read(path, os::TEXT_LIMIT)?)?;
-    Matrix::with_file(&name, &text).map_err(|error| {
+    let matrix = Matrix::with_file(&name, &text).map_err(|error| {
         let failure = Failure::new(Exit::Data, &error);
         failure.hint("`glooistio explain matrix` shows the form of the file")
-    })
+    })?;
+    ui.hide_keys_of(&matrix);
+    Ok(matrix)
 }
 
 /// Whose cluster: the same flags as istioctl's.

@@ -1,18 +1,18 @@
 //! `verify`, also as `verify-install`.
 
 use super::args::{CheckArgs, OutputArgs, RunArgs};
-use super::istioctl_flags::IstioctlFlags;
+use super::istioctl_flags::{IstioctlFlags, Reader};
 use super::output::Shown;
 use super::{Ended, resolve, session};
 use crate::exit::{Exit, Failure};
 use crate::options::Revision;
 use crate::report::Report;
-use crate::ui::{Event, Ui};
+use crate::ui::Ui;
 use crate::verify::Verify;
 
 /// Prove that what runs is the build that was asked for: every proxy, on every version of Istio
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(mut_args(Reader::Verify.hide()), after_help = "Examples:
   glooistio verify
   glooistio verify -r 1-31 -o json
   glooistio verify --fips --require proven --policy 140-3-active")]
@@ -45,14 +45,15 @@ impl Args {
     }
 
     fn verify(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
-        let revision = self.flags.last("revision").map(Revision::parse).transpose();
+        let flags = self.flags.read_by(Reader::Verify)?;
+        let revision = flags.last("revision").map(Revision::parse).transpose();
         let revision = revision
             .map_err(|error| Failure::message(Exit::Data, format!("--revision: {error}")))?;
         let verify = Verify {
             revision: revision.map(|name| {
                 name.map_or_else(|| "default".to_owned(), |name| name.as_str().to_owned())
             }),
-            namespace: self.flags.last("istioNamespace").map(str::to_owned),
+            namespace: flags.last("istioNamespace").map(str::to_owned),
             tag: self
                 .istio
                 .as_deref()
@@ -60,14 +61,7 @@ impl Args {
                 .transpose()?,
             fips: self.fips,
         };
-        for flag in ["filename", "set"] {
-            if !self.flags.all(flag).is_empty() {
-                ui.event(&Event::Warning(format!(
-                    "--{flag} is not read: verify judges what runs by the record, or by --istio"
-                )));
-            }
-        }
-        let rules = session::Rules::of(&self.checks, &self.run.proof, report)?;
-        verify.run(&mut rules.session(ui, report, session::target(&self.flags), &self.run))
+        let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
+        verify.run(&mut rules.session(ui, report, session::target(flags), &self.run))
     }
 }

@@ -3,6 +3,8 @@
 
 mod gateway;
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::ByteString;
 use serde::Deserialize;
 
@@ -11,8 +13,6 @@ use crate::fips::{self, Key, KeyError};
 use crate::sys::cluster::{ClusterError, Session};
 
 pub(super) use gateway::gateways;
-
-const FORBIDDEN: &str = "secrets may not be read here: look at their certificates by hand";
 
 /// The certificates in one entry of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,14 +51,35 @@ struct Certificates {
     generic: Option<ByteString>,
 }
 
+/// What gateways show to their clients, as far as it could be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Served {
+    pub held: Vec<Held>,
+    /// Why more could not be read, with the right to ask for.
+    pub unread: BTreeSet<String>,
+    /// Secrets that were left out, since there are so many.
+    pub left_out: usize,
+}
+
 /// Reads it; `None` where there is none, so that istiod makes its own.
 pub(super) async fn authority(session: &Session, namespace: &str) -> Fact<Option<Vec<Held>>> {
     match read(session, (namespace, "cacerts"), fips::Secret::Cacerts).await {
         Ok(held) => Fact::Known(Some(held)),
         Err(ClusterError::NotFound(_)) => Fact::Known(None),
-        Err(ClusterError::Forbidden(_)) => Fact::NotAsked(FORBIDDEN),
-        Err(error) => Fact::Unknown(error.to_string()),
+        Err(error) => Fact::Unknown(gap("get", &secrets_of(namespace), &error)),
     }
+}
+
+/// What could not be read, with the right to ask for where that is why.
+fn gap(verb: &str, what: &str, error: &ClusterError) -> String {
+    match error {
+        ClusterError::Forbidden(_) => format!("ask for the right to {verb} {what}"),
+        error => format!("{what}: {error}"),
+    }
+}
+
+fn secrets_of(namespace: &str) -> String {
+    format!("secrets in namespace {namespace}")
 }
 
 /// The certificates of one secret.
@@ -152,7 +173,8 @@ mod tests {
     fn what_is_missing_forbidden_or_failing_differs() {
         let said = |code| format!(r#"{{"kind":"Status","code":{code},"message":"no"}}"#);
         assert_eq!(asked(404, &said(404)), Fact::Known(None));
-        assert!(matches!(asked(403, &said(403)), Fact::NotAsked(_)));
+        let right = "ask for the right to get secrets in namespace istio-system";
+        assert_eq!(asked(403, &said(403)), Fact::Unknown(right.to_owned()));
         assert!(matches!(asked(500, &said(500)), Fact::Unknown(_)));
     }
 }

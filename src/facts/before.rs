@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::census::{Grounds, census};
 use super::control_plane::{control_planes, split};
-use super::{Before, Census, Fact, Held, Istioctl, Role, RunningGateway};
+use super::{Before, Census, Fact, Held, Istioctl, Role, RunningGateway, Served};
 use super::{authority, permission, platform, record, webhook};
 use crate::sys::cluster::{Cluster, PodPages, Session};
 
@@ -124,15 +124,16 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
 async fn certificates(
     session: &Session,
     asked: Asked<'_>,
-) -> (Fact<Option<Vec<Held>>>, Fact<Vec<Held>>) {
+) -> (Fact<Option<Vec<Held>>>, Fact<Served>) {
     const NOT_PLANNED: &str = "no FIPS build is planned";
     if !asked.fips {
         return (Fact::NotAsked(NOT_PLANNED), Fact::NotAsked(NOT_PLANNED));
     }
-    futures::join!(
+    let (authority, served) = futures::join!(
         authority::authority(session, asked.namespace),
         authority::gateways(session),
-    )
+    );
+    (authority, Fact::Known(served))
 }
 
 type Places = (

@@ -18,7 +18,7 @@ mod start;
 mod status;
 
 pub use class::{Class, Companion, Members, Role, SelfReport};
-pub use start::Start;
+pub use start::{Start, loads_code};
 
 use seat::{Seat, Seated};
 
@@ -136,8 +136,8 @@ async fn ask(session: &Session, reader: &PodReader<'_>, mut seated: Box<Seated>)
             PROXY_SPEECH,
             speech::proxy,
         ),
-        // Neither tells by HTTP.
-        Role::Ztunnel | Role::Cni => return Item::Seat(Seat::Mesh(seated)),
+        // None of them tells by HTTP.
+        Role::Agentgateway | Role::Ztunnel | Role::Cni => return Item::Seat(Seat::Mesh(seated)),
     };
     let at = PodPort {
         namespace: &class.namespace,

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Census, Class, Fact, ImageProgram, NoImage, PlannedImage, RunningImage};
-use crate::fips::{Fingerprint, Reading};
+use crate::fips::{Evidence, Fingerprint, Integrity, Reading};
 use crate::image::{
     self, Image, ImageError, ImageIdError, Inspected, Platform, Request, Sources, Target,
-    Unresolved,
+    Unresolved, Want,
 };
 use crate::sys::registry::{ParseError, Reference, RegistryError};
 
@@ -47,7 +47,7 @@ impl Reader<'_> {
             let programs = match &found {
                 Ok(_) if inspect => {
                     let platforms = architectures.iter().map(|name| Platform::linux(name));
-                    match uninterrupted(self.read(reference, platforms.collect()))? {
+                    match uninterrupted(self.read(reference, platforms.collect(), Want::Known))? {
                         Ok(programs) => Fact::Known(programs),
                         Err(error) => Fact::Unknown(error.to_string()),
                     }
@@ -71,11 +71,15 @@ impl Reader<'_> {
         wanted: &dyn Fn(&Class) -> bool,
     ) -> Result<BTreeMap<RunningImage, Fact<Programs>>, ImageError> {
         let classes = census.classes.keys().filter(|class| wanted(class));
-        let images: BTreeSet<RunningImage> = classes.flat_map(Class::images).collect();
+        let mut images: BTreeMap<RunningImage, BTreeSet<String>> = BTreeMap::new();
+        for (image, word) in classes.flat_map(Class::images) {
+            let words = images.entry(image).or_default();
+            words.extend(word.map(str::to_owned));
+        }
         let mut read = BTreeMap::new();
         let mut facts = BTreeMap::new();
-        for image in images {
-            let fact = match self.of_running(&image, &mut read) {
+        for (image, words) in images {
+            let fact = match self.of_running(&image, words, &mut read) {
                 Ok(programs) => Fact::Known(programs),
                 Err(Gap::Image(ImageError::Interrupted)) => return Err(ImageError::Interrupted),
                 Err(Gap::Image(error)) if error.outage().is_some() => Fact::NotAsked(AWAY),
@@ -86,28 +90,44 @@ impl Reader<'_> {
         Ok(facts)
     }
 
+    /// What is in every image that may be the one that runs, where all of them hold the same.
     fn of_running(
         &self,
         image: &RunningImage,
-        read: &mut BTreeMap<(String, Platform), Programs>,
+        words: BTreeSet<String>,
+        read: &mut BTreeMap<(String, Want), Programs>,
     ) -> Result<Programs, Gap> {
         let (spec, id): (Reference, _) = (image.image.parse()?, image.image_id.parse()?);
-        let running = image::resolve(self.sources.registry, &id, &spec, &image.arch)?;
-        let key = (running.manifest.to_string(), running.platform.clone());
-        if let Some(programs) = read.get(&key) {
-            return Ok(programs.clone());
+        let arch = image.arch.as_deref();
+        let candidates = image::resolve(self.sources.registry, &id, &spec, arch)?;
+        let want = Want::Started(words);
+        let mut all = Vec::new();
+        for candidate in &candidates {
+            let key = (candidate.manifest.to_string(), want.clone());
+            let programs = if let Some(programs) = read.get(&key) {
+                programs.clone()
+            } else {
+                let platforms = vec![candidate.platform.clone()];
+                self.read(&candidate.reference, platforms, want.clone())?
+            };
+            read.insert(key, programs.clone());
+            all.push(programs);
         }
-        let programs = self.read(&running.reference, vec![running.platform])?;
-        read.insert(key, programs.clone());
-        Ok(programs)
+        if !alike(&all) {
+            let platforms = candidates.iter().map(|it| it.platform.to_string());
+            return Err(Gap::Which(platforms.collect::<Vec<_>>().join(", ")));
+        }
+        Ok(all.into_iter().flatten().collect())
     }
 
     fn read(
         &self,
         reference: &Reference,
         platforms: Vec<Platform>,
+        want: Want,
     ) -> Result<Programs, ImageError> {
         let request = Request {
+            want,
             platforms,
             ..Request::default()
         };
@@ -122,6 +142,36 @@ impl Reader<'_> {
     }
 }
 
+/// Whether the bytes say the same of modules in each of the images, as far as processors have it alike.
+fn alike(images: &[Programs]) -> bool {
+    let held = images.iter().map(|programs| {
+        let programs = programs.iter();
+        let held = programs.map(|it| (&it.path, it.reading.evidence.as_ref().ok().map(modules)));
+        held.collect::<BTreeMap<_, _>>()
+    });
+    let held: Vec<_> = held.collect();
+    held.iter().all(|one| Some(one) == held.first())
+}
+
+fn modules(evidence: &Evidence) -> impl PartialEq {
+    let of_c = evidence.modules.iter();
+    let of_c = of_c.map(|it| (it.family, it.integrity == Integrity::Holds));
+    let go = evidence.go.as_ref();
+    let names = go.and_then(|go| go.names.as_ref());
+    let names = names.map(|it| {
+        (
+            it.boring,
+            it.fipsonly,
+            it.frozen.clone(),
+            it.foreign.clone(),
+        )
+    });
+    let sealed = go.and_then(|go| go.fipsinfo.as_ref());
+    let sealed = sealed.map(|it| it.integrity == Integrity::Holds);
+    let toolchain = go.and_then(|go| go.version.clone());
+    (of_c.collect::<BTreeSet<_>>(), toolchain, names, sealed)
+}
+
 /// Why nothing is known of an image that runs.
 #[derive(Debug, thiserror::Error)]
 enum Gap {
@@ -131,6 +181,10 @@ enum Gap {
     Id(#[from] ImageIdError),
     #[error("{0}")]
     Moved(String),
+    #[error(
+        "each of these in its index may be what runs, and they do not hold the same modules: {0}"
+    )]
+    Which(String),
     #[error(transparent)]
     Image(#[from] ImageError),
 }

@@ -3,6 +3,7 @@
 //! Apart from the module statement: a binary may hold a validated module that is switched off, and
 //! a setting may look like FIPS where there is no module.
 
+use super::go;
 use super::verdict::{Kind, Verdict};
 use crate::istio::{Capability, IstioVersion, Matrix};
 use crate::report::{Module, Severity};
@@ -24,7 +25,7 @@ impl Environment {
         let mut environment = Environment::default();
         for (name, value) in variables {
             match name {
-                "GODEBUG" => environment.fips140 = godebug(value, "fips140").map(str::to_owned),
+                "GODEBUG" => environment.fips140 = go::fips140(value).map(str::to_owned),
                 "COMPLIANCE_POLICY" => {
                     environment.compliance = (!value.is_empty()).then(|| value.to_owned());
                 }
@@ -34,12 +35,6 @@ impl Environment {
         }
         environment
     }
-}
-
-/// The value of a key of `GODEBUG`: `key=value,…`, of which the last counts.
-pub(super) fn godebug<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    let mut pairs = text.rsplit(',').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
 }
 
 /// What a binary is made of, as far as its settings concern it.
@@ -122,10 +117,10 @@ impl Effect {
 ///
 /// `known` says what this Istio knows; without a version nothing is said of that.
 pub fn effects(environment: &Environment, build: Build, known: Option<Policies>) -> Vec<Effect> {
-    let of_fips140 = environment
-        .fips140
-        .as_deref()
-        .and_then(|value| fips140(value, build));
+    let of_fips140 = match environment.fips140.as_deref() {
+        Some(value) => fips140(value, build),
+        None => switched_off(build),
+    };
     let policy = environment.compliance.as_deref();
     let of_policy = policy.and_then(|policy| compliance(policy, build, of_fips140.is_some()));
     let of_version = policy.and_then(|policy| {
@@ -146,6 +141,15 @@ pub fn effects(environment: &Environment, build: Build, known: Option<Policies>)
 
 /// `GODEBUG=fips140=…` against the build.
 fn fips140(value: &str, build: Build) -> Option<Effect> {
+    if build.knows_fips140 && !["on", "only", "debug", "off"].contains(&value) {
+        return Some(Effect::new(
+            Severity::Error,
+            format!(
+                "GODEBUG=fips140={value} is no value that Go knows: the program panics at start"
+            ),
+            "set fips140 to on, only or off, or take the setting away",
+        ));
+    }
     let wanted = ["on", "only", "debug"].contains(&value);
     match build.kind {
         Kind::GoBoring if wanted && build.knows_fips140 => Some(Effect::new(
@@ -176,6 +180,17 @@ fn fips140(value: &str, build: Build) -> Option<Effect> {
         )),
         _ => None,
     }
+}
+
+/// A build that switches its own module off, where the environment does not switch it on again.
+fn switched_off(build: Build) -> Option<Effect> {
+    (build.kind == Kind::GoModule && build.switched_off).then(|| {
+        Effect::new(
+            Severity::Error,
+            "its own build settings switch the module off (DefaultGODEBUG fips140=off)",
+            "set GODEBUG=fips140=on, or take a build without that setting",
+        )
+    })
 }
 
 /// `COMPLIANCE_POLICY` against the build.
@@ -262,6 +277,11 @@ mod tests {
         ..BORING
     };
 
+    const OFF: Build = Build {
+        switched_off: true,
+        ..OWN
+    };
+
     const PLAIN: Build = Build {
         kind: Kind::GoStandard,
         module: Module::Standard,
@@ -302,6 +322,8 @@ mod tests {
                 None,
                 false,
             ),
+            ("GODEBUG=fips140=off#3", Some("off"), None, false),
+            ("GODEBUG=fips140=on,fips140=", Some("off"), None, false),
             ("GODEBUG=fips140=on GODEBUG=x=1", None, None, false),
             ("GODEBUG=xfips140=on", None, None, false),
             ("GODEBUG=fips140", None, None, false),
@@ -383,6 +405,15 @@ mod tests {
                 &[],
             ),
             (OWN, "GODEBUG=fips140=off", "1.31.0", &[(Error, "off")]),
+            (OFF, "", "1.31.0", &[(Error, "build settings")]),
+            (OFF, "GODEBUG=fips140=on", "1.31.0", &[]),
+            (
+                PLAIN,
+                "GODEBUG=fips140=onyl",
+                "1.31.0",
+                &[(Error, "no value that Go knows")],
+            ),
+            (OLD, "GODEBUG=fips140=onyl", "1.22.0", &[]),
             (
                 OWN,
                 "COMPLIANCE_POLICY=fips-1403",

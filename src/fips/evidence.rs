@@ -59,10 +59,12 @@ pub struct Arch(pub String);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Opaque {
-    /// A packer's mark: its name.
-    Packed(String),
+    /// A packer made the file: its name, where it left that.
+    Packed(Option<String>),
     /// Cut off, or its headers contradict each other: what is wrong.
     Damaged(String),
+    /// A part for the linker, or the memory of a program that crashed.
+    Unlinked,
     /// A format that is named and not read.
     Foreign,
 }
@@ -121,6 +123,8 @@ pub struct Carried {
 pub struct Names {
     /// Where the names stand.
     pub place: Option<Place>,
+    /// The runtime of the program is told of this table, so that it is the program's own.
+    pub told: bool,
     /// `crypto/internal/boring/sig.BoringCrypto`.
     pub boring: bool,
     /// `crypto/internal/boring/sig.StandardCrypto`.

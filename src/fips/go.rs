@@ -17,14 +17,29 @@ use super::bytes::{Bytes, SCAN_LIMIT};
 use super::elf::Layout;
 use super::{Arch, Go, Integrity, Place};
 use buildinfo::Build;
+use pclntab::Tables;
 
 pub use version::GoVersion;
+
+/// Build settings that decide about cryptography.
+pub(super) const DECIDING: [&str; 5] = [
+    "GOEXPERIMENT",
+    "CGO_ENABLED",
+    "GOFIPS140",
+    "-tags",
+    "DefaultGODEBUG",
+];
 
 /// Reads all of it; none where neither build information, nor a function table, nor the seal of the
 /// FIPS module is there: then another linker made the program.
 pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Go>> {
+    let functions = match pclntab::read(bytes, layout)? {
+        Tables::Own(functions) => Some(functions),
+        Tables::None => None,
+        // What else there is of Go is theirs as well.
+        Tables::Carried => return Ok(None),
+    };
     let build = buildinfo::read(bytes, layout)?;
-    let functions = pclntab::read(bytes, layout)?;
     let mut fipsinfo = fipsinfo::read(bytes, layout)?;
     if build.is_none() && functions.is_none() && fipsinfo.is_none() {
         return Ok(None);
@@ -56,7 +71,7 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Opt
         names,
         signatures,
         fipsinfo,
-        symbols: layout.is_some_and(|layout| layout.section(".symtab").is_some()),
+        symbols: layout.is_some_and(Layout::has_symbols),
     }))
 }
 
@@ -69,6 +84,14 @@ impl Go {
             .filter(|_| self.settings.is_empty())
             .unwrap_or(&self.settings)
     }
+}
+
+/// What a `GODEBUG` (`key=value#pattern,…`) says of `fips140`: the last one counts, and an empty one is `off`.
+pub(super) fn fips140(godebug: &str) -> Option<&str> {
+    let mut pairs = godebug.rsplit(',').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(name, _)| *name == "fips140")?;
+    let value = value.split('#').next()?;
+    Some(if value.is_empty() { "off" } else { value })
 }
 
 /// Where something stands that no section names: in the segments that `which` chooses, or without a

@@ -241,6 +241,15 @@ impl Modules {
             .or_else(|| Some(Standing::of(None, newest(&row.statements, at)?, at)))
     }
 
+    /// The first day for which anything is known of a module.
+    pub(super) fn first_day(row: &ModuleRow) -> Option<Date> {
+        let certified = row.certificates.iter().flat_map(|one| &one.statements);
+        certified
+            .chain(&row.statements)
+            .map(Statement::starts)
+            .min()
+    }
+
     fn date(&mut self, file: &str, date: Date, builtin: bool) {
         self.dates.push(DataDate {
             file: file.into(),

@@ -1,5 +1,5 @@
 //! What programs say that the Go linker did not make: texts of FIPS modules, the words of `envoy
-//! --version`, ztunnel's provider, cryptographic libraries, packers. One pass over what the loader maps.
+//! --version`, ztunnel's provider, cryptographic libraries. One pass over what the loader maps.
 //!
 //! A text proves nothing: this very program holds all that are looked for.
 
@@ -10,8 +10,6 @@ mod text;
 mod ztunnel;
 
 use std::io;
-
-use memchr::memmem;
 
 use super::boring;
 use super::bytes::Bytes;
@@ -27,8 +25,6 @@ pub(super) struct Native {
     pub labels: Vec<Label>,
     /// Linked statically, recognised by their texts: `BoringSSL`, `ring 0.17.14`.
     pub libraries: Vec<String>,
-    /// The packer that made the file, and that must be undone before anything can be said.
-    pub packed: Option<String>,
 }
 
 /// Reads the texts of a program; of the whole file where its headers tell nothing.
@@ -49,25 +45,7 @@ pub(super) fn scan(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Nat
         marks: mark::marks(&texts, &boring::executable(bytes, layout)),
         labels,
         libraries: library::names(&texts),
-        packed: packed(bytes)?,
     })
-}
-
-/// UPX writes its name behind the program headers, `AppImage` into the header itself.
-fn packed(bytes: &Bytes<'_>) -> io::Result<Option<String>> {
-    const HEAD: u64 = 1024;
-    let head = bytes.window(Place {
-        offset: 0,
-        len: HEAD,
-    })?;
-    let packer = if memmem::find(&head, b"UPX!").is_some() {
-        Some("UPX")
-    } else if matches!(head.get(8..11), Some(b"AI\x01" | b"AI\x02")) {
-        Some("AppImage")
-    } else {
-        None
-    };
-    Ok(packer.map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -313,23 +291,17 @@ mod tests {
             ["ring 0.17.14"]
         );
         assert_eq!(
+            libraries(&[
+                "crates__ring-0.17.14/src/rsa.rs",
+                "iri-string-0.7.14/src/lib.rs"
+            ]),
+            ["ring 0.17.14"]
+        );
+        assert_eq!(
             libraries(&["ring-0.5 metres", "ring-0.x/src/", "ring-0.1.2.3/src/"]),
             [""; 0]
         );
         assert_eq!(libraries(&["AWS-LC FIPS 4.2.0"]), ["AWS-LC FIPS 4.2.0"]);
-    }
-
-    #[test]
-    fn a_packer_is_known_by_its_mark_at_the_start_only() {
-        let mut file = vec![0; 4096];
-        assert_eq!(scan_file(&file).packed, None);
-        file[2000..2004].copy_from_slice(b"UPX!");
-        assert_eq!(scan_file(&file).packed, None);
-        file[236..240].copy_from_slice(b"UPX!");
-        assert_eq!(scan_file(&file).packed.as_deref(), Some("UPX"));
-        file[236] = 0;
-        file[8..11].copy_from_slice(b"AI\x02");
-        assert_eq!(scan_file(&file).packed.as_deref(), Some("AppImage"));
     }
 
     proptest! {

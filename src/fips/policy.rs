@@ -160,21 +160,15 @@ impl Policy {
 /// Why the verdict is below the floor.
 fn below(verdict: &Verdict, floor: Floor) -> Option<String> {
     if verdict.module < floor.module() {
-        return Some(format!("{} or better was asked for", floor.module_name()));
+        return Some(format!(
+            "{floor} was asked for, and it is {}",
+            verdict.module.word()
+        ));
     }
     let go = [Kind::GoBoring, Kind::GoModule, Kind::GoForeign].contains(&verdict.kind);
     (floor == Floor::FipsOnly && go && verdict.fipsonly != Some(true)).then(|| {
         "fipsonly was asked for, and the program takes what is not approved as well".to_owned()
     })
-}
-
-impl Floor {
-    fn module_name(self) -> &'static str {
-        match self {
-            Self::FipsOnly => Self::Declared.name(),
-            other => other.name(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -225,6 +225,7 @@ fn certificate(standing: &Standing) -> report::Certificate {
         seen: standing.seen.map(|date| date.to_string()),
         source: standing.source.to_string(),
         evidence: standing.evidence.name().to_owned(),
+        note: (!standing.note.is_empty()).then(|| standing.note.clone()),
     }
 }
 

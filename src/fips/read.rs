@@ -7,10 +7,10 @@ use positioned_io::ReadAt;
 
 use super::boring::{self, Hint};
 use super::bytes::{Bytes, SCAN_LIMIT};
-use super::elf::Layout;
+use super::elf::{Flaw, Layout};
 use super::native;
 use super::verdict::Toolchain;
-use super::{Evidence, Fingerprint, Format, Go, Opaque, Place, go};
+use super::{Evidence, Fingerprint, Format, Go, Opaque, Place, go, packed};
 
 /// How the names begin of shared libraries that compute cryptography.
 const LIBRARIES: [&str; 12] = [
@@ -30,7 +30,7 @@ const LIBRARIES: [&str; 12] = [
 
 /// Number of what is read and how: readings with another one are made again. It grows with every change
 /// to [`Evidence`] or to what is put there.
-pub const READER: u32 = 2;
+pub const READER: u32 = 3;
 
 /// Reads what the `size` bytes of a program say. `known` are the modules of C that were measured.
 ///
@@ -78,7 +78,7 @@ fn elf(bytes: &Bytes<'_>, known: &[Fingerprint], evidence: &mut Evidence) -> io:
         evidence.libraries = names.filter(cryptographic).cloned().collect();
     }
     evidence.go = go::read(bytes, layout)?;
-    let packed = code(bytes, layout, known, evidence)?;
+    code(bytes, layout, known, evidence)?;
     let nothing = evidence.go.is_none()
         && evidence.modules.is_empty()
         && evidence.marks.is_empty()
@@ -87,40 +87,54 @@ fn elf(bytes: &Bytes<'_>, known: &[Fingerprint], evidence: &mut Evidence) -> io:
     let all = layout.map_or(bytes.size(), Layout::mapped);
     let searched =
         (all > SCAN_LIMIT).then(|| format!("only {SCAN_LIMIT} of {all} bytes were searched"));
-    evidence.opaque = match (packed, &headers) {
-        (Some(name), _) => Some(Opaque::Packed(name)),
-        (None, Ok(layout)) if layout.cut => {
-            damaged("its segments reach beyond the end of the file: it is cut off".to_owned())
-        }
-        (None, Ok(layout)) if layout.codeless => {
-            damaged("it has no code, only what a debugger needs beside the program".to_owned())
-        }
-        (None, Err(reason)) if nothing => damaged(match searched {
+    if let Some(name) = packed::mark(bytes)? {
+        evidence.opaque = Some(Opaque::Packed(Some(name)));
+        return Ok(());
+    }
+    evidence.opaque = match &headers {
+        Ok(Layout {
+            flaw: Some(flaw), ..
+        }) => Some(opaque(*flaw)),
+        Err(reason) if nothing => damaged(match searched {
             Some(searched) => format!("{reason}; {searched}"),
             None => reason.clone(),
         }),
-        (None, Ok(_)) if nothing => searched.and_then(damaged),
+        Ok(layout) if nothing && packed::is_compressed(bytes, layout)? => {
+            Some(Opaque::Packed(None))
+        }
+        Ok(_) if nothing => searched.and_then(damaged),
         _ => None,
     };
     Ok(())
 }
 
-/// Looks for modules of C where there can be one: not in a Go program without C. Gives the packer
-/// that hides everything.
+fn opaque(flaw: Flaw) -> Opaque {
+    let reason = match flaw {
+        Flaw::Unlinked => return Opaque::Unlinked,
+        Flaw::Rewritten => {
+            "its headers let other bytes run than those of its code: segments over each other, or DT_TEXTREL"
+        }
+        Flaw::Cut => "its segments reach beyond the end of the file: it is cut off",
+        Flaw::Codeless => "it has no code, only what a debugger needs beside the program",
+    };
+    Opaque::Damaged(reason.to_owned())
+}
+
+/// Looks for modules of C where there can be one: not in a Go program without C.
 fn code(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
     known: &[Fingerprint],
     evidence: &mut Evidence,
-) -> io::Result<Option<String>> {
+) -> io::Result<()> {
     let arch = evidence.arch.as_ref();
     if evidence.go.as_ref().is_some_and(Go::promises_boring) {
         evidence.modules = boring::locate(bytes, layout, arch, known, Hint::Names)?;
-        return Ok(None);
+        return Ok(());
     }
     let names = evidence.go.as_ref().and_then(|go| go.names.as_ref());
     if names.is_some_and(|names| !names.cgo) {
-        return Ok(None);
+        return Ok(());
     }
     let native = native::scan(bytes, layout)?;
     if !native.marks.is_empty() {
@@ -129,7 +143,7 @@ fn code(
     evidence.marks = native.marks;
     evidence.labels = native.labels;
     evidence.libraries.extend(native.libraries);
-    Ok(native.packed)
+    Ok(())
 }
 
 impl Go {
@@ -214,6 +228,50 @@ mod tests {
                 (evidence.format, evidence.size),
                 (format, bytes.len() as u64)
             );
+        }
+    }
+
+    #[test]
+    fn segments_that_are_loaded_over_each_other_are_not_believed() {
+        let opaque = |address: u64| {
+            let sample = Sample::new(SHAPES[0]).text(".text", 0x40_1800, &[0; 0x900]);
+            evidence(&sample.data(".data", address, b"data").build()).opaque
+        };
+        // The first page after the code is its last one as well.
+        for address in [0x40_1000, 0x40_1900, 0x40_2f00] {
+            let opaque = opaque(address);
+            assert!(
+                matches!(&opaque, Some(Opaque::Damaged(why)) if why.contains("other bytes")),
+                "{address:x} {opaque:?}"
+            );
+        }
+        for address in [0x40_0fff - 3, 0x40_3000] {
+            assert_eq!(opaque(address), None, "{address:x}");
+        }
+    }
+
+    #[test]
+    fn code_that_the_loader_writes_into_is_not_believed() {
+        for (entry, expected) in [([22, 0], true), ([30, 4], true), ([30, 8], false)] {
+            let sample = Sample::new(SHAPES[0]).text(".text", 0x40_1000, b"code");
+            let words = sample.words(&[entry[0], entry[1], 0, 0]);
+            let opaque = evidence(&sample.data(".dynamic", 0x73_0000, &words).build()).opaque;
+            assert_eq!(opaque.is_some(), expected, "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn parts_for_the_linker_and_dumps_are_no_programs() {
+        for (kind, expected) in [
+            (1, Some(Opaque::Unlinked)),
+            (4, Some(Opaque::Unlinked)),
+            (3, None),
+        ] {
+            let mut file = Sample::new(SHAPES[0])
+                .text(".text", 0x40_1000, b"code")
+                .build();
+            file[16] = kind;
+            assert_eq!(evidence(&file).opaque, expected, "{kind}");
         }
     }
 

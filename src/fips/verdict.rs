@@ -12,6 +12,7 @@ mod toolchain;
 use jiff::civil::Date;
 use serde::Serialize;
 
+use super::go::{DECIDING, fips140};
 use super::modules::{ModuleRow, Modules, Standing};
 use super::{Evidence, Family, Format, Label, Opaque, Place};
 use crate::report::Module;
@@ -146,9 +147,16 @@ impl Evidence {
         let toolchain = Toolchain::of(self);
         let finding = unreadable(self).unwrap_or_else(|| {
             let located = ground.located(&self.modules);
-            match &self.go {
+            let finding = match &self.go {
                 Some(go) => go::judge(self, go, located, ground),
                 None => native::judge(self, located),
+            };
+            match self.arch {
+                Some(_) => finding,
+                None => finding.at_most(
+                    Module::Declared,
+                    "its headers cannot be read, so that which of its bytes are loaded is not known",
+                ),
             }
         });
         let kind = kind(self, &finding);
@@ -178,14 +186,21 @@ fn unreadable(evidence: &Evidence) -> Option<Finding> {
         (Format::Empty, _) => "the file is empty".to_owned(),
         (Format::MachO, _) => "a program for macOS (Mach-O): only ELF is read".to_owned(),
         (Format::Pe, _) => "a program for Windows (PE): only ELF is read".to_owned(),
+        (Format::Other, _) if evidence.go.is_some() || !evidence.marks.is_empty() => {
+            "no header of a program, which was wiped: no system runs it; get the file from its source again"
+                .to_owned()
+        }
         (Format::Other, _) => "no program: neither ELF nor a script".to_owned(),
         (_, Some(Opaque::Packed(packer))) => {
-            format!(
-                "packed with {packer}, which hides all that is inside: unpack it and inspect that"
-            )
+            let by = packer.as_deref().unwrap_or("a packer that left no name");
+            format!("packed with {by}, which hides all that is inside: unpack it and inspect that")
         }
         (_, Some(Opaque::Damaged(what))) => {
             format!("damaged ({what}): get the file from its source again")
+        }
+        (_, Some(Opaque::Unlinked)) => {
+            "no program, but a part for the linker or what a crash left: inspect the program itself"
+                .to_owned()
         }
         (_, Some(Opaque::Foreign)) => "a format that is not read".to_owned(),
         (Format::Elf { .. }, None) => return None,
@@ -227,25 +242,16 @@ fn program(evidence: &Evidence, toolchain: &Toolchain) -> String {
     })
 }
 
-/// Build settings that decide about cryptography.
-const SETTINGS: [&str; 5] = [
-    "GOEXPERIMENT",
-    "CGO_ENABLED",
-    "GOFIPS140",
-    "-tags",
-    "DefaultGODEBUG",
-];
-
 fn configuration(evidence: &Evidence) -> Vec<String> {
     let Some(go) = &evidence.go else {
         return Vec::new();
     };
-    let named = SETTINGS
+    let named = DECIDING
         .iter()
         .filter_map(|key| Some((*key, go.build_settings().get(*key)?)));
     let said = named.filter_map(|(key, value)| match key {
         "DefaultGODEBUG" => {
-            let value = super::configuration::godebug(value, "fips140")?;
+            let value = fips140(value)?;
             Some(format!("DefaultGODEBUG fips140={value}"))
         }
         _ => Some(format!("{key}={value}")),

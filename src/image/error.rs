@@ -22,6 +22,9 @@ pub enum ImageError {
     Registry(RegistryError),
     #[error(transparent)]
     Open(#[from] ReadError),
+    /// What to look for depends on how it was named.
+    #[error("`{path}` does not exist: {next}")]
+    Missing { path: String, next: &'static str },
     #[error("cannot read {name}: {source}")]
     Io { name: String, source: io::Error },
     /// A tar archive or directory without what makes it an image.
@@ -41,15 +44,15 @@ pub enum ImageError {
         wanted: String,
         has: String,
     },
-    #[error("{name} has no tag `{tag}`: it has {has}")]
-    NoTag {
+    #[error("{name} has no image `{image}`: it has {has}")]
+    NotIn {
         name: String,
-        tag: String,
+        image: String,
         has: String,
     },
-    /// Links in the image need a second look, and standard input cannot be read twice.
+    /// Links in the image, or what it starts, need a second look, and standard input cannot be read twice.
     #[error(
-        "the image on standard input has links that need a second look: save it to a file and name that"
+        "the image on standard input has links, or starts a program, that need a second look: save it to a file and name that"
     )]
     Twice,
     /// A signal asked us to stop.
@@ -88,7 +91,7 @@ impl ImageError {
                 let why = format!("it is compressed with {name}: gzip and zstd are read");
                 return ImageError::Unsupported { what, why };
             }
-            Some(stop @ (Stop::Bomb(_) | Stop::Ratio(_) | Stop::Members)) => {
+            Some(stop @ (Stop::Bomb(_) | Stop::Ratio(_) | Stop::Kept(_) | Stop::Members)) => {
                 let why = stop.to_string();
                 return ImageError::TooLarge { what, why };
             }

@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::rc::Rc;
 
 use super::entries::{self, Entries, Entry, Kind};
-use super::inspect::START;
 use super::job::{Job, Place};
 use super::layer::{Check, Kept, Pick, Reader};
 use super::list::{List, listed};
@@ -13,10 +12,10 @@ use super::manifest::DOCUMENT_LIMIT;
 use super::meter::{Meter, Metered};
 use super::names::{Crowded, Id};
 use super::read::{Input, Ranges, Search, programs, unseen};
-use super::start::no_archive;
+use super::start::{START, no_archive};
 use super::store::{Passed, Store, linked};
 use super::stream::{Stop, Tally, Unpacked};
-use super::{ImageError, Inspected, Request, Want, known, layer, read};
+use super::{ImageError, Inspected, Request, Want, layer, read};
 use crate::sys::registry::Hasher;
 
 /// Bytes of small files that are kept.
@@ -54,11 +53,8 @@ impl<T: Clone> Flow<T> {
             members: 0,
         };
         // The image is not known yet: whatever any could be wanted for.
-        let sought = match &request.want {
-            Want::Known => known::all(),
-            want => want.sought("", &[]),
-        };
-        let paths: BTreeSet<Vec<u8>> = read::cleaned(&sought).into_iter().flatten().collect();
+        let sought = request.want.anywhere();
+        let paths = read::cleaned(&sought);
         let pick = match request.want {
             Want::All => Pick::Elf,
             _ => Pick::Paths(&paths),
@@ -129,7 +125,7 @@ impl<T: Clone> Flow<T> {
     /// The images in it; `reopen` gives the same stream again, where that can be had.
     pub(super) fn images<'r>(
         self,
-        list: List,
+        list: List<'_>,
         request: &Request,
         reader: &mut Reader<'_, T>,
         reopen: Option<&dyn Fn() -> Input<'r>>,
@@ -250,7 +246,7 @@ impl Job {
         kept: &Kept<T>,
         ranges: &Ranges,
     ) -> Result<Vec<read::Located>, ImageError> {
-        let sought = request.want.sought(&self.name, &self.configuration.command);
+        let sought = request.want.sought(&self.name, &self.configuration);
         let search = Search {
             name: &self.name,
             want: &request.want,

@@ -72,7 +72,7 @@ fn image(layers: &[&[u8]], want: &Want) -> Result<Vec<Program<(u64, u64)>>, Imag
     let search = Search {
         name: "image",
         want,
-        sought: &want.sought("", &[]),
+        sought: &want.anywhere(),
     };
     let found = search.run(&layers, &mut reader);
     // Once, and where links led a second time.

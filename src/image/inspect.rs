@@ -15,16 +15,13 @@ use super::layer::Reader;
 use super::list::{List, listed};
 use super::manifest::Document;
 use super::read::{Input, Layer, Search};
-use super::start::no_archive;
+use super::start::{START, no_archive};
 use super::store::{Archive, Store};
 use super::stream::is_compressed;
 use super::{
     Image, ImageError, Inspected, Program, ProgramBytes, Request, Sources, Target, Unread,
 };
 use crate::sys::os::{self, Opened, ReadError};
-
-/// Bytes that tell what a file is: those of one header of tar.
-pub(super) const START: usize = 512;
 
 pub(super) struct Inspection<'a, T> {
     pub(super) request: &'a Request,
@@ -46,7 +43,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
     }
 
     pub(super) fn run(&mut self, target: &Target) -> Result<Inspected<T>, ImageError> {
-        let name = target.to_string();
+        let name = target.holder();
         match target {
             Target::Stdin => self.stream(&name, "-", os::stdin()),
             Target::Path(path) => match os::open(path)? {
@@ -54,8 +51,12 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
                 Opened::File(file, size) => self.file(&name, file, size),
                 Opened::Stream(file) => self.stream(&name, &name, file),
             },
-            Target::DockerArchive(path) => self.archive(&name, path, List::Docker),
-            Target::OciArchive(path) => self.archive(&name, path, List::Oci),
+            Target::DockerArchive { file, image } => {
+                self.archive(&name, file, List::Docker(image.as_deref()))
+            }
+            Target::OciArchive { file, tag } => {
+                self.archive(&name, file, List::Oci(tag.as_deref()))
+            }
             Target::Layout { dir, tag } => self.layout(&name, dir, tag.as_deref()),
             Target::Registry(reference) => {
                 let manifest = self.sources.registry.manifest(reference)?;
@@ -82,8 +83,24 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         })))
     }
 
-    fn archive(&mut self, name: &str, path: &Path, list: List) -> Result<Inspected<T>, ImageError> {
-        let (file, size) = os::open_file(path)?;
+    fn archive(
+        &mut self,
+        name: &str,
+        path: &Path,
+        list: List<'_>,
+    ) -> Result<Inspected<T>, ImageError> {
+        let opened = os::open_file(path).map_err(|error| match error {
+            ReadError::Missing(path) => ImageError::Missing {
+                path: path.display().to_string(),
+                next: "check the path, or give `-` for an archive on standard input",
+            },
+            ReadError::Directory(path) => ImageError::NotAnImage {
+                name: name.to_owned(),
+                why: format!("it is a directory: `oci:{}` reads a layout", path.display()),
+            },
+            error => error.into(),
+        });
+        let (file, size) = opened?;
         let start = start_of(name, &file)?;
         if is_compressed(&start) {
             return self.compressed(name, &file, list);
@@ -99,7 +116,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         name: &str,
         file: File,
         size: u64,
-        list: List,
+        list: List<'_>,
     ) -> Result<Inspected<T>, ImageError> {
         let store = Store::Archive(Archive::open(file, size, name)?);
         let jobs = listed(&store, name, list, self.request)?;
@@ -111,7 +128,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         &mut self,
         name: &str,
         file: &File,
-        list: List,
+        list: List<'_>,
     ) -> Result<Inspected<T>, ImageError> {
         let sources = self.sources;
         let size = file.metadata().ok().map(|meta| meta.len());
@@ -180,23 +197,29 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
             name: name.to_owned(),
             why: why.to_owned(),
         };
-        if !matches!(os::open(dir)?, Opened::Directory) {
-            let why = "it is a file: `oci-archive:` and `docker-archive:` are for archives";
-            return Err(no_layout(why));
+        match os::open(dir) {
+            Ok(Opened::Directory) => {}
+            Ok(_) => {
+                let why = "it is a file: `oci-archive:` and `docker-archive:` are for archives";
+                return Err(no_layout(why));
+            }
+            Err(ReadError::Missing(path)) => {
+                return Err(ImageError::Missing {
+                    path: path.display().to_string(),
+                    next: "name the directory that `skopeo copy IMAGE oci:DIR` wrote",
+                });
+            }
+            Err(error) => return Err(error.into()),
         }
         let index = match os::read(&dir.join("index.json"), super::manifest::DOCUMENT_LIMIT) {
             Err(ReadError::Missing(_)) => {
-                let why = "a directory without `index.json` is no OCI layout: name a file in it";
+                let why = "a directory without `index.json` is no OCI layout: name a file in it, \
+                           or the directory that `skopeo copy IMAGE oci:DIR` wrote";
                 return Err(no_layout(why));
             }
             index => index?,
         };
-        let mut document = Document::parse(name, &index)?;
-        let mut name = name;
-        if let Some(tag) = tag {
-            document = job::with_tag(name, document, tag)?;
-            name = name.strip_suffix(&format!(":{tag}")).unwrap_or(name);
-        }
+        let document = job::tagged(name, Document::parse(name, &index)?, tag)?;
         self.document(&Store::Layout(dir.to_owned()), name, (None, document))
     }
 
@@ -223,8 +246,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
             .cache
             .filter(|_| matches!(store, Store::Registry { .. }));
         let digest = job.manifest.as_ref().unwrap_or(&job.config);
-        let command = &job.configuration.command;
-        let sought = self.request.want.sought(&job.name, command);
+        let sought = self.request.want.sought(&job.name, &job.configuration);
         let key = format!("{digest} {sought:?} {:?}", self.request.limits);
         if let Some(programs) = cache.and_then(|cache| cache.get(&key)) {
             return Ok(job.image(programs));

@@ -58,6 +58,15 @@ struct Open {
     entry: Descriptor,
 }
 
+/// What led to a manifest.
+#[derive(Default)]
+struct Origin {
+    index: Option<Digest>,
+    manifest: Option<Digest>,
+    /// Its index says for which platform it is, and that is what the runtimes choose by.
+    listed: bool,
+}
+
 /// The images that a document stands for, those of `platforms` where any are given.
 pub(super) fn of_document(
     store: &Store<'_>,
@@ -67,7 +76,13 @@ pub(super) fn of_document(
 ) -> Result<Vec<Job>, ImageError> {
     let mut jobs = Jobs::new(store, platforms);
     match document {
-        Document::Manifest(manifest) => jobs.add(name, None, digest, &manifest)?,
+        Document::Manifest(manifest) => {
+            let origin = Origin {
+                manifest: digest,
+                ..Origin::default()
+            };
+            jobs.add(name, origin, &manifest)?;
+        }
         Document::Index(index) => jobs.enter(name, digest.as_ref(), 1, &index)?,
     }
     while let Some(next) = jobs.open.pop_front() {
@@ -117,7 +132,7 @@ impl<'a> Jobs<'a> {
                 });
             }
             self.open.push_back(Open {
-                name: tagged(name, entry, digest.is_none()),
+                name: name_of(name, entry, digest.is_none()),
                 index: digest.cloned(),
                 depth,
                 entry: entry.clone(),
@@ -133,8 +148,9 @@ impl<'a> Jobs<'a> {
             depth,
             entry,
         } = open;
-        if let Some(platform) = platform_of(&entry)
-            && !self.wants(&platform)
+        let platform = platform_of(&entry);
+        if let Some(platform) = &platform
+            && !self.wants(platform)
         {
             self.seen.push(platform.to_string());
             return Ok(());
@@ -146,7 +162,14 @@ impl<'a> Jobs<'a> {
         let bytes = self.store.manifest(&entry, &name)?;
         let digest = entry.digest().clone();
         match Document::parse(&name, &bytes)? {
-            Document::Manifest(manifest) => self.add(&name, index, Some(digest), &manifest),
+            Document::Manifest(manifest) => {
+                let origin = Origin {
+                    index,
+                    manifest: Some(digest),
+                    listed: platform.is_some(),
+                };
+                self.add(&name, origin, &manifest)
+            }
             Document::Index(_) if depth == DEPTH => Err(ImageError::TooLarge {
                 what: name,
                 why: format!("its indexes are more than {DEPTH} deep"),
@@ -158,14 +181,13 @@ impl<'a> Jobs<'a> {
     fn add(
         &mut self,
         name: &str,
-        index: Option<Digest>,
-        digest: Option<Digest>,
+        origin: Origin,
         manifest: &ImageManifest,
     ) -> Result<(), ImageError> {
         let config = manifest.config().digest().clone();
         let document = self.store.document(manifest.config(), name)?;
         let configuration = Configuration::parse(name, &document)?;
-        if !self.wants(&configuration.platform) {
+        if !origin.listed && !self.wants(&configuration.platform) {
             self.seen.push(configuration.platform.to_string());
             return Ok(());
         }
@@ -187,8 +209,8 @@ impl<'a> Jobs<'a> {
         });
         self.push(Job {
             name: name.to_owned(),
-            index,
-            manifest: digest,
+            index: origin.index,
+            manifest: origin.manifest,
             config,
             layers: layers.collect(),
             configuration,
@@ -229,7 +251,7 @@ impl<'a> Jobs<'a> {
     }
 }
 
-fn tagged(name: &str, entry: &Descriptor, by_tag: bool) -> String {
+fn name_of(name: &str, entry: &Descriptor, by_tag: bool) -> String {
     let annotations = entry.annotations().as_ref().filter(|_| by_tag);
     match annotations.and_then(|annotations| annotations.get(REF_NAME)) {
         Some(tag) => format!("{name}:{tag}"),
@@ -237,11 +259,15 @@ fn tagged(name: &str, entry: &Descriptor, by_tag: bool) -> String {
     }
 }
 
-/// Of the index of a layout only the images with that tag.
-pub(super) fn with_tag(name: &str, document: Document, tag: &str) -> Result<Document, ImageError> {
-    let mut index = match document {
-        Document::Index(index) => index,
-        manifest @ Document::Manifest(_) => return Ok(manifest),
+/// Of the index of a layout only the images with that tag, if one is given.
+pub(super) fn tagged(
+    name: &str,
+    document: Document,
+    tag: Option<&str>,
+) -> Result<Document, ImageError> {
+    let (mut index, tag) = match (document, tag) {
+        (Document::Index(index), Some(tag)) => (index, tag),
+        (document, _) => return Ok(document),
     };
     let tag_of = |entry: &Descriptor| {
         let annotations = entry.annotations().as_ref();
@@ -251,10 +277,14 @@ pub(super) fn with_tag(name: &str, document: Document, tag: &str) -> Result<Docu
     let mut wanted = index.manifests().clone();
     wanted.retain(|entry| tag_of(entry).as_deref() == Some(tag));
     if wanted.is_empty() {
-        return Err(ImageError::NoTag {
+        let has = match tags.as_slice() {
+            [] => format!("no tags, so leave `:{tag}` away"),
+            tags => some_of(tags),
+        };
+        return Err(ImageError::NotIn {
             name: name.to_owned(),
-            tag: tag.to_owned(),
-            has: some_of(&tags),
+            image: tag.to_owned(),
+            has,
         });
     }
     index.set_manifests(wanted);

@@ -1,15 +1,23 @@
 //! Which programs of an image are looked at.
 
+use std::collections::BTreeSet;
+
+use super::manifest::Configuration;
 use super::path;
 
+/// Words of a command after its first that are looked at: for a program that starts others.
+const WORDS: usize = 16;
+
 /// What to look for in an image.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Want {
-    /// The programs that an image of Istio is known to have. Which image it is follows from what it
-    /// starts, or else from its name; where neither says it, what it starts and every known program
-    /// that is there.
+    /// What the image starts, and beside it the programs that an image of Istio is known to have.
+    /// Which image it is follows from what it starts, or else from its name; where neither says it,
+    /// every known program that is there.
     #[default]
     Known,
+    /// The same, and what its containers start in place of that: words that its `PATH` leads from.
+    Started(BTreeSet<String>),
     /// `--path`: these, wherever links lead.
     Paths(Vec<String>),
     /// `--all`: every ELF file.
@@ -61,66 +69,117 @@ const IMAGES: &[Known] = &[
 /// A program that is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sought {
-    /// Where it may be; the first that is there counts. Never empty.
+    /// What it is called where it is missing.
+    pub(super) name: String,
+    /// Where it may be.
     pub(super) paths: Vec<String>,
+    /// Every file there counts, not only the first.
+    pub(super) each: bool,
     /// It is reported where it is missing.
     pub(super) required: bool,
 }
 
 impl Want {
-    /// What to seek in an image of that name that starts `command`; nothing for [`Want::All`].
-    pub(super) fn sought(&self, name: &str, command: &[String]) -> Vec<Sought> {
+    /// What to seek in an image of that name; nothing for [`Want::All`].
+    pub(super) fn sought(&self, name: &str, configuration: &Configuration) -> Vec<Sought> {
         match self {
+            Want::Known => known(name, configuration, &BTreeSet::new()),
+            Want::Started(words) => known(name, configuration, words),
+            Want::Paths(_) | Want::All => self.anywhere(),
+        }
+    }
+
+    /// The same while it is not known which image it is.
+    pub(super) fn anywhere(&self) -> Vec<Sought> {
+        match self {
+            Want::Known | Want::Started(_) => all(),
+            Want::Paths(paths) => {
+                let sought = |path| Sought::first_of(std::slice::from_ref(path), true);
+                paths.iter().map(sought).collect()
+            }
             Want::All => Vec::new(),
-            Want::Paths(paths) => paths
-                .iter()
-                .map(|path| Sought {
-                    paths: vec![path.clone()],
-                    required: true,
-                })
-                .collect(),
-            Want::Known => known(name, command),
         }
     }
 }
 
 /// Every known program.
-pub(super) fn all() -> Vec<Sought> {
+fn all() -> Vec<Sought> {
     IMAGES
         .iter()
         .flat_map(|image| image.sought(false))
         .collect()
 }
 
-fn known(name: &str, command: &[String]) -> Vec<Sought> {
-    if let Some(image) = started(command).or_else(|| named(name)) {
-        return image.sought(true).collect();
+fn known(name: &str, configuration: &Configuration, words: &BTreeSet<String>) -> Vec<Sought> {
+    let command = &configuration.command;
+    let mut sought = started(configuration, words);
+    let image = command.iter().chain(words).find_map(|word| of_main(word));
+    let beside = match image.or_else(|| named(name)) {
+        Some(image) => image.sought(true).collect(),
+        None => all(),
+    };
+    for mut known in beside {
+        let same = |one: &&mut Sought| !one.each && one.paths.first() == known.paths.first();
+        if let Some(one) = sought.iter_mut().find(same) {
+            one.required |= known.required;
+            continue;
+        }
+        // One of that name that is started from elsewhere stands for it.
+        let elsewhere = |one: &Sought| one.required && base(&one.name) == base(&known.name);
+        known.required &= !sought.iter().any(elsewhere);
+        sought.push(known);
     }
-    let own = command
-        .first()
-        .filter(|program| program.starts_with('/'))
-        .map(|program| Sought {
-            paths: vec![program.clone()],
-            required: false,
-        });
-    own.into_iter().chain(all()).collect()
+    sought
+}
+
+/// What an image and its containers start, and what a program that starts others is told to start.
+fn started(configuration: &Configuration, words: &BTreeSet<String>) -> Vec<Sought> {
+    let command = &configuration.command;
+    let first = command.iter().take(1).chain(words);
+    let told = command.iter().skip(1).take(WORDS);
+    let told = told.filter(|word| of_main(word).is_some());
+    let all = first
+        .map(|word| (word, true))
+        .chain(told.map(|word| (word, false)));
+    let mut sought: Vec<Sought> = Vec::new();
+    for (word, required) in all {
+        if sought.iter().all(|one| one.name != *word) {
+            sought.push(Sought {
+                name: word.clone(),
+                paths: configuration.places(word),
+                each: !word.contains('/'),
+                required,
+            });
+        }
+    }
+    sought
+}
+
+impl Sought {
+    /// The first of these that is there.
+    fn first_of<P: AsRef<str>>(paths: &[P], required: bool) -> Sought {
+        let paths: Vec<String> = paths.iter().map(|path| path.as_ref().to_owned()).collect();
+        Sought {
+            name: paths.first().cloned().unwrap_or_default(),
+            paths,
+            each: false,
+            required,
+        }
+    }
 }
 
 impl Known {
     fn sought(&self, required: bool) -> impl Iterator<Item = Sought> {
-        self.programs.iter().map(move |paths| Sought {
-            paths: paths.iter().map(|&path| path.to_owned()).collect(),
-            required,
-        })
+        let programs = self.programs.iter();
+        programs.map(move |paths| Sought::first_of(paths, required))
     }
 }
 
-/// The image whose main program a word of the command names.
-fn started(command: &[String]) -> Option<&'static Known> {
-    let words = || command.iter().map(|word| base(word));
+/// The image whose main program a word names.
+fn of_main(word: &str) -> Option<&'static Known> {
     IMAGES.iter().find(|image| {
         let main = image.programs.first().and_then(|paths| paths.first());
-        main.is_some_and(|main| words().any(|word| word == base(main)))
+        main.is_some_and(|main| base(word) == base(main))
     })
 }
 
@@ -138,49 +197,116 @@ fn base(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
+    /// `/a!` is required, `[/b /c]` is every file of these.
+    fn sought(want: &Want, name: &str, config: &serde_json::Value) -> Vec<String> {
+        let image = json!({"architecture": "amd64", "os": "linux", "config": config,
+            "rootfs": {"type": "layers", "diff_ids": []}});
+        let image = Configuration::parse("x", image.to_string().as_bytes()).unwrap();
+        let said = |one: Sought| {
+            let paths = if one.each {
+                format!("[{}]", one.paths.join(" "))
+            } else {
+                one.paths.first().unwrap_or(&one.name).clone()
+            };
+            format!("{paths}{}", if one.required { "!" } else { "" })
+        };
+        want.sought(name, &image).into_iter().map(said).collect()
+    }
+
     fn first(name: &str, command: &[&str]) -> Vec<String> {
-        let command: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
-        let sought = Want::Known.sought(name, &command);
-        sought
-            .into_iter()
-            .map(|sought| {
-                format!(
-                    "{}{}",
-                    sought.paths[0],
-                    if sought.required { "!" } else { "" }
-                )
-            })
-            .collect()
+        let config = json!({"Entrypoint": command, "Env": ["PATH=/bin:/opt/bin/"]});
+        sought(&Want::Known, name, &config)
+    }
+
+    const AGENT: &str = "/usr/local/bin/pilot-agent";
+
+    #[test]
+    fn the_images_of_istio_have_the_programs_that_they_always_had() {
+        for (name, command, wanted) in [
+            ("pilot", "pilot-discovery", &["pilot-discovery"][..]),
+            ("proxyv2", "pilot-agent", &["pilot-agent", "envoy"]),
+            ("ztunnel", "ztunnel", &["ztunnel"]),
+            ("istioctl", "istioctl", &["istioctl"]),
+        ] {
+            let bin = |name: &&str| format!("/usr/local/bin/{name}!");
+            let wanted: Vec<String> = wanted.iter().map(bin).collect();
+            let command = format!("/usr/local/bin/{command}");
+            for name in [format!("h.io:5000/x/{name}:1"), "mirror/x:1".to_owned()] {
+                assert_eq!(first(&name, &[&command, "proxy"]), wanted, "{name}");
+            }
+            assert_eq!(first(&format!("h.io/{name}@sha256:00"), &[]), wanted);
+        }
+        let install = "/usr/local/bin/install-cni";
+        let wanted = ["/usr/local/bin/install-cni!", "/opt/cni/bin/istio-cni!"];
+        assert_eq!(first("h.io/install-cni:1", &[install]), wanted);
+    }
+
+    #[test]
+    fn what_an_image_starts_is_sought_beside_what_it_is_known_to_have() {
+        let (agent, envoy) = (format!("{AGENT}!"), "/usr/local/bin/envoy!");
+        for (command, wanted) in [
+            (
+                &["/opt/pilot-agent"][..],
+                &["/opt/pilot-agent!", AGENT, envoy][..],
+            ),
+            (
+                &["/opt/run", "pilot-agent"],
+                &[
+                    "/opt/run!",
+                    "[/bin/pilot-agent /opt/bin/pilot-agent]",
+                    &agent,
+                    envoy,
+                ],
+            ),
+            (&["/opt/run", AGENT], &["/opt/run!", &agent, envoy]),
+            (
+                &["pilot-agent"],
+                &["[/bin/pilot-agent /opt/bin/pilot-agent]!", AGENT, envoy],
+            ),
+            (&["/bin/sh", "-c", "envoy"], &["/bin/sh!", &agent, envoy]),
+            (&["./pilot-agent"], &["/./pilot-agent!", AGENT, envoy]),
+        ] {
+            assert_eq!(first("h.io/proxyv2:1", command), wanted, "{command:?}");
+        }
     }
 
     #[test]
     fn what_an_image_starts_says_what_it_is_before_its_name_does() {
-        let proxy = [
-            "/usr/local/bin/pilot-agent!".to_owned(),
-            "/usr/local/bin/envoy!".to_owned(),
-        ];
         assert_eq!(
-            first("h.io/x/pilot:1", &["/usr/local/bin/pilot-agent"]),
-            proxy
+            first("h.io/x/pilot:1", &[AGENT]),
+            first("h.io/proxyv2:1", &[AGENT])
         );
-        assert_eq!(first("h.io:5000/x/proxyv2:1", &[]), proxy);
-        assert_eq!(first("h.io/proxyv2@sha256:00", &["/bin/sh", "-c"]), proxy);
     }
 
     #[test]
-    fn of_an_unknown_image_whatever_is_there_is_wanted() {
-        let all = first("app", &["/app/server"]);
-        assert_eq!(all[0], "/app/server");
+    fn of_an_unknown_image_what_it_starts_is_wanted_and_whatever_is_there() {
+        let all = first("app", &["/app/server", "--of=/usr/local/bin/envoy"]);
+        assert_eq!(all[0], "/app/server!");
         assert!(all.contains(&"/usr/local/bin/envoy".to_owned()));
-        assert!(all.iter().all(|path| !path.ends_with('!')));
+        assert_eq!(all.iter().filter(|path| path.ends_with('!')).count(), 1);
+    }
+
+    #[test]
+    fn what_pods_start_is_sought_by_the_path_of_the_image() {
+        let words = Want::Started(BTreeSet::from(["install-cni".to_owned()]));
+        let own = "/usr/local/bin/install-cni";
+        let config = json!({"Entrypoint": [own], "Env": ["PATH=/bin"]});
+        let wanted = [
+            &format!("{own}!"),
+            "[/bin/install-cni]!",
+            "/opt/cni/bin/istio-cni!",
+        ];
+        assert_eq!(sought(&words, "x", &config), wanted);
     }
 
     #[test]
     fn paths_of_the_user_are_all_required() {
         let want = Want::Paths(vec!["/a".into(), "b".into()]);
-        let sought = want.sought("pilot", &[]);
+        let sought = want.anywhere();
         assert!(sought.iter().all(|sought| sought.required));
         assert_eq!(sought.len(), 2);
     }

@@ -5,6 +5,8 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::rc::Rc;
 
+use serde::Serialize;
+
 use super::entries::{Entries, Entry, Kind};
 use super::meter::{Meter, Metered};
 use super::names::{Id, Names};
@@ -75,18 +77,24 @@ pub(super) struct Reader<'a, T> {
     limits: Limits,
     pub(super) each: &'a mut dyn FnMut(&ProgramBytes<'_>) -> T,
     pub(super) meter: Rc<Meter>,
+    /// Has the meter count what was made of a program.
+    keep: fn(&Meter, &T) -> io::Result<()>,
 }
 
 impl<'a, T> Reader<'a, T> {
     pub(super) fn new(
         limits: Limits,
         each: &'a mut dyn FnMut(&ProgramBytes<'_>) -> T,
-    ) -> Reader<'a, T> {
+    ) -> Reader<'a, T>
+    where
+        T: Serialize,
+    {
         let meter = Rc::new(Meter::new(limits));
         Reader {
             limits,
             each,
             meter,
+            keep: |meter, made| meter.keep(made),
         }
     }
 
@@ -200,11 +208,13 @@ impl<'a, T> Reader<'a, T> {
         }
         let bytes = entries.content(entry, start)?;
         let path = format!("/{}", String::from_utf8_lossy(&entry.path));
-        Ok(Ok((self.each)(&ProgramBytes {
+        let made = (self.each)(&ProgramBytes {
             path: &path,
             source: &bytes,
             size,
-        })))
+        });
+        (self.keep)(&self.meter, &made)?;
+        Ok(Ok(made))
     }
 }
 

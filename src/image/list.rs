@@ -5,13 +5,13 @@ use super::manifest::Document;
 use super::store::Store;
 use super::{ImageError, Request};
 
-/// Which of the two lists of an archive is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum List {
-    /// `index.json`
-    Oci,
-    /// `manifest.json`
-    Docker,
+/// Which of the two lists of an archive is read, and the one image that is wanted of it.
+#[derive(Clone, Copy)]
+pub(super) enum List<'a> {
+    /// `index.json`, and a tag.
+    Oci(Option<&'a str>),
+    /// `manifest.json`, and a reference or `@N`.
+    Docker(Option<&'a str>),
     /// What there is; that of OCI before Docker's, because it has the digests of manifests.
     Either,
 }
@@ -19,32 +19,33 @@ pub(super) enum List {
 pub(super) fn listed(
     store: &Store<'_>,
     name: &str,
-    list: List,
+    list: List<'_>,
     request: &Request,
 ) -> Result<Vec<Job>, ImageError> {
     let platforms = &request.platforms;
-    let oci = store
-        .text("index.json")
-        .ok()
-        .filter(|_| list != List::Docker);
-    if let Some(index) = oci {
-        let document = Document::parse(name, &index)?;
+    let (oci, docker) = match list {
+        List::Oci(tag) => (Some(tag), None),
+        List::Docker(image) => (None, Some(image)),
+        List::Either => (Some(None), Some(None)),
+    };
+    if let Some(tag) = oci
+        && let Ok(index) = store.text("index.json")
+    {
+        let document = job::tagged(name, Document::parse(name, &index)?, tag)?;
         return job::of_document(store, name, (None, document), platforms);
     }
-    let docker = store
-        .text("manifest.json")
-        .ok()
-        .filter(|_| list != List::Oci);
-    let Some(manifest) = docker else {
-        let wanted = match list {
-            List::Oci => "no `index.json`",
-            List::Docker => "no `manifest.json`",
-            List::Either => "neither `index.json` nor `manifest.json`",
-        };
-        return Err(ImageError::NotAnImage {
-            name: name.to_owned(),
-            why: format!("there is {wanted} in it"),
-        });
+    if let Some(image) = docker
+        && let Ok(manifest) = store.text("manifest.json")
+    {
+        return job::of_docker(store, (name, image), &manifest, platforms);
+    }
+    let wanted = match list {
+        List::Oci(_) => "no `index.json`",
+        List::Docker(_) => "no `manifest.json`",
+        List::Either => "neither `index.json` nor `manifest.json`",
     };
-    job::of_docker(store, name, &manifest, platforms)
+    Err(ImageError::NotAnImage {
+        name: name.to_owned(),
+        why: format!("there is {wanted} in it"),
+    })
 }

@@ -6,6 +6,7 @@ use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest}
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use super::path::LONGEST;
 use super::{Digest, ImageError, Platform};
 
 /// Bytes that any document of an image may have: what registries allow.
@@ -13,6 +14,12 @@ pub(super) const DOCUMENT_LIMIT: u64 = 4 << 20;
 
 /// Layers that an image may have; no runtime mounts as many.
 const LAYERS: usize = 512;
+
+/// Directories that `PATH` may have.
+const DIRECTORIES: usize = 64;
+
+/// What the runtimes set where an image does not.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What buildx writes beside images: not to be run.
 const ATTESTATION: (&str, &str) = ("vnd.docker.reference.type", "attestation-manifest");
@@ -42,6 +49,10 @@ pub(super) struct Configuration {
     pub(super) platform: Platform,
     pub(super) env: Vec<String>,
     pub(super) command: Vec<String>,
+    /// Where the container starts.
+    directory: String,
+    /// Where a command without a slash is looked for.
+    search: Vec<String>,
     pub(super) labels: BTreeMap<String, String>,
     /// Digests of the layers unpacked, the lowest first.
     pub(super) diff_ids: Vec<Digest>,
@@ -112,14 +123,16 @@ fn runnable(what: &str, manifest: &ImageManifest) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// Whether an entry of an index is an image that somebody can run.
+/// Whether an entry of an index is an image that somebody can run. The runtimes look at its platform
+/// alone: where it has one, no note beside it makes it anything else.
 pub(super) fn is_image(entry: &Descriptor) -> bool {
+    if let Some(platform) = platform_of(entry) {
+        return platform.os != "unknown" || platform.architecture != "unknown";
+    }
     let attested = entry.annotations().as_ref().is_some_and(|annotations| {
         annotations.get(ATTESTATION.0).map(String::as_str) == Some(ATTESTATION.1)
     });
-    let nowhere = platform_of(entry)
-        .is_some_and(|platform| platform.os == "unknown" && platform.architecture == "unknown");
-    !attested && !nowhere && entry.artifact_type().is_none()
+    !attested && entry.artifact_type().is_none()
 }
 
 /// The platform that an index gives for an entry.
@@ -138,6 +151,8 @@ impl Configuration {
         let words = |words: &Option<Vec<String>>| words.clone().unwrap_or_default();
         let mut command = words(config.entrypoint());
         command.extend(words(config.cmd()));
+        let env = words(config.env());
+        let directory = config.working_dir().clone().unwrap_or_default();
         let diff_ids = parsed.rootfs().diff_ids().iter().map(|text| {
             text.parse().map_err(|_| ImageError::Damaged {
                 what: what.to_owned(),
@@ -150,8 +165,10 @@ impl Configuration {
                 architecture: parsed.architecture().to_string(),
                 variant: parsed.variant().clone().filter(|text| !text.is_empty()),
             },
-            env: words(config.env()),
+            search: search(what, &env)?,
+            env,
             command,
+            directory,
             labels: config
                 .labels()
                 .clone()
@@ -163,9 +180,101 @@ impl Configuration {
     }
 }
 
+impl Configuration {
+    /// Where the program may be that a word of a command names. A word without a slash may lead to any
+    /// of its `PATH`: which of them the user of the container may execute only a runtime can tell.
+    pub(super) fn places(&self, word: &str) -> Vec<String> {
+        let at =
+            |directory: &str, path: &str| format!("{}/{path}", directory.trim_end_matches('/'));
+        let absolute = |path: String| {
+            if path.starts_with('/') {
+                path
+            } else {
+                at(&self.directory, &path)
+            }
+        };
+        let places: Vec<String> = match word {
+            _ if word.len() > LONGEST => Vec::new(),
+            _ if word.contains('/') => vec![absolute(word.to_owned())],
+            _ => {
+                let directories = self.search.iter();
+                directories.map(|it| absolute(at(it, word))).collect()
+            }
+        };
+        // No kernel takes a longer one.
+        let fits = |place: &String| place.len() <= LONGEST;
+        places.into_iter().filter(fits).collect()
+    }
+}
+
+/// The directories of `PATH`; where it stands twice, those of both.
+fn search(what: &str, env: &[String]) -> Result<Vec<String>, ImageError> {
+    let set = env.iter().filter_map(|pair| pair.strip_prefix("PATH="));
+    let mut set = set.peekable();
+    let default = set.peek().is_none().then_some(PATH);
+    let directories = set.chain(default).flat_map(|path| path.split(':'));
+    // An empty one is where the container starts.
+    let directories = directories.map(|it| if it.is_empty() { "." } else { it }.to_owned());
+    let directories: Vec<String> = directories.take(DIRECTORIES + 1).collect();
+    if directories.len() > DIRECTORIES {
+        return Err(ImageError::TooLarge {
+            what: what.to_owned(),
+            why: format!("its PATH has more than {DIRECTORIES} directories"),
+        });
+    }
+    Ok(directories)
+}
+
 pub(super) fn json<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, ImageError> {
     serde_json::from_slice(bytes).map_err(|error| ImageError::Damaged {
         what: what.to_owned(),
         why: format!("it is not the JSON of an image: {error}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn configuration(config: &serde_json::Value) -> Result<Configuration, ImageError> {
+        let image = json!({"architecture": "amd64", "os": "linux", "config": config,
+            "rootfs": {"type": "layers", "diff_ids": []}});
+        Configuration::parse("x", image.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_word_leads_where_the_runtimes_look_for_it() {
+        let usual = "/usr/local/sbin/x /usr/local/bin/x /usr/sbin/x /usr/bin/x /sbin/x /bin/x";
+        for (env, directory, word, wanted) in [
+            (json!([]), "", "x", usual),
+            (json!(["PATH=/b:/a/"]), "", "x", "/b/x /a/x"),
+            (
+                json!(["PATH=/b", "XPATH=/c", "PATH=/a"]),
+                "",
+                "x",
+                "/b/x /a/x",
+            ),
+            (json!(["PATH="]), "/w", "x", "/w/./x"),
+            (json!(["PATH=/b::c:/"]), "/w/", "x", "/b/x /w/./x /w/c/x /x"),
+            (json!(["PATH=/b"]), "/w", "/y/x", "/y/x"),
+            (json!(["PATH=/b"]), "/w", "y/x", "/w/y/x"),
+            (json!(["PATH=/b"]), "", "./x", "/./x"),
+        ] {
+            let config = json!({"Env": env, "WorkingDir": directory});
+            let places = configuration(&config).unwrap().places(word);
+            assert_eq!(places.join(" "), wanted, "{config} {word}");
+        }
+    }
+
+    #[test]
+    fn no_image_makes_paths_without_end() {
+        let many = format!("PATH={}", ":".repeat(DIRECTORIES));
+        let refused = configuration(&json!({"Env": [many]})).map(drop);
+        assert!(matches!(refused, Err(ImageError::TooLarge { .. })));
+        let long = configuration(&json!({"WorkingDir": "d".repeat(LONGEST)})).unwrap();
+        assert!(long.places("./x").is_empty());
+        assert!(long.places(&"x".repeat(LONGEST + 1)).is_empty());
+    }
 }

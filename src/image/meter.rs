@@ -1,13 +1,18 @@
 //! What unpacking may cost.
 
 use std::cell::Cell;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+
+use serde::Serialize;
 
 use super::Limits;
 use super::stream::Stop;
 
 /// Bytes that anything may unpack to, however small it is.
 const FREE: u64 = 64 << 20;
+
+/// Bytes that all that is kept of a target's programs may take when it is written down.
+const KEPT: u64 = 32 << 20;
 
 /// Weighs all that a target unpacks to, archives within archives among it, against what came of it.
 /// It is one for the target, so that many small bombs are one large one.
@@ -20,6 +25,8 @@ pub(super) struct Meter {
     spent: Cell<u64>,
     /// Those of the image that is read.
     image: Cell<u64>,
+    /// What was made of its programs.
+    kept: Cell<u64>,
 }
 
 impl Meter {
@@ -29,12 +36,21 @@ impl Meter {
             came: Cell::new(0),
             spent: Cell::new(0),
             image: Cell::new(0),
+            kept: Cell::new(0),
         }
     }
 
     /// What comes now is of another image.
     pub(super) fn next_image(&self) {
         self.image.set(0);
+    }
+
+    /// Counts what was made of a program.
+    pub(super) fn keep(&self, made: &impl Serialize) -> io::Result<()> {
+        let mut weight = Weight(self.kept.get());
+        serde_json::to_writer(&mut weight, made)?;
+        self.kept.set(weight.0);
+        Ok(())
     }
 
     /// Counts bytes that were unpacked, or that cost as much: the holes of a sparse file.
@@ -57,6 +73,23 @@ impl Meter {
     }
 }
 
+/// Counts what is written, up to what may be kept.
+struct Weight(u64);
+
+impl Write for Weight {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.saturating_add(bytes.len() as u64);
+        if self.0 > KEPT {
+            return Err(Stop::Kept(KEPT).into());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A stream whose bytes come from outside.
 pub(super) struct Metered<'m, R> {
     pub(super) input: R,
@@ -75,6 +108,16 @@ impl<R: Read> Read for Metered<'_, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_of_all_programs_has_a_bound() {
+        let meter = Meter::new(Limits::default());
+        let half = "x".repeat(usize::try_from(KEPT / 2).unwrap());
+        assert!(meter.keep(&half).is_ok());
+        let error = meter.keep(&half).unwrap_err();
+        let stop = error.get_ref().and_then(|inner| inner.downcast_ref());
+        assert!(matches!(stop, Some(Stop::Kept(KEPT))), "{error}");
+    }
 
     #[test]
     fn what_came_pays_for_what_it_unpacks_to_and_no_image_for_another() {

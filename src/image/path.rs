@@ -2,8 +2,6 @@
 
 use std::io;
 
-use super::entries::malformed;
-
 /// Bytes that a path may have, as for the kernel.
 pub(super) const LONGEST: usize = 4096;
 
@@ -27,7 +25,8 @@ pub(super) fn clean(path: &[u8]) -> io::Result<Vec<u8>> {
 /// `path`, where no kernel would refuse it for its length.
 pub(super) fn limited(path: Vec<u8>) -> io::Result<Vec<u8>> {
     if path.len() > LONGEST {
-        return Err(malformed("a name has more than 4096 bytes"));
+        let why = "a name has more than 4096 bytes";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
     Ok(path)
 }

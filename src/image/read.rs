@@ -5,6 +5,8 @@ use std::io::Read;
 use std::ops::Range;
 use std::rc::Rc;
 
+use serde::Serialize;
+
 use super::known::Sought;
 use super::layer::{Expected, Kept, Pick, Reader};
 use super::meter::Metered;
@@ -88,7 +90,7 @@ impl Search<'_> {
         reader: &mut Reader<'_, T>,
         kept: &mut Kept<T>,
     ) -> Result<Ranges, ImageError> {
-        let paths = cleaned(self.sought).into_iter().flatten().collect();
+        let paths = cleaned(self.sought);
         let pick = self.pick(&paths);
         let mut ranges = BTreeMap::new();
         let mut tries = 0;
@@ -108,19 +110,20 @@ impl Search<'_> {
 
     /// Whether every program was found and no lower layer can change that.
     fn settled<T>(&self, kept: &Kept<T>, ranges: &Ranges) -> Result<bool, ImageError> {
-        let cleaned = cleaned(self.sought);
-        let mut tree = self.tree(kept, ranges, &cleaned)?;
+        let mut tree = self.tree(kept, ranges)?;
         if tree.doubt() {
             return Ok(false);
         }
-        for paths in &cleaned {
-            let Some(path) = paths.first() else { continue };
-            match tree.find(path).map_err(|error| self.endless(&error))? {
+        for sought in self.sought {
+            // Of several places each has to be known, and what is missing is missing in all layers.
+            let path = sought.paths.first().filter(|_| !sought.each);
+            let Some(path) = path else { return Ok(false) };
+            match self.find(&mut tree, path)? {
                 Found::File { id, certain: true } if kept.programs.contains_key(&id) => {}
                 _ => return Ok(false),
             }
         }
-        Ok(!cleaned.is_empty())
+        Ok(!self.sought.is_empty())
     }
 
     /// What each wanted program is, now that every layer that matters was read.
@@ -129,37 +132,64 @@ impl Search<'_> {
         kept: &Kept<T>,
         ranges: &Ranges,
     ) -> Result<Vec<Located>, ImageError> {
-        let cleaned = cleaned(self.sought);
-        let mut tree = self.tree(kept, ranges, &cleaned)?;
+        let mut tree = self.tree(kept, ranges)?;
         if *self.want == Want::All {
             return files(&tree, kept).map_err(|error| self.endless(&error));
         }
-        let mut places = Vec::new();
-        for (sought, paths) in self.sought.iter().zip(&cleaned) {
-            let mut first = None;
-            for (path, clean) in sought.paths.iter().zip(paths) {
-                let found = tree.find(clean).map_err(|error| self.endless(&error))?;
-                let place = Place::of(found);
-                let missing = place.is_missing();
-                let path = path.clone();
-                if !missing {
-                    first = Some(Located { path, place });
-                    break;
-                }
-                first.get_or_insert(Located { path, place });
-            }
-            places.extend(first.filter(|found| sought.required || !found.place.is_missing()));
+        let mut places: Vec<Located> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for sought in self.sought {
+            let found = self.places(&mut tree, sought)?;
+            places.extend(found.into_iter().filter(|it| seen.insert(it.path.clone())));
         }
         Ok(places)
     }
 
-    fn tree<'t, T>(
-        &self,
-        kept: &'t Kept<T>,
-        ranges: &Ranges,
-        cleaned: &'t [Vec<Vec<u8>>],
-    ) -> Result<Tree<'t>, ImageError> {
-        let wanted = cleaned.iter().flatten().map(Vec::as_slice);
+    /// The places of one program that count, each file once; the want of any, where that is reported.
+    fn places<'t>(
+        &'t self,
+        tree: &mut Tree<'t>,
+        sought: &'t Sought,
+    ) -> Result<Vec<Located>, ImageError> {
+        let mut places = Vec::new();
+        let mut files = BTreeSet::new();
+        for path in &sought.paths {
+            let place = Place::of(self.find(tree, path)?);
+            let counts = match place {
+                Place::Entry(id) => files.insert(id),
+                Place::Nowhere(Unread::Missing) => false,
+                // The runtimes look on behind what is no file.
+                Place::Nowhere(_) => !sought.each,
+            };
+            if counts {
+                let path = path.clone();
+                places.push(Located { path, place });
+                if !sought.each {
+                    break;
+                }
+            }
+        }
+        if places.is_empty() && sought.required {
+            places.push(Located {
+                path: sought.name.clone(),
+                place: Place::Nowhere(Unread::Missing),
+            });
+        }
+        Ok(places)
+    }
+
+    /// Where a path leads, `..` behind a link too: the kernel goes back from where the link led.
+    fn find<'t>(&self, tree: &mut Tree<'t>, path: &'t str) -> Result<Found, ImageError> {
+        if path.len() > path::LONGEST {
+            return Ok(Found::Missing);
+        }
+        tree.find(path.as_bytes())
+            .map_err(|error| self.endless(&error))
+    }
+
+    fn tree<'t, T>(&'t self, kept: &'t Kept<T>, ranges: &Ranges) -> Result<Tree<'t>, ImageError> {
+        let wanted = self.sought.iter().flat_map(|sought| &sought.paths);
+        let wanted = wanted.map(String::as_bytes);
         Tree::new(&kept.names, ranges.values().cloned(), wanted)
             .map_err(|error| self.endless(&error))
     }
@@ -172,12 +202,13 @@ impl Search<'_> {
     }
 }
 
-/// The wanted paths as entries have them.
-pub(super) fn cleaned(sought: &[Sought]) -> Vec<Vec<Vec<u8>>> {
+/// The wanted paths as entries have them, where no link stands in between.
+pub(super) fn cleaned(sought: &[Sought]) -> BTreeSet<Vec<u8>> {
+    let paths = sought.iter().flat_map(|sought| &sought.paths);
     // One that is too long is in no image.
-    let clean = |path: &String| path::clean(path.as_bytes()).unwrap_or_default();
-    let paths = |sought: &Sought| sought.paths.iter().map(clean).collect();
-    sought.iter().map(paths).collect()
+    paths
+        .filter_map(|path| path::clean(path.as_bytes()).ok())
+        .collect()
 }
 
 /// What was located and never given out: links led to it.
@@ -224,10 +255,6 @@ pub(super) fn programs<T: Clone>(
 }
 
 impl Place {
-    fn is_missing(&self) -> bool {
-        matches!(self, Place::Nowhere(Unread::Missing))
-    }
-
     fn of(found: Found) -> Place {
         Place::Nowhere(match found {
             Found::File { id, .. } => return Place::Entry(id),
@@ -254,20 +281,20 @@ fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Result<Vec<Located>, Endless> {
 
 /// Reads one layer that stands alone, whatever its digest, and gives the programs in it; those that
 /// links led to only in a second look are left out. For fuzzing.
-pub fn read_layer<T: Clone>(
+pub fn read_layer<T: Clone + Serialize>(
     layer: &[u8],
     request: &Request,
     each: &mut dyn FnMut(&ProgramBytes<'_>) -> T,
 ) -> Result<Vec<Program<T>>, ImageError> {
     let mut reader = Reader::new(request.limits, each);
     let mut kept = Kept::default();
-    let sought = request.want.sought("", &[]);
+    let sought = request.want.anywhere();
     let search = Search {
         name: "the layer",
         want: &request.want,
         sought: &sought,
     };
-    let paths = cleaned(&sought).into_iter().flatten().collect();
+    let paths = cleaned(&sought);
     let pick = search.pick(&paths);
     let meter = Rc::clone(&reader.meter);
     let input = Metered {
@@ -360,6 +387,15 @@ mod tests {
     }
 
     fn search(layers: &[&str], want: &Want, limits: Limits) -> Result<Outcome, ImageError> {
+        searched(layers, want, &want.anywhere(), limits)
+    }
+
+    fn searched(
+        layers: &[&str],
+        want: &Want,
+        sought: &[Sought],
+        limits: Limits,
+    ) -> Result<Outcome, ImageError> {
         let layers: Vec<Vec<u8>> = layers.iter().map(|text| layer(text)).collect();
         let opened = RefCell::new(Vec::new());
         let prepared: Vec<Layer<'_>> = layers
@@ -387,11 +423,10 @@ mod tests {
             String::from_utf8(content).unwrap()
         };
         let mut reader = Reader::new(limits, &mut each);
-        let sought = want.sought("x", &[]);
         let search = Search {
             name: "image",
             want,
-            sought: &sought,
+            sought,
         };
         let programs = search.run(&prepared, &mut reader)?;
         drop(prepared);
@@ -464,6 +499,49 @@ mod tests {
         ] {
             assert_eq!(found(layers), wanted, "{layers:?}");
         }
+    }
+
+    #[test]
+    fn a_path_goes_back_from_where_a_link_led() {
+        let layers = ["f r/x 1; f b/x 2; d r/s; s a r/s", "f a/y 3; f y 4"];
+        for (path, wanted) in [
+            ("/a/../x", Ok("1")),
+            ("/a/../s/y", Ok("3")),
+            ("/b/./x", Ok("2")),
+        ] {
+            let outcome = search(&layers, &paths(&[path]), Limits::default()).unwrap();
+            let reading = outcome.programs[0].reading.as_ref();
+            assert_eq!(reading.map(String::as_str), wanted, "{path}");
+        }
+    }
+
+    #[test]
+    fn of_several_places_every_file_counts_once_and_one_is_enough() {
+        let sought = |required| Sought {
+            name: "x".into(),
+            paths: ["/s/x", "/a/x", "/b/x", "/c/x", "/l/x"]
+                .map(str::to_owned)
+                .into(),
+            each: true,
+            required,
+        };
+        let said = |layers: &[&str], required| {
+            let outcome = searched(layers, &Want::Known, &[sought(required)], Limits::default());
+            let programs = outcome.unwrap().programs.into_iter();
+            programs
+                .map(|it| {
+                    format!(
+                        "{} {}",
+                        it.path,
+                        it.reading.unwrap_or_else(|why| why.to_string())
+                    )
+                })
+                .collect::<Vec<_>>()
+        };
+        let layers = ["f b/x 1; d s/x; s l b", "d c; f c/x 2"];
+        assert_eq!(said(&layers, true), ["/b/x 1", "/c/x 2"]);
+        assert_eq!(said(&["f y 1"], true), ["x not in the image"]);
+        assert_eq!(said(&["f y 1"], false), [""; 0]);
     }
 
     #[test]

@@ -5,15 +5,14 @@
 
 use std::str::FromStr;
 
-use oci_spec::image::{Descriptor, ImageManifest};
-
-use super::manifest::{Configuration, Document, is_image, platform_of};
+use super::job::{Job, of_document};
+use super::manifest::Document;
 use super::store::Store;
 use super::{Digest, ImageError, Platform};
 use crate::sys::registry::{Reference, Registry};
 
-/// Manifests of an index that are asked for when it does not say which is for the platform.
-const ASKED: usize = 16;
+/// Images of an index that may be the one that runs.
+const CANDIDATES: usize = 16;
 
 /// An `imageID`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -83,20 +82,22 @@ pub enum Unresolved {
 
 /// Brings an `imageID` to (configuration, platform).
 ///
-/// `spec` is the image that the pod's spec names; `architecture` is the node's, by Go's name.
+/// `spec` is the image that the pod's spec names; `architecture` is the node's, by Go's name, where it
+/// is known. Where an index has several that fit, variants of a processor or all that it has for an
+/// unknown one, each may be what runs; there is at least one.
 pub fn resolve(
     registry: &Registry,
     id: &ImageId,
     spec: &Reference,
-    architecture: &str,
-) -> Result<Running, Unresolved> {
+    architecture: Option<&str>,
+) -> Result<Vec<Running>, Unresolved> {
     let reference = match id {
         // The repository of the imageID can be that of another reference to the same image, which
         // the spec's credentials may not open; the spec's has it under the same digest.
         ImageId::Place { digest, .. } => spec.clone_with_digest(digest.to_string()),
         ImageId::Config(_) => spec.clone(),
     };
-    let running = match (look(registry, &reference, architecture), id) {
+    let mut candidates = match (look(registry, &reference, architecture), id) {
         (Err(ImageError::Registry(error)), ImageId::Place { repository, digest })
             if error.is_not_found() =>
         {
@@ -104,74 +105,60 @@ pub fn resolve(
             let place: Reference = place.map_err(ImageError::Registry)?;
             look(registry, &place, architecture)?
         }
-        (running, _) => running?,
+        (candidates, _) => candidates?,
     };
-    match id {
-        ImageId::Config(wanted) if running.config != *wanted && running.manifest != *wanted => {
-            Err(Unresolved::Moved {
+    if let ImageId::Config(wanted) = id {
+        let found = candidates.first().map(|it| it.config.to_string());
+        candidates.retain(|it| it.config == *wanted || it.manifest == *wanted);
+        if candidates.is_empty() {
+            return Err(Unresolved::Moved {
                 reference: spec.to_string(),
-                found: running.config.to_string(),
+                found: found.unwrap_or_default(),
                 running: wanted.to_string(),
-            })
+            });
         }
-        _ => Ok(running),
     }
+    Ok(candidates)
 }
 
+/// The images that a reference stands for, each manifest once.
 fn look(
     registry: &Registry,
     reference: &Reference,
-    architecture: &str,
-) -> Result<Running, ImageError> {
+    architecture: Option<&str>,
+) -> Result<Vec<Running>, ImageError> {
     let name = reference.to_string();
     let manifest = registry.manifest(reference)?;
-    let store = Store::Registry(registry, reference.clone());
-    let index = match Document::parse(&name, &manifest.bytes)? {
-        Document::Manifest(image) => {
-            return running(&store, reference, manifest.digest, &image);
-        }
-        Document::Index(index) => index,
+    let document = Document::parse(&name, &manifest.bytes)?;
+    // A manifest that is named by itself is what runs, whatever its configuration says that it is for.
+    let wanted = match document {
+        Document::Manifest(_) => None,
+        Document::Index(_) => architecture.map(Platform::linux),
     };
-    let fits =
-        |platform: &Platform| platform.os == "linux" && platform.architecture == architecture;
-    let entries: Vec<&Descriptor> = index
-        .manifests()
-        .iter()
-        .filter(|entry| is_image(entry))
-        .filter(|entry| platform_of(entry).is_none_or(|platform| fits(&platform)))
-        .take(ASKED)
-        .collect();
-    for entry in entries {
-        let bytes = store.manifest(entry, &name)?;
-        if let Document::Manifest(image) = Document::parse(&name, &bytes)? {
-            let running = running(&store, reference, entry.digest().clone(), &image)?;
-            if fits(&running.platform) {
-                return Ok(running);
-            }
+    let wanted: Vec<Platform> = wanted.into_iter().collect();
+    let store = Store::Registry(registry, reference.clone());
+    let jobs = of_document(&store, &name, (Some(manifest.digest), document), &wanted)?;
+    let mut candidates: Vec<Running> = Vec::new();
+    for running in jobs.into_iter().filter_map(|job| running(reference, job)) {
+        if candidates.iter().all(|it| it.manifest != running.manifest) {
+            candidates.push(running);
         }
     }
-    let has = index.manifests().iter().filter_map(platform_of);
-    let has: Vec<String> = has.map(|platform| platform.to_string()).collect();
-    Err(ImageError::NoPlatform {
-        name,
-        wanted: format!("linux/{architecture}"),
-        has: has.join(", "),
-    })
+    if candidates.len() > CANDIDATES {
+        let many = candidates.len();
+        let why = format!("any of {many} images in it may be the one that runs");
+        return Err(ImageError::TooLarge { what: name, why });
+    }
+    Ok(candidates)
 }
 
-fn running(
-    store: &Store<'_>,
-    reference: &Reference,
-    digest: Digest,
-    image: &ImageManifest,
-) -> Result<Running, ImageError> {
-    let name = reference.to_string();
-    let config = store.document(image.config(), &name)?;
-    Ok(Running {
-        config: image.config().digest().clone(),
-        reference: reference.clone_with_digest(digest.to_string()),
-        manifest: digest,
-        platform: Configuration::parse(&name, &config)?.platform,
+fn running(reference: &Reference, job: Job) -> Option<Running> {
+    let manifest = job.manifest?;
+    Some(Running {
+        config: job.config,
+        reference: reference.clone_with_digest(manifest.to_string()),
+        manifest,
+        platform: job.configuration.platform,
     })
 }
 

@@ -2,6 +2,9 @@
 
 use super::ImageError;
 
+/// Bytes that tell what a file is: those of one header of tar.
+pub(super) const START: usize = 512;
+
 /// First bytes, and what has them.
 const KINDS: &[(&[u8], &str)] = &[
     (b"\x7fELF", "an ELF program"),

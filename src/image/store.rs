@@ -13,7 +13,7 @@ use super::ImageError;
 use super::entries::{Entries, Kind};
 use super::manifest::DOCUMENT_LIMIT;
 use super::stream::{Stop, Tally};
-use crate::sys::os;
+use crate::sys::os::{self, ReadError};
 use crate::sys::registry::{Hasher, Reference, Registry};
 
 /// Files that an archive of images may have.
@@ -85,7 +85,12 @@ impl Store<'_> {
                 Box::new(registry.blob(reference, entry.digest(), entry.size())?)
             }
             Store::Passed(passed) => Box::new(passed.text(&path)?),
-            Store::Layout(dir) => Box::new(os::open_file(&dir.join(path))?.0),
+            Store::Layout(dir) => match os::open_file(&dir.join(&path)) {
+                Err(ReadError::Missing(_)) => {
+                    return Err(absent(&dir.display().to_string(), &path));
+                }
+                opened => Box::new(opened?.0),
+            },
             Store::Archive(archive) => Box::new(archive.member(&path)?),
         })
     }

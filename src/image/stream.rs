@@ -48,6 +48,8 @@ pub(super) enum Stop {
     Compression(&'static str),
     #[error("it has too many members, or too many bytes in small ones")]
     Members,
+    #[error("what is known of its programs takes more than {0} bytes")]
+    Kept(u64),
     #[error("interrupted")]
     Interrupted,
 }

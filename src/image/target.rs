@@ -1,8 +1,8 @@
 //! What a word on the command line names: a file, an archive, a layout or a reference.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::exit::{Exit, Failure};
 use crate::sys::registry::Reference;
 
 /// What is inspected.
@@ -12,12 +12,15 @@ pub enum Target {
     Path(PathBuf),
     /// `-`: a program or an image archive on standard input.
     Stdin,
-    /// `docker-archive:FILE`
-    DockerArchive(PathBuf),
+    /// `docker-archive:FILE[:REFERENCE]`, or `@N` for the Nth image that it lists, from 0.
+    DockerArchive {
+        file: PathBuf,
+        image: Option<String>,
+    },
     /// `oci:DIR[:TAG]`
     Layout { dir: PathBuf, tag: Option<String> },
-    /// `oci-archive:FILE`
-    OciArchive(PathBuf),
+    /// `oci-archive:FILE[:TAG]`
+    OciArchive { file: PathBuf, tag: Option<String> },
     /// `docker://REFERENCE`, or a bare one.
     Registry(Reference),
 }
@@ -27,7 +30,7 @@ pub enum Target {
 pub enum TargetError {
     #[error(
         "`{0}` is neither a file here nor an image reference: write a path, `docker://REGISTRY/NAME:TAG`, \
-         `docker-archive:FILE`, `oci:DIR[:TAG]`, `oci-archive:FILE`, or `-` for standard input"
+         `docker-archive:FILE[:REFERENCE]`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, or `-` for standard input"
     )]
     Unknown(String),
     #[error("`{prefix}` wants {what} after it")]
@@ -35,8 +38,16 @@ pub enum TargetError {
         prefix: &'static str,
         what: &'static str,
     },
-    #[error("`{text}` is no image reference: {why}, as in `registry.example.com/istio/pilot:TAG`")]
+    #[error(
+        "`{text}` is no image reference ({why}): write one like `registry.example.com/istio/pilot:TAG`"
+    )]
     Reference { text: String, why: String },
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Failure {
+        Failure::new(Exit::Data, &error)
+    }
 }
 
 impl Target {
@@ -57,13 +68,16 @@ impl Target {
             return Ok(Target::Stdin);
         }
         if let Some(file) = after("docker-archive:", "a file") {
-            return Ok(Target::DockerArchive(file?.into()));
+            let (file, image) = chosen(file?, exists);
+            return Ok(Target::DockerArchive { file, image });
         }
         if let Some(file) = after("oci-archive:", "a file") {
-            return Ok(Target::OciArchive(file?.into()));
+            let (file, tag) = chosen(file?, exists);
+            return Ok(Target::OciArchive { file, tag });
         }
         if let Some(dir) = after("oci:", "a directory") {
-            return Ok(layout(dir?, exists));
+            let (dir, tag) = chosen(dir?, exists);
+            return Ok(Target::Layout { dir, tag });
         }
         if let Some(name) = after("docker://", "a reference") {
             return reference(name?);
@@ -82,19 +96,20 @@ impl Target {
     }
 }
 
-/// A layout, and a tag where the whole is no directory.
-fn layout(text: &str, exists: impl Fn(&Path) -> bool) -> Target {
-    match text.rsplit_once(':') {
-        Some((dir, tag)) if !exists(Path::new(text)) && !dir.is_empty() && !tag.contains('/') => {
-            Target::Layout {
-                dir: dir.into(),
-                tag: Some(tag.to_owned()),
-            }
-        }
-        _ => Target::Layout {
-            dir: text.into(),
-            tag: None,
-        },
+/// A path, and which of the images in it: paths may have colons as well, so the longest that is
+/// there counts. Where none is, the first colon ends the path.
+fn chosen(text: &str, exists: impl Fn(&Path) -> bool) -> (PathBuf, Option<String>) {
+    if exists(Path::new(text)) {
+        return (text.into(), None);
+    }
+    let mut cuts = text
+        .match_indices(':')
+        .filter_map(|(at, _)| Some((text.get(..at)?, text.get(at + 1..)?)))
+        .filter(|(path, _)| !path.is_empty());
+    let there = cuts.clone().rev().find(|(path, _)| exists(Path::new(path)));
+    match there.or_else(|| cuts.next()) {
+        Some((path, image)) => (path.into(), Some(image.to_owned())),
+        None => (text.into(), None),
     }
 }
 
@@ -114,19 +129,16 @@ fn reference(text: &str) -> Result<Target, TargetError> {
     }
 }
 
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Target {
+    /// What holds the images, without which of them is chosen.
+    pub(super) fn holder(&self) -> String {
         match self {
-            Target::Path(path) => path.display().fmt(f),
-            Target::Stdin => f.write_str("standard input"),
-            Target::DockerArchive(file) => write!(f, "docker-archive:{}", file.display()),
-            Target::Layout { dir, tag: None } => write!(f, "oci:{}", dir.display()),
-            Target::Layout {
-                dir,
-                tag: Some(tag),
-            } => write!(f, "oci:{}:{tag}", dir.display()),
-            Target::OciArchive(file) => write!(f, "oci-archive:{}", file.display()),
-            Target::Registry(reference) => reference.fmt(f),
+            Target::Path(path) => path.display().to_string(),
+            Target::Stdin => "standard input".to_owned(),
+            Target::DockerArchive { file, .. } => format!("docker-archive:{}", file.display()),
+            Target::Layout { dir, .. } => format!("oci:{}", dir.display()),
+            Target::OciArchive { file, .. } => format!("oci-archive:{}", file.display()),
+            Target::Registry(reference) => reference.to_string(),
         }
     }
 }
@@ -137,7 +149,7 @@ mod tests {
 
     fn parsed(text: &str) -> String {
         let here =
-            |path: &Path| ["bin/envoy", "lay:out", "h.io/x"].contains(&path.to_str().unwrap());
+            |path: &Path| ["bin/envoy", "lay:out", "h.io/x", "a"].contains(&path.to_str().unwrap());
         match Target::parse(text, here) {
             Ok(Target::Registry(reference)) => format!("registry {reference}"),
             Ok(target) => format!("{target:?}"),
@@ -153,15 +165,38 @@ mod tests {
             ("./no/such", r#"Path("./no/such")"#),
             ("/no/such:1", r#"Path("/no/such:1")"#),
             ("h.io/x", r#"Path("h.io/x")"#),
-            ("docker-archive:a:b.tar", r#"DockerArchive("a:b.tar")"#),
-            ("oci-archive:a.tar", r#"OciArchive("a.tar")"#),
+            (
+                "docker-archive:b.tar",
+                r#"DockerArchive { file: "b.tar", image: None }"#,
+            ),
+            (
+                "docker-archive:b.tar:istio/pilot:1.31",
+                r#"DockerArchive { file: "b.tar", image: Some("istio/pilot:1.31") }"#,
+            ),
+            (
+                "docker-archive:lay:out",
+                r#"DockerArchive { file: "lay:out", image: None }"#,
+            ),
+            (
+                "docker-archive:lay:out:istio/pilot:1.31",
+                r#"DockerArchive { file: "lay:out", image: Some("istio/pilot:1.31") }"#,
+            ),
+            (
+                "docker-archive:a:@1",
+                r#"DockerArchive { file: "a", image: Some("@1") }"#,
+            ),
+            (
+                "oci-archive:a:1.31",
+                r#"OciArchive { file: "a", tag: Some("1.31") }"#,
+            ),
+            ("oci-archive::x", r#"OciArchive { file: ":x", tag: None }"#),
             ("oci:dir", r#"Layout { dir: "dir", tag: None }"#),
             (
                 "oci:dir:1.31",
                 r#"Layout { dir: "dir", tag: Some("1.31") }"#,
             ),
             ("oci:lay:out", r#"Layout { dir: "lay:out", tag: None }"#),
-            ("oci:/a:b/c", r#"Layout { dir: "/a:b/c", tag: None }"#),
+            ("oci:/a:b/c", r#"Layout { dir: "/a", tag: Some("b/c") }"#),
             (
                 "docker://istio/pilot",
                 "registry docker.io/istio/pilot:latest",

@@ -6,7 +6,7 @@ use super::Session;
 use super::prepare::Prepared;
 use crate::check::{self, Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, Census, Class, Role};
+use crate::facts::{self, Census, Class, ControlPlane};
 use crate::report::Counts;
 use crate::sys::cluster::Cluster;
 use crate::ui::Event;
@@ -32,19 +32,20 @@ pub fn installed(
             .map(|(namespace, name)| format!("{namespace}/{name}"))
             .collect(),
     };
-    let exit = running(session, cluster, &expected, Scope::Changed, &plan.namespace)?;
+    let exit = running(session, cluster, expected, Scope::Changed, &plan.namespace)?;
     session.report.next.extend(next(prepared));
     Ok(exit)
 }
 
-/// Gathers what runs and judges it.
+/// Gathers what runs and judges it, by the floor and the policy that are asked for too.
 pub fn running(
     session: &mut Session<'_>,
     cluster: &Cluster,
-    expected: &Expectation,
+    mut expected: Expectation,
     scope: Scope,
     namespace: &str,
 ) -> Result<Exit, Failure> {
+    expected.demand(session.judge);
     session
         .ui
         .event(&Event::Working("Looking at what runs".to_owned()));
@@ -56,16 +57,20 @@ pub fn running(
     let mut facts = facts::after(cluster, &fips, namespace)?;
     if let (Some(images), Some(census)) = (&session.images, facts.census.known()) {
         let on_event = |event: &Event| session.ui.event(event);
-        let wanted = |class: &Class| fips.get(class.revision.as_str()) == Some(&true);
-        facts.images = images
+        let wanted = |class: &Class| {
+            let wanted = expected.of(class, planes(&facts));
+            wanted.is_some_and(|wanted| wanted.fips)
+        };
+        let read = images
             .reader(session.judge, &on_event)
             .running(census, &wanted)?;
+        facts.images = read;
     }
     if let (Some(cluster), Some(seen)) = (&mut session.report.cluster, facts.cluster.known()) {
         cluster.kubernetes = Some(seen.version.to_string());
     }
     let subject = check::After {
-        expected,
+        expected: &expected,
         facts: &facts,
         scope,
         matrix: session.matrix,
@@ -77,7 +82,9 @@ pub fn running(
     session.report.pending = check::pending(&subject);
     if let Some(census) = facts.census.known() {
         session.report.evidence = check::evidence(&subject);
-        session.report.counts = counts(census, expected);
+        session.report.counts = counts(census, &|class| {
+            expected.of(class, planes(&facts)).is_some()
+        });
         session.report.pods.clone_from(&census.rows);
     }
     session.ui.clear();
@@ -88,9 +95,13 @@ pub fn running(
     })
 }
 
+/// The control planes, as far as they are known.
+fn planes(facts: &facts::After) -> &[ControlPlane] {
+    facts.control_planes.known().map_or(&[], Vec::as_slice)
+}
+
 /// How much was seen, and how much of it was not judged.
-fn counts(census: &Census, expected: &Expectation) -> Counts {
-    let ours = |class: &Class| expected.revisions.contains_key(&class.revision);
+fn counts(census: &Census, ours: &dyn Fn(&Class) -> bool) -> Counts {
     let pods = |wanted: &dyn Fn(&Class) -> bool| -> u64 {
         census
             .classes
@@ -99,7 +110,7 @@ fn counts(census: &Census, expected: &Expectation) -> Counts {
             .map(|(_, members)| members.pods)
             .sum()
     };
-    let proxy = |class: &Class| matches!(class.role, Role::Sidecar | Role::Gateway | Role::Ztunnel);
+    let proxy = |class: &Class| class.role.is_proxy();
     Counts::from([
         ("pods", census.seen),
         ("proxies", pods(&|class| ours(class) && proxy(class))),

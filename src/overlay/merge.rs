@@ -7,7 +7,7 @@ use super::route::{Router, Target};
 use super::set::Assignment;
 use super::{
     Base, Document, Engine, Merged, Notice, Origin, OverlayError, Rules, UserDocument, apply, map,
-    strategic,
+    split, strategic,
 };
 
 /// Merges `base` < `files` in order < `sets` in order, as the engine would; one document per target.
@@ -21,7 +21,7 @@ pub fn merge(
     let mut notices: Vec<Notice> = files.iter().flat_map(|file| file.notices.clone()).collect();
     let mut router = Router::new(base, files)?;
     for (place, file) in files.iter().enumerate() {
-        for (target, part) in router.parts(place, file)? {
+        for (target, part) in split::parts(&router, place, file)? {
             let target = &mut router.targets[target];
             notices.extend(renaming(target, file));
             overlay(rules.engine, target, part, file)?;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::path::Segment;
 use super::set::Assignment;
-use super::{Base, Origin, OverlayError, UserDocument, split};
+use super::{Base, Origin, OverlayError, UserDocument};
 
 /// A document in the making.
 pub(super) struct Target {
@@ -18,9 +18,6 @@ pub(super) struct Router {
     /// For each file document whether its stream has others.
     shared: Vec<bool>,
 }
-
-/// What a target gets of a file.
-pub(super) type Part = (usize, Map<String, Value>);
 
 /// What every document of an installation must agree on.
 pub(super) const COMMON: &[&str] = &[
@@ -64,30 +61,23 @@ impl Router {
         Ok(Self { targets, shared })
     }
 
-    /// The parts of a file document, each with the target it is for.
-    pub(super) fn parts(
+    /// The one target that a file document is for as a whole, where there is one.
+    pub(super) fn whole(
         &self,
         place: usize,
         file: &UserDocument,
-    ) -> Result<Vec<Part>, OverlayError> {
-        let Value::Object(whole) = &file.value else {
-            return Ok(Vec::new());
+    ) -> Result<Option<usize>, OverlayError> {
+        let one = self.targets.len() == 1;
+        let Some(name) = file.name().filter(|_| !one || self.shared[place]) else {
+            return Ok(one.then_some(0));
         };
-        let named = file.name();
-        if let (Some(name), true) = (named, self.targets.len() > 1 || self.shared[place]) {
-            let target = self.targets.iter().position(|target| target.name == name);
-            return match target {
-                Some(target) => Ok(vec![(target, whole.clone())]),
-                None => Err(self.no_document(
-                    format!("{} named {name}", file.start),
-                    "use one of these names as metadata.name, or none",
-                )),
-            };
-        }
-        if self.targets.len() == 1 {
-            return Ok(vec![(0, whole.clone())]);
-        }
-        split::parts(self, file)
+        let target = self.targets.iter().position(|target| target.name == name);
+        target.map(Some).ok_or_else(|| {
+            self.no_document(
+                format!("{} named {name}", file.start),
+                "use one of these names as metadata.name, or none",
+            )
+        })
     }
 
     /// The targets of an assignment.

@@ -1,21 +1,32 @@
-//! An overlay without a name over several documents: each part to the document it is for.
+//! The parts of an overlay, each to the document that it is for.
 
 use serde_json::{Map, Value};
 
-use super::route::{COMMON, COMMON_VALUES, GATEWAYS, Part, Router};
+use super::route::{COMMON, COMMON_VALUES, GATEWAYS, Router};
 use super::{OverlayError, UserDocument};
 
-/// Hub, tag and what else all must agree on to all, gateways to the document that has them, the rest
+/// What a target gets of a file.
+type Part = (usize, Map<String, Value>);
+
+/// The parts of the file document at `place`. One without a name over several targets is split: hub, tag and what else all must agree on to all, gateways to the document that has them, the rest
 /// to the control plane.
-pub(super) fn parts(router: &Router, file: &UserDocument) -> Result<Vec<Part>, OverlayError> {
+pub(super) fn parts(
+    router: &Router,
+    place: usize,
+    file: &UserDocument,
+) -> Result<Vec<Part>, OverlayError> {
+    let Value::Object(whole) = &file.value else {
+        return Ok(Vec::new());
+    };
+    if let Some(target) = router.whole(place, file)? {
+        return Ok(vec![(target, whole.clone())]);
+    }
     let mut split = Split {
         router,
         file,
         parts: vec![None; router.targets.len()],
     };
-    if let Value::Object(whole) = &file.value {
-        split.document(whole)?;
-    }
+    split.document(whole)?;
     let parts = split.parts.into_iter().enumerate();
     Ok(parts
         .filter_map(|(target, part)| Some((target, part?)))

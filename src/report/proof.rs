@@ -61,6 +61,9 @@ pub struct Certificate {
     pub source: String,
     /// How sure it is: `docs`, `second-hand`, …
     pub evidence: String,
+    /// What else the source says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// One step of the chain.

@@ -255,6 +255,7 @@ fn proof(image: Option<&str>, path: &str) -> Proof {
             seen: Some("2026-08-21".into()),
             source: "https://example.com/modules".into(),
             evidence: "second-hand".into(),
+            note: Some("for new systems too".into()),
         }),
         fipsonly: Some(false),
         reasons: vec!["its integrity value holds".into()],

@@ -193,12 +193,20 @@ fn pilot() -> Vec<Vec<u8>> {
     ]
 }
 
+fn docker(file: PathBuf) -> Target {
+    Target::DockerArchive { file, image: None }
+}
+
+fn oci(file: PathBuf) -> Target {
+    Target::OciArchive { file, tag: None }
+}
+
 /// One image in every form that is read.
 fn forms(dir: &Path) -> Vec<Target> {
     let path = |name: &str| dir.join(name);
     let layers = pilot();
     let diff_ids: Vec<String> = layers.iter().map(|layer| digest(layer)).collect();
-    let docker = docker_archive(&layers, &diff_ids);
+    let saved = docker_archive(&layers, &diff_ids);
     let mut blobs = Blobs::default();
     let image = blobs.image("amd64", &layers, gzip);
     let files = blobs.layout(image, "1.31");
@@ -206,17 +214,20 @@ fn forms(dir: &Path) -> Vec<Target> {
     let members = files
         .iter()
         .map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
-    let oci = tar(members);
+    let archive = tar(members);
     let mut blobs = Blobs::default();
     let image = blobs.image("amd64", &layers, |layer| {
         zstd::encode_all(layer, 3).unwrap()
     });
     write(&path("zstd"), &blobs.layout(image, "1.31"));
     for (name, bytes) in [
-        ("docker.tar", docker.clone()),
-        ("docker.tar.gz", gzip(&docker)),
-        ("oci.tar", oci.clone()),
-        ("oci.tar.zst", zstd::encode_all(oci.as_slice(), 3).unwrap()),
+        ("docker.tar", saved.clone()),
+        ("docker.tar.gz", gzip(&saved)),
+        ("oci.tar", archive.clone()),
+        (
+            "oci.tar.zst",
+            zstd::encode_all(archive.as_slice(), 3).unwrap(),
+        ),
     ] {
         std::fs::write(path(name), bytes).unwrap();
     }
@@ -230,10 +241,10 @@ fn forms(dir: &Path) -> Vec<Target> {
         Target::Path(path("oci.tar")),
         Target::Path(path("oci.tar.zst")),
         Target::Path(path("layout")),
-        Target::DockerArchive(path("docker.tar")),
-        Target::DockerArchive(path("docker.tar.gz")),
-        Target::OciArchive(path("oci.tar")),
-        Target::OciArchive(path("oci.tar.zst")),
+        docker(path("docker.tar")),
+        docker(path("docker.tar.gz")),
+        oci(path("oci.tar")),
+        oci(path("oci.tar.zst")),
         layout("layout", None),
         layout("layout", Some("1.31")),
         layout("zstd", Some("1.31")),
@@ -245,7 +256,8 @@ fn every_form_of_an_image_gives_the_same_programs() {
     let dir = tempfile::tempdir().unwrap();
     for target in forms(dir.path()) {
         let request = wanting(&["/usr/local/bin/pilot-discovery", "/usr/bin/x", "/no"]);
-        let images = images(&target, &request).unwrap_or_else(|error| panic!("{target}: {error}"));
+        let images =
+            images(&target, &request).unwrap_or_else(|error| panic!("{target:?}: {error}"));
         let said: Vec<_> = images[0]
             .programs
             .iter()
@@ -256,7 +268,7 @@ fn every_form_of_an_image_gives_the_same_programs() {
             (Some("/opt/real"), Ok("real".to_owned())),
             (None, Err(Unread::Missing)),
         ];
-        assert_eq!(said, wanted, "{target}");
+        assert_eq!(said, wanted, "{target:?}");
         assert_eq!(images[0].platform.to_string(), "linux/amd64");
     }
     let target = Target::Layout {
@@ -265,7 +277,7 @@ fn every_form_of_an_image_gives_the_same_programs() {
     };
     let no_tag = images(&target, &Request::default()).unwrap_err();
     let said = no_tag.to_string();
-    assert!(said.ends_with("has no tag `9`: it has 1.31"), "{said}");
+    assert!(said.ends_with("has no image `9`: it has 1.31"), "{said}");
 }
 
 #[test]
@@ -507,15 +519,9 @@ fn files_that_are_no_images_are_programs_or_named() {
             Target::Path(path("other.tar.gz")),
             "there is neither `index.json` nor `manifest.json`",
         ),
-        (
-            Target::DockerArchive(path("other.tar")),
-            "there is no `manifest.json`",
-        ),
-        (
-            Target::OciArchive(path("other.tar")),
-            "there is no `index.json`",
-        ),
-        (Target::DockerArchive(path("program")), "is an ELF program"),
+        (docker(path("other.tar")), "there is no `manifest.json`"),
+        (oci(path("other.tar")), "there is no `index.json`"),
+        (docker(path("program")), "is an ELF program"),
         (
             Target::Path(path("text.gz")),
             "what it unpacks to is no tar archive",
@@ -536,7 +542,7 @@ fn files_that_are_no_images_are_programs_or_named() {
         let error = read(&target, &Request::default(), &offline(), None)
             .unwrap_err()
             .to_string();
-        assert!(error.contains(wanted), "{target}: {error}");
+        assert!(error.contains(wanted), "{target:?}: {error}");
     }
 }
 

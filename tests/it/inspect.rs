@@ -5,3 +5,5 @@ mod bombs;
 mod files;
 mod image;
 mod registries;
+mod running;
+mod started;

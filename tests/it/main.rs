@@ -28,3 +28,4 @@ mod registry;
 mod render;
 mod signals;
 mod terminal;
+mod whole_mesh;

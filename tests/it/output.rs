@@ -72,11 +72,85 @@ fn check_says_first_what_it_could_not_look_at_and_last_what_to_do() {
 }
 
 #[test]
-fn verify_says_that_it_reads_no_overlay() {
+fn a_flag_of_istioctl_that_would_do_nothing_is_refused_and_not_in_the_help() {
     let env = TestEnv::new();
-    for (line, said) in [("verify -f a", "--filename"), ("verify --set a=b", "--set")] {
-        env.line(line).fails(69, &[&format!("{said} is not read")]);
+    for (line, flag) in [
+        ("verify -f a", "--filename"),
+        ("verify --set a=b", "--set"),
+        ("verify -y", "--skip-confirmation"),
+        ("verify --readiness-timeout 5m", "--readiness-timeout"),
+        ("check --force=false", "--force"),
+        ("check --dry-run", "--dry-run"),
+        ("check --vklog 9", "--vklog"),
+    ] {
+        let said = format!("{} has no use for {flag}", &line[..line.find(' ').unwrap()]);
+        env.line(line).fails(64, &[&said]);
     }
+    for (word, shown, hidden) in [
+        (
+            "verify",
+            "--revision --context --as-group",
+            "--set --force --dry-run",
+        ),
+        (
+            "check",
+            "--revision --context --set --filename",
+            "--force --verify --dry-run",
+        ),
+        (
+            "install",
+            "--revision --context --set --force --dry-run",
+            "--log_target",
+        ),
+    ] {
+        let help = env.line(&format!("{word} --help")).success();
+        let lists = |flag: &str| help.split([' ', '\n', '[']).any(|word| word == flag);
+        assert!(shown.split(' ').all(lists), "{word}: {help}");
+        assert!(!hidden.split(' ').any(lists), "{word}: {help}");
+    }
+}
+
+#[test]
+fn keys_in_the_hubs_of_a_users_matrix_are_masked_as_well() {
+    let env = TestEnv::new();
+    let rows = |rows: &str| {
+        format!(
+            "date: 2027-02-01\nhubs:\n  - source: our list\n    evidence: user\n    page: {{era: our mirror}}\n    order: 100\n    rows:\n{rows}"
+        )
+    };
+    env.file(
+        "mine.yaml",
+        rows("      - {hub: m.corp/solo-<key>, kind: solo-keyed, has: 1.7..}\n"),
+    );
+    let key = "0a1b2c3d4e5f";
+    // The plan knows one of them, the other only the matrix.
+    let line = "render --matrix mine.yaml --istio 1.31.0-solo --hub m.corp/solo-bbbbbbbbbbbb";
+    let said = env.line(&format!("{line} --set hub=m.corp/solo-{key}"));
+    said.fails(79, &["spec.hub asks for", "m.corp/solo-****"]);
+    let said = said.to_string();
+    assert!(!said.contains(key) && !said.contains("bbbbbb"), "{said}");
+    let keyed = format!("us-docker.pkg.dev/gloo-mesh/istio-{key}");
+    let row = format!("      - {{hub: {keyed}, kind: solo-keyless, has: 1.7..}}\n");
+    env.file("whole.yaml", rows(&row));
+    for line in ["matrix hubs", "matrix hubs -o json"] {
+        let said = env.line(&format!("{line} --matrix whole.yaml")).to_string();
+        assert!(
+            said.contains("****") && !said.contains(key),
+            "{line}: {said}"
+        );
+    }
+}
+
+#[test]
+fn help_is_a_word_too() {
+    let env = TestEnv::new();
+    let page = |line: &str| env.line(line).success();
+    assert_eq!(page("help --help"), page("--help"));
+    assert_eq!(page("help verify-install"), page("verify --help"));
+    env.line("help nosuch")
+        .fails(64, &["no such command: `nosuch`", "glooistio --help"]);
+    env.line("help inspct")
+        .fails(64, &["did you mean `glooistio inspect`?"]);
 }
 
 #[test]

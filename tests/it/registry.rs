@@ -376,17 +376,19 @@ fn every_form_of_an_image_id_leads_to_the_same_image() {
         sample.config.strip_prefix("sha256:").unwrap().to_owned(),
     ] {
         let id: ImageId = id.parse().unwrap();
-        let running = resolve(&registry(), &id, &spec, "amd64").unwrap();
+        let mut running = resolve(&registry(), &id, &spec, Some("amd64")).unwrap();
+        assert_eq!(running.len(), 1, "{id:?}");
+        let running = running.remove(0);
         assert_eq!(running.config.to_string(), sample.config, "{id:?}");
         assert_eq!(running.manifest.to_string(), name(&sample.amd64));
         assert_eq!(running.platform.to_string(), "linux/amd64");
         assert_eq!(programs(&registry(), &running.reference).unwrap().len(), 1);
     }
     let moved: ImageId = digest(b"older").parse().unwrap();
-    let error = resolve(&registry(), &moved, &spec, "amd64").unwrap_err();
+    let error = resolve(&registry(), &moved, &spec, Some("amd64")).unwrap_err();
     assert!(matches!(error, Unresolved::Moved { .. }), "{error}");
     let index: ImageId = place(&name(&sample.index)).parse().unwrap();
-    let error = resolve(&registry(), &index, &spec, "s390x").unwrap_err();
+    let error = resolve(&registry(), &index, &spec, Some("s390x")).unwrap_err();
     assert!(
         matches!(error, Unresolved::Image(ImageError::NoPlatform { .. })),
         "{error}"

@@ -3,6 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
+use serde_json::json;
+
 use crate::cluster;
 use crate::env::TestEnv;
 
@@ -75,6 +77,18 @@ fn an_interrupt_at_the_question_changes_nothing() {
     let (code, text) = install(&env, b"\x03");
     assert_eq!(code, 130, "{text}");
     assert!(env.calls("install").is_empty() && api.changes().is_empty());
+}
+
+#[test]
+fn the_live_line_shows_no_key() {
+    let (_api, env) = cluster::installs(TAG);
+    let said = "- Processing resources for 0a1b2c3d4e5f.\n";
+    env.script(json!({"install": [{"stderr": said, "end": {"exit": 1}}]}));
+    let line = "install -y --fips --distroless --repo-key 0a1b2c3d4e5f";
+    let output = env.finish(script(&env, line).spawn().unwrap());
+    let shown = output.to_string();
+    assert!(shown.contains("Processing resources for ****"), "{shown}");
+    assert!(!shown.contains("0a1b2c3d4e5f"), "{shown}");
 }
 
 #[test]

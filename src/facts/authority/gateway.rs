@@ -1,22 +1,30 @@
 //! The certificates that gateways show to their clients.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{FORBIDDEN, Held, read};
-use crate::facts::Fact;
+use super::{Served, gap, read, secrets_of};
 use crate::fips;
-use crate::sys::cluster::{ClusterError, Session};
+use crate::sys::cluster::{ClusterError, Pages, Session};
 
 /// Gateways of Istio and of the Gateway API, in the versions that the clusters of every Istio serve.
-const PATHS: [&str; 2] = [
-    "/apis/networking.istio.io/v1beta1/gateways",
-    "/apis/gateway.networking.k8s.io/v1/gateways",
+const LISTS: [(&str, &str); 2] = [
+    (
+        "/apis/networking.istio.io/v1beta1/gateways",
+        "gateways.networking.istio.io",
+    ),
+    (
+        "/apis/gateway.networking.k8s.io/v1/gateways",
+        "gateways.gateway.networking.k8s.io",
+    ),
 ];
 
-/// Secrets that are read: a mesh that has more is looked at by hand.
+/// Secrets that are read, and selectors whose pods are: a mesh that has more is looked at by hand.
 const LIMIT: usize = 64;
+
+/// How a secret is named by the kinds of Istio's resources.
+const KINDS: [&str; 2] = ["kubernetes://", "kubernetes-gateway://"];
 
 #[derive(Deserialize)]
 struct List {
@@ -41,6 +49,8 @@ struct Metadata {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Spec {
+    /// Of Istio: which pods are this gateway, in whatever namespace.
+    selector: BTreeMap<String, String>,
     /// Of Istio.
     servers: Vec<Port>,
     /// Of the Gateway API.
@@ -70,47 +80,101 @@ struct Reference {
 
 /// Reads the secrets that gateways name. One that is not there is left out: that the gateway does not
 /// work is no matter of its key.
-pub(in crate::facts) async fn gateways(session: &Session) -> Fact<Vec<Held>> {
-    match shown(session).await {
-        Ok(held) => Fact::Known(held),
-        Err(ClusterError::Forbidden(_)) => Fact::NotAsked(FORBIDDEN),
-        Err(error) => Fact::Unknown(error.to_string()),
-    }
-}
-
-async fn shown(session: &Session) -> Result<Vec<Held>, ClusterError> {
-    let mut named = BTreeSet::new();
-    for path in PATHS {
+pub(in crate::facts) async fn gateways(session: &Session) -> Served {
+    let mut served = Served::default();
+    let mut gateways: Vec<Gateway> = Vec::new();
+    for (path, what) in LISTS {
         match session.raw::<List>(path).await {
-            Ok(list) => named.extend(list.items.iter().flat_map(secrets)),
+            Ok(list) => gateways.extend(list.items),
             Err(ClusterError::NotFound(_)) => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                served.unread.insert(gap("list", what, &error));
+            }
         }
     }
-    let mut held = Vec::new();
+    let places = places(session, &gateways, &mut served).await;
+    let named = gateways.iter().flat_map(|one| secrets(one, &places));
+    let named: BTreeSet<(String, String)> = named.collect();
+    served.left_out = named.len().saturating_sub(LIMIT);
     for (namespace, name) in named.iter().take(LIMIT) {
         match read(session, (namespace, name), fips::Secret::Gateway).await {
-            Ok(certificates) => held.extend(certificates),
+            Ok(certificates) => served.held.extend(certificates),
             Err(ClusterError::NotFound(_)) => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                let what = secrets_of(namespace);
+                served.unread.insert(gap("get", &what, &error));
+            }
         }
     }
-    Ok(held)
+    served
+}
+
+/// Selector of pods → namespaces in which they run.
+type Places = BTreeMap<String, BTreeSet<String>>;
+
+async fn places(session: &Session, gateways: &[Gateway], served: &mut Served) -> Places {
+    let selectors: BTreeSet<String> = gateways.iter().filter_map(selector).collect();
+    if selectors.len() > LIMIT {
+        let said = format!(
+            "Gateways select pods in {} ways: {LIMIT} were followed",
+            selectors.len()
+        );
+        served.unread.insert(said);
+    }
+    let mut places = Places::new();
+    for selector in selectors.into_iter().take(LIMIT) {
+        match namespaces(session, &selector).await {
+            Ok(found) => {
+                places.insert(selector, found);
+            }
+            Err(error) => {
+                served.unread.insert(gap("list", "pods", &error));
+            }
+        }
+    }
+    places
+}
+
+async fn namespaces(session: &Session, selector: &str) -> Result<BTreeSet<String>, ClusterError> {
+    let mut found = BTreeSet::new();
+    let mut pages = session.pods(selector);
+    while let Some(page) = pages.next().await {
+        match page? {
+            Pages::Pods(pods) => found.extend(pods.into_iter().map(|pod| pod.metadata.namespace)),
+            Pages::Restarted => found.clear(),
+        }
+    }
+    Ok(found)
+}
+
+/// The labels that a Gateway of Istio asks of its pods, where they can be any.
+fn selector(gateway: &Gateway) -> Option<String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+    let labels = &gateway.spec.selector;
+    let possible = labels
+        .iter()
+        .all(|(name, value)| name.bytes().chain(value.bytes()).all(allowed));
+    let pairs = labels.iter().map(|(name, value)| format!("{name}={value}"));
+    (possible && !labels.is_empty()).then(|| pairs.collect::<Vec<_>>().join(","))
 }
 
 /// Namespace and name of each secret that a gateway names.
-fn secrets(gateway: &Gateway) -> Vec<(String, String)> {
+///
+/// Istio reads those of its own Gateways where their pods are (here the Gateway's own namespace counts
+/// as long as there are none), those of the Gateway API where the Gateway is, unless it says otherwise.
+fn secrets(gateway: &Gateway, places: &Places) -> Vec<(String, String)> {
     let own = &gateway.metadata.namespace;
-    let ports = gateway.spec.servers.iter().chain(&gateway.spec.listeners);
+    let running = selector(gateway).and_then(|selector| places.get(&selector));
+    let alone = BTreeSet::from([own.clone()]);
+    let running = running.filter(|it| !it.is_empty()).unwrap_or(&alone);
     let mut named = Vec::new();
-    for tls in ports.filter_map(|port| port.tls.as_ref()) {
-        let credentials = [&tls.credential_name]
+    for tls in tls(&gateway.spec.servers) {
+        let credential_names = [&tls.credential_name]
             .into_iter()
             .chain(&tls.credential_names);
-        named.extend(credentials.map(|name| {
-            let name = name.strip_prefix("kubernetes://").unwrap_or(name);
-            (own.clone(), name.to_owned())
-        }));
+        named.extend(credential_names.flat_map(|name| credentials(name, running)));
+    }
+    for tls in tls(&gateway.spec.listeners) {
         let is_secret = |one: &&Reference| one.kind.as_deref().is_none_or(|kind| kind == "Secret");
         named.extend(tls.certificate_refs.iter().filter(is_secret).map(|one| {
             let namespace = one.namespace.as_ref().unwrap_or(own);
@@ -119,6 +183,26 @@ fn secrets(gateway: &Gateway) -> Vec<(String, String)> {
     }
     named.retain(|(namespace, name)| is_name(namespace) && is_name(name));
     named
+}
+
+fn tls(ports: &[Port]) -> impl Iterator<Item = &Tls> {
+    ports.iter().filter_map(|port| port.tls.as_ref())
+}
+
+/// The secrets that a `credentialName` names for pods in these namespaces; that of another one is refused.
+fn credentials(name: &str, running: &BTreeSet<String>) -> Vec<(String, String)> {
+    let kind = KINDS.iter().find_map(|kind| name.strip_prefix(kind));
+    let name = kind.unwrap_or(name);
+    let (namespace, name) = match name.split_once('/') {
+        Some((namespace, name)) => (Some(namespace), name),
+        None => (None, name),
+    };
+    let places = running
+        .iter()
+        .filter(|it| namespace.is_none_or(|named| named == *it));
+    // One more than is read shows that some were left out.
+    let places = places.take(LIMIT + 1);
+    places.map(|it| (it.clone(), name.to_owned())).collect()
 }
 
 /// Whether it can be the name of an object, and part of a path: gateways may hold any text.
@@ -148,9 +232,13 @@ mod tests {
         {"tls":{"certificateRefs":[{"name":"own"},{"name":"theirs","namespace":"certs"},
         {"name":"other","kind":"ConfigMap"}]}}]}}]}"#;
 
-    fn asked(answer: fn(&str) -> (u16, String)) -> Fact<Vec<Held>> {
+    fn asked(answer: fn(&str) -> (u16, String)) -> Served {
         let service = move |request: Request<Body>| async move {
-            let (status, body) = answer(request.uri().path());
+            let uri = request.uri();
+            let (status, body) = match (uri.path(), uri.query()) {
+                ("/api/v1/pods", Some(query)) => answer(query),
+                (path, _) => answer(path),
+            };
             Response::builder()
                 .status(status)
                 .body(Body::from(body.into_bytes()))
@@ -181,7 +269,7 @@ mod tests {
 
     #[test]
     fn the_secrets_that_gateways_name_are_read_once_each() {
-        let held = asked(|path| match path {
+        let served = asked(|path| match path {
             path if path.contains("networking.istio.io") => (200, ISTIO.to_owned()),
             path if path.contains("networking.k8s.io") => (200, KUBERNETES.to_owned()),
             "/api/v1/namespaces/edge/secrets/api" => secret("cert"),
@@ -189,13 +277,9 @@ mod tests {
             path if path.contains("/secrets/") => secret("tls.crt"),
             path => panic!("{path}"),
         });
-        let held = held.known().unwrap();
-        let found: Vec<_> = held
-            .iter()
-            .map(|one| (one.secret.as_str(), one.entry))
-            .collect();
+        assert!(served.unread.is_empty(), "{served:?}");
         assert_eq!(
-            found,
+            found(&served),
             [
                 ("certs/theirs", "tls.crt"),
                 ("edge/api", "cert"),
@@ -203,14 +287,105 @@ mod tests {
                 ("web/own", "tls.crt"),
             ]
         );
-        assert_eq!(held[0].used, fips::Secret::Gateway);
-        assert_eq!(held[0].keys.as_ref().unwrap()[1], Key::Rsa(4096));
+        assert_eq!(served.held[0].used, fips::Secret::Gateway);
+        assert_eq!(served.held[0].keys.as_ref().unwrap()[1], Key::Rsa(4096));
+    }
+
+    fn found(served: &Served) -> Vec<(&str, &str)> {
+        let held = served.held.iter();
+        held.map(|one| (one.secret.as_str(), one.entry)).collect()
+    }
+
+    const SELECTING: &str = r#"{"items":[{"metadata":{"namespace":"default"},"spec":{
+        "selector":{"istio":"ingressgateway"},"servers":[
+        {"tls":{"credentialName":"shop"}},{"tls":{"credentialName":"edge/own"}},
+        {"tls":{"credentialName":"kubernetes-gateway://edge-2/own"}},
+        {"tls":{"credentialName":"default/theirs"}}]}}]}"#;
+
+    fn pods(namespaces: &[&str]) -> (u16, String) {
+        let pod = |namespace: &&str| format!(r#"{{"metadata":{{"namespace":"{namespace}"}}}}"#);
+        let pods: Vec<String> = namespaces.iter().map(pod).collect();
+        (
+            200,
+            format!(r#"{{"metadata":{{}},"items":[{}]}}"#, pods.join(",")),
+        )
     }
 
     #[test]
-    fn no_gateways_forbidden_and_failing_differ() {
-        assert_eq!(asked(|_| status(404)), Fact::Known(Vec::new()));
-        assert!(matches!(asked(|_| status(403)), Fact::NotAsked(_)));
-        assert!(matches!(asked(|_| status(500)), Fact::Unknown(_)));
+    fn a_credential_name_is_looked_for_where_the_pods_of_its_gateway_run() {
+        let served = asked(|path| match path {
+            path if path.contains("networking.istio.io") => (200, SELECTING.to_owned()),
+            path if path.contains("networking.k8s.io") => status(404),
+            query if query.contains("labelSelector=istio%3Dingressgateway") => {
+                pods(&["edge", "edge-2", "edge"])
+            }
+            path if path.contains("/secrets/") => secret("tls.crt"),
+            path => panic!("{path}"),
+        });
+        let places = ["edge/own", "edge/shop", "edge-2/own", "edge-2/shop"];
+        assert_eq!(found(&served), places.map(|secret| (secret, "tls.crt")));
+        let none_yet = asked(|path| match path {
+            path if path.contains("networking.istio.io") => (200, SELECTING.to_owned()),
+            path if path.contains("networking.k8s.io") => status(404),
+            query if query.contains("labelSelector=") => pods(&[]),
+            path if path.contains("/secrets/") => secret("tls.crt"),
+            path => panic!("{path}"),
+        });
+        let own = ["default/shop", "default/theirs"];
+        assert_eq!(found(&none_yet), own.map(|secret| (secret, "tls.crt")));
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_said_with_the_right_and_the_rest_is_kept() {
+        assert_eq!(asked(|_| status(404)), Served::default());
+        let rights = |served: Served| served.unread.into_iter().collect::<Vec<_>>();
+        assert_eq!(
+            rights(asked(|_| status(403))),
+            [
+                "ask for the right to list gateways.gateway.networking.k8s.io",
+                "ask for the right to list gateways.networking.istio.io",
+            ]
+        );
+        assert!(
+            rights(asked(|_| status(500)))[0].starts_with("gateways.gateway.networking.k8s.io: ")
+        );
+        let one = asked(|path| match path {
+            path if path.contains("networking.istio.io") => (200, ISTIO.to_owned()),
+            path if path.contains("networking.k8s.io") => status(403),
+            "/api/v1/namespaces/edge/secrets/api" => status(403),
+            path if path.contains("/secrets/shop") => secret("tls.crt"),
+            _ => status(404),
+        });
+        assert_eq!(found(&one), [("edge/shop", "tls.crt")]);
+        assert_eq!(
+            rights(one),
+            [
+                "ask for the right to get secrets in namespace edge",
+                "ask for the right to list gateways.gateway.networking.k8s.io",
+            ]
+        );
+        let hidden = asked(|path| match path {
+            path if path.contains("networking.istio.io") => (200, SELECTING.to_owned()),
+            path if path.contains("labelSelector") => status(403),
+            _ => status(404),
+        });
+        assert_eq!(rights(hidden), ["ask for the right to list pods"]);
+    }
+
+    #[test]
+    fn secrets_beyond_the_limit_are_counted() {
+        let served = asked(|path| match path {
+            path if path.contains("networking.istio.io") => {
+                let server = |n| format!(r#"{{"tls":{{"credentialName":"s{n}"}}}}"#);
+                let servers: Vec<String> = (0..LIMIT + 3).map(server).collect();
+                let spec = format!(r#"{{"servers":[{}]}}"#, servers.join(","));
+                let items =
+                    format!(r#"{{"items":[{{"metadata":{{"namespace":"e"}},"spec":{spec}}}]}}"#);
+                (200, items)
+            }
+            path if path.contains("/secrets/") => secret("tls.crt"),
+            _ => status(404),
+        });
+        assert_eq!((served.held.len(), served.left_out), (LIMIT, 3));
     }
 }

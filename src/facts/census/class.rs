@@ -13,8 +13,17 @@ pub enum Role {
     Sidecar,
     /// A gateway of its own: a proxy that is the pod's main container.
     Gateway,
+    /// A gateway or waypoint that istiod runs with agentgateway in place of Envoy.
+    Agentgateway,
     Ztunnel,
     Cni,
+}
+
+impl Role {
+    /// Whether traffic of the mesh goes through it.
+    pub fn is_proxy(self) -> bool {
+        !matches!(self, Role::Istiod | Role::Cni)
+    }
 }
 
 /// What the proxy (or istiod) itself says of FIPS.
@@ -66,17 +75,19 @@ pub struct Companion {
 }
 
 impl Class {
-    /// Its image, where runtime and node say enough to look for it.
+    /// Its image, where the runtime says enough to look for it.
     pub fn running(&self) -> Option<RunningImage> {
         self.located(&self.image, &self.image_id)
     }
 
-    /// Its image, and those of the containers beside it that run another.
-    pub fn images(&self) -> impl Iterator<Item = RunningImage> {
+    /// Its image, and those of the containers beside it that run another; each with the word that its
+    /// container starts, where the image has to be asked which program that is.
+    pub fn images(&self) -> impl Iterator<Item = (RunningImage, Option<&str>)> {
+        let own = self.running().map(|image| (image, self.start.word()));
         let beside = self
             .strangers()
-            .filter_map(|other| self.running_beside(other));
-        self.running().into_iter().chain(beside)
+            .filter_map(|other| Some((self.running_beside(other)?, other.start.word())));
+        own.into_iter().chain(beside)
     }
 
     /// The containers beside it that run another image than it does.
@@ -93,11 +104,10 @@ impl Class {
     }
 
     fn located(&self, image: &str, image_id: &str) -> Option<RunningImage> {
-        let arch = self.arch.clone().filter(|_| !image_id.is_empty())?;
-        Some(RunningImage {
+        (!image_id.is_empty()).then(|| RunningImage {
             image: image.to_owned(),
             image_id: image_id.to_owned(),
-            arch,
+            arch: self.arch.clone(),
         })
     }
 }
@@ -114,4 +124,11 @@ pub struct Members {
 
 impl Members {
     pub const EXAMPLES: usize = 5;
+}
+
+impl Start {
+    /// The command, where it is a word that the image's `PATH` leads from.
+    fn word(&self) -> Option<&str> {
+        self.command.as_deref().filter(|word| !word.contains('/'))
+    }
 }

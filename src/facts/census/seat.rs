@@ -12,6 +12,9 @@ use crate::sys::cluster::{Container, ContainerStatus, Pod};
 /// Name of the container of a proxy, and of ztunnel.
 const PROXY: &str = "istio-proxy";
 
+/// How the controllers are called by which istiod runs agentgateway, for gateways and for waypoints.
+const AGENTGATEWAYS: &str = "istio.io-agentgateway-";
+
 /// Containers that come with a proxy.
 const COMPANIONS: [&str; 3] = ["istio-init", "istio-validation", "enable-core-dump"];
 
@@ -54,7 +57,7 @@ pub(super) fn seat(pod: &Pod, grounds: &Grounds) -> Seat {
         return Seat::NotApplicable("virtual node");
     }
     let columns = status::columns(pod);
-    let row = [Role::Istiod, Role::Gateway]
+    let row = [Role::Istiod, Role::Gateway, Role::Agentgateway]
         .contains(&role)
         .then(|| row(pod, &columns));
     let (settings, hidden_settings) = settings(container);
@@ -96,6 +99,11 @@ fn part(pod: &Pod) -> Option<(Role, &Container)> {
         && let Some(install) = main("install-cni")
     {
         return Some((Role::Cni, install));
+    }
+    if label("gateway.istio.io/managed").is_some_and(|by| by.starts_with(AGENTGATEWAYS))
+        && let Some(gateway) = main("agentgateway")
+    {
+        return Some((Role::Agentgateway, gateway));
     }
     if let Some(native) = pod.spec.init_containers.iter().find(|it| it.name == PROXY) {
         return Some((Role::Sidecar, native));
@@ -352,6 +360,25 @@ mod tests {
                 _ => None,
             };
             assert_eq!(found, role, "{metadata} {main:?}");
+        }
+    }
+
+    #[test]
+    fn only_istiods_own_agentgateways_are_of_the_mesh() {
+        for (controller, main, own) in [
+            ("istio.io-agentgateway-controller", "agentgateway", true),
+            (
+                "istio.io-agentgateway-waypoint-controller",
+                "agentgateway",
+                true,
+            ),
+            ("istio.io-agentgateway-controller", "other", false),
+            ("kgateway.dev", "agentgateway", false),
+        ] {
+            let metadata = json!({"labels": {"gateway.istio.io/managed": controller}});
+            let seat = seated(&pod(metadata, &[], &[main, "log"]));
+            let found = matches!(&seat, Seat::Mesh(it) if it.class.role == Role::Agentgateway);
+            assert_eq!(found, own, "{controller} {main}");
         }
     }
 

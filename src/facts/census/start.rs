@@ -7,6 +7,9 @@ use crate::sys::cluster::{Container, Pod};
 /// Variables that decide on FIPS mode.
 const SETTINGS: [&str; 3] = ["GODEBUG", "COMPLIANCE_POLICY", "TLS12_ENABLED"];
 
+/// Variables by which the dynamic loader takes other code into a process.
+const LOADER: [&str; 3] = ["LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD"];
+
 /// Directories under which images have their programs.
 const PROGRAMS: [&str; 5] = ["/usr", "/opt", "/app", "/bin", "/sbin"];
 
@@ -23,6 +26,13 @@ pub struct Start {
     pub mounts: BTreeSet<String>,
     /// The pod's `ProxyConfig` names the Envoy to start.
     pub names_envoy: bool,
+    /// The variables that it sets of `PATH` and those of the loader, whatever their values.
+    pub variables: BTreeSet<String>,
+}
+
+/// Whether a variable of that name brings other code into a process.
+pub fn loads_code(name: &str) -> bool {
+    LOADER.contains(&name)
 }
 
 impl Start {
@@ -36,6 +46,10 @@ impl Start {
                 .map(|mount| clean(&mount.mount_path))
                 .filter(|at| PROGRAMS.iter().any(|dir| lies(dir, at) || lies(at, dir)))
                 .collect(),
+            variables: set(container)
+                .filter(|name| loads_code(name) || *name == "PATH")
+                .map(str::to_owned)
+                .collect(),
             names_envoy: configs.any(|text| ENVOY.iter().any(|key| text.contains(key))),
         }
     }
@@ -47,11 +61,18 @@ impl Start {
     }
 }
 
+/// The names of the variables that a container may have a value for; of those in bulk nobody knows.
+fn set(container: &Container) -> impl Iterator<Item = &str> {
+    let set = container.env.iter();
+    let set = set.filter(|it| it.value_from.is_some() || !it.value.is_empty());
+    set.map(|it| it.name.as_str())
+}
+
 /// The deciding variables of a container: those that its pod shows, and those that it does not.
 pub(super) fn settings(container: &Container) -> (BTreeMap<String, String>, BTreeSet<String>) {
     let (mut shown, mut hidden) = (BTreeMap::new(), BTreeSet::new());
     if !container.env_from.is_empty() {
-        hidden.extend(SETTINGS.map(str::to_owned));
+        hidden.extend(SETTINGS.iter().chain(&LOADER).map(|&name| name.to_owned()));
     }
     // Of a name that stands twice the later counts, and each counts more than what comes in bulk.
     for variable in &container.env {
@@ -175,12 +196,34 @@ mod tests {
     }
 
     #[test]
+    fn what_the_loader_is_told_counts_wherever_it_comes_from() {
+        for (variable, told) in [
+            (json!({"name": "LD_PRELOAD", "value": "/x.so"}), true),
+            (json!({"name": "LD_AUDIT", "valueFrom": {}}), true),
+            (json!({"name": "LD_LIBRARY_PATH", "value": "$(X)"}), true),
+            (json!({"name": "PATH", "value": "/x"}), true),
+            (json!({"name": "LD_PRELOAD", "value": ""}), false),
+            (json!({"name": "LD_DEBUG", "value": "all"}), false),
+        ] {
+            let start = Start::of(&Pod::default(), &container(&json!({"env": [variable]})));
+            assert_eq!(!start.variables.is_empty(), told, "{variable}");
+        }
+    }
+
+    #[test]
     fn a_setting_that_comes_from_elsewhere_is_not_shown() {
         let literal = json!({"name": "GODEBUG", "value": "fips140=on"});
         let from =
             json!({"name": "GODEBUG", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}});
         let expanded = json!({"name": "GODEBUG", "value": "$(MODE)"});
-        let all = ["COMPLIANCE_POLICY", "GODEBUG", "TLS12_ENABLED"];
+        let all = [
+            "COMPLIANCE_POLICY",
+            "GODEBUG",
+            "LD_AUDIT",
+            "LD_LIBRARY_PATH",
+            "LD_PRELOAD",
+            "TLS12_ENABLED",
+        ];
         for (env, bulk, shown, hidden) in [
             (json!([literal]), false, Some("fips140=on"), &[][..]),
             (json!([from]), false, None, &all[1..2]),
@@ -198,7 +241,7 @@ mod tests {
                 json!([literal]),
                 true,
                 Some("fips140=on"),
-                &[all[0], all[2]],
+                &[all[0], all[2], all[3], all[4], all[5]],
             ),
         ] {
             let env_from = if bulk {

@@ -8,7 +8,7 @@ use object::elf;
 use object::pod::{self, Pod};
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _, SectionHeader as _};
 
-use super::{Layout, Section, Segment};
+use super::{Flaw, Layout, Section, Segment};
 use crate::fips::bytes::Bytes;
 use crate::fips::{Arch, Place};
 
@@ -19,6 +19,10 @@ const SECTIONS_LIMIT: u64 = 8 << 20;
 /// Bytes of a dynamic table, and of the names of sections, libraries and the interpreter.
 const DYNAMIC_LIMIT: u64 = 64 << 10;
 const NAME_LIMIT: u64 = 256;
+/// The flag of `DT_FLAGS` that says what `DT_TEXTREL` does.
+const TEXTREL: u64 = 4;
+/// Bytes that are mapped at once: no processor has smaller pages.
+const PAGE: u64 = 4096;
 
 /// What the tables of one file are read with.
 struct Tables<'a, H> {
@@ -50,6 +54,9 @@ pub(super) fn read<H: FileHeader<Endian = Endianness>>(
         big_endian: header.is_big_endian(),
         ..Layout::default()
     };
+    let unlinked = matches!(header.e_type(endian), elf::ET_REL | elf::ET_CORE);
+    layout.note(Flaw::Unlinked, unlinked);
+    layout.note(Flaw::Rewritten, overlaid::<H>(&programs, endian));
     for program in &programs {
         if program.p_type(endian) == elf::PT_LOAD {
             tables.load(program, &mut layout);
@@ -73,6 +80,25 @@ pub(super) fn read<H: FileHeader<Endian = Endianness>>(
         }
     }
     Ok(Ok(layout))
+}
+
+/// Whether two segments share a page in memory: the loader takes the later one.
+fn overlaid<H: FileHeader<Endian = Endianness>>(
+    programs: &[H::ProgramHeader],
+    endian: Endianness,
+) -> bool {
+    let loaded = programs.iter().filter(|program| {
+        program.p_type(endian) == elf::PT_LOAD && program.p_memsz(endian).into() > 0
+    });
+    let mut pages: Vec<(u64, u64)> = loaded
+        .map(|program| {
+            let start: u64 = program.p_vaddr(endian).into();
+            let end = start.saturating_add(program.p_memsz(endian).into());
+            (start / PAGE, end.div_ceil(PAGE))
+        })
+        .collect();
+    pages.sort_unstable();
+    pages.windows(2).any(|pair| pair[1].0 < pair[0].1)
 }
 
 impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
@@ -125,7 +151,7 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
     fn load(&self, program: &H::ProgramHeader, layout: &mut Layout) {
         let (offset, len) = program.file_range(self.endian);
         let place = self.inside(Place { offset, len });
-        layout.cut |= place.len < len;
+        layout.note(Flaw::Cut, place.len < len);
         if place.len > 0 {
             let flags = program.p_flags(self.endian);
             layout.segments.push(Segment {
@@ -144,8 +170,8 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
             elf::SHT_NOBITS => {
                 // Not a table that the loader fills in, as on 32-bit PowerPC.
                 let flags = section.sh_flags(endian);
-                layout.codeless |=
-                    flags.contains(elf::SHF_EXECINSTR) && !flags.contains(elf::SHF_WRITE);
+                let code = flags.contains(elf::SHF_EXECINSTR) && !flags.contains(elf::SHF_WRITE);
+                layout.note(Flaw::Codeless, code);
                 0
             }
             _ => section.sh_size(endian).into(),
@@ -216,6 +242,8 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
                 }
             }
         }
+        let flagged = value(elf::DT_FLAGS).is_some_and(|flags| flags & TEXTREL > 0);
+        layout.note(Flaw::Rewritten, flagged || value(elf::DT_TEXTREL).is_some());
         let table = value(elf::DT_RELA).and_then(|address| layout.offset(address));
         layout.relocations = table
             .zip(value(elf::DT_RELASZ))

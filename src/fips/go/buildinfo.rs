@@ -5,7 +5,7 @@ use std::io;
 
 use memchr::memmem::Finder;
 
-use super::{anywhere, quoted};
+use super::{DECIDING, anywhere, quoted};
 use crate::fips::Place;
 use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
@@ -20,8 +20,12 @@ const INLINE: u8 = 2;
 /// Bytes of a version, and of the list of modules and settings: a mesh's longest has 60 KiB.
 const VERSION_LIMIT: u64 = 4 << 10;
 pub(super) const MODULES_LIMIT: u64 = 4 << 20;
-/// Places where the magic is believed to start something; a program has one.
+/// Places in the whole file where the magic is believed to start something; a program has one.
 pub(super) const TRIES: usize = 16;
+
+/// Bytes of the main package's path and of a setting that is kept, and how many settings are kept.
+const SETTING_LIMIT: usize = 4 << 10;
+const SETTINGS_LIMIT: usize = 64;
 
 /// What frames the list of modules and settings.
 pub(super) const OPEN: &[u8; 16] =
@@ -46,8 +50,11 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Opt
         .map(|section| section.place)
         .into_iter()
         .chain(writable);
+    let mut left = TRIES;
     for place in places {
-        for offset in candidates(bytes, place)? {
+        let found = candidates(bytes, place, left)?;
+        left -= found.len();
+        for offset in found {
             if let Some(build) = parse(bytes, layout, offset)? {
                 return Ok(Some(build));
             }
@@ -56,14 +63,14 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Opt
     Ok(None)
 }
 
-/// Where the magic stands, on the 16 bytes that the linker aligns it to.
-fn candidates(bytes: &Bytes<'_>, place: Place) -> io::Result<Vec<u64>> {
+/// Where the magic stands, on the 16 bytes that the linker aligns it to; at most `limit` places.
+fn candidates(bytes: &Bytes<'_>, place: Place, limit: usize) -> io::Result<Vec<u64>> {
     let finder = Finder::new(MAGIC);
     let mut found = Vec::new();
     bytes.search(place, MAGIC.len(), |start, piece| {
         let hits = finder.find_iter(piece).map(|at| start + at as u64);
-        found.extend(hits.filter(|at| at % 16 == 0).take(TRIES - found.len()));
-        found.len() == TRIES
+        found.extend(hits.filter(|at| at % 16 == 0).take(limit - found.len()));
+        found.len() == limit
     })?;
     found.dedup();
     Ok(found)
@@ -163,20 +170,34 @@ fn pointed(bytes: &Bytes<'_>, layout: &Layout, offset: u64) -> io::Result<Texts>
 }
 
 impl Build {
-    /// Reads the lines between the two marks of 16 bytes that frame them.
+    /// Reads the lines between the two marks of 16 bytes that frame them. Of the settings those are kept that
+    /// decide about cryptography, and none where one of them is longer than any toolchain writes it.
     pub(super) fn describe(&mut self, framed: &[u8]) {
         let inner = framed.get(16..framed.len().saturating_sub(16));
         let Some(lines) = inner.filter(|lines| lines.ends_with(b"\n")) else {
             return;
         };
+        let mut settings = BTreeMap::new();
         for line in String::from_utf8_lossy(lines).lines() {
             if let Some(path) = line.strip_prefix("path\t") {
-                self.path = Some(path.to_owned());
-            } else if let Some((key, value)) = line.strip_prefix("build\t").and_then(setting) {
-                self.settings.insert(key, value);
+                self.path = (path.len() <= SETTING_LIMIT).then(|| path.to_owned());
+            } else if let Some((key, value)) = line.strip_prefix("build\t").and_then(setting)
+                && is_kept(&key)
+            {
+                if key.len() + value.len() > SETTING_LIMIT || settings.len() == SETTINGS_LIMIT {
+                    return;
+                }
+                settings.insert(key, value);
             }
         }
+        self.settings = settings;
     }
+}
+
+/// Whether a setting is kept: it decides about cryptography, names who changed the toolchain, or is the one
+/// that every build has.
+fn is_kept(key: &str) -> bool {
+    DECIDING.contains(&key) || key.starts_with("microsoft_") || key == "-compiler"
 }
 
 /// `key=value`, either of which may be quoted; a quoted key has no `=` of its own outside its quotes.
@@ -202,10 +223,35 @@ mod tests {
     use super::*;
     use crate::fips::sample::{SHAPES, Sample, at};
 
+    #[test]
+    fn settings_that_no_toolchain_writes_are_none() {
+        let read = |lines: &str| {
+            let mut build = Build::default();
+            build.describe(&[&OPEN[..], lines.as_bytes(), CLOSE].concat());
+            build.settings.len()
+        };
+        let on = "build\tDefaultGODEBUG=fips140=on\n";
+        assert_eq!(
+            read(&format!("{on}build\tGOFIPS140={}\n", "v".repeat(4000))),
+            2
+        );
+        assert_eq!(
+            read(&format!("{on}build\tGOFIPS140={}\n", "v".repeat(4096))),
+            0
+        );
+        assert_eq!(
+            read(&format!("{on}build\t-ldflags={}\n", "v".repeat(4096))),
+            1
+        );
+        let vendor = |count: u32| (0..count).map(|at| format!("build\tmicrosoft_{at}=1\n"));
+        assert_eq!(read(&vendor(64).collect::<String>()), 64);
+        assert_eq!(read(&vendor(65).collect::<String>()), 0);
+    }
+
     const LINES: &str = "path\tistio.io/istio/pilot\nmod\tistio.io/istio\t(devel)\t\n\
-        dep\ta.test/b\tv1.0.0\th1:x=\nbuild\t-tags=fips140v1.0\nbuild\t-ldflags=\"-X a=\\\"b\\\"\"\n\
-        build\t\"a=b\"=`c d`\nbuild\tGOFIPS140=v1.0.0-c2097c7c\nbuild\tDefaultGODEBUG=x=1,fips140=on\n\
-        build\tempty=\nbuild\t=lost\nnonsense\n";
+        dep\ta.test/b\tv1.0.0\th1:x=\nbuild\t-tags=fips140v1.0\nbuild\t-ldflags=x\n\
+        build\tGOFIPS140=v1.0.0-c2097c7c\nbuild\tDefaultGODEBUG=x=1,fips140=on\n\
+        nonsense\n";
 
     fn framed() -> Vec<u8> {
         [&OPEN[..], LINES.as_bytes(), CLOSE].concat()
@@ -275,15 +321,30 @@ mod tests {
         assert_eq!(
             settings,
             [
-                ("", "lost"),
-                ("-ldflags", "-X a=\"b\""),
                 ("-tags", "fips140v1.0"),
                 ("DefaultGODEBUG", "x=1,fips140=on"),
                 ("GOFIPS140", "v1.0.0-c2097c7c"),
-                ("a=b", "c d"),
-                ("empty", ""),
             ]
         );
+    }
+
+    #[test]
+    fn either_side_of_a_setting_may_be_quoted() {
+        for (line, key, value) in [
+            ("a=b", "a", "b"),
+            ("a=b=c", "a", "b=c"),
+            ("-ldflags=\"-X a=\\\"b\\\"\"", "-ldflags", "-X a=\"b\""),
+            ("\"a=b\"=`c d`", "a=b", "c d"),
+            ("empty=", "empty", ""),
+            ("=lost", "", "lost"),
+        ] {
+            assert_eq!(
+                setting(line),
+                Some((key.to_owned(), value.to_owned())),
+                "{line}"
+            );
+        }
+        assert_eq!(setting("nonsense"), None);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::{buildinfo as build, pclntab as table};
+use super::buildinfo as build;
+use super::pclntab::{self as table, Tables};
 use crate::fips::Place;
 use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
@@ -18,11 +19,11 @@ pub(in crate::fips) fn pclntab(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
 ) -> io::Result<Option<Place>> {
-    let functions = table::read(bytes, layout)?;
-    let place = functions
-        .as_ref()
-        .and_then(|functions| functions.names.place);
-    if let (Some(functions), Some(layout), Some(place)) = (functions, layout, place) {
+    let Tables::Own(functions) = table::read(bytes, layout)? else {
+        return Ok(None);
+    };
+    let place = functions.names.place;
+    if let (Some(layout), Some(place)) = (layout, place) {
         functions.coverage(bytes, layout, place)?;
     }
     Ok(place)

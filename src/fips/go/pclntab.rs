@@ -2,8 +2,10 @@
 //! of the functions where nothing else does.
 
 mod coverage;
+mod moduledata;
 mod names;
 
+use std::cmp::Reverse;
 use std::io;
 
 use memchr::memmem::Finder;
@@ -13,6 +15,7 @@ use super::anywhere;
 use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
 use crate::fips::{Names, Place};
+use moduledata::Told;
 
 /// Sections that it stands in; the last one holds other things as well.
 const SECTIONS: [&str; 3] = [".gopclntab", ".data.rel.ro.gopclntab", ".data.rel.ro"];
@@ -20,6 +23,8 @@ const SECTIONS: [&str; 3] = [".gopclntab", ".data.rel.ro.gopclntab", ".data.rel.
 const MAGICS: [u8; 4] = [0xfb, 0xfa, 0xf0, 0xf1];
 /// The longest header: eight bytes and eight words.
 const HEADER: usize = 72;
+/// Tables among which the program's own is looked for.
+const TRIES: usize = 4;
 /// Bytes of a name that are looked at.
 const NAME_LIMIT: usize = 1 << 10;
 
@@ -30,6 +35,8 @@ pub(super) struct Functions {
     table: Table,
     /// Where the names of functions of Go's module begin, counted from the first name; in order.
     own: Vec<u64>,
+    /// The address that functions are counted from, as the runtime is told.
+    text: Option<u64>,
 }
 
 /// Where the parts of a table stand.
@@ -52,13 +59,25 @@ struct Words {
     big_endian: bool,
 }
 
-/// Reads the names of the function table; none where there is no table.
-pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Functions>> {
-    let Some(table) = locate(bytes, layout)? else {
-        return Ok(None);
+/// The function tables of a file.
+#[derive(Debug)]
+pub(super) enum Tables {
+    None,
+    /// Only those of programs that it carries as data.
+    Carried,
+    Own(Functions),
+}
+
+/// Reads the names of the program's own function table.
+pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Tables> {
+    let (table, told) = match locate(bytes, layout)? {
+        Located::None => return Ok(Tables::None),
+        Located::Carried => return Ok(Tables::Carried),
+        Located::Own(table, told) => (table, told),
     };
     let mut names = Names {
         place: Some(table.names),
+        told: matches!(told, Told::Here(_)),
         ..Names::default()
     };
     let mut own = Vec::new();
@@ -71,33 +90,85 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Opt
             own.extend(names::is_own(name).then_some(at));
         })?;
     }
-    Ok(Some(Functions { names, table, own }))
+    Ok(Tables::Own(Functions {
+        names,
+        table,
+        own,
+        text: match told {
+            Told::Here(text) => text,
+            Told::Elsewhere | Told::Nowhere => None,
+        },
+    }))
+}
+
+enum Located {
+    None,
+    Carried,
+    Own(Table, Told),
 }
 
 /// By the name of its section, and by its header wherever that stands. A program can carry other
-/// programs with their tables in its data; its own is taken to be the largest.
-fn locate(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Table>> {
-    let sections = SECTIONS.iter().filter_map(|name| layout?.section(name));
-    for section in sections {
-        let table = match begin(bytes, section.place)? {
-            None => search(bytes, layout, section.place)?,
-            table => table,
-        };
-        if table.is_some() {
-            return Ok(table);
+/// programs with their tables in its data, and a section can have any name: its own is the one that the
+/// runtime is told of.
+fn locate(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Located> {
+    let Some(layout) = layout else {
+        let mut tables = everywhere(bytes, None)?.into_iter();
+        return Ok(tables
+            .next()
+            .map_or(Located::None, |table| Located::Own(table, Told::Nowhere)));
+    };
+    let mut tables = Vec::new();
+    for section in SECTIONS.iter().filter_map(|name| layout.section(name)) {
+        match begin(bytes, section.place)? {
+            Some(table) => tables.push(table),
+            None => tables.extend(search(bytes, Some(layout), section.place)?),
+        }
+        if !tables.is_empty() {
+            break;
         }
     }
-    let mut largest = None;
-    for place in anywhere(bytes, layout, |_| true) {
-        largest = larger(largest, search(bytes, layout, place)?);
+    let named = choose(bytes, layout, tables)?;
+    if let Located::Own(_, Told::Here(_)) = named {
+        return Ok(named);
     }
-    Ok(largest)
+    let found = choose(bytes, layout, everywhere(bytes, Some(layout))?)?;
+    Ok(match (found, named) {
+        (Located::Own(table, told @ Told::Here(_)), _) => Located::Own(table, told),
+        (_, named @ Located::Own(..)) => named,
+        (found, _) => found,
+    })
 }
 
-fn larger(one: Option<Table>, other: Option<Table>) -> Option<Table> {
-    one.into_iter()
-        .chain(other)
-        .max_by_key(|table| table.functions)
+/// The program's own among these tables: the one that it tells the runtime of, else the largest of which no
+/// other program's runtime is told.
+fn choose(bytes: &Bytes<'_>, layout: &Layout, tables: Vec<Table>) -> io::Result<Located> {
+    let mut own = Located::None;
+    for table in tables {
+        let told = moduledata::read(bytes, layout, &table)?;
+        match (told, &own) {
+            (Told::Here(_), _) => return Ok(Located::Own(table, told)),
+            (Told::Nowhere, Located::None | Located::Carried) => own = Located::Own(table, told),
+            (Told::Elsewhere, Located::None) => own = Located::Carried,
+            (Told::Nowhere | Told::Elsewhere, _) => {}
+        }
+    }
+    Ok(own)
+}
+
+/// The largest tables of the file.
+fn everywhere(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Vec<Table>> {
+    let mut tables = Vec::new();
+    for place in anywhere(bytes, layout, |_| true) {
+        tables.extend(search(bytes, layout, place)?);
+    }
+    keep_largest(&mut tables);
+    Ok(tables)
+}
+
+/// The largest first, and no more of them than are asked for.
+fn keep_largest(tables: &mut Vec<Table>) {
+    tables.sort_by_key(|table| Reverse(table.functions));
+    tables.truncate(TRIES);
 }
 
 /// The table that `place` begins with.
@@ -111,8 +182,8 @@ fn begin(bytes: &Bytes<'_>, place: Place) -> io::Result<Option<Table>> {
     Ok(starts().find_map(begins))
 }
 
-/// The largest table in `place`.
-fn search(bytes: &Bytes<'_>, layout: Option<&Layout>, place: Place) -> io::Result<Option<Table>> {
+/// The largest tables in `place`.
+fn search(bytes: &Bytes<'_>, layout: Option<&Layout>, place: Place) -> io::Result<Vec<Table>> {
     // What the little-endian starts have in common is searched for once.
     let little = (false, Finder::new(&[0xff, 0xff, 0xff, 0, 0]).into_owned());
     let big = starts().filter(|(big_endian, _)| *big_endian);
@@ -122,7 +193,7 @@ fn search(bytes: &Bytes<'_>, layout: Option<&Layout>, place: Place) -> io::Resul
         .chain(big)
         .filter(|(big_endian, _)| layout.is_none_or(|layout| layout.big_endian == *big_endian))
         .collect();
-    let mut largest = None;
+    let mut tables = Vec::new();
     let end = place.offset.saturating_add(place.len);
     bytes.search(place, HEADER + 1, |start, piece| {
         for (big_endian, finder) in &finders {
@@ -138,12 +209,13 @@ fn search(bytes: &Bytes<'_>, layout: Option<&Layout>, place: Place) -> io::Resul
                     offset,
                     len: end.saturating_sub(offset),
                 };
-                largest = larger(largest, parse(&piece[at..], *big_endian, space));
+                tables.extend(parse(&piece[at..], *big_endian, space));
             }
         }
+        keep_largest(&mut tables);
         false
     })?;
-    Ok(largest)
+    Ok(tables)
 }
 
 /// The magic and the two zeros after it, in both byte orders.
@@ -335,7 +407,10 @@ mod tests {
     fn found(file: &[u8]) -> Option<Names> {
         let bytes = Bytes::new(&file, file.len() as u64);
         let found = read(&bytes, Layout::read(&bytes).unwrap().ok().as_ref());
-        found.unwrap().map(|functions| functions.names)
+        match found.unwrap() {
+            Tables::Own(functions) => Some(functions.names),
+            Tables::None | Tables::Carried => None,
+        }
     }
 
     #[test]
@@ -353,10 +428,10 @@ mod tests {
                 (".other", true),
                 (".other", false),
             ] {
-                let mut sample =
-                    sample
-                        .clone()
-                        .rodata(name, 0x48_0000, &[&[9; 16][..], &table].concat());
+                let mut sample = sample
+                    .clone()
+                    .rodata(name, 0x48_0000, &[&[9; 16][..], &table].concat())
+                    .data(".told", 0x50_0000, &sample.words(&[0x48_0010]));
                 (sample.section_headers, sample.program_headers) = (headers, headers);
                 let names = found(&sample.build()).unwrap();
                 assert!(
@@ -375,9 +450,11 @@ mod tests {
             let mut table = table(&sample, magic, &["main.main"]);
             table.extend([b"\0", BORING.as_bytes(), b"\0"].concat());
             let text = [b"\0", BORING.as_bytes(), b"\0"].concat();
+            let told = sample.words(&[0x49_0000]);
             let file = sample
                 .rodata(".rodata", 0x48_0000, &text)
                 .rodata(".gopclntab", 0x49_0000, &table)
+                .data(".told", 0x50_0000, &told)
                 .build();
             let names = found(&file).unwrap();
             assert!(!names.boring, "{magic:x}");
@@ -399,6 +476,100 @@ mod tests {
             );
             sample.section_headers = false;
             assert!(!found(&sample.build()).unwrap().boring);
+        }
+    }
+
+    const TABLES: u64 = 0x48_0000;
+
+    /// What the runtime of a program is told whose table stands at `header` and has no other name than
+    /// `main.main`.
+    fn told(sample: &Sample, header: u64) -> Vec<u8> {
+        let len = "main.main\0".len() as u64;
+        let mut words = [0; moduledata::TEXT + 1];
+        let names = header + 8 + 8 * sample.width() as u64;
+        words[..4].copy_from_slice(&[header, names, len, len]);
+        sample.words(&words)
+    }
+
+    #[test]
+    fn the_table_that_the_runtime_is_told_of_comes_before_a_larger_and_a_named_one() {
+        for shape in SHAPES {
+            let sample = Sample::new(shape);
+            let carried = table(&sample, 0xf1, &[BORING, "main.main", "runtime.main"]);
+            let own = table(&sample, 0xf1, &["main.main"]);
+            let header = TABLES + carried.len() as u64;
+            let tables = [carried, own].concat();
+            for name in [".rodata", ".gopclntab"] {
+                let sample = sample.clone().rodata(name, TABLES, &tables);
+                let names = found(&sample.build()).unwrap();
+                assert!(names.boring && !names.told, "{shape:?} {name}");
+                let told = told(&sample, header);
+                let names = found(&sample.data(".data", 0x50_0000, &told).build()).unwrap();
+                assert!(!names.boring && names.told, "{shape:?} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_of_which_another_program_s_runtime_is_told_is_not_the_program_s_own() {
+        for shape in SHAPES {
+            let sample = Sample::new(shape);
+            let mut table = table(&sample, 0xf1, &["main.main"]);
+            table.resize(table.len().next_multiple_of(16), 0);
+            for carried in [told(&sample, 0x1000), told(&sample, TABLES), vec![0; 8]] {
+                let own = carried == told(&sample, TABLES);
+                let unknown = carried.len() == 8;
+                let program = [&table[..], &carried].concat();
+                let file = sample.clone().rodata(".rodata", TABLES, &program).build();
+                assert_eq!(found(&file).is_some(), own || unknown, "{shape:?}");
+            }
+            // Relocated in its own program, so that the file has no address.
+            let mut words = told(&sample, TABLES);
+            words[..2 * sample.width()].fill(0);
+            let program = [&table[..], &words].concat();
+            assert_eq!(
+                found(&sample.rodata(".rodata", TABLES, &program).build()),
+                None
+            );
+        }
+    }
+
+    #[test]
+    fn the_runtime_s_slice_of_names_may_end_in_the_padding() {
+        let sample = Sample::new(SHAPES[0]);
+        let mut table = table(&sample, 0xf1, &["main.main", &"x".repeat(20)]);
+        // 31 bytes of names, all of which the table counts up to 96.
+        let end = 72 + 31;
+        table.splice(end..end, [0; 33]);
+        for word in 4..8 {
+            let at = 8 + word * 8;
+            table[at..at + 8].copy_from_slice(&(72u64 + 64).to_le_bytes());
+        }
+        for (len, expected) in [(31, true), (32, true), (64, true), (30, false), (65, false)] {
+            let mut words = [0; moduledata::TEXT + 1];
+            words[..4].copy_from_slice(&[TABLES, TABLES + 72, len, len]);
+            let file = sample
+                .clone()
+                .rodata(".gopclntab", TABLES, &table)
+                .data(".data", 0x50_0000, &sample.words(&words))
+                .build();
+            assert_eq!(found(&file).unwrap().told, expected, "{len}");
+        }
+    }
+
+    #[test]
+    fn before_go_1_16_the_address_of_the_table_alone_is_told() {
+        for shape in SHAPES {
+            let sample = Sample::new(shape);
+            let table = table(&sample, 0xfb, &["main.main"]);
+            let sample = sample.rodata(".gopclntab", TABLES, &table);
+            assert_eq!(found(&sample.build()), None);
+            let words = sample.words(&[TABLES]);
+            let stored = sample.clone().data(".data", 0x50_0000, &words);
+            assert!(found(&stored.build()).unwrap().told, "{shape:?}");
+            let mut relocated = sample.clone().data(".data", 0x50_0000, &sample.words(&[0]));
+            relocated.relocations = vec![(0x50_0000, TABLES)];
+            assert!(found(&relocated.build()).unwrap().told, "{shape:?}");
         }
     }
 

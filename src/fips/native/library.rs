@@ -61,14 +61,19 @@ fn name(found: &Found) -> Option<String> {
         Text::BoringSslError if follows(&[b"\0", b":%s"]) => "BoringSSL",
         Text::AwsLcPath if follows(&[b"/crypto/", b"-rs-", b"-sys-", b"-fips-sys-"]) => "AWS-LC",
         Text::AwsLcFips | Text::OpenSsl => return version(found),
-        Text::RingPath => return ring(after),
+        Text::RingPath => return ring(found),
         _ => return None,
     };
     Some(name.to_owned())
 }
 
-/// `ring-0.17.14/src/…`: a path that a panic names.
-fn ring(after: &[u8]) -> Option<String> {
+/// `ring-0.17.14/src/…`: a path that a panic names, which is not one of `iri-string-0.7.14`.
+fn ring(found: &Found) -> Option<String> {
+    let before = found.before().last();
+    if before.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
+        return None;
+    }
+    let after = found.after();
     let end = memchr::memchr(b'/', after)?;
     let version = str::from_utf8(&after[..end]).ok()?;
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());

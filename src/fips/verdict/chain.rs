@@ -62,7 +62,7 @@ fn of_go(go: &Go) -> Vec<Step> {
         let what = format!("Go build information: {version}");
         steps.push(of_bytes(what, go.buildinfo, Strength::Claimed));
     }
-    for key in super::SETTINGS {
+    for key in super::DECIDING {
         if let Some(value) = go.settings.get(key) {
             let what = format!("Go build setting: {key}={value}");
             steps.push(of_bytes(what, go.buildinfo, Strength::Claimed));

@@ -26,6 +26,13 @@ pub(super) fn judge(
         ground,
     };
     let finding = program.judge(located, evidence);
+    let finding = match &go.names {
+        Some(names) if !names.told => finding.at_most(
+            Module::Identified,
+            "nothing tells its runtime of the table of functions that was read, so that it is its own could not be seen",
+        ),
+        _ => finding,
+    };
     let label = native::claims(evidence).into_iter().next();
     match label {
         Some(claim) if finding.module == Module::Standard => Finding::new(
@@ -93,7 +100,7 @@ impl Program<'_> {
             return finding;
         }
         if let Some(finding) = located {
-            return self.boring(finding);
+            return self.boring(finding, evidence);
         }
         let finding = self
             .boring_unlocated()
@@ -121,7 +128,13 @@ impl Program<'_> {
 
     /// Go's own seal does not hold: in a FIPS build the module was changed, in any other the file.
     fn broken_seal(&self) -> Option<Finding> {
-        let seal = sealed(self.go)?;
+        let seal = self.go.fipsinfo.as_ref()?;
+        if is_blank(seal) {
+            return self.is_own().then(|| Finding::new(
+                Module::Contradicted,
+                "its linker stored no integrity value for its module, as in archives for C, so that the program ends when its module is switched on; link it as a program of Go",
+            ));
+        }
         let Integrity::Differs(computed) = &seal.integrity else {
             return None;
         };
@@ -254,12 +267,14 @@ const LEAST_CODE: u64 = 4096;
 /// written by the loader (position-independent programs of LLVM's linker).
 const NOTHING: &str = "5bfb56251f1cb36dde368c0bc98bf6b0ded874dfa5a2d3fab76e326fff6c112a";
 
-/// Go's seal over its cryptographic code; the linker leaves zeros where it does not seal (race, msan and
-/// asan builds).
+/// Go's seal over its cryptographic code, where the linker wrote one.
 fn sealed(go: &Go) -> Option<&Fipsinfo> {
-    let seal = go.fipsinfo.as_ref()?;
-    let written = seal.stored.bytes().any(|digit| digit != b'0');
-    written.then_some(seal)
+    go.fipsinfo.as_ref().filter(|seal| !is_blank(seal))
+}
+
+/// The linker leaves zeros where it does not seal.
+fn is_blank(seal: &Fipsinfo) -> bool {
+    seal.stored.bytes().all(|digit| digit == b'0')
 }
 
 /// Whether the seal holds over code; one that covers nothing can be written into any file.

@@ -1,7 +1,7 @@
 //! Modules of C that were found in the code.
 
 use super::{Finding, Ground, name_of, short, title};
-use crate::fips::{Integrity, Located, ModuleRow, Standing};
+use crate::fips::{Integrity, Located, ModuleRow, Modules};
 use crate::report::Module;
 
 impl Located {
@@ -43,7 +43,7 @@ impl Ground<'_> {
             .named(family),
             Integrity::NotComputed(why) => Finding::new(
                 Module::Declared,
-                format!("a {family} module is in it, but its integrity value could not be computed: {why}"),
+                format!("a module of {family} is in it, but its integrity value could not be computed: {why}"),
             )
             .named(family),
             Integrity::Holds if found.sealed_again() => Finding::new(
@@ -80,12 +80,14 @@ impl Ground<'_> {
             Module::Identified
         };
         let name = title(row);
-        let finding = Finding::new(module, format!("{seen} {name}"))
-            .because(self.state(standing.as_ref()))
-            .named(name);
-        let finding = Finding {
-            standing,
-            ..finding
+        let finding = Finding::new(module, format!("{seen} {name}")).named(name);
+        // What is known of a certificate stands in the statement by itself.
+        let finding = match standing {
+            None => finding.because(self.before(row)),
+            standing => Finding {
+                standing,
+                ..finding
+            },
         };
         if row.note.is_empty() {
             finding
@@ -98,7 +100,7 @@ impl Ground<'_> {
     fn stranger(&self, found: &Located) -> Finding {
         let family = name_of(found.family);
         let reason = format!(
-            "a {family} module is in it and its integrity value holds, but {} is no value of a validated module that the data knows: give a newer file of modules, or ask the publisher for the certificate",
+            "a module of {family} is in it and its integrity value holds, but {} is no value of a validated module that the data knows: give a newer file of modules, or ask the publisher for the certificate",
             short(&found.stored)
         );
         let finding = Finding::new(Module::Identified, reason);
@@ -127,12 +129,14 @@ impl Ground<'_> {
         }
     }
 
-    /// The state of a module in words.
-    fn state(&self, standing: Option<&Standing>) -> String {
-        match standing {
-            Some(one) if one.note.is_empty() => one.to_string(),
-            Some(one) => format!("{one}: {}", one.note),
-            None => format!("nothing is known of a certificate on {}", self.at),
+    /// Why nothing is known of a certificate on the day.
+    fn before(&self, row: &ModuleRow) -> String {
+        match Modules::first_day(row) {
+            Some(first) => format!(
+                "nothing is known of its state on {}: the first that is known is of {first}",
+                self.at
+            ),
+            None => "nothing is known of its state".to_owned(),
         }
     }
 }

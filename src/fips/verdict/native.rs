@@ -63,10 +63,6 @@ pub(super) fn judge(evidence: &Evidence, located: Option<Finding>) -> Finding {
         let broken = finding.module == Module::Contradicted;
         return match other_label(evidence, &claims) {
             Some(reason) if !broken => Finding::new(Module::Contradicted, reason),
-            _ if evidence.arch.is_none() => finding.at_most(
-                Module::Identified,
-                "its headers tell of no code that could call the module",
-            ),
             _ => finding,
         };
     }
@@ -140,7 +136,7 @@ pub(super) fn marked(mark: &Mark) -> Finding {
     Finding::new(
         Module::Declared,
         format!(
-            "it has the text {:?} of a {family} module, but the module itself could not be located in the bytes",
+            "it has the text {:?} of the {family} module, but the module itself could not be located in the bytes",
             mark.text
         ),
     )

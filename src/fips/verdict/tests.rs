@@ -81,6 +81,7 @@ fn go(version: &str, settings: &[&str], names: Option<Names>) -> Evidence {
 
 fn crypto() -> Names {
     Names {
+        told: true,
         cryptography: true,
         ..Names::default()
     }
@@ -208,11 +209,13 @@ fn judged(evidence: &Evidence) -> Verdict {
     verdict
 }
 
-/// Judges each row and compares the rung and a part of the reasons.
+/// Judges each row and compares the rung and a part of the reasons, or of what is known of the module.
 fn table(rows: Vec<(&str, Evidence, Module, &str)>) {
     for (case, evidence, module, reason) in rows {
         let verdict = judged(&evidence);
-        let reasons = verdict.reasons.join("; ");
+        let standing = verdict.standing.iter().map(ToString::to_string);
+        let said: Vec<String> = verdict.reasons.iter().cloned().chain(standing).collect();
+        let reasons = said.join("; ");
         assert_eq!(verdict.module, module, "{case}: {reasons}");
         assert!(reasons.contains(reason), "{case}: {reasons}");
     }
@@ -259,6 +262,79 @@ fn boringcrypto_in_go() {
             go(X, &[], None).with(known()),
             Identified,
             "could not be read",
+        ),
+        (
+            "a function table that nothing leads to",
+            go(
+                X,
+                &[],
+                Some(Names {
+                    told: false,
+                    ..boring()
+                }),
+            )
+            .with(known()),
+            Identified,
+            "nothing tells its runtime",
+        ),
+        (
+            "GODEBUG of its own that it refuses",
+            go(X, &["DefaultGODEBUG=fips140=only"], Some(boring()))
+                .sealed(Holds)
+                .with(known()),
+            Proven,
+            "panic at start",
+        ),
+        (
+            "a module of its C code",
+            go(
+                "go1.26.6",
+                &[],
+                Some(Names {
+                    cgo: true,
+                    ..crypto()
+                }),
+            )
+            .with(known()),
+            Declared,
+            "no function of Go does",
+        ),
+        (
+            "a label and a module of its C code",
+            go(
+                X,
+                &[],
+                Some(Names {
+                    cgo: true,
+                    ..crypto()
+                }),
+            )
+            .with(known()),
+            Contradicted,
+            "no function of the program",
+        ),
+        (
+            "bytes in a program with C that nobody calls",
+            go(
+                "go1.26.6",
+                &[],
+                Some(Names {
+                    cgo: true,
+                    ..crypto()
+                }),
+            )
+            .with(uncalled(known())),
+            Contradicted,
+            "no function of the program",
+        ),
+        (
+            "headers that cannot be read",
+            Evidence {
+                arch: None,
+                ..go(X, &[], Some(boring())).with(known())
+            },
+            Declared,
+            "which of its bytes are loaded",
         ),
         (
             "bytes nobody calls",
@@ -577,8 +653,8 @@ fn the_module_of_go_itself() {
         (
             "sealed with zeros",
             go(v, &[KEY], Some(frozen(FROZEN))).sealed_as("0000", Holds),
-            Declared,
-            "could not be computed",
+            Contradicted,
+            "stored no integrity value",
         ),
         (
             "pending",
@@ -1013,9 +1089,15 @@ fn what_cannot_be_read_is_unknown_whatever_it_says() {
         ("text", of(Format::Other), Module::Unknown, "no program"),
         (
             "packed",
-            opaque(Opaque::Packed("UPX".into())),
+            opaque(Opaque::Packed(Some("UPX".into()))),
             Module::Unknown,
             "UPX",
+        ),
+        (
+            "object",
+            opaque(Opaque::Unlinked),
+            Module::Unknown,
+            "for the linker",
         ),
         (
             "damaged",

@@ -1,6 +1,6 @@
 //! What the build information of a Go program says of itself.
 
-use crate::fips::configuration::godebug;
+use crate::fips::go::fips140;
 use crate::fips::{Evidence, Go, GoVersion};
 
 /// The experiment that builds against BoringCrypto.
@@ -66,7 +66,7 @@ impl Toolchain {
                 .filter(|value| !["", "off"].contains(value))
                 .map(str::to_owned),
             default_fips140: setting("DefaultGODEBUG")
-                .and_then(|text| godebug(text, "fips140"))
+                .and_then(|text| fips140(text))
                 .map(str::to_owned),
             vendor: vendor(text, go.build_settings().keys()),
             without_cgo: setting("CGO_ENABLED") == Some("0"),

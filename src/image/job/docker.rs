@@ -3,11 +3,12 @@
 use serde::Deserialize;
 
 use super::{Job, Jobs, Part, Place};
+use crate::image::error::some_of;
 use crate::image::layer::{Check, Expected};
 use crate::image::manifest::{Configuration, json};
 use crate::image::store::Store;
 use crate::image::{Digest, ImageError, Platform};
-use crate::sys::registry::Hasher;
+use crate::sys::registry::{Hasher, Reference};
 
 /// An entry of `manifest.json` in a Docker archive.
 #[derive(Deserialize)]
@@ -18,24 +19,63 @@ struct Saved {
     layers: Vec<String>,
 }
 
-/// The images of a Docker archive by its `manifest.json`.
+impl Saved {
+    /// What the image is called, if it is the wanted one or any is; `place` is its number in the list.
+    fn called(&self, place: usize, archive: &str, wanted: Option<&str>) -> Option<String> {
+        let tags = self.repo_tags.as_deref().unwrap_or_default();
+        let Some(wanted) = wanted.filter(|wanted| *wanted != format!("@{place}")) else {
+            let name = tags.first().map_or(archive, String::as_str);
+            return Some(name.to_owned());
+        };
+        // `istio/pilot:1` and `docker.io/istio/pilot:1` are one name.
+        let whole = |name: &str| name.parse::<Reference>().ok();
+        let wanted = whole(wanted)?;
+        let tag = tags.iter().find(|tag| whole(tag).as_ref() == Some(&wanted));
+        tag.cloned()
+    }
+}
+
+/// The images of the archive `name` by its `manifest.json`; one of them where it is `wanted`.
 pub(in crate::image) fn of_docker(
     store: &Store<'_>,
-    name: &str,
+    (name, wanted): (&str, Option<&str>),
     manifest: &[u8],
     platforms: &[Platform],
 ) -> Result<Vec<Job>, ImageError> {
     let saved: Vec<Saved> = json(name, manifest)?;
     let mut jobs = Jobs::new(store, platforms);
-    for saved in saved {
-        let tag = saved.repo_tags.and_then(|tags| tags.into_iter().next());
-        let own = tag.unwrap_or_else(|| name.to_owned());
-        let bytes = store.text(&saved.config)?;
+    let mut others = Vec::new();
+    for (place, saved) in saved.into_iter().enumerate() {
+        match saved.called(place, name, wanted) {
+            Some(own) => jobs.add_saved(own, saved)?,
+            None => others.push(saved.repo_tags.unwrap_or_default()),
+        }
+    }
+    if let Some(image) = wanted
+        && jobs.found.is_empty()
+        && jobs.seen.is_empty()
+    {
+        let names = others.into_iter().enumerate().flat_map(|(place, tags)| {
+            let unnamed = tags.is_empty().then(|| format!("@{place}"));
+            tags.into_iter().chain(unnamed)
+        });
+        return Err(ImageError::NotIn {
+            name: name.to_owned(),
+            image: image.to_owned(),
+            has: some_of(&names.collect::<Vec<_>>()),
+        });
+    }
+    jobs.finish(name)
+}
+
+impl Jobs<'_> {
+    fn add_saved(&mut self, own: String, saved: Saved) -> Result<(), ImageError> {
+        let bytes = self.store.text(&saved.config)?;
         let config = stated(&own, &saved.config, &bytes)?;
         let configuration = Configuration::parse(&own, &bytes)?;
-        if !jobs.wants(&configuration.platform) {
-            jobs.seen.push(configuration.platform.to_string());
-            continue;
+        if !self.wants(&configuration.platform) {
+            self.seen.push(configuration.platform.to_string());
+            return Ok(());
         }
         if saved.layers.len() != configuration.diff_ids.len() {
             return Err(ImageError::Damaged {
@@ -48,23 +88,22 @@ pub(in crate::image) fn of_docker(
             layers.push(Part {
                 expected: Expected {
                     name: format!("layer `{path}` of {own}"),
-                    size: store.size(&path)?,
+                    size: self.store.size(&path)?,
                     check: Check::Unpacked(digest.clone()),
                 },
                 place: Place::Member(path),
                 digest: digest.clone(),
             });
         }
-        jobs.push(Job {
+        self.push(Job {
             name: own,
             index: None,
             manifest: None,
             config,
             configuration,
             layers,
-        })?;
+        })
     }
-    jobs.finish(name)
 }
 
 /// The digest of a configuration, which its name in the archive must not contradict.

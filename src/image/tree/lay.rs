@@ -33,7 +33,7 @@ impl<'a> Tree<'a> {
         };
         for path in wanted {
             tree.wanted.parts.extend(path::parts(path));
-            tree.wanted.last.insert(path::split(path).1);
+            tree.wanted.last.extend(path::parts(path).next_back());
         }
         for layer in layers {
             // Whiteouts hide what is below their layer and nothing in it, wherever they stand in it.

@@ -204,7 +204,7 @@ impl Matrix {
         };
         let mut text = text.to_owned();
         for before in rows().filter_map(|row| row.hub.before_key()) {
-            text = hidden(text, before, mask, |rest, _| !named(rest));
+            text = hidden(text, before, mask, |rest, key| usual(key) || !named(rest));
             if let Some((_, path)) = before.split_once('/') {
                 text = hidden(text, &format!("/{path}"), mask, |_, key| usual(key));
             }

@@ -43,7 +43,13 @@ fn program(
         Tone::Bad
     };
     page.marked(tone, &format!("{}: {}", proof.path, module.word()))?;
-    super::proof::named(page, proof.name.as_deref(), proof.certificate.as_ref())?;
+    let certificate = proof.certificate.as_ref();
+    super::proof::named(
+        page,
+        proof.name.as_deref(),
+        certificate,
+        &proof.judgement.at,
+    )?;
     page.labelled(4, "settings", configuration)?;
     page.labelled(4, "program", &proof.program)?;
     if let Some(sha256) = &proof.sha256 {

@@ -15,6 +15,8 @@ struct Statement<'a> {
     configuration: &'a str,
     name: Option<&'a str>,
     certificate: Option<&'a Certificate>,
+    /// The day that it is judged for.
+    at: &'a str,
 }
 
 #[derive(Default)]
@@ -34,7 +36,7 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
     for (statement, sum) in fold(&running) {
         modules.insert(statement.module);
         page.marked(tone(statement.module), &sentence(&statement, &sum))?;
-        named(page, statement.name, statement.certificate)?;
+        named(page, statement.name, statement.certificate, statement.at)?;
         page.labelled(4, "settings", statement.configuration)?;
     }
     for module in modules {
@@ -49,14 +51,17 @@ pub(super) fn named(
     page: &mut Page<'_>,
     name: Option<&str>,
     certificate: Option<&Certificate>,
+    at: &str,
 ) -> io::Result<()> {
     if let Some(name) = name {
         page.labelled(4, "module", name)?;
     }
-    match certificate {
-        Some(certificate) => page.labelled(4, "CMVP", &validation(certificate)),
-        None => Ok(()),
-    }
+    let Some(certificate) = certificate else {
+        return Ok(());
+    };
+    page.labelled(4, "CMVP", &validation(certificate, at))?;
+    let note = certificate.note.as_ref();
+    note.map_or(Ok(()), |note| page.labelled(4, "", note))
 }
 
 fn fold<'a>(evidence: &[&'a Evidence]) -> BTreeMap<Statement<'a>, Sum<'a>> {
@@ -70,6 +75,7 @@ fn fold<'a>(evidence: &[&'a Evidence]) -> BTreeMap<Statement<'a>, Sum<'a>> {
             configuration: &one.configuration,
             name: proof.and_then(|proof| proof.name.as_deref()),
             certificate: proof.and_then(|proof| proof.certificate.as_ref()),
+            at: proof.map_or("", |proof| &proof.judgement.at),
         };
         let sum = sums.entry(statement).or_default();
         sum.processes += one.count;
@@ -96,16 +102,16 @@ fn sentence(statement: &Statement<'_>, sum: &Sum<'_>) -> String {
     format!("{binary}: {word} by {source}, for {processes}{on}{images}")
 }
 
-fn validation(certificate: &Certificate) -> String {
+fn validation(certificate: &Certificate, at: &str) -> String {
     let number = certificate.number.map(|number| format!("#{number}"));
     let head: Vec<String> = number
         .into_iter()
         .chain(certificate.standard.clone())
         .collect();
     let days = [
-        (" since", &certificate.from),
+        (", since", &certificate.from),
         (", until", &certificate.until),
-        (", seen", &certificate.seen),
+        (", last seen so on", &certificate.seen),
     ];
     let days = days
         .into_iter()
@@ -116,7 +122,7 @@ fn validation(certificate: &Certificate) -> String {
         head.join(", ")
     };
     format!(
-        "{head}: {}{} ({}, {})",
+        "{head}: {} on {at}{} ({}, {})",
         certificate.status,
         days.collect::<String>(),
         certificate.source,

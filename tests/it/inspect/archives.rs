@@ -1,7 +1,8 @@
 //! Archives and layouts: what counts is the file system that the layers make together.
 
-use super::image::{Entry, Image, elf, go_program, layer};
+use super::image::{Entry, Image, docker_archive, elf, go_program, layer};
 use crate::env::{CommandOutput, TestEnv};
+use crate::images::gzip;
 
 const ISTIOD: &str = "usr/local/bin/pilot-discovery";
 
@@ -55,6 +56,73 @@ fn an_image_is_read_in_every_form_that_it_is_kept_in() {
         refused unknown: oci:layout:1.31.0 arm64 /usr/local/bin/pilot-discovery: a script for /bin/sh, not a program: what it prints of itself proves nothing; inspect what it starts
         exit 79
         "#);
+}
+
+#[test]
+fn one_of_several_images_in_an_archive_is_chosen_by_its_name() {
+    let env = TestEnv::new();
+    let (labelled, plain) = (Image::of(&labelled()), Image::of(&plain()));
+    let saved = env.work().join("sa:ved.tar");
+    let images: &[(&[&str], &Image)] = &[
+        (
+            &["istio/pilot:1", "docker.io/istio/pilot:1-fips"],
+            &labelled,
+        ),
+        (&["istio/pilot:2"], &plain),
+        (&[], &plain),
+    ];
+    docker_archive(&saved, images);
+    env.file("sa:ved.tar.gz", gzip(&std::fs::read(&saved).unwrap()));
+    let all = "declared BoringCrypto: istio/pilot:1 |standard: istio/pilot:2 |standard: docker-archive:sa:ved.tar ";
+    for (image, code, says) in [
+        ("", 0, all),
+        (":istio/pilot:2", 0, "standard: istio/pilot:2 "),
+        (":docker.io/istio/pilot:2", 0, "standard: istio/pilot:2 "),
+        (
+            ":istio/pilot:1-fips",
+            0,
+            "declared BoringCrypto: docker.io/istio/pilot:1-fips ",
+        ),
+        (":@0", 0, "declared BoringCrypto: istio/pilot:1 "),
+        (":@2", 0, "standard: docker-archive:sa:ved.tar "),
+        (":istio/pilot", 65, "has no image `istio/pilot`"),
+        (":@3", 65, "has no image `@3`"),
+        (
+            ":",
+            65,
+            "it has istio/pilot:1, docker.io/istio/pilot:1-fips, istio/pilot:2, @2",
+        ),
+    ] {
+        for file in ["sa:ved.tar", "sa:ved.tar.gz"] {
+            let output = env.line(&format!("inspect -o short docker-archive:{file}{image}"));
+            assert_eq!(output.code(), code, "{image}: {output}");
+            let said = output.to_string().replace("ved.tar.gz", "ved.tar");
+            for part in says.split('|') {
+                assert!(said.contains(part), "{image}: {said}");
+            }
+            let lines = output.stdout.lines().count();
+            assert_eq!(lines, says.split('|').count(), "{image}: {said}");
+        }
+    }
+}
+
+#[test]
+fn one_of_several_images_in_an_oci_archive_is_chosen_by_its_tag() {
+    let env = TestEnv::new();
+    let layout = env.work().join("layout");
+    Image::of(&plain()).layout(&layout);
+    let mut tar = tar::Builder::new(Vec::new());
+    tar.append_dir_all(".", layout).unwrap();
+    env.file("oci.tar", tar.into_inner().unwrap());
+    let chosen = env
+        .line("inspect -o short oci-archive:oci.tar:1.31.0")
+        .success();
+    assert!(
+        chosen.starts_with("standard: oci-archive:oci.tar:1.31.0 "),
+        "{chosen}"
+    );
+    env.line("inspect oci-archive:oci.tar:2")
+        .fails(65, &["has no image `2`: it has 1.31.0"]);
 }
 
 #[test]
@@ -159,7 +227,10 @@ fn what_its_digests_contradict_is_damaged() {
     std::fs::write(&blob, &bytes).unwrap();
     refused(&env.line("inspect oci:layout"), "damaged");
     std::fs::remove_file(&blob).unwrap();
-    refused(&env.line("inspect oci:layout"), "sha256");
+    refused(
+        &env.line("inspect oci:layout"),
+        "layout is damaged: there is no `blobs/sha256/",
+    );
 }
 
 #[test]
@@ -184,7 +255,28 @@ fn what_is_no_image_is_told_what_it_lacks() {
         ("oci-archive:page", "is a web page"),
         ("docker-archive:elf", "`glooistio inspect elf` reads it"),
         ("oci:text", "it is a file"),
-        ("docker-archive:none.tar", "none.tar"),
+        (
+            "docker-archive:none.tar",
+            "`none.tar` does not exist: check the path, or give `-`",
+        ),
+        (
+            "oci-archive:none.tar",
+            "`none.tar` does not exist: check the path, or give `-`",
+        ),
+        ("oci-archive:none.tar:1", "`none.tar` does not exist"),
+        (
+            "docker-archive:empty",
+            "it is a directory: `oci:empty` reads a layout",
+        ),
+        (
+            "oci:none",
+            "`none` does not exist: name the directory that `skopeo copy",
+        ),
+        ("oci:none:1", "`none` does not exist: name the directory"),
+        (
+            "none:1/X",
+            "write one like `registry.example.com/istio/pilot:TAG`",
+        ),
         ("layout --platform amd64", "linux/arm64"),
     ] {
         refused(&env.line(&format!("inspect {target}")), says);

@@ -105,7 +105,7 @@ fn a_floor_or_a_policy_refuses_what_the_default_accepts() {
         ("", 0, ""),
         ("--require declared", 79, "declared"),
         ("--require proven", 79, "proven"),
-        ("--require fipsonly", 79, "declared"),
+        ("--require fipsonly", 79, "fipsonly was asked for, and it is standard"),
         ("--policy 140-3-active", 79, "140-3"),
         ("--policy fedramp-2026", 79, "no certificate"),
         ("--policy any --at 2030-01-01", 0, ""),
@@ -201,7 +201,7 @@ fn one_target_that_cannot_be_read_keeps_no_other_from_being_judged() {
     let env = TestEnv::new();
     env.file("program", plain());
     env.file("labelled", labelled());
-    let output = env.line("inspect -o json ./missing program ./none labelled");
+    let output = env.line("inspect -o json ./missing nosuch h.io/No:1 oci: program labelled");
     assert_eq!(output.code(), 65, "{output}");
     let report = output.json();
     let modules: Vec<&str> = report["evidence"]
@@ -212,7 +212,7 @@ fn one_target_that_cannot_be_read_keeps_no_other_from_being_judged() {
         .collect();
     assert_eq!(modules, ["standard", "declared"]);
     let message = report["error"]["message"].as_str().unwrap();
-    assert!(message.contains("2 of 4"), "{message}");
+    assert!(message.contains("4 of 6"), "{message}");
     let text = env.line("inspect ./none program");
     insta::assert_snapshot!(text, @r"
         --- stdout

@@ -92,21 +92,7 @@ impl Image {
 
     /// Writes what `docker save` writes.
     pub(super) fn docker_archive(&self, file: &Path) {
-        let mut tar = tar::Builder::new(std::fs::File::create(file).unwrap());
-        let names: Vec<String> = (0..self.layers.len()).map(|n| format!("{n}.tar")).collect();
-        let list = json!([{
-            "Config": "config.json", "RepoTags": ["istio/pilot:1.31.0"], "Layers": names,
-        }]);
-        let list = list.to_string().into_bytes();
-        let layers = names.iter().map(String::as_str).zip(&self.layers);
-        let members = [("manifest.json", &list), ("config.json", &self.config)];
-        for (name, bytes) in layers.chain(members) {
-            let mut header = tar::Header::new_gnu();
-            header.set_mode(0o644);
-            header.set_size(bytes.len() as u64);
-            tar.append_data(&mut header, name, &bytes[..]).unwrap();
-        }
-        tar.finish().unwrap();
+        docker_archive(file, &[(&["istio/pilot:1.31.0"], self)]);
     }
 
     /// Writes an OCI layout with the tag `1.31.0`.
@@ -134,6 +120,32 @@ impl Image {
             registry.put(&path, Reply::ok("application/octet-stream", blob));
         }
     }
+}
+
+/// Writes what `docker save` writes of several images, each with its tags.
+pub(super) fn docker_archive(file: &Path, images: &[(&[&str], &Image)]) {
+    let mut members = Vec::new();
+    let mut list = Vec::new();
+    for (place, (tags, image)) in images.iter().enumerate() {
+        let layers = image.layers.iter().enumerate();
+        let layers = layers.map(|(n, layer)| (format!("{place}/{n}.tar"), layer));
+        let layers: Vec<_> = layers.collect();
+        let names: Vec<_> = layers.iter().map(|(name, _)| name.clone()).collect();
+        let config = format!("{place}.json");
+        list.push(json!({"Config": config, "RepoTags": tags, "Layers": names}));
+        members.extend(layers);
+        members.push((config, &image.config));
+    }
+    let list = Value::from(list).to_string().into_bytes();
+    members.push(("manifest.json".to_owned(), &list));
+    let mut tar = tar::Builder::new(std::fs::File::create(file).unwrap());
+    for (name, bytes) in members {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(bytes.len() as u64);
+        tar.append_data(&mut header, name, &bytes[..]).unwrap();
+    }
+    tar.finish().unwrap();
 }
 
 fn descriptor(kind: &str, bytes: &[u8]) -> Value {

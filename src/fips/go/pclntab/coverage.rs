@@ -5,27 +5,17 @@
 
 use std::io;
 
-use memchr::memmem::Finder;
-
-use super::{Functions, NAME_LIMIT, Table, names};
+use super::{Functions, NAME_LIMIT, names};
 use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
-use crate::fips::go::anywhere;
 use crate::fips::{Coverage, Place};
 
 /// Bytes of an entry since Go 1.18: where the function begins, and where its data stands.
 const ENTRY: u64 = 8;
 /// Bytes of the functions' data that are read at once.
 const STEP: u64 = 64 << 10;
-/// Places that are taken for the description of the program, which has one.
-const TRIES: usize = 4;
 /// Names of functions in the sealed code that are read: of assembly, without a package.
 const READ: usize = 4096;
-
-/// Words of that description: the header of the function table, a slice of its names, and the address
-/// that functions are counted from.
-const NAMES: usize = 1;
-const TEXT: usize = 22;
 
 impl Functions {
     /// Which functions begin in the `sealed` code, and which of the module do not; none where the
@@ -39,10 +29,9 @@ impl Functions {
         let Some(entries) = self.table.entries else {
             return Ok(None);
         };
-        let text = text(bytes, layout, &self.table)?;
         let address = layout.address(sealed.offset);
         let Some(start) = address
-            .zip(text)
+            .zip(self.text)
             .and_then(|(at, text)| at.checked_sub(text))
         else {
             return Ok(None);
@@ -177,65 +166,13 @@ impl<'a> Ahead<'a> {
     }
 }
 
-/// The address that functions are counted from: the header has it before Go 1.26, and the runtime's
-/// description of the program has it always.
-fn text(bytes: &Bytes<'_>, layout: &Layout, table: &Table) -> io::Result<Option<u64>> {
-    let width = table.words.bytes as u64;
-    let place = Place {
-        offset: table.header.saturating_add(8 + 2 * width),
-        len: width,
-    };
-    let header = layout.words(bytes, place)?;
-    if let Some(&address) = header.first().filter(|address| **address > 0) {
-        return Ok(Some(address));
-    }
-    for at in described(bytes, layout, table)? {
-        let words = layout.words(
-            bytes,
-            Place {
-                offset: at,
-                len: (TEXT as u64 + 1) * width,
-            },
-        )?;
-        let begins = [table.header, table.names.offset].map(|offset| layout.address(offset));
-        if begins == [words.first().copied(), words.get(NAMES).copied()] {
-            return Ok(words.get(TEXT).copied());
-        }
-    }
-    Ok(None)
-}
-
-/// Where the runtime's description of the program can stand: by the length and the capacity of the slice of
-/// names, which nothing relocates.
-fn described(bytes: &Bytes<'_>, layout: &Layout, table: &Table) -> io::Result<Vec<u64>> {
-    let width = table.words.bytes;
-    let len = table.words.write(table.names.len);
-    let pair = [&len[..], &len[..]].concat();
-    let finder = Finder::new(&pair);
-    let mut found = Vec::new();
-    let section = layout.section(".go.module").map(|section| section.place);
-    let writable = anywhere(bytes, Some(layout), |segment| segment.writable);
-    for place in section.into_iter().chain(writable) {
-        bytes.search(place, pair.len(), |start, piece| {
-            let hits = finder.find_iter(piece).map(|at| start + at as u64);
-            let begins = hits.filter_map(|at| at.checked_sub(2 * width as u64));
-            let aligned = begins.filter(|at| at.is_multiple_of(4));
-            found.extend(aligned.take(TRIES - found.len()));
-            found.len() == TRIES
-        })?;
-        if !found.is_empty() {
-            break;
-        }
-    }
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use object::elf;
 
     use super::*;
     use crate::fips::go::pclntab;
+    use crate::fips::go::pclntab::moduledata::TEXT;
     use crate::fips::sample::{SHAPES, Sample};
 
     const CODE: u64 = 0x40_1000;
@@ -315,7 +252,9 @@ mod tests {
         let file = sample.build();
         let bytes = Bytes::new(&file, file.len() as u64);
         let layout = Layout::read(&bytes).unwrap().unwrap();
-        let functions = pclntab::read(&bytes, Some(&layout)).unwrap().unwrap();
+        let pclntab::Tables::Own(functions) = pclntab::read(&bytes, Some(&layout)).unwrap() else {
+            return None;
+        };
         let sealed = layout.range(CODE + 0x20, CODE + 0x60).unwrap();
         functions.coverage(&bytes, &layout, sealed).unwrap()
     }
@@ -331,15 +270,18 @@ mod tests {
     #[test]
     fn the_code_of_the_module_is_found_in_every_shape_however_its_start_is_told() {
         for shape in SHAPES {
-            for told in [Told::Header, Told::Module, Told::Relocated] {
+            for told in [Told::Module, Told::Relocated] {
                 for headers in [true, false] {
                     let mut sample = program(shape, told, WHOLE);
                     sample.section_headers = headers;
                     assert_eq!(coverage(&sample), Some(whole()), "{shape:?} {told:?}");
                 }
             }
-            let sample = program(shape, Told::Nowhere, WHOLE);
-            assert_eq!(coverage(&sample), None, "{shape:?}");
+            // The header of the table has that address before Go 1.26, and nothing that runs reads it there.
+            for told in [Told::Header, Told::Nowhere] {
+                let sample = program(shape, told, WHOLE);
+                assert_eq!(coverage(&sample), None, "{shape:?} {told:?}");
+            }
         }
     }
 
@@ -348,7 +290,7 @@ mod tests {
         let changed = |index: usize, function: (u64, &'static str)| {
             let mut functions = WHOLE.to_vec();
             functions[index] = function;
-            coverage(&program(SHAPES[0], Told::Header, &functions)).unwrap()
+            coverage(&program(SHAPES[0], Told::Module, &functions)).unwrap()
         };
         let stranger = changed(3, (0x38, "main.encrypt"));
         assert_eq!(stranger.stranger.as_deref(), Some("main.encrypt"));
@@ -381,7 +323,7 @@ mod tests {
             (0x48, "crypto/internal/fips140/aes.New"),
             (0x60, "c.d"),
         ];
-        let coverage = coverage(&program(SHAPES[0], Told::Header, &functions)).unwrap();
+        let coverage = coverage(&program(SHAPES[0], Told::Module, &functions)).unwrap();
         assert_eq!(
             coverage,
             Coverage {
@@ -393,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_table_that_contradicts_itself_tells_nothing() {
-        let sample = program(SHAPES[0], Told::Header, WHOLE);
+        let sample = program(SHAPES[0], Told::Module, WHOLE);
         let entries = |sample: &Sample| {
             let part = sample
                 .parts
@@ -413,7 +355,7 @@ mod tests {
 
     #[test]
     fn tables_before_the_seal_tell_nothing() {
-        let mut sample = program(SHAPES[0], Told::Header, WHOLE);
+        let mut sample = program(SHAPES[0], Told::Module, WHOLE);
         let mut parts = sample.parts.iter_mut();
         let table = parts.find(|part| part.name == ".gopclntab").unwrap();
         // Go 1.16: without the word for the start of the code.

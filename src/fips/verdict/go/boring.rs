@@ -1,24 +1,48 @@
 //! BoringCrypto in a Go program.
 
 use super::{Program, calls_boring, nothing_linked};
+use crate::fips::Evidence;
 use crate::fips::verdict::{Finding, title};
 use crate::report::Module;
 
+fn is_called(evidence: &Evidence) -> bool {
+    evidence
+        .modules
+        .iter()
+        .all(|module| module.called.is_some())
+}
+
 impl Program<'_> {
     /// A module of C was found, and its value holds.
-    pub(super) fn boring(&self, finding: Finding) -> Finding {
+    pub(super) fn boring(&self, finding: Finding, evidence: &Evidence) -> Finding {
         if calls_boring(self.go) {
-            return finding;
+            return self.own_default(finding);
         }
         match &self.go.names {
             None => finding.at_most(
                 Module::Identified,
                 "the table of its functions could not be read, so that they call the module could not be seen",
             ),
+            Some(names) if names.cgo && self.toolchain.boring.is_none() && is_called(evidence) => finding.at_most(
+                Module::Declared,
+                "C code that is linked into it calls the module, and no function of Go does: what Go itself computes is not of the module",
+            ),
             Some(_) => Finding::new(
                 Module::Contradicted,
                 "its sources disagree: the bytes of a module are in the file, and no function of the program calls it",
             ),
+        }
+    }
+
+    /// Switching Go's own module on beside BoringCrypto is what the runtime refuses.
+    fn own_default(&self, finding: Finding) -> Finding {
+        match self.toolchain.default_fips140.as_deref() {
+            Some(value @ ("on" | "only" | "debug")) if self.go.fipsinfo.is_some() => {
+                finding.because(format!(
+                    "its own build settings (DefaultGODEBUG fips140={value}) make a BoringCrypto build panic at start: build it without them"
+                ))
+            }
+            _ => finding,
         }
     }
 

@@ -1,0 +1,148 @@
+//! What the runtime is told of its program (`runtime.moduledata`): the one thing that leads from what is
+//! loaded to the program's own function table.
+
+use std::collections::HashSet;
+use std::io;
+
+use memchr::memmem::Finder;
+
+use super::Table;
+use crate::fips::Place;
+use crate::fips::bytes::Bytes;
+use crate::fips::elf::Layout;
+use crate::fips::go::anywhere;
+
+/// Places in the file that are taken for it; a program has one.
+const TRIES: usize = 4;
+
+/// Its words since Go 1.16: the header of the function table, a slice of its names, and the address that
+/// functions are counted from.
+const NAMES: usize = 1;
+pub(super) const TEXT: usize = 22;
+
+/// Whose table it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// The program's own; with the address that functions are counted from, since Go 1.16.
+    Here(Option<u64>),
+    /// Of a program that this one carries as data: that program's runtime is told of another address.
+    Elsewhere,
+    /// Nobody is told of it.
+    Nowhere,
+}
+
+pub(super) fn read(bytes: &Bytes<'_>, layout: &Layout, table: &Table) -> io::Result<Told> {
+    if table.interleaved {
+        let named = names_address(bytes, layout, table)?;
+        return Ok(if named {
+            Told::Here(None)
+        } else {
+            Told::Elsewhere
+        });
+    }
+    let lens = lens(bytes, table)?;
+    let (mut told, mut left) = (Told::Nowhere, TRIES);
+    let section = layout.section(".go.module").map(|section| section.place);
+    let writable = anywhere(bytes, Some(layout), |segment| segment.writable);
+    let others = anywhere(bytes, Some(layout), |segment| !segment.writable);
+    for place in section.into_iter().chain(writable).chain(others) {
+        let found = candidates(bytes, place, &lens, left)?;
+        left -= found.len();
+        for offset in found {
+            match description(bytes, layout, table, offset)? {
+                Told::Nowhere => {}
+                Told::Elsewhere => told = Told::Elsewhere,
+                Told::Here(text) => return Ok(Told::Here(text)),
+            }
+        }
+    }
+    Ok(told)
+}
+
+/// Where it can stand: by the length and the capacity of the slice of names, which nothing relocates; at most `limit` places.
+fn candidates(
+    bytes: &Bytes<'_>,
+    place: Place,
+    lens: &[Vec<u8>],
+    limit: usize,
+) -> io::Result<Vec<u64>> {
+    let pairs: Vec<Vec<u8>> = lens.iter().map(|len| [&len[..], len].concat()).collect();
+    let finders: Vec<Finder<'_>> = pairs.iter().map(Finder::new).collect();
+    let longest = pairs.iter().map(Vec::len).max().unwrap_or(0);
+    let mut found = Vec::new();
+    bytes.search(place, longest, |start, piece| {
+        for finder in &finders {
+            let hits = finder.find_iter(piece).map(|at| start + at as u64);
+            let begins = hits.filter_map(|at| at.checked_sub(longest as u64));
+            let aligned = begins.filter(|at| at.is_multiple_of(4));
+            found.extend(aligned.take(limit - found.len()));
+        }
+        found.len() == limit
+    })?;
+    found.dedup();
+    Ok(found)
+}
+
+/// The lengths that the slice of names can have, as words. What follows the names in the table is aligned to 32
+/// bytes, and the slice ends somewhere in the zeros between.
+fn lens(bytes: &Bytes<'_>, table: &Table) -> io::Result<Vec<Vec<u8>>> {
+    const ALIGNMENT: u64 = 64;
+    let Place { offset, len } = table.names;
+    let tail = len.min(ALIGNMENT);
+    let tail = bytes.window(Place {
+        offset: offset + (len - tail),
+        len: tail,
+    })?;
+    let zeros = tail.iter().rev().take_while(|byte| **byte == 0).count();
+    // The last of the names ends with one.
+    let names = len.saturating_sub(zeros.saturating_sub(1) as u64);
+    let mut lens = [8, 1, 2, 4, 16]
+        .map(|unit| names.next_multiple_of(unit).min(len))
+        .to_vec();
+    lens.push(len);
+    let mut seen = HashSet::new();
+    lens.retain(|len| seen.insert(*len));
+    Ok(lens.into_iter().map(|len| table.words.write(len)).collect())
+}
+
+/// What the description at `offset` says of the table.
+fn description(bytes: &Bytes<'_>, layout: &Layout, table: &Table, offset: u64) -> io::Result<Told> {
+    let len = (TEXT as u64 + 1) * table.words.bytes as u64;
+    let words = layout.words(bytes, Place { offset, len })?;
+    let (Some(&header), Some(&names)) = (words.first(), words.get(NAMES)) else {
+        return Ok(Told::Nowhere);
+    };
+    let own = [table.header, table.names.offset].map(|offset| layout.address(offset));
+    Ok(if own == [Some(header), Some(names)] {
+        Told::Here(words.get(TEXT).copied())
+    } else if names.wrapping_sub(header) == table.names.offset - table.header
+        || (header, names) == (0, 0)
+    {
+        Told::Elsewhere
+    } else {
+        Told::Nowhere
+    })
+}
+
+/// Before Go 1.16 the description begins with a slice of the whole table, whose length no header tells.
+fn names_address(bytes: &Bytes<'_>, layout: &Layout, table: &Table) -> io::Result<bool> {
+    let Some(address) = layout.address(table.header) else {
+        return Ok(false);
+    };
+    let word = table.words.write(address);
+    let finder = Finder::new(&word);
+    let writable = anywhere(bytes, Some(layout), |segment| segment.writable);
+    // Where the loader writes the address, its table of relocations has it.
+    for place in writable.into_iter().chain(layout.relocations) {
+        let mut found = false;
+        bytes.search(place, word.len(), |start, piece| {
+            let mut hits = finder.find_iter(piece).map(|at| start + at as u64);
+            found = hits.any(|at| at.is_multiple_of(4));
+            found
+        })?;
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,77 @@
+//! What an image starts is read, wherever it is, and whatever else is in the image.
+
+use serde_json::{Value, json};
+
+use super::image::{Entry, Image, go_program, layer};
+use crate::env::TestEnv;
+use crate::fake_registry::digest;
+
+const KNOWN: &str = "usr/local/bin/pilot-discovery";
+
+/// The image with another `config`.
+fn configured(mut image: Image, config: &Value) -> Image {
+    let mut of_image: Value = serde_json::from_slice(&image.config).unwrap();
+    of_image["config"] = config.clone();
+    image.config = of_image.to_string().into_bytes();
+    let mut manifest: Value = serde_json::from_slice(&image.manifest).unwrap();
+    manifest["config"]["digest"] = json!(digest(&image.config));
+    manifest["config"]["size"] = json!(image.config.len());
+    image.manifest = manifest.to_string().into_bytes();
+    image
+}
+
+/// `inspect -o short` of an image with a FIPS build where it is looked for, and a plain one elsewhere.
+#[track_caller]
+fn said(config: &Value, elsewhere: &[Entry<'_>]) -> String {
+    let labelled = go_program("go1.24.3 X:boringcrypto", "build\tCGO_ENABLED=1\n");
+    let layers = [layer(elsewhere), layer(&[Entry::File(KNOWN, &labelled)])];
+    let env = TestEnv::new();
+    let image = configured(Image::new(&layers), config);
+    image.layout(&env.work().join("layout"));
+    image.docker_archive(&env.work().join("saved.tar"));
+    let output = env.line("inspect -o short oci:layout:1.31.0");
+    let layout = output.stdout.replace("oci:layout:1.31.0", "IMAGE");
+    let saved = env.line("inspect -o short saved.tar").stdout;
+    assert_eq!(saved.replace("istio/pilot:1.31.0", "IMAGE"), layout);
+    layout
+}
+
+#[test]
+fn a_program_that_the_image_starts_is_read_beside_the_one_that_has_its_name() {
+    let plain = go_program("go1.24.3", "build\tCGO_ENABLED=0\n");
+    let started = [Entry::File("opt/pilot-discovery", &plain)];
+    insta::assert_snapshot!(said(&json!({"Entrypoint": ["/opt/pilot-discovery"]}), &started), @r"
+    standard: IMAGE arm64 /opt/pilot-discovery
+    declared BoringCrypto: IMAGE arm64 /usr/local/bin/pilot-discovery
+    ");
+    let told = json!({"Entrypoint": ["/opt/pilot-discovery", "pilot-discovery"]});
+    insta::assert_snapshot!(said(&told, &started), @r"
+    standard: IMAGE arm64 /opt/pilot-discovery
+    declared BoringCrypto: IMAGE arm64 /usr/local/bin/pilot-discovery
+    ");
+    let gone = json!({"Entrypoint": ["/opt/run", "pilot-discovery"]});
+    insta::assert_snapshot!(said(&gone, &started), @r"
+    refused unknown: IMAGE arm64 /opt/run: not in the image
+    declared BoringCrypto: IMAGE arm64 /usr/local/bin/pilot-discovery
+    ");
+}
+
+#[test]
+fn a_bare_word_is_found_by_the_path_of_the_image() {
+    let plain = go_program("go1.24.3", "build\tCGO_ENABLED=0\n");
+    let bare =
+        |path: &str| json!({"Entrypoint": ["pilot-discovery"], "Env": [format!("PATH={path}")]});
+    let there = [
+        Entry::File("data/pilot-discovery", &plain),
+        Entry::Symlink("bin", "data"),
+    ];
+    insta::assert_snapshot!(said(&bare("/bin:/usr/local/bin"), &there), @r"
+    standard: IMAGE arm64 /bin/pilot-discovery
+    declared BoringCrypto: IMAGE arm64 /usr/local/bin/pilot-discovery
+    ");
+    insta::assert_snapshot!(said(&bare("/usr/bin:/usr/local/bin"), &there), @"declared BoringCrypto: IMAGE arm64 /usr/local/bin/pilot-discovery");
+    insta::assert_snapshot!(said(&bare("/usr/bin"), &there), @r"
+    refused unknown: IMAGE arm64 pilot-discovery: not in the image
+    declared BoringCrypto: IMAGE arm64 /usr/local/bin/pilot-discovery
+    ");
+}
