@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::{Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, ControlPlane, Manager, Record};
+use crate::facts::{self, ControlPlane, Manager, Record, Records};
 use crate::install::{Session, prove};
 use crate::istio::ImageTag;
 use crate::plan::DEFAULT_NAMESPACE;
@@ -38,22 +38,15 @@ impl Verify {
         session: &mut Session<'_>,
         cluster: &Cluster,
         planes: &[ControlPlane],
-        records: &[Result<Record, String>],
+        records: &Records,
     ) -> Result<Expectation, Failure> {
         let mut revisions = BTreeMap::new();
-        for reason in records.iter().filter_map(|record| record.as_ref().err()) {
-            session
-                .report
-                .expected
-                .notes
-                .push(format!("a record was ignored: {reason}"));
-        }
+        let strays = records.strays(planes).into_iter();
+        session.report.expected.notes.extend(strays.map(|place| {
+            format!("{place} is ignored: no control plane beside it has that record")
+        }));
         for plane in planes.iter().filter(|plane| self.concerns(plane)) {
-            let record = records
-                .iter()
-                .flatten()
-                .find(|record| record.revision == plane.revision);
-            let wanted = self.wanted(plane, record)?;
+            let wanted = self.wanted(plane, records.of(plane))?;
             let words = wanted.source.words();
             session.report.expected.chosen.push(Choice {
                 what: "revision".to_owned(),
@@ -113,14 +106,29 @@ impl Verify {
                 .is_none_or(|namespace| *namespace == plane.namespace)
     }
 
-    /// What must run; a control plane whose tag says nothing is never passed over.
-    fn wanted(&self, plane: &ControlPlane, record: Option<&Record>) -> Result<Wanted, Failure> {
+    /// What must run; a control plane whose tag says nothing, or whose record says nothing any more, is
+    /// never passed over.
+    fn wanted(
+        &self,
+        plane: &ControlPlane,
+        record: Option<&Result<Record, String>>,
+    ) -> Result<Wanted, Failure> {
         let (hub, tag, source) = match (&self.tag, record, &plane.tag) {
             (Some(tag), record, _) => {
+                let record = record.and_then(|record| record.as_ref().ok());
                 let hub = record.map_or(&plane.hub, |record| &record.hub);
                 (hub.clone(), tag.clone(), Source::Plan)
             }
-            (None, Some(record), _) => (record.hub.clone(), record.tag.clone(), Source::Record),
+            (None, Some(Ok(record)), _) => (record.hub.clone(), record.tag.clone(), Source::Record),
+            (None, Some(Err(why)), _) => {
+                let message = format!(
+                    "what revision {} must run is not known: its record cannot be used: {why}",
+                    plane.revision
+                );
+                return Err(Failure::message(Exit::Findings, message)
+                    .hint("say what must run: glooistio verify --istio TAG")
+                    .hint("or install again, which writes the record anew"));
+            }
             (None, None, Ok(tag)) => (plane.hub.clone(), tag.clone(), Source::Istiod),
             (None, None, Err(_)) => {
                 let message = format!(

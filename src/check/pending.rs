@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::After;
 use super::expectation::{Image, Wanted};
-use crate::facts::{Class, Members, Role};
+use super::{After, Outcome};
+use crate::facts::{Class, Fact, Members, Role};
 use crate::report::PendingRestart;
 
 /// The workloads whose pods still run another proxy than a new pod would get.
@@ -118,6 +118,18 @@ pub(super) fn asked(after: &After<'_>, namespace: &str) -> Option<String> {
         .iter()
         .find(|webhook| !webhook.deactivated && webhook.tag.as_deref() == Some(label.as_str()));
     Some(tagged.map_or(label, |webhook| webhook.revision.clone()))
+}
+
+/// No pass of proxies where it could not be seen which revision their namespaces ask for.
+pub(super) fn unless_unasked(after: &After<'_>, outcome: Outcome) -> Outcome {
+    let facts = after.facts;
+    match (outcome, &facts.namespaces, &facts.webhooks) {
+        (Outcome::Passed(_), Fact::Unknown(why), _)
+        | (Outcome::Passed(_), _, Fact::Unknown(why)) => {
+            Outcome::Unknown(format!("which revision a namespace asks for: {why}"))
+        }
+        (outcome, ..) => outcome,
+    }
 }
 
 /// The wanted build of a class in scope.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::evidence::binary;
 use super::expectation::serves_all;
-use super::pending::{stale, wanted};
+use super::pending::{stale, unless_unasked, wanted};
 use super::{After, Check, Outcome, Run, Scope};
 use crate::facts::{Census, Class, Members, Role};
 use crate::report::{Finding, Severity};
@@ -18,9 +18,12 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(after: &After<'_>) -> Outcome {
-    after.facts.census.judge(|census| match after.scope {
-        Scope::Changed => changed(after, census),
-        Scope::Everything => everything(after, census),
+    after.facts.census.judge(|census| {
+        let outcome = match after.scope {
+            Scope::Changed => changed(after, census),
+            Scope::Everything => everything(after, census),
+        };
+        unless_unasked(after, outcome)
     })
 }
 
@@ -211,6 +214,25 @@ mod tests {
             "{changed:?} {pods}"
         );
         assert_eq!(outcome(&right, Scope::Changed).1, 0);
+    }
+
+    #[test]
+    fn what_a_namespace_asks_for_must_have_been_seen() {
+        for gap in [
+            |facts: &mut Facts| facts.namespaces = Fact::Unknown("forbidden".into()),
+            |facts: &mut Facts| facts.webhooks = Fact::Unknown("forbidden".into()),
+        ] {
+            let mut right = facts(class(Role::Sidecar, "a", "1.31.0-solo-fips"));
+            gap(&mut right);
+            let seen = outcome(&right, Scope::Everything).0;
+            assert!(matches!(seen, Outcome::Unknown(_)), "{seen:?}");
+            let mut wrong = facts(class(Role::Sidecar, "a", "1.31.0-solo"));
+            gap(&mut wrong);
+            assert!(found(
+                &outcome(&wrong, Scope::Everything).0,
+                "runs 1.31.0-solo,"
+            ));
+        }
     }
 
     #[test]

@@ -28,4 +28,5 @@ mod registry;
 mod render;
 mod signals;
 mod terminal;
+mod verify;
 mod whole_mesh;
