@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use crate::check::pending;
     use crate::check::support::{self, class, expecting, found, members, namespace, passed};
-    use crate::facts::{After as Facts, Companion, ControlPlane, Fact, Manager};
+    use crate::facts::{After as Facts, Companion, ControlPlane, Fact, Injected, Manager};
 
     fn facts(class: Class) -> Facts {
         let mut census = Census::default();
@@ -246,6 +246,33 @@ mod tests {
             &outcome(&facts(mixed), Scope::Everything).0,
             "runs 1.31.0-solo,"
         ));
+    }
+
+    #[test]
+    fn an_image_of_another_name_counts_where_the_injector_gives_the_name() {
+        let mut renamed = class(Role::Sidecar, "a", "1.31.0-solo-fips");
+        renamed.image = "r.io/istio/other:1.31.0-solo-fips".to_owned();
+        let mut facts = facts(renamed);
+        assert!(passed(&outcome(&facts, Scope::Everything).0));
+        let injected = |image: &str| {
+            let images = [("istio-proxy".to_owned(), image.to_owned())].into();
+            let (namespace, revision) = ("a".to_owned(), "default".to_owned());
+            Fact::Known(Injected {
+                namespace,
+                revision,
+                images,
+            })
+        };
+        let usual = injected("r.io/istio/proxyv2:1.31.0-solo-fips");
+        facts.injected.insert("default".to_owned(), usual);
+        assert!(found(
+            &outcome(&facts, Scope::Everything).0,
+            "runs the image other, a new pod would get proxyv2"
+        ));
+        assert_eq!(outcome(&facts, Scope::Changed).1, 3, "a restart mends it");
+        let same = injected("r.io/istio/other:1.31.0-solo-fips");
+        facts.injected.insert("default".to_owned(), same);
+        assert!(passed(&outcome(&facts, Scope::Everything).0));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod cluster;
 mod docs;
 mod env;
 mod fake_registry;
+mod gaps;
 mod images;
 mod inspect;
 mod install;
