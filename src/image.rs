@@ -47,6 +47,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::civil::Date;
 use positioned_io::ReadAt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -209,6 +210,8 @@ pub struct Image<T> {
     /// Entry point and arguments, as the container starts.
     pub command: Vec<String>,
     pub labels: BTreeMap<String, String>,
+    /// Day that the programs were read, where that is known from the cache alone.
+    pub kept: Option<Date>,
     /// The programs that were wanted, missing ones among them.
     pub programs: Vec<Program<T>>,
 }

@@ -23,7 +23,7 @@ impl Inspect<'_> {
     pub fn run(&self, sources: Sources<'_>, report: &mut Report) -> Result<Exit, Failure> {
         let mut failures = Vec::new();
         for text in self.targets {
-            match self.target(text, sources) {
+            match self.target(text, sources, &mut report.expected.notes) {
                 Ok(evidence) => report.evidence.extend(evidence),
                 Err(failure) if failure.exit == Exit::Interrupted => return Err(failure),
                 Err(failure) => failures.push(failure),
@@ -59,7 +59,12 @@ impl Inspect<'_> {
         Ok(exit)
     }
 
-    fn target(&self, text: &str, sources: Sources<'_>) -> Result<Vec<Evidence>, Failure> {
+    fn target(
+        &self,
+        text: &str,
+        sources: Sources<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<Evidence>, Failure> {
         let target = &Target::parse(text, os::exists)?;
         let in_image = !matches!(target, Target::Path(_) | Target::Stdin);
         let digest = self.digest || in_image;
@@ -80,6 +85,7 @@ impl Inspect<'_> {
                     Target::Registry(_) => String::new(),
                     held => held.holder(),
                 };
+                notes.extend(images.iter().filter_map(kept));
                 let each = images.iter();
                 each.flat_map(|image| self.image(image, &holder)).collect()
             }
@@ -140,6 +146,15 @@ impl Inspect<'_> {
             .map(|(name, value)| (name.as_str(), value.as_str()));
         Environment::of(of_image.chain(given))
     }
+}
+
+/// That nothing was read now: who may write to the cache may make it say anything.
+fn kept(image: &Image<Reading>) -> Option<String> {
+    let Image { name, platform, .. } = image;
+    let day = image.kept?;
+    Some(format!(
+        "{name} {platform} was read on {day}, and is taken from the cache: --no-cache reads it anew"
+    ))
 }
 
 /// What stands for an image in which nothing was looked at: that is never a pass.
