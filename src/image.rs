@@ -47,6 +47,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::civil::Date;
 use positioned_io::ReadAt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -82,11 +83,23 @@ impl Platform {
         }
     }
 
-    /// Whether a wish for this is met by `other`: a wish without a variant is for any.
+    /// Whether a wish for this is met by `other`: a wish without a variant is for any, and the first
+    /// variant of a processor goes without saying.
     pub fn covers(&self, other: &Platform) -> bool {
         self.os == other.os
             && self.architecture == other.architecture
-            && (self.variant.is_none() || self.variant == other.variant)
+            && (self.variant.is_none() || self.beyond_first() == other.beyond_first())
+    }
+
+    /// The variant, unless it is the one that the runtimes take where none is named.
+    fn beyond_first(&self) -> Option<&str> {
+        let variant = self.variant.as_deref();
+        variant.filter(|variant| {
+            !matches!(
+                (self.architecture.as_str(), *variant),
+                ("arm64", "v8") | ("amd64", "v1") | ("arm", "v7")
+            )
+        })
     }
 }
 
@@ -197,6 +210,8 @@ pub struct Image<T> {
     /// Entry point and arguments, as the container starts.
     pub command: Vec<String>,
     pub labels: BTreeMap<String, String>,
+    /// Day that the programs were read, where that is known from the cache alone.
+    pub kept: Option<Date>,
     /// The programs that were wanted, missing ones among them.
     pub programs: Vec<Program<T>>,
 }
@@ -228,4 +243,29 @@ pub fn inspect<T: Clone + Serialize + DeserializeOwned>(
     each: &mut dyn FnMut(&ProgramBytes<'_>) -> T,
 ) -> Result<Inspected<T>, ImageError> {
     inspect::Inspection::new(request, sources, each).run(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_variant_of_a_processor_goes_without_saying() {
+        let platform = |text: &str| text.parse::<Platform>().unwrap();
+        for (wish, has, met) in [
+            ("arm64/v8", "arm64", true),
+            ("arm64/v8", "arm64/v8", true),
+            ("arm64", "arm64/v9", true),
+            ("arm64/v8", "arm64/v9", false),
+            ("arm64/v9", "arm64", false),
+            ("amd64/v1", "amd64", true),
+            ("amd64/v3", "amd64", false),
+            ("arm/v7", "arm", true),
+            ("arm/v6", "arm", false),
+            ("arm64/v8", "amd64", false),
+        ] {
+            let (wish, has) = (format!("linux/{wish}"), format!("linux/{has}"));
+            assert_eq!(platform(&wish).covers(&platform(&has)), met, "{wish} {has}");
+        }
+    }
 }

@@ -2,8 +2,7 @@
 
 use crate::exit::{Exit, Failure};
 use crate::fips::{Environment, Judge, Reading, Subject};
-use crate::image::{self, Image, Inspected, Program, Request, Sources, Target, Want};
-use crate::istio::ImageTag;
+use crate::image::{self, Digest, Image, Inspected, Program, Request, Sources, Target, Want};
 use crate::report::{ErrorReport, Evidence, Module, Report};
 use crate::sys::os;
 
@@ -24,7 +23,7 @@ impl Inspect<'_> {
     pub fn run(&self, sources: Sources<'_>, report: &mut Report) -> Result<Exit, Failure> {
         let mut failures = Vec::new();
         for text in self.targets {
-            match self.target(text, sources) {
+            match self.target(text, sources, &mut report.expected.notes) {
                 Ok(evidence) => report.evidence.extend(evidence),
                 Err(failure) if failure.exit == Exit::Interrupted => return Err(failure),
                 Err(failure) => failures.push(failure),
@@ -60,7 +59,12 @@ impl Inspect<'_> {
         Ok(exit)
     }
 
-    fn target(&self, text: &str, sources: Sources<'_>) -> Result<Vec<Evidence>, Failure> {
+    fn target(
+        &self,
+        text: &str,
+        sources: Sources<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<Evidence>, Failure> {
         let target = &Target::parse(text, os::exists)?;
         let in_image = !matches!(target, Target::Path(_) | Target::Stdin);
         let digest = self.digest || in_image;
@@ -77,7 +81,13 @@ impl Inspect<'_> {
                 vec![self.file(&program)]
             }
             Inspected::Images(images) => {
-                images.iter().flat_map(|image| self.image(image)).collect()
+                let holder = match target {
+                    Target::Registry(_) => String::new(),
+                    held => held.holder(),
+                };
+                notes.extend(images.iter().filter_map(kept));
+                let each = images.iter();
+                each.flat_map(|image| self.image(image, &holder)).collect()
             }
         })
     }
@@ -107,7 +117,7 @@ impl Inspect<'_> {
         })
     }
 
-    fn image(&self, image: &Image<Reading>) -> Vec<Evidence> {
+    fn image(&self, image: &Image<Reading>, holder: &str) -> Vec<Evidence> {
         let manifest = image.manifest.as_ref().map(ToString::to_string);
         let environment = self.environment(&image.env);
         let of = |program: &Program<Reading>| {
@@ -120,7 +130,7 @@ impl Inspect<'_> {
                 environment: &environment,
                 known: None,
             });
-            against_tag(&image.name, statement)
+            against_tag(&image.name, holder, statement)
         };
         if image.programs.is_empty() {
             return vec![of(&nothing())];
@@ -136,6 +146,15 @@ impl Inspect<'_> {
             .map(|(name, value)| (name.as_str(), value.as_str()));
         Environment::of(of_image.chain(given))
     }
+}
+
+/// That nothing was read now: who may write to the cache may make it say anything.
+fn kept(image: &Image<Reading>) -> Option<String> {
+    let Image { name, platform, .. } = image;
+    let day = image.kept?;
+    Some(format!(
+        "{name} {platform} was read on {day}, and is taken from the cache: --no-cache reads it anew"
+    ))
 }
 
 /// What stands for an image in which nothing was looked at: that is never a pass.
@@ -155,14 +174,8 @@ fn nothing() -> Program<Reading> {
 
 /// Refuses a program without a FIPS module in an image whose tag promises one. The statement stays
 /// that of the bytes: the tag is not in them.
-fn against_tag(image: &str, mut statement: Evidence) -> Evidence {
-    let tag = image
-        .rsplit('/')
-        .next()
-        .and_then(|last| last.split_once(':'));
-    let promised = tag.and_then(|(_, tag)| tag.parse::<ImageTag>().ok());
-    let fips = promised.is_some_and(|tag| tag.flavor.is_fips());
-    if fips
+fn against_tag(image: &str, holder: &str, mut statement: Evidence) -> Evidence {
+    if promises_fips(image, holder)
         && statement.module == Module::Standard
         && let Some(proof) = &mut statement.proof
     {
@@ -171,4 +184,52 @@ fn against_tag(image: &str, mut statement: Evidence) -> Evidence {
         proof.judgement.because.push(because.to_owned());
     }
     statement
+}
+
+/// Whether a word of the tag is `fips`, or `fipsonly`, `fips2`, whatever stands around it. The tag
+/// follows the last colon, which a port, a digest or the path of the file that holds the image has too.
+fn promises_fips(image: &str, holder: &str) -> bool {
+    let named = image.strip_prefix(holder).unwrap_or(image);
+    let named = match named.rsplit_once('@') {
+        Some((tagged, digest)) if digest.parse::<Digest>().is_ok() => tagged,
+        _ => named,
+    };
+    let last = named.rsplit('/').next().unwrap_or_default();
+    let tag = last.rsplit_once(':').map_or("", |(_, tag)| tag);
+    let mut words = tag.split(['-', '.', '_']);
+    words.any(|word| word.to_ascii_lowercase().starts_with("fips"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_promises_fips_by_any_of_its_words() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        for (image, holder, promised) in [
+            ("r.io/a/pilot:1.31.0-solo-fips", "", true),
+            ("r.io/a/pilot:1.31.0-fipsonly-distroless", "", true),
+            ("r.io:5000/a/pilot:1.31-FIPS", "", true),
+            ("r.io/a/pilot:fips", "", true),
+            ("r.io/a/pilot:fake_fips", "", true),
+            ("r.io/a/pilot:1.31.0-solo", "", false),
+            ("r.io/a/pilot-fips:1.31.0", "", false),
+            ("r.io:5000/fips", "", false),
+            (&format!("r.io/a/pilot:1-fips@{digest}"), "", true),
+            (&format!("r.io/a/pilot@{digest}"), "", false),
+            ("oci:dir:1.31.0-solo-fips", "oci:dir", true),
+            ("oci:a@b:1-fips", "oci:a@b", true),
+            ("dir:r.io/a/pilot:1-fips", "dir", true),
+            ("oci:my-fips", "oci:my-fips", false),
+            (
+                "docker-archive:1-fips.tar",
+                "docker-archive:1-fips.tar",
+                false,
+            ),
+            ("istio/pilot:1-fips", "docker-archive:x.tar", true),
+        ] {
+            assert_eq!(promises_fips(image, holder), promised, "{image}");
+        }
+    }
 }

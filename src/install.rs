@@ -82,11 +82,11 @@ impl Session<'_> {
         Ok(self.reached(Cluster::connect(&self.target, self.timeout)?))
     }
 
-    /// The same for a command that can do without a cluster: `None` where no kubeconfig names one.
+    /// The same for a command that can do without a cluster: `None` where nobody names one.
     pub fn connect_if_there(&mut self) -> Result<Option<Cluster>, Failure> {
         match Cluster::connect(&self.target, self.timeout) {
             Ok(cluster) => Ok(Some(self.reached(cluster))),
-            Err(ClusterError::NoKubeconfig(_)) => Ok(None),
+            Err(ClusterError::NoKubeconfig(_)) if !self.target.is_named() => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

@@ -115,6 +115,25 @@ pub struct Evidence {
     pub proof: Option<Box<Proof>>,
 }
 
+impl Evidence {
+    /// The word of the module, and before it that it was refused, where that does not go without saying.
+    fn judged(&self) -> String {
+        let word = self.module.word();
+        let plainly = matches!(self.module, Module::Unknown | Module::Contradicted);
+        if self.refused().is_empty() || plainly {
+            word.to_owned()
+        } else {
+            format!("refused ({word})")
+        }
+    }
+
+    /// Why the program that was read is not acceptable.
+    fn refused(&self) -> &[String] {
+        let judgement = self.proof.as_ref().map(|proof| &proof.judgement);
+        judgement.map_or(&[], |judgement| &judgement.because)
+    }
+}
+
 /// A workload whose pods still run an old proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PendingRestart {

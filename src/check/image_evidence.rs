@@ -1,6 +1,7 @@
 //! The images of the plan hold what their tags say, by the bytes of their programs.
 
 use super::expectation::demanded;
+use super::image_exists::said;
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Fact, ImageProgram, PlannedImage};
 use crate::fips::{Environment, Policies, Subject};
@@ -15,6 +16,14 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(before: &Before<'_>) -> Outcome {
+    // What asks for bytes is not met by leaving them unread.
+    let strict = !before.judge.accepts_words();
+    if let (true, Fact::NotAsked(why)) = (strict, &before.facts.images) {
+        let demanded = demanded(before.judge).unwrap_or_default();
+        return Outcome::Unknown(format!(
+            "{demanded} is asked for, and no image was read: {why}"
+        ));
+    }
     before.facts.images.judge(|images| {
         let known = images
             .iter()
@@ -26,7 +35,7 @@ fn run(before: &Before<'_>) -> Outcome {
                     .map(move |program| (image, statement(before, image, program)))
             })
             .collect();
-        let unread = unread(images);
+        let unread = unread(images, strict);
         if read.is_empty() && unread.is_empty() {
             return Outcome::NotChecked("--inspect-images reads what is in them".to_owned());
         }
@@ -54,13 +63,16 @@ fn statement(before: &Before<'_>, image: &PlannedImage, program: &ImageProgram) 
     })
 }
 
-/// Images that are there and could not be read.
-fn unread(images: &[PlannedImage]) -> Vec<Finding> {
-    let unread = images.iter().filter_map(|image| match &image.programs {
-        Fact::Unknown(why) => Some(
-            Finding::error(format!("{} could not be read", image.reference)).found(why.clone()),
-        ),
-        Fact::Known(_) | Fact::NotAsked(_) => None,
+/// Images that could not be read; where it is `strict`, also those that there was no way to.
+fn unread(images: &[PlannedImage], strict: bool) -> Vec<Finding> {
+    let unread = images.iter().filter_map(|image| {
+        let why = match (&image.programs, &image.found) {
+            (Fact::Unknown(why), _) => why.clone(),
+            (Fact::NotAsked(_), Err(none)) if strict => said(none).to_owned(),
+            (Fact::NotAsked(why), Ok(_)) if strict => (*why).to_owned(),
+            _ => return None,
+        };
+        Some(Finding::error(format!("{} could not be read", image.reference)).found(why))
     });
     unread.collect()
 }
@@ -176,6 +188,29 @@ mod tests {
             &below(None, fips::Policy::Active140_3),
             "is standard"
         ));
+    }
+
+    #[test]
+    fn what_asks_for_bytes_is_not_met_by_leaving_them_unread() {
+        for (floor, policy, strict) in [
+            (None, fips::Policy::Any, false),
+            (Some(fips::Floor::Declared), fips::Policy::Any, false),
+            (Some(fips::Floor::Proven), fips::Policy::Any, true),
+            (None, fips::Policy::Active140_3, true),
+        ] {
+            let with = |images: Fact<Vec<PlannedImage>>| {
+                let mut given = Given::tag("1.31.0-solo-fips");
+                given.facts.images = images;
+                given.judge.floor = floor;
+                given.judge.policy = policy;
+                given.run(run)
+            };
+            let none = with(Fact::NotAsked("--no-registry"));
+            assert_eq!(matches!(none, Outcome::Unknown(_)), strict, "{none:?}");
+            let away = with(planned("1.31.0-solo-fips", Fact::NotAsked("in this test")));
+            assert_eq!(found(&away, "could not be read"), strict, "{away:?}");
+            assert_eq!(matches!(away, Outcome::NotChecked(_)), !strict, "{away:?}");
+        }
     }
 
     #[test]

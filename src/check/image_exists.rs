@@ -109,12 +109,17 @@ fn architectures<'a>(before: &'a Before<'_>, nodes: &'a Nodes) -> impl Iterator<
     names.filter(move |name| !arm_only || *name == ARM)
 }
 
-fn refused(image: &PlannedImage, error: &NoImage) -> Finding {
+/// Why it is not there, in words.
+pub(super) fn said(error: &NoImage) -> &str {
     let (NoImage::Missing(said)
     | NoImage::Denied(said)
     | NoImage::Unreachable(said)
     | NoImage::Broken(said)) = error;
-    let finding = Finding::error(said.clone()).subject(image.reference.clone());
+    said
+}
+
+fn refused(image: &PlannedImage, error: &NoImage) -> Finding {
+    let finding = Finding::error(said(error)).subject(image.reference.clone());
     match error {
         NoImage::Missing(_) => finding
             .why("pods would end in ImagePullBackOff")

@@ -226,20 +226,23 @@ pub(super) struct RegistryArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Registry")]
 pub(super) struct ImageArgs {
-    /// Read the programs in the images too: they must be what their tag says
+    /// Read the programs in the images too: they must be what their tag says; --require and --policy do
+    /// so where they ask for more than words
     #[arg(long)]
     inspect_images: bool,
 }
 
 impl ImageArgs {
-    /// Whether they are read. `GLOOISTIO_NO_REGISTRY=0` is a given value too, so clap cannot tell.
+    /// Whether they are read: words are no answer to who asks for more. `GLOOISTIO_NO_REGISTRY=0` is a given value too, so clap cannot tell.
     pub(super) fn inspected(&self, run: &RunArgs) -> Result<bool, Failure> {
         if self.inspect_images && run.no_registry {
             let message = "--inspect-images asks the registry, and --no-registry or \
                            GLOOISTIO_NO_REGISTRY says not to: choose one";
             return Err(Failure::message(Exit::Usage, message));
         }
-        Ok(self.inspect_images)
+        let words = matches!(run.proof.require, None | Some(Floor::Declared));
+        let bytes = !words || run.proof.policy != Policy::Any;
+        Ok(self.inspect_images || bytes)
     }
 }
 

@@ -96,7 +96,10 @@ impl Args {
             env: &env,
             digest: self.explain || !matches!(self.output.output, Format::Text | Format::Short),
         };
-        let ended = inspect.run(images.reader(&judge, &on_event).sources, report);
+        let mut sources = images.reader(&judge, &on_event).sources;
+        // Each step is shown of bytes that are there.
+        sources.cache = sources.cache.filter(|_| !self.explain);
+        let ended = inspect.run(sources, report);
         ui.clear();
         ended
     }

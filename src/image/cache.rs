@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,8 @@ pub struct Cache {
 struct Read<T> {
     stamp: String,
     key: String,
+    /// Of the reading.
+    date: Date,
     programs: Vec<Program<T>>,
 }
 
@@ -35,6 +38,7 @@ struct Read<T> {
 struct Written<'a, T> {
     stamp: &'a str,
     key: &'a str,
+    date: Date,
     programs: &'a [Program<T>],
 }
 
@@ -53,10 +57,11 @@ impl Cache {
         }
     }
 
-    pub(super) fn get<T: DeserializeOwned>(&self, key: &str) -> Option<Vec<Program<T>>> {
+    /// A reading, and its day.
+    pub(super) fn get<T: DeserializeOwned>(&self, key: &str) -> Option<(Date, Vec<Program<T>>)> {
         let bytes = os::read(&self.path(key), ENTRY_LIMIT).ok()?;
         let read: Read<T> = serde_json::from_slice(&bytes).ok()?;
-        (read.stamp == self.stamp && read.key == key).then_some(read.programs)
+        (read.stamp == self.stamp && read.key == key).then_some((read.date, read.programs))
     }
 
     /// Keeps a reading. That it cannot be written is no failure: it is made again next time.
@@ -64,6 +69,7 @@ impl Cache {
         let written = Written {
             stamp: &self.stamp,
             key,
+            date: os::today(),
             programs,
         };
         let Ok(bytes) = serde_json::to_vec(&written) else {
@@ -98,6 +104,10 @@ fn prune(dir: &Path) {
 mod tests {
     use super::*;
 
+    fn kept(reading: u32) -> Option<(Date, Vec<Program<u32>>)> {
+        Some((os::today(), programs(reading)))
+    }
+
     fn programs(reading: u32) -> Vec<Program<u32>> {
         vec![Program {
             path: "/a".into(),
@@ -113,7 +123,7 @@ mod tests {
         let cache = Cache::at(dir.path().join("deep/images"), "1");
         assert_eq!(cache.get::<u32>("a"), None);
         cache.put("a", &programs(7));
-        assert_eq!(cache.get("a"), Some(programs(7)));
+        assert_eq!(cache.get("a"), kept(7));
         assert_eq!(cache.get::<u32>("b"), None);
         let newer = Cache::at(dir.path().join("deep/images"), "2");
         assert_eq!(newer.get::<u32>("a"), None);
@@ -130,7 +140,7 @@ mod tests {
         os::write(&cache.path("a"), &whole[..whole.len() - 1]).unwrap();
         assert_eq!(cache.get::<u32>("a"), None);
         cache.put("a", &programs(8));
-        assert_eq!(cache.get("a"), Some(programs(8)));
+        assert_eq!(cache.get("a"), kept(8));
     }
 
     #[test]
@@ -144,6 +154,6 @@ mod tests {
         cache.put("a", &programs(7));
         assert_eq!(os::by_age(dir.path()).len(), ENTRIES);
         assert!(!first.exists());
-        assert_eq!(cache.get("a"), Some(programs(7)));
+        assert_eq!(cache.get("a"), kept(7));
     }
 }

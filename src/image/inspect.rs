@@ -248,8 +248,11 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         let digest = job.manifest.as_ref().unwrap_or(&job.config);
         let sought = self.request.want.sought(&job.name, &job.configuration);
         let key = format!("{digest} {sought:?} {:?}", self.request.limits);
-        if let Some(programs) = cache.and_then(|cache| cache.get(&key)) {
-            return Ok(job.image(programs));
+        if let Some((day, programs)) = cache.and_then(|cache| cache.get(&key)) {
+            return Ok(Image {
+                kept: Some(day),
+                ..job.image(programs)
+            });
         }
         let search = Search {
             name: &job.name,
@@ -306,6 +309,7 @@ impl Job {
             env: self.configuration.env,
             command: self.configuration.command,
             labels: self.configuration.labels,
+            kept: None,
             programs,
         }
     }

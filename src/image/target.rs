@@ -131,7 +131,7 @@ fn reference(text: &str) -> Result<Target, TargetError> {
 
 impl Target {
     /// What holds the images, without which of them is chosen.
-    pub(super) fn holder(&self) -> String {
+    pub fn holder(&self) -> String {
         match self {
             Target::Path(path) => path.display().to_string(),
             Target::Stdin => "standard input".to_owned(),

@@ -223,6 +223,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_refused_is_no_green_line_wherever_it_stands() {
+        let mut report = samples::inspected();
+        report.evidence.truncate(1);
+        let refuse = "fipsonly was asked for".to_owned();
+        let proof = report.evidence[0].proof.as_mut().unwrap();
+        proof.judgement.accepted = false;
+        proof.judgement.because = vec![refuse];
+        for (count, wanted) in [
+            (
+                0,
+                "× /usr/local/bin/pilot-discovery: refused (proven)\n    refused   fipsonly was",
+            ),
+            (
+                1,
+                "× pilot-discovery: refused (proven) by its bytes, for 1 process on amd64, 1\n  image\n    refused   fipsonly was",
+            ),
+        ] {
+            report.evidence[0].count = count;
+            let mut bytes = Vec::new();
+            write(&report, &PLAIN, &mut bytes).unwrap();
+            let text = String::from_utf8(bytes).unwrap();
+            assert!(text.contains(wanted), "{text}");
+        }
+    }
+
+    #[test]
     fn the_two_parts_make_the_whole() {
         let mut parts = Vec::new();
         write_before(&samples::full(), &PLAIN, &mut parts).unwrap();

@@ -128,7 +128,7 @@ mod cluster {
     #[test]
     fn there_is_no_kubeconfig() {
         let env = TestEnv::new();
-        install(&env, &[]).fails(69, &["$DIR/kubeconfig"]);
+        install(&env, &[]).fails(69, &["$DIR/home/.kube/config"]);
     }
 
     #[test]

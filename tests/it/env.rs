@@ -18,7 +18,7 @@ use crate::api::Api;
 /// Longest wait for anything: a test that needs it has failed.
 pub(crate) const LONGEST: Duration = Duration::from_mins(1);
 
-/// A home, a PATH with nothing but a fake istioctl, and a kubeconfig that leads nowhere.
+/// A home, a PATH with nothing but a fake istioctl, and no kubeconfig.
 pub(crate) struct TestEnv {
     dir: tempfile::TempDir,
     vars: Vec<(String, String)>,
@@ -96,7 +96,6 @@ impl TestEnv {
             .env_clear()
             .env("HOME", dir.join("home"))
             .env("PATH", dir.join("bin"))
-            .env("KUBECONFIG", dir.join("kubeconfig"))
             .env("TMPDIR", dir)
             .env("LANG", "C.UTF-8")
             .env("TERM", "xterm")
@@ -106,6 +105,9 @@ impl TestEnv {
             .env("FAKE_ISTIOCTL_LOG", dir.join("log"))
             .env("FAKE_ISTIOCTL_READY", dir.join("ready"))
             .envs(self.vars.iter().map(|(name, value)| (name, value)));
+        if dir.join("kubeconfig").exists() {
+            command.env("KUBECONFIG", dir.join("kubeconfig"));
+        }
         if dir.join("script.json").exists() {
             command.env("FAKE_ISTIOCTL_SCRIPT", dir.join("script.json"));
         }

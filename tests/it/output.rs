@@ -72,6 +72,37 @@ fn check_says_first_what_it_could_not_look_at_and_last_what_to_do() {
 }
 
 #[test]
+fn a_cluster_that_is_named_and_not_there_is_no_cluster_left_out() {
+    let mut env = TestEnv::new();
+    env.line("check --istio 1.31.0-solo-fips --kubeconfig /no/such")
+        .fails(69, &["/no/such"]);
+    env.line("check --istio 1.31.0-solo-fips --context nope")
+        .fails(69, &["no kubeconfig"]);
+    env.var("KUBECONFIG", "/no/such/either");
+    env.line("check --istio 1.31.0-solo-fips")
+        .fails(69, &["/no/such/either"]);
+}
+
+#[test]
+fn what_asks_for_bytes_fails_where_no_registry_may_be_asked() {
+    let env = TestEnv::new();
+    for (asked, said) in [
+        ("--require declared", false),
+        ("--require proven", true),
+        ("--policy 140-3-active", true),
+    ] {
+        let output = env.line(&format!("check --istio 1.31.0-solo-fips {asked}"));
+        let title = "? every image of the plan holds what its tag says";
+        assert_eq!(output.stdout.contains(title), said, "{asked}: {output}");
+        assert_eq!(
+            output.code(),
+            if said { 79 } else { 0 },
+            "{asked}: {output}"
+        );
+    }
+}
+
+#[test]
 fn a_flag_of_istioctl_that_would_do_nothing_is_refused_and_not_in_the_help() {
     let env = TestEnv::new();
     for (line, flag) in [

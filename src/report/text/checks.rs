@@ -77,6 +77,7 @@ fn write_finding(page: &mut Page<'_>, status: Status, finding: &Finding) -> io::
     let subject = finding
         .subject
         .as_ref()
+        .filter(|subject| !finding.message.starts_with(subject.as_str()))
         .map(|subject| format!("{subject}: "))
         .unwrap_or_default();
     page.paragraph(

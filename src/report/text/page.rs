@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style as Ansi};
 use super::Style;
 
 /// What a piece of text means; colour and glyph follow from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Tone {
     Plain,
     Heading,

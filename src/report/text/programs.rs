@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::page::{Page, Tone};
-use crate::report::{Evidence, Module, Proof};
+use super::page::Page;
+use crate::report::{Evidence, Proof};
 
 pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()> {
     let mut heading = None;
@@ -25,24 +25,18 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
             }
             heading = Some(image);
         }
-        program(page, one.module, &one.configuration, proof)?;
+        program(page, one, proof)?;
         page.blank()?;
     }
     Ok(())
 }
 
-fn program(
-    page: &mut Page<'_>,
-    module: Module,
-    configuration: &str,
-    proof: &Proof,
-) -> io::Result<()> {
-    let tone = if proof.judgement.accepted {
-        super::proof::tone(module)
-    } else {
-        Tone::Bad
-    };
-    page.marked(tone, &format!("{}: {}", proof.path, module.word()))?;
+fn program(page: &mut Page<'_>, one: &Evidence, proof: &Proof) -> io::Result<()> {
+    let tone = super::proof::tone(one);
+    page.marked(tone, &format!("{}: {}", proof.path, one.judged()))?;
+    for because in one.refused() {
+        page.labelled(4, "refused", because)?;
+    }
     let certificate = proof.certificate.as_ref();
     super::proof::named(
         page,
@@ -50,16 +44,13 @@ fn program(
         certificate,
         &proof.judgement.at,
     )?;
-    page.labelled(4, "settings", configuration)?;
+    page.labelled(4, "settings", &one.configuration)?;
     page.labelled(4, "program", &proof.program)?;
     if let Some(sha256) = &proof.sha256 {
         page.labelled(4, "sha256", sha256)?;
     }
     for (at, reason) in proof.reasons.iter().enumerate() {
         page.labelled(4, if at == 0 { "because" } else { "" }, reason)?;
-    }
-    for because in &proof.judgement.because {
-        page.labelled(4, "refused", because)?;
     }
     for recipe in &proof.recipes {
         page.labelled(4, "elsewhere", &format!("{}: {}", recipe.tool, recipe.says))?;
@@ -71,7 +62,8 @@ fn program(
     if proof.judgement.accepted {
         return Ok(());
     }
-    page.command(4, "see", &format!("glooistio explain {}", module.word()))
+    let page_of = format!("glooistio explain {}", one.module.word());
+    page.command(4, "see", &page_of)
 }
 
 /// The steps from the file to the certificate; shown where they were asked for.

@@ -17,6 +17,10 @@ struct Statement<'a> {
     certificate: Option<&'a Certificate>,
     /// The day that it is judged for.
     at: &'a str,
+    judged: String,
+    /// Why it is not acceptable.
+    refused: &'a [String],
+    tone: Tone,
 }
 
 #[derive(Default)]
@@ -35,7 +39,10 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
     let mut modules = BTreeSet::new();
     for (statement, sum) in fold(&running) {
         modules.insert(statement.module);
-        page.marked(tone(statement.module), &sentence(&statement, &sum))?;
+        page.marked(statement.tone, &sentence(&statement, &sum))?;
+        for because in statement.refused {
+            page.labelled(4, "refused", because)?;
+        }
         named(page, statement.name, statement.certificate, statement.at)?;
         page.labelled(4, "settings", statement.configuration)?;
     }
@@ -76,6 +83,9 @@ fn fold<'a>(evidence: &[&'a Evidence]) -> BTreeMap<Statement<'a>, Sum<'a>> {
             name: proof.and_then(|proof| proof.name.as_deref()),
             certificate: proof.and_then(|proof| proof.certificate.as_ref()),
             at: proof.map_or("", |proof| &proof.judgement.at),
+            judged: one.judged(),
+            refused: one.refused(),
+            tone: tone(one),
         };
         let sum = sums.entry(statement).or_default();
         sum.processes += one.count;
@@ -97,9 +107,13 @@ fn sentence(statement: &Statement<'_>, sum: &Sum<'_>) -> String {
         0 => String::new(),
         images => format!(", {}", counted(images as u64, "image", "images")),
     };
-    let Statement { binary, source, .. } = statement;
-    let word = statement.module.word();
-    format!("{binary}: {word} by {source}, for {processes}{on}{images}")
+    let Statement {
+        binary,
+        source,
+        judged,
+        ..
+    } = statement;
+    format!("{binary}: {judged} by {source}, for {processes}{on}{images}")
 }
 
 fn validation(certificate: &Certificate, at: &str) -> String {
@@ -134,8 +148,9 @@ fn counted(number: u64, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
 }
 
-pub(super) fn tone(module: Module) -> Tone {
-    match module {
+pub(super) fn tone(one: &Evidence) -> Tone {
+    match one.module {
+        _ if !one.refused().is_empty() => Tone::Bad,
         Module::Proven | Module::Identified | Module::Declared => Tone::Good,
         Module::Standard => Tone::Aside,
         Module::Contradicted => Tone::Bad,

@@ -30,6 +30,11 @@ pub(super) struct Resolved {
 }
 
 impl KubeTarget {
+    /// Whether the user names a cluster, be it there or not.
+    pub fn is_named(&self) -> bool {
+        self.kubeconfig.is_some() || self.context.is_some() || os::env("KUBECONFIG").is_some()
+    }
+
     pub(super) async fn resolve(&self) -> Result<Resolved, ClusterError> {
         let paths = self.paths();
         let there: Vec<&PathBuf> = paths.iter().filter(|path| path.is_file()).collect();

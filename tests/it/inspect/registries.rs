@@ -59,6 +59,22 @@ fn an_honest_one_is_read_and_its_digests_are_kept() {
     assert!(blobs.count() <= 1, "only its configuration: {asked:?}");
     let anew = env.run(&["inspect", "-o", "short", "--no-cache", &target(&registry)]);
     assert_eq!(anew.success(), first.stdout);
+    for (how, kept) in [("", true), ("--no-cache", false), ("--explain", false)] {
+        let text = env.line(&format!("inspect {how} {}", target(&registry)));
+        assert_eq!(
+            text.success().contains("from the cache"),
+            kept,
+            "{how}: {text}"
+        );
+    }
+    let json = env
+        .run(&["inspect", "-o", "json", &target(&registry)])
+        .json();
+    let note = json["expected"]["notes"][0].as_str().unwrap();
+    assert!(
+        note.contains("istio/pilot:1 linux/arm64 was read on 20"),
+        "{note}"
+    );
 }
 
 #[test]
