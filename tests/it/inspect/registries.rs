@@ -62,7 +62,7 @@ fn an_honest_one_is_read_and_its_digests_are_kept() {
     for (how, kept) in [("", true), ("--no-cache", false), ("--explain", false)] {
         let text = env.line(&format!("inspect {how} {}", target(&registry)));
         assert_eq!(
-            text.stdout.contains("from the cache"),
+            text.stdout.contains("--no-cache reads it anew"),
             kept,
             "{how}: {text}"
         );
