@@ -181,7 +181,7 @@ pub struct Expected {
     pub chosen: Vec<Choice>,
     /// What was understood otherwise than one might think, and what was left out.
     pub notes: Vec<String>,
-    /// The images of the plan, by digest, where their registry was asked.
+    /// The images of the plan, or those that were inspected, by digest, where it is known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<PinnedImage>,
 }
@@ -189,7 +189,7 @@ pub struct Expected {
 /// What a tag stands for at the moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PinnedImage {
-    /// `hub/name:tag`.
+    /// `hub/name:tag`, or the name in an archive.
     pub reference: String,
     /// Of the index, or of the manifest where there is no index.
     pub digest: String,

@@ -48,7 +48,7 @@ pub fn write_after(report: &Report, style: &Style, out: &mut dyn Write) -> io::R
     let mut page = Page::new(style, out);
     checks::write(&mut page, report, Phase::After)?;
     tables::pods(&mut page, &report.pods)?;
-    programs::write(&mut page, &report.evidence)?;
+    programs::write(&mut page, report)?;
     proof::write(&mut page, &report.evidence)?;
     tables::pending(&mut page, &report.pending)?;
     next(&mut page, &report.next)?;
@@ -246,6 +246,27 @@ mod tests {
             let text = String::from_utf8(bytes).unwrap();
             assert!(text.contains(wanted), "{text}");
         }
+    }
+
+    #[test]
+    fn what_one_pins_stands_beside_what_was_read_and_fits_a_terminal() {
+        let mut report = samples::inspected();
+        let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
+        report.evidence[0].proof.as_mut().unwrap().manifest = Some(digest("a"));
+        report.expected.images = vec![crate::report::PinnedImage {
+            reference: "r.io/istio/pilot:1".into(),
+            digest: digest("b"),
+            platforms: vec!["linux/amd64".into()],
+        }];
+        let mut bytes = Vec::new();
+        write(&report, &PLAIN, &mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let wanted = format!("\nindex {}\nmanifest {}\n", digest("b"), digest("a"));
+        assert!(text.contains(&wanted), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
     }
 
     #[test]
