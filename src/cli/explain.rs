@@ -10,8 +10,12 @@ use super::args::{Format, OutputArgs};
 use super::output::Shown;
 use crate::exit::{Exit, Failure};
 use crate::report::Report;
+use crate::report::text::wrap;
 use crate::ui::Ui;
 use topic::Topic;
+
+/// Fewer columns are no reason to break a title further.
+const LEAST: usize = 16;
 
 /// Show the page of a check, of a word of reports or of a file's form, or list them all
 #[derive(Debug, clap::Args)]
@@ -56,8 +60,11 @@ impl Args {
                 None => topic.page.to_owned(),
                 Some(columns) => page::fitted(topic.page, columns, color),
             },
-            (Format::Short, _) => asked.iter().map(|topic| line("", topic)).collect(),
-            (Format::Text, _) => grouped(&asked, color),
+            (Format::Short, _) => asked
+                .iter()
+                .map(|topic| line("", topic, usize::MAX))
+                .collect(),
+            (Format::Text, _) => grouped(&asked, color, ui.out_columns().unwrap_or(usize::MAX)),
         })
     }
 }
@@ -71,17 +78,27 @@ fn value(topic: &Topic) -> Value {
     value
 }
 
-fn line(indent: &str, topic: &Topic) -> String {
-    format!("{indent}{:<20} {}\n", topic.id, topic.title)
+/// Name and title; what is too long for the columns stands below its beginning.
+fn line(indent: &str, topic: &Topic, columns: usize) -> String {
+    let name = format!("{indent}{:<20} ", topic.id);
+    let (width, below) = (
+        name.chars().count(),
+        format!("\n{:1$}", "", name.chars().count()),
+    );
+    let title = wrap(topic.title, columns.saturating_sub(width).max(LEAST));
+    format!("{name}{}\n", title.join(&below))
 }
 
 /// A heading for each group, with what stands in it below.
-fn grouped(topics: &[&Topic], color: bool) -> String {
+fn grouped(topics: &[&Topic], color: bool, columns: usize) -> String {
     let groups = topics.chunk_by(|left, right| left.heading() == right.heading());
     let group = |group: &[&Topic]| {
         let heading = group.first().map(|topic| topic.heading());
         let heading = super::bold(&heading.unwrap_or_default(), color);
-        let lines: String = group.iter().map(|topic| line("  ", topic)).collect();
+        let lines: String = group
+            .iter()
+            .map(|topic| line("  ", topic, columns))
+            .collect();
         format!("{heading}\n{lines}")
     };
     groups.map(group).collect::<Vec<_>>().join("\n")
@@ -94,4 +111,24 @@ fn unknown(id: &str, topics: &[Topic]) -> Failure {
         None => failure,
     };
     failure.hint("`glooistio explain` lists them all")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_fits_a_terminal_and_is_a_line_each_in_a_pipe() {
+        let topics = topic::all();
+        let topics: Vec<&Topic> = topics.iter().collect();
+        let long = |columns| {
+            let list = grouped(&topics, false, columns);
+            let widths = list.lines().map(|line| line.chars().count());
+            widths.max().unwrap_or(0)
+        };
+        assert!(long(80) <= 80 && long(usize::MAX) > 80);
+        let list = grouped(&topics, false, usize::MAX);
+        let titled = |topic: &&Topic| list.contains(&format!(" {}\n", topic.title));
+        assert!(topics.iter().all(titled), "{list}");
+    }
 }

@@ -22,7 +22,8 @@ use super::{Phase, Report, Status};
 pub struct Style {
     /// ANSI colours.
     pub color: bool,
-    /// Columns to wrap at; commands and names are never cut.
+    /// Columns to wrap at, as many as there may be where it is no terminal; commands and names are
+    /// never cut.
     pub width: usize,
     /// Plain ASCII glyphs, for a dumb terminal.
     pub ascii: bool,
