@@ -26,7 +26,7 @@ const STDIN: &str = "standard input";
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    #[error("`{}` does not exist: check the path, or give `-` to read standard input", .0.display())]
+    #[error("`{}` does not exist: check the path", .0.display())]
     Missing(PathBuf),
     #[error("`{}` is a directory: name a file in it", .0.display())]
     Directory(PathBuf),
