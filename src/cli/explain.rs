@@ -47,10 +47,7 @@ impl Args {
         let (topics, color) = (topic::all(), ui.out_style().color);
         let asked: Vec<&Topic> = match &self.id {
             None => topics.iter().collect(),
-            Some(id) => {
-                let found = topics.iter().find(|topic| topic.id == id);
-                vec![found.ok_or_else(|| unknown(id, &topics))?]
-            }
+            Some(id) => named(&id.to_lowercase(), &topics)?,
         };
         let values = || asked.iter().map(|topic| value(topic)).collect::<Value>();
         Ok(match (self.output.output, asked.as_slice()) {
@@ -104,6 +101,20 @@ fn grouped(topics: &[&Topic], color: bool, columns: usize) -> String {
     groups.map(group).collect::<Vec<_>>().join("\n")
 }
 
+/// The page of that name, or all that a flag takes: `policy`, `--require`.
+fn named<'a>(id: &str, topics: &'a [Topic]) -> Result<Vec<&'a Topic>, Failure> {
+    if let Some(topic) = topics.iter().find(|topic| topic.id == id) {
+        return Ok(vec![topic]);
+    }
+    let flag = format!("--{}", id.trim_start_matches('-'));
+    let takes = |topic: &&Topic| topic.category.split([' ', ',']).any(|word| word == flag);
+    let all: Vec<&Topic> = topics.iter().filter(takes).collect();
+    if all.is_empty() {
+        return Err(unknown(id, topics));
+    }
+    Ok(all)
+}
+
 fn unknown(id: &str, topics: &[Topic]) -> Failure {
     let failure = Failure::message(Exit::Usage, format!("there is no page `{id}`"));
     let failure = match super::nearest(id, topics.iter().map(|topic| topic.id)) {
@@ -116,6 +127,25 @@ fn unknown(id: &str, topics: &[Topic]) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_is_found_as_it_is_written_and_what_a_flag_takes_by_the_flag() {
+        let topics = topic::all();
+        let ids = |id: &str| {
+            let found = named(id, &topics).map(|found| found.len());
+            found.map_err(|failure| failure.exit)
+        };
+        for (id, found) in [
+            ("proven", Ok(1)),
+            ("modules", Ok(1)),
+            ("policy", Ok(3)),
+            ("require", Ok(1)),
+            ("beside", Err(Exit::Usage)),
+            ("", Err(Exit::Usage)),
+        ] {
+            assert_eq!(ids(id), found, "{id}");
+        }
+    }
 
     #[test]
     fn the_list_fits_a_terminal_and_is_a_line_each_in_a_pipe() {

@@ -53,8 +53,8 @@ fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             Module::Contradicted | Module::Unknown => &proof.reasons,
             _ => &proof.judgement.because,
         };
-        if let Some(why) = why.first() {
-            line = format!("{line}: {why}");
+        if !why.is_empty() {
+            line = format!("{line}: {}", why.join("; "));
         }
         writeln!(out, "{}", printable(&line))?;
     }
@@ -163,6 +163,20 @@ mod tests {
             hints: vec![],
         });
         assert_eq!(line(&report), "verify failed: no cluster\n");
+    }
+
+    #[test]
+    fn every_refusal_is_said() {
+        let mut report = samples::inspected();
+        report.evidence.truncate(1);
+        let judgement = &mut report.evidence[0].proof.as_mut().unwrap().judgement;
+        judgement.accepted = false;
+        judgement.because = vec!["one".into(), "another".into()];
+        assert!(
+            line(&report).ends_with(": one; another\n"),
+            "{}",
+            line(&report)
+        );
     }
 
     #[test]
