@@ -85,7 +85,8 @@ fn counts(report: &Report) -> String {
     }
     if !report.pending.is_empty() {
         let pods: u64 = report.pending.iter().map(|pending| pending.pods).sum();
-        parts.push(format!("{pods} pods to restart"));
+        let noun = if pods == 1 { "pod" } else { "pods" };
+        parts.push(format!("{pods} {noun} to restart"));
     }
     parts.join(", ")
 }
@@ -163,6 +164,17 @@ mod tests {
             hints: vec![],
         });
         assert_eq!(line(&report), "verify failed: no cluster\n");
+    }
+
+    #[test]
+    fn one_pod_is_one() {
+        let mut report = samples::full();
+        report.pending[0].pods = 1;
+        assert!(
+            line(&report).contains(", 1 pod to restart;"),
+            "{}",
+            line(&report)
+        );
     }
 
     #[test]

@@ -133,6 +133,7 @@ fn ending(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let seen: Vec<String> = report
         .counts
         .iter()
+        .filter(|(_, number)| **number > 0)
         .map(|(what, number)| format!("{number} {what}"))
         .collect();
     if !seen.is_empty() {
@@ -276,6 +277,16 @@ mod tests {
         write_before(&samples::full(), &PLAIN, &mut parts).unwrap();
         write_after(&samples::full(), &PLAIN, &mut parts).unwrap();
         assert_eq!(String::from_utf8(parts).unwrap(), text(&PLAIN));
+    }
+
+    #[test]
+    fn what_was_not_seen_is_not_counted() {
+        let mut report = Report::new("verify");
+        report.counts = crate::report::Counts::from([("proxies", 12), ("gone", 0)]);
+        let mut bytes = Vec::new();
+        write(&report, &PLAIN, &mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains("seen: 12 proxies\n"), "{text}");
     }
 
     #[test]

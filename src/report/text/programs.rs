@@ -44,7 +44,13 @@ fn digests(page: &mut Page<'_>, report: &Report, proof: &Proof) -> io::Result<()
 
 fn program(page: &mut Page<'_>, one: &Evidence, proof: &Proof) -> io::Result<()> {
     let tone = super::proof::tone(one);
-    page.marked(tone, &format!("{}: {}", proof.path, one.judged()))?;
+    // An image without one that was looked for has a statement all the same.
+    let path = if one.binary.is_empty() {
+        "no program"
+    } else {
+        proof.path.as_str()
+    };
+    page.marked(tone, &format!("{path}: {}", one.judged()))?;
     for because in one.refused() {
         page.labelled(4, "refused", because)?;
     }
