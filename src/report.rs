@@ -127,6 +127,12 @@ impl Evidence {
         }
     }
 
+    /// Whether the certificate of its module counts no more on the day that was judged for.
+    fn is_past(&self) -> bool {
+        let certificate = self.proof.as_ref().and_then(|it| it.certificate.as_ref());
+        certificate.is_some_and(|it| ["historical", "revoked"].contains(&it.status.as_str()))
+    }
+
     /// Why the program that was read is not acceptable.
     fn refused(&self) -> &[String] {
         let judgement = self.proof.as_ref().map(|proof| &proof.judgement);

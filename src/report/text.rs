@@ -251,6 +251,21 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_of_the_past_is_no_green_line() {
+        for (status, glyph) in [("active", '√'), ("historical", '‼'), ("revoked", '‼')] {
+            let mut report = samples::inspected();
+            report.evidence.truncate(1);
+            let proof = report.evidence[0].proof.as_mut().unwrap();
+            proof.certificate.as_mut().unwrap().status = status.into();
+            let mut bytes = Vec::new();
+            write(&report, &PLAIN, &mut bytes).unwrap();
+            let text = String::from_utf8(bytes).unwrap();
+            let wanted = format!("{glyph} /usr/local/bin/pilot-discovery: proven\n");
+            assert!(text.contains(&wanted), "{text}");
+        }
+    }
+
+    #[test]
     fn what_one_pins_stands_beside_what_was_read_and_fits_a_terminal() {
         let mut report = samples::inspected();
         let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
