@@ -26,16 +26,17 @@ pub fn from(session: &mut Session<'_>, options: &Options) -> Result<Record, Fail
     let (record, note) = match (written, &plane.tag) {
         (Some(record), _) => {
             let (files, sets) = (record.overlays.len(), record.sets.len());
-            (
-                record,
-                format!(
-                    "{files} -f and {sets} --set of the record of revision {label} are applied again"
-                ),
-            )
+            let again = format!(
+                "{files} -f and {sets} --set of the record of revision {label} are applied again"
+            );
+            (record, (files + sets > 0).then_some(again))
         }
         (None, Ok(tag)) => {
             let note = "has no record of an install: hub and flavour are those of its istiod, the rest is what is given now";
-            (seen(plane, tag.clone()), format!("revision {label} {note}"))
+            (
+                seen(plane, tag.clone()),
+                Some(format!("revision {label} {note}")),
+            )
         }
         (None, Err(tag)) => {
             let message = format!(
@@ -45,7 +46,7 @@ pub fn from(session: &mut Session<'_>, options: &Options) -> Result<Record, Fail
                 .hint("use `glooistio install` with every option"));
         }
     };
-    session.report.expected.notes.push(note);
+    session.report.expected.notes.extend(note);
     Ok(record)
 }
 
