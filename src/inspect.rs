@@ -3,7 +3,7 @@
 use crate::exit::{Exit, Failure};
 use crate::fips::{Environment, Judge, Reading, Subject};
 use crate::image::{self, Digest, Image, Inspected, Program, Request, Sources, Target, Want};
-use crate::report::{ErrorReport, Evidence, Module, Report};
+use crate::report::{ErrorReport, Evidence, Expected, Module, PinnedImage, Report};
 use crate::sys::os;
 
 /// What to inspect, and how to judge it.
@@ -23,7 +23,7 @@ impl Inspect<'_> {
     pub fn run(&self, sources: Sources<'_>, report: &mut Report) -> Result<Exit, Failure> {
         let mut failures = Vec::new();
         for text in self.targets {
-            match self.target(text, sources, &mut report.expected.notes) {
+            match self.target(text, sources, &mut report.expected) {
                 Ok(evidence) => report.evidence.extend(evidence),
                 Err(failure) if failure.exit == Exit::Interrupted => return Err(failure),
                 Err(failure) => failures.push(failure),
@@ -63,7 +63,7 @@ impl Inspect<'_> {
         &self,
         text: &str,
         sources: Sources<'_>,
-        notes: &mut Vec<String>,
+        expected: &mut Expected,
     ) -> Result<Vec<Evidence>, Failure> {
         let target = &Target::parse(text, os::exists)?;
         let in_image = !matches!(target, Target::Path(_) | Target::Stdin);
@@ -85,7 +85,8 @@ impl Inspect<'_> {
                     Target::Registry(_) => String::new(),
                     held => held.holder(),
                 };
-                notes.extend(images.iter().filter_map(kept));
+                expected.notes.extend(images.iter().filter_map(kept));
+                pin(&images, &mut expected.images);
                 let each = images.iter();
                 each.flat_map(|image| self.image(image, &holder)).collect()
             }
@@ -145,6 +146,26 @@ impl Inspect<'_> {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
         Environment::of(of_image.chain(given))
+    }
+}
+
+/// What each name stands for: what one pins or signs is the index, where there is one.
+fn pin(images: &[Image<Reading>], pinned: &mut Vec<PinnedImage>) {
+    for image in images {
+        let Some(digest) = image.index.as_ref().or(image.manifest.as_ref()) else {
+            continue;
+        };
+        let (digest, platform) = (digest.to_string(), image.platform.to_string());
+        match pinned.last_mut() {
+            Some(last) if last.reference == image.name && last.digest == digest => {
+                last.platforms.push(platform);
+            }
+            _ => pinned.push(PinnedImage {
+                reference: image.name.clone(),
+                digest,
+                platforms: vec![platform],
+            }),
+        }
     }
 }
 

@@ -127,6 +127,12 @@ impl Evidence {
         }
     }
 
+    /// Whether the certificate of its module counts no more on the day that was judged for.
+    fn is_past(&self) -> bool {
+        let certificate = self.proof.as_ref().and_then(|it| it.certificate.as_ref());
+        certificate.is_some_and(|it| ["historical", "revoked"].contains(&it.status.as_str()))
+    }
+
     /// Why the program that was read is not acceptable.
     fn refused(&self) -> &[String] {
         let judgement = self.proof.as_ref().map(|proof| &proof.judgement);
@@ -181,7 +187,7 @@ pub struct Expected {
     pub chosen: Vec<Choice>,
     /// What was understood otherwise than one might think, and what was left out.
     pub notes: Vec<String>,
-    /// The images of the plan, by digest, where their registry was asked.
+    /// The images of the plan, or those that were inspected, by digest, where it is known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<PinnedImage>,
 }
@@ -189,7 +195,7 @@ pub struct Expected {
 /// What a tag stands for at the moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PinnedImage {
-    /// `hub/name:tag`.
+    /// `hub/name:tag`, or the name in an archive.
     pub reference: String,
     /// Of the index, or of the manifest where there is no index.
     pub digest: String,

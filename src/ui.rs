@@ -106,7 +106,10 @@ impl Ui {
                 ColorChoice::Never => false,
                 ColorChoice::Auto => columns.is_some() && !dumb && !env.no_color,
             },
-            width: columns.or(env.columns()).unwrap_or(80).min(120),
+            // Who searches what is no terminal looks for whole values.
+            width: columns
+                .or(env.columns())
+                .map_or(usize::MAX, |columns| columns.min(120)),
             ascii: dumb,
             verbose: false,
         };

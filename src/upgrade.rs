@@ -22,12 +22,10 @@ pub fn from(session: &mut Session<'_>, options: &Options) -> Result<Record, Fail
     let (record, note) = match (records.of(plane), &plane.tag) {
         (Some(Ok(record)), _) => {
             let (files, sets) = (record.overlays.len(), record.sets.len());
-            (
-                record.clone(),
-                format!(
-                    "{files} -f and {sets} --set of the record of revision {label} are applied again"
-                ),
-            )
+            let again = format!(
+                "{files} -f and {sets} --set of the record of revision {label} are applied again"
+            );
+            (record.clone(), (files + sets > 0).then_some(again))
         }
         (unusable, Ok(tag)) => {
             let why = unusable.and_then(|record| record.as_ref().err());
@@ -37,7 +35,7 @@ pub fn from(session: &mut Session<'_>, options: &Options) -> Result<Record, Fail
             let note = format!(
                 "revision {label} has no record of an install{why}: hub and flavour are those of its istiod, the rest is what is given now"
             );
-            (seen(plane, tag.clone()), note)
+            (seen(plane, tag.clone()), Some(note))
         }
         (_, Err(tag)) => {
             let message = format!(
@@ -47,7 +45,7 @@ pub fn from(session: &mut Session<'_>, options: &Options) -> Result<Record, Fail
                 .hint("use `glooistio install` with every option"));
         }
     };
-    session.report.expected.notes.push(note);
+    session.report.expected.notes.extend(note);
     Ok(record)
 }
 

@@ -1,8 +1,9 @@
 //! Somebody still fixes the planned line: the community, or Solo for its own builds.
 
-use super::answer::answer;
+use super::answer::{answer, pages};
 use super::{Before, Check, Outcome, Run};
-use crate::istio::Level;
+use crate::istio::{Distribution, Level, Quote};
+use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "end-of-life",
@@ -16,6 +17,11 @@ fn run(before: &Before<'_>) -> Outcome {
     let tag = &before.plan.tag;
     let minor = tag.minor();
     let judgement = before.matrix.end_of_life(minor, before.today, tag.flavor);
+    if judgement.level == Level::Pass
+        && let Some(ends) = before.matrix.ends_soon(minor, before.today)
+    {
+        return soon(before, &ends, &judgement.quotes);
+    }
     let message = match judgement.level {
         Level::NoData => format!("no data of when Istio {minor} ends"),
         Level::Info => {
@@ -28,6 +34,18 @@ fn run(before: &Before<'_>) -> Outcome {
             .message(message)
             .found(format!("{tag} on {}", before.today))
     })
+}
+
+/// A line that is at its end: the vendor's builds are fixed longer.
+fn soon(before: &Before<'_>, ends: &str, quotes: &[Quote]) -> Outcome {
+    let minor = before.plan.tag.minor();
+    let message = format!("the community's fixes of Istio {minor} end on {ends}");
+    let finding = if before.plan.tag.flavor.distribution == Distribution::Solo {
+        Finding::info(format!("{message}; Solo goes on, for its own builds"))
+    } else {
+        Finding::warning(message).command("glooistio matrix releases")
+    };
+    Outcome::Found(vec![finding.why(pages(quotes))])
 }
 
 #[cfg(test)]
@@ -44,6 +62,7 @@ releases:
     rows:
       - {istio: 1.20, released: 2023-11-14, ends: 2024-06-25}
       - {istio: 1.27, released: 2025-08-11, ends: 2026-04-07}
+      - {istio: 1.30, released: 2026-05-18, ends: 2026-11-30}
       - {istio: 1.31, released: 2026-08-31, ends: 2027-02-28}
 support:
   - source: https://example.com/support
@@ -61,6 +80,8 @@ support:
             ("1.20.0-solo", "nobody fixes Istio 1.20"),
             ("1.27.0-solo", "Solo does"),
             ("1.77.0", "no data"),
+            ("1.30.0", "end on 2026-11-30"),
+            ("1.30.0-solo", "end on 2026-11-30; Solo goes on"),
         ] {
             let outcome = Given::tag(tag).data(DATA).run(run);
             assert!(

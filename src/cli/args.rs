@@ -203,7 +203,7 @@ pub(super) struct ProofArgs {
     #[arg(long, value_name = "POLICY", default_value_t)]
     pub(super) policy: Policy,
     /// Day that certificates are judged for [default: today]
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(super) at: Option<Date>,
     /// YAML file whose modules, certificates and fingerprints replace built-in ones
     #[arg(long, value_name = "FILE")]
@@ -256,6 +256,13 @@ impl Default for RunArgs {
             no_registry: true,
         }
     }
+}
+
+/// Reads a day, without a time.
+fn day(text: &str) -> Result<Date, String> {
+    let shaped = text.len() == "2026-11-23".len();
+    let day = text.parse().ok().filter(|_| shaped);
+    day.ok_or_else(|| "it is no day: write it as 2026-11-23".to_owned())
 }
 
 /// Reads a duration as Go writes it: `90s`, `5m0s`.

@@ -10,8 +10,12 @@ use super::args::{Format, OutputArgs};
 use super::output::Shown;
 use crate::exit::{Exit, Failure};
 use crate::report::Report;
+use crate::report::text::wrap;
 use crate::ui::Ui;
 use topic::Topic;
+
+/// Fewer columns are no reason to break a title further.
+const LEAST: usize = 16;
 
 /// Show the page of a check, of a word of reports or of a file's form, or list them all
 #[derive(Debug, clap::Args)]
@@ -43,10 +47,7 @@ impl Args {
         let (topics, color) = (topic::all(), ui.out_style().color);
         let asked: Vec<&Topic> = match &self.id {
             None => topics.iter().collect(),
-            Some(id) => {
-                let found = topics.iter().find(|topic| topic.id == id);
-                vec![found.ok_or_else(|| unknown(id, &topics))?]
-            }
+            Some(id) => named(&id.to_lowercase(), &topics)?,
         };
         let values = || asked.iter().map(|topic| value(topic)).collect::<Value>();
         Ok(match (self.output.output, asked.as_slice()) {
@@ -56,8 +57,11 @@ impl Args {
                 None => topic.page.to_owned(),
                 Some(columns) => page::fitted(topic.page, columns, color),
             },
-            (Format::Short, _) => asked.iter().map(|topic| line("", topic)).collect(),
-            (Format::Text, _) => grouped(&asked, color),
+            (Format::Short, _) => asked
+                .iter()
+                .map(|topic| line("", topic, usize::MAX))
+                .collect(),
+            (Format::Text, _) => grouped(&asked, color, ui.out_columns().unwrap_or(usize::MAX)),
         })
     }
 }
@@ -71,20 +75,44 @@ fn value(topic: &Topic) -> Value {
     value
 }
 
-fn line(indent: &str, topic: &Topic) -> String {
-    format!("{indent}{:<20} {}\n", topic.id, topic.title)
+/// Name and title; what is too long for the columns stands below its beginning.
+fn line(indent: &str, topic: &Topic, columns: usize) -> String {
+    let name = format!("{indent}{:<20} ", topic.id);
+    let (width, below) = (
+        name.chars().count(),
+        format!("\n{:1$}", "", name.chars().count()),
+    );
+    let title = wrap(topic.title, columns.saturating_sub(width).max(LEAST));
+    format!("{name}{}\n", title.join(&below))
 }
 
 /// A heading for each group, with what stands in it below.
-fn grouped(topics: &[&Topic], color: bool) -> String {
+fn grouped(topics: &[&Topic], color: bool, columns: usize) -> String {
     let groups = topics.chunk_by(|left, right| left.heading() == right.heading());
     let group = |group: &[&Topic]| {
         let heading = group.first().map(|topic| topic.heading());
         let heading = super::bold(&heading.unwrap_or_default(), color);
-        let lines: String = group.iter().map(|topic| line("  ", topic)).collect();
+        let lines: String = group
+            .iter()
+            .map(|topic| line("  ", topic, columns))
+            .collect();
         format!("{heading}\n{lines}")
     };
     groups.map(group).collect::<Vec<_>>().join("\n")
+}
+
+/// The page of that name, or all that a flag takes: `policy`, `--require`.
+fn named<'a>(id: &str, topics: &'a [Topic]) -> Result<Vec<&'a Topic>, Failure> {
+    if let Some(topic) = topics.iter().find(|topic| topic.id == id) {
+        return Ok(vec![topic]);
+    }
+    let flag = format!("--{}", id.trim_start_matches('-'));
+    let takes = |topic: &&Topic| topic.category.split([' ', ',']).any(|word| word == flag);
+    let all: Vec<&Topic> = topics.iter().filter(takes).collect();
+    if all.is_empty() {
+        return Err(unknown(id, topics));
+    }
+    Ok(all)
 }
 
 fn unknown(id: &str, topics: &[Topic]) -> Failure {
@@ -94,4 +122,43 @@ fn unknown(id: &str, topics: &[Topic]) -> Failure {
         None => failure,
     };
     failure.hint("`glooistio explain` lists them all")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_found_as_it_is_written_and_what_a_flag_takes_by_the_flag() {
+        let topics = topic::all();
+        let ids = |id: &str| {
+            let found = named(id, &topics).map(|found| found.len());
+            found.map_err(|failure| failure.exit)
+        };
+        for (id, found) in [
+            ("proven", Ok(1)),
+            ("modules", Ok(1)),
+            ("policy", Ok(3)),
+            ("require", Ok(1)),
+            ("beside", Err(Exit::Usage)),
+            ("", Err(Exit::Usage)),
+        ] {
+            assert_eq!(ids(id), found, "{id}");
+        }
+    }
+
+    #[test]
+    fn the_list_fits_a_terminal_and_is_a_line_each_in_a_pipe() {
+        let topics = topic::all();
+        let topics: Vec<&Topic> = topics.iter().collect();
+        let long = |columns| {
+            let list = grouped(&topics, false, columns);
+            let widths = list.lines().map(|line| line.chars().count());
+            widths.max().unwrap_or(0)
+        };
+        assert!(long(80) <= 80 && long(usize::MAX) > 80);
+        let list = grouped(&topics, false, usize::MAX);
+        let titled = |topic: &&Topic| list.contains(&format!(" {}\n", topic.title));
+        assert!(topics.iter().all(titled), "{list}");
+    }
 }

@@ -94,7 +94,7 @@ impl Args {
             },
             judge: &judge,
             env: &env,
-            digest: self.explain || !matches!(self.output.output, Format::Text | Format::Short),
+            digest: self.explain || self.output.output != Format::Short,
         };
         let mut sources = images.reader(&judge, &on_event).sources;
         // Each step is shown of bytes that are there.

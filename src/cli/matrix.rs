@@ -6,7 +6,7 @@ use super::{Ended, resolve, session};
 use crate::exit::{Exit, Failure};
 use crate::istio::{Level, Matrix, Minor, Part, Runs, Table};
 use crate::report::Report;
-use crate::report::text::printable;
+use crate::report::text::{printable, wrap};
 use crate::ui::Ui;
 
 /// Show what is supported with what, and what can run on a Kubernetes with a Gloo Mesh
@@ -68,7 +68,8 @@ impl Args {
     fn written(&self, ui: &Ui, tables: &[Table]) -> Vec<u8> {
         let value = || serde_json::json!(tables);
         let text = match self.output.output {
-            Format::Text | Format::Short => tables
+            Format::Short => tables.iter().map(short).collect(),
+            Format::Text => tables
                 .iter()
                 .map(|table| text(table, ui.out_style().color, ui.out_columns()))
                 .collect::<Vec<_>>()
@@ -78,6 +79,19 @@ impl Args {
         };
         ui.masked(&text).into_bytes()
     }
+}
+
+/// One line: what the rows are of, and how each is judged where they are.
+fn short(table: &Table) -> String {
+    let judgement = table.columns.iter().position(|name| *name == JUDGEMENT);
+    let one = |row: &Vec<String>| {
+        let cells = [row.first(), judgement.and_then(|at| row.get(at))];
+        let cells: Vec<&str> = cells.into_iter().flatten().map(String::as_str).collect();
+        printable(&cells.join(" "))
+    };
+    let mut rows: Vec<String> = table.rows.iter().map(one).collect();
+    rows.dedup();
+    format!("{}: {}\n", table.title, rows.join(", "))
 }
 
 fn level(level: Level) -> &'static str {
@@ -109,13 +123,7 @@ fn what_runs(matrix: &Matrix, kubernetes: Minor, gloo_mesh: Option<Minor>) -> Ta
     };
     Table {
         title: "What can run there",
-        columns: vec![
-            "istio",
-            "newest build seen",
-            "judgement",
-            "range",
-            "sources",
-        ],
+        columns: vec!["istio", "newest build seen", JUDGEMENT, "range", "sources"],
         rows: matrix
             .what_runs(kubernetes, gloo_mesh)
             .into_iter()
@@ -123,6 +131,9 @@ fn what_runs(matrix: &Matrix, kubernetes: Minor, gloo_mesh: Option<Minor>) -> Ta
             .collect(),
     }
 }
+
+/// The column that a question is answered in.
+const JUDGEMENT: &str = "judgement";
 
 /// Blanks between two columns.
 const GAP: usize = 2;
@@ -151,6 +162,10 @@ fn text(table: &Table, color: bool, terminal: Option<usize>) -> String {
     let mut widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
     let title = super::bold(table.title, color);
     let title = match terminal {
+        // Why it is judged so is what was asked for.
+        Some(columns) if total(&widths) > columns && table.columns.contains(&JUDGEMENT) => {
+            return format!("{title}\n{}", stacked(&rows, &widths, columns));
+        }
         Some(columns) if total(&widths) > columns => {
             fit(&mut widths, &table.columns, columns);
             format!("{title} (cut to fit, -o json has all)")
@@ -164,6 +179,24 @@ fn text(table: &Table, color: bool, terminal: Option<usize>) -> String {
         format!("{}\n", padded.collect::<Vec<_>>().join(&gap).trim_end())
     };
     format!("{title}\n{}", rows.iter().map(line).collect::<String>())
+}
+
+/// The columns up to the judgement side by side, and each of the rest wrapped below them.
+fn stacked(rows: &[Vec<String>], widths: &[usize], columns: usize) -> String {
+    const ABREAST: usize = 3;
+    const INDENT: &str = "    ";
+    let one = |row: &Vec<String>| {
+        let cells = row.iter().zip(widths).take(ABREAST);
+        let cells: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        let head = cells.join(&" ".repeat(GAP)).trim_end().to_owned();
+        let rest = row.iter().skip(ABREAST);
+        let lines = rest.flat_map(|cell| wrap(cell, columns.saturating_sub(INDENT.len())));
+        let below: String = lines.map(|line| format!("{INDENT}{line}\n")).collect();
+        format!("{head}\n{below}")
+    };
+    rows.iter().map(one).collect()
 }
 
 /// The width of a line; a column without width is not there.
@@ -206,6 +239,42 @@ fn cut(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn why_something_can_run_is_never_cut() {
+        let row = |cells: [&str; 5]| cells.map(str::to_owned).to_vec();
+        let table = Table {
+            title: "What can run there",
+            columns: vec!["istio", "build", JUDGEMENT, "range", "sources"],
+            rows: vec![
+                row([
+                    "1.26",
+                    "1.26.8",
+                    "warning",
+                    "1.23 to 1.26",
+                    "https://a.example/, docs",
+                ]),
+                row(["1.25", "-", "supported", "1.23 to 1.26", "b"]),
+            ],
+        };
+        insta::assert_snapshot!(text(&table, false, Some(30)), @r"
+        What can run there
+        ISTIO  BUILD   JUDGEMENT
+            RANGE
+            SOURCES
+        1.26   1.26.8  warning
+            1.23 to 1.26
+            https://a.example/, docs
+        1.25   -       supported
+            1.23 to 1.26
+            b
+        ");
+        assert_eq!(text(&table, false, None).lines().count(), 4);
+        assert_eq!(
+            short(&table),
+            "What can run there: 1.26 warning, 1.25 supported\n"
+        );
+    }
 
     #[test]
     fn on_a_terminal_the_last_columns_give_way_and_in_a_pipe_none() {

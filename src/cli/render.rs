@@ -1,6 +1,6 @@
 //! `render`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::{CheckArgs, Format, OutputArgs, PlanArgs, ProofArgs};
 use super::istioctl_flags::IstioctlFlags;
@@ -11,6 +11,7 @@ use crate::facts::{self, Fact};
 use crate::install::prepare::prepare;
 use crate::render::Rendered;
 use crate::report::Report;
+use crate::report::text::printable;
 use crate::sys::cluster::KubeTarget;
 use crate::sys::os;
 use crate::ui::Ui;
@@ -72,21 +73,23 @@ impl Args {
         if failed {
             return Ok(Exit::Findings);
         }
+        if self.output_dir.is_none() && ui.out_columns().is_some() {
+            ui.status("");
+        }
         match &self.output_dir {
-            Some(dir) => write_files(dir, &prepared.manifest.documents)?,
+            Some(dir) => write_files(ui, dir, &prepared.manifest.documents)?,
             None => *out = printed(self.output.output, &prepared.manifest.documents)?,
         }
         Ok(Exit::Ok)
     }
 }
 
-fn write_files(dir: &std::path::Path, documents: &[Rendered]) -> Result<(), Failure> {
+fn write_files(ui: &Ui, dir: &Path, documents: &[Rendered]) -> Result<(), Failure> {
     os::create_dir(dir)?;
     for document in documents {
-        os::write(
-            &dir.join(format!("{}.yaml", document.name)),
-            document.yaml.as_bytes(),
-        )?;
+        let path = dir.join(format!("{}.yaml", document.name));
+        os::write(&path, document.yaml.as_bytes())?;
+        ui.status(&format!("wrote {}", printable(&path.display().to_string())));
     }
     Ok(())
 }

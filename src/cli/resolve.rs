@@ -148,7 +148,15 @@ pub(super) fn read(name: String) -> Result<(String, Vec<u8>), Failure> {
         }
         return Ok(("stdin".to_owned(), bytes));
     }
-    let bytes = os::read(Path::new(&name), os::TEXT_LIMIT)?;
+    let bytes = os::read(Path::new(&name), os::TEXT_LIMIT).map_err(|error| {
+        let missing = matches!(error, os::ReadError::Missing(_));
+        let failure = Failure::from(error);
+        if missing {
+            failure.hint("`-` reads standard input")
+        } else {
+            failure
+        }
+    })?;
     Ok((name, bytes))
 }
 

@@ -46,7 +46,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         let name = target.holder();
         match target {
             Target::Stdin => self.stream(&name, "-", os::stdin()),
-            Target::Path(path) => match os::open(path)? {
+            Target::Path(path) => match os::open(path).map_err(or_stdin)? {
                 Opened::Directory => self.layout(&name, path, None),
                 Opened::File(file, size) => self.file(&name, file, size),
                 Opened::Stream(file) => self.stream(&name, &name, file),
@@ -90,15 +90,11 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         list: List<'_>,
     ) -> Result<Inspected<T>, ImageError> {
         let opened = os::open_file(path).map_err(|error| match error {
-            ReadError::Missing(path) => ImageError::Missing {
-                path: path.display().to_string(),
-                next: "check the path, or give `-` for an archive on standard input",
-            },
             ReadError::Directory(path) => ImageError::NotAnImage {
                 name: name.to_owned(),
                 why: format!("it is a directory: `oci:{}` reads a layout", path.display()),
             },
-            error => error.into(),
+            error => or_stdin(error),
         });
         let (file, size) = opened?;
         let start = start_of(name, &file)?;
@@ -282,6 +278,17 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
             cache.put(&key, &programs);
         }
         Ok(job.image(programs))
+    }
+}
+
+/// What is not there may come by a pipe.
+fn or_stdin(error: ReadError) -> ImageError {
+    match error {
+        ReadError::Missing(path) => ImageError::Missing {
+            path: path.display().to_string(),
+            next: "check the path, or give `-` to read standard input",
+        },
+        error => error.into(),
     }
 }
 

@@ -40,12 +40,18 @@ pub(super) fn listed(
         return job::of_docker(store, (name, image), &manifest, platforms);
     }
     let wanted = match list {
-        List::Oci(_) => "no `index.json`",
-        List::Docker(_) => "no `manifest.json`",
-        List::Either => "neither `index.json` nor `manifest.json`",
+        List::Oci(_) if store.text("manifest.json").is_ok() => {
+            "no `index.json` in it: `docker-archive:` reads it"
+        }
+        List::Docker(_) if store.text("index.json").is_ok() => {
+            "no `manifest.json` in it: `oci-archive:` reads it"
+        }
+        List::Oci(_) => "no `index.json` in it",
+        List::Docker(_) => "no `manifest.json` in it",
+        List::Either => "neither `index.json` nor `manifest.json` in it",
     };
     Err(ImageError::NotAnImage {
         name: name.to_owned(),
-        why: format!("there is {wanted} in it"),
+        why: format!("there is {wanted}"),
     })
 }

@@ -33,6 +33,10 @@ pub enum TargetError {
          `docker-archive:FILE[:REFERENCE]`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, or `-` for standard input"
     )]
     Unknown(String),
+    #[error("`{text}` names no image here: {next}")]
+    Elsewhere { text: String, next: &'static str },
+    #[error("`{0}` matches nothing that is there: check the path")]
+    Pattern(String),
     #[error("`{prefix}` wants {what} after it")]
     Nothing {
         prefix: &'static str,
@@ -43,6 +47,26 @@ pub enum TargetError {
     )]
     Reference { text: String, why: String },
 }
+
+/// What other tools take, or a hand slips to, and what to write instead.
+const ELSEWHERE: [(&str, &str); 7] = [
+    ("https://", "leave `https://` away"),
+    (
+        "http://",
+        "leave `http://` away, and name the host by --plain-http",
+    ),
+    (
+        "docker-daemon:",
+        "`docker save` it, and write `docker-archive:FILE`",
+    ),
+    (
+        "containers-storage:",
+        "`podman save` it, and write `docker-archive:FILE`",
+    ),
+    ("dir:", "`skopeo copy` it to an `oci:DIR`"),
+    ("dockerarchive:", "write `docker-archive:FILE`"),
+    ("ociarchive:", "write `oci-archive:FILE`"),
+];
 
 impl From<TargetError> for Failure {
     fn from(error: TargetError) -> Failure {
@@ -88,6 +112,14 @@ impl Target {
             .any(|start| text.starts_with(start));
         if meant || exists(path) {
             return Ok(Target::Path(path.to_owned()));
+        }
+        let mut elsewhere = ELSEWHERE.iter();
+        if let Some((_, next)) = elsewhere.find(|(prefix, _)| text.starts_with(prefix)) {
+            let text = text.to_owned();
+            return Err(TargetError::Elsewhere { text, next });
+        }
+        if text.contains(['*', '?']) {
+            return Err(TargetError::Pattern(text.to_owned()));
         }
         if !names_an_image(text) {
             return Err(TargetError::Unknown(text.to_owned()));
@@ -221,6 +253,10 @@ mod tests {
             ("oci:", "`oci:` wants a directory after it"),
             ("docker://", "`docker://` wants a reference after it"),
             ("h.io/Pilot:1", "is no image reference"),
+            ("https://h.io/pilot:1", "leave `https://` away"),
+            ("docker-daemon:pilot:1", "`docker save` it"),
+            ("dockerarchive:p.tar", "write `docker-archive:FILE`"),
+            ("bin.d/*", "matches nothing that is there"),
             ("h.io/pilot@sha256:12", "is no image reference"),
         ] {
             assert!(parsed(text).contains(wanted), "{text}: {}", parsed(text));

@@ -40,6 +40,9 @@ pub(super) fn tag(input: &Input<'_>, chosen: &mut Vec<Choice>) -> Result<ImageTa
     Ok(tag)
 }
 
+/// Why the hub of a record is taken, as it was typed then or chosen.
+const RECORDED: &str = "what is upgraded came from there";
+
 pub(super) fn hub(
     input: &Input<'_>,
     tag: &ImageTag,
@@ -54,7 +57,11 @@ pub(super) fn hub(
     let key = options.repo_key.as_ref();
     let chose = |choice: HubChoice| (choice.hub, choice.why);
     let (hub, why) = match (&options.hub, &early.hub) {
-        (Some(hub), _) => (hub.clone(), "--hub names it".to_owned()),
+        (Some(hub), _) => {
+            let recorded = options.recorded_hub.as_ref() == Some(hub);
+            let why = if recorded { RECORDED } else { "--hub names it" };
+            (hub.clone(), why.to_owned())
+        }
         (None, Some((text, origin))) => match (text.parse::<Hub>(), key) {
             // A copied `$REPO` is filled in as soon as the key is known.
             (Err(HubError::Placeholder { .. }), Some(_)) => matrix.hub_for(tag, key).map(chose)?,
@@ -67,7 +74,7 @@ pub(super) fn hub(
             (Ok(hub), _) => (hub, format!("{origin} names it")),
         },
         (None, None) => match &options.recorded_hub {
-            Some(hub) => (hub.clone(), "what is upgraded came from there".to_owned()),
+            Some(hub) => (hub.clone(), RECORDED.to_owned()),
             None => matrix.hub_for(tag, key).map(chose)?,
         },
     };

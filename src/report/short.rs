@@ -53,8 +53,8 @@ fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             Module::Contradicted | Module::Unknown => &proof.reasons,
             _ => &proof.judgement.because,
         };
-        if let Some(why) = why.first() {
-            line = format!("{line}: {why}");
+        if !why.is_empty() {
+            line = format!("{line}: {}", why.join("; "));
         }
         writeln!(out, "{}", printable(&line))?;
     }
@@ -85,7 +85,8 @@ fn counts(report: &Report) -> String {
     }
     if !report.pending.is_empty() {
         let pods: u64 = report.pending.iter().map(|pending| pending.pods).sum();
-        parts.push(format!("{pods} pods to restart"));
+        let noun = if pods == 1 { "pod" } else { "pods" };
+        parts.push(format!("{pods} {noun} to restart"));
     }
     parts.join(", ")
 }
@@ -163,6 +164,31 @@ mod tests {
             hints: vec![],
         });
         assert_eq!(line(&report), "verify failed: no cluster\n");
+    }
+
+    #[test]
+    fn one_pod_is_one() {
+        let mut report = samples::full();
+        report.pending[0].pods = 1;
+        assert!(
+            line(&report).contains(", 1 pod to restart;"),
+            "{}",
+            line(&report)
+        );
+    }
+
+    #[test]
+    fn every_refusal_is_said() {
+        let mut report = samples::inspected();
+        report.evidence.truncate(1);
+        let judgement = &mut report.evidence[0].proof.as_mut().unwrap().judgement;
+        judgement.accepted = false;
+        judgement.because = vec!["one".into(), "another".into()];
+        assert!(
+            line(&report).ends_with(": one; another\n"),
+            "{}",
+            line(&report)
+        );
     }
 
     #[test]

@@ -22,7 +22,8 @@ use super::{Phase, Report, Status};
 pub struct Style {
     /// ANSI colours.
     pub color: bool,
-    /// Columns to wrap at; commands and names are never cut.
+    /// Columns to wrap at, as many as there may be where it is no terminal; commands and names are
+    /// never cut.
     pub width: usize,
     /// Plain ASCII glyphs, for a dumb terminal.
     pub ascii: bool,
@@ -48,7 +49,7 @@ pub fn write_after(report: &Report, style: &Style, out: &mut dyn Write) -> io::R
     let mut page = Page::new(style, out);
     checks::write(&mut page, report, Phase::After)?;
     tables::pods(&mut page, &report.pods)?;
-    programs::write(&mut page, &report.evidence)?;
+    programs::write(&mut page, report)?;
     proof::write(&mut page, &report.evidence)?;
     tables::pending(&mut page, &report.pending)?;
     next(&mut page, &report.next)?;
@@ -132,6 +133,7 @@ fn ending(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let seen: Vec<String> = report
         .counts
         .iter()
+        .filter(|(_, number)| **number > 0)
         .map(|(what, number)| format!("{number} {what}"))
         .collect();
     if !seen.is_empty() {
@@ -249,11 +251,57 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_of_the_past_is_no_green_line() {
+        for (status, glyph) in [("active", '√'), ("historical", '‼'), ("revoked", '‼')] {
+            let mut report = samples::inspected();
+            report.evidence.truncate(1);
+            let proof = report.evidence[0].proof.as_mut().unwrap();
+            proof.certificate.as_mut().unwrap().status = status.into();
+            let mut bytes = Vec::new();
+            write(&report, &PLAIN, &mut bytes).unwrap();
+            let text = String::from_utf8(bytes).unwrap();
+            let wanted = format!("{glyph} /usr/local/bin/pilot-discovery: proven\n");
+            assert!(text.contains(&wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_one_pins_stands_beside_what_was_read_and_fits_a_terminal() {
+        let mut report = samples::inspected();
+        let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
+        report.evidence[0].proof.as_mut().unwrap().manifest = Some(digest("a"));
+        report.expected.images = vec![crate::report::PinnedImage {
+            reference: "r.io/istio/pilot:1".into(),
+            digest: digest("b"),
+            platforms: vec!["linux/amd64".into()],
+        }];
+        let mut bytes = Vec::new();
+        write(&report, &PLAIN, &mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let wanted = format!("\nindex {}\nmanifest {}\n", digest("b"), digest("a"));
+        assert!(text.contains(&wanted), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn the_two_parts_make_the_whole() {
         let mut parts = Vec::new();
         write_before(&samples::full(), &PLAIN, &mut parts).unwrap();
         write_after(&samples::full(), &PLAIN, &mut parts).unwrap();
         assert_eq!(String::from_utf8(parts).unwrap(), text(&PLAIN));
+    }
+
+    #[test]
+    fn what_was_not_seen_is_not_counted() {
+        let mut report = Report::new("verify");
+        report.counts = crate::report::Counts::from([("proxies", 12), ("gone", 0)]);
+        let mut bytes = Vec::new();
+        write(&report, &PLAIN, &mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains("seen: 12 proxies\n"), "{text}");
     }
 
     #[test]

@@ -26,7 +26,7 @@ const STDIN: &str = "standard input";
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    #[error("`{}` does not exist: check the path, or give `-` to read standard input", .0.display())]
+    #[error("`{}` does not exist: check the path", .0.display())]
     Missing(PathBuf),
     #[error("`{}` is a directory: name a file in it", .0.display())]
     Directory(PathBuf),
@@ -43,6 +43,8 @@ pub enum ReadError {
 pub enum WriteError {
     #[error("no space left for `{}`: free some, or choose another directory", .0.display())]
     Full(PathBuf),
+    #[error("`{}` is there and is no directory: name another", .0.display())]
+    NoDirectory(PathBuf),
     #[error("cannot write `{}`: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
@@ -129,7 +131,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
 
 /// Creates a directory and those above it.
 pub fn create_dir(path: &Path) -> Result<(), WriteError> {
-    fs::create_dir_all(path).map_err(|source| write_error(path, source))
+    fs::create_dir_all(path).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => WriteError::NoDirectory(path.to_owned()),
+        _ => write_error(path, source),
+    })
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {

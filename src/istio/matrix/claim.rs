@@ -235,11 +235,11 @@ impl Judgement {
     /// The worse of both, with the words of those that are not fine, and the quotes of both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        let wanted = [&self, &other].map(|one| one.wanted.as_str());
-        let wanted = if wanted[0] == wanted[1] {
-            wanted[0].into()
+        let said = self.wanted.split("; ").any(|part| part == other.wanted);
+        let wanted = if said {
+            self.wanted
         } else {
-            wanted.join("; ")
+            format!("{}; {}", self.wanted, other.wanted)
         };
         Self {
             level: self.level.max(other.level),

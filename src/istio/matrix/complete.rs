@@ -47,7 +47,7 @@ pub struct Completed {
 pub enum CompletionError {
     /// A usage error: the flavour of a tag is part of it.
     #[error(
-        "the flags ask for {wanted}, the tag `{tag}` is {has}: leave the flags away, or write `{right}`"
+        "the flags make it {wanted}, and the tag `{tag}` is {has}: leave the flags away, or write `{right}`"
     )]
     Disagree {
         tag: Box<ImageTag>,

@@ -246,6 +246,15 @@ mod tests {
     }
 
     #[test]
+    fn a_gloo_mesh_without_data_is_said_once() {
+        let runs = Matrix::builtin().what_runs(minor("1.33"), Some(minor("9.9")));
+        for run in runs {
+            let said = run.judgement.wanted.matches("no data of Gloo Mesh 9.9");
+            assert_eq!(said.count(), 1, "{}", run.judgement.wanted);
+        }
+    }
+
+    #[test]
     fn a_version_whose_page_leaves_kubernetes_to_istio_passes() {
         let judgement = Matrix::builtin().gloo_mesh_on_kubernetes(minor("2.12"), minor("1.33"));
         assert_eq!(judgement.level, Level::Pass);

@@ -1,5 +1,6 @@
 //! When a line of Istio came and when its support ends: the community's, and the vendor's n-4.
 
+use jiff::ToSpan as _;
 use jiff::civil::Date;
 use serde::Deserialize;
 
@@ -7,6 +8,9 @@ use super::claim::quotes;
 use super::{Judgement, Level, Matrix, Row, When, claims};
 use crate::istio::flavor::{Distribution, Flavor};
 use crate::istio::version::{IstioVersion, Minor};
+
+/// Days before its end at which nobody should begin with a line: the next ones come each quarter.
+const SOON: i32 = 90;
 
 /// The life of a line.
 #[derive(Debug, Clone, Deserialize)]
@@ -146,6 +150,14 @@ impl Matrix {
         }
     }
 
+    /// When the community's support of a line ends, where that is soon.
+    pub fn ends_soon(&self, istio: Minor, today: Date) -> Option<String> {
+        let about = claims(&self.releases, |row| row.istio == istio);
+        let ends = about.iter().find_map(|claim| claim.row.ends.as_ref())?;
+        let soon = today..=today.saturating_add(SOON.days());
+        soon.contains(&ends.last()?).then(|| ends.to_string())
+    }
+
     /// The newest line that was released by that day.
     pub fn newest_released(&self, today: Date) -> Option<Minor> {
         let out = |row: &Release| {
@@ -207,6 +219,22 @@ mod tests {
                 .wanted
                 .contains("now 1.27 to 1.31")
         );
+    }
+
+    #[test]
+    fn an_end_is_soon_for_a_quarter() {
+        let soon = |today: &str| {
+            let istio = "1.28".parse().unwrap();
+            Matrix::builtin().ends_soon(istio, today.parse().unwrap())
+        };
+        for (today, said) in [
+            ("2026-04-01", false),
+            ("2026-04-02", true),
+            ("2026-07-01", true),
+            ("2026-07-02", false),
+        ] {
+            assert_eq!(soon(today).is_some(), said, "{today}");
+        }
     }
 
     #[test]

@@ -85,11 +85,16 @@ fn write_finding(page: &mut Page<'_>, status: Status, finding: &Finding) -> io::
         Tone::Plain,
         &format!("{rank}{subject}{}", finding.message),
     )?;
+    // A machine gets every field; a person reads a thing once.
+    let found = finding.found.as_ref();
+    let found = found.filter(|found| !finding.message.contains(found.as_str()));
+    let wanted = finding.wanted.as_ref();
+    let wanted = wanted.filter(|wanted| finding.fix.as_ref() != Some(*wanted));
     let lines = [
-        ("found", &finding.found),
-        ("wanted", &finding.wanted),
-        ("why", &finding.why),
-        ("fix", &finding.fix),
+        ("found", found),
+        ("wanted", wanted),
+        ("why", finding.why.as_ref()),
+        ("fix", finding.fix.as_ref()),
     ];
     for (label, text) in lines {
         if let Some(text) = text {
@@ -100,4 +105,40 @@ fn write_finding(page: &mut Page<'_>, status: Status, finding: &Finding) -> io::
         page.command(INDENT, "run", command)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::text::Style;
+
+    #[test]
+    fn a_person_reads_a_thing_once() {
+        let style = Style {
+            color: false,
+            width: 80,
+            ascii: false,
+            verbose: false,
+        };
+        let said = |finding: &Finding| {
+            let mut bytes = Vec::new();
+            let mut page = Page::new(&style, &mut bytes);
+            write_finding(&mut page, Status::Failed, finding).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        let twice = Finding::error("h.io/pilot:1 does not exist")
+            .subject("h.io/pilot:1")
+            .found("does not exist")
+            .wanted("another")
+            .fix("another");
+        let once = "    h.io/pilot:1 does not exist\n    fix       another\n";
+        assert_eq!(said(&twice), once);
+        let all = Finding::error("away")
+            .subject("x")
+            .found("none")
+            .wanted("one")
+            .fix("more");
+        let wanted = "    x: away\n    found     none\n    wanted    one\n    fix       more\n";
+        assert_eq!(said(&all), wanted);
+    }
 }

@@ -91,10 +91,15 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// `label     text`; wrapped lines stand under the text.
+    /// `label     text`; wrapped lines stand under the text, or further left where a word is too long.
     pub(super) fn labelled(&mut self, indent: usize, label: &str, text: &str) -> io::Result<()> {
         for (index, line) in self.wrap(indent + LABEL, text).iter().enumerate() {
-            let label = if index == 0 { label } else { "" };
+            if index > 0 {
+                let room = self.style.width.saturating_sub(line.chars().count());
+                let indent = room.min(indent + LABEL);
+                writeln!(self.out, "{:indent$}{line}", "")?;
+                continue;
+            }
             let label = self.paint(Tone::Dim, &format!("{label:<LABEL$}"));
             writeln!(self.out, "{:indent$}{label}{line}", "")?;
         }
@@ -250,6 +255,25 @@ mod tests {
         assert_eq!(
             wrap("see https://docs.solo.io/istio now", 8),
             ["see", "https://docs.solo.io/istio", "now"]
+        );
+    }
+
+    #[test]
+    fn a_digest_in_a_wrapped_line_still_fits_the_terminal() {
+        let style = Style {
+            color: false,
+            width: 80,
+            ascii: false,
+            verbose: false,
+        };
+        let mut bytes = Vec::new();
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let mut page = Page::new(&style, &mut bytes);
+        page.labelled(4, "chain", &format!("1. the file is {digest} (x)"))
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(bytes).unwrap(),
+            format!("    chain     1. the file is\n         {digest}\n              (x)\n")
         );
     }
 

@@ -2,13 +2,13 @@
 
 use std::io;
 
-use super::page::Page;
-use crate::report::{Evidence, Proof};
+use super::page::{Page, Tone};
+use crate::report::{Evidence, Proof, Report};
 
-pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()> {
+pub(super) fn write(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let mut heading = None;
     // What runs is summed up; its programs stand in the machine's report.
-    for one in evidence.iter().filter(|one| one.count == 0) {
+    for one in report.evidence.iter().filter(|one| one.count == 0) {
         let Some(proof) = one.proof.as_deref() else {
             continue;
         };
@@ -19,9 +19,7 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
                     Some(arch) => format!("{image}, {arch}"),
                     None => image.to_owned(),
                 })?;
-                if let Some(manifest) = &proof.manifest {
-                    page.labelled(0, "manifest", manifest)?;
-                }
+                digests(page, report, proof)?;
             }
             heading = Some(image);
         }
@@ -31,9 +29,28 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
     Ok(())
 }
 
+/// A digest and its word are as wide as a terminal.
+fn digests(page: &mut Page<'_>, report: &Report, proof: &Proof) -> io::Result<()> {
+    let Some(manifest) = &proof.manifest else {
+        return Ok(());
+    };
+    let mut pinned = report.expected.images.iter();
+    let index = pinned.find(|it| Some(&it.reference) == proof.image.as_ref());
+    if let Some(index) = index.filter(|it| it.digest != *manifest) {
+        page.paragraph(0, Tone::Plain, &format!("index {}", index.digest))?;
+    }
+    page.paragraph(0, Tone::Plain, &format!("manifest {manifest}"))
+}
+
 fn program(page: &mut Page<'_>, one: &Evidence, proof: &Proof) -> io::Result<()> {
     let tone = super::proof::tone(one);
-    page.marked(tone, &format!("{}: {}", proof.path, one.judged()))?;
+    // An image without one that was looked for has a statement all the same.
+    let path = if one.binary.is_empty() {
+        "no program"
+    } else {
+        proof.path.as_str()
+    };
+    page.marked(tone, &format!("{path}: {}", one.judged()))?;
     for because in one.refused() {
         page.labelled(4, "refused", because)?;
     }

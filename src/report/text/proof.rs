@@ -151,6 +151,7 @@ fn counted(number: u64, one: &str, more: &str) -> String {
 pub(super) fn tone(one: &Evidence) -> Tone {
     match one.module {
         _ if !one.refused().is_empty() => Tone::Bad,
+        Module::Proven if one.is_past() => Tone::Warned,
         Module::Proven | Module::Identified | Module::Declared => Tone::Good,
         Module::Standard => Tone::Aside,
         Module::Contradicted => Tone::Bad,

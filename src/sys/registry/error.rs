@@ -11,7 +11,7 @@ use crate::exit::Exit;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
     /// 404, or the registry says that name or manifest is unknown.
-    #[error("{what} does not exist{}: check name and tag", parenthesis(.said))]
+    #[error("{what} does not exist{}: {}", parenthesis(.said), absent(.what))]
     NotFound { what: String, said: String },
     /// 401 or 403.
     #[error("{registry} refuses {what}{}: {}", parenthesis(.said), login(.registry, .credentials.as_deref()))]
@@ -41,6 +41,15 @@ pub enum RegistryError {
     TooLarge { what: String, limit: u64 },
     #[error("interrupted")]
     Interrupted,
+}
+
+/// What a person can do: names and tags are theirs, a blob is named by a manifest that is there.
+fn absent(what: &str) -> &'static str {
+    if what.starts_with("blob ") {
+        "the registry lost a part of the image: push or mirror it again"
+    } else {
+        "check name and tag"
+    }
 }
 
 /// Why a registry could not be reached.

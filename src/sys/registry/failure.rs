@@ -3,8 +3,18 @@
 use std::error::Error;
 use std::io;
 
+use rustls::CertificateError;
+
 use super::answer::Question;
 use super::{RegistryError, Why};
+use crate::sys::os;
+
+/// A certificate that leads to none that is trusted, or is an authority's own.
+const UNTRUSTED: &str = "its certificate is of nobody who is trusted here: SSL_CERT_FILE names a file of \
+                         certificates to trust";
+
+/// What names a proxy for all registries.
+const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 /// What it means that a host gave no answer; `patience` is how many seconds a connection may take.
 pub(super) fn failed(
@@ -34,6 +44,9 @@ fn unconnected(error: &reqwest::Error) -> Why {
             return Some(match tls {
                 // What a server without TLS answers to its first bytes.
                 rustls::Error::InvalidMessage(_) => Why::NoTls,
+                rustls::Error::InvalidCertificate(
+                    CertificateError::UnknownIssuer | CertificateError::Other(_),
+                ) => Why::Tls(UNTRUSTED.to_owned()),
                 tls => Why::Tls(tls.to_string()),
             });
         }
@@ -46,9 +59,18 @@ fn unconnected(error: &reqwest::Error) -> Why {
         if ended.contains(&io.kind()) {
             return Some(Why::NoTls);
         }
-        io.raw_os_error().map(|_| Why::Connect(text))
+        io.raw_os_error().map(|_| Why::Connect(by_proxy(text)))
     });
     why.unwrap_or_else(|| Why::Other(told(error)))
+}
+
+/// The address that nobody listens at may be that of a proxy.
+fn by_proxy(said: String) -> String {
+    let mut names = PROXIES.iter().filter(|name| os::env(name).is_some());
+    match names.next() {
+        Some(name) => format!("{said} ({name} is set: is that proxy there?)"),
+        None => said,
+    }
 }
 
 /// What is behind an error, and behind that. The error of a stream stands in front of what it wraps,
