@@ -43,7 +43,6 @@ pub use target::{Target, TargetError};
 
 pub use oci_spec::image::Digest;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -196,7 +195,6 @@ pub struct Image<T> {
     pub env: Vec<String>,
     /// Entry point and arguments, as the container starts.
     pub command: Vec<String>,
-    pub labels: BTreeMap<String, String>,
     /// The programs that were wanted, missing ones among them.
     pub programs: Vec<Program<T>>,
 }

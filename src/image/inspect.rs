@@ -305,7 +305,6 @@ impl Job {
             platform: self.configuration.platform,
             env: self.configuration.env,
             command: self.configuration.command,
-            labels: self.configuration.labels,
             programs,
         }
     }
