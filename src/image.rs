@@ -132,7 +132,7 @@ pub struct Request {
 pub struct Limits {
     /// Bytes of one program.
     pub program: u64,
-    /// Bytes that all layers of an image may unpack to.
+    /// Bytes that all layers of a target may unpack to.
     pub unpacked: u64,
     /// Bytes that a target may unpack to for each that comes, beyond the first 64 MiB.
     pub ratio: u64,

@@ -721,3 +721,59 @@ fn archives_of_docker_list_as_few_images_with_as_few_layers() {
         }
     }
 }
+
+#[test]
+fn all_images_of_a_target_unpack_to_no_more_than_its_bound() {
+    let layers = [tar([("usr/local/bin/pilot-discovery", &*vec![0; 1 << 20])])];
+    let mut blobs = Blobs::default();
+    let image = blobs.image("amd64", &layers, gzip);
+    let other = blobs.configured(&image, |config| config["config"]["User"] = json!("1"));
+    let mut request = Request::default();
+    request.limits.unpacked = 3 << 19;
+    let dir = tempfile::tempdir().unwrap();
+    let read = |entries: Vec<Value>| {
+        let dir = tempfile::tempdir_in(&dir).unwrap();
+        write(dir.path(), &blobs.layout_of(entries));
+        images(&Target::Path(dir.path().to_owned()), &request)
+    };
+    assert_eq!(read(vec![image.clone()]).unwrap().len(), 1);
+    let error = read(vec![image.clone(), other]).unwrap_err();
+    assert!(matches!(error, ImageError::TooLarge { .. }), "{error}");
+    assert!(error.to_string().contains("inspect fewer"), "{error}");
+    // The same manifest is read once.
+    let twice = read(vec![tagged(&image, "1"), tagged(&image, "2")]).unwrap();
+    let names = twice.iter().map(|it| it.name.rsplit_once(':').unwrap().1);
+    assert_eq!(names.collect::<Vec<_>>(), ["1", "2"]);
+    assert_eq!(twice[0].programs.len(), 1);
+    assert_eq!(twice[0].programs, twice[1].programs);
+}
+
+#[test]
+fn what_is_sought_by_its_name_is_sought_under_each_name() {
+    let files = ["pilot-discovery", "ztunnel"].map(|name| format!("usr/local/bin/{name}"));
+    let layer = tar(files.iter().map(|path| (path.as_str(), &b"x"[..])));
+    let mut blobs = Blobs::default();
+    let image = blobs.image("amd64", &[layer], gzip);
+    let image = blobs.configured(&image, |config| config["config"] = json!({}));
+    let entries = ["x/pilot", "x/ztunnel", "y/pilot"].map(|tag| tagged(&image, tag));
+    for said in everywhere(&blobs.layout_of(entries), &Request::default()) {
+        let paths: Vec<Vec<String>> = said
+            .unwrap()
+            .into_iter()
+            .map(|image| image.programs.into_iter().map(|it| it.path).collect())
+            .collect();
+        let [pilot, ztunnel] = [0, 1].map(|at| vec![format!("/{}", files[at])]);
+        assert_eq!(paths, [&pilot, &ztunnel, &pilot].map(Vec::clone));
+    }
+}
+
+#[test]
+fn what_is_known_of_programs_counts_for_each_name_of_an_image() {
+    let program = vec![b'x'; 1 << 20];
+    let layer = tar([("usr/local/bin/pilot-discovery", &program[..])]);
+    let mut blobs = Blobs::default();
+    let image = blobs.image("amd64", &[layer], gzip);
+    let tags = (0..40).map(|tag| tagged(&image, &tag.to_string()));
+    let files = blobs.layout_of(tags);
+    too_large(&files, &Request::default(), "what is known of its programs");
+}
