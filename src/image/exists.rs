@@ -86,9 +86,10 @@ struct Root {
 impl Root {
     fn of(registry: &Registry, reference: &Reference) -> Result<Root, ImageError> {
         let manifest = registry.manifest(reference)?;
-        let entries = match Document::parse(&reference.to_string(), &manifest.bytes)? {
-            Document::Index(index) => index.manifests().clone(),
-            Document::Manifest(_) => Vec::new(),
+        let document = Document::parse(&reference.to_string(), &manifest.bytes)?;
+        let entries = match &document {
+            Document::Index(index) => index.manifests().as_slice(),
+            Document::Manifest(_) => &[],
         };
         let images = || entries.iter().filter(|entry| is_image(entry));
         Ok(Root {
