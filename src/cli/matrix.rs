@@ -193,8 +193,9 @@ fn stacked(rows: &[Vec<String>], widths: &[usize], columns: usize) -> String {
         let head = cells.join(&" ".repeat(GAP)).trim_end().to_owned();
         let rest = row.iter().skip(ABREAST);
         let lines = rest.flat_map(|cell| wrap(cell, columns.saturating_sub(INDENT.len())));
-        let below: String = lines.map(|line| format!("{INDENT}{line}\n")).collect();
-        format!("{head}\n{below}")
+        let below = lines.map(|line| format!("{INDENT}{line}"));
+        let all: Vec<String> = std::iter::once(head).chain(below).collect();
+        format!("{}\n", all.join("\n"))
     };
     rows.iter().map(one).collect()
 }

@@ -219,6 +219,7 @@ fn one_target_that_cannot_be_read_keeps_no_other_from_being_judged() {
         - program: standard
             settings  CGO_ENABLED=0
             program   Go 1.24.3
+            sha256    d19f3a2527a178834596b001539bbd7e94cf261ea6fbad2cc96a80e2a252a6a1
             because   nothing in it says FIPS; the table of its functions could not be read
             elsewhere goversion -crypto FILE: no symbol section
             elsewhere go version FILE: go1.24.3
