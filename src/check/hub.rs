@@ -6,7 +6,7 @@ use crate::istio::HubKind;
 
 pub(super) const CHECK: Check = Check {
     id: "hub",
-    title: "the hub has this build",
+    title: "the hub is one that can have this build",
     category: "build",
     run: Run::Before(run),
     page: include_str!("hub.md"),

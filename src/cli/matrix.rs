@@ -194,8 +194,8 @@ fn stacked(rows: &[Vec<String>], widths: &[usize], columns: usize) -> String {
         let rest = row.iter().skip(ABREAST);
         let lines = rest.flat_map(|cell| wrap(cell, columns.saturating_sub(INDENT.len())));
         let below = lines.map(|line| format!("{INDENT}{line}"));
-        let all: Vec<String> = [head].into_iter().chain(below).collect();
-        all.join("\n") + "\n"
+        let all: Vec<String> = std::iter::once(head).chain(below).collect();
+        format!("{}\n", all.join("\n"))
     };
     rows.iter().map(one).collect()
 }

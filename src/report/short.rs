@@ -14,7 +14,9 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             return Ok(());
         }
     }
-    let verdict = if report.error.is_some() || report.failed() {
+    let verdict = if report.command == "usage" {
+        "error"
+    } else if report.error.is_some() || report.failed() {
         "failed"
     } else {
         "ok"

@@ -266,6 +266,24 @@ fn upgrade_takes_the_overlays_of_the_record_again() {
 }
 
 #[test]
+fn what_a_record_holds_is_not_said_to_be_typed_now() {
+    let (api, env) = cluster::installs(TAG);
+    let line = format!("install --fips --distroless -y --hub {HUB}");
+    assert_eq!(env.line(&line).code(), 0);
+    let mut written = record(&api.changes());
+    written["apiVersion"] = "v1".into();
+    written["kind"] = "ConfigMap".into();
+    api.add(written);
+    let report = env
+        .line(&format!("upgrade --to {TAG} --dry-run -o json"))
+        .json();
+    let chosen = report["expected"]["chosen"].as_array().unwrap();
+    let hub = chosen.iter().find(|one| one["what"] == "hub").unwrap();
+    assert_eq!(hub["why"], "what is upgraded came from there", "{report:#}");
+    assert!(!report["expected"]["notes"].to_string().contains("0 -f"));
+}
+
+#[test]
 fn an_upgrade_over_two_minors_in_place_is_refused() {
     let api = Api::new();
     let env = TestEnv::with(&api);

@@ -37,7 +37,7 @@ fn a_short_failure_is_said_once_and_its_hints_beside_it() {
         ("install -y -o short", 69, "not on PATH"),
         ("verify -o short --bogus", 64, "'--bogus'"),
         ("inspect -o short", 64, "<TARGET>"),
-        ("verfy -o short", 64, "no such command"),
+        ("verfy -o short", 64, "usage error: no such command"),
     ] {
         let output = env.line(line);
         assert_eq!(output.code(), code, "{line}: {output}");
@@ -69,6 +69,49 @@ fn check_says_first_what_it_could_not_look_at_and_last_what_to_do() {
     assert!(steps[1].contains("--kubeconfig FILE"), "{output}");
     let there = TestEnv::new().line("check --istio 1.31.0-solo-fips");
     assert!(!there.stderr.contains("no istioctl"), "{there}");
+}
+
+#[test]
+fn standard_input_is_offered_where_it_is_read() {
+    let env = TestEnv::new();
+    for (line, offered) in [
+        ("inspect ./none", true),
+        ("inspect docker-archive:none.tar", true),
+        ("render -f none.yaml", true),
+        ("inspect --modules none.yaml x", false),
+        ("render --matrix none.yaml", false),
+        ("inspect --modules - x", false),
+    ] {
+        let output = env.line(line);
+        assert!(output.stderr.contains("does not exist"), "{line}: {output}");
+        let said = output.stderr.contains("standard input");
+        assert_eq!(said, offered, "{line}: {output}");
+    }
+}
+
+#[test]
+fn what_is_written_is_named_and_what_is_in_its_way_too() {
+    let env = TestEnv::new();
+    let output = env.line("render --istio 1.31.0-solo-fips -O out");
+    assert!(output.stderr.contains("wrote out/"), "{output}");
+    assert!(
+        !env.line("render --istio 1.31.0-solo-fips -O out -q")
+            .stderr
+            .contains("wrote")
+    );
+    env.file("there", "");
+    env.line("render --istio 1.31.0-solo-fips -O there")
+        .fails(74, &["`there` is there and is no directory"]);
+    env.line("explain PROVEN").success();
+}
+
+#[test]
+fn a_day_is_asked_for_in_plain_words() {
+    let env = TestEnv::new();
+    for day in ["2026-11-01T00:00:00Z", "2026-13-01", "tomorrow", "20261123"] {
+        let output = env.line(&format!("inspect --at {day} x"));
+        output.fails(64, &["it is no day: write it as 2026-11-23"]);
+    }
 }
 
 #[test]

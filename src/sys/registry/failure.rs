@@ -41,14 +41,7 @@ pub(super) fn failed(
 fn unconnected(error: &reqwest::Error) -> Why {
     let why = causes(error).find_map(|cause| {
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-            return Some(match tls {
-                // What a server without TLS answers to its first bytes.
-                rustls::Error::InvalidMessage(_) => Why::NoTls,
-                rustls::Error::InvalidCertificate(
-                    CertificateError::UnknownIssuer | CertificateError::Other(_),
-                ) => Why::Tls(UNTRUSTED.to_owned()),
-                tls => Why::Tls(tls.to_string()),
-            });
+            return Some(of_tls(tls));
         }
         let text = cause.to_string();
         if text.contains("dns error") || text.contains("failed to lookup") {
@@ -62,6 +55,18 @@ fn unconnected(error: &reqwest::Error) -> Why {
         io.raw_os_error().map(|_| Why::Connect(by_proxy(text)))
     });
     why.unwrap_or_else(|| Why::Other(told(error)))
+}
+
+/// What TLS says, in words that a person can act on.
+fn of_tls(tls: &rustls::Error) -> Why {
+    match tls {
+        // What a server without TLS answers to its first bytes.
+        rustls::Error::InvalidMessage(_) => Why::NoTls,
+        rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::Other(_),
+        ) => Why::Tls(UNTRUSTED.to_owned()),
+        tls => Why::Tls(tls.to_string()),
+    }
 }
 
 /// The address that nobody listens at may be that of a proxy.
@@ -92,4 +97,21 @@ pub(super) fn told(error: &reqwest::Error) -> String {
     causes(error)
         .last()
         .map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_meets_an_unknown_authority_is_told_how_to_name_it() {
+        for (error, hint) in [
+            (CertificateError::UnknownIssuer, true),
+            (CertificateError::Expired, false),
+            (CertificateError::NotValidForName, false),
+        ] {
+            let why = of_tls(&rustls::Error::InvalidCertificate(error)).to_string();
+            assert_eq!(why.contains("SSL_CERT_FILE"), hint, "{why}");
+        }
+    }
 }

@@ -121,6 +121,11 @@ fn one_of_several_images_in_an_oci_archive_is_chosen_by_its_tag() {
         chosen.starts_with("standard: oci-archive:oci.tar:1.31.0 "),
         "{chosen}"
     );
+    env.line("inspect docker-archive:oci.tar")
+        .fails(65, &["`oci-archive:` reads it"]);
+    Image::of(&plain()).docker_archive(&env.work().join("saved.tar"));
+    env.line("inspect oci-archive:saved.tar")
+        .fails(65, &["`docker-archive:` reads it"]);
     env.line("inspect oci-archive:oci.tar:2")
         .fails(65, &["has no image `2`: it has 1.31.0"]);
 }

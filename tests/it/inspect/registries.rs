@@ -61,11 +61,8 @@ fn an_honest_one_is_read_and_its_digests_are_kept() {
     assert_eq!(anew.success(), first.stdout);
     for (how, kept) in [("", true), ("--no-cache", false), ("--explain", false)] {
         let text = env.line(&format!("inspect {how} {}", target(&registry)));
-        assert_eq!(
-            text.stdout.contains("--no-cache reads it anew"),
-            kept,
-            "{how}: {text}"
-        );
+        let text = text.success();
+        assert_eq!(text.contains("from the cache"), kept, "{how}: {text}");
     }
     let json = env
         .run(&["inspect", "-o", "json", &target(&registry)])
@@ -99,6 +96,12 @@ fn what_is_not_there_or_not_allowed() {
 }
 
 #[test]
+fn a_part_that_is_lost_is_no_matter_of_name_and_tag() {
+    let said = told(|registry, image| registry.put(&layer_path(image), Reply::new(404, "")));
+    said.fails(65, &["push or mirror it again"]);
+}
+
+#[test]
 fn what_is_not_reached_ends_with_another_code() {
     insta::assert_snapshot!(told(|registry, _| registry.put(IT, Reply::new(503, ""))), @r"
         --- stderr
@@ -119,6 +122,14 @@ fn what_is_not_reached_ends_with_another_code() {
     TestEnv::new()
         .run(&["inspect", "127.0.0.1:1/istio/pilot:1"])
         .fails(69, &["cannot reach 127.0.0.1:"]);
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_named() {
+    let mut env = TestEnv::new();
+    env.var("HTTPS_PROXY", "http://127.0.0.1:1");
+    env.line("inspect registry.example.com/istio/pilot:1")
+        .fails(69, &["HTTPS_PROXY is set: is that proxy there?"]);
 }
 
 #[test]
