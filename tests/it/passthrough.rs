@@ -19,6 +19,7 @@ fn words_and_flags_arrive_as_they_were_typed() {
         "tag set prod --revision 1-31-0",
     ] {
         let env = TestEnv::new();
+        env.kubeconfig("");
         let output = env.line(line);
         assert_eq!(output.code(), 0, "{line}: {output}");
         let word = line

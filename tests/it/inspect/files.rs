@@ -105,7 +105,7 @@ fn a_floor_or_a_policy_refuses_what_the_default_accepts() {
         ("", 0, ""),
         ("--require declared", 79, "declared"),
         ("--require proven", 79, "proven"),
-        ("--require fipsonly", 79, "declared"),
+        ("--require fipsonly", 79, "fipsonly"),
         ("--policy 140-3-active", 79, "140-3"),
         ("--policy fedramp-2026", 79, "no certificate"),
         ("--policy any --at 2030-01-01", 0, ""),
