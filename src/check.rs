@@ -43,6 +43,7 @@ mod nodes;
 mod openshift_range;
 mod pending;
 mod permissions;
+mod pod_nodes;
 mod pod_security;
 mod pods_ready;
 mod policy;
@@ -118,6 +119,7 @@ pub const CHECKS: &[Check] = &[
     injection::CHECK,
     proxies::CHECK,
     uninjected::CHECK,
+    pod_nodes::CHECK,
     control_plane_fips::CHECK,
     data_plane_fips::CHECK,
     fips_settings::CHECK,

@@ -32,7 +32,7 @@ pub use causes::causes;
 pub use census::{Census, Class, Companion, Members, Role, SelfReport, Start, loads_code};
 pub use images::Reader;
 pub use istioctl::istioctl;
-pub use record::{record_name, write_record};
+pub use record::{Records, record_name, write_record};
 pub use rollout::{rolled_out, webhooks_filled};
 
 /// Something about the outside, or why it is not known.
@@ -51,6 +51,16 @@ impl<T> Fact<T> {
             Fact::Known(value) => Some(value),
             Fact::Unknown(_) | Fact::NotAsked(_) => None,
         }
+    }
+}
+
+impl<T> Fact<T> {
+    /// A gap, with the right that would close it where one is missing.
+    fn needing(error: &ClusterError, right: &str) -> Fact<T> {
+        Fact::Unknown(match error {
+            ClusterError::Forbidden(_) => format!("{error}; allow {right}"),
+            error => error.to_string(),
+        })
     }
 }
 
@@ -305,6 +315,7 @@ pub struct After {
     pub cluster: Fact<ClusterFact>,
     pub control_planes: Fact<Vec<ControlPlane>>,
     pub webhooks: Fact<Vec<Webhook>>,
+    pub nodes: Fact<Nodes>,
     pub namespaces: Fact<Vec<Namespace>>,
     /// Names of the Istio CRDs that are established, and those that are not.
     pub crds: Fact<BTreeMap<String, bool>>,
@@ -313,5 +324,4 @@ pub struct After {
     pub images: BTreeMap<RunningImage, Fact<Vec<ImageProgram>>>,
     /// Per revision in scope.
     pub injected: BTreeMap<String, Fact<Injected>>,
-    pub records: Fact<Vec<Result<Record, String>>>,
 }

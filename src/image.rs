@@ -43,7 +43,6 @@ pub use target::{Target, TargetError};
 
 pub use oci_spec::image::Digest;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -146,7 +145,7 @@ pub struct Request {
 pub struct Limits {
     /// Bytes of one program.
     pub program: u64,
-    /// Bytes that all layers of an image may unpack to.
+    /// Bytes that all layers of a target may unpack to.
     pub unpacked: u64,
     /// Bytes that a target may unpack to for each that comes, beyond the first 64 MiB.
     pub ratio: u64,
@@ -209,7 +208,6 @@ pub struct Image<T> {
     pub env: Vec<String>,
     /// Entry point and arguments, as the container starts.
     pub command: Vec<String>,
-    pub labels: BTreeMap<String, String>,
     /// Day that the programs were read, where that is known from the cache alone.
     pub kept: Option<Date>,
     /// The programs that were wanted, missing ones among them.

@@ -19,26 +19,25 @@ pub fn from(session: &mut Session<'_>, options: &Options) -> Result<Record, Fail
     let asked = options.revision.clone().flatten();
     let plane = origin(&planes, asked.as_ref(), namespace)?;
     let label = &plane.revision;
-    let written = records
-        .into_iter()
-        .flatten()
-        .find(|record| record.revision == *label);
-    let (record, note) = match (written, &plane.tag) {
-        (Some(record), _) => {
+    let (record, note) = match (records.of(plane), &plane.tag) {
+        (Some(Ok(record)), _) => {
             let (files, sets) = (record.overlays.len(), record.sets.len());
             let again = format!(
                 "{files} -f and {sets} --set of the record of revision {label} are applied again"
             );
-            (record, (files + sets > 0).then_some(again))
+            (record.clone(), (files + sets > 0).then_some(again))
         }
-        (None, Ok(tag)) => {
-            let note = "has no record of an install: hub and flavour are those of its istiod, the rest is what is given now";
-            (
-                seen(plane, tag.clone()),
-                Some(format!("revision {label} {note}")),
-            )
+        (unusable, Ok(tag)) => {
+            let why = unusable.and_then(|record| record.as_ref().err());
+            let why = why
+                .map(|why| format!(" that can be used ({why})"))
+                .unwrap_or_default();
+            let note = format!(
+                "revision {label} has no record of an install{why}: hub and flavour are those of its istiod, the rest is what is given now"
+            );
+            (seen(plane, tag.clone()), Some(note))
         }
-        (None, Err(tag)) => {
+        (_, Err(tag)) => {
             let message = format!(
                 "revision {label} runs `{tag}`, which is no tag that could be upgraded, and has no record"
             );

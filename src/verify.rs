@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::{Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, ControlPlane, Manager, Record};
+use crate::facts::{self, ControlPlane, Manager, Record, Records};
 use crate::install::{Session, prove};
 use crate::istio::ImageTag;
 use crate::plan::DEFAULT_NAMESPACE;
@@ -38,21 +38,22 @@ impl Verify {
         session: &mut Session<'_>,
         cluster: &Cluster,
         planes: &[ControlPlane],
-        records: &[Result<Record, String>],
+        records: &Records,
     ) -> Result<Expectation, Failure> {
         let mut revisions = BTreeMap::new();
-        for reason in records.iter().filter_map(|record| record.as_ref().err()) {
-            session
-                .report
-                .expected
-                .notes
-                .push(format!("a record was ignored: {reason}"));
-        }
+        let strays = records.strays(planes).into_iter();
+        session.report.expected.notes.extend(strays.map(|place| {
+            format!("{place} is ignored: no control plane beside it has that record")
+        }));
         for plane in planes.iter().filter(|plane| self.concerns(plane)) {
-            let record = records
-                .iter()
-                .flatten()
-                .find(|record| record.revision == plane.revision);
+            let record = records.of(plane);
+            if let Some(Err(why)) = record {
+                let note = format!(
+                    "the record of revision {} is ignored: {why}",
+                    plane.revision
+                );
+                session.report.expected.notes.push(note);
+            }
             let wanted = self.wanted(plane, record)?;
             let words = wanted.source.words();
             session.report.expected.chosen.push(Choice {
@@ -113,18 +114,26 @@ impl Verify {
                 .is_none_or(|namespace| *namespace == plane.namespace)
     }
 
-    /// What must run; a control plane whose tag says nothing is never passed over.
-    fn wanted(&self, plane: &ControlPlane, record: Option<&Record>) -> Result<Wanted, Failure> {
+    /// What must run; a control plane whose tag says nothing is never passed over. A record that cannot be used
+    /// is none.
+    fn wanted(
+        &self,
+        plane: &ControlPlane,
+        record: Option<&Result<Record, String>>,
+    ) -> Result<Wanted, Failure> {
         let (hub, tag, source) = match (&self.tag, record, &plane.tag) {
             (Some(tag), record, _) => {
+                let record = record.and_then(|record| record.as_ref().ok());
                 let hub = record.map_or(&plane.hub, |record| &record.hub);
                 (hub.clone(), tag.clone(), Source::Plan)
             }
-            (None, Some(record), _) => (record.hub.clone(), record.tag.clone(), Source::Record),
-            (None, None, Ok(tag)) => (plane.hub.clone(), tag.clone(), Source::Istiod),
-            (None, None, Err(_)) => {
+            (None, Some(Ok(record)), _) => (record.hub.clone(), record.tag.clone(), Source::Record),
+            (None, None | Some(Err(_)), Ok(tag)) => {
+                (plane.hub.clone(), tag.clone(), Source::Istiod)
+            }
+            (None, None | Some(Err(_)), Err(_)) => {
                 let message = format!(
-                    "revision {} runs `{}`, has no record, and its tag says nothing to judge by",
+                    "revision {} runs `{}`, has no usable record, and its tag says nothing to judge by",
                     plane.revision, plane.image
                 );
                 return Err(Failure::message(Exit::Findings, message)

@@ -139,8 +139,8 @@ mod tests {
     fn image_readiness_and_presence_are_judged() {
         let plane = || control_plane("default", TAG);
         let ready = |ready, replicas| ControlPlane {
-            ready,
             replicas,
+            ready,
             ..plane()
         };
         let stuck = ControlPlane {

@@ -19,8 +19,28 @@ fn run(after: &After<'_>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::support::{fips_outcome, found, passed};
+    use crate::check::support::{self, fips_outcome, found, own_module, passed, program, running};
     use crate::facts::SelfReport;
+    use crate::fips::Floor;
+
+    #[test]
+    fn what_is_at_the_floor_and_not_accepted_says_why() {
+        let (tag, path) = ("1.31.0-solo-fips", "/usr/local/bin/pilot-discovery");
+        let mut istiod = running(Role::Istiod, tag);
+        let off = ("GODEBUG".to_owned(), "fips140=off".to_owned());
+        istiod.settings.extend([off]);
+        let facts = support::holding(&istiod, vec![program(path, path, Ok(own_module()))]);
+        let (expected, judge) = (support::expecting(tag), support::judge(Floor::Proven));
+        let outcome = run(&After {
+            judge: &judge,
+            ..support::whole(&expected, &facts)
+        });
+        let Outcome::Found(findings) = &outcome else {
+            panic!("{outcome:?}")
+        };
+        let message = &findings[0].message;
+        assert!(message.contains("is proven: GODEBUG"), "{message}");
+    }
 
     #[test]
     fn only_istiod_is_judged_and_only_where_fips_is_expected() {

@@ -48,7 +48,14 @@ pub(super) fn statements(after: &After<'_>, class: &Class) -> Vec<Evidence> {
 }
 
 /// What an image of Istio starts.
-const PROGRAMS: [&str; 4] = ["pilot-discovery", "pilot-agent", "ztunnel", "install-cni"];
+const PROGRAMS: [&str; 6] = [
+    "pilot-discovery",
+    "pilot-agent",
+    "envoy",
+    "ztunnel",
+    "agentgateway",
+    "install-cni",
+];
 
 type Programs<'a> = &'a Fact<Vec<ImageProgram>>;
 
@@ -74,7 +81,7 @@ fn of_programs(after: &After<'_>, class: &Class, programs: &[ImageProgram]) -> V
 /// Of the program that another container of the pod starts from another image, where it is Istio's.
 fn beside(after: &After<'_>, class: &Class, other: &Companion) -> Vec<Evidence> {
     let named = other.start.command.as_ref();
-    if named.is_some_and(|first| !PROGRAMS.contains(&name(first))) {
+    if named.is_some_and(|first| !PROGRAMS.contains(&name(first))) && other.start.behind.is_none() {
         return Vec::new();
     }
     let seen = Class {
@@ -87,6 +94,15 @@ fn beside(after: &After<'_>, class: &Class, other: &Companion) -> Vec<Evidence> 
         report: SelfReport::NotAsked,
         ..class.clone()
     };
+    if let (Some(first), Some(program)) = (named, &other.start.behind) {
+        let why = format!("a container beside it starts `{first}`, which starts {program}");
+        return vec![Evidence {
+            binary: name(program).to_owned(),
+            module: Module::Unknown,
+            source: format!("nothing: {why}"),
+            ..said(&seen, &why)
+        }];
+    }
     let Some(Fact::Known(programs)) = image(after, class.running_beside(other)) else {
         let unseen = statements(after, &seen).into_iter();
         let binary = starter(class.role).to_owned();
@@ -558,6 +574,25 @@ mod tests {
         }
         let unread = format!("{fine}, pilot-agent declared");
         assert_eq!(beside(None, "sha256:other", false), unread);
+        assert!(beside(Some("envoy"), "sha256:other", true).contains("envoy contradicted"));
+    }
+
+    #[test]
+    fn a_program_of_istio_that_another_one_starts_is_unknown_even_from_the_proxys_own_image() {
+        let mut class = running(Role::Sidecar, FIPS);
+        let wrapped = Start {
+            command: Some("/usr/bin/env".to_owned()),
+            behind: Some("pilot-agent".to_owned()),
+            ..Start::default()
+        };
+        class.others.insert(Companion {
+            image: class.image.clone(),
+            image_id: class.image_id.clone(),
+            start: wrapped,
+        });
+        let proxy = [AGENT, ENVOY].map(|path| program(path, AGENT, Ok(boring(true))));
+        let said = said_of(&class, &holding(&class, proxy.into()));
+        assert!(said.ends_with(", pilot-agent unknown"), "{said}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Source {
         match self {
             Source::Plan => "the plan",
             Source::Record => "the record of the install",
-            Source::Istiod => "istiod's own image, since no record of an install was found",
+            Source::Istiod => "istiod's own image, since there is no usable record of an install",
         }
     }
 }

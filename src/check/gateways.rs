@@ -1,6 +1,6 @@
 //! The gateways that the install changed run the expected build.
 
-use super::pending::{judged_now, stale, wanted};
+use super::pending::{judged_now, stale, unless_unasked, wanted};
 use super::{After, Check, Outcome, Run, Scope};
 use crate::facts::{Census, Role};
 use crate::report::Finding;
@@ -14,7 +14,10 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(after: &After<'_>) -> Outcome {
-    after.facts.census.judge(|census| judge(after, census))
+    after
+        .facts
+        .census
+        .judge(|census| unless_unasked(after, judge(after, census)))
 }
 
 fn judge(after: &After<'_>, census: &Census) -> Outcome {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::After;
-use super::expectation::Wanted;
-use crate::facts::{Class, Members, Role};
+use super::expectation::{Image, Wanted};
+use super::{After, Outcome};
+use crate::facts::{Class, Fact, Members, Role};
 use crate::report::PendingRestart;
 
 /// The workloads whose pods still run another proxy than a new pod would get.
@@ -81,7 +81,22 @@ pub(super) fn stale(after: &After<'_>, class: &Class) -> Option<String> {
         ));
     }
     let wanted = after.expected.revisions.get(&class.revision)?;
-    images(class).find_map(|image| wanted.differs(image))
+    let different = images(class).find_map(|image| wanted.differs(image));
+    different.or_else(|| renamed(after, class))
+}
+
+/// Whether a sidecar's image has another name than that of a new pod: hub and tag may be right all the
+/// same. A mirror may rename what it holds, so that only the injector knows the name.
+fn renamed(after: &After<'_>, class: &Class) -> Option<String> {
+    let injected = after.facts.injected.get(&class.revision)?.known()?;
+    let new = injected.images.get("istio-proxy")?;
+    let name = |image| {
+        let repository = Image::read(image).repository;
+        repository.rsplit('/').next().unwrap_or_default()
+    };
+    let (runs, wanted) = (name(&class.image), name(new));
+    (class.role == Role::Sidecar && runs != wanted)
+        .then(|| format!("runs the image {runs}, a new pod would get {wanted}"))
 }
 
 /// The proxy's image and those of the other mesh containers beside it.
@@ -103,6 +118,18 @@ pub(super) fn asked(after: &After<'_>, namespace: &str) -> Option<String> {
         .iter()
         .find(|webhook| !webhook.deactivated && webhook.tag.as_deref() == Some(label.as_str()));
     Some(tagged.map_or(label, |webhook| webhook.revision.clone()))
+}
+
+/// No pass of proxies where it could not be seen which revision their namespaces ask for.
+pub(super) fn unless_unasked(after: &After<'_>, outcome: Outcome) -> Outcome {
+    let facts = after.facts;
+    match (outcome, &facts.namespaces, &facts.webhooks) {
+        (Outcome::Passed(_), Fact::Unknown(why), _)
+        | (Outcome::Passed(_), _, Fact::Unknown(why)) => {
+            Outcome::Unknown(format!("which revision a namespace asks for: {why}"))
+        }
+        (outcome, ..) => outcome,
+    }
 }
 
 /// The wanted build of a class in scope.

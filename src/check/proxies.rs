@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::evidence::binary;
 use super::expectation::serves_all;
-use super::pending::{stale, wanted};
+use super::pending::{stale, unless_unasked, wanted};
 use super::{After, Check, Outcome, Run, Scope};
 use crate::facts::{Census, Class, Members, Role};
 use crate::report::{Finding, Severity};
@@ -18,9 +18,12 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(after: &After<'_>) -> Outcome {
-    after.facts.census.judge(|census| match after.scope {
-        Scope::Changed => changed(after, census),
-        Scope::Everything => everything(after, census),
+    after.facts.census.judge(|census| {
+        let outcome = match after.scope {
+            Scope::Changed => changed(after, census),
+            Scope::Everything => everything(after, census),
+        };
+        unless_unasked(after, outcome)
     })
 }
 
@@ -174,7 +177,7 @@ mod tests {
     use super::*;
     use crate::check::pending;
     use crate::check::support::{self, class, expecting, found, members, namespace, passed};
-    use crate::facts::{After as Facts, Companion, ControlPlane, Fact, Manager};
+    use crate::facts::{After as Facts, Companion, ControlPlane, Fact, Injected, Manager};
 
     fn facts(class: Class) -> Facts {
         let mut census = Census::default();
@@ -214,6 +217,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_namespace_asks_for_must_have_been_seen() {
+        for gap in [
+            |facts: &mut Facts| facts.namespaces = Fact::Unknown("forbidden".into()),
+            |facts: &mut Facts| facts.webhooks = Fact::Unknown("forbidden".into()),
+        ] {
+            let mut right = facts(class(Role::Sidecar, "a", "1.31.0-solo-fips"));
+            gap(&mut right);
+            let seen = outcome(&right, Scope::Everything).0;
+            assert!(matches!(seen, Outcome::Unknown(_)), "{seen:?}");
+            let mut wrong = facts(class(Role::Sidecar, "a", "1.31.0-solo"));
+            gap(&mut wrong);
+            assert!(found(
+                &outcome(&wrong, Scope::Everything).0,
+                "runs 1.31.0-solo,"
+            ));
+        }
+    }
+
+    #[test]
     fn an_init_container_of_another_flavour_counts() {
         let mut mixed = class(Role::Sidecar, "a", "1.31.0-solo-fips");
         mixed.others.insert(Companion {
@@ -224,6 +246,33 @@ mod tests {
             &outcome(&facts(mixed), Scope::Everything).0,
             "runs 1.31.0-solo,"
         ));
+    }
+
+    #[test]
+    fn an_image_of_another_name_counts_where_the_injector_gives_the_name() {
+        let mut renamed = class(Role::Sidecar, "a", "1.31.0-solo-fips");
+        renamed.image = "r.io/istio/other:1.31.0-solo-fips".to_owned();
+        let mut facts = facts(renamed);
+        assert!(passed(&outcome(&facts, Scope::Everything).0));
+        let injected = |image: &str| {
+            let images = [("istio-proxy".to_owned(), image.to_owned())].into();
+            let (namespace, revision) = ("a".to_owned(), "default".to_owned());
+            Fact::Known(Injected {
+                namespace,
+                revision,
+                images,
+            })
+        };
+        let usual = injected("r.io/istio/proxyv2:1.31.0-solo-fips");
+        facts.injected.insert("default".to_owned(), usual);
+        assert!(found(
+            &outcome(&facts, Scope::Everything).0,
+            "runs the image other, a new pod would get proxyv2"
+        ));
+        assert_eq!(outcome(&facts, Scope::Changed).1, 3, "a restart mends it");
+        let same = injected("r.io/istio/other:1.31.0-solo-fips");
+        facts.injected.insert("default".to_owned(), same);
+        assert!(passed(&outcome(&facts, Scope::Everything).0));
     }
 
     #[test]

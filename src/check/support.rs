@@ -36,12 +36,12 @@ pub(super) fn after() -> facts::After {
         cluster: Fact::NotAsked("no cluster in this test"),
         control_planes: Fact::Known(Vec::new()),
         webhooks: Fact::Known(Vec::new()),
+        nodes: Fact::Known(facts::Nodes::default()),
         namespaces: Fact::Known(Vec::new()),
         crds: Fact::Known(BTreeMap::new()),
         census: Fact::Known(Census::default()),
         images: BTreeMap::new(),
         injected: BTreeMap::new(),
-        records: Fact::Known(Vec::new()),
     }
 }
 

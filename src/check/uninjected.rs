@@ -2,6 +2,7 @@
 
 use super::pending::asked;
 use super::{After, Check, Outcome, Run};
+use crate::facts::Census;
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
@@ -13,17 +14,26 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(after: &After<'_>) -> Outcome {
-    after.facts.census.judge(|census| {
-        let bare = census.uninjected.iter().filter(|(namespace, pods)| **pods > 0 && ours(after, namespace));
-        let findings = bare.map(|(namespace, pods)| {
-            Finding::warning(format!("{pods} pods have no proxy, though the namespace asks for injection"))
-                .subject(format!("namespace {namespace}"))
-                .why("they were started before the label, or while the injector could not be reached")
-                .fix("restart their workloads, or opt them out by the label sidecar.istio.io/inject=false")
-                .command(format!("kubectl get pods -n {namespace}"))
-        });
-        Outcome::of(findings.collect(), "no pod was left out")
-    })
+    // Which pods were meant to have one, the labels of namespaces say.
+    let facts = after.facts;
+    facts
+        .namespaces
+        .judge(|_| facts.census.judge(|census| judge(after, census)))
+}
+
+fn judge(after: &After<'_>, census: &Census) -> Outcome {
+    let bare = census.uninjected.iter();
+    let bare = bare.filter(|(namespace, pods)| **pods > 0 && ours(after, namespace));
+    let findings = bare.map(|(namespace, pods)| {
+        Finding::warning(format!(
+            "{pods} pods have no proxy, though the namespace asks for injection"
+        ))
+        .subject(format!("namespace {namespace}"))
+        .why("they were started before the label, or while the injector could not be reached")
+        .fix("restart their workloads, or opt them out by the label sidecar.istio.io/inject=false")
+        .command(format!("kubectl get pods -n {namespace}"))
+    });
+    Outcome::of(findings.collect(), "no pod was left out")
 }
 
 /// Whether the namespace asks for a revision in scope, as far as that is known.
@@ -35,7 +45,15 @@ fn ours(after: &After<'_>, namespace: &str) -> bool {
 mod tests {
     use super::*;
     use crate::check::support::{self, found, namespace, passed};
-    use crate::facts::{Census, Fact};
+    use crate::facts::Fact;
+
+    #[test]
+    fn without_namespaces_nobody_knows_who_asked_for_a_proxy() {
+        let mut facts = support::after();
+        facts.namespaces = Fact::Unknown("forbidden; allow list of namespaces".to_owned());
+        let outcome = support::run_after(run, &facts, "1.31.0");
+        assert!(matches!(outcome, Outcome::Unknown(why) if why.contains("allow list")));
+    }
 
     #[test]
     fn pods_without_a_proxy_are_a_warning_per_namespace() {

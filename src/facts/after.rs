@@ -7,12 +7,12 @@ use futures::future::join_all;
 use super::census::{Grounds, census};
 use super::control_plane::control_planes;
 use super::injected::injected;
-use super::{After, Census, Class, ControlPlane, Fact, Injected, Namespace, Record};
+use super::{After, Census, Class, ControlPlane, Fact, Injected, Namespace, Nodes, Records};
 use super::{platform, record, webhook};
 use crate::sys::cluster::{Cluster, PodPages, Result, Session};
 
 /// Control planes and records.
-pub type Installed = (Vec<ControlPlane>, Vec<std::result::Result<Record, String>>);
+pub type Installed = (Vec<ControlPlane>, Records);
 
 /// The control planes in a namespace, or in all, and what was written down of them.
 pub fn installed(cluster: &Cluster, namespace: Option<&str>) -> Result<Installed> {
@@ -47,35 +47,35 @@ async fn gather(
 ) -> After {
     // The list is under way while the rest is asked.
     let pages = session.pods("");
-    let (version, planes, webhooks, crds, written, surroundings) = futures::join!(
+    let (version, planes, webhooks, crds, surroundings) = futures::join!(
         platform::cluster_fact(cluster, session),
         control_planes(session, None),
         webhook::webhooks(session),
         platform::crds(session),
-        record::records(session, None),
         places(session, pages, revisions, namespace),
     );
-    let (namespaces, census, injected) = surroundings;
+    let (nodes, namespaces, census, injected) = surroundings;
     After {
         cluster: version,
         control_planes: planes.into(),
         webhooks: webhooks.into(),
+        nodes,
         namespaces,
         crds: crds.into(),
         census,
         images: BTreeMap::new(),
         injected,
-        records: written.into(),
     }
 }
 
 type Places = (
+    Fact<Nodes>,
     Fact<Vec<Namespace>>,
     Fact<Census>,
     BTreeMap<String, Fact<Injected>>,
 );
 
-/// Namespaces, and what runs and would run in them.
+/// Nodes and namespaces, and what runs and would run there.
 async fn places(
     session: &Session,
     pages: PodPages,
@@ -84,20 +84,28 @@ async fn places(
 ) -> Places {
     let (nodes, namespaces) =
         futures::join!(platform::nodes(session), platform::namespaces(session));
-    // Without nodes there is no architecture; the census is worth having all the same.
-    let stand = nodes.map(|(_, stand)| stand).unwrap_or_default();
-    let known = namespaces.as_deref().unwrap_or_default();
+    // What a pod stands on is worth less than the census: the gaps are facts of their own.
+    let (nodes, stand) = nodes.map_or_else(
+        |error| (Fact::needing(&error, "list of nodes"), BTreeMap::new()),
+        |(nodes, stand)| (Fact::Known(nodes), stand),
+    );
+    let namespaces = namespaces.map_or_else(
+        |error| Fact::needing(&error, "list of namespaces"),
+        Fact::Known,
+    );
+    let known = namespaces.known().map(Vec::as_slice).unwrap_or_default();
     let grounds = Grounds::new(known, stand);
     let outside: Vec<&Namespace> = known.iter().filter(|it| it.name != namespace).collect();
     let probing = revisions.keys().map(async |&revision| {
-        (
-            revision.to_owned(),
-            injected(session, revision, &outside).await,
-        )
+        let fact = match &namespaces {
+            Fact::Unknown(why) => Fact::Unknown(why.clone()),
+            _ => injected(session, revision, &outside).await,
+        };
+        (revision.to_owned(), fact)
     });
     let asks = |class: &Class| revisions.get(class.revision.as_str()) == Some(&true);
     let (counted, injected) =
         futures::join!(census(session, pages, &grounds, &asks), join_all(probing));
     let injected = injected.into_iter().collect();
-    (namespaces.into(), counted.into(), injected)
+    (nodes, namespaces, counted.into(), injected)
 }

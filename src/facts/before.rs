@@ -113,7 +113,7 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
         gloo_mesh,
         gateways: folded(&census, gateways),
         proxies: folded(&census, by_tag),
-        records: records.into(),
+        records: records.map(record::Records::all).into(),
         images: Fact::NotAsked("the registry was not asked"),
         authority,
         served,

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use k8s_openapi::api::core::v1::Pod as KubePod;
 
 use super::Namespace;
 use super::platform::Ground;
@@ -42,7 +41,7 @@ pub struct Census {
     pub uninjected: BTreeMap<String, u64>,
     /// Pods that are not applicable, by reason: `finished`, `virtual node`, `Fargate`, …
     pub not_applicable: BTreeMap<String, u64>,
-    /// Pods that vanished while being read.
+    /// Pods that vanished while being read: the API server itself says that they are gone.
     pub gone: u64,
     /// Control plane and gateway pods, as `kubectl get pods` shows them.
     pub rows: Vec<PodRow>,
@@ -69,7 +68,7 @@ impl Grounds {
 /// What becomes of one pod of the list.
 enum Item {
     Seat(Seat),
-    /// It vanished while it was read.
+    /// It vanished while it was read, as the API server confirms.
     Gone,
     /// The list began anew.
     Restarted,
@@ -122,7 +121,7 @@ fn items(page: Result<Pages>, grounds: &Grounds) -> Vec<Item> {
 
 /// Asks a pod what it says of FIPS.
 async fn ask(session: &Session, reader: &PodReader<'_>, mut seated: Box<Seated>) -> Item {
-    let class = &mut seated.class;
+    let class = &seated.class;
     let (port, path, size, read): (_, _, _, fn(&str) -> SelfReport) = match class.role {
         Role::Istiod => (
             speech::ISTIOD.0,
@@ -144,21 +143,26 @@ async fn ask(session: &Session, reader: &PodReader<'_>, mut seated: Box<Seated>)
         pod: &seated.name,
         port,
     };
-    class.report = match reader.get(at, path, size).await {
+    let report = match reader.get(at, path, size).await {
         Ok(text) => read(&text),
-        Err(ClusterError::NotFound(_)) => return Item::Gone,
-        Err(_) if gone(session, &class.namespace, &seated.name).await => return Item::Gone,
-        Err(error) => speech::unreadable(&error),
+        Err(error) => match left(session, &seated).await {
+            Some(item) => return item,
+            None => speech::unreadable(&error),
+        },
     };
+    seated.class.report = report;
     Item::Seat(Seat::Mesh(seated))
 }
 
-/// Whether a pod that did not answer has left, or is about to.
-async fn gone(session: &Session, namespace: &str, name: &str) -> bool {
-    match session.get::<KubePod>(Some(namespace), name).await {
-        Ok(None) => true,
-        Ok(Some(pod)) => pod.metadata.deletion_timestamp.is_some(),
-        Err(_) => false,
+/// What became of a pod that did not answer, where the API server says that it no longer runs.
+async fn left(session: &Session, seated: &Seated) -> Option<Item> {
+    let now = session
+        .pod(&seated.class.namespace, &seated.name)
+        .await
+        .ok()?;
+    match now.filter(|pod| pod.metadata.uid == seated.uid) {
+        None => Some(Item::Gone),
+        Some(pod) => seat::ended(&pod).map(|why| Item::Seat(Seat::NotApplicable(why))),
     }
 }
 
@@ -238,9 +242,11 @@ mod tests {
     fn answer(path: &str) -> (u16, &'static str) {
         match path {
             "/api/v1/pods" => (200, PODS),
-            path if path.contains("/gone") => {
-                (404, r#"{"kind":"Status","code":404,"message":"no"}"#)
-            }
+            "/api/v1/namespaces/n/pods/gone" => (
+                404,
+                r#"{"kind":"Status","code":404,"message":"no","details":{"kind":"pods","name":"gone"}}"#,
+            ),
+            path if path.contains("/gone:15090/proxy") => (404, NOT_FOUND),
             path if path.contains("/b:15090/proxy") => {
                 (200, "envoy_server_compilation_settings_fips_mode{} 0\n")
             }
@@ -252,12 +258,21 @@ mod tests {
     }
 
     fn taken(asks: &dyn Fn(&Class) -> bool) -> Census {
-        let service = |request: Request<Body>| async move {
+        counted(asks, answer)
+    }
+
+    fn counted<A>(asks: &dyn Fn(&Class) -> bool, answer: A) -> Census
+    where
+        A: Fn(&str) -> (u16, &'static str) + Clone + Send + 'static,
+    {
+        let service = move |request: Request<Body>| {
             let (status, body) = answer(request.uri().path());
-            Response::builder()
-                .status(status)
-                .body(Body::from(body.as_bytes().to_vec()))
-                .unwrap()
+            async move {
+                Response::builder()
+                    .status(status)
+                    .body(Body::from(body.as_bytes().to_vec()))
+                    .unwrap()
+            }
         };
         let cluster = Cluster::answering(service, Duration::from_secs(5));
         let grounds = Grounds::new(&[], BTreeMap::new());
@@ -293,6 +308,73 @@ mod tests {
             ]
         );
         assert_eq!((census.seen, census.gone, census.rows.len()), (5, 1, 3));
+    }
+
+    /// What becomes of the one pod, whose proxy answers `proxy` where its GET answers `get`.
+    fn unanswered(proxy: (u16, &'static str), get: (u16, &'static str)) -> Census {
+        const POD: &str = r#"{"metadata":{},"items":[{"metadata":{"name":"a","namespace":"n","uid":"u"},
+            "spec":{"containers":[{"name":"istio-proxy","image":"r/p:1"}]},"status":{"phase":"Running"}}]}"#;
+        counted(&|_| true, move |path| match path {
+            "/api/v1/pods" => (200, POD),
+            "/api/v1/namespaces/n/pods/a" => get,
+            path if path.contains("/proxy") => proxy,
+            _ => (404, NOT_FOUND),
+        })
+    }
+
+    /// A Status that names no pod: of a gateway in front of the API, or of the pod itself.
+    const NOT_FOUND: &str = r#"{"kind":"Status","code":404,"message":"the server could not find the requested resource"}"#;
+
+    const FORBIDDEN: &str = r#"{"kind":"Status","code":403,"message":"may not"}"#;
+
+    #[test]
+    fn only_the_api_server_says_that_a_pod_is_gone_and_only_of_that_pod() {
+        const THERE: &str = r#"{"metadata":{"name":"a","uid":"u"},"status":{"phase":"Running"}}"#;
+        const ANOTHER: &str = r#"{"metadata":{"name":"a","uid":"v"},"status":{"phase":"Running"}}"#;
+        const LEAVING: &str =
+            r#"{"metadata":{"name":"a","uid":"u","deletionTimestamp":"2026-01-01T00:00:00Z"}}"#;
+        const GONE: &str =
+            r#"{"kind":"Status","code":404,"message":"x","details":{"kind":"pods","name":"a"}}"#;
+        const OTHER: &str =
+            r#"{"kind":"Status","code":404,"message":"x","details":{"kind":"pods","name":"b"}}"#;
+        const FORGED: &str =
+            r#"{"kind":"Status","code":404,"message":"x","details":{"kind":"pods","name":"a"}}"#;
+        let closed = [(404, NOT_FOUND), (404, FORGED), (403, FORBIDDEN), (500, "")];
+        for proxy in closed {
+            for (get, (unread, gone, leaving)) in [
+                ((200, THERE), (1, 0, 0)),
+                ((404, NOT_FOUND), (1, 0, 0)),
+                ((404, OTHER), (1, 0, 0)),
+                ((403, FORBIDDEN), (1, 0, 0)),
+                ((403, GONE), (1, 0, 0)),
+                ((500, ""), (1, 0, 0)),
+                ((404, GONE), (0, 1, 0)),
+                ((200, ANOTHER), (0, 1, 0)),
+                ((200, LEAVING), (0, 0, 1)),
+            ] {
+                let census = unanswered(proxy, get);
+                let unreadable = |class: &&Class| matches!(class.report, SelfReport::Unreadable(_));
+                let found = (
+                    census.classes.keys().filter(unreadable).count(),
+                    census.gone,
+                    census.not_applicable.values().sum(),
+                );
+                assert_eq!(found, (unread, gone, leaving), "{proxy:?} {get:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_right_that_is_missing_is_named() {
+        let census = unanswered((403, FORBIDDEN), (403, FORBIDDEN));
+        let class = census.classes.keys().next().unwrap();
+        let SelfReport::Unreadable(why) = &class.report else {
+            panic!("{class:?}");
+        };
+        assert!(
+            why.contains("pods/proxy") && why.contains("pods/portforward"),
+            "{why}"
+        );
     }
 
     #[test]

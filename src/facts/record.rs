@@ -3,7 +3,7 @@
 //! istioctl stores nothing of what it was given. The record is owned by the istiod Deployment of its
 //! revision, so that it goes with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -24,6 +24,41 @@ const KEY: &str = "record.json";
 
 /// Key of its hash: a record that somebody edited says nothing of an install.
 const HASH: &str = "record.sha256";
+
+/// What was written down, each where it stands.
+///
+/// Anybody who may write a ConfigMap somewhere can write one like them: for a control plane counts only
+/// what stands beside it, under the name of its revision.
+#[derive(Debug, Clone, Default)]
+pub struct Records(BTreeMap<(String, String), Written>);
+
+/// A record, or why it cannot be used.
+type Written = std::result::Result<Record, String>;
+
+impl Records {
+    /// What was written down of a control plane.
+    pub fn of(&self, plane: &ControlPlane) -> Option<&Written> {
+        self.0.get(&place(plane))
+    }
+
+    /// Where records stand that are of none of these.
+    pub fn strays(&self, planes: &[ControlPlane]) -> Vec<String> {
+        let own: BTreeSet<_> = planes.iter().map(place).collect();
+        let strays = self.0.keys().filter(|place| !own.contains(place));
+        strays
+            .map(|(namespace, name)| format!("configmap {namespace}/{name}"))
+            .collect()
+    }
+
+    /// All of them, wherever they stand.
+    pub(super) fn all(self) -> Vec<Written> {
+        self.0.into_values().collect()
+    }
+}
+
+fn place(plane: &ControlPlane) -> (String, String) {
+    (plane.namespace.clone(), record_name(&plane.revision))
+}
 
 /// The name of a revision's record.
 pub fn record_name(revision: &str) -> String {
@@ -89,17 +124,25 @@ fn stored(text: String) -> BTreeMap<String, String> {
     BTreeMap::from([(HASH.to_owned(), sha256(&text)), (KEY.to_owned(), text)])
 }
 
-/// The records in a namespace, or all; one that cannot be read gives the reason.
-pub(super) async fn records(
-    session: &Session,
-    namespace: Option<&str>,
-) -> Result<Vec<std::result::Result<Record, String>>> {
+/// The records in a namespace, or all.
+pub(super) async fn records(session: &Session, namespace: Option<&str>) -> Result<Records> {
     let ours = ListParams::default().labels(&format!("{MANAGED}={OURS},{REVISION}"));
     let kept: Vec<ConfigMap> = session.list(namespace, &ours).await?;
-    Ok(kept.iter().map(from_config_map).collect())
+    Ok(Records::from_iter(&kept))
 }
 
-fn from_config_map(kept: &ConfigMap) -> std::result::Result<Record, String> {
+impl<'a> FromIterator<&'a ConfigMap> for Records {
+    fn from_iter<I: IntoIterator<Item = &'a ConfigMap>>(kept: I) -> Self {
+        let placed = |kept: &ConfigMap| (kept.namespace().unwrap_or_default(), kept.name_any());
+        Records(
+            kept.into_iter()
+                .map(|kept| (placed(kept), from_config_map(kept)))
+                .collect(),
+        )
+    }
+}
+
+fn from_config_map(kept: &ConfigMap) -> Written {
     let name = format!(
         "configmap {}/{}",
         kept.namespace().unwrap_or_default(),
@@ -113,7 +156,14 @@ fn from_config_map(kept: &ConfigMap) -> std::result::Result<Record, String> {
             "{name} is not as it was written: its hash does not fit"
         ));
     }
-    serde_json::from_str(text).map_err(|error| format!("{name}: {error}"))
+    let record: Record = serde_json::from_str(text).map_err(|error| format!("{name}: {error}"))?;
+    if record_name(&record.revision) != kept.name_any() {
+        return Err(format!(
+            "{name} is a record of revision {}",
+            record.revision
+        ));
+    }
+    Ok(record)
 }
 
 #[cfg(test)]
@@ -183,6 +233,39 @@ mod tests {
         );
         odd.data = None;
         assert!(from_config_map(&odd).is_err());
+    }
+
+    #[test]
+    fn a_record_counts_only_beside_its_control_plane_and_under_its_name() {
+        let at = |namespace: &str, revision: &str| ControlPlane {
+            namespace: namespace.to_owned(),
+            revision: revision.to_owned(),
+            ..plane()
+        };
+        let kept = |place: &ControlPlane, revision: &str| {
+            let mut written = to_config_map(&record(revision), place).unwrap();
+            written.metadata.name = Some(record_name(&place.revision));
+            written
+        };
+        let (ours, theirs) = (at("istio-system", DEFAULT), at("aaa", DEFAULT));
+        let moved = at("istio-system", "x");
+        let all = [
+            kept(&ours, DEFAULT),
+            kept(&theirs, DEFAULT),
+            kept(&moved, DEFAULT),
+        ];
+        let records = Records::from_iter(&all);
+        assert_eq!(records.of(&ours), Some(&Ok(record(DEFAULT))));
+        assert_eq!(records.of(&at("other", DEFAULT)), None);
+        let why = records.of(&moved).unwrap().as_ref().unwrap_err();
+        assert!(
+            why.contains("glooistio-record-x is a record of revision default"),
+            "{why}"
+        );
+        assert_eq!(
+            records.strays(&[ours, moved]),
+            ["configmap aaa/glooistio-record"]
+        );
     }
 
     proptest! {

@@ -26,17 +26,24 @@ pub(super) struct Layout {
     pub libraries: Vec<String>,
     /// `PT_INTERP`: the program that loads this one.
     pub interpreter: Option<String>,
-    /// The segments reach beyond the end of the file, which is cut off.
-    pub cut: bool,
-    /// The bytes of the file are not those that run: two segments are loaded to the same page, or the loader
-    /// writes into the code (`DT_TEXTREL`).
-    pub rewritten: bool,
-    /// A part for the linker, or what was left of a program that crashed: nothing that is loaded.
-    pub unlinked: bool,
-    /// The file has no bytes of its code: it was made for debuggers, beside the program.
-    pub codeless: bool,
+    /// Why its bytes tell nothing; of several reasons the weightiest.
+    pub flaw: Option<Flaw>,
     /// `DT_RELA`: what the loader writes into a program that may stand anywhere.
     pub relocations: Option<Place>,
+}
+
+/// Why the bytes of a file tell nothing of what runs. Ordered from the lightest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Flaw {
+    /// It has no bytes of its code: it was made for debuggers, beside the program.
+    Codeless,
+    /// The segments reach beyond the end of the file, which is cut off.
+    Cut,
+    /// Other bytes run than those of its code: two segments are loaded to the same page, or the loader writes
+    /// into the code (`DT_TEXTREL`).
+    Rewritten,
+    /// A part for the linker, or what was left of a program that crashed: nothing that is loaded.
+    Unlinked,
 }
 
 /// What the loader maps.
@@ -80,6 +87,10 @@ impl Layout {
         };
         let mut named = self.sections.iter().filter(|section| section.name == name);
         named.find(|section| mapped(section.place))
+    }
+
+    fn note(&mut self, flaw: Flaw, is: bool) {
+        self.flaw = self.flaw.max(is.then_some(flaw));
     }
 
     /// The table of symbols was not stripped.
@@ -201,7 +212,7 @@ mod tests {
             let kinds = layout.segments.iter().take(2);
             let kinds: Vec<_> = kinds.map(|part| (part.executable, part.writable)).collect();
             assert_eq!(kinds, [(true, false), (false, true)]);
-            assert!(!layout.cut);
+            assert_eq!(layout.flaw, None);
         }
     }
 
@@ -249,7 +260,8 @@ mod tests {
     fn a_file_that_ends_within_a_segment_is_cut() {
         let file = program(SHAPES[0]).build();
         let layout = layout(&file[..200]).unwrap();
-        assert!(layout.cut && layout.sections.is_empty());
+        assert_eq!(layout.flaw, Some(Flaw::Cut));
+        assert!(layout.sections.is_empty());
         assert!(
             layout
                 .segments
@@ -317,14 +329,15 @@ mod tests {
     fn code_that_the_file_does_not_have_is_said() {
         let sample = program(SHAPES[0]);
         let file = sample.build();
-        assert!(!layout(&file).unwrap().codeless);
+        assert_eq!(layout(&file).unwrap().flaw, None);
         // The section headers of code and data, the type of which follows the name.
         let table = usize::try_from(u64::from_le_bytes(*file[40..].first_chunk().unwrap()));
         let table = table.unwrap();
         for (section, codeless) in [(1, true), (2, false)] {
             let mut file = file.clone();
             file[table + 64 * section + 4] = 8;
-            assert_eq!(layout(&file).unwrap().codeless, codeless);
+            let flaw = layout(&file).unwrap().flaw;
+            assert_eq!(flaw == Some(Flaw::Codeless), codeless);
         }
     }
 

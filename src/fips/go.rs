@@ -71,7 +71,7 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Opt
         names,
         signatures,
         fipsinfo,
-        symbols: layout.is_some_and(|layout| layout.has_symbols()),
+        symbols: layout.is_some_and(Layout::has_symbols),
     }))
 }
 

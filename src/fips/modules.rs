@@ -498,7 +498,7 @@ mod tests {
             ),
             (
                 MINE.replace("evidence: docs\n    cert", "evidence: rumour\n    cert"),
-                "rumour",
+                "unknown variant …, expected one of `docs`",
             ),
             (MINE.replace("frozen:", "freezing:"), "freezing"),
             (

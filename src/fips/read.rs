@@ -7,7 +7,7 @@ use positioned_io::ReadAt;
 
 use super::boring::{self, Hint};
 use super::bytes::{Bytes, SCAN_LIMIT};
-use super::elf::Layout;
+use super::elf::{Flaw, Layout};
 use super::native;
 use super::verdict::Toolchain;
 use super::{Evidence, Fingerprint, Format, Go, Opaque, Place, go, packed};
@@ -92,17 +92,9 @@ fn elf(bytes: &Bytes<'_>, known: &[Fingerprint], evidence: &mut Evidence) -> io:
         return Ok(());
     }
     evidence.opaque = match &headers {
-        Ok(layout) if layout.unlinked => Some(Opaque::Unlinked),
-        Ok(layout) if layout.rewritten => damaged(
-            "its headers let other bytes run than those of its code: segments over each other, or DT_TEXTREL"
-                .to_owned(),
-        ),
-        Ok(layout) if layout.cut => {
-            damaged("its segments reach beyond the end of the file: it is cut off".to_owned())
-        }
-        Ok(layout) if layout.codeless => {
-            damaged("it has no code, only what a debugger needs beside the program".to_owned())
-        }
+        Ok(Layout {
+            flaw: Some(flaw), ..
+        }) => Some(opaque(*flaw)),
         Err(reason) if nothing => damaged(match searched {
             Some(searched) => format!("{reason}; {searched}"),
             None => reason.clone(),
@@ -114,6 +106,18 @@ fn elf(bytes: &Bytes<'_>, known: &[Fingerprint], evidence: &mut Evidence) -> io:
         _ => None,
     };
     Ok(())
+}
+
+fn opaque(flaw: Flaw) -> Opaque {
+    let reason = match flaw {
+        Flaw::Unlinked => return Opaque::Unlinked,
+        Flaw::Rewritten => {
+            "its headers let other bytes run than those of its code: segments over each other, or DT_TEXTREL"
+        }
+        Flaw::Cut => "its segments reach beyond the end of the file: it is cut off",
+        Flaw::Codeless => "it has no code, only what a debugger needs beside the program",
+    };
+    Opaque::Damaged(reason.to_owned())
 }
 
 /// Looks for modules of C where there can be one: not in a Go program without C.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use super::error::some_of;
 use super::job::of_document;
 use super::manifest::{Document, is_image, platform_of};
 use super::store::Store;
@@ -85,9 +86,10 @@ struct Root {
 impl Root {
     fn of(registry: &Registry, reference: &Reference) -> Result<Root, ImageError> {
         let manifest = registry.manifest(reference)?;
-        let entries = match Document::parse(&reference.to_string(), &manifest.bytes)? {
-            Document::Index(index) => index.manifests().clone(),
-            Document::Manifest(_) => Vec::new(),
+        let document = Document::parse(&reference.to_string(), &manifest.bytes)?;
+        let entries = match &document {
+            Document::Index(index) => index.manifests().as_slice(),
+            Document::Manifest(_) => &[],
         };
         let images = || entries.iter().filter(|entry| is_image(entry));
         Ok(Root {
@@ -127,17 +129,27 @@ impl Root {
         let document = Document::parse(&name, &self.manifest.bytes)?;
         let store = Store::Registry(registry, self.reference.clone());
         let digest = Some(self.manifest.digest.clone());
-        let wanted: Vec<Platform> = wanted.into_iter().cloned().collect();
-        let jobs = of_document(&store, &name, (digest, document), &wanted)?;
+        let platforms: Vec<Platform> = wanted.into_iter().cloned().collect();
+        let jobs = of_document(&store, &name, (digest, document), &platforms)?;
         for job in jobs.iter().take(PLATFORMS) {
             for layer in job.layers.iter().filter(|layer| layer.expected.size > 0) {
                 registry.has_blob(&self.reference, &layer.digest)?;
             }
         }
-        Ok(jobs
-            .into_iter()
-            .map(|job| job.configuration.platform)
-            .collect())
+        let there = jobs.into_iter().map(|job| job.configuration.platform);
+        let there: Vec<Platform> = there.collect();
+        match wanted {
+            // Its index says so, and it is none of these.
+            Some(wanted) if !there.iter().any(|it| wanted.covers(it)) => {
+                let has: Vec<String> = there.iter().map(ToString::to_string).collect();
+                Err(ImageError::NoPlatform {
+                    name,
+                    wanted: wanted.to_string(),
+                    has: some_of(&has),
+                })
+            }
+            _ => Ok(there),
+        }
     }
 
     fn found(self, answers: Vec<Answer>) -> Result<Found, ImageError> {

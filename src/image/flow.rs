@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::rc::Rc;
 
+use serde::Serialize;
+
 use super::entries::{self, Entries, Entry, Kind};
 use super::job::{Job, Place};
 use super::layer::{Check, Kept, Pick, Reader};
@@ -35,7 +37,7 @@ pub(super) struct Flow<T> {
     members: usize,
 }
 
-impl<T: Clone> Flow<T> {
+impl<T: Clone + Serialize> Flow<T> {
     pub(super) fn read(
         name: &str,
         input: impl Read,
@@ -160,6 +162,7 @@ impl<T: Clone> Flow<T> {
             let located = job.locate(request, &kept, ranges)?;
             let digest = |number: usize| job.layers.get(number).map(|part| part.digest.clone());
             let programs = programs(located, &kept, ranges, digest);
+            reader.keep(&name, &programs)?;
             images.push(job.image(programs));
         }
         Ok(Inspected::Images(images))

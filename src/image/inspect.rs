@@ -230,11 +230,20 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
     }
 
     fn jobs(&mut self, store: &Store<'_>, jobs: Vec<Job>) -> Result<Inspected<T>, ImageError> {
-        let images = jobs.into_iter().map(|job| self.image(store, job));
-        Ok(Inspected::Images(images.collect::<Result<_, _>>()?))
+        let mut images = Vec::new();
+        for job in jobs {
+            images.push(self.image(store, job, &images)?);
+        }
+        Ok(Inspected::Images(images))
     }
 
-    fn image(&mut self, store: &Store<'_>, job: Job) -> Result<Image<T>, ImageError> {
+    /// Reads an image, where it is not one of those `before` under another name.
+    fn image(
+        &mut self,
+        store: &Store<'_>,
+        job: Job,
+        before: &[Image<T>],
+    ) -> Result<Image<T>, ImageError> {
         // A file can hold the good manifest and other layers, and is read fast: only what a registry
         // gave by its digest is kept.
         let cache = self
@@ -244,9 +253,23 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         let digest = job.manifest.as_ref().unwrap_or(&job.config);
         let sought = self.request.want.sought(&job.name, &job.configuration);
         let key = format!("{digest} {sought:?} {:?}", self.request.limits);
-        if let Some((day, programs)) = cache.and_then(|cache| cache.get(&key)) {
+        let want = &self.request.want;
+        let same = |image: &&Image<T>| {
+            let sought_there = || want.sought(&image.name, &job.configuration);
+            image.manifest.is_some() && image.manifest == job.manifest && sought_there() == sought
+        };
+        // The newest first: few names make a difference to what is sought.
+        let known = before.iter().rev().find(same);
+        let known = known.map(|image| (image.kept, image.programs.clone()));
+        let kept = || {
+            cache?
+                .get(&key)
+                .map(|(day, programs)| (Some(day), programs))
+        };
+        if let Some((kept, programs)) = known.or_else(kept) {
+            self.reader.keep(&job.name, &programs)?;
             return Ok(Image {
-                kept: Some(day),
+                kept,
                 ..job.image(programs)
             });
         }
@@ -315,7 +338,6 @@ impl Job {
             platform: self.configuration.platform,
             env: self.configuration.env,
             command: self.configuration.command,
-            labels: self.configuration.labels,
             kept: None,
             programs,
         }

@@ -7,7 +7,7 @@ use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
 use super::error::some_of;
 use super::layer::{Check, Expected};
 use super::manifest::{Configuration, Document, is_image, platform_of};
-use super::store::Store;
+use super::store::{Blob, Store};
 use super::{Digest, ImageError, Platform};
 
 mod docker;
@@ -22,6 +22,9 @@ const DEPTH: usize = 3;
 
 /// Entries of all of these together.
 const ENTRIES: usize = 1024;
+
+/// Bytes that may be kept of all of a target's images before the first is read.
+const KEPT: usize = 16 << 20;
 
 /// Where layouts keep the tag of an image.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -44,8 +47,17 @@ pub(super) struct Part {
     pub(super) digest: Digest,
 }
 
+impl Part {
+    /// Bytes that it takes to keep one of the image `name`, each of whose own names has up to `longest`.
+    fn weight(name: &str, longest: usize) -> usize {
+        // Where it is, what it must be, what it is, and that for messages.
+        let texts = longest.saturating_mul(4);
+        texts.saturating_add(name.len()) + size_of::<Part>()
+    }
+}
+
 pub(super) enum Place {
-    Blob(Box<Descriptor>),
+    Blob(Blob),
     /// Of a Docker archive.
     Member(String),
 }
@@ -55,7 +67,18 @@ struct Open {
     name: String,
     index: Option<Digest>,
     depth: usize,
-    entry: Descriptor,
+    platform: Option<Platform>,
+    blob: Blob,
+}
+
+impl Open {
+    fn weight(&self) -> usize {
+        let platform = self.platform.as_ref();
+        let platform = platform.map_or(0, |platform| platform.to_string().len());
+        let index = self.index.as_ref().map_or(0, |it| it.as_ref().len());
+        let texts = [self.name.len(), index, self.blob.digest.as_ref().len()];
+        texts.iter().sum::<usize>() + platform + size_of::<Open>()
+    }
 }
 
 /// What led to a manifest.
@@ -98,6 +121,8 @@ struct Jobs<'a> {
     /// Entries of indexes that are still to be looked at, and how many there were in all.
     open: VecDeque<Open>,
     entries: usize,
+    /// Bytes that all of this takes.
+    kept: usize,
     /// What there is, for saying what was not wanted.
     seen: Vec<String>,
 }
@@ -110,6 +135,7 @@ impl<'a> Jobs<'a> {
             found: Vec::new(),
             open: VecDeque::new(),
             entries: 0,
+            kept: 0,
             seen: Vec::new(),
         }
     }
@@ -124,18 +150,41 @@ impl<'a> Jobs<'a> {
         index: &ImageIndex,
     ) -> Result<(), ImageError> {
         for entry in index.manifests().iter().filter(|entry| is_image(entry)) {
-            self.entries += 1;
-            if self.entries > ENTRIES {
-                return Err(ImageError::TooLarge {
-                    what: name.to_owned(),
-                    why: format!("its indexes name more than {ENTRIES} images"),
-                });
-            }
-            self.open.push_back(Open {
+            self.count(name)?;
+            let open = Open {
                 name: name_of(name, entry, digest.is_none()),
                 index: digest.cloned(),
                 depth,
-                entry: entry.clone(),
+                platform: platform_of(entry),
+                blob: entry.into(),
+            };
+            self.keep(name, open.weight())?;
+            self.open.push_back(open);
+        }
+        Ok(())
+    }
+
+    /// Counts an entry.
+    fn count(&mut self, what: &str) -> Result<(), ImageError> {
+        self.entries += 1;
+        if self.entries > ENTRIES {
+            return Err(ImageError::TooLarge {
+                what: what.to_owned(),
+                why: format!("its indexes name more than {ENTRIES} images"),
+            });
+        }
+        Ok(())
+    }
+
+    /// Counts what is kept of what was read.
+    fn keep(&mut self, what: &str, bytes: usize) -> Result<(), ImageError> {
+        self.kept = self.kept.saturating_add(bytes);
+        if self.kept > KEPT {
+            return Err(ImageError::TooLarge {
+                what: what.to_owned(),
+                why: format!(
+                    "to list its images takes more than {KEPT} bytes: name fewer, by a tag or a platform"
+                ),
             });
         }
         Ok(())
@@ -146,9 +195,9 @@ impl<'a> Jobs<'a> {
             name,
             index,
             depth,
-            entry,
+            platform,
+            blob,
         } = open;
-        let platform = platform_of(&entry);
         if let Some(platform) = &platform
             && !self.wants(platform)
         {
@@ -156,11 +205,11 @@ impl<'a> Jobs<'a> {
             return Ok(());
         }
         // `docker save` keeps the whole index, and of its images only those that were pulled.
-        if !self.store.has(&entry) {
+        if !self.store.has(&blob) {
             return Ok(());
         }
-        let bytes = self.store.manifest(&entry, &name)?;
-        let digest = entry.digest().clone();
+        let bytes = self.store.manifest(&blob, &name)?;
+        let digest = blob.digest;
         match Document::parse(&name, &bytes)? {
             Document::Manifest(manifest) => {
                 let origin = Origin {
@@ -185,8 +234,9 @@ impl<'a> Jobs<'a> {
         manifest: &ImageManifest,
     ) -> Result<(), ImageError> {
         let config = manifest.config().digest().clone();
-        let document = self.store.document(manifest.config(), name)?;
+        let document = self.store.document(&manifest.config().into(), name)?;
         let configuration = Configuration::parse(name, &document)?;
+        self.keep(name, configuration.weight)?;
         if !origin.listed && !self.wants(&configuration.platform) {
             self.seen.push(configuration.platform.to_string());
             return Ok(());
@@ -198,8 +248,11 @@ impl<'a> Jobs<'a> {
                 why: format!("its manifest has {layers} layers, its configuration {ids}"),
             });
         }
+        for layer in manifest.layers() {
+            self.keep(name, Part::weight(name, layer.digest().as_ref().len()))?;
+        }
         let layers = manifest.layers().iter().map(|layer| Part {
-            place: Place::Blob(Box::new(layer.clone())),
+            place: Place::Blob(layer.into()),
             expected: Expected {
                 name: format!("layer {} of {name}", layer.digest()),
                 size: layer.size(),
@@ -274,8 +327,9 @@ pub(super) fn tagged(
         annotations.and_then(|annotations| annotations.get(REF_NAME).cloned())
     };
     let tags: Vec<String> = index.manifests().iter().filter_map(tag_of).collect();
-    let mut wanted = index.manifests().clone();
-    wanted.retain(|entry| tag_of(entry).as_deref() == Some(tag));
+    let wanted = index.manifests().iter();
+    let wanted = wanted.filter(|entry| tag_of(entry).as_deref() == Some(tag));
+    let wanted: Vec<Descriptor> = wanted.cloned().collect();
     if wanted.is_empty() {
         let has = match tags.as_slice() {
             [] => format!("no tags, so leave `:{tag}` away"),

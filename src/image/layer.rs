@@ -11,7 +11,7 @@ use super::entries::{Entries, Entry, Kind};
 use super::meter::{Meter, Metered};
 use super::names::{Id, Names};
 use super::stream::{Tally, Unpacked};
-use super::{Digest, ImageError, Limits, ProgramBytes, Unread};
+use super::{Digest, ImageError, Limits, Program, ProgramBytes, Unread};
 use crate::sys::registry::Hasher;
 
 /// Programs of one image that are kept with `--all`.
@@ -96,6 +96,15 @@ impl<'a, T> Reader<'a, T> {
             meter,
             keep: |meter, made| meter.keep(made),
         }
+    }
+
+    /// Counts programs that an image has besides what was made of them for another.
+    pub(super) fn keep(&self, what: &str, programs: &[Program<T>]) -> Result<(), ImageError>
+    where
+        T: Serialize,
+    {
+        let counted = self.meter.keep(&programs);
+        counted.map_err(|error| ImageError::of_stream(what, error))
     }
 
     /// Reads a layer to its end and returns the numbers of its entries. Nothing of it counts when

@@ -1,8 +1,6 @@
 //! Indexes, manifests and configurations of images, of OCI and of Docker (schema 2).
 
-use std::collections::BTreeMap;
-
-use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest};
+use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -14,6 +12,9 @@ pub(super) const DOCUMENT_LIMIT: u64 = 4 << 20;
 
 /// Layers that an image may have; no runtime mounts as many.
 const LAYERS: usize = 512;
+
+/// Bytes that may be kept of a configuration: environments and commands have some thousands.
+const KEPT: usize = 128 << 10;
 
 /// Directories that `PATH` may have.
 const DIRECTORIES: usize = 64;
@@ -44,6 +45,32 @@ struct Kind {
     fs_layers: Option<IgnoredAny>,
 }
 
+/// A configuration as it is written, as far as it matters here.
+#[derive(Deserialize)]
+struct Written {
+    architecture: String,
+    os: String,
+    #[serde(default)]
+    variant: Option<String>,
+    #[serde(default)]
+    config: Option<Start>,
+    rootfs: RootFs,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct Start {
+    env: Option<Vec<String>>,
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+    working_dir: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RootFs {
+    diff_ids: Vec<String>,
+}
+
 /// What the configuration says that matters here.
 pub(super) struct Configuration {
     pub(super) platform: Platform,
@@ -53,9 +80,10 @@ pub(super) struct Configuration {
     directory: String,
     /// Where a command without a slash is looked for.
     search: Vec<String>,
-    pub(super) labels: BTreeMap<String, String>,
     /// Digests of the layers unpacked, the lowest first.
     pub(super) diff_ids: Vec<Digest>,
+    /// Bytes that all of this takes.
+    pub(super) weight: usize,
 }
 
 impl Document {
@@ -101,12 +129,7 @@ fn runnable(what: &str, manifest: &ImageManifest) -> Result<(), ImageError> {
             "it is no container image but a `{config}`"
         )));
     }
-    if manifest.layers().len() > LAYERS {
-        return Err(ImageError::TooLarge {
-            what: what.to_owned(),
-            why: format!("it has more than {LAYERS} layers"),
-        });
-    }
+    few_layers(what, manifest.layers().len())?;
     for layer in manifest.layers() {
         let kind = layer.media_type().as_ref();
         if kind.contains("encrypted") {
@@ -119,6 +142,16 @@ fn runnable(what: &str, manifest: &ImageManifest) -> Result<(), ImageError> {
                 "its layer {digest} is kept elsewhere (a foreign layer)"
             )));
         }
+    }
+    Ok(())
+}
+
+fn few_layers(what: &str, layers: usize) -> Result<(), ImageError> {
+    if layers > LAYERS {
+        return Err(ImageError::TooLarge {
+            what: what.to_owned(),
+            why: format!("it has more than {LAYERS} layers"),
+        });
     }
     Ok(())
 }
@@ -146,14 +179,20 @@ pub(super) fn platform_of(entry: &Descriptor) -> Option<Platform> {
 
 impl Configuration {
     pub(super) fn parse(what: &str, bytes: &[u8]) -> Result<Configuration, ImageError> {
-        let parsed: ImageConfiguration = json(what, bytes)?;
-        let config = parsed.config().clone().unwrap_or_default();
-        let words = |words: &Option<Vec<String>>| words.clone().unwrap_or_default();
-        let mut command = words(config.entrypoint());
-        command.extend(words(config.cmd()));
-        let env = words(config.env());
-        let directory = config.working_dir().clone().unwrap_or_default();
-        let diff_ids = parsed.rootfs().diff_ids().iter().map(|text| {
+        let written: Written = json(what, bytes)?;
+        few_layers(what, written.rootfs.diff_ids.len())?;
+        let weight = written.weight();
+        if weight > KEPT {
+            return Err(ImageError::TooLarge {
+                what: what.to_owned(),
+                why: format!("its environment and its command take more than {KEPT} bytes"),
+            });
+        }
+        let config = written.config.unwrap_or_default();
+        let mut command = config.entrypoint.unwrap_or_default();
+        command.extend(config.cmd.unwrap_or_default());
+        let env = config.env.unwrap_or_default();
+        let diff_ids = written.rootfs.diff_ids.iter().map(|text| {
             text.parse().map_err(|_| ImageError::Damaged {
                 what: what.to_owned(),
                 why: format!("`{text}` is no digest"),
@@ -161,21 +200,36 @@ impl Configuration {
         });
         Ok(Configuration {
             platform: Platform {
-                os: parsed.os().to_string(),
-                architecture: parsed.architecture().to_string(),
-                variant: parsed.variant().clone().filter(|text| !text.is_empty()),
+                os: written.os,
+                architecture: written.architecture,
+                variant: written.variant.filter(|text| !text.is_empty()),
             },
             search: search(what, &env)?,
             env,
             command,
-            directory,
-            labels: config
-                .labels()
-                .clone()
-                .unwrap_or_default()
-                .into_iter()
-                .collect(),
+            directory: config.working_dir.unwrap_or_default(),
             diff_ids: diff_ids.collect::<Result<_, _>>()?,
+            weight,
+        })
+    }
+}
+
+impl Written {
+    /// Bytes that it takes to keep this; an empty text takes some too.
+    fn weight(&self) -> usize {
+        let start = self.config.as_ref();
+        let lists = start.map(|start| [&start.env, &start.entrypoint, &start.cmd]);
+        let lists = lists.into_iter().flatten().flatten();
+        let single = [
+            Some(&self.architecture),
+            Some(&self.os),
+            self.variant.as_ref(),
+            start.and_then(|start| start.working_dir.as_ref()),
+        ];
+        let texts = lists.flatten().chain(single.into_iter().flatten());
+        let texts = texts.chain(&self.rootfs.diff_ids);
+        texts.fold(0, |sum, text| {
+            sum.saturating_add(text.len() + size_of::<String>())
         })
     }
 }

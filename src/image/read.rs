@@ -60,7 +60,6 @@ impl Search<'_> {
         reader: &mut Reader<'_, T>,
     ) -> Result<Vec<Program<T>>, ImageError> {
         let mut kept = Kept::default();
-        reader.meter.next_image();
         let ranges = self.first(layers, reader, &mut kept)?;
         let located = self.locate(&kept, &ranges)?;
         let unseen = unseen(&located, &kept);

@@ -1,7 +1,8 @@
 //! What `imageID` of a container says, brought to one form.
 //!
 //! Runtimes write four forms: `docker-pullable://REPOSITORY@sha256:…`, `REPOSITORY@sha256:…` (of an index
-//! or of a manifest), `sha256:…` (of the configuration) and the bare hex of that.
+//! or of a manifest), `sha256:…` (of the configuration; Docker with the images of containerd writes that
+//! of the index or the manifest) and the bare hex of that.
 
 use std::str::FromStr;
 
@@ -19,8 +20,9 @@ const CANDIDATES: usize = 16;
 pub enum ImageId {
     /// A place in a registry, with the digest of an index or a manifest.
     Place { repository: String, digest: Digest },
-    /// Digest of a configuration, which no registry can be asked for.
-    Config(Digest),
+    /// A digest without its place: of a configuration, which no registry can be asked for, or of
+    /// what stands before it.
+    Bare(Digest),
 }
 
 /// A text that is no `imageID`.
@@ -49,7 +51,7 @@ impl FromStr for ImageId {
         } else {
             bare.parse()
         };
-        digest.map(ImageId::Config).map_err(|_| unknown())
+        digest.map(ImageId::Bare).map_err(|_| unknown())
     }
 }
 
@@ -95,9 +97,9 @@ pub fn resolve(
         // The repository of the imageID can be that of another reference to the same image, which
         // the spec's credentials may not open; the spec's has it under the same digest.
         ImageId::Place { digest, .. } => spec.clone_with_digest(digest.to_string()),
-        ImageId::Config(_) => spec.clone(),
+        ImageId::Bare(_) => spec.clone(),
     };
-    let mut candidates = match (look(registry, &reference, architecture), id) {
+    let (named, mut candidates) = match (look(registry, &reference, architecture), id) {
         (Err(ImageError::Registry(error)), ImageId::Place { repository, digest })
             if error.is_not_found() =>
         {
@@ -105,9 +107,11 @@ pub fn resolve(
             let place: Reference = place.map_err(ImageError::Registry)?;
             look(registry, &place, architecture)?
         }
-        (candidates, _) => candidates?,
+        (found, _) => found?,
     };
-    if let ImageId::Config(wanted) = id {
+    if let ImageId::Bare(wanted) = id
+        && *wanted != named
+    {
         let found = candidates.first().map(|it| it.config.to_string());
         candidates.retain(|it| it.config == *wanted || it.manifest == *wanted);
         if candidates.is_empty() {
@@ -121,12 +125,12 @@ pub fn resolve(
     Ok(candidates)
 }
 
-/// The images that a reference stands for, each manifest once.
+/// The digest of what a reference names, and the images that it stands for, each manifest once.
 fn look(
     registry: &Registry,
     reference: &Reference,
     architecture: Option<&str>,
-) -> Result<Vec<Running>, ImageError> {
+) -> Result<(Digest, Vec<Running>), ImageError> {
     let name = reference.to_string();
     let manifest = registry.manifest(reference)?;
     let document = Document::parse(&name, &manifest.bytes)?;
@@ -137,7 +141,8 @@ fn look(
     };
     let wanted: Vec<Platform> = wanted.into_iter().collect();
     let store = Store::Registry(registry, reference.clone());
-    let jobs = of_document(&store, &name, (Some(manifest.digest), document), &wanted)?;
+    let named = manifest.digest;
+    let jobs = of_document(&store, &name, (Some(named.clone()), document), &wanted)?;
     let mut candidates: Vec<Running> = Vec::new();
     for running in jobs.into_iter().filter_map(|job| running(reference, job)) {
         if candidates.iter().all(|it| it.manifest != running.manifest) {
@@ -149,7 +154,7 @@ fn look(
         let why = format!("any of {many} images in it may be the one that runs");
         return Err(ImageError::TooLarge { what: name, why });
     }
-    Ok(candidates)
+    Ok((named, candidates))
 }
 
 fn running(reference: &Reference, job: Job) -> Option<Running> {
@@ -185,12 +190,12 @@ mod tests {
                 place("docker.io/istio/pilot"),
             ),
             (format!("h.io/pilot:1.31@sha256:{HEX}"), place("h.io/pilot")),
-            (format!("sha256:{HEX}"), ImageId::Config(digest.clone())),
+            (format!("sha256:{HEX}"), ImageId::Bare(digest.clone())),
             (
                 format!("docker://sha256:{HEX}"),
-                ImageId::Config(digest.clone()),
+                ImageId::Bare(digest.clone()),
             ),
-            (HEX.to_uppercase(), ImageId::Config(digest.clone())),
+            (HEX.to_uppercase(), ImageId::Bare(digest.clone())),
         ] {
             assert_eq!(text.parse(), Ok(wanted), "{text}");
         }

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use oci_spec::image::Descriptor;
 use positioned_io::ReadAt as _;
 
-use super::ImageError;
 use super::entries::{Entries, Kind};
 use super::manifest::DOCUMENT_LIMIT;
 use super::stream::{Stop, Tally};
+use super::{Digest, ImageError};
 use crate::sys::os::{self, ReadError};
 use crate::sys::registry::{Hasher, Reference, Registry};
 
@@ -50,12 +50,28 @@ impl Passed {
     }
 }
 
+/// A blob, by what its descriptor must say; whatever notes stand beside it are not kept.
+#[derive(Debug, Clone)]
+pub(super) struct Blob {
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+}
+
+impl From<&Descriptor> for Blob {
+    fn from(entry: &Descriptor) -> Blob {
+        Blob {
+            digest: entry.digest().clone(),
+            size: entry.size(),
+        }
+    }
+}
+
 impl Store<'_> {
     /// An index or a manifest.
-    pub(super) fn manifest(&self, entry: &Descriptor, what: &str) -> Result<Vec<u8>, ImageError> {
+    pub(super) fn manifest(&self, entry: &Blob, what: &str) -> Result<Vec<u8>, ImageError> {
         match self {
             Store::Registry(registry, reference) => {
-                let named = reference.clone_with_digest(entry.digest().to_string());
+                let named = reference.clone_with_digest(entry.digest.to_string());
                 Ok(registry.manifest(&named)?.bytes)
             }
             _ => self.document(entry, what),
@@ -63,14 +79,11 @@ impl Store<'_> {
     }
 
     /// A small blob, whole.
-    pub(super) fn document(&self, entry: &Descriptor, what: &str) -> Result<Vec<u8>, ImageError> {
-        if entry.size() > DOCUMENT_LIMIT {
+    pub(super) fn document(&self, entry: &Blob, what: &str) -> Result<Vec<u8>, ImageError> {
+        if entry.size > DOCUMENT_LIMIT {
             return Err(ImageError::TooLarge {
                 what: what.to_owned(),
-                why: format!(
-                    "its {} have more than {DOCUMENT_LIMIT} bytes",
-                    entry.digest()
-                ),
+                why: format!("its {} have more than {DOCUMENT_LIMIT} bytes", entry.digest),
             });
         }
         let input = self.blob(entry)?;
@@ -78,11 +91,11 @@ impl Store<'_> {
     }
 
     /// The bytes of a blob, to be checked by who reads them.
-    pub(super) fn blob(&self, entry: &Descriptor) -> Result<Box<dyn Read + '_>, ImageError> {
+    pub(super) fn blob(&self, entry: &Blob) -> Result<Box<dyn Read + '_>, ImageError> {
         let path = blob_path(entry);
         Ok(match self {
             Store::Registry(registry, reference) => {
-                Box::new(registry.blob(reference, entry.digest(), entry.size())?)
+                Box::new(registry.blob(reference, &entry.digest, entry.size)?)
             }
             Store::Passed(passed) => Box::new(passed.text(&path)?),
             Store::Layout(dir) => match os::open_file(&dir.join(&path)) {
@@ -96,7 +109,7 @@ impl Store<'_> {
     }
 
     /// Whether a manifest can be asked for: only a registry must have all of its index.
-    pub(super) fn has(&self, entry: &Descriptor) -> bool {
+    pub(super) fn has(&self, entry: &Blob) -> bool {
         let path = blob_path(entry);
         match self {
             Store::Registry(..) => true,
@@ -141,8 +154,8 @@ impl Store<'_> {
     }
 }
 
-pub(super) fn blob_path(entry: &Descriptor) -> String {
-    let digest = entry.digest();
+pub(super) fn blob_path(entry: &Blob) -> String {
+    let digest = &entry.digest;
     format!("blobs/{}/{}", digest.algorithm(), digest.digest())
 }
 
@@ -153,10 +166,10 @@ fn absent(name: &str, path: &str) -> ImageError {
     }
 }
 
-fn whole(input: impl Read, entry: &Descriptor, what: &str) -> Result<Vec<u8>, ImageError> {
-    let digest = entry.digest();
+fn whole(input: impl Read, entry: &Blob, what: &str) -> Result<Vec<u8>, ImageError> {
+    let digest = &entry.digest;
     let name = format!("{digest} of {what}");
-    let mut tally = Tally::stored(input, Hasher::of(digest), entry.size());
+    let mut tally = Tally::stored(input, Hasher::of(digest), entry.size);
     let mut bytes = Vec::new();
     tally
         .read_to_end(&mut bytes)

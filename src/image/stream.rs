@@ -38,7 +38,7 @@ pub(super) fn is_compressed(start: &[u8]) -> bool {
 /// What ends a stream besides its own errors.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Stop {
-    #[error("it unpacks to more than {0} bytes")]
+    #[error("all that was read unpacks to more than {0} bytes: inspect fewer images at once")]
     Bomb(u64),
     #[error("it unpacks to more than {0} times its size")]
     Ratio(u64),

@@ -201,19 +201,21 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_credential_plugin_that_fails_is_named_with_its_last_words() {
+    /// What is said of a credential plugin that does this.
+    fn plugin(script: &str) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config");
-        let kubeconfig = "
+        let kubeconfig = format!(
+            "
 apiVersion: v1
 kind: Config
 current-context: a
-clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]
-contexts: [{name: a, context: {cluster: c, user: u}}]
-users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sh,
-  args: ['-c', 'echo log in first >&2; exit 3']}}}]
-";
+clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'}}}}]
+contexts: [{{name: a, context: {{cluster: c, user: u}}}}]
+users: [{{name: u, user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, command: sh,
+  args: ['-c', '{script}']}}}}}}]
+"
+        );
         crate::sys::os::write(&path, kubeconfig.as_bytes()).unwrap();
         let target = KubeTarget {
             kubeconfig: Some(path),
@@ -222,10 +224,23 @@ users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, com
         let error = Cluster::connect(&target, Duration::from_secs(10))
             .err()
             .unwrap();
-        let ClusterError::Plugin { said, .. } = &error else {
+        let ClusterError::Plugin { said, .. } = error else {
             panic!("{error}")
         };
-        assert_eq!(said, "log in first");
+        said
+    }
+
+    #[test]
+    fn a_credential_plugin_that_fails_is_named_with_its_last_words() {
+        assert_eq!(plugin("echo log in first >&2; exit 3"), "log in first");
+    }
+
+    #[test]
+    fn what_a_credential_plugin_answers_is_never_shown() {
+        assert_eq!(
+            plugin("echo \"token: [hunter2\""),
+            "no ExecCredential (1:8)"
+        );
     }
 
     #[test]

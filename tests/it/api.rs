@@ -325,7 +325,9 @@ fn get(path: &str, state: &State) -> Answer {
     let mut found: Vec<Value> = found.cloned().collect();
     match name {
         Some(name) if found.is_empty() => {
-            Answer::Json(404, status(404, &format!("{plural} \"{name}\" not found")))
+            let mut missing = status(404, &format!("{plural} \"{name}\" not found"));
+            missing["details"] = json!({"kind": plural, "name": name});
+            Answer::Json(404, missing)
         }
         Some(_) => Answer::Json(200, found.swap_remove(0)),
         None => Answer::Json(

@@ -100,11 +100,30 @@ impl Blobs {
         self.add(INDEX, index.to_string().into_bytes())
     }
 
+    /// The same image with another configuration.
+    fn configured(&mut self, image: &Value, change: impl FnOnce(&mut Value)) -> Value {
+        let document = |blobs: &Blobs, of: &Value| -> Value {
+            serde_json::from_slice(&blobs.0[of["digest"].as_str().unwrap()]).unwrap()
+        };
+        let mut manifest = document(self, image);
+        let mut config = document(self, &manifest["config"]);
+        change(&mut config);
+        manifest["config"] = self.add(CONFIG, config.to_string().into_bytes());
+        let mut descriptor = self.add(MANIFEST, manifest.to_string().into_bytes());
+        descriptor["platform"] = image["platform"].clone();
+        descriptor
+    }
+
     /// The files of an OCI layout with that one image.
     fn layout(&self, mut image: Value, tag: &str) -> Vec<(String, Vec<u8>)> {
         image.as_object_mut().unwrap().remove("platform");
-        image["annotations"] = json!({"org.opencontainers.image.ref.name": tag});
-        let index = json!({"schemaVersion": 2, "manifests": [image]});
+        self.layout_of([tagged(&image, tag)])
+    }
+
+    /// The files of an OCI layout with these entries.
+    fn layout_of(&self, entries: impl IntoIterator<Item = Value>) -> Vec<(String, Vec<u8>)> {
+        let entries: Vec<Value> = entries.into_iter().collect();
+        let index = json!({"schemaVersion": 2, "manifests": entries});
         let mut files = vec![
             ("index.json".to_owned(), index.to_string().into_bytes()),
             ("oci-layout".to_owned(), b"{}".to_vec()),
@@ -114,6 +133,13 @@ impl Blobs {
         }
         files
     }
+}
+
+/// The entry of an image in the index of a layout.
+fn tagged(image: &Value, tag: &str) -> Value {
+    let mut entry = image.clone();
+    entry["annotations"] = json!({"org.opencontainers.image.ref.name": tag});
+    entry
 }
 
 /// What `docker save` writes.
@@ -291,7 +317,6 @@ fn what_an_image_starts_with_is_reported() {
     let image = &images[0];
     assert_eq!(image.env, ["GODEBUG=fips140=on"]);
     assert_eq!(image.command, ["/usr/local/bin/pilot-discovery"]);
-    assert_eq!(image.labels["a"], "b");
     assert_eq!(image.manifest.as_ref().unwrap().to_string(), manifest);
     assert_eq!(image.index, None);
     assert_eq!(image.programs.len(), 1);
@@ -572,4 +597,183 @@ fn an_image_on_disk_is_read_each_time_so_that_no_layer_hides_behind_what_was_rea
     let read = count.get();
     assert_eq!(run().unwrap(), first);
     assert_eq!(count.get(), 2 * read);
+}
+
+/// What an archive of these files comes to: as a layout, as an archive, and as one that is packed.
+fn everywhere(
+    files: &[(String, Vec<u8>)],
+    request: &Request,
+) -> Vec<Result<Vec<Image<Text>>, ImageError>> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    write(&path("layout"), files);
+    let members = files.iter().map(|(path, it)| (path.as_str(), &it[..]));
+    let archive = tar(members);
+    std::fs::write(path("a.tar.gz"), gzip(&archive)).unwrap();
+    std::fs::write(path("a.tar"), archive).unwrap();
+    let names = ["layout", "a.tar", "a.tar.gz"];
+    let targets = names.map(|name| Target::Path(path(name)));
+    targets.map(|it| images(&it, request)).into()
+}
+
+/// All of them are refused for that reason.
+fn too_large(files: &[(String, Vec<u8>)], request: &Request, wanted: &str) {
+    for said in everywhere(files, request) {
+        match said.map(|images| images.len()) {
+            Err(ImageError::TooLarge { why, .. }) => assert!(why.contains(wanted), "{why}"),
+            other => panic!("{wanted}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_of_the_configuration_of_an_image_has_a_bound() {
+    let mut blobs = Blobs::default();
+    let image = blobs.image("amd64", &pilot(), gzip);
+    let mut with = |part: &str, value: Value| {
+        let image = blobs.configured(&image, |config| config["config"][part] = value);
+        blobs.layout(image, "1")
+    };
+    let long = || json!(["x".repeat(130 << 10)]);
+    let (fits, request) = (json!(["x".repeat(120 << 10)]), Request::default());
+    for said in everywhere(&with("Env", fits), &request) {
+        assert_eq!(said.unwrap().len(), 1);
+    }
+    for (part, value) in [
+        ("Env", long()),
+        ("Env", json!(vec![""; 10_000])),
+        ("Entrypoint", long()),
+        ("Cmd", long()),
+        ("WorkingDir", long()[0].clone()),
+    ] {
+        too_large(&with(part, value), &request, "environment and its command");
+    }
+    let other = blobs.configured(&image, |config| config["variant"] = long()[0].clone());
+    let files = blobs.layout(other, "1");
+    too_large(&files, &request, "environment and its command");
+}
+
+#[test]
+fn what_is_kept_of_all_images_of_a_target_has_a_bound() {
+    let wanted = "to list its images takes more than";
+    let mut blobs = Blobs::default();
+    let image = blobs.image("amd64", &pilot(), gzip);
+    let large = blobs.configured(&image, |config| {
+        config["config"]["Env"] = json!(["x".repeat(120 << 10)]);
+    });
+    let refused = |blobs: &Blobs, entry: &Value| {
+        let files = blobs.layout_of(vec![entry.clone(); 200]);
+        too_large(&files, &Request::default(), wanted);
+    };
+    refused(&blobs, &large);
+    // Those that are not wanted are read as well.
+    let mut request = Request::default();
+    request.platforms.push("arm64".parse().unwrap());
+    let mut unsaid = large;
+    unsaid.as_object_mut().unwrap().remove("platform");
+    too_large(&blobs.layout_of(vec![unsaid; 200]), &request, wanted);
+
+    let layered = blobs.image("amd64", &vec![tar([]); 512], gzip);
+    refused(&blobs, &layered);
+    // What an index in the index names has its tag.
+    let absent = json!({"mediaType": MANIFEST, "digest": digest(b"-"), "size": 1});
+    let nested = blobs.index(&vec![absent; 1000]);
+    let files = blobs.layout_of([tagged(&nested, &"t".repeat(20 << 10))]);
+    too_large(&files, &Request::default(), wanted);
+}
+
+#[test]
+fn archives_of_docker_list_as_few_images_with_as_few_layers() {
+    let saved = |list: &Value, config: &Value| {
+        vec![
+            ("manifest.json".to_owned(), list.to_string().into_bytes()),
+            ("c.json".to_owned(), config.to_string().into_bytes()),
+            ("l.tar".to_owned(), tar([])),
+        ]
+    };
+    let id = digest(&tar([]));
+    let config = |layers: usize| {
+        json!({"architecture": "amd64", "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": vec![&id; layers]}})
+    };
+    let entry = |tag: &str, layers: usize| json!({"Config": "c.json", "RepoTags": [tag], "Layers": vec!["l.tar"; layers]});
+    let mut arm = Request::default();
+    arm.platforms.push("arm64".parse().unwrap());
+    for (entry, count, layers, request, wanted) in [
+        (entry("a:1", 513), 1, 513, Request::default(), "512 layers"),
+        (entry("a:1", 0), 1025, 0, arm, "more than 1024 images"),
+        (
+            entry(&"t".repeat(40 << 10), 512),
+            1,
+            512,
+            Request::default(),
+            "to list its images",
+        ),
+    ] {
+        let files = saved(&json!(vec![entry; count]), &config(layers));
+        let dir = tempfile::tempdir().unwrap();
+        let archive = tar(files.iter().map(|(path, it)| (path.as_str(), &it[..])));
+        for (name, bytes) in [("a.tar.gz", gzip(&archive)), ("a.tar", archive)] {
+            std::fs::write(dir.path().join(name), bytes).unwrap();
+            let said = images(&docker(dir.path().join(name)), &request).unwrap_err();
+            assert!(matches!(said, ImageError::TooLarge { .. }), "{said}");
+            assert!(said.to_string().contains(wanted), "{said}");
+        }
+    }
+}
+
+#[test]
+fn all_images_of_a_target_unpack_to_no_more_than_its_bound() {
+    let layers = [tar([("usr/local/bin/pilot-discovery", &*vec![0; 1 << 20])])];
+    let mut blobs = Blobs::default();
+    let image = blobs.image("amd64", &layers, gzip);
+    let other = blobs.configured(&image, |config| config["config"]["User"] = json!("1"));
+    let mut request = Request::default();
+    request.limits.unpacked = 3 << 19;
+    let dir = tempfile::tempdir().unwrap();
+    let read = |entries: Vec<Value>| {
+        let dir = tempfile::tempdir_in(&dir).unwrap();
+        write(dir.path(), &blobs.layout_of(entries));
+        images(&Target::Path(dir.path().to_owned()), &request)
+    };
+    assert_eq!(read(vec![image.clone()]).unwrap().len(), 1);
+    let error = read(vec![image.clone(), other]).unwrap_err();
+    assert!(matches!(error, ImageError::TooLarge { .. }), "{error}");
+    assert!(error.to_string().contains("inspect fewer"), "{error}");
+    // The same manifest is read once.
+    let twice = read(vec![tagged(&image, "1"), tagged(&image, "2")]).unwrap();
+    let names = twice.iter().map(|it| it.name.rsplit_once(':').unwrap().1);
+    assert_eq!(names.collect::<Vec<_>>(), ["1", "2"]);
+    assert_eq!(twice[0].programs.len(), 1);
+    assert_eq!(twice[0].programs, twice[1].programs);
+}
+
+#[test]
+fn what_is_sought_by_its_name_is_sought_under_each_name() {
+    let files = ["pilot-discovery", "ztunnel"].map(|name| format!("usr/local/bin/{name}"));
+    let layer = tar(files.iter().map(|path| (path.as_str(), &b"x"[..])));
+    let mut blobs = Blobs::default();
+    let image = blobs.image("amd64", &[layer], gzip);
+    let image = blobs.configured(&image, |config| config["config"] = json!({}));
+    let entries = ["x/pilot", "x/ztunnel", "y/pilot"].map(|tag| tagged(&image, tag));
+    for said in everywhere(&blobs.layout_of(entries), &Request::default()) {
+        let paths: Vec<Vec<String>> = said
+            .unwrap()
+            .into_iter()
+            .map(|image| image.programs.into_iter().map(|it| it.path).collect())
+            .collect();
+        let [pilot, ztunnel] = [0, 1].map(|at| vec![format!("/{}", files[at])]);
+        assert_eq!(paths, [&pilot, &ztunnel, &pilot].map(Vec::clone));
+    }
+}
+
+#[test]
+fn what_is_known_of_programs_counts_for_each_name_of_an_image() {
+    let program = vec![b'x'; 1 << 20];
+    let layer = tar([("usr/local/bin/pilot-discovery", &program[..])]);
+    let mut blobs = Blobs::default();
+    let image = blobs.image("amd64", &[layer], gzip);
+    let tags = (0..40).map(|tag| tagged(&image, &tag.to_string()));
+    let files = blobs.layout_of(tags);
+    too_large(&files, &Request::default(), "what is known of its programs");
 }

@@ -1,6 +1,5 @@
 //! stdout carries the result and nothing else; a machine gets one document always.
 
-use crate::api::Api;
 use crate::cluster;
 use crate::env::TestEnv;
 
@@ -144,48 +143,6 @@ fn what_asks_for_bytes_fails_where_no_registry_may_be_asked() {
             "{asked}: {output}"
         );
     }
-}
-
-#[test]
-fn what_was_typed_or_answered_drives_no_terminal() {
-    let api = Api::new();
-    let env = TestEnv::with(&api);
-    let evil = "a\u{1b}[31m\u{7}\u{202e}b";
-    for args in [
-        &["verify", "-r", evil][..],
-        &["check", "--skip", evil],
-        &["inspect", evil],
-        &["verify", &format!("--{evil}")],
-    ] {
-        let output = env.run(args);
-        assert!(output.stderr.contains('\u{fffd}'), "{output}");
-        let bad = ['\u{1b}', '\u{7}', '\u{202e}'];
-        assert!(!output.stderr.contains(bad), "{args:?}: {output}");
-    }
-    api.refuse("GET", "/apis/apps/v1/deployments", 403, evil);
-    let output = env.line("verify");
-    assert!(!output.stderr.contains('\u{1b}'), "{output}");
-}
-
-#[test]
-fn verify_names_the_operators_mesh_that_it_leaves_out() {
-    let api = Api::new();
-    let env = TestEnv::with(&api);
-    let mut mesh = cluster::mesh(cluster::HUB, "1.31.0-solo");
-    for object in &mut mesh {
-        object["metadata"]["ownerReferences"] = serde_json::json!([{"apiVersion": "x/v1", "kind": "IstioRevision", "name": "prod", "uid": "u"}]);
-        api.add(object.clone());
-    }
-    let said = [
-        "looked after by IstioRevision/prod",
-        "judge it by -r default",
-    ];
-    env.line("verify").fails(79, &said);
-    let named = env.line("verify -r default");
-    assert!(
-        named.stdout.contains("the control plane is ready"),
-        "{named}"
-    );
 }
 
 #[test]

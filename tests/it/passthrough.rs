@@ -18,8 +18,8 @@ fn words_and_flags_arrive_as_they_were_typed() {
         "uninstall --purge -y",
         "tag set prod --revision 1-31-0",
     ] {
-        let env = TestEnv::new();
-        env.kubeconfig("");
+        let mut env = TestEnv::new();
+        env.var("KUBECONFIG", "/of/the/user");
         let output = env.line(line);
         assert_eq!(output.code(), 0, "{line}: {output}");
         let word = line

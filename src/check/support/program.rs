@@ -28,6 +28,7 @@ pub(in crate::check) fn program(
 /// Go with its ordinary cryptography.
 pub(in crate::check) fn standard() -> Evidence {
     let names = Names {
+        told: true,
         unfrozen: true,
         ..Names::default()
     };
@@ -37,6 +38,7 @@ pub(in crate::check) fn standard() -> Evidence {
 /// Go with a validated BoringCrypto.
 pub(in crate::check) fn boring(fipsonly: bool) -> Evidence {
     let names = Names {
+        told: true,
         boring: true,
         boring_calls: 109,
         unfrozen: true,
@@ -61,6 +63,7 @@ pub(in crate::check) fn boring(fipsonly: bool) -> Evidence {
 pub(in crate::check) fn own_module() -> Evidence {
     const FROZEN: &str = "v1.0.0-c2097c7c";
     let names = Names {
+        told: true,
         frozen: Some(FROZEN.to_owned()),
         ..Names::default()
     };
@@ -76,6 +79,7 @@ fn sealed(version: &str, settings: &[(&str, &str)], names: Names) -> Evidence {
         version: Some(version.to_owned()),
         settings: settings.collect(),
         names: Some(Names {
+            told: true,
             cryptography: true,
             ..names
         }),

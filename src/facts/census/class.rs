@@ -90,11 +90,13 @@ impl Class {
         own.into_iter().chain(beside)
     }
 
-    /// The containers beside it that run another image than it does.
+    /// The containers beside it that run another image than it does, or start a program in a way of their
+    /// own.
     pub fn strangers(&self) -> impl Iterator<Item = &Companion> {
         self.others.iter().filter(|other| {
             let told = !self.image_id.is_empty() && !other.image_id.is_empty();
-            other.image != self.image || told && other.image_id != self.image_id
+            let another = other.image != self.image || told && other.image_id != self.image_id;
+            another || other.start.behind.is_some()
         })
     }
 

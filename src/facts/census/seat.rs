@@ -18,7 +18,7 @@ const AGENTGATEWAYS: &str = "istio.io-agentgateway-";
 /// Containers that come with a proxy.
 const COMPANIONS: [&str; 3] = ["istio-init", "istio-validation", "enable-core-dump"];
 
-/// Images that a container put into a running pod has programs of Istio from.
+/// Images that have programs of Istio, whatever their container is called.
 const PROXIES: [&str; 2] = ["proxyv2", "ztunnel"];
 
 /// Where a pod is counted.
@@ -37,6 +37,7 @@ pub(super) enum Seat {
 pub(super) struct Seated {
     pub(super) class: Class,
     pub(super) name: String,
+    pub(super) uid: String,
     /// `deployment/reviews-v1`.
     pub(super) owner: String,
     /// The row of a control plane or gateway.
@@ -70,7 +71,7 @@ pub(super) fn seat(pod: &Pod, grounds: &Grounds) -> Seat {
         start: Start::of(pod, container),
         settings,
         hidden_settings,
-        others: companions(pod),
+        others: companions(pod, container),
         ready: status::condition(pod, "Ready"),
         status: columns.status,
         arch: ground.and_then(|ground| ground.arch.clone()),
@@ -80,6 +81,7 @@ pub(super) fn seat(pod: &Pod, grounds: &Grounds) -> Seat {
     Seat::Mesh(Box::new(Seated {
         class,
         name: pod.metadata.name.clone(),
+        uid: pod.metadata.uid.clone(),
         owner: owner(pod),
         row,
         running,
@@ -129,7 +131,7 @@ fn part(pod: &Pod) -> Option<(Role, &Container)> {
 }
 
 /// Why a pod no longer runs anything, or not for long.
-fn ended(pod: &Pod) -> Option<&'static str> {
+pub(super) fn ended(pod: &Pod) -> Option<&'static str> {
     if ["Succeeded", "Failed"].contains(&pod.status.phase.as_str()) {
         return Some("finished");
     }
@@ -203,19 +205,22 @@ fn image_id(pod: &Pod, container: &Container) -> String {
     own.map(|it| it.image_id.clone()).unwrap_or_default()
 }
 
-fn companions(pod: &Pod) -> BTreeSet<Companion> {
-    let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
-    let ours = all.filter(|it| COMPANIONS.contains(&it.name.as_str()));
+/// The containers beside its own that come with a proxy, or have one's image.
+fn companions(pod: &Pod, own: &Container) -> BTreeSet<Companion> {
     let put_in = pod.spec.ephemeral_containers.iter();
-    let of_proxy = put_in
-        .map(|it| &it.container)
-        .filter(|it| PROXIES.contains(&image_name(&it.image)));
+    let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
+    let ours = all
+        .chain(put_in.map(|it| &it.container))
+        .filter(|it| !std::ptr::eq(*it, own))
+        .filter(|it| {
+            COMPANIONS.contains(&it.name.as_str()) || PROXIES.contains(&image_name(&it.image))
+        });
     let companion = |container: &Container| Companion {
         image: container.image.clone(),
         image_id: image_id(pod, container),
         start: Start::of(pod, container),
     };
-    ours.chain(of_proxy).map(companion).collect()
+    ours.map(companion).collect()
 }
 
 /// The last part of a reference, without tag and digest.
@@ -424,6 +429,32 @@ mod tests {
         assert_eq!(others, [("r/ztunnel", "sha256:01"), (names[0], "")]);
         let strangers = seated.class.strangers().count();
         assert_eq!(strangers, 2, "both are other images than the proxy's");
+    }
+
+    #[test]
+    fn a_container_of_a_proxys_image_counts_whatever_it_is_called() {
+        let mut pod = pod(
+            json!({}),
+            &["setup", "migrate"],
+            &["app", "second", "istio-proxy"],
+        );
+        for (at, image) in [
+            ("containers/1", "r/proxyv2:2"),
+            ("containers/2", "r/proxyv2:1"),
+            ("initContainers/0", "r/proxyv2:3"),
+        ] {
+            *pod.pointer_mut(&format!("/spec/{at}/image")).unwrap() = json!(image);
+        }
+        let Seat::Mesh(seated) = seated(&pod) else {
+            panic!("not of the mesh")
+        };
+        let others: Vec<_> = seated
+            .class
+            .others
+            .iter()
+            .map(|it| it.image.as_str())
+            .collect();
+        assert_eq!(others, ["r/proxyv2:2", "r/proxyv2:3"]);
     }
 
     #[test]

@@ -13,6 +13,16 @@ const LOADER: [&str; 3] = ["LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD"];
 /// Directories under which images have their programs.
 const PROGRAMS: [&str; 5] = ["/usr", "/opt", "/app", "/bin", "/sbin"];
 
+/// Programs of Istio that do cryptography.
+const ISTIO: [&str; 6] = [
+    "pilot-discovery",
+    "pilot-agent",
+    "envoy",
+    "ztunnel",
+    "agentgateway",
+    "install-cni",
+];
+
 /// Where the agent is told which Envoy to start, by both spellings.
 const ENVOY: [&str; 2] = ["binaryPath", "binary_path"];
 
@@ -22,6 +32,8 @@ pub struct Start {
     /// What is started in place of the image's entry point: the first word of `command`, or of `args`
     /// where that is a path.
     pub command: Option<String>,
+    /// The program of Istio that this in turn seems to start: `env pilot-agent`, `sh -c "exec envoy"`.
+    pub behind: Option<String>,
     /// Clean paths where something is mounted and programs could be below.
     pub mounts: BTreeSet<String>,
     /// The pod's `ProxyConfig` names the Envoy to start.
@@ -40,8 +52,10 @@ impl Start {
         let path = container.args.first().filter(|word| word.starts_with('/'));
         let mut configs = configs(pod, container);
         let mounts = container.volume_mounts.iter();
+        let command = container.command.first().or(path);
         Start {
-            command: container.command.first().or(path).cloned(),
+            behind: command.and_then(|first| behind(first, container)),
+            command: command.cloned(),
             mounts: mounts
                 .map(|mount| clean(&mount.mount_path))
                 .filter(|at| PROGRAMS.iter().any(|dir| lies(dir, at) || lies(at, dir)))
@@ -59,6 +73,18 @@ impl Start {
         let mut mounts = self.mounts.iter().map(String::as_str);
         mounts.find(|mount| lies(path, mount))
     }
+}
+
+/// The program of Istio among the words that are given to another program.
+fn behind(first: &str, container: &Container) -> Option<String> {
+    let istio = |path: &&str| ISTIO.contains(&path.rsplit('/').next().unwrap_or(path));
+    if istio(&first) {
+        return None;
+    }
+    let given = container.command.iter().chain(&container.args);
+    let mut words = given
+        .flat_map(|word| word.split(|c: char| !c.is_ascii_alphanumeric() && !"/-_.".contains(c)));
+    words.find(istio).map(str::to_owned)
 }
 
 /// The names of the variables that a container may have a value for; of those in bulk nobody knows.
@@ -144,6 +170,36 @@ mod tests {
         ] {
             let start = Start::of(&Pod::default(), &container(&fields));
             assert_eq!(start.command.as_deref(), command, "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_another_one_starts_is_seen_behind_it() {
+        for (fields, behind) in [
+            (
+                json!({"command": ["/usr/bin/env", "pilot-agent", "istio-iptables"]}),
+                Some("pilot-agent"),
+            ),
+            (
+                json!({"command": ["sh", "-c"], "args": ["exec /usr/local/bin/envoy;"]}),
+                Some("/usr/local/bin/envoy"),
+            ),
+            (
+                json!({"args": ["/usr/bin/env", "A=b", "pilot-agent"]}),
+                Some("pilot-agent"),
+            ),
+            (
+                json!({"command": ["/bin/sh"], "args": ["-c", "sysctl -w kernel.core_pattern=/var/lib/istio/data/core.proxy"]}),
+                None,
+            ),
+            (
+                json!({"command": ["pilot-agent", "wait"], "args": ["envoy"]}),
+                None,
+            ),
+            (json!({"args": ["proxy", "--envoy", "envoy"]}), None),
+        ] {
+            let start = Start::of(&Pod::default(), &container(&fields));
+            assert_eq!(start.behind.as_deref(), behind, "{fields}");
         }
     }
 

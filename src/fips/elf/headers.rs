@@ -8,7 +8,7 @@ use object::elf;
 use object::pod::{self, Pod};
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _, SectionHeader as _};
 
-use super::{Layout, Section, Segment};
+use super::{Flaw, Layout, Section, Segment};
 use crate::fips::bytes::Bytes;
 use crate::fips::{Arch, Place};
 
@@ -52,10 +52,11 @@ pub(super) fn read<H: FileHeader<Endian = Endianness>>(
         arch: arch(header, endian),
         bits: if header.is_type_64() { 64 } else { 32 },
         big_endian: header.is_big_endian(),
-        unlinked: matches!(header.e_type(endian), elf::ET_REL | elf::ET_CORE),
-        rewritten: overlaid::<H>(&programs, endian),
         ..Layout::default()
     };
+    let unlinked = matches!(header.e_type(endian), elf::ET_REL | elf::ET_CORE);
+    layout.note(Flaw::Unlinked, unlinked);
+    layout.note(Flaw::Rewritten, overlaid::<H>(&programs, endian));
     for program in &programs {
         if program.p_type(endian) == elf::PT_LOAD {
             tables.load(program, &mut layout);
@@ -150,7 +151,7 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
     fn load(&self, program: &H::ProgramHeader, layout: &mut Layout) {
         let (offset, len) = program.file_range(self.endian);
         let place = self.inside(Place { offset, len });
-        layout.cut |= place.len < len;
+        layout.note(Flaw::Cut, place.len < len);
         if place.len > 0 {
             let flags = program.p_flags(self.endian);
             layout.segments.push(Segment {
@@ -169,8 +170,8 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
             elf::SHT_NOBITS => {
                 // Not a table that the loader fills in, as on 32-bit PowerPC.
                 let flags = section.sh_flags(endian);
-                layout.codeless |=
-                    flags.contains(elf::SHF_EXECINSTR) && !flags.contains(elf::SHF_WRITE);
+                let code = flags.contains(elf::SHF_EXECINSTR) && !flags.contains(elf::SHF_WRITE);
+                layout.note(Flaw::Codeless, code);
                 0
             }
             _ => section.sh_size(endian).into(),
@@ -241,8 +242,8 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
                 }
             }
         }
-        layout.rewritten |= value(elf::DT_TEXTREL).is_some()
-            || value(elf::DT_FLAGS).is_some_and(|flags| flags & TEXTREL > 0);
+        let flagged = value(elf::DT_FLAGS).is_some_and(|flags| flags & TEXTREL > 0);
+        layout.note(Flaw::Rewritten, flagged || value(elf::DT_TEXTREL).is_some());
         let table = value(elf::DT_RELA).and_then(|address| layout.offset(address));
         layout.relocations = table
             .zip(value(elf::DT_RELASZ))

@@ -70,9 +70,11 @@ pub(in crate::image) fn of_docker(
 
 impl Jobs<'_> {
     fn add_saved(&mut self, own: String, saved: Saved) -> Result<(), ImageError> {
+        self.count(&own)?;
         let bytes = self.store.text(&saved.config)?;
         let config = stated(&own, &saved.config, &bytes)?;
         let configuration = Configuration::parse(&own, &bytes)?;
+        self.keep(&own, configuration.weight)?;
         if !self.wants(&configuration.platform) {
             self.seen.push(configuration.platform.to_string());
             return Ok(());
@@ -85,6 +87,8 @@ impl Jobs<'_> {
         }
         let mut layers = Vec::new();
         for (path, digest) in saved.layers.into_iter().zip(&configuration.diff_ids) {
+            let longest = path.len().max(digest.as_ref().len());
+            self.keep(&own, Part::weight(&own, longest))?;
             layers.push(Part {
                 expected: Expected {
                     name: format!("layer `{path}` of {own}"),

@@ -135,6 +135,17 @@ impl ClusterError {
                 command: "exec".to_owned(),
                 said: error.to_string(),
             },
+            AuthError::AuthExecParse(error) => ClusterError::Plugin {
+                command: "exec".to_owned(),
+                said: match error.location() {
+                    Some(at) => format!("no ExecCredential ({}:{})", at.line(), at.column()),
+                    None => "no ExecCredential".to_owned(),
+                },
+            },
+            AuthError::ParseTokenKey(_) => ClusterError::Plugin {
+                command: "auth-provider".to_owned(),
+                said: "no JSON".to_owned(),
+            },
             other => ClusterError::Kubeconfig(other.to_string()),
         }
     }
@@ -178,7 +189,23 @@ impl ClusterError {
 
 impl From<&KubeconfigError> for ClusterError {
     fn from(error: &KubeconfigError) -> Self {
-        ClusterError::Kubeconfig(error.to_string())
+        ClusterError::Kubeconfig(wrong(error))
+    }
+}
+
+/// What is wrong with a kubeconfig, without its text: kube's own words quote the lines around a mistake,
+/// and secrets stand there.
+pub(super) fn wrong(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::Parse(error) => match error.location() {
+            Some(at) => format!(
+                "line {} column {}: no YAML of a kubeconfig",
+                at.line(),
+                at.column()
+            ),
+            None => "no YAML of a kubeconfig".to_owned(),
+        },
+        other => other.to_string(),
     }
 }
 

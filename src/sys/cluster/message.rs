@@ -49,6 +49,8 @@ pub struct Meta {
     pub name: String,
     #[prost(string, tag = "3")]
     pub namespace: String,
+    #[prost(string, tag = "5")]
+    pub uid: String,
     /// There while the pod is being deleted.
     #[prost(message, optional, tag = "9")]
     #[serde(deserialize_with = "moment")]

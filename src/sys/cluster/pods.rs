@@ -56,6 +56,27 @@ impl Session {
         pages
     }
 
+    /// A pod as it is now; none where the API server knows that there is none.
+    ///
+    /// Whoever stands in front of it and knows no such path says nothing of the pod.
+    pub async fn pod(&self, namespace: &str, name: &str) -> Result<Option<Pod>> {
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{name}");
+        let request = Request::get(&path)
+            .header(ACCEPT, "application/json")
+            .body(Body::empty());
+        let answer = self.send(&path, request, self.timeout, PAGE_LIMIT).await?;
+        if answer.denies(WHAT, name) {
+            return Ok(None);
+        }
+        let body = answer.success(&path)?;
+        serde_json::from_slice(&body)
+            .map_err(|error| ClusterError::Garbled {
+                what: path,
+                reason: error.to_string(),
+            })
+            .map(Some)
+    }
+
     async fn page(self, path: String) -> Result<PodList> {
         let request = Request::get(path)
             .header(ACCEPT, FORMATS)

@@ -49,7 +49,8 @@ impl Session {
 }
 
 impl PodReader<'_> {
-    /// The text at `path`, at most `size` bytes. [`ClusterError::NotFound`]: there is no such pod any more.
+    /// The text at `path`, at most `size` bytes. No error of it says that the pod is gone: the pod itself
+    /// may have answered, or somebody in front of the API server.
     pub async fn get(&self, at: PodPort<'_>, path: &str, size: usize) -> Result<String> {
         let mut proxy = None;
         if self.opened.get() || self.closed.get() < CLOSED_AFTER {
@@ -58,9 +59,9 @@ impl PodReader<'_> {
                     self.opened.set(true);
                     return Ok(text);
                 }
-                Err(error @ (ClusterError::NotFound(_) | ClusterError::Unauthorized)) => {
-                    return Err(error);
-                }
+                Err(ClusterError::Unauthorized) => return Err(ClusterError::Unauthorized),
+                // Pods that have left close nothing.
+                Err(error @ ClusterError::NotFound(_)) => proxy = Some(error),
                 Err(error) => {
                     self.closed.set(self.closed.get().saturating_add(1));
                     proxy = Some(error);
@@ -70,10 +71,7 @@ impl PodReader<'_> {
         let forwarded = tokio::time::timeout(self.limit, self.by_forward(at, path, size)).await;
         match (forwarded, proxy) {
             (Ok(Err(error)), None) => Err(error),
-            (Ok(Err(ClusterError::NotFound(gone))), Some(_)) => Err(ClusterError::NotFound(gone)),
-            (Ok(Err(error)), Some(proxy)) => {
-                Err(lost(at, &format!("{proxy}; port-forward: {error}")))
-            }
+            (Ok(Err(error)), Some(proxy)) => Err(neither(at, &proxy, &error)),
             (Ok(Ok(text)), _) => Ok(text),
             (Err(_), proxy) => Err(proxy.unwrap_or_else(|| ClusterError::Timeout {
                 what: named(at),
@@ -154,6 +152,17 @@ where
 
 fn named(at: PodPort<'_>) -> String {
     format!("pod {}/{} port {}", at.namespace, at.pod, at.port)
+}
+
+/// Both ways are closed; a right that is missing is what a person can do something about.
+fn neither(at: PodPort<'_>, proxy: &ClusterError, forward: &ClusterError) -> ClusterError {
+    let both = format!("{proxy}; port-forward: {forward}");
+    let forbidden = |error| matches!(error, &ClusterError::Forbidden(_));
+    if forbidden(proxy) || forbidden(forward) {
+        ClusterError::Forbidden(both)
+    } else {
+        lost(at, &both)
+    }
 }
 
 fn lost(at: PodPort<'_>, reason: &str) -> ClusterError {

@@ -143,12 +143,22 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// The API server itself says that there is no such object: the path was understood, and named it.
+    pub(super) fn denies(&self, plural: &str, name: &str) -> bool {
+        let status = serde_json::from_slice::<kube::core::Status>(&self.body).ok();
+        let details = status
+            .filter(|_| self.status == 404)
+            .and_then(|status| status.details);
+        details.is_some_and(|details| details.kind == plural && details.name == name)
+    }
+
     /// The body of a success; what a failure means.
     pub(super) fn success(self, what: &str) -> Result<Bytes> {
         if (200..300).contains(&self.status) {
             return Ok(self.body);
         }
-        // Only the API server answers in Status objects; a pod behind its proxy has its own words.
+        // The API server answers in Status objects. So may a pod behind its proxy, or a gateway in front of
+        // the API: what they say is a reason, and never proof that a pod is gone.
         match serde_json::from_slice::<kube::core::Status>(&self.body) {
             Ok(status) if status.code == self.status => {
                 Err(ClusterError::answered(status.code, &status.message, what))

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use kube::config::{AuthInfo, ExecInteractiveMode, KubeConfigOptions, Kubeconfig, NamedAuthInfo};
 
 use super::ClusterError;
+use super::error::wrong;
 use crate::sys::os;
 
 /// What a user says about the cluster, in the words of istioctl.
@@ -50,7 +51,7 @@ impl KubeTarget {
             merged = Kubeconfig::read_from(path)
                 .and_then(|next| merged.merge(next))
                 .map_err(|error| {
-                    ClusterError::Kubeconfig(format!("`{}`: {error}", path.display()))
+                    ClusterError::Kubeconfig(format!("`{}`: {}", path.display(), wrong(&error)))
                 })?;
         }
         self.select(merged).await
@@ -219,6 +220,21 @@ contexts:
             matches!(broken, Some(ClusterError::Kubeconfig(_))),
             "{broken:?}"
         );
+        let slip = TWO.replace(
+            "user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: 'false'}}",
+            "user: {token: 'hunter2', bad",
+        );
+        for text in [&slip, &format!("{TWO}\nusers: [hunter2]"), "users: hunter2"] {
+            let said = resolve(&KubeTarget::default(), text)
+                .err()
+                .unwrap()
+                .to_string();
+            assert!(
+                said.contains("line ") && !said.contains("hunter2"),
+                "{said}"
+            );
+            assert_eq!(said.lines().count(), 1, "{said}");
+        }
         let empty = resolve(&KubeTarget::default(), "apiVersion: v1\nkind: Config\n").err();
         assert_eq!(empty, Some(ClusterError::NoCurrentContext(vec![])));
         let path = PathBuf::from("/nonexistent/config");

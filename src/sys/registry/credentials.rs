@@ -1,6 +1,7 @@
 //! Credentials as docker and podman keep them: files, and programs that those name.
 //!
-//! A secret is never an argument, never in a message, and never given to any host but its own.
+//! A secret is never an argument, never in a message, and given to no host but its registry's and the token service
+//! that this registry names.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

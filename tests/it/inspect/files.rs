@@ -105,7 +105,11 @@ fn a_floor_or_a_policy_refuses_what_the_default_accepts() {
         ("", 0, ""),
         ("--require declared", 79, "declared"),
         ("--require proven", 79, "proven"),
-        ("--require fipsonly", 79, "fipsonly"),
+        (
+            "--require fipsonly",
+            79,
+            "fipsonly was asked for, and it is standard",
+        ),
         ("--policy 140-3-active", 79, "140-3"),
         ("--policy fedramp-2026", 79, "no certificate"),
         ("--policy any --at 2030-01-01", 0, ""),
@@ -214,7 +218,7 @@ fn one_target_that_cannot_be_read_keeps_no_other_from_being_judged() {
     let message = report["error"]["message"].as_str().unwrap();
     assert!(message.contains("4 of 6"), "{message}");
     let text = env.line("inspect ./none program");
-    insta::assert_snapshot!(text, @r"
+    insta::assert_snapshot!(text, @r#"
         --- stdout
         - program: standard
             settings  CGO_ENABLED=0
@@ -229,7 +233,7 @@ fn one_target_that_cannot_be_read_keeps_no_other_from_being_judged() {
 
         Status check results are ×
         --- exit 65
-        ");
+        "#);
 }
 
 #[test]

@@ -92,6 +92,9 @@ fn whatever_an_image_id_may_stand_for_is_found() {
     assert_eq!(found(&id, Some("arm64")), [name(&arm)]);
     assert_eq!(found(&id, None), [&amd, &newer, &arm, &lying].map(name));
     assert_eq!(found(&name(&newer), None), [name(&newer)]);
+    // Docker with the images of containerd gives the digest of the index, and no place.
+    let amds = [&amd, &newer, &lying].map(name);
+    assert_eq!(found(&name(&index), Some("amd64")), amds);
 }
 
 /// What is said of the image of an istiod: its programs, or why there are none.

@@ -67,7 +67,7 @@ fn candidates(
     limit: usize,
 ) -> io::Result<Vec<u64>> {
     let pairs: Vec<Vec<u8>> = lens.iter().map(|len| [&len[..], len].concat()).collect();
-    let finders: Vec<Finder<'_>> = pairs.iter().map(|pair| Finder::new(pair)).collect();
+    let finders: Vec<Finder<'_>> = pairs.iter().map(Finder::new).collect();
     let longest = pairs.iter().map(Vec::len).max().unwrap_or(0);
     let mut found = Vec::new();
     bytes.search(place, longest, |start, piece| {
