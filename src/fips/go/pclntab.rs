@@ -2,29 +2,20 @@
 //! of the functions where nothing else does.
 
 mod coverage;
+mod locate;
 mod moduledata;
 mod names;
 
-use std::cmp::Reverse;
 use std::io;
 
-use memchr::memmem::Finder;
 use memchr::{memchr, memchr_iter};
 
-use super::anywhere;
 use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
 use crate::fips::{Names, Place};
+use locate::{Located, locate};
 use moduledata::Told;
 
-/// Sections that it stands in; the last one holds other things as well.
-const SECTIONS: [&str; 3] = [".gopclntab", ".data.rel.ro.gopclntab", ".data.rel.ro"];
-/// Last byte of the magic of Go 1.2, 1.16, 1.18 and 1.20, the others of which are `ff`.
-const MAGICS: [u8; 4] = [0xfb, 0xfa, 0xf0, 0xf1];
-/// The longest header: eight bytes and eight words.
-const HEADER: usize = 72;
-/// Tables among which the program's own is looked for.
-const TRIES: usize = 4;
 /// Bytes of a name that are looked at.
 const NAME_LIMIT: usize = 1 << 10;
 
@@ -99,133 +90,6 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Tab
             Told::Elsewhere | Told::Nowhere => None,
         },
     }))
-}
-
-enum Located {
-    None,
-    Carried,
-    Own(Table, Told),
-}
-
-/// By the name of its section, and by its header wherever that stands. A program can carry other
-/// programs with their tables in its data, and a section can have any name: its own is the one that the
-/// runtime is told of.
-fn locate(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Located> {
-    let Some(layout) = layout else {
-        let mut tables = everywhere(bytes, None)?.into_iter();
-        return Ok(tables
-            .next()
-            .map_or(Located::None, |table| Located::Own(table, Told::Nowhere)));
-    };
-    let mut tables = Vec::new();
-    for section in SECTIONS.iter().filter_map(|name| layout.section(name)) {
-        match begin(bytes, section.place)? {
-            Some(table) => tables.push(table),
-            None => tables.extend(search(bytes, Some(layout), section.place)?),
-        }
-        if !tables.is_empty() {
-            break;
-        }
-    }
-    let named = choose(bytes, layout, tables)?;
-    if let Located::Own(_, Told::Here(_)) = named {
-        return Ok(named);
-    }
-    let found = choose(bytes, layout, everywhere(bytes, Some(layout))?)?;
-    Ok(match (found, named) {
-        (Located::Own(table, told @ Told::Here(_)), _) => Located::Own(table, told),
-        (_, named @ Located::Own(..)) => named,
-        (found, _) => found,
-    })
-}
-
-/// The program's own among these tables: the one that it tells the runtime of, else the largest of which no
-/// other program's runtime is told.
-fn choose(bytes: &Bytes<'_>, layout: &Layout, tables: Vec<Table>) -> io::Result<Located> {
-    let mut own = Located::None;
-    for table in tables {
-        let told = moduledata::read(bytes, layout, &table)?;
-        match (told, &own) {
-            (Told::Here(_), _) => return Ok(Located::Own(table, told)),
-            (Told::Nowhere, Located::None | Located::Carried) => own = Located::Own(table, told),
-            (Told::Elsewhere, Located::None) => own = Located::Carried,
-            (Told::Nowhere | Told::Elsewhere, _) => {}
-        }
-    }
-    Ok(own)
-}
-
-/// The largest tables of the file.
-fn everywhere(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Vec<Table>> {
-    let mut tables = Vec::new();
-    for place in anywhere(bytes, layout, |_| true) {
-        tables.extend(search(bytes, layout, place)?);
-    }
-    keep_largest(&mut tables);
-    Ok(tables)
-}
-
-/// The largest first, and no more of them than are asked for.
-fn keep_largest(tables: &mut Vec<Table>) {
-    tables.sort_by_key(|table| Reverse(table.functions));
-    tables.truncate(TRIES);
-}
-
-/// The table that `place` begins with.
-fn begin(bytes: &Bytes<'_>, place: Place) -> io::Result<Option<Table>> {
-    let len = place.len.min(HEADER as u64);
-    let header = bytes.window(Place { len, ..place })?;
-    let begins = |(big_endian, start): (bool, [u8; 6])| {
-        let table = || parse(&header, big_endian, place);
-        header.starts_with(&start).then(table)?
-    };
-    Ok(starts().find_map(begins))
-}
-
-/// The largest tables in `place`.
-fn search(bytes: &Bytes<'_>, layout: Option<&Layout>, place: Place) -> io::Result<Vec<Table>> {
-    // What the little-endian starts have in common is searched for once.
-    let little = (false, Finder::new(&[0xff, 0xff, 0xff, 0, 0]).into_owned());
-    let big = starts().filter(|(big_endian, _)| *big_endian);
-    let big = big.map(|(_, start)| (true, Finder::new(&start).into_owned()));
-    let finders: Vec<(bool, Finder<'_>)> = [little]
-        .into_iter()
-        .chain(big)
-        .filter(|(big_endian, _)| layout.is_none_or(|layout| layout.big_endian == *big_endian))
-        .collect();
-    let mut tables = Vec::new();
-    let end = place.offset.saturating_add(place.len);
-    bytes.search(place, HEADER + 1, |start, piece| {
-        for (big_endian, finder) in &finders {
-            for at in finder.find_iter(piece) {
-                let Some(at) = at.checked_sub(usize::from(!big_endian)) else {
-                    continue;
-                };
-                if !big_endian && !MAGICS.contains(&piece[at]) {
-                    continue;
-                }
-                let offset = start + at as u64;
-                let space = Place {
-                    offset,
-                    len: end.saturating_sub(offset),
-                };
-                tables.extend(parse(&piece[at..], *big_endian, space));
-            }
-        }
-        keep_largest(&mut tables);
-        false
-    })?;
-    Ok(tables)
-}
-
-/// The magic and the two zeros after it, in both byte orders.
-fn starts() -> impl Iterator<Item = (bool, [u8; 6])> {
-    MAGICS.into_iter().flat_map(|magic| {
-        [
-            (false, [magic, 0xff, 0xff, 0xff, 0, 0]),
-            (true, [0xff, 0xff, 0xff, magic, 0, 0]),
-        ]
-    })
 }
 
 /// Checks the header of a table that has to end within `space`.
@@ -360,6 +224,7 @@ fn interleaved(window: &[u8], table: Table, mut each: impl FnMut(&[u8])) {
 mod tests {
     use proptest::prelude::*;
 
+    use super::locate::MAGICS;
     use super::*;
     use crate::fips::sample::{SHAPES, Sample, at};
 
