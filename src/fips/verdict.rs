@@ -153,10 +153,14 @@ impl Evidence {
             };
             match self.arch {
                 Some(_) => finding,
-                None => finding.at_most(
-                    Module::Declared,
-                    "its headers cannot be read, so that which of its bytes are loaded is not known",
-                ),
+                // No certificate and no stream is for bytes of which nobody knows whether they run.
+                None => Finding {
+                    standing: None,
+                    ..finding.at_most(
+                        Module::Declared,
+                        "its headers cannot be read, so that which of its bytes are loaded is not known",
+                    )
+                },
             }
         });
         let kind = kind(self, &finding);

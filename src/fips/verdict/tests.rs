@@ -1139,6 +1139,18 @@ fn a_certificate_counts_from_its_own_day() {
 }
 
 #[test]
+fn headers_that_cannot_be_read_leave_no_certificate() {
+    let module = located(KNOWN, Integrity::Holds, None);
+    let whole = go(X, &[], Some(boring())).with(module);
+    assert!(judged(&whole).standing.is_some());
+    let bare = Evidence {
+        arch: None,
+        ..whole
+    };
+    assert_eq!(judged(&bare).standing, None);
+}
+
+#[test]
 fn fipsonly_is_said_only_of_builds_that_can_be_asked() {
     let only = Names {
         fipsonly: true,
