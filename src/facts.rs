@@ -29,7 +29,9 @@ pub use after::{Installed, after, installed};
 pub use authority::{Held, Served};
 pub use before::{Asked, before};
 pub use causes::causes;
-pub use census::{Census, Class, Companion, Members, Role, SelfReport, Start, loads_code};
+pub use census::{
+    Census, Class, Companion, Members, Role, SelfReport, Start, is_of_istio, loads_code,
+};
 pub use images::Reader;
 pub use istioctl::istioctl;
 pub use record::{Records, record_name, write_record};

@@ -6,7 +6,9 @@ use self::displaced::{covered, instead, loaded};
 use super::After;
 use super::expectation::Image;
 use super::pending::wanted;
-use crate::facts::{Class, Companion, Fact, ImageProgram, Role, RunningImage, SelfReport, Start};
+use crate::facts::{
+    Class, Companion, Fact, ImageProgram, Role, RunningImage, SelfReport, Start, is_of_istio,
+};
 use crate::fips::{Environment, Subject};
 use crate::istio::ImageTag;
 use crate::report::{Evidence, Module};
@@ -47,16 +49,6 @@ pub(super) fn statements(after: &After<'_>, class: &Class) -> Vec<Evidence> {
     own.into_iter().chain(beside).collect()
 }
 
-/// What an image of Istio starts.
-const PROGRAMS: [&str; 6] = [
-    "pilot-discovery",
-    "pilot-agent",
-    "envoy",
-    "ztunnel",
-    "agentgateway",
-    "install-cni",
-];
-
 type Programs<'a> = &'a Fact<Vec<ImageProgram>>;
 
 fn image<'a>(after: &After<'a>, running: Option<RunningImage>) -> Option<Programs<'a>> {
@@ -81,7 +73,7 @@ fn of_programs(after: &After<'_>, class: &Class, programs: &[ImageProgram]) -> V
 /// Of the program that another container of the pod starts from another image, where it is Istio's.
 fn beside(after: &After<'_>, class: &Class, other: &Companion) -> Vec<Evidence> {
     let named = other.start.command.as_ref();
-    if named.is_some_and(|first| !PROGRAMS.contains(&name(first))) && other.start.behind.is_none() {
+    if named.is_some_and(|first| !is_of_istio(first)) && other.start.behind.is_none() {
         return Vec::new();
     }
     let seen = Class {

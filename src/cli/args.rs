@@ -240,9 +240,8 @@ impl ImageArgs {
                            GLOOISTIO_NO_REGISTRY says not to: choose one";
             return Err(Failure::message(Exit::Usage, message));
         }
-        let words = matches!(run.proof.require, None | Some(Floor::Declared));
-        let bytes = !words || run.proof.policy != Policy::Any;
-        Ok(self.inspect_images || bytes)
+        let words = run.proof.policy.accepts_words(run.proof.require);
+        Ok(self.inspect_images || !words)
     }
 }
 

@@ -17,7 +17,7 @@ mod start;
 mod status;
 
 pub use class::{Class, Companion, Members, Role, SelfReport};
-pub use start::{Start, loads_code};
+pub use start::{Start, is_of_istio, loads_code};
 
 use seat::{Seat, Seated};
 

@@ -19,17 +19,24 @@ pub struct Environment {
     pub tls12: bool,
 }
 
+const GODEBUG: &str = "GODEBUG";
+const COMPLIANCE_POLICY: &str = "COMPLIANCE_POLICY";
+const TLS12_ENABLED: &str = "TLS12_ENABLED";
+
 impl Environment {
+    /// The variables that are read.
+    pub const VARIABLES: [&str; 3] = [GODEBUG, COMPLIANCE_POLICY, TLS12_ENABLED];
+
     /// Reads the environment of a container: of a name that stands twice the later value counts.
     pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Environment {
         let mut environment = Environment::default();
         for (name, value) in variables {
             match name {
-                "GODEBUG" => environment.fips140 = go::fips140(value).map(str::to_owned),
-                "COMPLIANCE_POLICY" => {
+                GODEBUG => environment.fips140 = go::fips140(value).map(str::to_owned),
+                COMPLIANCE_POLICY => {
                     environment.compliance = (!value.is_empty()).then(|| value.to_owned());
                 }
-                "TLS12_ENABLED" => environment.tls12 = value == "true",
+                TLS12_ENABLED => environment.tls12 = value == "true",
                 _ => {}
             }
         }

@@ -288,6 +288,38 @@ mod tests {
     }
 
     #[test]
+    fn a_section_that_no_segment_maps_whole_is_none() {
+        let place = |offset, len| Place { offset, len };
+        let layout = |sections: &[Place]| Layout {
+            segments: vec![Segment {
+                address: 0x40_0000,
+                place: place(100, 50),
+                executable: false,
+                writable: false,
+            }],
+            sections: sections
+                .iter()
+                .map(|&place| Section {
+                    name: ".a".to_owned(),
+                    place,
+                })
+                .collect(),
+            ..Layout::default()
+        };
+        let found = |sections: &[Place]| layout(sections).section(".a").map(|it| it.place);
+        for outside in [
+            place(99, 10),
+            place(140, 11),
+            place(150, 1),
+            place(120, u64::MAX),
+        ] {
+            assert_eq!(found(&[outside]), None, "{outside:?}");
+            assert_eq!(found(&[outside, place(100, 50)]), Some(place(100, 50)));
+        }
+        assert!(layout(&[place(0, 1)]).section(".b").is_none());
+    }
+
+    #[test]
     fn overlapping_segments_are_searched_once() {
         let segment = |offset, len| Segment {
             address: 0,

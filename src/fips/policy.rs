@@ -106,6 +106,11 @@ names!(Policy, "policy");
 names!(Floor, "floor");
 
 impl Policy {
+    /// Whether a statement by words alone can be enough.
+    pub fn accepts_words(self, floor: Option<Floor>) -> bool {
+        self == Self::Any && matches!(floor, None | Some(Floor::Declared))
+    }
+
     /// Whether the verdict is acceptable; else every reason why not.
     ///
     /// `contradicted` and `unknown` never are. What lies above the floor may still fail the policy.

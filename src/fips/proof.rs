@@ -38,7 +38,7 @@ pub struct Subject<'a> {
 impl Judge {
     /// Whether a statement by words alone can be enough.
     pub fn accepts_words(&self) -> bool {
-        self.policy == Policy::Any && matches!(self.floor, None | Some(Floor::Declared))
+        self.policy.accepts_words(self.floor)
     }
 
     /// The verdict on what was read, for those who judge further by it.

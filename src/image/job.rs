@@ -11,8 +11,11 @@ use super::store::{Blob, Store};
 use super::{Digest, ImageError, Platform};
 
 mod docker;
+mod tag;
 
 pub(super) use docker::of_docker;
+use tag::name_of;
+pub(super) use tag::tagged;
 
 /// Images that one name may stand for.
 const IMAGES: usize = 256;
@@ -25,9 +28,6 @@ const ENTRIES: usize = 1024;
 
 /// Bytes that may be kept of all of a target's images before the first is read.
 const KEPT: usize = 16 << 20;
-
-/// Where layouts keep the tag of an image.
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// One image, ready to be read.
 pub(super) struct Job {
@@ -302,45 +302,4 @@ impl<'a> Jobs<'a> {
             has: some_of(&self.seen),
         })
     }
-}
-
-fn name_of(name: &str, entry: &Descriptor, by_tag: bool) -> String {
-    let annotations = entry.annotations().as_ref().filter(|_| by_tag);
-    match annotations.and_then(|annotations| annotations.get(REF_NAME)) {
-        Some(tag) => format!("{name}:{tag}"),
-        None => name.to_owned(),
-    }
-}
-
-/// Of the index of a layout only the images with that tag, if one is given.
-pub(super) fn tagged(
-    name: &str,
-    document: Document,
-    tag: Option<&str>,
-) -> Result<Document, ImageError> {
-    let (mut index, tag) = match (document, tag) {
-        (Document::Index(index), Some(tag)) => (index, tag),
-        (document, _) => return Ok(document),
-    };
-    let tag_of = |entry: &Descriptor| {
-        let annotations = entry.annotations().as_ref();
-        annotations.and_then(|annotations| annotations.get(REF_NAME).cloned())
-    };
-    let tags: Vec<String> = index.manifests().iter().filter_map(tag_of).collect();
-    let wanted = index.manifests().iter();
-    let wanted = wanted.filter(|entry| tag_of(entry).as_deref() == Some(tag));
-    let wanted: Vec<Descriptor> = wanted.cloned().collect();
-    if wanted.is_empty() {
-        let has = match tags.as_slice() {
-            [] => format!("no tags, so leave `:{tag}` away"),
-            tags => some_of(tags),
-        };
-        return Err(ImageError::NotIn {
-            name: name.to_owned(),
-            image: tag.to_owned(),
-            has,
-        });
-    }
-    index.set_manifests(wanted);
-    Ok(Document::Index(index))
 }

@@ -1,11 +1,10 @@
 //! What a pod makes of a container: what it starts, what is mounted into it, what it is told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
+use crate::fips::Environment;
 use crate::sys::cluster::{Container, Pod};
-
-/// Variables that decide on FIPS mode.
-const SETTINGS: [&str; 3] = ["GODEBUG", "COMPLIANCE_POLICY", "TLS12_ENABLED"];
 
 /// Variables by which the dynamic loader takes other code into a process.
 const LOADER: [&str; 3] = ["LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD"];
@@ -13,7 +12,7 @@ const LOADER: [&str; 3] = ["LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD"];
 /// Directories under which images have their programs.
 const PROGRAMS: [&str; 5] = ["/usr", "/opt", "/app", "/bin", "/sbin"];
 
-/// Programs of Istio that do cryptography.
+/// Programs of Istio that containers start and that do cryptography.
 const ISTIO: [&str; 6] = [
     "pilot-discovery",
     "pilot-agent",
@@ -47,6 +46,11 @@ pub fn loads_code(name: &str) -> bool {
     LOADER.contains(&name)
 }
 
+/// Whether a command starts a program of Istio, by the last part of its path.
+pub fn is_of_istio(command: &str) -> bool {
+    ISTIO.contains(&command.rsplit('/').next().unwrap_or(command))
+}
+
 impl Start {
     pub(super) fn of(pod: &Pod, container: &Container) -> Start {
         let path = container.args.first().filter(|word| word.starts_with('/'));
@@ -58,7 +62,11 @@ impl Start {
             command: command.cloned(),
             mounts: mounts
                 .map(|mount| clean(&mount.mount_path))
-                .filter(|at| PROGRAMS.iter().any(|dir| lies(dir, at) || lies(at, dir)))
+                .filter(|at| {
+                    PROGRAMS
+                        .iter()
+                        .any(|dir| Path::new(dir).starts_with(at) || Path::new(at).starts_with(dir))
+                })
                 .collect(),
             variables: set(container)
                 .filter(|name| loads_code(name) || *name == "PATH")
@@ -71,20 +79,19 @@ impl Start {
     /// The place under which something else than the image's file stands at `path`.
     pub fn over(&self, path: &str) -> Option<&str> {
         let mut mounts = self.mounts.iter().map(String::as_str);
-        mounts.find(|mount| lies(path, mount))
+        mounts.find(|mount| Path::new(path).starts_with(mount))
     }
 }
 
 /// The program of Istio among the words that are given to another program.
 fn behind(first: &str, container: &Container) -> Option<String> {
-    let istio = |path: &&str| ISTIO.contains(&path.rsplit('/').next().unwrap_or(path));
-    if istio(&first) {
+    if is_of_istio(first) {
         return None;
     }
     let given = container.command.iter().chain(&container.args);
     let mut words = given
         .flat_map(|word| word.split(|c: char| !c.is_ascii_alphanumeric() && !"/-_.".contains(c)));
-    words.find(istio).map(str::to_owned)
+    words.find(|word| is_of_istio(word)).map(str::to_owned)
 }
 
 /// The names of the variables that a container may have a value for; of those in bulk nobody knows.
@@ -98,12 +105,17 @@ fn set(container: &Container) -> impl Iterator<Item = &str> {
 pub(super) fn settings(container: &Container) -> (BTreeMap<String, String>, BTreeSet<String>) {
     let (mut shown, mut hidden) = (BTreeMap::new(), BTreeSet::new());
     if !container.env_from.is_empty() {
-        hidden.extend(SETTINGS.iter().chain(&LOADER).map(|&name| name.to_owned()));
+        hidden.extend(
+            Environment::VARIABLES
+                .iter()
+                .chain(&LOADER)
+                .map(|&name| name.to_owned()),
+        );
     }
     // Of a name that stands twice the later counts, and each counts more than what comes in bulk.
     for variable in &container.env {
         let name = &variable.name;
-        if !SETTINGS.contains(&name.as_str()) {
+        if !Environment::VARIABLES.contains(&name.as_str()) {
             continue;
         }
         if variable.value_from.is_some() || variable.value.contains("$(") {
@@ -115,12 +127,6 @@ pub(super) fn settings(container: &Container) -> (BTreeMap<String, String>, BTre
         }
     }
     (shown, hidden)
-}
-
-/// Whether a clean path is `above`, or in it.
-fn lies(path: &str, above: &str) -> bool {
-    let rest = path.strip_prefix(above.trim_end_matches('/'));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Without doubled slashes, `.` and `..`.

@@ -428,6 +428,20 @@ mod tests {
     }
 
     #[test]
+    fn what_starts_nothing_is_passed_over_so_often_in_the_whole_file() {
+        let version = |count: usize| {
+            let decoys = [MAGIC, &[0; 2][..]].concat().repeat(count / 2);
+            let file = Sample::new(SHAPES[0])
+                .data(".a", 0x50_0000, &decoys)
+                .data(".b", 0x51_0000, &decoys)
+                .data(".c", 0x52_0000, &inline("go1.26.6"));
+            version(&file.build())
+        };
+        assert_eq!(version(TRIES - 2).as_deref(), Some("go1.26.6"));
+        assert_eq!(version(TRIES), None);
+    }
+
+    #[test]
     fn a_list_of_modules_without_its_frame_says_nothing() {
         let mut info = inline("go1.26.6");
         let lines = info.len() - 17;

@@ -13,7 +13,7 @@ use memchr::{memchr, memchr_iter};
 use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
 use crate::fips::{Names, Place};
-use locate::{Located, locate};
+use locate::locate;
 use moduledata::Told;
 
 /// Bytes of a name that are looked at.
@@ -50,21 +50,21 @@ struct Words {
     big_endian: bool,
 }
 
-/// The function tables of a file.
+/// What function tables a file has.
 #[derive(Debug)]
-pub(super) enum Tables {
+pub(super) enum Tables<T> {
     None,
     /// Only those of programs that it carries as data.
     Carried,
-    Own(Functions),
+    Own(T),
 }
 
 /// Reads the names of the program's own function table.
-pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Tables> {
+pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Tables<Functions>> {
     let (table, told) = match locate(bytes, layout)? {
-        Located::None => return Ok(Tables::None),
-        Located::Carried => return Ok(Tables::Carried),
-        Located::Own(table, told) => (table, told),
+        Tables::Own(found) => found,
+        Tables::None => return Ok(Tables::None),
+        Tables::Carried => return Ok(Tables::Carried),
     };
     let mut names = Names {
         place: Some(table.names),

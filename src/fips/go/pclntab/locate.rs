@@ -7,7 +7,7 @@ use std::io;
 use memchr::memmem::Finder;
 
 use super::moduledata::{self, Told};
-use super::{Table, parse};
+use super::{Table, Tables, parse};
 use crate::fips::Place;
 use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
@@ -22,22 +22,18 @@ const HEADER: usize = 72;
 /// Tables among which the program's own is looked for.
 const TRIES: usize = 4;
 
-/// Which of the tables of a file is the program's own.
-pub(super) enum Located {
-    None,
-    Carried,
-    Own(Table, Told),
-}
+/// A table, and whose it is.
+type Found = (Table, Told);
 
 /// By the name of its section, and by its header wherever that stands. A program can carry other
 /// programs with their tables in its data, and a section can have any name: its own is the one that the
 /// runtime is told of.
-pub(super) fn locate(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Located> {
+pub(super) fn locate(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Tables<Found>> {
     let Some(layout) = layout else {
         let mut tables = everywhere(bytes, None)?.into_iter();
         return Ok(tables
             .next()
-            .map_or(Located::None, |table| Located::Own(table, Told::Nowhere)));
+            .map_or(Tables::None, |table| Tables::Own((table, Told::Nowhere))));
     };
     let mut tables = Vec::new();
     for section in SECTIONS.iter().filter_map(|name| layout.section(name)) {
@@ -50,27 +46,27 @@ pub(super) fn locate(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<L
         }
     }
     let named = choose(bytes, layout, tables)?;
-    if let Located::Own(_, Told::Here(_)) = named {
+    if let Tables::Own((_, Told::Here(_))) = named {
         return Ok(named);
     }
     let found = choose(bytes, layout, everywhere(bytes, Some(layout))?)?;
     Ok(match (found, named) {
-        (Located::Own(table, told @ Told::Here(_)), _) => Located::Own(table, told),
-        (_, named @ Located::Own(..)) => named,
+        (found @ Tables::Own((_, Told::Here(_))), _) => found,
+        (_, named @ Tables::Own(..)) => named,
         (found, _) => found,
     })
 }
 
 /// The program's own among these tables: the one that it tells the runtime of, else the largest of which no
 /// other program's runtime is told.
-fn choose(bytes: &Bytes<'_>, layout: &Layout, tables: Vec<Table>) -> io::Result<Located> {
-    let mut own = Located::None;
+fn choose(bytes: &Bytes<'_>, layout: &Layout, tables: Vec<Table>) -> io::Result<Tables<Found>> {
+    let mut own = Tables::None;
     for table in tables {
         let told = moduledata::read(bytes, layout, &table)?;
         match (told, &own) {
-            (Told::Here(_), _) => return Ok(Located::Own(table, told)),
-            (Told::Nowhere, Located::None | Located::Carried) => own = Located::Own(table, told),
-            (Told::Elsewhere, Located::None) => own = Located::Carried,
+            (Told::Here(_), _) => return Ok(Tables::Own((table, told))),
+            (Told::Nowhere, Tables::None | Tables::Carried) => own = Tables::Own((table, told)),
+            (Told::Elsewhere, Tables::None) => own = Tables::Carried,
             (Told::Nowhere | Told::Elsewhere, _) => {}
         }
     }

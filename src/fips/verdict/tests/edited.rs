@@ -1,0 +1,78 @@
+//! Labels and names that were edited.
+
+use super::*;
+
+const LATEST: [&str; 2] = ["GOFIPS140=latest", "DefaultGODEBUG=fips140=on"];
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
+fn edited_labels_and_names_are_seen_by_what_they_disagree_with() {
+    let settings = |all: &[&str]| {
+        let pairs = all.iter().filter_map(|setting| setting.split_once('='));
+        pairs
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let carrying = |said: &[&str], copy: Option<&[&str]>, godebug: bool| {
+        let mut evidence = go("go1.26.6", said, Some(unfrozen())).sealed(Integrity::Holds);
+        if said.is_empty() {
+            evidence.go.as_mut().unwrap().buildinfo = None;
+        }
+        evidence.go.as_mut().unwrap().carried = Some(Carried {
+            settings: copy.map(settings),
+            place: None,
+            godebug: godebug.then_some(PLACE),
+        });
+        evidence
+    };
+    let mut resealed = located(&"ab".repeat(32), Integrity::Holds, Some(2_022_061_300));
+    resealed.fingerprint = Some(KNOWN.to_owned());
+    let uncalled = Names {
+        boring_calls: 0,
+        ..boring()
+    };
+    table(vec![
+        (
+            "the copy agrees",
+            carrying(&LATEST, Some(&LATEST), true),
+            Module::Identified,
+            "which no certificate covers",
+        ),
+        (
+            "only the copy is left",
+            carrying(&[], Some(&LATEST), true),
+            Module::Identified,
+            "which no certificate covers",
+        ),
+        (
+            "the copy has no key",
+            carrying(&LATEST, Some(&["CGO_ENABLED=0"]), true),
+            Module::Contradicted,
+            "GOFIPS140=latest, and the copy",
+        ),
+        (
+            "the copy has another GODEBUG",
+            carrying(&LATEST, Some(&["GOFIPS140=latest"]), true),
+            Module::Contradicted,
+            "DefaultGODEBUG=fips140=on, and the copy",
+        ),
+        (
+            "the runtime begins with another GODEBUG",
+            carrying(&LATEST, None, false),
+            Module::Contradicted,
+            "DefaultGODEBUG=fips140=on, and the copy",
+        ),
+        (
+            "sealed again",
+            go("go1.26.6 X:boringcrypto", &[], Some(boring())).with(resealed),
+            Module::Contradicted,
+            "computed again",
+        ),
+        (
+            "a mark that nothing uses",
+            go("go1.26.6", &[], Some(uncalled)),
+            Module::Contradicted,
+            "names or code were edited",
+        ),
+    ]);
+}
