@@ -12,17 +12,15 @@ mod images;
 
 use super::entries;
 use super::flow::Flow;
-use super::job::{self, Job, Place};
+use super::job;
 use super::layer::Reader;
 use super::list::{List, listed};
 use super::manifest::Document;
-use super::read::{Input, Layer, Search};
+use super::read::Input;
 use super::start::{START, no_archive};
 use super::store::{Archive, Store};
 use super::stream::is_compressed;
-use super::{
-    Image, ImageError, Inspected, Program, ProgramBytes, Request, Sources, Target, Unread,
-};
+use super::{ImageError, Inspected, Program, ProgramBytes, Request, Sources, Target, Unread};
 use crate::sys::os::{self, Opened, ReadError};
 
 pub(super) struct Inspection<'a, T> {

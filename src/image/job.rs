@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
+use oci_spec::image::{ImageIndex, ImageManifest};
 
 use super::error::some_of;
 use super::layer::{Check, Expected};

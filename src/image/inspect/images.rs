@@ -21,7 +21,11 @@ impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
         self.jobs(store, jobs)
     }
 
-    fn jobs(&mut self, store: &Store<'_>, jobs: Vec<Job>) -> Result<Inspected<T>, ImageError> {
+    pub(super) fn jobs(
+        &mut self,
+        store: &Store<'_>,
+        jobs: Vec<Job>,
+    ) -> Result<Inspected<T>, ImageError> {
         let mut images = Vec::new();
         for job in jobs {
             images.push(self.image(store, job, &images)?);
@@ -97,7 +101,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
 }
 
 impl Job {
-    pub(super) fn image<T>(self, programs: Vec<Program<T>>) -> Image<T> {
+    pub(in crate::image) fn image<T>(self, programs: Vec<Program<T>>) -> Image<T> {
         Image {
             name: self.name,
             index: self.index,
