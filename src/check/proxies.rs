@@ -23,8 +23,18 @@ fn run(after: &After<'_>) -> Outcome {
             Scope::Changed => changed(after, census),
             Scope::Everything => everything(after, census),
         };
-        unless_unasked(after, outcome)
+        unless_unread(census, unless_unasked(after, outcome))
     })
+}
+
+/// No pass where a pod of the list could not be read: it may run a proxy.
+fn unless_unread(census: &Census, outcome: Outcome) -> Outcome {
+    match (outcome, &census.unreadable) {
+        (Outcome::Passed(_), (pods @ 1.., names)) => {
+            Outcome::Unknown(format!("{pods} pods cannot be read: {}", names.join("; ")))
+        }
+        (outcome, _) => outcome,
+    }
 }
 
 fn sidecars<'a>(
@@ -214,6 +224,16 @@ mod tests {
             "{changed:?} {pods}"
         );
         assert_eq!(outcome(&right, Scope::Changed).1, 0);
+    }
+
+    #[test]
+    fn a_pod_that_cannot_be_read_is_unknown_and_named() {
+        let mut right = facts(class(Role::Sidecar, "a", "1.31.0-solo-fips"));
+        if let Fact::Known(census) = &mut right.census {
+            census.unreadable = (1, vec!["shop/odd: invalid".to_owned()]);
+        }
+        let seen = outcome(&right, Scope::Everything).0;
+        assert!(matches!(seen, Outcome::Unknown(why) if why.contains("shop/odd")));
     }
 
     #[test]

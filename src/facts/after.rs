@@ -46,7 +46,7 @@ async fn gather(
     namespace: &str,
 ) -> After {
     // The list is under way while the rest is asked.
-    let pages = session.pods("");
+    let pages = session.pods(None, "");
     let (version, planes, webhooks, crds, surroundings) = futures::join!(
         platform::cluster_fact(cluster, session),
         control_planes(session, None),

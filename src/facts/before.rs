@@ -75,7 +75,7 @@ pub fn before(cluster: &Cluster, istioctl: Fact<Istioctl>, asked: Asked<'_>) -> 
 
 async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Before {
     // The list is under way while the rest is asked.
-    let pages = session.pods("");
+    let pages = session.pods(None, "");
     let (
         version,
         openshift,

@@ -8,7 +8,9 @@ use futures::{StreamExt, stream};
 use super::Namespace;
 use super::platform::Ground;
 use crate::report::PodRow;
-use crate::sys::cluster::{ClusterError, Pages, PodPages, PodPort, PodReader, Result, Session};
+use crate::sys::cluster::{
+    ClusterError, Pages, PodPages, PodPort, PodReader, Result, Session, Unreadable,
+};
 
 mod class;
 mod seat;
@@ -25,13 +27,10 @@ use seat::{Seat, Seated};
 const AT_ONCE: usize = 64;
 
 /// Longest wait for what one pod says of itself.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Bytes that a proxy may say: one gauge, where it understands the filter.
-const PROXY_SPEECH: usize = 256 << 10;
-
-/// Bytes that istiod may say: its metrics grow with the mesh.
-const ISTIOD_SPEECH: usize = 16 << 20;
+/// Pods that could not be read of which names are kept.
+const NAMED: usize = 5;
 
 /// All pods of all meshes, folded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,6 +46,8 @@ pub struct Census {
     pub rows: Vec<PodRow>,
     /// Every pod that was listed.
     pub seen: u64,
+    /// Pods that are listed and cannot be read: their number, and `namespace/name: reason` of the first.
+    pub unreadable: (u64, Vec<String>),
 }
 
 /// What pods are judged on: where they stand.
@@ -68,6 +69,7 @@ impl Grounds {
 /// What becomes of one pod of the list.
 enum Item {
     Seat(Seat),
+    Unreadable(Unreadable),
     /// It vanished while it was read, as the API server confirms.
     Gone,
     /// The list began anew.
@@ -111,8 +113,11 @@ pub(super) async fn census(
 fn items(page: Result<Pages>, grounds: &Grounds) -> Vec<Item> {
     match page {
         Ok(Pages::Pods(pods)) => pods
-            .iter()
-            .map(|pod| Item::Seat(seat::seat(pod, grounds)))
+            .into_iter()
+            .map(|pod| match pod {
+                Ok(pod) => Item::Seat(seat::seat(&pod, grounds)),
+                Err(unreadable) => Item::Unreadable(unreadable),
+            })
             .collect(),
         Ok(Pages::Restarted) => vec![Item::Restarted],
         Err(error) => vec![Item::Failed(error)],
@@ -122,29 +127,19 @@ fn items(page: Result<Pages>, grounds: &Grounds) -> Vec<Item> {
 /// Asks a pod what it says of FIPS.
 async fn ask(session: &Session, reader: &PodReader<'_>, mut seated: Box<Seated>) -> Item {
     let class = &seated.class;
-    let (port, path, size, read): (_, _, _, fn(&str) -> SelfReport) = match class.role {
-        Role::Istiod => (
-            speech::ISTIOD.0,
-            speech::ISTIOD.1,
-            ISTIOD_SPEECH,
-            speech::istiod,
-        ),
-        Role::Sidecar | Role::Gateway => (
-            speech::PROXY.0,
-            speech::PROXY.1,
-            PROXY_SPEECH,
-            speech::proxy,
-        ),
+    let question = match class.role {
+        Role::Istiod => speech::ISTIOD,
+        Role::Sidecar | Role::Gateway => speech::PROXY,
         // None of them tells by HTTP.
         Role::Agentgateway | Role::Ztunnel | Role::Cni => return Item::Seat(Seat::Mesh(seated)),
     };
     let at = PodPort {
         namespace: &class.namespace,
         pod: &seated.name,
-        port,
+        port: question.port,
     };
-    let report = match reader.get(at, path, size).await {
-        Ok(text) => read(&text),
+    let report = match reader.get(at, question.path, question.wanted).await {
+        Ok(text) => (question.read)(&text),
         Err(error) => match left(session, &seated).await {
             Some(item) => return item,
             None => speech::unreadable(&error),
@@ -189,6 +184,7 @@ impl Fold {
             Item::Failed(error) => return Err(error),
             Item::Restarted => return Ok(()),
             Item::Gone => census.gone += 1,
+            Item::Unreadable(pod) => census.leave_out(&pod),
             Item::Seat(Seat::Elsewhere) => {}
             Item::Seat(Seat::NotApplicable(why)) => {
                 *census.not_applicable.entry(why.to_owned()).or_default() += 1;
@@ -204,6 +200,14 @@ impl Fold {
 }
 
 impl Census {
+    fn leave_out(&mut self, pod: &Unreadable) {
+        let (number, names) = &mut self.unreadable;
+        *number += 1;
+        if names.len() < NAMED {
+            names.push(format!("{}/{}: {}", pod.namespace, pod.name, pod.reason));
+        }
+    }
+
     fn admit(&mut self, seated: Seated) {
         let Seated {
             class,
@@ -276,8 +280,8 @@ mod tests {
         };
         let cluster = Cluster::answering(service, Duration::from_secs(5));
         let grounds = Grounds::new(&[], BTreeMap::new());
-        let folded =
-            cluster.run(async |session| census(session, session.pods(""), &grounds, asks).await);
+        let folded = cluster
+            .run(async |session| census(session, session.pods(None, ""), &grounds, asks).await);
         folded.unwrap().unwrap()
     }
 

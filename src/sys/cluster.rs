@@ -11,17 +11,20 @@ use tokio::runtime::{Builder, Runtime};
 use crate::sys::signal;
 
 mod error;
+mod lines;
 mod message;
 mod pods;
 mod proxy;
 mod session;
 mod target;
+mod text;
 mod watch;
 mod write;
 
 pub use error::ClusterError;
+pub use lines::Wanted;
 pub use message::{Condition, Container, ContainerStatus, Pod, Terminated};
-pub use pods::{Pages, PodPages};
+pub use pods::{Listed, Pages, PodPages, Unreadable};
 pub use proxy::{PodPort, PodReader};
 pub use target::KubeTarget;
 pub use watch::Watched;

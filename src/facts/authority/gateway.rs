@@ -137,10 +137,13 @@ async fn places(session: &Session, gateways: &[Gateway], served: &mut Served) ->
 
 async fn namespaces(session: &Session, selector: &str) -> Result<BTreeSet<String>, ClusterError> {
     let mut found = BTreeSet::new();
-    let mut pages = session.pods(selector);
+    let mut pages = session.pods(None, selector);
     while let Some(page) = pages.next().await {
         match page? {
-            Pages::Pods(pods) => found.extend(pods.into_iter().map(|pod| pod.metadata.namespace)),
+            Pages::Pods(pods) => found.extend(pods.into_iter().map(|pod| match pod {
+                Ok(pod) => pod.metadata.namespace,
+                Err(unreadable) => unreadable.namespace,
+            })),
             Pages::Restarted => found.clear(),
         }
     }

@@ -1,7 +1,7 @@
 //! What a program says of FIPS in its own metrics.
 
 use super::SelfReport;
-use crate::sys::cluster::ClusterError;
+use crate::sys::cluster::{ClusterError, Wanted};
 
 /// Envoy's statement of how it was built.
 const GAUGE: &str = "envoy_server_compilation_settings_fips_mode";
@@ -9,20 +9,42 @@ const GAUGE: &str = "envoy_server_compilation_settings_fips_mode";
 /// Go's statement of what built it.
 const GO: &str = "go_info";
 
-/// Asked of Envoy's own port: what the agent merges, an application could have said.
-pub(super) const PROXY: (u16, &str) = (
-    15090,
-    "/stats/prometheus?filter=%5Eserver.compilation_settings.fips_mode%24",
-);
+/// Where a program tells how it was built, and the lines of it that are of interest.
+pub(super) struct Question {
+    pub(super) port: u16,
+    pub(super) path: &'static str,
+    pub(super) wanted: Wanted,
+    pub(super) read: fn(&str) -> SelfReport,
+}
 
-/// Asked of istiod.
-pub(super) const ISTIOD: (u16, &str) = (15014, "/metrics");
+/// Asked of Envoy's own port: what the agent merges, an application could have said. It is one gauge, where
+/// Envoy understands the filter.
+pub(super) const PROXY: Question = Question {
+    port: 15090,
+    path: "/stats/prometheus?filter=%5Eserver.compilation_settings.fips_mode%24",
+    wanted: Wanted {
+        prefix: GAUGE,
+        limit: 256 << 10,
+    },
+    read: proxy,
+};
+
+/// Asked of istiod, whose metrics grow with the mesh.
+pub(super) const ISTIOD: Question = Question {
+    port: 15014,
+    path: "/metrics",
+    wanted: Wanted {
+        prefix: GO,
+        limit: 16 << 20,
+    },
+    read: istiod,
+};
 
 /// First Go whose own module leaves no trace in its version.
 const GO_WITH_MODULE: (u32, u32) = (1, 24);
 
 /// What a proxy's metrics say.
-pub(super) fn proxy(text: &str) -> SelfReport {
+fn proxy(text: &str) -> SelfReport {
     match samples(text, GAUGE)
         .map(|(_, value)| value)
         .collect::<Vec<_>>()
@@ -36,7 +58,7 @@ pub(super) fn proxy(text: &str) -> SelfReport {
 }
 
 /// What istiod's metrics say.
-pub(super) fn istiod(text: &str) -> SelfReport {
+fn istiod(text: &str) -> SelfReport {
     let mut builds = samples(text, GO).filter_map(|(labels, _)| {
         let (_, version) = labels.split_once("version=\"")?;
         version.split_once('"').map(|(version, _)| version)
@@ -105,7 +127,9 @@ pub(super) fn unreadable(error: &ClusterError) -> SelfReport {
         ClusterError::Forbidden(_) => {
             "forbidden: needs get of pods/proxy or create of pods/portforward".to_owned()
         }
-        ClusterError::Garbled { reason, .. } => reason.clone(),
+        ClusterError::Garbled { reason, .. } | ClusterError::LeftOut { reason, .. } => {
+            reason.clone()
+        }
         ClusterError::Api { code, .. } => format!("answered {code}"),
         _ => match known.into_iter().find(|known| text.contains(known)) {
             Some(known) => known.to_owned(),

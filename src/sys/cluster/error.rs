@@ -51,6 +51,10 @@ pub enum ClusterError {
         code: u16,
         message: String,
     },
+    #[error("the answer for {what} is larger than {limit} bytes")]
+    TooLarge { what: String, limit: usize },
+    #[error("{what} was not asked: {reason}")]
+    LeftOut { what: String, reason: String },
     #[error("the answer for {what} cannot be understood: {reason}")]
     Garbled { what: String, reason: String },
     #[error("interrupted")]

@@ -13,13 +13,39 @@ pub(super) struct Unknown {
     pub(super) raw: bytes::Bytes,
 }
 
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+/// A list of pods, each still encoded: one that cannot be read keeps no other from being read.
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct PodList {
     #[prost(message, optional, tag = "1")]
     pub(super) metadata: Option<ListMeta>,
-    #[prost(message, repeated, tag = "2")]
-    pub(super) items: Vec<Pod>,
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub(super) items: Vec<bytes::Bytes>,
+}
+
+/// The same of a server that answers in JSON.
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+pub(super) struct JsonPodList {
+    pub(super) metadata: Option<ListMeta>,
+    pub(super) items: Option<Vec<serde_json::Value>>,
+}
+
+/// A pod of which only its name can be read.
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default)]
+pub(super) struct Named {
+    #[prost(message, required, tag = "1")]
+    pub(super) metadata: Name,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default)]
+pub(super) struct Name {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, tag = "3")]
+    pub(super) namespace: String,
 }
 
 #[derive(Clone, PartialEq, Message, Deserialize)]
@@ -51,10 +77,12 @@ pub struct Meta {
     pub namespace: String,
     #[prost(string, tag = "5")]
     pub uid: String,
-    /// There while the pod is being deleted.
+    /// There while the pod is being deleted: when it is to be gone, its grace period included.
     #[prost(message, optional, tag = "9")]
     #[serde(deserialize_with = "moment")]
     pub deletion_timestamp: Option<Moment>,
+    #[prost(int64, tag = "10")]
+    pub deletion_grace_period_seconds: i64,
     #[prost(btree_map = "string, string", tag = "11")]
     pub labels: BTreeMap<String, String>,
     #[prost(btree_map = "string, string", tag = "12")]
@@ -63,15 +91,22 @@ pub struct Meta {
     pub owner_references: Vec<Owner>,
 }
 
-/// A point in time of which only the presence matters.
+/// A point in time.
 #[derive(Clone, PartialEq, Message)]
 pub struct Moment {
+    /// Since 1970.
     #[prost(int64, tag = "1")]
     pub seconds: i64,
 }
 
+/// One that cannot be understood is long ago.
 fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Moment>, D::Error> {
-    Ok(Option::<String>::deserialize(from)?.map(|_| Moment::default()))
+    let text = Option::<String>::deserialize(from)?;
+    Ok(text.map(|text| Moment {
+        seconds: text
+            .parse::<jiff::Timestamp>()
+            .map_or(0, jiff::Timestamp::as_second),
+    }))
 }
 
 #[derive(Clone, PartialEq, Message, Deserialize)]

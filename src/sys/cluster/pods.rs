@@ -6,14 +6,19 @@ use kube::client::Body;
 use prost::Message;
 use tokio::task::JoinSet;
 
-use super::message::{Pod, PodList, Unknown};
+use super::message::{JsonPodList, Named, Pod, PodList, Unknown};
+use super::text::repair;
 use super::{ClusterError, Result, Session};
 
-/// Pods of one page.
+/// Pods of one page, where they are of a usual size.
 const PAGE: usize = 500;
 
-/// Bytes that a page may have.
-const PAGE_LIMIT: usize = 256 << 20;
+/// Bytes that a page may have, about five times what a page of usual pods has. A single pod is smaller:
+/// the API server takes no request of more than 3 MiB.
+const PAGE_LIMIT: usize = 16 << 20;
+
+/// By how much a page gets smaller when it had too many bytes, and larger when the next had not.
+const STEP: usize = 8;
 
 /// How often a list begins anew because its continuation expired.
 const RESTARTS: u32 = 3;
@@ -29,30 +34,60 @@ const WHAT: &str = "pods";
 /// What comes next in the list.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pages {
-    Pods(Vec<Pod>),
+    Pods(Vec<Listed>),
     /// The list expired on the way and begins anew: what was folded so far does not count.
     Restarted,
+}
+
+/// A pod of the list, or `namespace/name` of one that cannot be read, with the reason.
+pub type Listed = std::result::Result<Pod, Unreadable>;
+
+/// A pod that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    pub namespace: String,
+    pub name: String,
+    pub reason: String,
 }
 
 /// All pods of a cluster, one page ahead of whoever reads them.
 pub struct PodPages {
     session: Session,
+    path: String,
     selector: String,
     /// The page under way; ends with the list.
-    next: JoinSet<Result<PodList>>,
+    next: JoinSet<Result<Page>>,
+    /// Where the page under way begins.
+    begin: String,
+    /// Pods that it may have.
+    size: usize,
     restarts: u32,
 }
 
+/// A page, and where the next one begins.
+#[derive(Debug, PartialEq)]
+struct Page {
+    continuation: String,
+    pods: Vec<Listed>,
+}
+
 impl Session {
-    /// Begins to list the pods with these labels (all where empty), in every namespace.
-    pub fn pods(&self, selector: &str) -> PodPages {
+    /// Begins to list the pods with these labels (all where empty), of a namespace or of all.
+    pub fn pods(&self, namespace: Option<&str>, selector: &str) -> PodPages {
+        let path = match namespace {
+            Some(namespace) => format!("/api/v1/namespaces/{namespace}/pods"),
+            None => "/api/v1/pods".to_owned(),
+        };
         let mut pages = PodPages {
             session: self.clone(),
+            path,
             selector: selector.to_owned(),
             next: JoinSet::new(),
+            begin: String::new(),
+            size: PAGE,
             restarts: 0,
         };
-        pages.fetch(String::new());
+        pages.fetch();
         pages
     }
 
@@ -77,7 +112,7 @@ impl Session {
             .map(Some)
     }
 
-    async fn page(self, path: String) -> Result<PodList> {
+    async fn page(self, path: String) -> Result<Page> {
         let request = Request::get(path)
             .header(ACCEPT, FORMATS)
             .body(Body::empty());
@@ -97,49 +132,94 @@ impl PodPages {
             })
         });
         match page {
-            Ok(page) => {
-                let continuation = page
-                    .metadata
-                    .map(|meta| meta.continuation)
-                    .unwrap_or_default();
+            Ok(Page { continuation, pods }) => {
                 if !continuation.is_empty() {
-                    self.fetch(continuation);
+                    self.begin = continuation;
+                    self.size = self.size.saturating_mul(STEP).min(PAGE);
+                    self.fetch();
                 }
-                Some(Ok(Pages::Pods(page.items)))
+                Some(Ok(Pages::Pods(pods)))
+            }
+            // Pods can be large on purpose: fewer of them fit.
+            Err(ClusterError::TooLarge { .. }) if self.size > 1 => {
+                self.size = (self.size / STEP).max(1);
+                self.fetch();
+                Some(Ok(Pages::Pods(Vec::new())))
             }
             Err(ClusterError::Api { code: 410, .. }) if self.restarts < RESTARTS => {
                 self.restarts += 1;
-                self.fetch(String::new());
+                self.begin = String::new();
+                self.fetch();
                 Some(Ok(Pages::Restarted))
             }
             Err(error) => Some(Err(error)),
         }
     }
 
-    fn fetch(&mut self, continuation: String) {
-        let mut query = vec![("limit", PAGE.to_string())];
+    fn fetch(&mut self) {
+        let mut query = vec![("limit", self.size.to_string())];
         if !self.selector.is_empty() {
             query.push(("labelSelector", self.selector.clone()));
         }
-        if !continuation.is_empty() {
-            query.push(("continue", continuation));
+        if !self.begin.is_empty() {
+            query.push(("continue", self.begin.clone()));
         }
-        let path = format!("/api/v1/pods?{}", super::session::query(&query));
+        let path = format!("{}?{}", self.path, super::session::query(&query));
         self.next.spawn(self.session.clone().page(path));
     }
 }
 
-fn decode(body: &bytes::Bytes) -> Result<PodList> {
+fn decode(body: &bytes::Bytes) -> Result<Page> {
     let garbled = |reason: String| ClusterError::Garbled {
         what: WHAT.to_owned(),
         reason,
     };
-    if body.starts_with(MAGIC) {
+    let (metadata, pods) = if body.starts_with(MAGIC) {
         let unknown = Unknown::decode(body.slice(MAGIC.len()..));
         let list = unknown.and_then(|unknown| PodList::decode(unknown.raw));
-        list.map_err(|error| garbled(error.to_string()))
+        let list = list.map_err(|error| garbled(error.to_string()))?;
+        (
+            list.metadata,
+            list.items.into_iter().map(of_bytes).collect(),
+        )
     } else {
-        serde_json::from_slice(body).map_err(|error| garbled(error.to_string()))
+        let list: JsonPodList =
+            serde_json::from_slice(body).map_err(|error| garbled(error.to_string()))?;
+        let items = list.items.unwrap_or_default();
+        (list.metadata, items.into_iter().map(of_json).collect())
+    };
+    let continuation = metadata.map(|meta| meta.continuation);
+    Ok(Page {
+        continuation: continuation.unwrap_or_default(),
+        pods,
+    })
+}
+
+fn of_bytes(bytes: bytes::Bytes) -> Listed {
+    let error = match Pod::decode(bytes.clone()) {
+        Ok(pod) => return Ok(pod),
+        Err(error) => error,
+    };
+    let repaired = repair(&bytes);
+    match repaired.as_deref().map(Pod::decode) {
+        Some(Ok(pod)) => Ok(pod),
+        _ => Err(unreadable(Named::decode(bytes).unwrap_or_default(), &error)),
+    }
+}
+
+fn of_json(value: serde_json::Value) -> Listed {
+    use serde::Deserialize as _;
+    Pod::deserialize(&value).map_err(|error| {
+        let named = Named::deserialize(&value).unwrap_or_default();
+        unreadable(named, &error)
+    })
+}
+
+fn unreadable(named: Named, error: &dyn std::fmt::Display) -> Unreadable {
+    Unreadable {
+        namespace: named.metadata.namespace,
+        name: named.metadata.name,
+        reason: error.to_string(),
     }
 }
 
@@ -170,17 +250,24 @@ mod tests {
         let metadata = Some(ListMeta {
             continuation: continuation.to_owned(),
         });
-        let items = names.iter().map(|name| pod(name)).collect();
+        let items = names.iter().map(|name| pod(name).encode_to_vec().into());
+        list(metadata, items.collect())
+    }
+
+    fn list(metadata: Option<ListMeta>, items: Vec<bytes::Bytes>) -> Vec<u8> {
         let raw = PodList { metadata, items }.encode_to_vec().into();
         [MAGIC, &Unknown { raw }.encode_to_vec()].concat()
     }
 
     fn names(cluster: &Cluster) -> Result<Vec<String>> {
         let folded = cluster.run(async |session| {
-            let (mut pages, mut names) = (session.pods(""), Vec::new());
+            let (mut pages, mut names) = (session.pods(None, ""), Vec::new());
             while let Some(page) = pages.next().await {
                 match page? {
-                    Pages::Pods(pods) => names.extend(pods.into_iter().map(|it| it.metadata.name)),
+                    Pages::Pods(pods) => names.extend(pods.into_iter().map(|it| match it {
+                        Ok(pod) => pod.metadata.name,
+                        Err(unreadable) => format!("unreadable {}", unreadable.name),
+                    })),
                     Pages::Restarted => names.clear(),
                 }
             }
@@ -245,13 +332,13 @@ mod tests {
               "ephemeralContainers":[{"name":"debug","image":"d","targetContainerName":"c"}]},
             "status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}],
               "containerStatuses":[{"name":"c","imageID":"sha","ready":true,"restartCount":2,"state":{"running":{"startedAt":"x"}}}]}}]}"#;
-        let list = decode(&bytes::Bytes::from_static(json)).unwrap();
-        let encoded = Unknown {
-            raw: list.encode_to_vec().into(),
-        }
-        .encode_to_vec();
-        assert_eq!(decode(&[MAGIC, &encoded].concat().into()).unwrap(), list);
-        let pod = &list.items[0];
+        let page = decode(&bytes::Bytes::from_static(json)).unwrap();
+        let pod = page.pods[0].as_ref().unwrap();
+        let metadata = Some(ListMeta {
+            continuation: page.continuation.clone(),
+        });
+        let encoded = list(metadata, vec![pod.encode_to_vec().into()]);
+        assert_eq!(decode(&encoded.into()).unwrap(), page);
         assert_eq!(pod.status.container_statuses[0].image_id, "sha");
         let native = &pod.spec.init_containers[0];
         assert_eq!(native.restart_policy, "Always");
@@ -262,10 +349,69 @@ mod tests {
         assert_eq!(native.volume_mounts[0].mount_path, "/usr");
         assert!(native.env_from.len() == 1 && native.env[0].value_from.is_some());
         assert_eq!(pod.spec.ephemeral_containers[0].container.image, "d");
-        assert!(
-            pod.metadata.deletion_timestamp.is_some()
-                && pod.metadata.owner_references[0].controller
-        );
+        let deleted = pod
+            .metadata
+            .deletion_timestamp
+            .as_ref()
+            .map(|it| it.seconds);
+        assert_eq!(deleted, Some(1_767_225_600));
+        assert!(pod.metadata.owner_references[0].controller);
+    }
+
+    /// A pod with an annotation that is not UTF-8.
+    fn broken(name: &str) -> bytes::Bytes {
+        let mut pod = pod(name);
+        let annotation = ("note".to_owned(), "ZZ".to_owned());
+        pod.metadata.annotations.extend([annotation]);
+        let mut bytes = pod.encode_to_vec();
+        let at = bytes.windows(2).position(|it| it == b"ZZ").unwrap();
+        bytes[at] = 0xff;
+        bytes.into()
+    }
+
+    #[test]
+    fn a_pod_that_is_not_utf_8_is_read_like_any_other() {
+        let items = vec![pod("a").encode_to_vec().into(), broken("b")];
+        let page = decode(&list(None, items).into()).unwrap();
+        let broken = page.pods[1].as_ref().unwrap();
+        assert_eq!(broken.metadata.name, "b");
+        assert_eq!(broken.metadata.annotations["note"], "?Z");
+    }
+
+    #[test]
+    fn a_pod_that_cannot_be_read_is_named_and_keeps_no_other_from_being_read() {
+        // Its status is a number here.
+        let mut odd = pod("b").encode_to_vec();
+        odd.extend([0x18, 0x01]);
+        let items = vec![odd.into(), pod("c").encode_to_vec().into()];
+        let protobuf = list(None, items);
+        let json = br#"{"items":[{"metadata":{"name":"b","namespace":"n","labels":7}},{"metadata":{"name":"c"}}]}"#;
+        for body in [protobuf, json.to_vec()] {
+            let page = decode(&body.into()).unwrap();
+            assert_eq!(page.pods[0].as_ref().unwrap_err().name, "b");
+            assert_eq!(page.pods[1].as_ref().unwrap().metadata.name, "c");
+        }
+    }
+
+    #[test]
+    fn an_empty_list_may_be_null() {
+        let page = decode(&bytes::Bytes::from_static(
+            br#"{"metadata":{},"items":null}"#,
+        ));
+        assert_eq!(page.unwrap().pods, []);
+    }
+
+    #[test]
+    fn pages_that_are_too_large_are_asked_for_in_parts() {
+        let cluster = answering(&[
+            (200, || vec![b' '; PAGE_LIMIT + 1]),
+            (200, || vec![b' '; PAGE_LIMIT + 1]),
+            (200, || protobuf(&["a"], "more")),
+            (200, || protobuf(&["b"], "")),
+        ]);
+        assert_eq!(names(&cluster).unwrap(), ["a", "b"]);
+        let never = answering(&[(200, || vec![b' '; PAGE_LIMIT + 1])]);
+        assert!(matches!(names(&never), Err(ClusterError::TooLarge { .. })));
     }
 
     proptest! {

@@ -1,22 +1,33 @@
 //! One GET of a port of a pod: through the API server's pod proxy, by port-forward where that is
 //! closed (private control planes, network policies).
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::Request;
 use http::header::{ACCEPT, HOST};
 use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Body as HttpBody;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::client::Body;
 
+use super::lines::{Lines, Wanted};
+use super::session::Answer;
 use super::{ClusterError, Result, Session};
 
-/// Failures of the pod proxy, without one success, after which it is left alone.
-const CLOSED_AFTER: u32 = 8;
+/// Failures in a namespace, more than successes, after which the rest of its pods are left out.
+const FAILURES: u32 = 8;
+
+/// Time that failures may take in all. What they take is counted once for each pod, and many pods are
+/// read at once.
+const WASTE: Duration = Duration::from_secs(640);
+
+/// Bytes of an answer that is not the text.
+const REFUSAL: usize = 16 << 10;
 
 /// A port of a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,61 +37,125 @@ pub struct PodPort<'a> {
     pub port: u16,
 }
 
-/// Reads text from pods, and remembers which way is open.
+/// Whether the pod proxy leads to pods, as pods show that belong to the mesh itself.
+///
+/// Other pods are programs of strangers: what they answer closes no way to anybody else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Proxy {
+    #[default]
+    Unknown,
+    Open,
+    Closed,
+}
+
+/// What was seen of the pods of a namespace.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    succeeded: u32,
+    failed: u32,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    proxy: Proxy,
+    namespaces: BTreeMap<String, Seen>,
+    wasted: Duration,
+}
+
+/// Reads lines of text from pods, and remembers which way is open.
 pub struct PodReader<'a> {
     session: &'a Session,
     /// Longest wait for one answer on one way.
     limit: Duration,
-    opened: Cell<bool>,
-    closed: Cell<u32>,
+    state: RefCell<State>,
 }
 
 impl Session {
     /// Reads text from pods, each way within `limit`.
     pub fn pod_reader(&self, limit: Duration) -> PodReader<'_> {
-        let limit = limit.min(self.timeout);
         PodReader {
             session: self,
-            limit,
-            opened: Cell::new(false),
-            closed: Cell::new(0),
+            limit: limit.min(self.timeout),
+            state: RefCell::default(),
         }
     }
 }
 
 impl PodReader<'_> {
-    /// The text at `path`, at most `size` bytes. No error of it says that the pod is gone: the pod itself
-    /// may have answered, or somebody in front of the API server.
-    pub async fn get(&self, at: PodPort<'_>, path: &str, size: usize) -> Result<String> {
-        let mut proxy = None;
-        if self.opened.get() || self.closed.get() < CLOSED_AFTER {
-            match self.by_proxy(at, path, size).await {
-                Ok(text) => {
-                    self.opened.set(true);
-                    return Ok(text);
-                }
-                Err(ClusterError::Unauthorized) => return Err(ClusterError::Unauthorized),
-                // Pods that have left close nothing.
-                Err(error @ ClusterError::NotFound(_)) => proxy = Some(error),
-                Err(error) => {
-                    self.closed.set(self.closed.get().saturating_add(1));
-                    proxy = Some(error);
-                }
+    /// The wanted lines at `path` of a pod of the mesh itself: how it can be reached tells how others can.
+    pub async fn get_first(&self, at: PodPort<'_>, path: &str, wanted: Wanted) -> Result<String> {
+        let by_proxy = match self.by_proxy(at, path, wanted).await {
+            Ok(text) => {
+                self.state.borrow_mut().proxy = Proxy::Open;
+                return Ok(text);
             }
+            Err(ClusterError::Unauthorized) => return Err(ClusterError::Unauthorized),
+            Err(error) => error,
+        };
+        let forwarded = self.in_time(at, path, wanted).await;
+        let state = &mut *self.state.borrow_mut();
+        if forwarded.is_ok() && state.proxy == Proxy::Unknown {
+            state.proxy = Proxy::Closed;
         }
-        let forwarded = tokio::time::timeout(self.limit, self.by_forward(at, path, size)).await;
-        match (forwarded, proxy) {
-            (Ok(Err(error)), None) => Err(error),
-            (Ok(Err(error)), Some(proxy)) => Err(neither(at, &proxy, &error)),
-            (Ok(Ok(text)), _) => Ok(text),
-            (Err(_), proxy) => Err(proxy.unwrap_or_else(|| ClusterError::Timeout {
-                what: named(at),
-                seconds: self.limit.as_secs(),
-            })),
+        forwarded.map_err(|error| neither(at, &by_proxy, &error))
+    }
+
+    /// The wanted lines at `path`. No error of it says that the pod is gone: the pod itself may have
+    /// answered, or something in front of the API server.
+    ///
+    /// Pods of a namespace where most do not answer are left out, and so are those of every namespace
+    /// where none did once the time for failures is used up.
+    pub async fn get(&self, at: PodPort<'_>, path: &str, wanted: Wanted) -> Result<String> {
+        self.admit(at)?;
+        let began = tokio::time::Instant::now();
+        let answer = self.ask(at, path, wanted).await;
+        let state = &mut *self.state.borrow_mut();
+        let seen = state.namespaces.entry(at.namespace.to_owned()).or_default();
+        if answer.is_ok() {
+            seen.succeeded = seen.succeeded.saturating_add(1);
+        } else {
+            seen.failed = seen.failed.saturating_add(1);
+            state.wasted = state.wasted.saturating_add(began.elapsed());
+        }
+        answer
+    }
+
+    async fn ask(&self, at: PodPort<'_>, path: &str, wanted: Wanted) -> Result<String> {
+        let proxy = self.state.borrow().proxy;
+        if proxy == Proxy::Closed {
+            return self.in_time(at, path, wanted).await;
+        }
+        match self.by_proxy(at, path, wanted).await {
+            Ok(text) => Ok(text),
+            Err(ClusterError::Unauthorized) => Err(ClusterError::Unauthorized),
+            // Where the way is open, a pod that does not answer on it answers on no other.
+            Err(error @ ClusterError::Timeout { .. }) if proxy == Proxy::Open => Err(error),
+            Err(error) => {
+                let forwarded = self.in_time(at, path, wanted).await;
+                forwarded.map_err(|other| neither(at, &error, &other))
+            }
         }
     }
 
-    async fn by_proxy(&self, at: PodPort<'_>, path: &str, size: usize) -> Result<String> {
+    /// Whether a pod is asked at all.
+    fn admit(&self, at: PodPort<'_>) -> Result<()> {
+        let state = self.state.borrow();
+        let seen = state.namespaces.get(at.namespace);
+        let seen = seen.copied().unwrap_or_default();
+        let reason = if seen.failed >= seen.succeeded.saturating_add(FAILURES) {
+            format!("{FAILURES} pods of its namespace or more did not answer")
+        } else if state.wasted >= WASTE && seen.succeeded == 0 {
+            "too many pods of other namespaces did not answer".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(ClusterError::LeftOut {
+            what: named(at),
+            reason,
+        })
+    }
+
+    async fn by_proxy(&self, at: PodPort<'_>, path: &str, wanted: Wanted) -> Result<String> {
         let PodPort {
             namespace,
             pod,
@@ -92,11 +167,40 @@ impl PodReader<'_> {
             .header(ACCEPT, "text/plain")
             .body(Body::empty());
         let what = named(at);
-        let answer = self.session.send(&what, request, self.limit, size).await?;
-        Ok(String::from_utf8_lossy(&answer.success(&what)?).into_owned())
+        let request = request.map_err(|error| garbled(&what, error.to_string()))?;
+        let asking = async {
+            let response = self.session.client.send(request).await?;
+            let status = response.status();
+            if status.is_success() {
+                return Ok(Ok(read(response.into_body(), wanted).await));
+            }
+            let body = Limited::new(response.into_body(), REFUSAL).collect().await;
+            let body = body.map(http_body_util::Collected::to_bytes);
+            Ok(Err((status.as_u16(), body.unwrap_or_default())))
+        };
+        let answer = self.session.within(self.limit, &what, asking).await?;
+        match answer {
+            Ok(text) => text.map_err(|reason| garbled(&what, reason)),
+            Err((status, body)) => {
+                let refused = Answer { status, body }.success(&what);
+                Err(refused.err().unwrap_or_else(|| lost(at, "no text")))
+            }
+        }
     }
 
-    async fn by_forward(&self, at: PodPort<'_>, path: &str, size: usize) -> Result<String> {
+    /// By port-forward, for at most as long as one way may take.
+    async fn in_time(&self, at: PodPort<'_>, path: &str, wanted: Wanted) -> Result<String> {
+        let asking = self.by_forward(at, path, wanted);
+        match tokio::time::timeout(self.limit, asking).await {
+            Ok(answer) => answer,
+            Err(_) => Err(ClusterError::Timeout {
+                what: named(at),
+                seconds: self.limit.as_secs(),
+            }),
+        }
+    }
+
+    async fn by_forward(&self, at: PodPort<'_>, path: &str, wanted: Wanted) -> Result<String> {
         let pods: Api<Pod> = Api::namespaced(self.session.client.clone(), at.namespace);
         let opened = pods.portforward(at.pod, &[at.port]).await;
         let mut forwarder =
@@ -106,7 +210,7 @@ impl PodReader<'_> {
             .ok_or_else(|| lost(at, "no stream"))?;
         let refused = forwarder.take_error(at.port);
         let text = tokio::select! {
-            text = plain_get(stream, path, size) => text.map_err(|reason| lost(at, &reason)),
+            text = plain_get(stream, path, wanted) => text.map_err(|reason| lost(at, &reason)),
             Some(reason) = async { refused?.await } => Err(lost(at, reason.trim())),
         };
         forwarder.abort();
@@ -115,7 +219,7 @@ impl PodReader<'_> {
 }
 
 /// HTTP over a stream that is there already.
-async fn plain_get<S>(stream: S, path: &str, size: usize) -> std::result::Result<String, String>
+async fn plain_get<S>(stream: S, path: &str, wanted: Wanted) -> std::result::Result<String, String>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
@@ -133,11 +237,8 @@ where
             .await
             .map_err(|error| error.to_string())?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), size).collect().await;
-        let body = body.map_err(|error| error.to_string())?.to_bytes();
-        let text = String::from_utf8_lossy(&body).into_owned();
         if status.is_success() {
-            Ok(text)
+            read(response.into_body(), wanted).await
         } else {
             Err(format!("answered {status}"))
         }
@@ -148,6 +249,22 @@ where
         // The connection may end first with the answer complete behind it.
         _ = connection => asking.await,
     }
+}
+
+/// The wanted lines of a body, which is never held as a whole.
+async fn read<B>(body: B, wanted: Wanted) -> std::result::Result<String, String>
+where
+    B: HttpBody<Data = bytes::Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    let (mut body, mut lines) = (body, Lines::new(wanted));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| error.to_string())?;
+        if let Ok(chunk) = frame.into_data() {
+            lines.push(&chunk)?;
+        }
+    }
+    lines.finish()
 }
 
 fn named(at: PodPort<'_>) -> String {
@@ -169,5 +286,99 @@ fn lost(at: PodPort<'_>, reason: &str) -> ClusterError {
     ClusterError::Lost {
         what: named(at),
         reason: reason.to_owned(),
+    }
+}
+
+fn garbled(what: &str, reason: String) -> ClusterError {
+    ClusterError::Garbled {
+        what: what.to_owned(),
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use http::Response;
+
+    use super::*;
+    use crate::sys::cluster::Cluster;
+
+    const WANTED: Wanted = Wanted {
+        prefix: "go",
+        limit: 1 << 10,
+    };
+
+    /// A cluster where pods of a namespace `closed` answer with 503 and those of `silent` do not answer;
+    /// the counter counts both.
+    fn cluster() -> (Cluster, Arc<AtomicU32>) {
+        let asked = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&asked);
+        let answer = move |request: Request<Body>| {
+            let path = request.uri().path().to_owned();
+            let counter = Arc::clone(&counter);
+            async move {
+                let hostile = path.contains("/closed/") || path.contains("/silent/");
+                if hostile && path.contains("/proxy/") {
+                    counter.fetch_add(1, Ordering::SeqCst);
+                }
+                if path.contains("/silent/") {
+                    std::future::pending::<()>().await;
+                }
+                let status = if path.contains("/closed/") { 503 } else { 200 };
+                let answer = Response::builder().status(status);
+                answer.body(Body::from(b"x 1\ngo 1\n".to_vec())).unwrap()
+            }
+        };
+        (Cluster::answering(answer, Duration::from_millis(20)), asked)
+    }
+
+    fn at(namespace: &str) -> PodPort<'_> {
+        PodPort {
+            namespace,
+            pod: "p",
+            port: 1,
+        }
+    }
+
+    #[test]
+    fn failures_in_a_namespace_close_no_other() {
+        for namespace in ["closed", "silent"] {
+            let (cluster, asked) = cluster();
+            let answers = cluster.run(async |session| {
+                let reader = session.pod_reader(Duration::from_millis(20));
+                reader.get_first(at("mesh"), "/", WANTED).await.unwrap();
+                for _ in 0..70 {
+                    reader.get(at(namespace), "/", WANTED).await.unwrap_err();
+                }
+                let left_out = reader.get(at(namespace), "/", WANTED).await;
+                let others = [
+                    reader.get_first(at("mesh"), "/", WANTED).await,
+                    reader.get(at("shop"), "/", WANTED).await,
+                ];
+                (left_out, others)
+            });
+            let (left_out, others) = answers.unwrap();
+            assert!(matches!(left_out, Err(ClusterError::LeftOut { .. })));
+            assert_eq!(others, [Ok("go 1\n".to_owned()), Ok("go 1\n".to_owned())]);
+            assert_eq!(asked.load(Ordering::SeqCst), FAILURES);
+        }
+    }
+
+    #[test]
+    fn the_time_for_failures_is_bounded_over_all_namespaces() {
+        let (cluster, asked) = cluster();
+        let answers = cluster.run(async |session| {
+            let reader = session.pod_reader(Duration::from_millis(20));
+            reader.get(at("mesh"), "/", WANTED).await.unwrap();
+            reader.state.borrow_mut().wasted = WASTE;
+            let known = reader.get(at("mesh"), "/", WANTED).await;
+            (reader.get(at("silent"), "/", WANTED).await, known)
+        });
+        let (unknown, known) = answers.unwrap();
+        assert!(matches!(unknown, Err(ClusterError::LeftOut { .. })));
+        assert!(known.is_ok() && asked.load(Ordering::SeqCst) == 0);
     }
 }

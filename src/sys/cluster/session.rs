@@ -108,9 +108,10 @@ impl Session {
                 status,
                 body: body.to_bytes(),
             }),
-            Err(error) if error.is::<LengthLimitError>() => {
-                Err(garbled(format!("larger than {size} bytes")))
-            }
+            Err(error) if error.is::<LengthLimitError>() => Err(ClusterError::TooLarge {
+                what: what.to_owned(),
+                limit: size,
+            }),
             Err(error) => Err(ClusterError::of(
                 &kube::Error::Service(error),
                 what,
@@ -138,8 +139,8 @@ impl Session {
 
 /// What was answered, good or bad.
 pub(super) struct Answer {
-    status: u16,
-    body: Bytes,
+    pub(super) status: u16,
+    pub(super) body: Bytes,
 }
 
 impl Answer {

@@ -1,0 +1,172 @@
+//! Text of pods that is not UTF-8.
+//!
+//! A client that creates a pod as protobuf may put any bytes into its annotations and arguments, and the
+//! API server stores them. One such pod must not make the list of all pods unreadable.
+
+use prost::encoding::decode_varint;
+
+/// The messages of a pod that hold other messages. Whatever else has a length is text.
+#[derive(Clone, Copy)]
+enum Message {
+    Pod,
+    Meta,
+    Spec,
+    Ephemeral,
+    Container,
+    Variable,
+    Status,
+    ContainerStatus,
+    State,
+    /// Its fields are text or numbers.
+    Flat,
+}
+
+impl Message {
+    /// The message that a field holds, by its number in Kubernetes' API.
+    fn field(self, number: u64) -> Option<Message> {
+        match (self, number) {
+            (Message::Pod, 1) => Some(Message::Meta),
+            (Message::Pod, 2) => Some(Message::Spec),
+            (Message::Pod, 3) => Some(Message::Status),
+            (Message::Spec, 2 | 20) | (Message::Ephemeral, 1) => Some(Message::Container),
+            (Message::Spec, 34) => Some(Message::Ephemeral),
+            (Message::Container, 7) => Some(Message::Variable),
+            (Message::Status, 8 | 10 | 13) => Some(Message::ContainerStatus),
+            (Message::ContainerStatus, 2) => Some(Message::State),
+            (Message::Meta, 8 | 9 | 11 | 12 | 13)
+            | (Message::Container, 9 | 19)
+            | (Message::Variable, 3)
+            | (Message::Status, 2)
+            | (Message::State, 1..=3) => Some(Message::Flat),
+            _ => None,
+        }
+    }
+}
+
+/// The encoded pod with a `?` for every byte of its text that is not UTF-8; none where it is no message.
+///
+/// Lengths stay as they are, so that no other field has to change. Messages that are not decoded are
+/// taken for text, which does no harm: they are skipped by their length.
+pub(super) fn repair(pod: &[u8]) -> Option<Vec<u8>> {
+    let mut repaired = pod.to_vec();
+    walk(&mut repaired, Message::Pod)?;
+    Some(repaired)
+}
+
+fn walk(bytes: &mut [u8], message: Message) -> Option<()> {
+    let mut at = 0;
+    while at < bytes.len() {
+        let key = varint(bytes, &mut at)?;
+        match key & 7 {
+            0 => drop(varint(bytes, &mut at)?),
+            1 => at = at.checked_add(8)?,
+            5 => at = at.checked_add(4)?,
+            2 => {
+                let length = usize::try_from(varint(bytes, &mut at)?).ok()?;
+                let end = at.checked_add(length)?;
+                let content = bytes.get_mut(at..end)?;
+                match message.field(key >> 3) {
+                    Some(inner) => walk(content, inner)?,
+                    None => replace(content),
+                }
+                at = end;
+            }
+            _ => return None,
+        }
+    }
+    Some(())
+}
+
+fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut rest = bytes.get(*at..)?;
+    let value = decode_varint(&mut rest).ok()?;
+    *at = bytes.len() - rest.len();
+    Some(value)
+}
+
+fn replace(mut text: &mut [u8]) {
+    while let Err(error) = std::str::from_utf8(text) {
+        let begin = error.valid_up_to();
+        let length = error.error_len().unwrap_or(text.len() - begin);
+        let (broken, rest) = text[begin..].split_at_mut(length);
+        broken.fill(b'?');
+        text = rest;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use prost::Message as _;
+    use serde_json::json;
+
+    use super::super::message::Pod;
+    use super::*;
+
+    /// A pod with text in every field that is decoded, each with the mark `ZZ`.
+    fn pod() -> Pod {
+        let container = |name: &str| {
+            json!({"name": name, "image": "ZZ", "command": ["ZZ"], "args": ["ZZ"], "restartPolicy": "ZZ",
+                "volumeMounts": [{"name": "v", "mountPath": "ZZ"}], "envFrom": [{}],
+                "env": [{"name": "ZZ", "value": "ZZ"}, {"name": "ZZ", "valueFrom": {}}]})
+        };
+        let state = json!({"waiting": {"reason": "ZZ", "message": "ZZ"}, "running": {},
+            "terminated": {"reason": "ZZ", "message": "ZZ", "exitCode": 3}});
+        let status = json!([{"name": "ZZ", "imageID": "ZZ", "ready": true, "restartCount": 300, "state": state}]);
+        serde_json::from_value(json!({
+            "metadata": {"name": "ZZ", "namespace": "ZZ", "uid": "ZZ", "labels": {"ZZ": "ZZ"}, "annotations": {"ZZ": "ZZ"},
+                "deletionTimestamp": "2026-01-01T00:00:00Z",
+                "ownerReferences": [{"kind": "ZZ", "name": "ZZ", "controller": true}]},
+            "spec": {"nodeName": "ZZ", "containers": [container("ZZ")], "initContainers": [container("ZZ")],
+                "ephemeralContainers": [container("ZZ")]},
+            "status": {"phase": "ZZ", "message": "ZZ", "reason": "ZZ",
+                "conditions": [{"type": "ZZ", "status": "ZZ", "reason": "ZZ", "message": "ZZ"}],
+                "containerStatuses": status, "initContainerStatuses": status, "ephemeralContainerStatuses": status},
+        }))
+        .unwrap()
+    }
+
+    fn marked(bytes: &[u8], mark: [u8; 2]) -> Vec<u8> {
+        let mut marked = bytes.to_vec();
+        for at in 0..marked.len() - 1 {
+            if &marked[at..at + 2] == b"ZZ" {
+                marked[at..at + 2].copy_from_slice(&mark);
+            }
+        }
+        marked
+    }
+
+    #[test]
+    fn repairs_every_text_of_a_pod_and_nothing_else() {
+        let whole = pod().encode_to_vec();
+        let broken = marked(&whole, [0xff, 0xc3]);
+        assert!(Pod::decode(broken.as_slice()).is_err());
+        let repaired = repair(&broken).unwrap();
+        let wanted = Pod::decode(marked(&whole, *b"??").as_slice()).unwrap();
+        assert_eq!(Pod::decode(repaired.as_slice()).unwrap(), wanted);
+        assert_eq!(repair(&whole).unwrap(), whole);
+    }
+
+    #[test]
+    fn leaves_text_around_broken_bytes() {
+        for (text, repaired) in [
+            (&b"a\xffb"[..], "a?b"),
+            (b"\xe2\x82", "??"),
+            ("\u{e9}\u{20ac}".as_bytes(), "\u{e9}\u{20ac}"),
+            (b"\xed\xa0\x80x", "???x"),
+            (b"", ""),
+        ] {
+            let mut bytes = text.to_vec();
+            replace(&mut bytes);
+            assert_eq!(bytes, repaired.as_bytes());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn keeps_the_length_of_any_bytes(bytes: Vec<u8>) {
+            let repaired = repair(&bytes);
+            prop_assert!(repaired.is_none_or(|it| it.len() == bytes.len()));
+        }
+    }
+}
