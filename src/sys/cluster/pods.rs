@@ -186,7 +186,7 @@ fn decode(body: &bytes::Bytes) -> Result<Page> {
         let list: JsonPodList =
             serde_json::from_slice(body).map_err(|error| garbled(error.to_string()))?;
         let items = list.items.unwrap_or_default();
-        (list.metadata, items.into_iter().map(of_json).collect())
+        (list.metadata, items.iter().map(of_json).collect())
     };
     let continuation = metadata.map(|meta| meta.continuation);
     Ok(Page {
@@ -207,10 +207,10 @@ fn of_bytes(bytes: bytes::Bytes) -> Listed {
     }
 }
 
-fn of_json(value: serde_json::Value) -> Listed {
+fn of_json(value: &serde_json::Value) -> Listed {
     use serde::Deserialize as _;
-    Pod::deserialize(&value).map_err(|error| {
-        let named = Named::deserialize(&value).unwrap_or_default();
+    Pod::deserialize(value).map_err(|error| {
+        let named = Named::deserialize(value).unwrap_or_default();
         unreadable(named, &error)
     })
 }
