@@ -16,6 +16,7 @@ mod go;
 mod keys;
 mod modules;
 mod native;
+mod other;
 mod packed;
 mod policy;
 mod proof;
@@ -29,7 +30,7 @@ mod verdict;
 pub use configuration::{Build, Effect, Environment, Policies, ambient, approved_only, effects};
 pub use evidence::{
     Arch, Carried, Coverage, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Located,
-    Mark, Names, Opaque, Place, Signatures,
+    Mark, Names, Opaque, OtherCryptography, Place, Signatures,
 };
 pub use fingerprint::{Algorithm, Anchor, Fingerprint, Hex};
 pub use go::GoVersion;
@@ -37,6 +38,7 @@ pub use keys::{Key, KeyError, KeyRow, Secret};
 pub use modules::{
     Certificate, ModuleRow, Modules, ModulesError, Rule, Standard, Standing, Statement, Status,
 };
+pub use other::OtherRow;
 pub use policy::{Floor, Policy, UnknownName};
 pub use proof::{Judge, Subject};
 pub use read::{READER, read};

@@ -68,12 +68,12 @@ impl Inspect<'_> {
         let target = &Target::parse(text, os::exists)?;
         let in_image = !matches!(target, Target::Path(_) | Target::Stdin);
         let digest = self.digest || in_image;
-        let known = self.judge.modules.fingerprints();
+        let modules = &self.judge.modules;
         // What is kept of an image has the digests of its programs.
         let cache = sources.cache.filter(|_| digest);
         let sources = Sources { cache, ..sources };
         let read = image::inspect(target, &self.request, sources, &mut |program| {
-            Reading::of(program.source, program.size, known, digest)
+            Reading::of(program.source, program.size, modules, digest)
         })?;
         Ok(match read {
             Inspected::Program(program) => {

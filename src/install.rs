@@ -71,7 +71,7 @@ impl Images {
                 cache: self.cache.as_ref(),
                 on_event,
             },
-            known: judge.modules.fingerprints(),
+            modules: &judge.modules,
         }
     }
 }

@@ -11,7 +11,7 @@ pub mod short;
 pub mod text;
 
 pub use finding::{Finding, Severity};
-pub use proof::{Certificate, Judgement, Proof, Recipe, Statement, Strength};
+pub use proof::{Certificate, Judgement, OtherCryptography, Proof, Recipe, Statement, Strength};
 
 /// Number of the JSON contract.
 pub const SCHEMA: u32 = 1;

@@ -64,11 +64,9 @@ impl Rules {
 }
 
 /// The way to registries, no wait longer than `limit`; what is read of images is kept for the same reader
-/// and fingerprints.
+/// and data.
 pub(crate) fn images(args: &RegistryArgs, judge: &Judge, limit: Duration) -> Images {
-    let known = judge.modules.fingerprints().iter();
-    let known: Vec<String> = known.map(|one| one.hash.to_string()).collect();
-    let stamp = format!("{READER} {}", known.join(" "));
+    let stamp = format!("{READER} {}", judge.modules.reader_key());
     Images {
         registry: Registry::new(registry::Options {
             plain_http: args.plain_http.iter().cloned().collect(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Census, Class, Fact, ImageProgram, NoImage, PlannedImage, RunningImage};
-use crate::fips::{Evidence, Fingerprint, Integrity, Reading};
+use crate::fips::{Evidence, Integrity, Modules, Reading};
 use crate::image::{
     self, Image, ImageError, ImageIdError, Inspected, Platform, Request, Sources, Target,
     Unresolved, Want,
@@ -14,8 +14,8 @@ use crate::sys::registry::{ParseError, Reference, RegistryError};
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     pub sources: Sources<'a>,
-    /// Values that known modules have.
-    pub known: &'a [Fingerprint],
+    /// What is known of modules.
+    pub modules: &'a Modules,
 }
 
 /// What is in an image, for each architecture.
@@ -133,7 +133,7 @@ impl Reader<'_> {
         };
         let target = Target::Registry(reference.clone());
         let read = image::inspect(&target, &request, self.sources, &mut |program| {
-            Reading::of(program.source, program.size, self.known, true)
+            Reading::of(program.source, program.size, self.modules, true)
         })?;
         Ok(match read {
             Inspected::Images(images) => images.into_iter().flat_map(programs).collect(),

@@ -31,6 +31,16 @@ pub struct Evidence {
     pub libraries: Vec<String>,
 }
 
+/// Cryptography that is linked into a program and is no part of a FIPS module: a package or a library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherCryptography {
+    /// `golang.org/x/crypto/chacha20poly1305`, `ring 0.17.14`.
+    pub name: String,
+    /// What shows that it is linked: a function (`golang.org/x/crypto/chacha20poly1305.New`) or a text.
+    pub shown_by: String,
+    pub place: Option<Place>,
+}
+
 /// What kind of file it is, by its first bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -144,6 +154,9 @@ pub struct Names {
     pub cryptography: bool,
     /// The program calls C (`runtime/cgo`), so a module of C may be in it.
     pub cgo: bool,
+    /// Packages outside the standard library that compute cryptography, in the order of their names.
+    #[serde(default)]
+    pub other: Vec<OtherCryptography>,
 }
 
 /// Which of the 32-byte sequences were found, and where.

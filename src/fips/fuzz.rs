@@ -66,7 +66,7 @@ pub fn elf(file: &[u8]) {
 pub fn file(file: &[u8]) {
     let modules = Modules::builtin();
     let source = Counted::new(file);
-    let reading = Reading::of(&source, file.len() as u64, modules.fingerprints(), true);
+    let reading = Reading::of(&source, file.len() as u64, modules, true);
     source.check();
     let kept = serde_json::to_string(&reading).and_then(|text| serde_json::from_str(&text));
     assert!(

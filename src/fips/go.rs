@@ -15,6 +15,7 @@ use std::io;
 
 use super::bytes::{Bytes, SCAN_LIMIT};
 use super::elf::Layout;
+use super::other::OtherRow;
 use super::{Arch, Go, Integrity, Place};
 use buildinfo::Build;
 use pclntab::Tables;
@@ -32,8 +33,12 @@ pub(super) const DECIDING: [&str; 5] = [
 
 /// Reads all of it; none where neither build information, nor a function table, nor the seal of the
 /// FIPS module is there: then another linker made the program.
-pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Go>> {
-    let functions = match pclntab::read(bytes, layout)? {
+pub(super) fn read(
+    bytes: &Bytes<'_>,
+    layout: Option<&Layout>,
+    other: &[OtherRow],
+) -> io::Result<Option<Go>> {
+    let functions = match pclntab::read(bytes, layout, other)? {
         Tables::Own(functions) => Some(functions),
         Tables::None => None,
         // What else there is of Go is theirs as well.

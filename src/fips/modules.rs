@@ -16,6 +16,7 @@ pub use standing::{Standard, Standing, Statement, Status};
 use super::Family;
 use super::fingerprint::Fingerprint;
 use super::keys::KeyRow;
+use super::other::OtherRow;
 use crate::istio::matrix::{MatrixError, parse};
 use crate::istio::{DataDate, Evidence as Grade, Source};
 
@@ -116,6 +117,8 @@ struct File {
     keys: Vec<KeyRow>,
     #[serde(default)]
     fingerprints: Vec<Fingerprint>,
+    #[serde(default, rename = "other-cryptography")]
+    other: Vec<OtherRow>,
 }
 
 /// All that is known of modules; the queries are the methods.
@@ -126,6 +129,7 @@ pub struct Modules {
     rules: Vec<Rule>,
     keys: Vec<KeyRow>,
     fingerprints: Vec<Fingerprint>,
+    other: Vec<OtherRow>,
 }
 
 static BUILTIN_MODULES: LazyLock<Modules> = LazyLock::new(|| {
@@ -180,6 +184,24 @@ impl Modules {
     /// Values that known modules have, for the reader of bytes.
     pub fn fingerprints(&self) -> &[Fingerprint] {
         &self.fingerprints
+    }
+
+    /// Packages that compute cryptography outside of any module, for the reader of bytes.
+    pub(super) fn other(&self) -> &[OtherRow] {
+        &self.other
+    }
+
+    /// Changes wherever a reading would: what is kept of a reading is kept for this data.
+    pub fn reader_key(&self) -> String {
+        let fingerprints = self.fingerprints.iter().map(|one| one.hash.to_string());
+        let other = self.other.iter().map(|row| {
+            let functions = &row.functions;
+            format!(
+                "{:?}",
+                (&row.packages, &row.algorithms, &row.helpers, functions)
+            )
+        });
+        fingerprints.chain(other).collect::<Vec<_>>().join(" ")
     }
 
     /// What builds are known to accept as keys, for [`super::keys`].
@@ -266,6 +288,7 @@ impl Modules {
         replace(&mut self.fingerprints, file.fingerprints, |one| {
             one.hash.to_string()
         });
+        replace(&mut self.other, file.other, |row| row.key.clone());
     }
 
     /// The key of a fingerprint that no module has.
@@ -287,6 +310,12 @@ impl File {
                 twice(
                     "fingerprints",
                     doubled(&self.fingerprints, |one| one.hash.to_string()),
+                )
+            })
+            .or_else(|| {
+                twice(
+                    "other-cryptography",
+                    doubled(&self.other, |row| row.key.clone()),
                 )
             })
     }
@@ -318,6 +347,10 @@ mod tests {
         ("fingerprints.yaml", include_str!("data/fingerprints.yaml")),
         ("keys.yaml", include_str!("data/keys.yaml")),
         ("modules.yaml", include_str!("data/modules.yaml")),
+        (
+            "other-cryptography.yaml",
+            include_str!("data/other-cryptography.yaml"),
+        ),
     ];
 
     fn day(text: &str) -> Date {

@@ -171,15 +171,31 @@ fn below(verdict: &Verdict, floor: Floor) -> Option<String> {
         ));
     }
     let go = [Kind::GoBoring, Kind::GoModule, Kind::GoForeign].contains(&verdict.kind);
-    (floor == Floor::FipsOnly && go && verdict.fipsonly != Some(true)).then(|| {
-        "fipsonly was asked for, and the program takes what is not approved as well".to_owned()
+    if floor != Floor::FipsOnly {
+        return None;
+    }
+    if go && verdict.fipsonly != Some(true) {
+        return Some(
+            "fipsonly was asked for, and the program takes what is not approved as well".to_owned(),
+        );
+    }
+    let other: Vec<&str> = verdict
+        .other_cryptography
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    (!other.is_empty()).then(|| {
+        format!(
+            "fipsonly was required, and the program links cryptography outside of its module: {}",
+            other.join(", ")
+        )
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fips::{Evidence, Format, Standing};
+    use crate::fips::{Evidence, Format, OtherCryptography, Standing};
 
     /// A verdict with this rung and the state of a certificate.
     fn verdict(module: Module, standing: Option<Standing>) -> Verdict {
@@ -291,6 +307,32 @@ mod tests {
         assert!(!with(Kind::GoModule, Some(false)));
         assert!(!with(Kind::GoForeign, None));
         assert!(with(Kind::Envoy, None));
+    }
+
+    #[test]
+    fn fipsonly_refuses_cryptography_outside_of_the_module_and_names_it() {
+        let other = |name: &str| OtherCryptography {
+            name: name.to_owned(),
+            shown_by: String::new(),
+            place: None,
+        };
+        for (kind, fipsonly) in [(Kind::GoModule, Some(true)), (Kind::Envoy, None)] {
+            let verdict = Verdict {
+                kind,
+                fipsonly,
+                other_cryptography: vec![other("example.test/sm3"), other("ring 0.17.14")],
+                ..verdict(Module::Proven, None)
+            };
+            let refused = Policy::Any
+                .judge(&verdict, Some(Floor::FipsOnly))
+                .unwrap_err();
+            assert_eq!(refused.len(), 1, "{refused:?}");
+            assert!(
+                refused[0].contains("example.test/sm3, ring 0.17.14"),
+                "{refused:?}"
+            );
+            assert_eq!(Policy::Any.judge(&verdict, Some(Floor::Proven)), Ok(()));
+        }
     }
 
     #[test]

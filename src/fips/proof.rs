@@ -3,8 +3,8 @@
 use jiff::civil::Date;
 
 use super::{
-    Build, Environment, Floor, Modules, Policies, Policy, Reading, Standing, Step, Strength,
-    Verdict, approved_only, effects, recipes,
+    Build, Environment, Floor, Modules, OtherCryptography, Place, Policies, Policy, Reading,
+    Standing, Step, Strength, Verdict, approved_only, effects, recipes,
 };
 use crate::report::{self, Module, Severity};
 
@@ -93,6 +93,7 @@ impl Judge {
             name: verdict.name.clone(),
             certificate: verdict.standing.as_ref().map(certificate),
             fipsonly: verdict.fipsonly,
+            other_cryptography: verdict.other_cryptography.iter().map(other).collect(),
             reasons: verdict.reasons.clone(),
             chain: chain(subject, verdict),
             recipes: evidence
@@ -159,6 +160,7 @@ impl Judge {
             name: None,
             certificate: None,
             fipsonly: None,
+            other_cryptography: Vec::new(),
             reasons: vec![why.to_owned()],
             chain: Vec::new(),
             recipes: Vec::new(),
@@ -194,9 +196,7 @@ fn chain(subject: &Subject<'_>, verdict: &Verdict) -> Vec<report::Statement> {
 }
 
 fn step(step: &Step) -> report::Statement {
-    let bytes = step
-        .place
-        .map(|place| format!("{} bytes at offset {:#x}", place.len, place.offset));
+    let bytes = step.place.map(bytes_at);
     let places: Vec<String> = bytes.into_iter().chain(step.source.clone()).collect();
     let place = if places.is_empty() {
         "headers".to_owned()
@@ -213,6 +213,18 @@ fn step(step: &Step) -> report::Statement {
             Strength::Computed => report::Strength::Recomputed,
         },
     }
+}
+
+fn other(one: &OtherCryptography) -> report::OtherCryptography {
+    report::OtherCryptography {
+        name: one.name.clone(),
+        shown_by: one.shown_by.clone(),
+        place: one.place.map(bytes_at),
+    }
+}
+
+fn bytes_at(place: Place) -> String {
+    format!("{} bytes at offset {:#x}", place.len, place.offset)
 }
 
 fn certificate(standing: &Standing) -> report::Certificate {

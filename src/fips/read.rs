@@ -10,7 +10,7 @@ use super::bytes::{Bytes, SCAN_LIMIT};
 use super::elf::{Flaw, Layout};
 use super::native;
 use super::verdict::Toolchain;
-use super::{Evidence, Fingerprint, Format, Go, Opaque, Place, go, packed};
+use super::{Evidence, Fingerprint, Format, Go, Modules, Opaque, Place, go, packed};
 
 /// How the names begin of shared libraries that compute cryptography.
 const LIBRARIES: [&str; 12] = [
@@ -30,13 +30,13 @@ const LIBRARIES: [&str; 12] = [
 
 /// Number of what is read and how: readings with another one are made again. It grows with every change
 /// to [`Evidence`] or to what is put there.
-pub const READER: u32 = 3;
+pub const READER: u32 = 4;
 
-/// Reads what the `size` bytes of a program say. `known` are the modules of C that were measured.
+/// Reads what the `size` bytes of a program say: the `modules` have the values and names that are looked for.
 ///
 /// # Errors
 /// Only those of `source`; whatever the bytes are, that is evidence.
-pub fn read(source: &dyn ReadAt, size: u64, known: &[Fingerprint]) -> io::Result<Evidence> {
+pub fn read(source: &dyn ReadAt, size: u64, modules: &Modules) -> io::Result<Evidence> {
     let bytes = Bytes::new(source, size);
     let head = bytes.window(Place {
         offset: 0,
@@ -54,16 +54,16 @@ pub fn read(source: &dyn ReadAt, size: u64, known: &[Fingerprint]) -> io::Result
         libraries: Vec::new(),
     };
     match evidence.format {
-        Format::Elf { .. } => elf(&bytes, known, &mut evidence)?,
+        Format::Elf { .. } => elf(&bytes, modules, &mut evidence)?,
         Format::MachO | Format::Pe => evidence.opaque = Some(Opaque::Foreign),
         // A header that was wiped hides no program.
-        Format::Other if head.starts_with(&[0; 16]) => elf(&bytes, known, &mut evidence)?,
+        Format::Other if head.starts_with(&[0; 16]) => elf(&bytes, modules, &mut evidence)?,
         Format::Script(_) | Format::Empty | Format::Other => {}
     }
     Ok(evidence)
 }
 
-fn elf(bytes: &Bytes<'_>, known: &[Fingerprint], evidence: &mut Evidence) -> io::Result<()> {
+fn elf(bytes: &Bytes<'_>, modules: &Modules, evidence: &mut Evidence) -> io::Result<()> {
     let headers = Layout::read(bytes)?;
     let layout = headers.as_ref().ok();
     if let Some(layout) = layout {
@@ -77,8 +77,8 @@ fn elf(bytes: &Bytes<'_>, known: &[Fingerprint], evidence: &mut Evidence) -> io:
         let cryptographic = |name: &&String| LIBRARIES.iter().any(|start| name.starts_with(start));
         evidence.libraries = names.filter(cryptographic).cloned().collect();
     }
-    evidence.go = go::read(bytes, layout)?;
-    code(bytes, layout, known, evidence)?;
+    evidence.go = go::read(bytes, layout, modules.other())?;
+    code(bytes, layout, modules.fingerprints(), evidence)?;
     let nothing = evidence.go.is_none()
         && evidence.modules.is_empty()
         && evidence.marks.is_empty()
@@ -198,7 +198,7 @@ mod tests {
     use crate::fips::sample::{SHAPES, Sample};
 
     fn evidence(file: &[u8]) -> Evidence {
-        read(&file, file.len() as u64, &[]).unwrap()
+        read(&file, file.len() as u64, &Modules::default()).unwrap()
     }
 
     #[test]
@@ -405,7 +405,7 @@ mod tests {
         for kind in ["dynamic", "load", "sections"] {
             let file = repeated(kind);
             let counted = Counted(&file, Cell::new(0));
-            let evidence = read(&counted, file.len() as u64, &[]).unwrap();
+            let evidence = read(&counted, file.len() as u64, &Modules::default()).unwrap();
             assert!(matches!(evidence.format, Format::Elf { .. }), "{kind}");
             let size = file.len() as u64;
             assert!(
@@ -459,7 +459,7 @@ mod tests {
                 file.truncate(len.index(file.len()));
             }
             let counted = Counted(&file, Cell::new(0));
-            let evidence = read(&counted, file.len() as u64, &[]).unwrap();
+            let evidence = read(&counted, file.len() as u64, &Modules::default()).unwrap();
             prop_assert!(counted.1.get() <= 64 * (file.len() as u64 + 4096));
             if let Some(place) = evidence.go.and_then(|go| go.names).and_then(|names| names.place) {
                 prop_assert!(place.offset + place.len <= file.len() as u64);

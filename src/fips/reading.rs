@@ -7,7 +7,7 @@ use positioned_io::ReadAt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Evidence, Fingerprint, read};
+use super::{Evidence, Modules, read};
 
 /// Bytes that are read at once for the digest.
 const PIECE: usize = 256 << 10;
@@ -23,15 +23,10 @@ pub struct Reading {
 
 impl Reading {
     /// Reads the `size` bytes of a program, and beside it all of them where the `digest` is wanted.
-    pub fn of(
-        source: &(dyn ReadAt + Sync),
-        size: u64,
-        known: &[Fingerprint],
-        digest: bool,
-    ) -> Reading {
+    pub fn of(source: &(dyn ReadAt + Sync), size: u64, modules: &Modules, digest: bool) -> Reading {
         let (evidence, sha256) = thread::scope(|scope| {
             let sha256 = digest.then(|| scope.spawn(|| sha256(source, size)));
-            let evidence = read(source, size, known);
+            let evidence = read(source, size, modules);
             (evidence, sha256.map(joined).transpose())
         });
         let (evidence, sha256) = match sha256 {

@@ -7,6 +7,7 @@ mod chain;
 mod go;
 mod located;
 mod native;
+mod other;
 mod toolchain;
 
 use jiff::civil::Date;
@@ -14,7 +15,7 @@ use serde::Serialize;
 
 use super::go::{DECIDING, fips140};
 use super::modules::{ModuleRow, Modules, Standing};
-use super::{Evidence, Family, Format, Label, Opaque, Place};
+use super::{Evidence, Family, Format, Label, Opaque, OtherCryptography, Place};
 use crate::report::Module;
 
 pub(super) use toolchain::Toolchain;
@@ -37,6 +38,8 @@ pub struct Verdict {
     pub switched_off: bool,
     /// Its runtime knows `GODEBUG=fips140`: every build of Go that seals its cryptographic code.
     pub knows_fips140: bool,
+    /// Cryptography that is linked into the program and is no part of its module; empty where it has no module.
+    pub other_cryptography: Vec<OtherCryptography>,
     /// Configuration as built: `GOFIPS140=v1.0.0-c2097c7c`, `DefaultGODEBUG fips140=on`.
     pub configuration: Vec<String>,
     /// Why, in short sentences, with the next step where there is one; never empty.
@@ -172,6 +175,7 @@ impl Evidence {
             switched_off: kind == Kind::GoModule
                 && toolchain.default_fips140.as_deref() == Some("off"),
             knows_fips140: self.go.as_ref().is_some_and(|go| go.fipsinfo.is_some()),
+            other_cryptography: other::besides_module(self, kind, finding.module),
             configuration: configuration(self),
             chain: chain::chain(self, ground, finding.standing.as_ref()),
             name: finding.name,

@@ -29,6 +29,9 @@ pub struct Proof {
     /// bytes do not tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fipsonly: Option<bool>,
+    /// Cryptography that is linked into the program and is no part of its module; empty where none was seen, and
+    /// where the program has no module.
+    pub other_cryptography: Vec<OtherCryptography>,
     /// Why the statement is what it is, and the next step where there is one.
     pub reasons: Vec<String>,
     /// Each step from the file to the certificate.
@@ -37,6 +40,35 @@ pub struct Proof {
     pub recipes: Vec<Recipe>,
     pub judgement: Judgement,
 }
+
+/// A package or library that computes cryptography without the module.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct OtherCryptography {
+    /// `golang.org/x/crypto/chacha20poly1305`, `ring 0.17.14`.
+    pub name: String,
+    /// The function or text that shows it: `golang.org/x/crypto/chacha20poly1305.New`.
+    pub shown_by: String,
+    /// `36 bytes at offset 0x4000`.
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+}
+
+impl Proof {
+    /// The names of other cryptography as one line, where there is any.
+    pub(super) fn other_names(&self) -> Option<String> {
+        let names = self.other_cryptography.iter().map(|one| one.name.as_str());
+        let names: Vec<&str> = names.take(NAMES_SHOWN).collect();
+        let left = self.other_cryptography.len() - names.len();
+        match (names.is_empty(), left) {
+            (true, _) => None,
+            (false, 0) => Some(names.join(", ")),
+            (false, left) => Some(format!("{} and {left} more", names.join(", "))),
+        }
+    }
+}
+
+/// Names of other cryptography that fit into a paragraph of a terminal; JSON has all of them.
+const NAMES_SHOWN: usize = 12;
 
 /// What is known of a module's validation, for the day that was judged for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -197,6 +197,7 @@ pub(super) fn inspected() -> Report {
     let forged = Proof {
         name: None,
         certificate: None,
+        other_cryptography: Vec::new(),
         reasons: vec!["its version says boringcrypto, and no module is in its code".into()],
         judgement: judgement(&["the module is contradicted"]),
         ..proof(Some("r.io/istio/pilot:1"), "/usr/local/bin/pilot-agent")
@@ -258,6 +259,11 @@ fn proof(image: Option<&str>, path: &str) -> Proof {
             note: Some("for new systems too".into()),
         }),
         fipsonly: Some(false),
+        other_cryptography: vec![OtherCryptography {
+            name: "golang.org/x/crypto/chacha20poly1305".into(),
+            shown_by: "golang.org/x/crypto/chacha20poly1305.New".into(),
+            place: Some("40 bytes at offset 0x4000".into()),
+        }],
         reasons: vec!["its integrity value holds".into()],
         chain: vec![
             step(

@@ -17,7 +17,7 @@ const README: &str = "README.md";
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
 
 /// Lines that a document may have.
-const LONGEST: [(&str, usize); 2] = [(README, 200), (ARCHITECTURE, 150)];
+const LONGEST: [(&str, usize); 2] = [(README, 200), (ARCHITECTURE, 170)];
 
 /// What is written by a test: file, name of the block, and what it should hold.
 type Block = (&'static str, &'static str, fn() -> String);

@@ -212,7 +212,7 @@ fn known(classes: impl IntoIterator<Item = Class>) -> Vec<String> {
             cache: None,
             on_event: &|_| {},
         },
-        known: &[],
+        modules: glooistio::fips::Modules::builtin(),
     };
     let facts = reader.running(&census, &|_| true).unwrap();
     let words = facts.iter().map(|(image, fact)| {

@@ -19,7 +19,7 @@ pub(in crate::fips) fn pclntab(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
 ) -> io::Result<Option<Place>> {
-    let Tables::Own(functions) = table::read(bytes, layout)? else {
+    let Tables::Own(functions) = table::read(bytes, layout, &[])? else {
         return Ok(None);
     };
     let place = functions.names.place;

@@ -5,6 +5,7 @@ mod coverage;
 mod locate;
 mod moduledata;
 mod names;
+mod other;
 
 use std::io;
 
@@ -12,9 +13,11 @@ use memchr::{memchr, memchr_iter};
 
 use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
+use crate::fips::other::OtherRow;
 use crate::fips::{Names, Place};
 use locate::locate;
 use moduledata::Told;
+use other::Collector;
 
 /// Bytes of a name that are looked at.
 const NAME_LIMIT: usize = 1 << 10;
@@ -60,7 +63,11 @@ pub(super) enum Tables<T> {
 }
 
 /// Reads the names of the program's own function table.
-pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Tables<Functions>> {
+pub(super) fn read(
+    bytes: &Bytes<'_>,
+    layout: Option<&Layout>,
+    other: &[OtherRow],
+) -> io::Result<Tables<Functions>> {
     let (table, told) = match locate(bytes, layout)? {
         Tables::Own(found) => found,
         Tables::None => return Ok(Tables::None),
@@ -72,15 +79,25 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Tab
         ..Names::default()
     };
     let mut own = Vec::new();
+    let mut other = Collector::new(other);
     if table.interleaved {
         let window = bytes.window(table.names)?;
-        interleaved(&window, table, |name| names.take(name));
+        interleaved(&window, table, |name| {
+            names.take(name);
+            other.take(name, names.place);
+        });
     } else {
         listed(bytes, table.names, |at, name| {
             names.take(name);
+            let place = Place {
+                offset: table.names.offset.saturating_add(at),
+                len: name.len() as u64,
+            };
+            other.take(name, Some(place));
             own.extend(names::is_own(name).then_some(at));
         })?;
     }
+    names.other = other.finish();
     Ok(Tables::Own(Functions {
         names,
         table,
@@ -271,7 +288,7 @@ mod tests {
 
     fn found(file: &[u8]) -> Option<Names> {
         let bytes = Bytes::new(&file, file.len() as u64);
-        let found = read(&bytes, Layout::read(&bytes).unwrap().ok().as_ref());
+        let found = read(&bytes, Layout::read(&bytes).unwrap().ok().as_ref(), &[]);
         match found.unwrap() {
             Tables::Own(functions) => Some(functions.names),
             Tables::None | Tables::Carried => None,

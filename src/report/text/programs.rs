@@ -61,6 +61,9 @@ fn program(page: &mut Page<'_>, one: &Evidence, proof: &Proof) -> io::Result<()>
         certificate,
         &proof.judgement.at,
     )?;
+    if let Some(names) = proof.other_names() {
+        super::proof::other(page, &names)?;
+    }
     page.labelled(4, "settings", &one.configuration)?;
     page.labelled(4, "program", &proof.program)?;
     if let Some(sha256) = &proof.sha256 {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::page::{Page, Tone};
-use crate::report::{Certificate, Evidence, Module};
+use crate::report::{Certificate, Evidence, Module, Proof};
 
 /// Everything that makes two statements alike for a reader.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +15,8 @@ struct Statement<'a> {
     configuration: &'a str,
     name: Option<&'a str>,
     certificate: Option<&'a Certificate>,
+    /// Names of cryptography outside of the module.
+    other: Option<String>,
     /// The day that it is judged for.
     at: &'a str,
     judged: String,
@@ -44,6 +46,9 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
             page.labelled(4, "refused", because)?;
         }
         named(page, statement.name, statement.certificate, statement.at)?;
+        if let Some(names) = &statement.other {
+            other(page, names)?;
+        }
         page.labelled(4, "settings", statement.configuration)?;
     }
     for module in modules {
@@ -51,6 +56,15 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
         page.paragraph(0, Tone::Dim, &meaning)?;
     }
     page.blank()
+}
+
+/// What computes cryptography in the same program without its module.
+pub(super) fn other(page: &mut Page<'_>, names: &str) -> io::Result<()> {
+    page.labelled(
+        4,
+        "also",
+        &format!("{names}: cryptography outside of the module"),
+    )
 }
 
 /// The module, and what is known of its validation.
@@ -82,6 +96,7 @@ fn fold<'a>(evidence: &[&'a Evidence]) -> BTreeMap<Statement<'a>, Sum<'a>> {
             configuration: &one.configuration,
             name: proof.and_then(|proof| proof.name.as_deref()),
             certificate: proof.and_then(|proof| proof.certificate.as_ref()),
+            other: proof.and_then(Proof::other_names),
             at: proof.map_or("", |proof| &proof.judgement.at),
             judged: one.judged(),
             refused: one.refused(),

@@ -129,7 +129,7 @@ fn read(blobs: &Blobs, image: &Value, arch: Option<&str>, command: Option<&str>)
     };
     let reader = Reader {
         sources,
-        known: &[],
+        modules: glooistio::fips::Modules::builtin(),
     };
     match &reader.running(&census, &|_| true).unwrap()[&key] {
         Fact::Known(programs) => {

@@ -252,7 +252,8 @@ mod tests {
         let file = sample.build();
         let bytes = Bytes::new(&file, file.len() as u64);
         let layout = Layout::read(&bytes).unwrap().unwrap();
-        let pclntab::Tables::Own(functions) = pclntab::read(&bytes, Some(&layout)).unwrap() else {
+        let pclntab::Tables::Own(functions) = pclntab::read(&bytes, Some(&layout), &[]).unwrap()
+        else {
             return None;
         };
         let sealed = layout.range(CODE + 0x20, CODE + 0x60).unwrap();

@@ -120,7 +120,7 @@ fn is_trampoline(name: &[u8]) -> bool {
 }
 
 /// The package of a function and the name it has there: `crypto/sha256` and `(*digest).Write`.
-fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
     let head = &name[..memchr2(b'[', b'(', name).unwrap_or(name.len())];
     let last = memrchr(b'/', head).map_or(0, |slash| slash + 1);
     let dot = last + memchr(b'.', &head[last..])?;
