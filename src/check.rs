@@ -37,6 +37,7 @@ mod istioctl_version;
 mod known_issues;
 mod kubernetes_range;
 mod manager;
+mod mismatch;
 mod namespace_alone;
 mod node_architecture;
 mod nodes;
@@ -306,11 +307,12 @@ mod tests {
     use super::*;
 
     /// Files in `src/check` that are no checks.
-    const HELPERS: [&str; 8] = [
+    const HELPERS: [&str; 9] = [
         "answer",
         "evidence",
         "expectation",
         "fips",
+        "mismatch",
         "pending",
         "policy",
         "support",

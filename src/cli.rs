@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
 use crate::report::Report;
-use crate::report::text::printable;
 use crate::sys::{os, process, signal};
 use crate::ui::{ColorChoice, Environment, Ui};
 
@@ -151,7 +151,7 @@ fn unparsed(error: &clap::Error, machine: Option<Format>) -> Exit {
 /// A line with what was typed in it, as far as it can be shown.
 fn indented(line: &str) -> String {
     let text = line.trim_start_matches(' ');
-    format!("{:1$}{2}", "", line.len() - text.len(), printable(text))
+    format!("{:1$}{2}", "", line.len() - text.len(), escape_line(text))
 }
 
 /// A failure before any command ran; for a machine still one document.

@@ -302,6 +302,14 @@ pub struct RunningImage {
     pub arch: Option<String>,
 }
 
+/// An image that is pinned by its digest: `proxyv2` and `sha256:…`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PinnedName {
+    /// The last part of its repository.
+    pub name: String,
+    pub digest: String,
+}
+
 /// What the injector would do to a new pod: a server-side dry run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Injected {

@@ -38,7 +38,7 @@ pub use error::{ImageError, Unread};
 pub use exists::{Found, exists_all};
 pub use known::Want;
 pub use read::read_layer;
-pub use running::{ImageId, ImageIdError, Running, Unresolved, resolve};
+pub use running::{ImageId, ImageIdError, Running, Unresolved, digests, resolve};
 pub use target::{Target, TargetError};
 
 pub use oci_spec::image::Digest;

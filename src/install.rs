@@ -251,7 +251,7 @@ impl Install<'_> {
             .cluster
             .as_ref()
             .map_or("", |cluster| cluster.context.as_str());
-        let context = report::text::printable(context);
+        let context = crate::escape::escape_line(context);
         let question = format!("Install {} on context {context}?", prepared.plan.tag);
         session.ui.confirm(&question).map_err(|error| match error {
             ConfirmError::Declined => {

@@ -44,6 +44,8 @@ pub mod client;
 
 pub mod hub;
 
+pub mod image_ref;
+
 pub mod capability;
 
 pub mod matrix;
@@ -52,6 +54,7 @@ pub use capability::Capability;
 pub use client::ClientVersion;
 pub use flavor::{Distribution, Fips, Flavor};
 pub use hub::{Hub, HubError, RepoKey, mask};
+pub use image_ref::{ImageRef, ImageRefError};
 pub use matrix::*;
 pub use request::Request;
 pub use tag::{ImageTag, Rebuild, TagError};

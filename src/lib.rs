@@ -6,6 +6,10 @@
 //!
 //! The modules stand in the order of their imports: each uses only those above it.
 
+pub mod escape;
+pub mod suggestion;
+pub mod workload;
+
 pub mod exit;
 pub mod istio;
 pub mod report;

@@ -10,6 +10,9 @@ mod proof;
 pub mod short;
 pub mod text;
 
+use crate::suggestion::SuggestedCommand;
+use crate::workload::WorkloadRef;
+
 pub use finding::{Finding, Severity};
 pub use proof::{Certificate, Judgement, OtherCryptography, Proof, Recipe, Statement, Strength};
 
@@ -144,13 +147,15 @@ impl Evidence {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PendingRestart {
     pub namespace: String,
-    /// `deployment/reviews-v1`.
-    pub workload: String,
+    /// Absent where the owner of the pods is of a kind that is not known here, or its name is not valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload: Option<WorkloadRef>,
     pub pods: u64,
     /// Why: `runs 1.31.0-solo-fips, wanted 1.31.1-solo-fips`.
     pub reason: String,
-    /// The command that restarts it.
-    pub command: String,
+    /// The command that restarts it; absent where its kind has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<SuggestedCommand>,
 }
 
 /// A pod of the control plane or a gateway, as `kubectl get pods` shows it.

@@ -145,6 +145,7 @@ impl Verify {
             hub,
             tag,
             source,
+            digests: BTreeSet::new(),
             fips,
         })
     }

@@ -1,12 +1,11 @@
 //! What istioctl prints while it installs → our own events.
 
-use crate::report::text::printable;
+use crate::escape::escape_line;
 use crate::ui::Event;
 
 /// What a line of istioctl means; `None` for its drawing and for empty lines.
 pub fn event(line: &str) -> Option<Event> {
-    let text = printable(line);
-    let text = text.trim();
+    let text = line.trim();
     if !text.chars().any(char::is_alphanumeric) {
         return None;
     }
@@ -15,18 +14,17 @@ pub fn event(line: &str) -> Option<Event> {
         Some('✘') => Event::Gave(named(text)),
         Some('-') => Event::Working(named(text)),
         _ if text.starts_with("WARNING") || text.starts_with('!') || text.starts_with('❗') => {
-            Event::Warning(text.to_owned())
+            Event::Warning(escape_line(text))
         }
-        _ => Event::Said(text.to_owned()),
+        _ => Event::Said(escape_line(text)),
     })
 }
 
 /// The line without its mark in front and its picture behind.
 fn named(text: &str) -> String {
     let pictured = |c: char| !(c.is_alphanumeric() || c.is_ascii_punctuation());
-    text.trim_start_matches(['✔', '✘', '-', ' '])
-        .trim_end_matches(pictured)
-        .to_owned()
+    let bare = text.trim_start_matches(['✔', '✘', '-', ' ']);
+    escape_line(bare.trim_end_matches(pictured))
 }
 
 #[cfg(test)]
@@ -67,9 +65,7 @@ mod tests {
             ),
             (
                 "\u{1b}[32m✔\u{1b}[0m x",
-                Some(Event::Said(
-                    printable("\u{1b}[32m✔\u{1b}[0m x").trim().into(),
-                )),
+                Some(Event::Said(r"\u{1b}[32m✔\u{1b}[0m x".into())),
             ),
         ] {
             assert_eq!(event(line), wanted, "{line}");

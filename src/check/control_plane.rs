@@ -15,8 +15,8 @@ pub(super) const CHECK: Check = Check {
 fn run(after: &After<'_>) -> Outcome {
     after.facts.control_planes.judge(|planes| {
         if after.expected.revisions.is_empty() {
-            let missing =
-                Finding::error("no control plane of Istio was found").command("glooistio install");
+            let missing = Finding::error("no control plane of Istio was found")
+                .command("glooistio install", &[]);
             return Outcome::Found(vec![missing]);
         }
         // A Deployment only promises what its pods run.
@@ -59,7 +59,7 @@ fn pods(after: &After<'_>, census: &Census) -> Vec<Finding> {
             .peekable();
         if running.peek().is_none() {
             let none = format!("no pod of istiod runs for revision {revision}");
-            findings.push(Finding::error(none).command("kubectl get pods -A -l app=istiod"));
+            findings.push(Finding::error(none).command("kubectl get pods -A -l app=istiod", &[]));
         }
         findings.extend(running.filter_map(|(class, members)| {
             let difference = wanted.differs(&class.image)?;
@@ -81,7 +81,7 @@ fn missing(revision: &str, wanted: &Wanted) -> Finding {
 fn judge(plane: &ControlPlane, wanted: &Wanted) -> Vec<Finding> {
     let subject = format!("Deployment {}/{}", plane.namespace, plane.name);
     let image = wanted.differs(&plane.image).map(|difference| {
-        Finding::error(difference)
+        Finding::error(difference.to_string())
             .subject(&subject)
             .found(&plane.image)
             .wanted(wanted.image())
@@ -99,10 +99,10 @@ fn judge(plane: &ControlPlane, wanted: &Wanted) -> Vec<Finding> {
             .subject(&subject)
             .found(found)
             .wanted(format!("{} ready", plane.replicas.max(1)))
-            .command(format!(
+            .command(
                 "kubectl describe deployment {} -n {}",
-                plane.name, plane.namespace
-            ))
+                &[&plane.name, &plane.namespace],
+            )
     });
     image.into_iter().chain(ready).collect()
 }

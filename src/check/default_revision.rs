@@ -43,7 +43,7 @@ fn conflict((tag, plain): (&Webhook, &Webhook)) -> Finding {
     Finding::error("two webhooks inject the same namespaces")
         .found(format!("{} and {}", tag.name, plain.name))
         .why("istioctl stops with IST0139 (webhook overlaps with others), and so does every further try")
-        .command(format!("kubectl delete mutatingwebhookconfiguration {}", tag.name))
+        .command("kubectl delete mutatingwebhookconfiguration {}", &[&tag.name])
 }
 
 /// An install without a revision makes itself the default.
@@ -54,7 +54,7 @@ fn moves(before: &Before<'_>, tag: &Webhook) -> Option<Finding> {
             .found(format!("default is {}", tag.revision))
             .why("namespaces with istio-injection=enabled then get proxies of this install at their next restart")
             .fix("give the install a revision of its own: -r NAME")
-            .command(format!("istioctl tag set default --revision {} --overwrite", tag.revision))
+            .command("istioctl tag set default --revision {} --overwrite", &[&tag.revision])
     })
 }
 

@@ -1,8 +1,7 @@
 //! Every place of the documents that an image can come from names the planned build.
 
-use super::expectation::Image;
 use super::{Before, Check, Outcome, Run};
-use crate::istio::mask;
+use crate::istio::{ImageRef, mask};
 use crate::overlay::{Decides, Place};
 use crate::plan::Plan;
 use crate::render::Rendered;
@@ -105,14 +104,15 @@ fn same_variant(plan: &Plan, variant: &str) -> bool {
 
 /// A whole reference of a mesh image; a bare name is composed with hub and tag, so it agrees.
 fn image(plan: &Plan, document: &Rendered, place: &Place) -> Option<Finding> {
-    let read = Image::read(&place.value);
     let name = place.value.rsplit('/').next()?.split([':', '@']).next()?;
-    let whole = place.value.contains('/') || read.tag.is_some() || place.value.contains('@');
+    let whole = place.value.contains(['/', ':', '@']);
     if !whole || !COMPONENTS.contains(&name) {
         return None;
     }
-    let agrees =
-        read.hub == plan.hub.as_str() && read.tag.is_some_and(|tag| same_tag(plan, document, tag));
+    let agrees = place.value.parse::<ImageRef>().is_ok_and(|image| {
+        let same_tag = image.tag().is_some_and(|tag| same_tag(plan, document, tag));
+        same_tag && image.digest().is_none() && image.is_from_hub(plan.hub.as_str())
+    });
     (!agrees).then(|| finding(plan, document, place, &plan.hub.image(name, &plan.tag)))
 }
 

@@ -43,7 +43,7 @@ fn soon(before: &Before<'_>, ends: &str, quotes: &[Quote]) -> Outcome {
     let finding = if before.plan.tag.flavor.distribution == Distribution::Solo {
         Finding::info(format!("{message}; Solo goes on, for its own builds"))
     } else {
-        Finding::warning(message).command("glooistio matrix releases")
+        Finding::warning(message).command("glooistio matrix releases", &[])
     };
     Outcome::Found(vec![finding.why(pages(quotes))])
 }

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::displaced::{covered, instead, loaded};
 use super::After;
-use super::expectation::Image;
 use super::pending::wanted;
 use crate::facts::{
     Class, Companion, Fact, ImageProgram, Role, RunningImage, SelfReport, Start, is_of_istio,
 };
 use crate::fips::{Environment, Subject};
-use crate::istio::ImageTag;
+use crate::istio::ImageRef;
 use crate::report::{Evidence, Module};
 
 mod displaced;
@@ -220,10 +219,9 @@ fn module(class: &Class) -> (Module, String) {
 }
 
 fn says_fips(image: &str) -> bool {
-    let tag = Image::read(image)
-        .tag
-        .and_then(|tag| tag.parse::<ImageTag>().ok());
-    tag.is_some_and(|tag| tag.flavor.is_fips())
+    image
+        .parse::<ImageRef>()
+        .is_ok_and(|image| image.is_tagged_fips())
 }
 
 /// The program of that role which does the mesh's cryptography.

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::{Class, ControlPlane, Manager, Role};
+use crate::facts::{Class, ControlPlane, Injected, Manager, PinnedName, Role};
 use crate::fips::{Judge, Policy};
-use crate::istio::ImageTag;
+use crate::istio::{ImageRef, ImageTag};
+
+use super::mismatch::Mismatch;
 
 /// Where an expectation comes from; printed, since a proof is only as good as what it was judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,9 @@ pub struct Wanted {
     pub hub: String,
     pub tag: ImageTag,
     pub source: Source,
+    /// Digests that the registry has under this hub and tag, or that the revision's own injector writes: an image
+    /// with another one is another build, whatever its tag says.
+    pub digests: BTreeSet<PinnedName>,
     /// Programs are judged by floor and policy: plan or record say FIPS, or the user asks for it.
     pub fips: bool,
 }
@@ -78,9 +83,15 @@ impl Expectation {
         image: &'a str,
         planes: &'a [ControlPlane],
     ) -> impl Iterator<Item = &'a ControlPlane> {
+        let image: Option<ImageRef> = image.parse().ok();
+        let is_of_build = move |plane: &ControlPlane| {
+            let running: Option<ImageRef> = plane.image.parse().ok();
+            running
+                .zip(image.as_ref())
+                .is_some_and(|(running, image)| running.is_of_build(image))
+        };
         planes.iter().filter(move |plane| {
-            Image::read(&plane.image).is_of_build(&Image::read(image))
-                && !self.revisions.contains_key(&plane.revision)
+            is_of_build(plane) && !self.revisions.contains_key(&plane.revision)
         })
     }
 
@@ -108,54 +119,62 @@ pub(super) fn demanded(judge: &Judge) -> Option<String> {
     }
 }
 
+/// The name and the digest of an image that is pinned by one.
+fn pinned_name(image: &ImageRef) -> Option<PinnedName> {
+    Some(PinnedName {
+        name: image.name().to_owned(),
+        digest: image.digest()?.to_owned(),
+    })
+}
+
 impl Wanted {
+    /// The reference to ask a registry for, where an image has the wanted hub and tag and is pinned by a digest.
+    pub fn to_confirm(&self, image: &str) -> Option<String> {
+        let unconfirmed = matches!(self.differs(image)?, Mismatch::Digest { .. });
+        let image: ImageRef = image.parse().ok()?;
+        unconfirmed.then(|| format!("{}:{}", image.repository(), self.tag))
+    }
+
+    /// Takes the digest that the revision's own injector writes for a build that is one.
+    pub fn accept_injected(&mut self, injected: &Injected) {
+        let images = injected
+            .images
+            .values()
+            .filter_map(|image| image.parse().ok());
+        self.digests
+            .extend(images.filter_map(|image| pinned_name(&image)));
+    }
+
     /// `hub/…:tag`, as messages show it.
     pub fn image(&self) -> String {
         format!("{}/…:{}", self.hub, self.tag)
     }
 
     /// In which way the image is not the wanted one.
-    pub(super) fn differs(&self, image: &str) -> Option<String> {
-        let Image { hub, tag, .. } = Image::read(image);
-        match tag {
-            None => Some(format!(
-                "{image} names no tag, so its flavour cannot be told"
-            )),
-            Some(tag) if tag != self.tag.to_string() => {
-                Some(format!("runs {tag}, wanted {}", self.tag))
-            }
-            Some(_) if hub != self.hub => Some(format!("runs from {hub}, wanted {}", self.hub)),
-            Some(_) => None,
+    pub(super) fn differs(&self, image: &str) -> Option<Mismatch> {
+        let Ok(running) = image.parse::<ImageRef>() else {
+            return Some(Mismatch::NotAReference(image.to_owned()));
+        };
+        let Some(tag) = running.tag() else {
+            return Some(Mismatch::Untagged(image.to_owned()));
+        };
+        if tag != self.tag.to_string() {
+            return Some(Mismatch::Tag {
+                runs: tag.to_owned(),
+                wanted: self.tag.to_string(),
+            });
         }
-    }
-}
-
-/// An image reference in its parts.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Image<'a> {
-    pub hub: &'a str,
-    /// Everything before tag and digest.
-    pub repository: &'a str,
-    pub tag: Option<&'a str>,
-}
-
-impl<'a> Image<'a> {
-    /// Whether hub and tag are the same.
-    fn is_of_build(&self, other: &Image<'_>) -> bool {
-        (self.hub, self.tag) == (other.hub, other.tag)
-    }
-
-    /// Reads `registry:5000/path/name:tag@sha256:…`; the colon of a port is no tag.
-    pub(super) fn read(image: &'a str) -> Image<'a> {
-        let named = image.split_once('@').map_or(image, |(named, _)| named);
-        let (hub, last) = named.rsplit_once('/').unwrap_or(("", named));
-        let tag = last.split_once(':').map(|(_, tag)| tag);
-        let behind = tag.map_or(0, |tag| tag.len() + 1);
-        Image {
-            hub,
-            repository: &named[..named.len() - behind],
-            tag,
+        if !running.is_from_hub(&self.hub) {
+            return Some(Mismatch::Hub {
+                runs: running.hub().to_owned(),
+                wanted: self.hub.clone(),
+            });
         }
+        let pinned = pinned_name(&running)?;
+        (!self.digests.contains(&pinned)).then(|| Mismatch::Digest {
+            digest: pinned.digest,
+            tag: tag.to_owned(),
+        })
     }
 }
 
@@ -164,25 +183,6 @@ mod tests {
     use super::*;
     use crate::check::support::{self, expecting};
     use crate::fips::Floor;
-
-    #[test]
-    fn an_image_is_read_with_ports_and_digests() {
-        for (image, hub, tag) in [
-            (
-                "r.io:5000/a/proxyv2:1.31.0-solo",
-                "r.io:5000/a",
-                Some("1.31.0-solo"),
-            ),
-            ("r.io:5000/a/proxyv2", "r.io:5000/a", None),
-            ("r.io/a/proxyv2:1.31.0@sha256:00", "r.io/a", Some("1.31.0")),
-            ("r.io/a/proxyv2@sha256:00", "r.io/a", None),
-            ("proxyv2:1.31.0", "", Some("1.31.0")),
-        ] {
-            let read = Image::read(image);
-            assert_eq!((read.hub, read.tag), (hub, tag), "{image}");
-            assert!(read.repository.ends_with("proxyv2"), "{image}");
-        }
-    }
 
     #[test]
     fn what_the_user_asks_for_is_the_floor_of_every_revision() {
@@ -210,6 +210,7 @@ mod tests {
             hub: "r.io/a".into(),
             tag: "1.31.0-solo-fips".parse().unwrap(),
             source: Source::Plan,
+            digests: BTreeSet::new(),
             fips: true,
         };
         assert_eq!(wanted.differs("r.io/a/proxyv2:1.31.0-solo-fips"), None);
@@ -217,9 +218,42 @@ mod tests {
             ("r.io/a/proxyv2:1.31.1-solo-fips", "runs 1.31.1-solo-fips"),
             ("r.io/a/proxyv2:1.31.0-solo", "runs 1.31.0-solo,"),
             ("r.io/b/proxyv2:1.31.0-solo-fips", "runs from r.io/b"),
-            ("r.io/a/proxyv2@sha256:00", "names no tag"),
+            ("r.io/a/proxyv2@sha256:00", "is not an image reference"),
+            ("r.io/a/proxyv2", "names no tag"),
+            ("$(touch pwned)", "is not an image reference"),
         ] {
-            assert!(wanted.differs(image).unwrap().contains(words), "{image}");
+            let difference = wanted.differs(image).unwrap().to_string();
+            assert!(difference.contains(words), "{image}: {difference}");
         }
+    }
+
+    #[test]
+    fn a_digest_counts_more_than_the_tag_before_it() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let pinned = format!("r.io/a/proxyv2:1.31.0-solo-fips@{digest}");
+        let mut wanted = Wanted {
+            hub: "r.io/a".into(),
+            tag: "1.31.0-solo-fips".parse().unwrap(),
+            source: Source::Plan,
+            digests: BTreeSet::new(),
+            fips: true,
+        };
+        let tag = "1.31.0-solo-fips".to_owned();
+        let unknown = Mismatch::Digest {
+            digest: digest.clone(),
+            tag,
+        };
+        assert_eq!(wanted.differs(&pinned), Some(unknown.clone()));
+        let to_ask = Some("r.io/a/proxyv2:1.31.0-solo-fips".to_owned());
+        assert_eq!(wanted.to_confirm(&pinned), to_ask);
+        let named = |name: &str| PinnedName {
+            name: name.to_owned(),
+            digest: digest.clone(),
+        };
+        wanted.digests.insert(named("pilot"));
+        assert_eq!(wanted.differs(&pinned), Some(unknown), "of another image");
+        wanted.digests.insert(named("proxyv2"));
+        assert_eq!(wanted.differs(&pinned), None);
+        assert_eq!(wanted.to_confirm(&pinned), None);
     }
 }

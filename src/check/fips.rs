@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::evidence::statements;
-use super::expectation::{Image, demanded};
+use super::expectation::demanded;
 use super::pending::{judged_now, stale, wanted};
 use super::proxies::other_build;
 use super::{After, Outcome, Scope};
 use crate::facts::{Census, Class, Members, Role};
+use crate::istio::ImageRef;
 use crate::report::{Evidence, Finding, Module, Proof};
 
 /// Judges the programs of some roles, wherever FIPS is expected.
@@ -126,18 +127,18 @@ fn finding(
     finding
         .found(format!("{} in {image} ({digest}, {arch})", proof.path))
         .why(why.join("; "))
-        .command(format!(
+        .command(
             "glooistio inspect --explain {}",
-            by_digest(image, proof)
-        ))
+            &[&by_digest(image, proof)],
+        )
 }
 
 /// The image that runs: its tag may name another one by now.
 fn by_digest(image: &str, proof: &Proof) -> String {
-    let repository = Image::read(image).repository;
-    match &proof.manifest {
-        Some(digest) => format!("{repository}@{digest}"),
-        None => image.to_owned(),
+    let running = image.parse::<ImageRef>();
+    match (&proof.manifest, running) {
+        (Some(digest), Ok(running)) => format!("{}@{digest}", running.repository()),
+        _ => image.to_owned(),
     }
 }
 

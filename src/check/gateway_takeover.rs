@@ -1,9 +1,8 @@
 //! Gateways have no revision of their own: an install that names one replaces it.
 
-use super::expectation::Image;
 use super::{Before, Check, Outcome, Run};
 use crate::facts::RunningGateway;
-use crate::istio::ImageTag;
+use crate::istio::ImageRef;
 use crate::report::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
@@ -41,10 +40,8 @@ fn judge(
     if there.revision == planned {
         return None;
     }
-    let tag = Image::read(&there.image)
-        .tag
-        .and_then(|tag| tag.parse::<ImageTag>().ok());
-    let was_fips = tag.is_some_and(|tag| tag.flavor.is_fips());
+    let there_now = there.image.parse::<ImageRef>();
+    let was_fips = there_now.is_ok_and(|image| image.is_tagged_fips());
     let (severity, message) = if was_fips && !before.plan.tag.flavor.is_fips() {
         (
             Severity::Error,

@@ -4,6 +4,7 @@ use super::pending::{judged_now, stale, unless_unasked, wanted};
 use super::{After, Check, Outcome, Run, Scope};
 use crate::facts::{Census, Role};
 use crate::report::Finding;
+use crate::workload::WorkloadRef;
 
 pub(super) const CHECK: Check = Check {
     id: "gateways",
@@ -31,14 +32,12 @@ fn judge(after: &After<'_>, census: &Census) -> Outcome {
         }
         judged += members.pods;
         if let Some(reason) = stale(after, class) {
-            let owner = members.owners.keys().next().cloned().unwrap_or_default();
-            let finding = Finding::error(reason)
-                .subject(format!(
-                    "{}/{owner} ({} pods)",
-                    class.namespace, members.pods
-                ))
+            let owner = members.workloads().next();
+            let named = owner.map_or_else(|| class.namespace.clone(), WorkloadRef::to_string);
+            let finding = Finding::error(reason.to_string())
+                .subject(format!("{named} ({} pods)", members.pods))
                 .found(&class.image)
-                .command(super::pending::command(&owner, &class.namespace));
+                .suggest(owner.and_then(WorkloadRef::restart_command));
             findings.push(finding);
         }
     }
@@ -53,12 +52,9 @@ fn missing(after: &After<'_>, census: &Census) -> Vec<Finding> {
     let running = |gateway: &String| {
         census.classes.iter().any(|(class, members)| {
             class.role == Role::Gateway
-                && members.owners.keys().any(|owner| {
-                    let name = owner
-                        .split_once('/')
-                        .map_or(owner.as_str(), |(_, name)| name);
-                    *gateway == format!("{}/{name}", class.namespace)
-                })
+                && members
+                    .workloads()
+                    .any(|owner| *gateway == format!("{}/{}", class.namespace, owner.name()))
         })
     };
     let gone = after
@@ -70,7 +66,7 @@ fn missing(after: &After<'_>, census: &Census) -> Vec<Finding> {
         let (namespace, name) = gateway.split_once('/').unwrap_or(("default", gateway));
         Finding::error("the gateway has no pods")
             .subject(gateway)
-            .command(format!("kubectl describe deployment {name} -n {namespace}"))
+            .command("kubectl describe deployment {} -n {}", &[&name, &namespace])
     })
     .collect()
 }

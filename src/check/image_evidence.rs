@@ -102,7 +102,7 @@ fn finding(before: &Before<'_>, image: &PlannedImage, one: &Evidence) -> Option<
         ))
         .wanted(demanded.unwrap_or_else(|| format!("what {} says", before.plan.tag)))
         .why(reasons.map(String::as_str).collect::<Vec<_>>().join("; "))
-        .command(format!("glooistio inspect --explain {}", image.reference))
+        .command("glooistio inspect --explain {}", &[&image.reference])
     })
 }
 

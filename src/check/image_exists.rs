@@ -123,7 +123,7 @@ fn refused(image: &PlannedImage, error: &NoImage) -> Finding {
     match error {
         NoImage::Missing(_) => finding
             .why("pods would end in ImagePullBackOff")
-            .command("glooistio matrix builds"),
+            .command("glooistio matrix builds", &[]),
         NoImage::Denied(_) => finding
             .why("it is asked from here with the credentials of docker or podman; nodes may have others")
             .fix("check the repo key (--repo-key), or leave this out by --skip image-exists=REASON where only the nodes may pull"),

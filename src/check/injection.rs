@@ -45,10 +45,10 @@ fn judge(revision: &str, wanted: &Wanted, injected: &Injected) -> Vec<Finding> {
         let none = Finding::error("a new pod would get no proxy")
             .subject(place)
             .why(why)
-            .command(format!(
+            .command(
                 "kubectl get namespace {} --show-labels",
-                injected.namespace
-            ));
+                &[&injected.namespace],
+            );
         return vec![none];
     }
     let wrong = injected.images.iter().filter_map(|(container, image)| {

@@ -34,7 +34,7 @@ fn none(nodes: &Nodes) -> Finding {
         .found(found)
         .wanted("one that is ready, not cordoned, and without a NoSchedule or NoExecute taint")
         .why("istioctl would wait its whole --readiness-timeout and then only say that resources are not ready")
-        .command("kubectl get nodes -o custom-columns=NAME:.metadata.name,TAINTS:.spec.taints,CORDONED:.spec.unschedulable")
+        .command("kubectl get nodes -o custom-columns=NAME:.metadata.name,TAINTS:.spec.taints,CORDONED:.spec.unschedulable", &[])
 }
 
 #[cfg(test)]

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::expectation::{Image, Wanted};
+use super::expectation::Wanted;
+use super::mismatch::Mismatch;
 use super::{After, Outcome};
 use crate::facts::{Class, Fact, Members, Role};
+use crate::istio::ImageRef;
 use crate::report::PendingRestart;
+use crate::workload::WorkloadRef;
 
 /// The workloads whose pods still run another proxy than a new pod would get.
 pub fn pending(after: &After<'_>) -> Vec<PendingRestart> {
     let Some(census) = after.facts.census.known() else {
         return Vec::new();
     };
-    let mut restarts: BTreeMap<(String, String), PendingRestart> = BTreeMap::new();
+    let mut restarts: BTreeMap<(String, Option<WorkloadRef>), PendingRestart> = BTreeMap::new();
     for (class, members) in &census.classes {
         let Some(reason) = stale(after, class) else {
             continue;
@@ -24,50 +27,34 @@ pub fn pending(after: &After<'_>) -> Vec<PendingRestart> {
             let key = (class.namespace.clone(), workload.clone());
             restarts
                 .entry(key)
-                .or_insert_with(|| restart(class, workload, &reason))
+                .or_insert_with(|| restart(class, workload.as_ref(), &reason))
                 .pods += pods;
         }
     }
     restarts.into_values().collect()
 }
 
-fn restart(class: &Class, workload: &str, reason: &str) -> PendingRestart {
+fn restart(class: &Class, workload: Option<&WorkloadRef>, reason: &Mismatch) -> PendingRestart {
     PendingRestart {
         namespace: class.namespace.clone(),
-        workload: workload.to_owned(),
+        workload: workload.cloned(),
         pods: 0,
-        reason: reason.to_owned(),
-        command: command(workload, &class.namespace),
-    }
-}
-
-/// The command that makes the pods of a workload new ones.
-pub(super) fn command(workload: &str, namespace: &str) -> String {
-    match workload.split_once('/') {
-        Some(("deployment" | "daemonset" | "statefulset", _)) => {
-            format!("kubectl rollout restart {workload} -n {namespace}")
-        }
-        Some(("rollout", name)) => format!("kubectl argo rollouts restart {name} -n {namespace}"),
-        _ => format!("kubectl delete {workload} -n {namespace}"),
+        reason: reason.to_string(),
+        command: workload.and_then(WorkloadRef::restart_command),
     }
 }
 
 /// Whether the install itself brought this pod up, so that a wrong image in it is a finding.
 pub(super) fn judged_now(after: &After<'_>, class: &Class, members: &Members) -> bool {
     class.role == Role::Gateway
-        && members.owners.keys().any(|owner| {
-            let name = owner
-                .split_once('/')
-                .map_or(owner.as_str(), |(_, name)| name);
-            after
-                .expected
-                .gateways
-                .contains(&format!("{}/{name}", class.namespace))
+        && members.workloads().any(|owner| {
+            let gateway = format!("{}/{}", class.namespace, owner.name());
+            after.expected.gateways.contains(&gateway)
         })
 }
 
 /// Why a proxy is not what it should be; `None` for those out of scope, too.
-pub(super) fn stale(after: &After<'_>, class: &Class) -> Option<String> {
+pub(super) fn stale(after: &After<'_>, class: &Class) -> Option<Mismatch> {
     if !matches!(class.role, Role::Sidecar | Role::Gateway) {
         return None;
     }
@@ -75,10 +62,10 @@ pub(super) fn stale(after: &After<'_>, class: &Class) -> Option<String> {
         && asked != class.revision
         && after.expected.revisions.contains_key(&asked)
     {
-        return Some(format!(
-            "runs revision {}, its namespace asks for {asked}",
-            class.revision
-        ));
+        return Some(Mismatch::Revision {
+            runs: class.revision.clone(),
+            requested: asked,
+        });
     }
     let wanted = after.expected.revisions.get(&class.revision)?;
     let different = images(class).find_map(|image| wanted.differs(image));
@@ -87,16 +74,12 @@ pub(super) fn stale(after: &After<'_>, class: &Class) -> Option<String> {
 
 /// Whether a sidecar's image has another name than that of a new pod: hub and tag may be right all the
 /// same. A mirror may rename what it holds, so that only the injector knows the name.
-fn renamed(after: &After<'_>, class: &Class) -> Option<String> {
+fn renamed(after: &After<'_>, class: &Class) -> Option<Mismatch> {
     let injected = after.facts.injected.get(&class.revision)?.known()?;
-    let new = injected.images.get("istio-proxy")?;
-    let name = |image| {
-        let repository = Image::read(image).repository;
-        repository.rsplit('/').next().unwrap_or_default()
-    };
-    let (runs, wanted) = (name(&class.image), name(new));
-    (class.role == Role::Sidecar && runs != wanted)
-        .then(|| format!("runs the image {runs}, a new pod would get {wanted}"))
+    let new: ImageRef = injected.images.get("istio-proxy")?.parse().ok()?;
+    let running: ImageRef = class.image.parse().ok()?;
+    let (runs, wanted) = (running.name().to_owned(), new.name().to_owned());
+    (class.role == Role::Sidecar && runs != wanted).then_some(Mismatch::Name { runs, wanted })
 }
 
 /// The proxy's image and those of the other mesh containers beside it.

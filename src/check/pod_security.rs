@@ -59,10 +59,10 @@ fn agent(namespace: &Namespace, level: &str) -> Finding {
         .subject(format!("namespace {}", namespace.name))
         .found(format!("pod-security.kubernetes.io/enforce={level}"))
         .wanted("pod-security.kubernetes.io/enforce=privileged")
-        .command(format!(
+        .command(
             "kubectl label namespace {} pod-security.kubernetes.io/enforce=privileged --overwrite",
-            namespace.name
-        ))
+            &[&namespace.name],
+        )
 }
 
 /// The namespace of the CNI agent, where the document has one.

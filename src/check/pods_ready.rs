@@ -68,10 +68,10 @@ fn finding(class: &Class, members: &Members) -> Finding {
     ))
     .subject(format!("{}/{example}", class.namespace))
     .found(&class.image)
-    .command(format!(
-        "kubectl describe pod {example} -n {}",
-        class.namespace
-    ));
+    .command(
+        "kubectl describe pod {} -n {}",
+        &[&example, &class.namespace],
+    );
     match REASONS
         .iter()
         .find(|(reason, _)| class.status.ends_with(reason))

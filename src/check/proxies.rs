@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use super::evidence::binary;
 use super::expectation::serves_all;
+use super::mismatch::Mismatch;
 use super::pending::{stale, unless_unasked, wanted};
 use super::{After, Check, Outcome, Run, Scope};
 use crate::facts::{Census, Class, Members, Role};
 use crate::report::{Finding, Severity};
+use crate::workload::WorkloadRef;
 
 pub(super) const CHECK: Check = Check {
     id: "proxies",
@@ -40,7 +42,7 @@ fn unless_unread(census: &Census, outcome: Outcome) -> Outcome {
 fn sidecars<'a>(
     after: &After<'_>,
     census: &'a Census,
-) -> impl Iterator<Item = (&'a Class, &'a Members, Option<String>)> {
+) -> impl Iterator<Item = (&'a Class, &'a Members, Option<Mismatch>)> {
     census
         .classes
         .iter()
@@ -52,7 +54,7 @@ fn sidecars<'a>(
 }
 
 /// In which way a node agent (ztunnel, install-cni) is not of its mesh's build.
-pub(super) fn other_build(after: &After<'_>, class: &Class) -> Option<String> {
+pub(super) fn other_build(after: &After<'_>, class: &Class) -> Option<Mismatch> {
     let of_node = matches!(class.role, Role::Ztunnel | Role::Cni);
     wanted(after, class)
         .filter(|_| of_node)?
@@ -108,7 +110,7 @@ fn changed(after: &After<'_>, census: &Census) -> Outcome {
 
 fn everything(after: &After<'_>, census: &Census) -> Outcome {
     let mut right = 0;
-    let mut wrong: BTreeMap<(&str, String), (u64, &Members)> = BTreeMap::new();
+    let mut wrong: BTreeMap<(&str, Mismatch), (u64, &Members)> = BTreeMap::new();
     for (class, members, reason) in sidecars(after, census) {
         match reason {
             None => right += members.pods,
@@ -123,12 +125,12 @@ fn everything(after: &After<'_>, census: &Census) -> Outcome {
     let findings = wrong
         .into_iter()
         .map(|((namespace, reason), (pods, members))| {
-            let owner = members.owners.keys().next().cloned().unwrap_or_default();
-            Finding::error(reason)
+            let owner = members.workloads().next();
+            Finding::error(reason.to_string())
                 .subject(format!("namespace {namespace} ({pods} pods)"))
                 .found(members.examples.join(", "))
                 .fix("restart the workloads: a proxy changes only when its pod does")
-                .command(super::pending::command(&owner, namespace))
+                .suggest(owner.and_then(WorkloadRef::restart_command))
         });
     let beside = of_nodes(after, census)
         .into_iter()

@@ -21,11 +21,11 @@ fn run(after: &After<'_>) -> Outcome {
             return Outcome::NotApplicable("no revision tags".to_owned());
         }
         after.facts.control_planes.judge(|planes| {
-            let findings = tags
-                .iter()
-                .filter(|(hook, _)| !planes.iter().any(|plane| plane.revision == hook.revision))
-                .map(|(hook, tag)| {
-                    Finding::error(format!(
+            let findings =
+                tags.iter()
+                    .filter(|(hook, _)| !planes.iter().any(|plane| plane.revision == hook.revision))
+                    .map(|(hook, tag)| {
+                        Finding::error(format!(
                         "points to revision {}, which is not there",
                         hook.revision
                     ))
@@ -33,10 +33,8 @@ fn run(after: &After<'_>) -> Outcome {
                     .why(
                         "new pods of the namespaces that use this tag get no proxy, or are refused",
                     )
-                    .command(format!(
-                        "istioctl tag set {tag} --revision REVISION --overwrite"
-                    ))
-                });
+                    .command("istioctl tag set {} --revision REVISION --overwrite", &[&tag])
+                    });
             Outcome::of(findings.collect(), format!("{} tags", tags.len()))
         })
     })

@@ -17,6 +17,7 @@ use crate::options::Template;
 use crate::overlay::{self, Base, Engine, Rules};
 use crate::plan::Plan;
 use crate::render::Rendered;
+use crate::workload::{WorkloadKind, WorkloadRef};
 
 pub(super) const HUB: &str = "r.io/istio";
 
@@ -53,6 +54,7 @@ pub(super) fn expecting(tag: &str) -> Expectation {
         hub: HUB.to_owned(),
         tag,
         source: Source::Plan,
+        digests: BTreeSet::new(),
         fips,
     };
     Expectation {
@@ -202,7 +204,7 @@ pub(super) fn holding(class: &Class, programs: Vec<ImageProgram>) -> facts::Afte
 pub(super) fn members(pods: u64, owner: &str) -> Members {
     Members {
         pods,
-        owners: BTreeMap::from([(format!("deployment/{owner}"), pods)]),
+        owners: BTreeMap::from([(WorkloadRef::new(WorkloadKind::Deployment, "a", owner), pods)]),
         examples: vec![format!("{owner}-1")],
     }
 }

@@ -73,7 +73,7 @@ fn judge(hook: &Webhook) -> Vec<Finding> {
             .subject(&place)
             .found(service.unwrap_or_else(|| "no Service".to_owned()))
             .why(effect)
-            .command("kubectl get endpointslices -A -l istio=pilot")
+            .command("kubectl get endpointslices -A -l istio=pilot", &[])
     });
     bundle.into_iter().chain(service).collect()
 }

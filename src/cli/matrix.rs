@@ -3,10 +3,11 @@
 use super::args::{Format, OutputArgs};
 use super::output::Shown;
 use super::{Ended, resolve, session};
+use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
 use crate::istio::{Level, Matrix, Minor, Part, Runs, Table};
 use crate::report::Report;
-use crate::report::text::{printable, wrap};
+use crate::report::text::wrap;
 use crate::ui::Ui;
 
 /// Show what is supported with what, and what can run on a Kubernetes with a Gloo Mesh
@@ -87,7 +88,7 @@ fn short(table: &Table) -> String {
     let one = |row: &Vec<String>| {
         let cells = [row.first(), judgement.and_then(|at| row.get(at))];
         let cells: Vec<&str> = cells.into_iter().flatten().map(String::as_str).collect();
-        printable(&cells.join(" "))
+        escape_line(&cells.join(" "))
     };
     let mut rows: Vec<String> = table.rows.iter().map(one).collect();
     rows.dedup();
@@ -151,7 +152,7 @@ fn text(table: &Table, color: bool, terminal: Option<usize>) -> String {
         .iter()
         .map(|name| name.to_uppercase())
         .collect();
-    let cells = |row: &Vec<String>| row.iter().map(|cell| printable(cell)).collect();
+    let cells = |row: &Vec<String>| row.iter().map(|cell| escape_line(cell)).collect();
     let rows: Vec<Vec<String>> = std::iter::once(head)
         .chain(table.rows.iter().map(cells))
         .collect();
@@ -295,7 +296,7 @@ mod tests {
         Builds (cut to fit, -o json has all)
         TAG            AT
         1.2-solo-fips  x
-        �[2J           a long place…
+        \u{1b}[2J      a long place…
         ");
         let whole = text(&table, false, None);
         assert!(whole.starts_with("Builds\n") && whole.contains("https://a.example/"));

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::Ended;
 use super::args::Format;
+use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
-use crate::report::text::printable;
 use crate::report::{self, ErrorReport, Report};
 use crate::ui::Ui;
 
@@ -144,12 +144,12 @@ pub(crate) fn say_failure(ui: &Ui, failure: &Failure) {
 }
 
 fn say_error(ui: &Ui, message: &str) {
-    ui.always(&format!("error: {}", printable(message)));
+    ui.always(&format!("error: {}", escape_line(message)));
 }
 
 fn say_hints(ui: &Ui, hints: &[String]) {
     for hint in hints {
-        ui.always(&format!("  hint: {}", printable(hint)));
+        ui.always(&format!("  hint: {}", escape_line(hint)));
     }
 }
 

@@ -6,12 +6,12 @@ use super::args::{CheckArgs, Format, OutputArgs, PlanArgs, ProofArgs};
 use super::istioctl_flags::IstioctlFlags;
 use super::output::{self, Shown};
 use super::{Ended, resolve, session};
+use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Fact};
 use crate::install::prepare::prepare;
 use crate::render::Rendered;
 use crate::report::Report;
-use crate::report::text::printable;
 use crate::sys::cluster::KubeTarget;
 use crate::sys::os;
 use crate::ui::Ui;
@@ -89,7 +89,10 @@ fn write_files(ui: &Ui, dir: &Path, documents: &[Rendered]) -> Result<(), Failur
     for document in documents {
         let path = dir.join(format!("{}.yaml", document.name));
         os::write(&path, document.yaml.as_bytes())?;
-        ui.status(&format!("wrote {}", printable(&path.display().to_string())));
+        ui.status(&format!(
+            "wrote {}",
+            escape_line(&path.display().to_string())
+        ));
     }
     Ok(())
 }

@@ -170,13 +170,12 @@ fn gateways(census: &Census) -> BTreeMap<(String, String), RunningGateway> {
         .iter()
         .filter(|(class, _)| class.role == Role::Gateway);
     let named = of_gateways.flat_map(|(class, members)| {
-        members.owners.keys().filter_map(|owner| {
-            let (_, name) = owner.split_once('/')?;
+        members.workloads().map(|owner| {
             let running = RunningGateway {
                 revision: class.revision.clone(),
                 image: class.image.clone(),
             };
-            Some(((class.namespace.clone(), name.to_owned()), running))
+            ((class.namespace.clone(), owner.name().to_owned()), running)
         })
     });
     named.collect()

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Census, Class, Fact, ImageProgram, NoImage, PlannedImage, RunningImage};
+use super::{Census, Class, Fact, ImageProgram, NoImage, PinnedName, PlannedImage, RunningImage};
 use crate::fips::{Evidence, Integrity, Modules, Reading};
 use crate::image::{
     self, Image, ImageError, ImageIdError, Inspected, Platform, Request, Sources, Target,
     Unresolved, Want,
 };
+use crate::istio::ImageRef;
 use crate::sys::registry::{ParseError, Reference, RegistryError};
 
 /// The way to the bytes of images.
@@ -17,6 +18,9 @@ pub struct Reader<'a> {
     /// What is known of modules.
     pub modules: &'a Modules,
 }
+
+/// References to images that pods pin by digest and that a registry is asked for: a mesh has six images.
+const MOST_PINNED: usize = 8;
 
 /// What is in an image, for each architecture.
 type Programs = Vec<ImageProgram>;
@@ -61,6 +65,26 @@ impl Reader<'_> {
             });
         }
         Ok(planned)
+    }
+
+    /// Asks the registries which digests these references stand for.
+    ///
+    /// One that does not answer has none: a digest that could not be confirmed is not a known build. The only error
+    /// is an interruption.
+    pub fn digests(&self, images: &BTreeSet<String>) -> Result<BTreeSet<PinnedName>, ImageError> {
+        let mut all = BTreeSet::new();
+        let named = images
+            .iter()
+            .filter_map(|image| image.parse::<ImageRef>().ok());
+        for image in named.take(MOST_PINNED) {
+            let answer = image::digests(self.sources.registry, image.reference());
+            let digests = uninterrupted(answer)?.unwrap_or_default();
+            all.extend(digests.into_iter().map(|digest| PinnedName {
+                name: image.name().to_owned(),
+                digest,
+            }));
+        }
+        Ok(all)
     }
 
     /// Reads the images that run where FIPS is expected: each manifest once, whatever names it has.

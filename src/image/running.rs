@@ -4,6 +4,7 @@
 //! or of a manifest), `sha256:…` (of the configuration; Docker with the images of containerd writes that
 //! of the index or the manifest) and the bare hex of that.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use super::job::{Job, of_document};
@@ -123,6 +124,19 @@ pub fn resolve(
         }
     }
     Ok(candidates)
+}
+
+/// Returns the digests that a runtime may report for what a reference names today: that of the index or manifest, and
+/// those of the manifests in an index.
+pub fn digests(registry: &Registry, reference: &Reference) -> Result<BTreeSet<String>, ImageError> {
+    let name = reference.to_string();
+    let manifest = registry.manifest(reference)?;
+    let mut digests = BTreeSet::from([manifest.digest.to_string()]);
+    if let Document::Index(index) = Document::parse(&name, &manifest.bytes)? {
+        let entries = index.manifests().iter();
+        digests.extend(entries.map(|entry| entry.digest().to_string()));
+    }
+    Ok(digests)
 }
 
 /// The digest of what a reference names, and the images that it stands for, each manifest once.

@@ -3,10 +3,10 @@
 use super::prepare::Prepared;
 use super::{Install, Session};
 use crate::action::{Action, namespace, progress};
+use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
 use crate::facts;
 use crate::options::Template;
-use crate::report::text::printable;
 use crate::sys::cluster::Cluster;
 use crate::sys::process::{self, Status};
 use crate::sys::signal;
@@ -145,7 +145,7 @@ fn record(
         tool: env!("CARGO_PKG_VERSION").to_owned(),
     };
     if let Err(error) = facts::write_record(cluster, &plan.namespace, &record) {
-        let why = printable(&error.to_string());
+        let why = escape_line(&error.to_string());
         session.ui.event(&Event::Warning(format!(
             "the record of this install could not be written: {why}; `verify` and `upgrade` will judge by istiod's own tag"
         )));

@@ -1,12 +1,12 @@
 //! Facts(after) → check(After) → report: what was proved of what runs, and how.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Session;
 use super::prepare::Prepared;
 use crate::check::{self, Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, Census, Class, ControlPlane};
+use crate::facts::{self, Census, Class, ControlPlane, Fact};
 use crate::report::Counts;
 use crate::sys::cluster::Cluster;
 use crate::ui::Event;
@@ -22,6 +22,7 @@ pub fn installed(
         hub: plan.hub.to_string(),
         tag: plan.tag.clone(),
         source: Source::Plan,
+        digests: BTreeSet::new(),
         fips: plan.tag.flavor.is_fips(),
     };
     let expected = Expectation {
@@ -55,6 +56,7 @@ pub fn running(
         .map(|(revision, wanted)| (revision.as_str(), wanted.fips))
         .collect();
     let mut facts = facts::after(cluster, &fips, namespace)?;
+    confirm_digests(session, &facts, &mut expected)?;
     if let (Some(images), Some(census)) = (&session.images, facts.census.known()) {
         let on_event = |event: &Event| session.ui.event(event);
         let wanted = |class: &Class| {
@@ -93,6 +95,30 @@ pub fn running(
     } else {
         Exit::Ok
     })
+}
+
+/// Learns which digests are of the wanted builds, for images that are pinned by one.
+fn confirm_digests(
+    session: &Session<'_>,
+    facts: &facts::After,
+    expected: &mut Expectation,
+) -> Result<(), Failure> {
+    for (revision, wanted) in &mut expected.revisions {
+        if let Some(injected) = facts.injected.get(revision).and_then(Fact::known) {
+            wanted.accept_injected(injected);
+        }
+    }
+    let (Some(images), Some(census)) = (&session.images, facts.census.known()) else {
+        return Ok(());
+    };
+    let registries = images.reader(session.judge, &|_| {});
+    for wanted in expected.revisions.values_mut() {
+        let classes = census.classes.keys();
+        let pinned = classes.filter_map(|class| wanted.to_confirm(&class.image));
+        let digests = registries.digests(&pinned.collect())?;
+        wanted.digests.extend(digests);
+    }
+    Ok(())
 }
 
 /// The control planes, as far as they are known.

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::suggestion::SuggestedCommand;
+
 /// How much a finding matters. Ordered: a higher one weighs more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -32,7 +34,7 @@ pub struct Finding {
     pub fix: Option<String>,
     /// The next step as a command that can be copied.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
+    pub command: Option<SuggestedCommand>,
 }
 
 impl Finding {
@@ -107,10 +109,16 @@ impl Finding {
         self
     }
 
-    /// The next step, as a command that can be copied.
+    /// The next step, as a command that can be copied: see [`SuggestedCommand::new`] for when there is none.
     #[must_use]
-    pub fn command(mut self, text: impl Into<String>) -> Self {
-        self.command = Some(text.into());
+    pub fn command(self, template: &'static str, values: &[&str]) -> Self {
+        self.suggest(SuggestedCommand::new(template, values))
+    }
+
+    /// The next step, as a command that was built elsewhere, where there is one.
+    #[must_use]
+    pub fn suggest(mut self, command: Option<SuggestedCommand>) -> Self {
+        self.command = command;
         self
     }
 }

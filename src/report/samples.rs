@@ -1,4 +1,5 @@
 use super::*;
+use crate::workload::WorkloadKind;
 
 fn result(
     id: &'static str,
@@ -36,7 +37,7 @@ fn kubernetes() -> Vec<CheckResult> {
         .wanted("1.17 to 1.20")
         .why("Istio's table of supported releases gives this range, and a Gloo Mesh page that allows 1.22 does not widen it")
         .fix("take Istio 1.10 or later")
-        .command("glooistio install --istio 1.11.8 --distribution solo --fips --distroless --hub gcr.io/istio-enterprise");
+        .command("glooistio install --istio 1.11.8 --distribution solo --fips --distroless --hub gcr.io/istio-enterprise", &[]);
     vec![
         CheckResult {
             detail: "1.31.0 at /usr/bin/istioctl".into(),
@@ -182,10 +183,13 @@ pub(super) fn full() -> Report {
     ];
     report.pending = vec![PendingRestart {
         namespace: "bookinfo".into(),
-        workload: "deployment/reviews-v1".into(),
+        workload: WorkloadRef::new(WorkloadKind::Deployment, "bookinfo", "reviews-v1"),
         pods: 3,
         reason: "runs 1.9.2, wanted 1.9.9-fips-distroless".into(),
-        command: "kubectl rollout restart deployment/reviews-v1 -n bookinfo".into(),
+        command: SuggestedCommand::new(
+            "kubectl rollout restart deployment/{} -n {}",
+            &["reviews-v1", "bookinfo"],
+        ),
     }];
     report.next = vec!["glooistio verify".into()];
     report

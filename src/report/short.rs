@@ -3,8 +3,8 @@
 
 use std::io::{self, Write};
 
-use super::text::printable;
 use super::{Certificate, CheckResult, Module, Report, Severity, Status};
+use crate::escape::escape_line;
 
 /// Writes one line, or one for each program that was inspected.
 pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -25,7 +25,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let parts = [(!stopped).then(|| counts(report)), worst(report)];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     let line = format!("{} {verdict}: {}", report.command, parts.join("; "));
-    writeln!(out, "{}", printable(&line))
+    writeln!(out, "{}", escape_line(&line))
 }
 
 /// `proven #4735 BoringCrypto 2022-06-13: IMAGE linux/amd64 PATH`; what is not acceptable has `refused`
@@ -58,7 +58,7 @@ fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         if !why.is_empty() {
             line = format!("{line}: {}", why.join("; "));
         }
-        writeln!(out, "{}", printable(&line))?;
+        writeln!(out, "{}", escape_line(&line))?;
     }
     Ok(())
 }

@@ -11,8 +11,8 @@ mod tables;
 
 use std::io::{self, Write};
 
+pub use page::wrap;
 use page::{Page, Tone};
-pub use page::{printable, wrap};
 pub use proof::meaning;
 
 use super::{Phase, Report, Status};

@@ -7,8 +7,28 @@ use crate::env::root;
 
 /// Top modules; each uses only what stands before it.
 const ORDER: &[&str] = &[
-    "exit", "istio", "report", "sys", "ui", "options", "overlay", "plan", "render", "fips",
-    "image", "facts", "check", "action", "install", "verify", "upgrade", "inspect", "cli",
+    "escape",
+    "suggestion",
+    "workload",
+    "exit",
+    "istio",
+    "report",
+    "sys",
+    "ui",
+    "options",
+    "overlay",
+    "plan",
+    "render",
+    "fips",
+    "image",
+    "facts",
+    "check",
+    "action",
+    "install",
+    "verify",
+    "upgrade",
+    "inspect",
+    "cli",
 ];
 
 /// Lines that a file may have without its tests.

@@ -10,6 +10,8 @@ use glooistio::check::CHECKS;
 use glooistio::exit::Exit;
 use glooistio::render::template::{Head, PRESETS, Param};
 use glooistio::report::{Document, ErrorReport, PendingRestart, PodRow, Report};
+use glooistio::suggestion::SuggestedCommand;
+use glooistio::workload::{WorkloadKind, WorkloadRef};
 
 use crate::env::{TestEnv, root};
 
@@ -263,10 +265,10 @@ fn full() -> Report {
     });
     report.pending.push(PendingRestart {
         namespace: text(),
-        workload: text(),
+        workload: WorkloadRef::new(WorkloadKind::Deployment, "shop", "cart"),
         pods: 0,
         reason: text(),
-        command: text(),
+        command: SuggestedCommand::new("true", &[]),
     });
     report.next.push(text());
     report.error = Some(ErrorReport {

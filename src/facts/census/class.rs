@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Start;
 use crate::facts::RunningImage;
+use crate::workload::WorkloadRef;
 
 /// The role of a pod in a mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,14 +119,19 @@ impl Class {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Members {
     pub pods: u64,
-    /// `deployment/reviews-v1` → number of pods. Bounded by the number of workloads.
-    pub owners: BTreeMap<String, u64>,
+    /// Number of pods by workload; `None` for owners of other kinds. Bounded by the number of workloads.
+    pub owners: BTreeMap<Option<WorkloadRef>, u64>,
     /// At most [`Members::EXAMPLES`] names.
     pub examples: Vec<String>,
 }
 
 impl Members {
     pub const EXAMPLES: usize = 5;
+
+    /// The workloads that own these pods, as far as they are known.
+    pub fn workloads(&self) -> impl Iterator<Item = &WorkloadRef> {
+        self.owners.keys().flatten()
+    }
 }
 
 impl Start {

@@ -8,6 +8,7 @@ use super::{Class, Companion, Grounds, Role, SelfReport, Start};
 use crate::facts::control_plane::{DEFAULT, REVISION};
 use crate::report::PodRow;
 use crate::sys::cluster::{Container, ContainerStatus, Pod};
+use crate::workload::{WorkloadKind, WorkloadRef};
 
 /// Name of the container of a proxy, and of ztunnel.
 const PROXY: &str = "istio-proxy";
@@ -38,8 +39,7 @@ pub(super) struct Seated {
     pub(super) class: Class,
     pub(super) name: String,
     pub(super) uid: String,
-    /// `deployment/reviews-v1`.
-    pub(super) owner: String,
+    pub(super) owner: Option<WorkloadRef>,
     /// The row of a control plane or gateway.
     pub(super) row: Option<PodRow>,
     /// It can be asked.
@@ -230,29 +230,31 @@ fn image_name(image: &str) -> &str {
     name.unwrap_or_default()
 }
 
-/// The workload that a restart has to name: a Deployment stands behind its `ReplicaSet`.
-fn owner(pod: &Pod) -> String {
-    let Some(owner) = pod
-        .metadata
-        .owner_references
-        .iter()
-        .find(|owner| owner.controller)
-    else {
-        return format!("pod/{}", pod.metadata.name);
+/// The workload that a restart has to name: the owner of a `ReplicaSet` where its labels tell which.
+///
+/// `None` where the owner is of a kind that is not known here, or has no valid name: its creator chose both.
+fn owner(pod: &Pod) -> Option<WorkloadRef> {
+    let meta = &pod.metadata;
+    let workload = |kind, name: &str| WorkloadRef::new(kind, &meta.namespace, name);
+    let Some(owner) = meta.owner_references.iter().find(|it| it.controller) else {
+        return workload(WorkloadKind::Pod, &meta.name);
     };
-    let hash = |label: &str| {
-        let hash = pod.metadata.labels.get(label)?;
+    let without_hash = |label: &str| {
+        let hash = meta.labels.get(label)?;
         owner.name.strip_suffix(hash.as_str())?.strip_suffix('-')
     };
-    if owner.kind == "ReplicaSet" {
-        if let Some(rollout) = hash("rollouts-pod-template-hash") {
-            return format!("rollout/{rollout}");
+    match WorkloadKind::from_owner(&owner.kind, &owner.api_version)? {
+        WorkloadKind::ReplicaSet => {
+            let rollout = without_hash("rollouts-pod-template-hash");
+            let deployment = without_hash("pod-template-hash");
+            match (rollout, deployment) {
+                (Some(name), _) => workload(WorkloadKind::Rollout, name),
+                (None, Some(name)) => workload(WorkloadKind::Deployment, name),
+                (None, None) => workload(WorkloadKind::ReplicaSet, &owner.name),
+            }
         }
-        if let Some(deployment) = hash("pod-template-hash") {
-            return format!("deployment/{deployment}");
-        }
+        kind => workload(kind, &owner.name),
     }
-    format!("{}/{}", owner.kind.to_lowercase(), owner.name)
 }
 
 fn row(pod: &Pod, columns: &Columns) -> PodRow {
@@ -555,29 +557,54 @@ mod tests {
 
     #[test]
     fn the_owner_is_what_a_restart_names() {
-        let named = |kind: &str, name: &str, labels: Value| {
-            let owners = json!([{"kind": kind, "name": name, "controller": true}]);
-            let meta = json!({"name": "p", "labels": labels, "ownerReferences": owners});
-            owner(&serde_json::from_value(json!({"metadata": meta})).unwrap())
+        let named = |api_version: &str, kind: &str, name: &str, labels: Value| {
+            let owner_reference =
+                json!({"apiVersion": api_version, "kind": kind, "name": name, "controller": true});
+            let meta = json!({"name": "p", "namespace": "shop", "labels": labels,
+                "ownerReferences": [owner_reference]});
+            let found = owner(&serde_json::from_value(json!({"metadata": meta})).unwrap());
+            found.map(|it| it.to_string()).unwrap_or_default()
         };
-        let hash = json!({"pod-template-hash": "5b"});
-        assert_eq!(
-            named("ReplicaSet", "a-b-5b", hash.clone()),
-            "deployment/a-b"
-        );
-        assert_eq!(named("ReplicaSet", "a-b", hash), "replicaset/a-b");
-        assert_eq!(
-            named(
+        let hash = || json!({"pod-template-hash": "5b"});
+        let rollout = || json!({"rollouts-pod-template-hash": "7"});
+        for (api_version, kind, name, labels, wanted) in [
+            (
+                "apps/v1",
                 "ReplicaSet",
-                "a-7",
-                json!({"rollouts-pod-template-hash": "7"})
+                "a-b-5b",
+                hash(),
+                "Deployment shop/a-b",
             ),
-            "rollout/a"
-        );
-        assert_eq!(
-            named("DaemonSet", "ztunnel", json!({})),
-            "daemonset/ztunnel"
-        );
-        assert_eq!(owner(&Pod::default()), "pod/");
+            (
+                "apps/v1",
+                "ReplicaSet",
+                "a-b",
+                hash(),
+                "ReplicaSet shop/a-b",
+            ),
+            ("apps/v1", "ReplicaSet", "a-7", rollout(), "Rollout shop/a"),
+            (
+                "apps/v1",
+                "DaemonSet",
+                "ztunnel",
+                json!({}),
+                "DaemonSet shop/ztunnel",
+            ),
+            ("evil.io/v1", "DaemonSet", "ztunnel", json!({}), ""),
+            ("v1", "Namespace", "kube-system", json!({}), ""),
+            ("apps/v1", "Deployment", "$(touch pwned)", json!({}), ""),
+            ("apps/v1", "Deployment", "a\nb", json!({}), ""),
+            ("apps/v1", "ReplicaSet", "-n-5b", hash(), ""),
+            ("", "", "", json!({}), ""),
+        ] {
+            assert_eq!(
+                named(api_version, kind, name, labels),
+                wanted,
+                "{kind} {name}"
+            );
+        }
+        let bare = json!({"metadata": {"name": "p", "namespace": "shop"}});
+        let bare = owner(&serde_json::from_value(bare).unwrap()).unwrap();
+        assert_eq!(bare.to_string(), "Pod shop/p");
     }
 }

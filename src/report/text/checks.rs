@@ -102,7 +102,7 @@ fn write_finding(page: &mut Page<'_>, status: Status, finding: &Finding) -> io::
         }
     }
     if let Some(command) = &finding.command {
-        page.command(INDENT, "run", command)?;
+        page.command(INDENT, "run", command.as_str())?;
     }
     Ok(())
 }

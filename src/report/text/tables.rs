@@ -35,12 +35,20 @@ pub(super) fn pending(page: &mut Page<'_>, pending: &[PendingRestart]) -> io::Re
     let shown = if page.verbose() { pending.len() } else { SHOWN };
     for restart in pending.iter().take(shown) {
         let pods = if restart.pods == 1 { "pod" } else { "pods" };
-        let line = format!(
-            "{}/{}: {} {pods}: {}",
-            restart.namespace, restart.workload, restart.pods, restart.reason
-        );
+        let owner = match &restart.workload {
+            Some(workload) => workload.to_string(),
+            None => format!("namespace {}, an owner of another kind", restart.namespace),
+        };
+        let line = format!("{owner}: {} {pods}: {}", restart.pods, restart.reason);
         page.marked(Tone::Warned, &line)?;
-        page.verbatim(4, &restart.command)?;
+        match &restart.command {
+            Some(command) => page.verbatim(4, command.as_str())?,
+            None => page.paragraph(
+                4,
+                Tone::Plain,
+                "no command restarts these: have their owner create new pods",
+            )?,
+        }
     }
     if pending.len() > shown {
         let more = pending.len() - shown;

@@ -116,6 +116,8 @@ pub struct Owner {
     pub kind: String,
     #[prost(string, tag = "3")]
     pub name: String,
+    #[prost(string, tag = "5")]
+    pub api_version: String,
     #[prost(bool, tag = "6")]
     pub controller: bool,
 }

@@ -12,7 +12,7 @@ pub enum FindError {
     Missing(PathBuf),
     #[error("`{}` is a directory: name the program in it", .0.display())]
     Directory(PathBuf),
-    #[error("`{}` is not executable: run `chmod +x {}`", .0.display(), super::quoted(&.0.to_string_lossy()))]
+    #[error("`{}` is not executable: run `chmod +x {}`", .0.display(), crate::suggestion::quote_word(&.0.to_string_lossy()))]
     NotExecutable(PathBuf),
     #[error("`{}` is this very program: name the real one by path", .0.display())]
     Ourselves(PathBuf),

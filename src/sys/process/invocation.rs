@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::suggestion::quote_word;
+
 /// Set for every program that we run: one that leads back to us is told by it.
 pub const MARK: &str = "UNDER_GLOOISTIO";
 
@@ -57,20 +59,11 @@ impl Invocation {
 impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.env {
-            write!(f, "{name}={} ", quoted(value))?;
+            write!(f, "{name}={} ", quote_word(value))?;
         }
-        f.write_str(&quoted(&self.program.to_string_lossy()))?;
+        f.write_str(&quote_word(&self.program.to_string_lossy()))?;
         self.args
             .iter()
-            .try_for_each(|arg| write!(f, " {}", quoted(arg)))
+            .try_for_each(|arg| write!(f, " {}", quote_word(arg)))
     }
-}
-
-/// `word` as a POSIX shell reads it back.
-pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }

@@ -1,0 +1,48 @@
+//! The ways in which a pod is not what it should be.
+
+use std::fmt;
+
+/// How a proxy differs from the one that a new pod would get.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Mismatch {
+    /// Its image has another tag.
+    Tag { runs: String, wanted: String },
+    /// Its image is from another hub.
+    Hub { runs: String, wanted: String },
+    /// Its image has another name than the injector gives.
+    Name { runs: String, wanted: String },
+    /// Its image is pinned by a digest that is not known to be of the wanted build.
+    Digest { digest: String, tag: String },
+    /// Its image has no tag to be judged by.
+    Untagged(String),
+    /// Its image is a text that no runtime could pull.
+    NotAReference(String),
+    /// Its namespace requests another revision.
+    Revision { runs: String, requested: String },
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mismatch::Tag { runs, wanted } => write!(f, "runs {runs}, wanted {wanted}"),
+            Mismatch::Hub { runs, wanted } => write!(f, "runs from {runs}, wanted {wanted}"),
+            Mismatch::Name { runs, wanted } => {
+                write!(f, "runs the image {runs}, a new pod would get {wanted}")
+            }
+            Mismatch::Digest { digest, tag } => write!(
+                f,
+                "is pinned to {digest}, which is not known to be the build {tag}"
+            ),
+            Mismatch::Untagged(image) => {
+                write!(f, "{image} names no tag, so its flavour cannot be told")
+            }
+            Mismatch::NotAReference(image) => write!(f, "`{image}` is not an image reference"),
+            Mismatch::Revision { runs, requested } => {
+                write!(
+                    f,
+                    "runs revision {runs}, its namespace requests {requested}"
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Text from strangers, made safe for one line of a terminal.
+//!
+//! Names, annotations and messages come from tenants of the cluster, registries, images and files. A terminal obeys
+//! control characters, and characters that reorder or hide others make a line say what it does not. Everything that
+//! is written for a person goes through this module, and only this module decides what a terminal may show.
+
+use std::fmt::Write as _;
+
+/// Characters of one line: longer text is cut, with the number of characters that are left out.
+///
+/// No sentence of glooistio comes near it; an annotation may have 256 KiB.
+const LONGEST_LINE: usize = 2_000;
+
+/// Combining marks that may follow each other: accents of real names need two.
+const MARKS: usize = 2;
+
+/// Returns one line that cannot drive a terminal, cut to a length that a person can read.
+pub fn escape_line(text: &str) -> String {
+    let text = text.trim();
+    let Some((end, _)) = text.char_indices().nth(LONGEST_LINE) else {
+        return escape(text);
+    };
+    let (shown, rest) = text.split_at(end);
+    let left_out = rest.chars().count();
+    format!("{}… ({left_out} more characters)", escape(shown))
+}
+
+/// Returns one line that cannot drive a terminal, whatever its length.
+///
+/// White space becomes a blank. A character that a terminal obeys, hides or moves becomes `\u{…}`.
+pub fn escape(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    let mut marks = 0;
+    for c in text.chars() {
+        marks = if is_mark(c) { marks + 1 } else { 0 };
+        if c.is_whitespace() {
+            line.push(' ');
+        } else if is_hidden(c) || marks > MARKS {
+            // Writing to a string cannot fail.
+            _ = write!(line, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+/// Whether a terminal shows the whole text as it is, on one line.
+pub fn is_plain(text: &str) -> bool {
+    escape(text) == text
+}
+
+/// Whether a character controls a terminal, is invisible, or changes how others are shown.
+pub fn is_hidden(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    // Letters and symbols to Unicode, and nothing to the eye.
+    let blank = matches!(
+        c,
+        '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
+    );
+    // Marks that choose the look of another character, or join others without being seen.
+    let selects = matches!(c, '\u{34f}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
+    blank || selects || (!is_mark(c) && c.escape_debug().len() > 1)
+}
+
+/// Whether a character is drawn onto the one before it.
+fn is_mark(c: char) -> bool {
+    // The standard library escapes marks at the start of a text, and what has no picture everywhere.
+    let escaped = |text: &str| text.escape_debug().count() > text.chars().count();
+    let mut after_letter = String::from("a");
+    after_letter.push(c);
+    !c.is_ascii() && c.escape_debug().len() > 1 && !escaped(&after_letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn escapes_whatever_drives_or_misleads_a_terminal() {
+        for (text, shown) in [
+            ("a\u{1b}[31mb\nc", r"a\u{1b}[31mb c"),
+            ("a\r\u{8}b\u{7f}\u{9b}31m", r"a \u{8}b\u{7f}\u{9b}31m"),
+            (
+                "left\u{202e}right\u{2066}x\u{61c}",
+                r"left\u{202e}right\u{2066}x\u{61c}",
+            ),
+            ("tag\u{e0041}\u{e0001}", r"tag\u{e0041}\u{e0001}"),
+            (
+                "zero\u{200b}\u{200d}\u{feff}\u{ad}width",
+                r"zero\u{200b}\u{200d}\u{feff}\u{ad}width",
+            ),
+            (
+                "fill\u{3164}\u{2800}\u{ffa0}er",
+                r"fill\u{3164}\u{2800}\u{ffa0}er",
+            ),
+            ("pick\u{fe0f}\u{e0100}", r"pick\u{fe0f}\u{e0100}"),
+            ("private\u{e000}\u{10fffd}", r"private\u{e000}\u{10fffd}"),
+            ("two\u{2028}lines\u{2029}\u{85}", "two lines  "),
+            ("Résumé – „ok“ 猫 ±1 …", "Résumé – „ok“ 猫 ±1 …"),
+            ("e\u{301}\u{323}", "e\u{301}\u{323}"),
+            (
+                "e\u{301}\u{301}\u{301}\u{301}",
+                "e\u{301}\u{301}\\u{301}\\u{301}",
+            ),
+        ] {
+            assert_eq!(escape(text), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn cuts_a_line_that_nobody_could_read() {
+        let shown = escape_line(&"é".repeat(250_000));
+        assert_eq!(shown.chars().filter(|c| *c == 'é').count(), LONGEST_LINE);
+        assert!(shown.ends_with("… (248000 more characters)"), "{shown}");
+        assert_eq!(escape_line("  short \n"), "short");
+    }
+
+    proptest! {
+        #[test]
+        fn output_is_one_plain_line(text in any::<String>()) {
+            let line = escape(&text);
+            prop_assert!(!line.chars().any(|c| is_hidden(c) || (c.is_whitespace() && c != ' ')));
+            prop_assert!(is_plain(&line));
+        }
+    }
+}

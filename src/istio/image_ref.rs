@@ -1,0 +1,189 @@
+//! References to container images, as pods and documents write them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use oci_spec::distribution::Reference;
+
+use super::ImageTag;
+
+/// A reference to an image, such as `r.io/istio/proxyv2:1.31.0-solo@sha256:…`.
+///
+/// The grammar is that of the container registries. A digest is kept: where there is one, it is what a runtime pulls,
+/// and the tag before it is only a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageRef {
+    /// As it is written.
+    text: String,
+    /// With the registry and the tag that a runtime adds where none is written.
+    reference: Reference,
+}
+
+/// A text that is not an image reference.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not an image reference: {why}")]
+pub struct ImageRefError {
+    text: String,
+    why: String,
+}
+
+impl FromStr for ImageRef {
+    type Err = ImageRefError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let reference = text.parse().map_err(|error| ImageRefError {
+            text: text.to_owned(),
+            why: format!("{error}"),
+        })?;
+        Ok(ImageRef {
+            text: text.to_owned(),
+            reference,
+        })
+    }
+}
+
+/// As it is written.
+impl fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl ImageRef {
+    /// Returns everything before tag and digest, as it is written.
+    pub fn repository(&self) -> &str {
+        let named = self.text.split('@').next().unwrap_or_default();
+        match named.rsplit_once(':') {
+            Some((repository, tag)) if !tag.contains('/') => repository,
+            _ => named,
+        }
+    }
+
+    /// Returns the hub: the repository without its last part, as it is written; empty where there is none.
+    pub fn hub(&self) -> &str {
+        self.repository()
+            .rsplit_once('/')
+            .map_or("", |(hub, _)| hub)
+    }
+
+    /// Returns the last part of the repository: `proxyv2`.
+    pub fn name(&self) -> &str {
+        let repository = self.repository();
+        repository
+            .rsplit_once('/')
+            .map_or(repository, |(_, name)| name)
+    }
+
+    /// Returns the tag, where one is written.
+    pub fn tag(&self) -> Option<&str> {
+        let named = self.text.split('@').next()?;
+        let behind = named.get(self.repository().len()..)?;
+        behind.strip_prefix(':')
+    }
+
+    /// Returns the digest, `sha256:…`, where one is written.
+    pub fn digest(&self) -> Option<&str> {
+        self.reference.digest()
+    }
+
+    /// Whether the image comes from a hub: `docker.io/istio` and `istio` are the same one.
+    pub fn is_from_hub(&self, hub: &str) -> bool {
+        let other = format!("{hub}/{}", self.name()).parse::<Reference>();
+        other.is_ok_and(|other| {
+            (other.registry(), other.repository())
+                == (self.reference.registry(), self.reference.repository())
+        })
+    }
+
+    /// Whether both name the same hub and the same version: tag and digest are equal.
+    pub fn is_of_build(&self, other: &ImageRef) -> bool {
+        self.is_from_hub(other.hub())
+            && (self.tag(), self.digest()) == (other.tag(), other.digest())
+    }
+
+    /// Whether its tag names a FIPS build. A digest says nothing of it.
+    pub fn is_tagged_fips(&self) -> bool {
+        let tag = self.tag().and_then(|tag| tag.parse::<ImageTag>().ok());
+        tag.is_some_and(|tag| tag.flavor.is_fips())
+    }
+
+    /// Returns the reference that a registry is asked for.
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+    #[test]
+    fn reads_ports_tags_and_digests() {
+        for (text, hub, name, tag, digest) in [
+            (
+                "r.io:5000/a/proxyv2:1.31.0-solo",
+                "r.io:5000/a",
+                "proxyv2",
+                Some("1.31.0-solo"),
+                false,
+            ),
+            ("r.io:5000/a/proxyv2", "r.io:5000/a", "proxyv2", None, false),
+            ("r.io:5000/proxyv2", "r.io:5000", "proxyv2", None, false),
+            (
+                "r.io/a/proxyv2:1.31.0@",
+                "r.io/a",
+                "proxyv2",
+                Some("1.31.0"),
+                true,
+            ),
+            ("r.io/a/proxyv2@", "r.io/a", "proxyv2", None, true),
+            ("proxyv2:1.31.0", "", "proxyv2", Some("1.31.0"), false),
+            ("istio/proxyv2", "istio", "proxyv2", None, false),
+        ] {
+            let text = text.replace('@', &format!("@{DIGEST}"));
+            let image: ImageRef = text.parse().unwrap();
+            assert_eq!(
+                (image.hub(), image.name(), image.tag()),
+                (hub, name, tag),
+                "{text}"
+            );
+            assert_eq!(image.digest(), digest.then_some(DIGEST), "{text}");
+            assert_eq!(image.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn refuses_what_no_runtime_pulls() {
+        for text in [
+            "",
+            "r.io/a/proxyv2:",
+            "r.io/a/proxyv2@sha256:00",
+            "r.io/a/Proxyv2:1",
+            "r.io/a/proxyv2:1.31.0 ",
+            "$(touch pwned)",
+            "r.io/a/proxyv2:1@md5:d41d8cd98f00b204e9800998ecf8427e",
+            "-v",
+            "a\nb",
+        ] {
+            assert!(text.parse::<ImageRef>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_hub_is_the_same_with_and_without_the_default_registry() {
+        let image: ImageRef = "istio/proxyv2:1.31.0".parse().unwrap();
+        for (hub, same) in [
+            ("istio", true),
+            ("docker.io/istio", true),
+            ("index.docker.io/istio", true),
+            ("r.io/istio", false),
+            ("docker.io/istio/sub", false),
+            ("docker.io", false),
+            ("", false),
+        ] {
+            assert_eq!(image.is_from_hub(hub), same, "{hub}");
+        }
+    }
+}
