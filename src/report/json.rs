@@ -1,19 +1,47 @@
 //! The report as one JSON or YAML document: the contract that [`SCHEMA`](super::SCHEMA) numbers.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::escape::is_hidden;
+
 /// Writes the report as JSON, indented by two, with a final newline.
+///
+/// Characters that would drive or mislead a terminal are written as `\uXXXX`, which is the same value to a reader of
+/// JSON.
 pub fn write(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
+    let json = serde_json::to_string_pretty(report)?;
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_shown(c) {
+            escaped.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            // Writing to a string cannot fail.
+            _ = write!(escaped, "\\u{unit:04x}");
+        }
+    }
+    writeln!(out, "{escaped}")
 }
 
 /// Writes the same document as YAML.
+///
+/// Where it has characters that would drive or mislead a terminal it is written as JSON, which is YAML too: YAML has
+/// escapes in quoted text only.
 pub fn write_yaml(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let yaml = serde_yaml::to_string(report).map_err(io::Error::other)?;
+    if !yaml.chars().all(is_shown) {
+        return write(report, out);
+    }
     out.write_all(yaml.as_bytes())
+}
+
+/// Whether a character of a whole document may reach a terminal as it is.
+fn is_shown(c: char) -> bool {
+    c == '\n' || !is_hidden(c)
 }
 
 #[cfg(test)]
@@ -47,6 +75,21 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&written(write, &report)).unwrap();
         let yaml: serde_json::Value = serde_yaml::from_str(&written(write_yaml, &report)).unwrap();
         assert_eq!(json, yaml);
+    }
+
+    #[test]
+    fn hidden_characters_are_escaped_and_keep_their_value() {
+        let hostile = "a\u{1b}[2J\u{7f}\u{202e}\u{61c}\u{e0041}\n";
+        let mut report = samples::full();
+        report.next = vec![hostile.to_owned()];
+        for writer in [write, write_yaml] {
+            let text = written(writer, &report);
+            assert!(text.chars().all(|c| c == '\n' || !is_hidden(c)));
+            let read: serde_json::Value = serde_yaml::from_str(&text).unwrap();
+            assert_eq!(read["next"][0], hostile);
+        }
+        let read: serde_json::Value = serde_json::from_str(&written(write, &report)).unwrap();
+        assert_eq!(read["next"][0], hostile);
     }
 
     #[test]

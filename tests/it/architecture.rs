@@ -54,9 +54,7 @@ impl Source {
             .unwrap_or_default()
             .to_owned();
         let name = path.strip_prefix(root()).unwrap().display().to_string();
-        let for_tests = declaration(&path).is_some_and(|(parent, line)| {
-            parent.lines().nth(line.wrapping_sub(1)) == Some("#[cfg(test)]")
-        });
+        let for_tests = is_for_tests(&path);
         Source {
             path,
             name,
@@ -81,8 +79,16 @@ impl Source {
     }
 }
 
+/// Whether a file, or one that it is a part of, is declared for tests only.
+fn is_for_tests(path: &Path) -> bool {
+    declaration(path).is_some_and(|(parent, line)| {
+        let text = std::fs::read_to_string(&parent).unwrap();
+        text.lines().nth(line.wrapping_sub(1)) == Some("#[cfg(test)]") || is_for_tests(&parent)
+    })
+}
+
 /// The file that declares the module at `path`, and the number of the line that does.
-fn declaration(path: &Path) -> Option<(String, usize)> {
+fn declaration(path: &Path) -> Option<(PathBuf, usize)> {
     let name = path.file_stem()?.to_str()?;
     let dir = path.parent()?;
     let places = [
@@ -90,19 +96,17 @@ fn declaration(path: &Path) -> Option<(String, usize)> {
         dir.join("lib.rs"),
         dir.join("main.rs"),
     ];
-    places
-        .iter()
-        .filter_map(|place| std::fs::read_to_string(place).ok())
-        .find_map(|text| {
-            let line = text.lines().position(|line| {
-                let bare = line
-                    .trim_start_matches("pub(super) ")
-                    .trim_start_matches("pub(crate) ")
-                    .trim_start_matches("pub ");
-                bare == format!("mod {name};")
-            })?;
-            Some((text, line))
-        })
+    places.iter().find_map(|place| {
+        let text = std::fs::read_to_string(place).ok()?;
+        let line = text.lines().position(|line| {
+            let bare = line
+                .trim_start_matches("pub(super) ")
+                .trim_start_matches("pub(crate) ")
+                .trim_start_matches("pub ");
+            bare == format!("mod {name};")
+        })?;
+        Some((place.clone(), line))
+    })
 }
 
 fn files(dir: &str, extension: &str) -> Vec<PathBuf> {

@@ -18,9 +18,6 @@ use crate::env::{TestEnv, root};
 const README: &str = "README.md";
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
 
-/// Lines that a document may have.
-const LONGEST: [(&str, usize); 2] = [(README, 200), (ARCHITECTURE, 170)];
-
 /// What is written by a test: file, name of the block, and what it should hold.
 type Block = (&'static str, &'static str, fn() -> String);
 
@@ -351,15 +348,4 @@ fn what_the_documents_name_is_there() {
         complaints.extend(missing.map(|name| format!("{file}: no test is called {name}")));
     }
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
-}
-
-#[test]
-fn the_documents_stay_short() {
-    for (file, longest) in LONGEST {
-        let lines = read(file).lines().count();
-        assert!(
-            lines <= longest,
-            "{file} has {lines} lines, {longest} are meant"
-        );
-    }
 }
