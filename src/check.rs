@@ -6,6 +6,7 @@
 mod answer;
 mod build_change;
 mod build_known;
+mod certificates;
 mod control_plane;
 mod control_plane_fips;
 mod crds;
@@ -30,6 +31,7 @@ mod gateways;
 mod gloo_mesh_range;
 mod hpa_target;
 mod hub;
+mod image_certificates;
 mod image_evidence;
 mod image_exists;
 mod injection;
@@ -89,6 +91,7 @@ pub const CHECKS: &[Check] = &[
     hub::CHECK,
     image_exists::CHECK,
     image_evidence::CHECK,
+    image_certificates::CHECK,
     end_of_life::CHECK,
     known_issues::CHECK,
     gloo_mesh_range::CHECK,
@@ -123,6 +126,7 @@ pub const CHECKS: &[Check] = &[
     pod_nodes::CHECK,
     control_plane_fips::CHECK,
     data_plane_fips::CHECK,
+    certificates::CHECK,
     fips_settings::CHECK,
 ];
 

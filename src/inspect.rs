@@ -3,7 +3,7 @@
 use crate::exit::{Exit, Failure};
 use crate::fips::{Environment, Judge, Reading, Subject};
 use crate::image::{self, Digest, Image, Inspected, Program, Request, Sources, Target, Want};
-use crate::report::{ErrorReport, Evidence, Expected, Module, PinnedImage, Report};
+use crate::report::{ErrorReport, Evidence, Expected, Module, PinnedImage, Report, Severity};
 use crate::sys::os;
 
 /// What to inspect, and how to judge it.
@@ -78,7 +78,7 @@ impl Inspect<'_> {
         Ok(match read {
             Inspected::Program(program) => {
                 self.only_images(&program)?;
-                vec![self.file(&program)]
+                vec![self.strictly(self.file(&program))]
             }
             Inspected::Images(images) => {
                 let holder = match target {
@@ -131,12 +131,28 @@ impl Inspect<'_> {
                 environment: &environment,
                 known: None,
             });
-            against_tag(&image.name, holder, statement)
+            self.strictly(against_tag(&image.name, holder, statement))
         };
         if image.programs.is_empty() {
             return vec![of(&nothing())];
         }
         image.programs.iter().map(of).collect()
+    }
+
+    /// Refuses under `--strict` what an auditor is to be warned of. A status that is too old for the policy
+    /// leaves it unknown, which is said already.
+    fn strictly(&self, mut statement: Evidence) -> Evidence {
+        if self.judge.strict
+            && let Some(proof) = &mut statement.proof
+            && proof.judgement.unknown.is_empty()
+        {
+            let remarks = proof.remarks.iter();
+            let warnings = remarks.filter(|remark| remark.severity >= Severity::Warning);
+            let warnings = warnings.map(|remark| remark.message.clone());
+            proof.judgement.because.extend(warnings);
+            proof.judgement.accepted &= proof.judgement.because.is_empty();
+        }
+        statement
     }
 
     fn environment(&self, image: &[String]) -> Environment {

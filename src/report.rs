@@ -14,7 +14,10 @@ use crate::suggestion::SuggestedCommand;
 use crate::workload::WorkloadRef;
 
 pub use finding::{Finding, Severity};
-pub use proof::{Certificate, Judgement, OtherCryptography, Proof, Recipe, Statement, Strength};
+pub use proof::{
+    Certificate, Judgement, OtherCryptography, Proof, Recipe, Remark, RemarkKind, Statement,
+    Strength,
+};
 
 /// Number of the JSON contract.
 pub const SCHEMA: u32 = 1;
@@ -119,27 +122,49 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// The word of the module, and before it that it was refused, where that does not go without saying.
+    /// The word of the module with what it is worth: that it was refused, that its policy cannot be decided,
+    /// or that its certificate does not count any more.
     fn judged(&self) -> String {
         let word = self.module.word();
         let plainly = matches!(self.module, Module::Unknown | Module::Contradicted);
-        if self.refused().is_empty() || plainly {
-            word.to_owned()
-        } else {
-            format!("refused ({word})")
+        match (self.past_status(), self.judgement()) {
+            _ if plainly => word.to_owned(),
+            (_, Some(judgement)) if !judgement.because.is_empty() => format!("refused ({word})"),
+            (_, Some(judgement)) if !judgement.unknown.is_empty() => {
+                format!("unknown by policy {} ({word})", judgement.policy)
+            }
+            (Some(status), _) => format!("{word}, but its certificate is {status}"),
+            (None, _) => word.to_owned(),
         }
     }
 
-    /// Whether the certificate of its module counts no more on the day that was judged for.
-    fn is_past(&self) -> bool {
-        let certificate = self.proof.as_ref().and_then(|it| it.certificate.as_ref());
-        certificate.is_some_and(|it| ["historical", "revoked"].contains(&it.status.as_str()))
+    /// The status of the certificate, where it does not count any more on the day that was judged for.
+    fn past_status(&self) -> Option<&str> {
+        let certificate = self.proof.as_ref()?.certificate.as_ref()?;
+        let past = certificate.number.is_some() && !certificate.active;
+        past.then_some(certificate.status.as_str())
+    }
+
+    /// Whether an auditor is to be warned of the validation of its module.
+    fn has_warning(&self) -> bool {
+        let remarks = self.proof.iter().flat_map(|proof| &proof.remarks);
+        remarks
+            .into_iter()
+            .any(|remark| remark.severity >= Severity::Warning)
+    }
+
+    fn judgement(&self) -> Option<&Judgement> {
+        self.proof.as_ref().map(|proof| &proof.judgement)
     }
 
     /// Why the program that was read is not acceptable.
     fn refused(&self) -> &[String] {
-        let judgement = self.proof.as_ref().map(|proof| &proof.judgement);
-        judgement.map_or(&[], |judgement| &judgement.because)
+        self.judgement().map_or(&[], |judgement| &judgement.because)
+    }
+
+    /// Why it cannot be said whether the program that was read is acceptable.
+    fn undecided(&self) -> &[String] {
+        self.judgement().map_or(&[], |judgement| &judgement.unknown)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::facts::Role;
 
 pub(super) const CHECK: Check = Check {
     id: "data-plane-fips",
-    title: "every proxy is a FIPS build",
+    title: "every proxy that must be a FIPS build is one",
     category: "fips",
     run: Run::After(run),
     page: include_str!("data_plane_fips.md"),
@@ -22,6 +22,7 @@ mod tests {
     use crate::check::Scope;
     use crate::check::support::{self, class, expecting, fips_outcome, found, members, passed};
     use crate::facts::{Census, Class, Fact, SelfReport};
+    use crate::fips::{Judge, Policy};
 
     const FIPS: &str = "1.31.0-solo-fips";
 
@@ -51,6 +52,69 @@ mod tests {
             SelfReport::Unreadable("refused".into()),
         );
         assert!(matches!(unread, Outcome::Unknown(why) if why.contains("refused")));
+    }
+
+    #[test]
+    fn two_revisions_of_which_one_requests_fips_say_of_how_many_it_is_required() {
+        let mut census = Census::default();
+        for (revision, tag, pods) in [("default", FIPS, 3), ("plain", "1.31.0-solo", 5)] {
+            let class = Class {
+                revision: revision.to_owned(),
+                report: SelfReport::Silent("no gauge".into()),
+                ..class(Role::Sidecar, revision, tag)
+            };
+            census.classes.insert(class, members(pods, revision));
+        }
+        let foreign = Class {
+            revision: "theirs".to_owned(),
+            ..class(Role::Sidecar, "c", "1.30.0")
+        };
+        census.classes.insert(foreign, members(9, "c"));
+        let mut facts = support::after();
+        facts.census = Fact::Known(census);
+        let mut expected = expecting(FIPS);
+        let plain = expecting("1.31.0-solo").revisions.remove("default");
+        expected
+            .revisions
+            .insert("plain".to_owned(), plain.unwrap());
+        let outcome = run(&support::whole(&expected, &facts));
+        let words = "a FIPS build is required of 3 of 8 pods: declared for 3 pods";
+        assert!(found(&outcome, words), "{outcome:?}");
+        expected.revisions.remove("plain");
+        let outcome = run(&support::whole(&expected, &facts));
+        let Outcome::Passed(seen) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(
+            seen,
+            "a FIPS build is required of 3 of 3 pods: declared for 3 pods"
+        );
+    }
+
+    #[test]
+    fn status_that_is_too_old_for_the_policy_is_unknown_under_strict() {
+        let class = support::running(Role::Ztunnel, FIPS);
+        let path = "/usr/local/bin/ztunnel";
+        let programs = vec![support::program(path, path, Ok(support::boring(true)))];
+        let facts = support::holding(&class, programs);
+        let expected = expecting(FIPS);
+        let outcome = |strict, max_age| {
+            let judge = Judge {
+                policy: Policy::Active140_3,
+                strict,
+                max_age,
+                ..support::JUDGE.clone()
+            };
+            run(&After {
+                judge: &judge,
+                ..support::whole(&expected, &facts)
+            })
+        };
+        assert!(passed(&outcome(true, 90)) && passed(&outcome(false, 10)));
+        let Outcome::Unknown(why) = outcome(true, 10) else {
+            panic!("an old status was an answer");
+        };
+        assert!(why.contains("last seen on 2026-09-30"), "{why}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The floor for the programs of one plane: by their bytes, or at least by their own words.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::evidence::statements;
 use super::expectation::demanded;
@@ -35,8 +36,14 @@ type Said<'a> = (Evidence, &'a str, &'a str);
 fn census_outcome(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool) -> Outcome {
     let mut said: BTreeMap<Said<'_>, Alike<'_>> = BTreeMap::new();
     let mut best: BTreeMap<Module, u64> = BTreeMap::new();
+    let mut required = Required::default();
     for (class, members) in &census.classes {
-        if !concerns(class.role) || !counts(after, class, members) {
+        let Some(wanted) = wanted(after, class).filter(|_| concerns(class.role)) else {
+            continue;
+        };
+        required.pods += members.pods;
+        required.fips += if wanted.fips { members.pods } else { 0 };
+        if !is_judged(after, class, members) {
             continue;
         }
         let statements = statements(after, class);
@@ -61,12 +68,34 @@ fn census_outcome(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool
         .iter()
         .rev()
         .map(|(module, pods)| format!("{} for {pods} pods", module.word()));
-    Outcome::of(findings.collect(), seen.collect::<Vec<_>>().join(", "))
+    let seen = format!("{required}: {}", seen.collect::<Vec<_>>().join(", "));
+    let part = required.is_part().then(|| Finding::info(seen.clone()));
+    Outcome::of(findings.chain(part).collect(), seen)
+}
+
+/// Of how many pods a FIPS build is required: not of every revision, maybe.
+#[derive(Default)]
+struct Required {
+    fips: u64,
+    pods: u64,
+}
+
+impl Required {
+    fn is_part(&self) -> bool {
+        self.fips < self.pods
+    }
+}
+
+impl fmt::Display for Required {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Required { fips, pods } = self;
+        write!(f, "a FIPS build is required of {fips} of {pods} pods")
+    }
 }
 
 /// Whether FIPS is expected of it now: after an install, a stale proxy is a pending restart, and a node
 /// agent of another build none of its work.
-fn counts(after: &After<'_>, class: &Class, members: &Members) -> bool {
+pub(super) fn is_judged(after: &After<'_>, class: &Class, members: &Members) -> bool {
     let pending = after.scope == Scope::Changed
         && (stale(after, class).is_some() || other_build(after, class).is_some())
         && !judged_now(after, class, members);
@@ -85,9 +114,9 @@ fn accepted(after: &After<'_>, statement: &Evidence) -> bool {
 
 /// Nothing is wrong but what could not be read: that is an outcome of its own.
 fn only_unread(said: &BTreeMap<Said<'_>, Alike<'_>>) -> Option<Outcome> {
-    let wrong = said
-        .keys()
-        .any(|(statement, ..)| statement.module != Module::Unknown);
+    let wrong = said.keys().any(|(statement, ..)| {
+        statement.module != Module::Unknown && undecided(statement).is_none()
+    });
     if said.is_empty() || wrong {
         return None;
     }
@@ -100,7 +129,14 @@ fn only_unread(said: &BTreeMap<Said<'_>, Alike<'_>>) -> Option<Outcome> {
 }
 
 fn why(statement: &Evidence) -> Option<&String> {
-    statement.proof.as_ref()?.reasons.first()
+    undecided(statement).or_else(|| statement.proof.as_ref()?.reasons.first())
+}
+
+/// Why the policy can be neither held nor failed by what was read.
+fn undecided(statement: &Evidence) -> Option<&String> {
+    let judgement = &statement.proof.as_ref()?.judgement;
+    let unknown = judgement.unknown.first();
+    unknown.filter(|_| judgement.because.is_empty())
 }
 
 fn finding(
@@ -121,7 +157,9 @@ fn finding(
     };
     let digest = proof.manifest.as_deref().unwrap_or("without a manifest");
     let arch = statement.arch.as_deref().unwrap_or("unknown");
-    let reasons = proof.judgement.because.iter().chain(&proof.reasons);
+    let judgement = &proof.judgement;
+    let judged = judgement.because.iter().chain(&judgement.unknown);
+    let reasons = judged.chain(&proof.reasons);
     let mut why: Vec<&str> = reasons.map(String::as_str).collect();
     why.dedup();
     finding
@@ -156,7 +194,8 @@ fn message(statement: &Evidence, pods: u64) -> String {
         (module, proof) => {
             let because = proof
                 .as_ref()
-                .and_then(|proof| proof.judgement.because.first());
+                .and_then(|proof| proof.judgement.because.first())
+                .or_else(|| undecided(statement));
             because.map_or_else(
                 || format!("{binary} of {pods} pods is only {}", module.word()),
                 |why| format!("{binary} of {pods} pods is {}: {why}", module.word()),

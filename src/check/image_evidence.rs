@@ -35,14 +35,20 @@ fn run(before: &Before<'_>) -> Outcome {
                     .map(move |program| (image, statement(before, image, program)))
             })
             .collect();
-        let unread = unread(images, strict);
+        // A registry that gave some images gives no excuse for the others.
+        let answered = !read.is_empty() && before.plan.tag.flavor.is_fips();
+        let unread = unread(images, strict || answered);
         if read.is_empty() && unread.is_empty() {
-            return Outcome::NotChecked("--inspect-images reads what is in them".to_owned());
+            return Outcome::NotChecked(why_unread(images).to_owned());
         }
         let findings = read
             .iter()
             .filter_map(|(image, one)| finding(before, image, one));
         let findings: Vec<Finding> = unread.into_iter().chain(findings).collect();
+        let undecided = read.iter().find_map(|(_, one)| undecided(one));
+        if let Some(why) = undecided.filter(|_| findings.is_empty()) {
+            return Outcome::Unknown(why.clone());
+        }
         let seen = read
             .iter()
             .map(|(_, one)| format!("{} {}", one.binary, one.module.word()));
@@ -50,7 +56,11 @@ fn run(before: &Before<'_>) -> Outcome {
     })
 }
 
-fn statement(before: &Before<'_>, image: &PlannedImage, program: &ImageProgram) -> Evidence {
+pub(super) fn statement(
+    before: &Before<'_>,
+    image: &PlannedImage,
+    program: &ImageProgram,
+) -> Evidence {
     let variables = program.env.iter().filter_map(|pair| pair.split_once('='));
     before.judge.statement(&Subject {
         image: Some(&image.reference),
@@ -61,6 +71,23 @@ fn statement(before: &Before<'_>, image: &PlannedImage, program: &ImageProgram) 
         environment: &Environment::of(variables),
         known: Some(Policies::of(before.matrix, &before.plan.tag.version)),
     })
+}
+
+/// Why the policy can be neither held nor failed by what was read.
+fn undecided(one: &Evidence) -> Option<&String> {
+    one.proof.as_ref()?.judgement.unknown.first()
+}
+
+/// Why no image was read, where nothing is wrong with that: the first reason stands for all.
+fn why_unread(images: &[PlannedImage]) -> &str {
+    let mut reasons = images
+        .iter()
+        .map(|image| match (&image.programs, &image.found) {
+            (_, Err(none)) => said(none),
+            (Fact::NotAsked(why), Ok(_)) => why,
+            (Fact::Known(_) | Fact::Unknown(_), Ok(_)) => "no program of Istio is in the images",
+        });
+    reasons.next().unwrap_or("the plan has no image")
 }
 
 /// Images that could not be read; where it is `strict`, also those that there was no way to.
@@ -84,7 +111,9 @@ fn finding(before: &Before<'_>, image: &PlannedImage, one: &Evidence) -> Option<
     let wrong = match one.module {
         Module::Contradicted | Module::Unknown => true,
         Module::Standard => fips,
-        Module::Declared | Module::Identified | Module::Proven => fips && !proof.judgement.accepted,
+        Module::Declared | Module::Identified | Module::Proven => {
+            fips && !proof.judgement.because.is_empty()
+        }
     };
     let arch = one.arch.as_deref().unwrap_or("unknown");
     let reasons = proof.judgement.because.iter().chain(&proof.reasons);

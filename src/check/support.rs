@@ -77,6 +77,8 @@ pub(super) static JUDGE: std::sync::LazyLock<Judge> = std::sync::LazyLock::new(|
     at: jiff::civil::date(2026, 11, 22),
     policy: fips::Policy::Any,
     floor: None,
+    max_age: 90,
+    strict: false,
 });
 
 /// The same with a floor.

@@ -1,6 +1,8 @@
 //! The flags of ours that several commands share.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use jiff::civil::Date;
 
@@ -205,9 +207,43 @@ pub(super) struct ProofArgs {
     /// Day that certificates are judged for [default: today]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(super) at: Option<Date>,
+    /// How old the status of a certificate may be on that day; an older one is a warning, and with
+    /// --strict no answer to --policy
+    #[arg(long, value_name = "DAYS", default_value_t)]
+    pub(super) max_data_age: Days,
     /// YAML file whose modules, certificates and fingerprints replace built-in ones
     #[arg(long, value_name = "FILE")]
     pub(super) modules: Option<PathBuf>,
+}
+
+/// A number of days, written as `90d` or `90`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Days(pub(super) u32);
+
+impl Default for Days {
+    fn default() -> Self {
+        /// A quarter, in which the CMVP's lists change many times.
+        const QUARTER: u32 = 90;
+        Days(QUARTER)
+    }
+}
+
+impl fmt::Display for Days {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}d", self.0)
+    }
+}
+
+impl FromStr for Days {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.strip_suffix('d').unwrap_or(text);
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+        let days = number.parse().ok().filter(|_| digits);
+        days.map(Days)
+            .ok_or("expected a number of days, such as 90d")
+    }
 }
 
 /// How registries are reached.
@@ -226,8 +262,8 @@ pub(super) struct RegistryArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Registry")]
 pub(super) struct ImageArgs {
-    /// Read the programs in the images too: they must be what their tag says; --require and --policy do
-    /// so where they ask for more than words
+    /// Read the programs in the images too, as is done for a FIPS build, --require and --policy anyway: they
+    /// must be what their tag says
     #[arg(long)]
     inspect_images: bool,
 }
@@ -296,6 +332,27 @@ mod tests {
         assert_eq!(both.preset.as_deref(), Some("production"));
         assert_eq!(both.hub.as_deref(), Some("h.io/mirror"));
         assert_eq!(both.param, ["cluster=a", "network=n", "cluster=b"]);
+    }
+
+    #[test]
+    fn days_are_a_number_with_or_without_its_unit() {
+        for (text, days) in [("90d", 90), ("90", 90), ("0d", 0), ("3650", 3650)] {
+            assert_eq!(text.parse(), Ok(Days(days)), "{text}");
+        }
+        for wrong in [
+            "",
+            "d",
+            "-1",
+            "+1",
+            "1.5d",
+            "90 d",
+            "12w",
+            "90dd",
+            "5000000000",
+        ] {
+            assert!(wrong.parse::<Days>().is_err(), "{wrong}");
+        }
+        assert_eq!(Days::default().to_string().parse(), Ok(Days(90)));
     }
 
     #[test]

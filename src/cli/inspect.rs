@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// Variable that the program will run with, such as GODEBUG=fips140=only; repeatable
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
+    /// Take warnings for errors: a certificate that is not active, or a status older than --max-data-age
+    #[arg(long)]
+    strict: bool,
     /// Show each step from the file to the certificate
     #[arg(long)]
     explain: bool,
@@ -65,7 +68,7 @@ impl Args {
     }
 
     fn inspect(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
-        let judge = session::judge(&self.proof, report)?;
+        let judge = session::judge(&self.proof, self.strict, report)?;
         let env = self
             .env
             .iter()

@@ -18,7 +18,7 @@ use crate::ui::Ui;
 #[command(after_help = "Examples:
   glooistio install --fips --distroless
   glooistio install --istio 1.31 --fips -f overlay.yaml --set values.pilot.replicaCount=2 --dry-run
-  glooistio install -y -o json --fips --inspect-images --require proven")]
+  glooistio install -y -o json --fips --require proven --policy 140-3-active")]
 #[group(id = "install")]
 pub(crate) struct Args {
     #[command(flatten)]

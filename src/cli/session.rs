@@ -38,7 +38,7 @@ impl Rules {
         Ok(Rules {
             matrix,
             policy,
-            judge: judge(proof, report)?,
+            judge: judge(proof, args.strict, report)?,
         })
     }
 
@@ -78,7 +78,7 @@ pub(crate) fn images(args: &RegistryArgs, judge: &Judge, limit: Duration) -> Ima
 }
 
 /// What statements about modules are judged by; its data are named in the report.
-pub(crate) fn judge(args: &ProofArgs, report: &mut Report) -> Result<Judge, Failure> {
+pub(crate) fn judge(args: &ProofArgs, strict: bool, report: &mut Report) -> Result<Judge, Failure> {
     let modules = match &args.modules {
         None => Modules::builtin().clone(),
         Some(path) => {
@@ -96,6 +96,8 @@ pub(crate) fn judge(args: &ProofArgs, report: &mut Report) -> Result<Judge, Fail
         at: args.at.unwrap_or_else(os::today),
         policy: args.policy,
         floor: args.require,
+        max_age: args.max_data_age.0,
+        strict,
     })
 }
 

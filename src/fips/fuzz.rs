@@ -78,6 +78,8 @@ pub fn file(file: &[u8]) {
         at: date(2026, 12, 1),
         policy: Policy::Any,
         floor: None,
+        max_age: 90,
+        strict: false,
     };
     let statement = judge.statement(&Subject {
         image: None,

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use jiff::civil::Date;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use standing::{Standard, Standing, Statement, Status};
 
@@ -47,8 +47,12 @@ pub struct ModuleRow {
     pub family: Family,
     /// As its certificate names it.
     pub name: String,
-    /// `fips-20220613`, `v1.0.0`.
+    /// `fips-20220613`, `v1.0.0`; empty where the source names none.
+    #[serde(default)]
     pub version: String,
+    /// As the CMVP's list names it.
+    #[serde(default)]
+    pub vendor: Option<String>,
     /// What `FIPS_version()` answers; 0 is the update stream.
     #[serde(default)]
     pub fips_version: Option<u32>,
@@ -69,6 +73,9 @@ pub struct ModuleRow {
     pub contains: String,
     #[serde(default)]
     pub note: String,
+    /// What the validation does not cover, although programs with the module may do it.
+    #[serde(default)]
+    pub limitations: Vec<Limitation>,
     pub source: Source,
     pub evidence: Grade,
     #[serde(default)]
@@ -87,7 +94,30 @@ pub struct Certificate {
     /// Overall security level.
     #[serde(default)]
     pub level: Option<u8>,
+    /// Absent where no source that was read lists them.
+    #[serde(default)]
+    pub environments: Option<Environments>,
     pub statements: Vec<Statement>,
+}
+
+/// The operational environments that a module was tested on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environments {
+    /// One for each combination of operating system and hardware.
+    pub tested: Vec<String>,
+    pub source: Source,
+    pub evidence: Grade,
+}
+
+/// Something that a validation does not cover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limitation {
+    /// A phrase: `no TLS 1.3 key derivation among the tested algorithms`.
+    pub what: String,
+    pub source: Source,
+    pub evidence: Grade,
 }
 
 /// Something that happens to all certificates of one standard.
@@ -209,6 +239,12 @@ impl Modules {
         &self.keys
     }
 
+    /// The module of a row's key.
+    #[cfg(test)]
+    pub(super) fn by_key(&self, key: &str) -> Option<&ModuleRow> {
+        self.rows.iter().find(|row| row.key == key)
+    }
+
     /// The module whose integrity value this is, in hex.
     pub fn by_value(&self, value: &str) -> Option<&ModuleRow> {
         let found = self
@@ -255,12 +291,18 @@ impl Modules {
                 None => standing,
             })
         });
-        certified
-            .max_by_key(|standing| {
-                let full = standing.status == Status::Active;
-                (standing.is_active(), full, standing.certificate)
-            })
-            .or_else(|| Some(Standing::of(None, newest(&row.statements, at)?, at)))
+        let best = certified.max_by_key(|standing| {
+            let full = standing.status == Status::Active;
+            (standing.is_active(), full, standing.certificate)
+        });
+        let standing =
+            best.or_else(|| Some(Standing::of(None, newest(&row.statements, at)?, at)))?;
+        Some(Standing {
+            vendor: row.vendor.clone(),
+            algorithms: row.algorithms.clone(),
+            limitations: row.limitations.clone(),
+            ..standing
+        })
     }
 
     /// The first day for which anything is known of a module.
@@ -391,7 +433,7 @@ mod tests {
                 "boringcrypto-20220613",
                 "2026-11-23",
                 Some(
-                    "certificate #4735 (FIPS 140-3 level 1): active on 2026-11-23, since 2024-07-23, sunset 2029-07-22, last seen so on 2026-04-14 (second-hand)",
+                    "certificate #4735 (FIPS 140-3 level 1): active on 2026-11-23, since 2024-07-23, sunset 2029-07-22, last seen so on 2026-09-30 (second-hand)",
                 ),
             ),
             (
@@ -406,7 +448,7 @@ mod tests {
                 "boringcrypto-20220613",
                 "2029-07-23",
                 Some(
-                    "certificate #4735 (FIPS 140-3 level 1): historical on 2029-07-23, since 2029-07-22, last seen so on 2026-04-14 (second-hand)",
+                    "certificate #4735 (FIPS 140-3 level 1): historical on 2029-07-23, since 2029-07-22, last seen so on 2026-09-30 (second-hand)",
                 ),
             ),
             (
@@ -420,14 +462,28 @@ mod tests {
                 "boringcrypto-20210429",
                 "2026-09-21",
                 Some(
-                    "certificate #4407 (FIPS 140-2 level 1): historical on 2026-09-21, since 2026-09-21 (docs)",
+                    "certificate #4407 (FIPS 140-2 level 1): historical on 2026-09-21, since 2026-09-21 (second-hand)",
+                ),
+            ),
+            (
+                "boringcrypto-20210429",
+                "2026-11-30",
+                Some(
+                    "certificate #4407 (FIPS 140-2 level 1): historical on 2026-11-30, since 2026-09-21, last seen so on 2026-09-30 (second-hand)",
+                ),
+            ),
+            (
+                "openssl-3.0",
+                "2026-11-30",
+                Some(
+                    "certificate #4282 (FIPS 140-2 level 1): historical on 2026-11-30, since 2026-09-21, last seen so on 2026-09-30 (second-hand)",
                 ),
             ),
             (
                 "boringcrypto-20190808",
-                "2026-05-01",
+                "2026-10-01",
                 Some(
-                    "certificate #3678 (FIPS 140-2 level 1): historical on 2026-05-01, last seen so on 2026-04-14 (second-hand)",
+                    "certificate #3678 (FIPS 140-2 level 1): historical on 2026-10-01, last seen so on 2026-09-30 (second-hand)",
                 ),
             ),
             (
@@ -448,7 +504,21 @@ mod tests {
                 "go-v1.26.0",
                 "2026-11-23",
                 Some(
-                    "no certificate: pending review on 2026-11-23, since 2026-04-28, last seen so on 2026-08-20 (docs)",
+                    "no certificate: pending review (Comment Resolution - CMVP) on 2026-11-23, since 2026-09-10, last seen so on 2026-09-30 (second-hand)",
+                ),
+            ),
+            (
+                "go-v1.26.0",
+                "2026-09-01",
+                Some(
+                    "no certificate: pending review on 2026-09-01, since 2026-04-28, last seen so on 2026-08-20 (docs)",
+                ),
+            ),
+            (
+                "aws-lc-4.0-static",
+                "2026-11-30",
+                Some(
+                    "no certificate: pending review (Comment Resolution - Lab) on 2026-11-30, since 2026-08-14, last seen so on 2026-09-30 (second-hand)",
                 ),
             ),
             ("go-v1.26.0", "2026-04-01", None),
@@ -467,13 +537,74 @@ mod tests {
                 .unwrap()
                 .is_confirmed()
         };
-        assert!(confirmed("2026-04-14") && !confirmed("2026-04-15"));
-        let by_rule = standing("boringcrypto-20210429", "2030-01-01").unwrap();
-        assert!(by_rule.is_confirmed() && !by_rule.is_active());
+        assert!(confirmed("2026-09-30") && !confirmed("2026-10-01"));
+        let past = standing("boringcrypto-20210429", "2030-01-01").unwrap();
+        assert!(!past.is_confirmed() && !past.is_active());
         assert!(
             !standing("boringcrypto-main", "2026-11-23")
                 .unwrap()
                 .is_active()
+        );
+    }
+
+    #[test]
+    fn age_is_counted_from_the_last_sighting_to_the_day_that_is_judged() {
+        let age = |at| standing("boringcrypto-20220613", at).unwrap().age();
+        for (at, days) in [
+            ("2026-09-29", 0),
+            ("2026-09-30", 0),
+            ("2026-11-30", 61),
+            ("2026-12-29", 90),
+            ("2026-12-30", 91),
+            ("2027-09-30", 365),
+        ] {
+            assert_eq!(age(at), Some(days), "{at}");
+        }
+    }
+
+    #[test]
+    fn every_certificate_was_seen_lately_and_names_its_vendor_and_nists_page() {
+        let modules = Modules::builtin();
+        let at = day("2026-11-30");
+        for row in modules
+            .rows
+            .iter()
+            .filter(|row| !row.certificates.is_empty())
+        {
+            let standing = modules.standing(row, at).unwrap();
+            assert_eq!(standing.seen, Some(day("2026-09-30")), "{}", row.key);
+            assert!(standing.vendor.is_some(), "{}", row.key);
+            assert_eq!(standing.level, Some(1), "{}", row.key);
+            let page = standing.page().unwrap();
+            assert!(page.starts_with("https://csrc.nist.gov/"), "{page}");
+            let mirror = standing.source.to_string();
+            assert!(
+                !mirror.contains("nist.gov"),
+                "nobody read that page: {mirror}"
+            );
+        }
+        let active = |row: &&ModuleRow| modules.standing(row, at).is_some_and(|it| it.is_active());
+        let active = modules.rows.iter().filter(active).count();
+        assert_eq!(active, 11, "active certificates on {at}");
+    }
+
+    #[test]
+    fn modules_without_the_key_derivation_of_tls_1_3_say_so() {
+        let modules = Modules::builtin();
+        let limited = modules.rows.iter().filter(|row| {
+            let mut limitations = row.limitations.iter();
+            limitations.any(|one| one.what.contains("no TLS 1.3 key derivation"))
+        });
+        let keys: Vec<&str> = limited.map(|row| row.key.as_str()).collect();
+        assert_eq!(
+            keys,
+            [
+                "boringcrypto-20220613",
+                "aws-lc-2.0-static",
+                "aws-lc-2.0-dynamic",
+                "aws-lc-3.1-static",
+                "aws-lc-3.1-dynamic",
+            ]
         );
     }
 

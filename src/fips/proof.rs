@@ -3,8 +3,8 @@
 use jiff::civil::Date;
 
 use super::{
-    Build, Environment, Floor, Modules, OtherCryptography, Place, Policies, Policy, Reading,
-    Standing, Step, Strength, Verdict, approved_only, effects, recipes,
+    Build, Environment, Floor, Modules, OtherCryptography, Place, Policies, Policy, Reading, Step,
+    Strength, Verdict, approved_only, certificate, effects, recipes,
 };
 use crate::report::{self, Module, Severity};
 
@@ -17,6 +17,10 @@ pub struct Judge {
     pub policy: Policy,
     /// `--require`.
     pub floor: Option<Floor>,
+    /// Days that the status of a certificate may be old.
+    pub max_age: u32,
+    /// `--strict`: a policy is not decided by a status that is older.
+    pub strict: bool,
 }
 
 /// A program with what surrounds it.
@@ -87,13 +91,21 @@ impl Judge {
 
     fn proof(&self, subject: &Subject<'_>, verdict: &Verdict) -> report::Proof {
         let evidence = subject.reading.evidence.as_ref().ok();
+        let refusals = self.refusals(subject, verdict);
+        let unknown = if refusals.is_empty() {
+            self.undecided(verdict)
+        } else {
+            Vec::new()
+        };
+        let accepted = refusals.is_empty() && unknown.is_empty();
         report::Proof {
             size: evidence.map_or(0, |evidence| evidence.size),
             program: verdict.program.clone(),
             name: verdict.name.clone(),
-            certificate: verdict.standing.as_ref().map(certificate),
+            certificate: verdict.standing.as_ref().map(certificate::of),
             fipsonly: verdict.fipsonly,
             other_cryptography: verdict.other_cryptography.iter().map(other).collect(),
+            remarks: self.remarks(verdict),
             reasons: verdict.reasons.clone(),
             chain: chain(subject, verdict),
             recipes: evidence
@@ -106,7 +118,10 @@ impl Judge {
                     but: recipe.wrong.map(str::to_owned),
                 })
                 .collect(),
-            judgement: self.judgement(self.refusals(subject, verdict)),
+            judgement: report::Judgement {
+                unknown,
+                ..self.judgement(refusals, accepted)
+            },
             ..self.unread(subject, "")
         }
     }
@@ -161,20 +176,23 @@ impl Judge {
             certificate: None,
             fipsonly: None,
             other_cryptography: Vec::new(),
+            remarks: Vec::new(),
             reasons: vec![why.to_owned()],
             chain: Vec::new(),
             recipes: Vec::new(),
-            judgement: self.judgement(vec!["what is in it is unknown".to_owned()]),
+            judgement: self.judgement(vec!["what is in it is unknown".to_owned()], false),
         }
     }
 
-    fn judgement(&self, because: Vec<String>) -> report::Judgement {
+    fn judgement(&self, because: Vec<String>, accepted: bool) -> report::Judgement {
         report::Judgement {
             policy: self.policy.to_string(),
             at: self.at.to_string(),
             require: self.floor.map(|floor| floor.to_string()),
-            accepted: because.is_empty(),
+            max_data_age: self.max_age,
+            accepted,
             because,
+            unknown: Vec::new(),
         }
     }
 }
@@ -225,20 +243,6 @@ fn other(one: &OtherCryptography) -> report::OtherCryptography {
 
 fn bytes_at(place: Place) -> String {
     format!("{} bytes at offset {:#x}", place.len, place.offset)
-}
-
-fn certificate(standing: &Standing) -> report::Certificate {
-    report::Certificate {
-        number: standing.certificate,
-        standard: standing.standard.map(|standard| standard.to_string()),
-        status: standing.status.to_string(),
-        from: standing.from.map(|date| date.to_string()),
-        until: standing.until.map(|date| date.to_string()),
-        seen: standing.seen.map(|date| date.to_string()),
-        source: standing.source.to_string(),
-        evidence: standing.evidence.name().to_owned(),
-        note: (!standing.note.is_empty()).then(|| standing.note.clone()),
-    }
 }
 
 /// Whether it is switched on and limited to approved algorithms, as far as build and environment tell.

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::Severity;
+
 /// The reading of one program and what it means, apart from whether that is acceptable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Proof {
@@ -32,6 +34,9 @@ pub struct Proof {
     /// Cryptography that is linked into the program and is no part of its module; empty where none was seen, and
     /// where the program has no module.
     pub other_cryptography: Vec<OtherCryptography>,
+    /// What an auditor has to know of the validation, whether the statement is acceptable or not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
     /// Why the statement is what it is, and the next step where there is one.
     pub reasons: Vec<String>,
     /// Each step from the file to the certificate.
@@ -79,8 +84,32 @@ pub struct Certificate {
     /// `FIPS 140-3`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub standard: Option<String>,
+    /// Overall security level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<u8>,
+    /// As the CMVP's list names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    /// CAVP numbers of the tested algorithms.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub algorithms: Vec<String>,
+    /// Operational environments that the module was tested on; empty where no source that was read lists
+    /// them: the security policy does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<String>,
+    /// NIST's own page of the certificate, for a reader to follow; it was not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+    /// NIST's copy of the security policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security_policy: Option<String>,
     /// `active`, `historical`, `pending review`, `update stream`, …
     pub status: String,
+    /// Whether it is on the CMVP's active list, by that status.
+    pub active: bool,
+    /// Where a pending module stands in the CMVP's list: `Comment Resolution - Lab`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
     /// Since when, and until when, where that is known: `2026-09-21`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -89,13 +118,39 @@ pub struct Certificate {
     /// When the source last said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<String>,
-    /// Where the statement comes from.
+    /// Days from that to the day that is judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_days: Option<u32>,
+    /// Where the statement was read.
     pub source: String,
     /// How sure it is: `docs`, `second-hand`, …
     pub evidence: String,
     /// What else the source says of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+/// Something to know of a validation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Remark {
+    pub kind: RemarkKind,
+    pub severity: Severity,
+    /// One sentence, without a full stop.
+    pub message: String,
+    /// Where it was read.
+    pub source: String,
+}
+
+/// What a remark is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RemarkKind {
+    /// The certificate is historical or revoked.
+    NotActive,
+    /// The status was last seen longer ago than the limit for the age of data.
+    Outdated,
+    /// The validation does not cover something that programs with the module may do.
+    Limitation,
 }
 
 /// One step of the chain.
@@ -155,8 +210,13 @@ pub struct Judgement {
     /// The floor, where one was set: `declared`, `proven`, `fipsonly`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require: Option<String>,
+    /// Days that the status of a certificate may be old.
+    pub max_data_age: u32,
     pub accepted: bool,
     /// Why not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub because: Vec<String>,
+    /// Why the policy cannot be decided: the statement is neither accepted nor refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }

@@ -202,6 +202,7 @@ pub(super) fn inspected() -> Report {
         name: None,
         certificate: None,
         other_cryptography: Vec::new(),
+        remarks: Vec::new(),
         reasons: vec!["its version says boringcrypto, and no module is in its code".into()],
         judgement: judgement(&["the module is contradicted"]),
         ..proof(Some("r.io/istio/pilot:1"), "/usr/local/bin/pilot-agent")
@@ -215,6 +216,30 @@ pub(super) fn inspected() -> Report {
         read(Module::Proven, proof(None, "./pilot-discovery")),
     ];
     report
+}
+
+/// Gives the first certificate of a report another status.
+pub(super) fn certificate_is(report: &mut Report, status: &str) {
+    let proof = report.evidence[0].proof.as_mut().unwrap();
+    let certificate = proof.certificate.as_mut().unwrap();
+    certificate.status = status.into();
+    certificate.active = status == "active";
+    if !certificate.active {
+        proof.remarks.push(Remark {
+            kind: RemarkKind::NotActive,
+            severity: Severity::Warning,
+            message: format!("certificate #4735 is {status}"),
+            source: "https://example.com/modules".into(),
+        });
+    }
+}
+
+/// Makes the status of the first certificate too old for its policy.
+pub(super) fn undecided(report: &mut Report) {
+    let judgement = &mut report.evidence[0].proof.as_mut().unwrap().judgement;
+    judgement.policy = "140-3-active".into();
+    judgement.accepted = false;
+    judgement.unknown = vec!["its status is too old".into()];
 }
 
 fn read(module: Module, proof: Proof) -> Evidence {
@@ -232,8 +257,33 @@ fn judgement(because: &[&str]) -> Judgement {
         policy: "any".into(),
         at: "2026-11-22".into(),
         require: Some("declared".into()),
+        max_data_age: 90,
         accepted: because.is_empty(),
         because: because.iter().map(|&text| text.into()).collect(),
+        unknown: Vec::new(),
+    }
+}
+
+fn certificate() -> Certificate {
+    Certificate {
+        number: Some(4735),
+        standard: Some("FIPS 140-3".into()),
+        level: Some(1),
+        vendor: Some("Google, LLC.".into()),
+        algorithms: vec!["A2811".into()],
+        environments: Vec::new(),
+        page: Some("https://csrc.example.gov/certificate/4735".into()),
+        security_policy: Some("https://csrc.example.gov/140sp4735.pdf".into()),
+        status: "active".into(),
+        active: true,
+        stage: None,
+        from: None,
+        until: None,
+        seen: Some("2026-08-21".into()),
+        age_days: Some(93),
+        source: "https://example.com/modules".into(),
+        evidence: "second-hand".into(),
+        note: Some("for new systems too".into()),
     }
 }
 
@@ -251,22 +301,19 @@ fn proof(image: Option<&str>, path: &str) -> Proof {
         sha256: Some("5e".repeat(32)),
         program: "ELF 64-bit amd64, Go go1.26.8-X:boringcrypto".into(),
         name: Some("BoringCrypto 2022-06-13".into()),
-        certificate: Some(Certificate {
-            number: Some(4735),
-            standard: Some("FIPS 140-3".into()),
-            status: "active".into(),
-            from: None,
-            until: None,
-            seen: Some("2026-08-21".into()),
-            source: "https://example.com/modules".into(),
-            evidence: "second-hand".into(),
-            note: Some("for new systems too".into()),
-        }),
+        certificate: Some(certificate()),
         fipsonly: Some(false),
         other_cryptography: vec![OtherCryptography {
             name: "golang.org/x/crypto/chacha20poly1305".into(),
             shown_by: "golang.org/x/crypto/chacha20poly1305.New".into(),
             place: Some("40 bytes at offset 0x4000".into()),
+        }],
+        remarks: vec![Remark {
+            kind: RemarkKind::Limitation,
+            severity: Severity::Info,
+            message: "no TLS 1.3 key derivation among the tested algorithms (certificate #4735)"
+                .into(),
+            source: "https://example.com/modules".into(),
         }],
         reasons: vec!["its integrity value holds".into()],
         chain: vec![

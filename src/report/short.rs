@@ -1,9 +1,10 @@
 //! The report in one line, for prompts, logs and chat: how it ended, the counts, the worst finding.
 //! Programs that were inspected have a line each.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::{Certificate, CheckResult, Module, Report, Severity, Status};
+use super::{Certificate, CheckResult, Module, Proof, RemarkKind, Report, Severity, Status};
 use crate::escape::escape_line;
 
 /// Writes one line, or one for each program that was inspected.
@@ -36,23 +37,29 @@ fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             continue;
         };
         let certificate = proof.certificate.as_ref();
+        let certificate = certificate.and_then(|it| numbered(it, evidence.module));
+        let limits = limits(proof);
         let words = [
-            (!proof.judgement.accepted).then(|| "refused".to_owned()),
-            Some(evidence.module.word().to_owned()),
-            certificate.and_then(numbered),
+            judged(proof).map(str::to_owned),
+            certificate.or_else(|| Some(evidence.module.word().to_owned())),
             proof.name.clone(),
         ];
         let what: Vec<String> = words.into_iter().flatten().collect();
+        let what = [what.join(" "), limits]
+            .into_iter()
+            .filter(|it| !it.is_empty());
+        let what = what.collect::<Vec<_>>().join(", ");
         let places = [
             proof.image.as_deref(),
             evidence.arch.as_deref(),
             Some(proof.path.as_str()),
         ];
         let places: Vec<&str> = places.into_iter().flatten().collect();
-        let mut line = format!("{}: {}", what.join(" "), places.join(" "));
+        let mut line = format!("{what}: {}", places.join(" "));
         // Floor and policy only repeat what such a statement already is.
         let why = match evidence.module {
             Module::Contradicted | Module::Unknown => &proof.reasons,
+            _ if proof.judgement.because.is_empty() => &proof.judgement.unknown,
             _ => &proof.judgement.because,
         };
         if !why.is_empty() {
@@ -63,13 +70,33 @@ fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// `#4735`, with its status where that is not plainly active.
-fn numbered(certificate: &Certificate) -> Option<String> {
-    let number = certificate.number?;
+/// What stands before the word of the module, where the statement was not accepted.
+fn judged(proof: &Proof) -> Option<&'static str> {
+    match &proof.judgement {
+        judgement if judgement.accepted => None,
+        judgement if judgement.because.is_empty() && !judgement.unknown.is_empty() => {
+            Some("unknown")
+        }
+        _ => Some("refused"),
+    }
+}
+
+/// `proven #4735`; `proven, but historical: #4407`, which no reader takes for the first.
+fn numbered(certificate: &Certificate, module: Module) -> Option<String> {
+    let (number, word) = (certificate.number?, module.word());
     Some(match certificate.status.as_str() {
-        "active" => format!("#{number}"),
-        status => format!("#{number} ({status})"),
+        "active" => format!("{word} #{number}"),
+        status if certificate.active => format!("{word} #{number} ({status})"),
+        status => format!("{word}, but its certificate is {status}: #{number}"),
     })
+}
+
+/// What an auditor has to know besides; the status is named by the certificate.
+fn limits(proof: &Proof) -> String {
+    let remarks = proof.remarks.iter();
+    let remarks = remarks.filter(|remark| remark.kind != RemarkKind::NotActive);
+    let messages: Vec<&str> = remarks.map(|remark| remark.message.as_str()).collect();
+    messages.join("; ")
 }
 
 fn counts(report: &Report) -> String {
@@ -85,12 +112,22 @@ fn counts(report: &Report) -> String {
             parts.push(format!("{number} {word}"));
         }
     }
+    parts.extend(not_active(report));
     if !report.pending.is_empty() {
         let pods: u64 = report.pending.iter().map(|pending| pending.pods).sum();
         let noun = if pods == 1 { "pod" } else { "pods" };
         parts.push(format!("{pods} {noun} to restart"));
     }
     parts.join(", ")
+}
+
+/// Certificates of what runs that do not count any more: a run may be fine and this all the same.
+fn not_active(report: &Report) -> BTreeSet<String> {
+    let proofs = report.evidence.iter().filter_map(|one| one.proof.as_ref());
+    let certificates = proofs.filter_map(|proof| proof.certificate.as_ref());
+    let past = certificates.filter(|it| !it.active);
+    past.filter_map(|it| Some(format!("certificate #{} is {}", it.number?, it.status)))
+        .collect()
 }
 
 /// What weighs most: the error that stopped the run, else the first check of the highest severity.
@@ -194,13 +231,38 @@ mod tests {
     }
 
     #[test]
+    fn certificate_that_is_not_active_is_told_from_every_other() {
+        let mut report = samples::inspected();
+        report.evidence.truncate(1);
+        samples::certificate_is(&mut report, "historical");
+        let said = line(&report);
+        let wanted = "proven, but its certificate is historical: #4735 BoringCrypto";
+        assert!(said.starts_with(wanted), "{said}");
+        report.evidence[0].count = 3;
+        report.command = "verify";
+        let said = line(&report);
+        let wanted = "verify ok: 0 passed, certificate #4735 is historical";
+        assert!(said.starts_with(wanted), "{said}");
+    }
+
+    #[test]
+    fn what_a_policy_cannot_decide_is_unknown_with_its_reason() {
+        let mut report = samples::inspected();
+        report.evidence.truncate(1);
+        samples::undecided(&mut report);
+        let said = line(&report);
+        assert!(said.starts_with("unknown proven #4735 "), "{said}");
+        assert!(said.ends_with(": its status is too old\n"), "{said}");
+    }
+
+    #[test]
     fn programs_have_a_line_each() {
         let mut bytes = Vec::new();
         write(&samples::inspected(), &mut bytes).unwrap();
         insta::assert_snapshot!(String::from_utf8(bytes).unwrap(), @r#"
-        proven #4735 BoringCrypto 2022-06-13: r.io/istio/pilot:1 amd64 /usr/local/bin/pilot-discovery
+        proven #4735 BoringCrypto 2022-06-13, no TLS 1.3 key derivation among the tested algorithms (certificate #4735): r.io/istio/pilot:1 amd64 /usr/local/bin/pilot-discovery
         refused contradicted: r.io/istio/pilot:1 amd64 /usr/local/bin/pilot-agent: its version says boringcrypto, and no module is in its code
-        proven #4735 BoringCrypto 2022-06-13: amd64 ./pilot-discovery
+        proven #4735 BoringCrypto 2022-06-13, no TLS 1.3 key derivation among the tested algorithms (certificate #4735): amd64 ./pilot-discovery
         "#);
     }
 }

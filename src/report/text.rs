@@ -252,17 +252,59 @@ mod tests {
 
     #[test]
     fn a_certificate_of_the_past_is_no_green_line() {
-        for (status, glyph) in [("active", '√'), ("historical", '‼'), ("revoked", '‼')] {
+        for (status, wanted) in [
+            ("active", "√ /usr/local/bin/pilot-discovery: proven\n"),
+            (
+                "historical",
+                "‼ /usr/local/bin/pilot-discovery: proven, but its certificate is historical\n",
+            ),
+            (
+                "revoked",
+                "‼ /usr/local/bin/pilot-discovery: proven, but its certificate is revoked\n",
+            ),
+        ] {
             let mut report = samples::inspected();
             report.evidence.truncate(1);
-            let proof = report.evidence[0].proof.as_mut().unwrap();
-            proof.certificate.as_mut().unwrap().status = status.into();
-            let mut bytes = Vec::new();
-            write(&report, &PLAIN, &mut bytes).unwrap();
-            let text = String::from_utf8(bytes).unwrap();
-            let wanted = format!("{glyph} /usr/local/bin/pilot-discovery: proven\n");
-            assert!(text.contains(&wanted), "{text}");
+            samples::certificate_is(&mut report, status);
+            let text = written(&report);
+            assert!(text.contains(wanted), "{text}");
+            report.evidence[0].count = 3;
+            let running = written(&report);
+            let wanted = wanted.replace("/usr/local/bin/", "").replace('\n', "");
+            assert!(running.contains(&wanted), "{running}");
         }
+    }
+
+    #[test]
+    fn certificate_is_described_once_and_its_limits_with_every_program() {
+        let mut report = samples::inspected();
+        report.evidence.remove(1);
+        report.evidence[1].binary = "pilot-agent".into();
+        for count in [0, 2] {
+            report.evidence.iter_mut().for_each(|one| one.count = count);
+            let text = written(&report);
+            let times = |part: &str| text.matches(part).count();
+            assert_eq!(times("read in   https://example.com/modules"), 1, "{text}");
+            assert_eq!(times("page      https://csrc.example.gov"), 1, "{text}");
+            assert_eq!(times("limit     no TLS 1.3 key derivation"), 2, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_policy_cannot_decide_is_neither_green_nor_refused() {
+        let mut report = samples::inspected();
+        report.evidence.truncate(1);
+        samples::undecided(&mut report);
+        let text = written(&report);
+        let wanted = "? /usr/local/bin/pilot-discovery: unknown by policy 140-3-active (proven)\n    unknown   its status";
+        assert!(text.contains(wanted), "{text}");
+        assert!(text.ends_with("results are ×\n"), "{text}");
+    }
+
+    fn written(report: &Report) -> String {
+        let mut bytes = Vec::new();
+        write(report, &PLAIN, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
     }
 
     #[test]

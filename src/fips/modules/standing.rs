@@ -5,8 +5,14 @@ use std::fmt;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::{Certificate, Rule};
+use super::{Certificate, Limitation, Rule};
 use crate::istio::{Evidence as Grade, Source};
+
+/// Where NIST publishes the certificates.
+const CMVP: &str = "https://csrc.nist.gov/projects/cryptographic-module-validation-program";
+
+/// Where NIST publishes the security policies of the modules.
+const SECURITY_POLICIES: &str = "https://csrc.nist.gov/CSRC/media/projects/cryptographic-module-validation-program/documents/security-policies";
 
 /// A version of the standard that a certificate is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +80,9 @@ pub struct Statement {
     pub until: Option<Date>,
     /// When the source last said so.
     pub seen: Date,
+    /// Where a pending module stands in the CMVP's list: `Comment Resolution - Lab`.
+    #[serde(default)]
+    pub stage: Option<String>,
     #[serde(default)]
     pub note: String,
     pub source: Source,
@@ -94,7 +103,16 @@ pub struct Standing {
     pub certificate: Option<u32>,
     pub standard: Option<Standard>,
     pub level: Option<u8>,
+    pub vendor: Option<String>,
+    /// CAVP numbers.
+    pub algorithms: Vec<String>,
+    /// Operational environments that the module was tested on, as far as a source lists them.
+    pub environments: Vec<String>,
+    /// What the validation does not cover.
+    pub limitations: Vec<Limitation>,
     pub status: Status,
+    /// Where a pending module stands in the CMVP's list.
+    pub stage: Option<String>,
     /// The day that is judged.
     pub at: Date,
     /// Since when, where that is known.
@@ -120,6 +138,26 @@ impl Standing {
         self.seen.is_none_or(|seen| self.at <= seen)
     }
 
+    /// Days from the last sighting to the day that is judged; 0 where the sighting is not older.
+    ///
+    /// `None` where a rule decides, which needs no sighting.
+    pub fn age(&self) -> Option<u32> {
+        let days = (self.at - self.seen?).get_days();
+        Some(u32::try_from(days).unwrap_or(0))
+    }
+
+    /// NIST's own page of the certificate.
+    pub fn page(&self) -> Option<String> {
+        let number = self.certificate?;
+        Some(format!("{CMVP}/certificate/{number}"))
+    }
+
+    /// NIST's copy of the security policy, which lists the operational environments.
+    pub fn security_policy(&self) -> Option<String> {
+        let number = self.certificate?;
+        Some(format!("{SECURITY_POLICIES}/140sp{number}.pdf"))
+    }
+
     /// What `statement` says of the day `at`. The programme moves a module to its historical list on the
     /// sunset date itself.
     pub(super) fn of(
@@ -134,6 +172,14 @@ impl Standing {
             certificate: certificate.map(|one| one.number),
             standard: certificate.map(|one| one.standard),
             level: certificate.and_then(|one| one.level),
+            vendor: None,
+            algorithms: Vec::new(),
+            environments: certificate
+                .and_then(|one| one.environments.as_ref())
+                .map(|one| one.tested.clone())
+                .unwrap_or_default(),
+            limitations: Vec::new(),
+            stage: statement.stage.clone().filter(|_| ended.is_none()),
             status: ended.map_or(statement.status, |_| Status::Historical),
             at,
             from: ended.or(statement.from),
@@ -149,8 +195,10 @@ impl Standing {
     }
 
     /// The same certificate under a rule for its standard.
+    ///
+    /// A certificate that was seen in the state of the rule keeps what was seen.
     pub(super) fn under(self, rule: &Rule) -> Standing {
-        if self.status == Status::Revoked {
+        if self.status == Status::Revoked || self.status == rule.status {
             return self;
         }
         Standing {
@@ -181,7 +229,11 @@ impl fmt::Display for Standing {
         } else {
             f.write_str("no certificate")?;
         }
-        write!(f, ": {} on {}", self.status, self.at)?;
+        write!(f, ": {}", self.status)?;
+        if let Some(stage) = &self.stage {
+            write!(f, " ({stage})")?;
+        }
+        write!(f, " on {}", self.at)?;
         self.from
             .map_or(Ok(()), |from| write!(f, ", since {from}"))?;
         self.until

@@ -3,10 +3,12 @@
 use std::io;
 
 use super::page::{Page, Tone};
+use super::proof::Described;
 use crate::report::{Evidence, Proof, Report};
 
 pub(super) fn write(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let mut heading = None;
+    let mut described = Described::default();
     // What runs is summed up; its programs stand in the machine's report.
     for one in report.evidence.iter().filter(|one| one.count == 0) {
         let Some(proof) = one.proof.as_deref() else {
@@ -23,7 +25,7 @@ pub(super) fn write(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
             }
             heading = Some(image);
         }
-        program(page, one, proof)?;
+        program(page, one, proof, &mut described)?;
         page.blank()?;
     }
     Ok(())
@@ -42,7 +44,12 @@ fn digests(page: &mut Page<'_>, report: &Report, proof: &Proof) -> io::Result<()
     page.paragraph(0, Tone::Plain, &format!("manifest {manifest}"))
 }
 
-fn program(page: &mut Page<'_>, one: &Evidence, proof: &Proof) -> io::Result<()> {
+fn program<'a>(
+    page: &mut Page<'_>,
+    one: &Evidence,
+    proof: &'a Proof,
+    described: &mut Described<'a>,
+) -> io::Result<()> {
     let tone = super::proof::tone(one);
     // An image without one that was looked for has a statement all the same.
     let path = if one.binary.is_empty() {
@@ -54,13 +61,10 @@ fn program(page: &mut Page<'_>, one: &Evidence, proof: &Proof) -> io::Result<()>
     for because in one.refused() {
         page.labelled(4, "refused", because)?;
     }
-    let certificate = proof.certificate.as_ref();
-    super::proof::named(
-        page,
-        proof.name.as_deref(),
-        certificate,
-        &proof.judgement.at,
-    )?;
+    for why in one.undecided() {
+        page.labelled(4, "unknown", why)?;
+    }
+    described.write(page, proof.into())?;
     if let Some(names) = proof.other_names() {
         super::proof::other(page, &names)?;
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::page::{Page, Tone};
-use crate::report::{Certificate, Evidence, Module, Proof};
+use crate::report::{Certificate, Evidence, Module, Proof, Remark, RemarkKind};
 
 /// Everything that makes two statements alike for a reader.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -13,17 +13,41 @@ struct Statement<'a> {
     module: Module,
     source: &'a str,
     configuration: &'a str,
-    name: Option<&'a str>,
-    certificate: Option<&'a Certificate>,
+    validation: Validation<'a>,
     /// Names of cryptography outside of the module.
     other: Option<String>,
-    /// The day that it is judged for.
-    at: &'a str,
     judged: String,
     /// Why it is not acceptable.
     refused: &'a [String],
+    /// Why that cannot be said.
+    undecided: &'a [String],
     tone: Tone,
 }
+
+/// The module of a program, and what is known of its validation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Validation<'a> {
+    name: Option<&'a str>,
+    certificate: Option<&'a Certificate>,
+    remarks: &'a [Remark],
+    /// The day that it is judged for.
+    at: &'a str,
+}
+
+impl<'a> From<&'a Proof> for Validation<'a> {
+    fn from(proof: &'a Proof) -> Self {
+        Validation {
+            name: proof.name.as_deref(),
+            certificate: proof.certificate.as_ref(),
+            remarks: &proof.remarks,
+            at: &proof.judgement.at,
+        }
+    }
+}
+
+/// Certificates that a page has described: once is enough.
+#[derive(Default)]
+pub(super) struct Described<'a>(BTreeSet<Validation<'a>>);
 
 #[derive(Default)]
 struct Sum<'a> {
@@ -39,13 +63,17 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
     }
     page.heading("what was proved, and how")?;
     let mut modules = BTreeSet::new();
+    let mut described = Described::default();
     for (statement, sum) in fold(&running) {
         modules.insert(statement.module);
         page.marked(statement.tone, &sentence(&statement, &sum))?;
         for because in statement.refused {
             page.labelled(4, "refused", because)?;
         }
-        named(page, statement.name, statement.certificate, statement.at)?;
+        for why in statement.undecided {
+            page.labelled(4, "unknown", why)?;
+        }
+        described.write(page, statement.validation)?;
         if let Some(names) = &statement.other {
             other(page, names)?;
         }
@@ -67,22 +95,64 @@ pub(super) fn other(page: &mut Page<'_>, names: &str) -> io::Result<()> {
     )
 }
 
-/// The module, and what is known of its validation.
-pub(super) fn named(
-    page: &mut Page<'_>,
-    name: Option<&str>,
-    certificate: Option<&Certificate>,
-    at: &str,
-) -> io::Result<()> {
-    if let Some(name) = name {
-        page.labelled(4, "module", name)?;
+impl<'a> Described<'a> {
+    /// Writes the module and its certificate, in full where the page has not described it yet.
+    pub(super) fn write(
+        &mut self,
+        page: &mut Page<'_>,
+        validation: Validation<'a>,
+    ) -> io::Result<()> {
+        if let Some(name) = validation.name {
+            page.labelled(4, "module", name)?;
+        }
+        let Some(certificate) = validation.certificate else {
+            return Ok(());
+        };
+        page.labelled(4, "CMVP", &state(certificate, validation.at))?;
+        if self.0.insert(validation) {
+            details(page, certificate)?;
+        }
+        for remark in validation.remarks {
+            let label = match remark.kind {
+                // The line above names the status.
+                RemarkKind::NotActive => continue,
+                RemarkKind::Outdated => "warning",
+                RemarkKind::Limitation => "limit",
+            };
+            page.labelled(4, label, &remark.message)?;
+        }
+        Ok(())
     }
-    let Some(certificate) = certificate else {
-        return Ok(());
-    };
-    page.labelled(4, "CMVP", &validation(certificate, at))?;
-    let note = certificate.note.as_ref();
-    note.map_or(Ok(()), |note| page.labelled(4, "", note))
+}
+
+/// Where to look up a certificate, what it was given for, and where its state was read.
+fn details(page: &mut Page<'_>, certificate: &Certificate) -> io::Result<()> {
+    if let Some(note) = &certificate.note {
+        page.labelled(4, "", note)?;
+    }
+    if let Some(link) = &certificate.page {
+        page.labelled(4, "page", link)?;
+    }
+    if !certificate.algorithms.is_empty() {
+        page.labelled(4, "CAVP", &certificate.algorithms.join(", "))?;
+    }
+    match (
+        &certificate.security_policy,
+        certificate.environments.as_slice(),
+    ) {
+        (Some(policy), []) => {
+            let text = format!("the environments that its security policy lists: {policy}");
+            page.labelled(4, "tested on", &text)?;
+        }
+        (_, tested) => {
+            for (at, environment) in tested.iter().enumerate() {
+                let label = if at == 0 { "tested on" } else { "" };
+                page.labelled(4, label, environment)?;
+            }
+        }
+    }
+    let read = format!("{} ({})", certificate.source, certificate.evidence);
+    page.labelled(4, "read in", &read)
 }
 
 fn fold<'a>(evidence: &[&'a Evidence]) -> BTreeMap<Statement<'a>, Sum<'a>> {
@@ -94,12 +164,11 @@ fn fold<'a>(evidence: &[&'a Evidence]) -> BTreeMap<Statement<'a>, Sum<'a>> {
             module: one.module,
             source: &one.source,
             configuration: &one.configuration,
-            name: proof.and_then(|proof| proof.name.as_deref()),
-            certificate: proof.and_then(|proof| proof.certificate.as_ref()),
+            validation: proof.map(Validation::from).unwrap_or_default(),
             other: proof.and_then(Proof::other_names),
-            at: proof.map_or("", |proof| &proof.judgement.at),
             judged: one.judged(),
             refused: one.refused(),
+            undecided: one.undecided(),
             tone: tone(one),
         };
         let sum = sums.entry(statement).or_default();
@@ -128,15 +197,21 @@ fn sentence(statement: &Statement<'_>, sum: &Sum<'_>) -> String {
         judged,
         ..
     } = statement;
-    format!("{binary}: {judged} by {source}, for {processes}{on}{images}")
+    let pause = if judged.contains(',') { "," } else { "" };
+    format!("{binary}: {judged}{pause} by {source}, for {processes}{on}{images}")
 }
 
-fn validation(certificate: &Certificate, at: &str) -> String {
+/// `#4735, FIPS 140-3 level 1, Google, LLC.: active on 2026-11-30, since …, sunset …, last seen so on …`.
+fn state(certificate: &Certificate, at: &str) -> String {
     let number = certificate.number.map(|number| format!("#{number}"));
-    let head: Vec<String> = number
-        .into_iter()
-        .chain(certificate.standard.clone())
-        .collect();
+    let level = certificate.level.map(|level| format!(" level {level}"));
+    let standard = certificate.standard.as_ref();
+    let standard = standard.map(|standard| format!("{standard}{}", level.unwrap_or_default()));
+    let none = number.is_none().then(|| "no certificate".to_owned());
+    let vendor = certificate.vendor.clone();
+    let head = [none, number, standard, vendor].into_iter().flatten();
+    let stage = certificate.stage.as_ref();
+    let stage = stage.map(|stage| format!(" ({stage})")).unwrap_or_default();
     let days = [
         (", since", &certificate.from),
         (", until", &certificate.until),
@@ -145,17 +220,11 @@ fn validation(certificate: &Certificate, at: &str) -> String {
     let days = days
         .into_iter()
         .filter_map(|(word, day)| Some(format!("{word} {}", day.as_ref()?)));
-    let head = if head.is_empty() {
-        "no certificate".to_owned()
-    } else {
-        head.join(", ")
-    };
     format!(
-        "{head}: {} on {at}{} ({}, {})",
+        "{}: {}{stage} on {at}{}",
+        head.collect::<Vec<_>>().join(", "),
         certificate.status,
         days.collect::<String>(),
-        certificate.source,
-        certificate.evidence
     )
 }
 
@@ -166,8 +235,14 @@ fn counted(number: u64, one: &str, more: &str) -> String {
 pub(super) fn tone(one: &Evidence) -> Tone {
     match one.module {
         _ if !one.refused().is_empty() => Tone::Bad,
-        Module::Proven if one.is_past() => Tone::Warned,
-        Module::Proven | Module::Identified | Module::Declared => Tone::Good,
+        _ if !one.undecided().is_empty() => Tone::Unknown,
+        Module::Proven | Module::Identified | Module::Declared => {
+            if one.has_warning() {
+                Tone::Warned
+            } else {
+                Tone::Good
+            }
+        }
         Module::Standard => Tone::Aside,
         Module::Contradicted => Tone::Bad,
         Module::Unknown => Tone::Unknown,
