@@ -6,6 +6,7 @@
 
 mod boring;
 mod bytes;
+mod certificate;
 mod configuration;
 mod elf;
 mod evidence;
@@ -36,7 +37,8 @@ pub use fingerprint::{Algorithm, Anchor, Fingerprint, Hex};
 pub use go::GoVersion;
 pub use keys::{Key, KeyError, KeyRow, Secret};
 pub use modules::{
-    Certificate, ModuleRow, Modules, ModulesError, Rule, Standard, Standing, Statement, Status,
+    Certificate, Limitation, ModuleRow, Modules, ModulesError, Rule, Standard, Standing, Statement,
+    Status,
 };
 pub use other::OtherRow;
 pub use policy::{Floor, Policy, UnknownName};

@@ -22,6 +22,7 @@ use crate::ui::{ConfirmError, Event, Ui};
 pub mod apply;
 pub mod prepare;
 pub mod prove;
+mod way_back;
 
 use prepare::{Prepared, prepare};
 
@@ -45,7 +46,7 @@ pub struct Session<'a> {
 pub struct Images {
     pub registry: Registry,
     pub cache: Option<Cache>,
-    /// `--inspect-images`: what is in the images of the plan is read before anything changes.
+    /// What is in the images of the plan is read before anything changes, whatever is planned.
     pub inspect: bool,
 }
 
@@ -143,10 +144,12 @@ impl Session<'_> {
         let architectures = nodes
             .known()
             .map(|nodes| nodes.architectures.keys().cloned().collect());
+        // A FIPS build is proved before it runs, not after.
+        let inspect = images.inspect || prepared.plan.tag.flavor.is_fips();
         let planned = images.reader(self.judge, &on_event).planned(
             &prepared.images(),
             &architectures.unwrap_or_default(),
-            images.inspect,
+            inspect,
         );
         planned.map(Fact::Known).map_err(|_| interrupted())
     }
@@ -216,7 +219,7 @@ impl Install<'_> {
         self.confirm(session, &prepared)?;
         let late = apply::apply(session, &cluster, &prepared, &actions, self)?;
         let exit = if self.verify {
-            prove::installed(session, &cluster, &prepared)?
+            prove::installed(session, &cluster, &prepared, &facts)?
         } else {
             Exit::Ok
         };

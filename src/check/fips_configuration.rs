@@ -1,14 +1,17 @@
 //! The settings of the documents fit the cryptography of the planned build.
 
+mod candidates;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use self::candidates::candidates;
 use super::walk::walk;
 use super::{Before, Check, Outcome, Run};
-use crate::fips::{Build, Effect, Environment, Kind, Policies, ambient, effects};
+use crate::fips::{Effect, Environment, Policies, ambient, effects};
 use crate::render::Rendered;
-use crate::report::{Finding, Module, Severity};
+use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "fips-configuration",
@@ -25,7 +28,6 @@ const WITH_GODEBUG: &str = "fips-140-3";
 
 fn run(before: &Before<'_>) -> Outcome {
     let known = Policies::of(before.matrix, &before.plan.tag.version);
-    let builds = builds(before.plan.tag.flavor.is_fips());
     let mut findings = Vec::new();
     let mut seen = Vec::new();
     for document in before.documents {
@@ -37,16 +39,7 @@ fn run(before: &Before<'_>) -> Outcome {
                     .as_ref()
                     .map(|value| format!("fips140={value}")),
             );
-            let environment = injected(environment, known);
-            let said = builds
-                .iter()
-                .flat_map(|build| {
-                    let effects = effects(&environment, build.build, Some(known));
-                    effects.into_iter().map(|effect| build.said(effect))
-                })
-                .chain(without_configuration(document, &environment));
-            for effect in said {
-                let finding = finding(&effect, &document.name, &place);
+            for finding in of_place(before, (document, &place), &environment, known) {
                 if !findings.contains(&finding) {
                     findings.push(finding);
                 }
@@ -62,52 +55,29 @@ fn run(before: &Before<'_>) -> Outcome {
     Outcome::of(findings, format!("{} fits the build", seen.join(", ")))
 }
 
-/// A build that the planned tag may be of.
-struct Candidate {
-    build: Build,
-    /// What must hold for it; nothing where it is known.
-    should: Option<&'static str>,
-}
-
-impl Candidate {
-    /// What is true of one of several candidates only is no more than a warning.
-    fn said(&self, effect: Effect) -> Effect {
-        match self.should.filter(|_| effect.severity == Severity::Error) {
-            Some(should) => Effect {
-                severity: Severity::Warning,
-                message: format!("{should}: {}", effect.message),
-                ..effect
-            },
-            None => effect,
-        }
+/// What the settings of one place do to the programs that get them.
+fn of_place(
+    before: &Before<'_>,
+    (document, place): (&Rendered, &str),
+    environment: &Environment,
+    known: Policies,
+) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = without_configuration(document, environment)
+        .iter()
+        .map(|effect| finding(effect, &document.name, place, None))
+        .collect();
+    for candidate in candidates(before, place, environment) {
+        let Some(settings) = candidate.settings(place, environment) else {
+            continue;
+        };
+        let effects = effects(&injected(settings, known), candidate.build, Some(known));
+        findings.extend(effects.into_iter().map(|effect| {
+            let effect = candidate.weighed(effect);
+            let program = candidate.program.as_deref();
+            finding(&effect, &document.name, place, program)
+        }));
     }
-}
-
-/// A tag says that a build is one of FIPS, never by which module.
-fn builds(fips: bool) -> Vec<Candidate> {
-    let build = |kind, module| Build {
-        kind,
-        module,
-        knows_fips140: true,
-        switched_off: false,
-        fipsonly: false,
-    };
-    if !fips {
-        return vec![Candidate {
-            build: build(Kind::GoStandard, Module::Standard),
-            should: None,
-        }];
-    }
-    vec![
-        Candidate {
-            build: build(Kind::GoBoring, Module::Declared),
-            should: Some("if it is built with BoringCrypto"),
-        },
-        Candidate {
-            build: build(Kind::GoModule, Module::Declared),
-            should: Some("if it is built with GOFIPS140"),
-        },
-    ]
+    findings
 }
 
 /// The settings of each place of a document that has some.
@@ -169,16 +139,20 @@ fn without_configuration(document: &Rendered, environment: &Environment) -> Opti
     ambient(policy, &ztunnel.unwrap_or_default())
 }
 
-fn finding(effect: &Effect, document: &str, place: &str) -> Finding {
+fn finding(effect: &Effect, document: &str, place: &str, program: Option<&str>) -> Finding {
+    let program = program.map(|name| format!(", {name}")).unwrap_or_default();
     Finding::new(effect.severity, effect.message.clone())
-        .subject(format!("document {document}: {place}"))
+        .subject(format!("document {document}: {place}{program}"))
         .fix(effect.fix)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::support::Given;
+    use crate::check::support::{Given, boring, own_module, program, standard};
+    use crate::facts::{Fact, NoImage, PlannedImage};
+    use crate::fips::Evidence;
+    use crate::report::Severity;
 
     const DATA: &str = "
 capabilities:
@@ -266,6 +240,120 @@ capabilities:
                 }
                 (outcome, _) => panic!("{tag} {spec}: {outcome:?}"),
             }
+        }
+    }
+
+    /// What is found of `spec` where the images of the plan hold these programs.
+    fn read(spec: &str, programs: &[(&str, Evidence)]) -> Vec<(Severity, String)> {
+        let programs = programs.iter().map(|(name, evidence)| {
+            let path = format!("/usr/local/bin/{name}");
+            program(&path, &path, Ok(evidence.clone()))
+        });
+        let mut given = Given::tag("1.31.0-solo-fips")
+            .data(DATA)
+            .document("istiod", spec);
+        given.facts.images = Fact::Known(vec![PlannedImage {
+            reference: "r.io/istio/pilot:1.31.0-solo-fips".to_owned(),
+            found: Err(NoImage::Broken("not looked at here".to_owned())),
+            programs: Fact::Known(programs.collect()),
+        }]);
+        match given.run(run) {
+            Outcome::Found(findings) => findings
+                .into_iter()
+                .map(|one| {
+                    let subject = one.subject.unwrap_or_default();
+                    (one.severity, format!("{subject}: {}", one.message))
+                })
+                .collect(),
+            Outcome::Passed(_) => Vec::new(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
+    fn build_that_was_read_decides_what_its_settings_do() {
+        use Severity::{Error, Warning};
+        type Said<'a> = &'a [(Severity, &'a str)];
+        type Programs<'a> = Vec<(&'a str, Evidence)>;
+        let env = |name: &str, value: &str| {
+            format!("values: {{pilot: {{env: {{{name}: \"{value}\"}}}}}}")
+        };
+        let metadata = "meshConfig: {defaultConfig: {proxyMetadata: {GODEBUG: fips140=on}}}";
+        let gateway = "components: {ingressGateways: [{name: pilot, k8s: {env: [{name: GODEBUG, value: fips140=on}]}}]}";
+        let istiod = |evidence: fn() -> Evidence| vec![("pilot-discovery", evidence())];
+        let boring = || boring(true);
+        let both = vec![("pilot-discovery", own_module()), ("pilot-agent", boring())];
+        // spec, programs, findings with a part of subject and message
+        let table: Vec<(String, Programs<'_>, Said<'_>)> = vec![
+            (
+                env("COMPLIANCE_POLICY", "fips-140-3"),
+                istiod(boring),
+                &[(
+                    Error,
+                    "pilot-discovery: GODEBUG=fips140=only and a BoringCrypto",
+                )],
+            ),
+            (
+                env("COMPLIANCE_POLICY", "fips-140-3"),
+                istiod(own_module),
+                &[],
+            ),
+            (env("COMPLIANCE_POLICY", "fips-140-2"), istiod(boring), &[]),
+            (
+                env("GODEBUG", "fips140=on"),
+                istiod(boring),
+                &[(Error, "panics at start")],
+            ),
+            (env("GODEBUG", "fips140=on"), istiod(own_module), &[]),
+            (
+                env("GODEBUG", "fips140=off"),
+                istiod(own_module),
+                &[(Error, "switches the module")],
+            ),
+            (env("GODEBUG", "fips140=off"), istiod(boring), &[]),
+            (
+                env("GODEBUG", "fips140=yes"),
+                istiod(own_module),
+                &[(Error, "no value that Go knows")],
+            ),
+            // The policy of istiod reaches the proxies, its GODEBUG does not.
+            (
+                env("COMPLIANCE_POLICY", "fips-140-3"),
+                both.clone(),
+                &[(Error, "pilot-agent: GODEBUG=fips140=only")],
+            ),
+            (env("GODEBUG", "fips140=on"), both.clone(), &[]),
+            (
+                metadata.to_owned(),
+                both.clone(),
+                &[(Error, "pilot-agent: GODEBUG=fips140=on")],
+            ),
+            (
+                gateway.to_owned(),
+                both,
+                &[(Error, "pilot-agent: GODEBUG=fips140=on")],
+            ),
+            (
+                env("COMPLIANCE_POLICY", "fips-140-3"),
+                istiod(standard),
+                &[(Warning, "looks enabled")],
+            ),
+            // What was not read may be either.
+            (
+                env("GODEBUG", "fips140=on"),
+                vec![("ztunnel", boring())],
+                &[(Warning, "if it is built with BoringCrypto")],
+            ),
+        ];
+        for (number, (spec, programs, expected)) in table.into_iter().enumerate() {
+            let found = read(&spec, &programs);
+            let right = found.len() == expected.len()
+                && found
+                    .iter()
+                    .zip(expected)
+                    .all(|(one, (severity, part))| one.0 == *severity && one.1.contains(part));
+            assert!(right, "row {number}: {spec}: {found:?}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Session;
 use super::prepare::Prepared;
+use super::way_back;
 use crate::check::{self, Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Census, Class, ControlPlane, Fact};
@@ -16,6 +17,7 @@ pub fn installed(
     session: &mut Session<'_>,
     cluster: &Cluster,
     prepared: &Prepared,
+    before: &facts::Before,
 ) -> Result<Exit, Failure> {
     let plan = &prepared.plan;
     let wanted = Wanted {
@@ -34,7 +36,12 @@ pub fn installed(
             .collect(),
     };
     let exit = running(session, cluster, expected, Scope::Changed, &plan.namespace)?;
-    session.report.next.extend(next(prepared));
+    let next = if exit == Exit::Ok {
+        next(prepared)
+    } else {
+        way_back::commands(session, prepared, before)
+    };
+    session.report.next.extend(next);
     Ok(exit)
 }
 
@@ -146,7 +153,7 @@ fn counts(census: &Census, ours: &dyn Fn(&Class) -> bool) -> Counts {
     ])
 }
 
-/// What a person does after an install.
+/// What a person does after an install that was proved.
 fn next(prepared: &Prepared) -> Vec<String> {
     let revision = prepared.plan.revision_label();
     let label = if revision == "default" {

@@ -4,6 +4,7 @@ mod archives;
 mod bombs;
 mod files;
 mod image;
+mod planned;
 mod registries;
 mod running;
 mod started;

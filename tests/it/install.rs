@@ -237,6 +237,47 @@ fn a_build_that_says_it_is_not_fips_is_contradicted() {
 }
 
 #[test]
+fn after_a_failed_proof_the_next_step_is_the_way_back() {
+    let next = |env: &TestEnv, line: &str| {
+        let output = env.line(line);
+        assert_eq!(output.code(), 79, "{output}");
+        let next = output.json()["next"].clone();
+        assert!(!next.to_string().contains("label namespace"), "{next}");
+        next
+    };
+    let line = "install --fips --distroless -y -o json";
+    // Nothing ran before.
+    let (api, env) = cluster::installs(TAG);
+    cluster::says(&api, false);
+    let first = next(&env, line);
+    let command = first[0].as_str().unwrap();
+    assert!(
+        command.starts_with("istioctl uninstall --revision default "),
+        "{command}"
+    );
+    // Another build ran before.
+    let (api, env) = cluster::installs(TAG);
+    cluster::says(&api, false);
+    for object in cluster::mesh(HUB, "1.31.0-solo-distroless") {
+        api.add(object);
+    }
+    let replaced = next(&env, line);
+    let command = replaced[0].as_str().unwrap();
+    let wanted = format!("glooistio install --istio 1.31.0-solo-distroless --hub {HUB}");
+    assert!(command.starts_with(&wanted), "{command}");
+    assert!(
+        replaced[1]
+            .as_str()
+            .unwrap()
+            .starts_with("glooistio verify")
+    );
+    // What was proved is followed by the workloads.
+    let (_api, env) = cluster::installs(TAG);
+    let proved = env.line(line).json()["next"].to_string();
+    assert!(proved.contains("label namespace"), "{proved}");
+}
+
+#[test]
 fn what_is_proved_is_said_with_its_source() {
     let (_api, env) = cluster::installs(TAG);
     let report = env.line("install --fips --distroless -y -o json").json();

@@ -1,0 +1,119 @@
+//! The builds that settings are judged against: those that were read, else those that the tag allows.
+
+use crate::check::Before;
+use crate::facts::ImageProgram;
+use crate::fips::{Build, Effect, Environment, Kind};
+use crate::report::{Module, Severity};
+
+/// A build that may get the settings of a document.
+pub(super) struct Candidate {
+    pub(super) build: Build,
+    /// Name of the program; absent where no image was read.
+    pub(super) program: Option<String>,
+    /// What must hold for it to be this build; absent where its bytes say so.
+    condition: Option<&'static str>,
+}
+
+const ISTIOD: &str = "pilot-discovery";
+
+/// Programs of the proxies, to which istiod hands its policy on.
+const PROXIES: [&str; 2] = ["pilot-agent", "envoy"];
+
+/// Parts of a path in a document, in lower case, and the programs that get the settings below it.
+const PLACES: [(&str, &[&str]); 5] = [
+    ("gateways", &PROXIES),
+    ("proxymetadata", &PROXIES),
+    ("ztunnel", &["ztunnel"]),
+    ("cni", &["install-cni", "istio-cni"]),
+    ("pilot", &[ISTIOD]),
+];
+
+/// Whether the settings of a place are those of the program's own container. Where nothing is known of the
+/// place, they may be.
+fn is_own(place: &str, program: &str) -> bool {
+    let place = place.to_lowercase();
+    let mut places = PLACES.iter();
+    let known = places.find(|(part, _)| place.contains(part));
+    known.is_none_or(|(_, programs)| programs.contains(&program))
+}
+
+impl Candidate {
+    /// The settings of a place that reach this build; `None` where it gets none of them.
+    pub(super) fn settings(&self, place: &str, all: &Environment) -> Option<Environment> {
+        let Some(program) = self.program.as_deref() else {
+            return Some(all.clone());
+        };
+        if is_own(place, program) {
+            return Some(all.clone());
+        }
+        let handed_on = is_own(place, ISTIOD) && PROXIES.contains(&program);
+        let policy = all.compliance.clone().filter(|_| handed_on)?;
+        Some(Environment {
+            compliance: Some(policy),
+            ..Environment::default()
+        })
+    }
+
+    /// What is true of one of several possible builds only is no more than a warning.
+    pub(super) fn weighed(&self, effect: Effect) -> Effect {
+        match self
+            .condition
+            .filter(|_| effect.severity == Severity::Error)
+        {
+            Some(condition) => Effect {
+                severity: Severity::Warning,
+                message: format!("{condition}: {}", effect.message),
+                ..effect
+            },
+            None => effect,
+        }
+    }
+}
+
+/// The builds that get something of the settings of a place.
+pub(super) fn candidates(before: &Before<'_>, place: &str, all: &Environment) -> Vec<Candidate> {
+    let images = before.facts.images.known().into_iter().flatten();
+    let programs = images.flat_map(|image| image.programs.known().into_iter().flatten());
+    let read: Vec<Candidate> = programs
+        .filter_map(|program| of_program(before, program))
+        .filter(|one| one.settings(place, all).is_some())
+        .collect();
+    if read.is_empty() {
+        return possible(before.plan.tag.flavor.is_fips());
+    }
+    read
+}
+
+fn of_program(before: &Before<'_>, program: &ImageProgram) -> Option<Candidate> {
+    let verdict = before.judge.verdict(&program.reading)?;
+    let name = program.path.rsplit('/').next()?;
+    Some(Candidate {
+        build: Build::from(&verdict),
+        program: Some(name.to_owned()),
+        condition: None,
+    })
+}
+
+/// A tag says that a build is one of FIPS, never by which module.
+fn possible(fips: bool) -> Vec<Candidate> {
+    let one = |kind, module, condition| Candidate {
+        build: Build {
+            kind,
+            module,
+            knows_fips140: true,
+            switched_off: false,
+            fipsonly: false,
+        },
+        program: None,
+        condition,
+    };
+    if !fips {
+        return vec![one(Kind::GoStandard, Module::Standard, None)];
+    }
+    let boring = Some("if it is built with BoringCrypto");
+    let own = Some("if it is built with GOFIPS140");
+    vec![
+        one(Kind::GoBoring, Module::Declared, boring),
+        one(Kind::GoModule, Module::Declared, own),
+    ]
+}
