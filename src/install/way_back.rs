@@ -4,8 +4,7 @@ use super::Session;
 use super::prepare::Prepared;
 use crate::facts::{self, ControlPlane};
 use crate::istio::{Hub, ImageTag, Matrix};
-use crate::sys::cluster::KubeTarget;
-use crate::sys::process::quoted;
+use crate::suggestion::SuggestedCommand;
 
 /// The commands that bring back what ran before, and judge it; none where that is not known.
 pub(super) fn commands(
@@ -20,35 +19,32 @@ pub(super) fn commands(
     let mut planes = planes.iter();
     let plane = planes.find(|one| one.revision == revision && one.namespace == *namespace);
     let Some(plane) = plane else {
-        return vec![uninstall(&session.target, revision, namespace)];
+        return uninstall(revision, namespace).into_iter().collect();
     };
     let way = WayBack {
-        target: &session.target,
         matrix: session.matrix,
         upgraded: session.report.command == "upgrade",
         planned: &prepared.plan.tag,
         plane,
     };
-    let verify = format!("glooistio verify{}   # then judges what runs", way.place());
-    way.install().into_iter().chain([verify]).collect()
+    let verify = SuggestedCommand::new("glooistio verify -r {} -i {}", &[revision, namespace]);
+    let verify = verify.map(|command| format!("{command}   # then judges what runs"));
+    way.install().into_iter().chain(verify).collect()
 }
 
-/// Removes the control plane that nothing ran before, with its gateways and webhooks.
-fn uninstall(target: &KubeTarget, revision: &str, namespace: &str) -> String {
-    let command = format!(
-        "istioctl uninstall --revision {}{}{}",
-        quoted(revision),
-        in_namespace(namespace),
-        on_cluster(target)
-    );
-    format!("{command}   # nothing of this revision ran before")
+/// Removes a control plane where none ran before, with its gateways and webhooks.
+fn uninstall(revision: &str, namespace: &str) -> Option<String> {
+    let values = [revision, namespace];
+    let command = SuggestedCommand::new("istioctl uninstall --revision {} -i {}", &values)?;
+    Some(format!("{command}   # nothing of this revision ran before"))
 }
 
 /// What brings back a control plane that was replaced.
+///
+/// The record of that install is not read: whoever may write it would write the command.
 struct WayBack<'a> {
-    target: &'a KubeTarget,
     matrix: &'a Matrix,
-    /// The record that was upgraded is applied again by an upgrade.
+    /// An upgrade applies the inputs in its record again.
     upgraded: bool,
     /// The tag that was not proved.
     planned: &'a ImageTag,
@@ -58,19 +54,30 @@ struct WayBack<'a> {
 impl WayBack<'_> {
     fn install(&self) -> Option<String> {
         let tag = self.plane.tag.as_ref().ok()?;
-        let tag_of = quoted(&tag.to_string());
-        let hub = self.hub().map(|hub| format!(" --hub {}", quoted(hub)));
-        let command = if self.upgraded {
-            format!("glooistio upgrade --to {tag_of}{}", self.place())
-        } else {
-            let hub = hub.unwrap_or_default();
-            format!("glooistio install --istio {tag_of}{hub}{}", self.place())
-        };
+        let command = self.command(&tag.to_string())?;
         let notes = self.notes(tag);
         if notes.is_empty() {
-            return Some(command);
+            return Some(command.to_string());
         }
         Some(format!("{command}   # {}", notes.join("; ")))
+    }
+
+    fn command(&self, tag: &str) -> Option<SuggestedCommand> {
+        let (revision, namespace) = (&self.plane.revision, &self.plane.namespace);
+        match self.hub() {
+            _ if self.upgraded => SuggestedCommand::new(
+                "glooistio upgrade --to {} -r {} -i {}",
+                &[tag, revision, namespace],
+            ),
+            Some(hub) => SuggestedCommand::new(
+                "glooistio install --istio {} --hub {} -r {} -i {}",
+                &[tag, hub, revision, namespace],
+            ),
+            None => SuggestedCommand::new(
+                "glooistio install --istio {} -r {} -i {}",
+                &[tag, revision, namespace],
+            ),
+        }
     }
 
     /// The hub, unless a key is part of its name: a key is not for a screen.
@@ -87,45 +94,13 @@ impl WayBack<'_> {
             notes.push(format!("with an istioctl of {}", tag.minor()));
         }
         if !self.upgraded && self.hub().is_none() {
-            notes.push("with the --repo-key of that install".to_owned());
+            notes.push("with the hub or --repo-key of that install".to_owned());
         }
-        // A record may have been changed by a stranger: what it says is for no command line.
         if !self.upgraded {
             notes.push("with the -f, --set and options of that install".to_owned());
         }
         notes
     }
-
-    /// Revision, namespace and cluster, where they are not the default.
-    fn place(&self) -> String {
-        let revision = &self.plane.revision;
-        let revision = if revision == "default" {
-            String::new()
-        } else {
-            format!(" -r {}", quoted(revision))
-        };
-        let namespace = in_namespace(&self.plane.namespace);
-        format!("{revision}{namespace}{}", on_cluster(self.target))
-    }
-}
-
-fn in_namespace(namespace: &str) -> String {
-    if namespace == crate::plan::DEFAULT_NAMESPACE {
-        return String::new();
-    }
-    format!(" -i {}", quoted(namespace))
-}
-
-fn on_cluster(target: &KubeTarget) -> String {
-    let kubeconfig = target.kubeconfig.as_ref();
-    let kubeconfig = kubeconfig.map(|path| ("--kubeconfig", path.display().to_string()));
-    let context = target.context.as_ref();
-    let context = context.map(|name| ("--context", name.clone()));
-    let flags = [kubeconfig, context].into_iter().flatten();
-    let flags: Vec<String> = flags
-        .map(|(flag, value)| format!(" {flag} {}", quoted(&value)))
-        .collect();
-    flags.concat()
 }
 
 #[cfg(test)]
@@ -152,7 +127,6 @@ mod tests {
     fn back(upgraded: bool, plane: &ControlPlane) -> Option<String> {
         let planned = "1.31.0-solo-fips".parse().unwrap();
         let way = WayBack {
-            target: &KubeTarget::default(),
             matrix: Matrix::builtin(),
             upgraded,
             planned: &planned,
@@ -167,7 +141,7 @@ mod tests {
         assert_eq!(
             command.as_deref(),
             Some(
-                "glooistio install --istio 1.31.0-solo --hub h.io/mirror   # with the -f, --set and options of that install"
+                "glooistio install --istio 1.31.0-solo --hub h.io/mirror -r default -i istio-system   # with the -f, --set and options of that install"
             )
         );
         assert_eq!(back(false, &plane("default", "custom")), None);
@@ -178,7 +152,9 @@ mod tests {
         let command = back(true, &plane("1-30", "1.30.5-solo-fips"));
         assert_eq!(
             command.as_deref(),
-            Some("glooistio upgrade --to 1.30.5-solo-fips -r 1-30   # with an istioctl of 1.30")
+            Some(
+                "glooistio upgrade --to 1.30.5-solo-fips -r 1-30 -i istio-system   # with an istioctl of 1.30"
+            )
         );
     }
 
@@ -207,13 +183,12 @@ mod tests {
 
     #[test]
     fn first_install_is_taken_away_again() {
-        let target = KubeTarget {
-            context: Some("my cluster".to_owned()),
-            ..KubeTarget::default()
-        };
+        let command = uninstall("1-31", "mesh");
         assert_eq!(
-            uninstall(&target, "1-31", "mesh"),
-            "istioctl uninstall --revision 1-31 -i mesh --context 'my cluster'   # nothing of this revision ran before"
+            command.as_deref(),
+            Some(
+                "istioctl uninstall --revision 1-31 -i mesh   # nothing of this revision ran before"
+            )
         );
     }
 }
