@@ -6,7 +6,7 @@ use super::evidence::statements;
 use super::fips::is_judged;
 use super::{After, Check, Outcome, Run};
 use crate::facts::Census;
-use crate::report::{Evidence, Finding, Proof, Remark, RemarkKind};
+use crate::report::{Evidence, Finding, Module, Proof, Remark, RemarkKind};
 
 pub(super) const CHECK: Check = Check {
     id: "certificates",
@@ -89,10 +89,12 @@ impl Remarks {
     }
 }
 
-/// The statements that rest on bytes.
+/// The statements that rest on the bytes of what runs: no certificate is for a program that another one replaces.
 fn read(statements: &[Evidence]) -> impl Iterator<Item = (&Evidence, &Proof)> {
-    let read = statements.iter();
-    read.filter_map(|one| Some((one, one.proof.as_deref()?)))
+    let held = statements
+        .iter()
+        .filter(|one| one.module >= Module::Standard);
+    held.filter_map(|one| Some((one, one.proof.as_deref()?)))
 }
 
 /// `#4735 active`, in a few words.

@@ -123,7 +123,9 @@ fn counts(report: &Report) -> String {
 
 /// Certificates of what runs that do not count any more: a run may be fine and this all the same.
 fn not_active(report: &Report) -> BTreeSet<String> {
-    let proofs = report.evidence.iter().filter_map(|one| one.proof.as_ref());
+    let held = report.evidence.iter();
+    let held = held.filter(|one| one.module >= Module::Declared);
+    let proofs = held.filter_map(|one| one.proof.as_ref());
     let certificates = proofs.filter_map(|proof| proof.certificate.as_ref());
     let past = certificates.filter(|it| !it.active);
     past.filter_map(|it| Some(format!("certificate #{} is {}", it.number?, it.status)))

@@ -224,9 +224,76 @@ fn the_certificate_and_its_date_are_named() {
     ] {
         let output = images.inspect(&format!("pilot:{tag}"), "--platform amd64");
         let text = output.success();
-        for said in ["proven", "CMVP      #", module, DAY] {
+        for said in [
+            "proven",
+            "CMVP      #",
+            module,
+            DAY,
+            "FIPS 140-3 level 1",
+            "https://csrc.nist.gov/projects/cryptographic-module-validation-program/certificate/",
+            "last seen so on 2026-09-30",
+            "its security policy",
+        ] {
             assert!(text.contains(said), "{said}: {text}");
         }
+        let limited = text.contains("no TLS 1.3 key derivation among the tested algorithms");
+        assert_eq!(limited, module == "BoringCrypto", "{text}");
+    }
+}
+
+#[test]
+#[ignore = "needs the test bed"]
+fn status_that_is_too_old_is_named_and_no_answer_to_who_asks_strictly() {
+    let images = Images::of(Bed::as_it_is());
+    let image = "pilot:1.31.0-patch1-solo-fips";
+    for (more, code, said) in [
+        ("", 0, ""),
+        ("--max-data-age 30d", 0, "was last seen on 2026-09-30"),
+        ("--policy 140-3-active --strict", 0, ""),
+        (
+            "--policy 140-3-active --max-data-age 30",
+            0,
+            "54 days before",
+        ),
+        (
+            "--policy 140-3-active --strict --max-data-age 30",
+            79,
+            "unknown by policy 140-3-active (proven)",
+        ),
+    ] {
+        let output = images.inspect(image, &format!("--platform amd64 {more}"));
+        assert_eq!(output.code(), code, "{more}: {output}");
+        assert!(output.stdout.contains(said), "{more}: {output}");
+        let warned = output.stdout.contains("was last seen on");
+        assert_eq!(warned, !said.is_empty(), "{more}: {output}");
+    }
+}
+
+#[test]
+#[ignore = "needs the test bed"]
+fn certificates_of_what_runs_are_judged_by_the_day_on_which_they_were_seen() {
+    let images = Images::of(Bed::new());
+    images.install("1.31.0-solo-fips", "");
+    let status = |more: &str| {
+        let output = images.verify(more);
+        let report = output.json();
+        let checks = report["checks"].as_array().unwrap().iter();
+        let mut checks = checks.filter(|one| one["id"] == "certificates");
+        let check = checks.next().unwrap().clone();
+        (output.code(), check["status"].clone(), check.to_string())
+    };
+    let (code, passed, text) = status("");
+    assert_eq!((code, passed), (0, json!("passed")), "{text}");
+    assert!(text.contains("no TLS 1.3 key derivation"), "{text}");
+    let (code, warned, text) = status("--max-data-age 30d");
+    assert_eq!((code, warned), (0, json!("warned")), "{text}");
+    assert!(text.contains("2026-09-30"), "{text}");
+    let output = images.verify("--max-data-age 30d --strict --policy 140-3-active");
+    assert_eq!(output.code(), 79, "{output}");
+    let report = output.json();
+    let checks = report["checks"].as_array().unwrap().iter();
+    for one in checks.filter(|one| one["id"].as_str().unwrap().ends_with("-plane-fips")) {
+        assert_eq!(one["status"], "unknown", "{one}");
     }
 }
 
@@ -373,13 +440,15 @@ fn install_refuses_what_is_not_what_its_tag_says() {
         check,
         &["pilot-discovery", "contradicted"],
     );
-    let hub = &images.hub;
-    images
-        .bed
-        .line(&format!(
-            "install --hub {hub} --istio 1.31.0-solo-fips -y {flag}"
-        ))
-        .success();
+    // A BoringCrypto build would panic at start with the setting that comes with this policy.
+    refused(
+        &images,
+        "1.31.0-solo-fips",
+        "--set values.pilot.env.COMPLIANCE_POLICY=fips-140-3",
+        "fips-configuration",
+        &["pilot-discovery", "pilot-agent", "panics at start"],
+    );
+    images.install("1.31.0-solo-fips", "");
 }
 
 #[test]
