@@ -25,7 +25,7 @@ fn run(after: &After<'_>) -> Outcome {
         let waiting = waiting.map(|(name, _)| {
             Finding::error("not established")
                 .subject(subject(name))
-                .command("kubectl describe customresourcedefinition {}", &[&name])
+                .command("kubectl describe customresourcedefinition {}", &[name])
         });
         let missing = expected(after)
             .into_iter()

@@ -66,7 +66,7 @@ fn missing(after: &After<'_>, census: &Census) -> Vec<Finding> {
         let (namespace, name) = gateway.split_once('/').unwrap_or(("default", gateway));
         Finding::error("the gateway has no pods")
             .subject(gateway)
-            .command("kubectl describe deployment {} -n {}", &[&name, &namespace])
+            .command("kubectl describe deployment {} -n {}", &[name, namespace])
     })
     .collect()
 }

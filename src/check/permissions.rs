@@ -36,7 +36,7 @@ fn finding(permission: &Permission) -> Finding {
         format!("{resource}.{group}")
     };
     let finding = Finding::error(format!("may not {verb} {full}"))
-        .command("kubectl auth can-i {} {} --all-namespaces", &[&verb, &full]);
+        .command("kubectl auth can-i {} {} --all-namespaces", &[verb, &full]);
     if reason.is_empty() {
         finding
     } else {

@@ -33,7 +33,7 @@ fn run(after: &After<'_>) -> Outcome {
                     .why(
                         "new pods of the namespaces that use this tag get no proxy, or are refused",
                     )
-                    .command("istioctl tag set {} --revision REVISION --overwrite", &[&tag])
+                    .command("istioctl tag set {} --revision REVISION --overwrite", &[tag])
                     });
             Outcome::of(findings.collect(), format!("{} tags", tags.len()))
         })

@@ -31,7 +31,7 @@ fn judge(after: &After<'_>, census: &Census) -> Outcome {
         .subject(format!("namespace {namespace}"))
         .why("they were started before the label, or while the injector could not be reached")
         .fix("restart their workloads, or opt them out by the label sidecar.istio.io/inject=false")
-        .command("kubectl get pods -n {}", &[&namespace])
+        .command("kubectl get pods -n {}", &[namespace])
     });
     Outcome::of(findings.collect(), "no pod was left out")
 }

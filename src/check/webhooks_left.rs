@@ -53,7 +53,7 @@ fn finding(hook: &Webhook) -> Finding {
             "revision {}, whose istiod and Service are not there",
             hook.revision
         ))
-        .command("kubectl delete {} {}", &[&kind, &hook.name])
+        .command("kubectl delete {} {}", &[kind, &hook.name])
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! What a report says of the validation of a module: its certificate, and what an auditor has to know of it.
 
-use super::{Judge, Policy, Standing, Verdict};
-use crate::report::{self, Remark, RemarkKind, Severity};
+use std::collections::BTreeSet;
+
+use super::verdict::name_of;
+use super::{Evidence, Family, Judge, Policy, Standing, Verdict};
+use crate::report::{self, Module, Remark, RemarkKind, Severity};
 
 impl Standing {
     /// `certificate #4735`, or what stands for it where there is none.
@@ -15,9 +18,9 @@ impl Standing {
 
 impl Judge {
     /// What has to be known of the validation, the weightiest first.
-    pub(super) fn remarks(&self, verdict: &Verdict) -> Vec<Remark> {
+    pub(super) fn remarks(&self, verdict: &Verdict, evidence: Option<&Evidence>) -> Vec<Remark> {
         let Some(standing) = &verdict.standing else {
-            return Vec::new();
+            return self.remarks_of_families(verdict, evidence);
         };
         let source = standing.source.to_string();
         let warning = |kind, message: Option<String>| {
@@ -39,6 +42,27 @@ impl Judge {
             source: limitation.source.to_string(),
         });
         warnings.into_iter().flatten().chain(limitations).collect()
+    }
+
+    /// What holds of every validated module of a family: which of them it is, is not known.
+    fn remarks_of_families(&self, verdict: &Verdict, evidence: Option<&Evidence>) -> Vec<Remark> {
+        let held = evidence.filter(|_| verdict.module >= Module::Declared);
+        let located = held.into_iter().flat_map(|evidence| &evidence.modules);
+        let families: BTreeSet<Family> = located.map(|located| located.family).collect();
+        let limitations = families.into_iter().flat_map(|family| {
+            let shared = self.modules.shared_limitations(family).into_iter();
+            shared.map(move |limitation| Remark {
+                kind: RemarkKind::Limitation,
+                severity: Severity::Info,
+                message: format!(
+                    "{} (of any {} module with a certificate)",
+                    limitation.what,
+                    name_of(family)
+                ),
+                source: limitation.source.to_string(),
+            })
+        });
+        limitations.collect()
     }
 
     /// Why the policy cannot be decided: an old status is no answer to who asks strictly.
@@ -103,8 +127,7 @@ pub(super) fn of(standing: &Standing) -> report::Certificate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fips::{Evidence, Format, Modules};
-    use crate::report::Module;
+    use crate::fips::{Format, Modules};
 
     /// The verdict on a program that holds the module of that row.
     fn verdict(key: &str, at: &str) -> Verdict {
@@ -186,7 +209,7 @@ mod tests {
             ),
         ];
         for (key, at, limit, expected) in table {
-            let remarks = judge(Policy::Any, limit, false).remarks(&verdict(key, at));
+            let remarks = judge(Policy::Any, limit, false).remarks(&verdict(key, at), None);
             assert_eq!(remarks.len(), expected.len(), "{key}: {remarks:?}");
             for (remark, (kind, part)) in remarks.iter().zip(expected) {
                 assert_eq!(remark.kind, *kind, "{key}");
@@ -194,6 +217,33 @@ mod tests {
                 let weighs = remark.severity >= Severity::Warning;
                 assert_eq!(weighs, *kind != Limitation, "{key}");
             }
+        }
+    }
+
+    #[test]
+    fn module_of_unknown_version_has_the_limitations_of_its_family() {
+        let place = serde_json::json!({"offset": 64, "len": 32});
+        let held = |family: &str| -> Evidence {
+            let evidence = serde_json::json!({
+                "size": 1 << 20, "arch": "arm64", "opaque": null, "go": null, "marks": [],
+                "labels": [], "libraries": [],
+                "modules": [{
+                    "family": family, "place": place, "algorithm": "sha256",
+                    "integrity": "holds", "stored": "ab", "version": null, "called": place,
+                }],
+                "format": {"elf": {"bits": 64, "big_endian": false, "headerless": false}},
+            });
+            serde_json::from_value(evidence).unwrap()
+        };
+        for (family, remarked) in [("aws-lc", 1), ("boring-crypto", 0)] {
+            let evidence = held(family);
+            let judge = judge(Policy::Any, 90, false);
+            let verdict = evidence.judge(&judge.modules, judge.at);
+            assert_eq!(verdict.module, Module::Identified, "{family}");
+            let remarks = judge.remarks(&verdict, Some(&evidence));
+            assert_eq!(remarks.len(), remarked, "{family}: {remarks:?}");
+            let kdf = |one: &Remark| one.message.starts_with("no TLS 1.3 key derivation");
+            assert!(remarks.iter().all(kdf), "{remarks:?}");
         }
     }
 

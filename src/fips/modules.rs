@@ -261,6 +261,21 @@ impl Modules {
             .find(|row| row.frozen.as_deref() == Some(frozen))
     }
 
+    /// What no validation of a family covers, whichever of its modules a program has.
+    pub(super) fn shared_limitations(&self, family: Family) -> Vec<&Limitation> {
+        let rows = self.rows.iter().filter(|row| row.family == family);
+        let mut rows = rows.filter(|row| !row.certificates.is_empty());
+        let Some(first) = rows.next() else {
+            return Vec::new();
+        };
+        let others: Vec<&ModuleRow> = rows.collect();
+        let has = |row: &ModuleRow, what: &str| row.limitations.iter().any(|one| one.what == what);
+        let shared = first.limitations.iter();
+        shared
+            .filter(|one| others.iter().all(|row| has(row, &one.what)))
+            .collect()
+    }
+
     /// The module that answers `version` when it is asked for its own.
     pub fn by_fips_version(&self, family: Family, version: u32) -> Option<&ModuleRow> {
         self.rows
@@ -600,12 +615,22 @@ mod tests {
             keys,
             [
                 "boringcrypto-20220613",
+                "aws-lc-1.0",
                 "aws-lc-2.0-static",
                 "aws-lc-2.0-dynamic",
                 "aws-lc-3.1-static",
                 "aws-lc-3.1-dynamic",
             ]
         );
+    }
+
+    #[test]
+    fn limitation_is_shared_where_every_certificate_of_a_family_has_it() {
+        let shared = |family| Modules::builtin().shared_limitations(family).len();
+        assert_eq!(shared(Family::AwsLc), 1);
+        for other in [Family::BoringCrypto, Family::Go, Family::OpenSsl] {
+            assert_eq!(shared(other), 0, "{other:?}");
+        }
     }
 
     #[test]

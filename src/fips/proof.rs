@@ -105,7 +105,7 @@ impl Judge {
             certificate: verdict.standing.as_ref().map(certificate::of),
             fipsonly: verdict.fipsonly,
             other_cryptography: verdict.other_cryptography.iter().map(other).collect(),
-            remarks: self.remarks(verdict),
+            remarks: self.remarks(verdict, evidence),
             reasons: verdict.reasons.clone(),
             chain: chain(subject, verdict),
             recipes: evidence

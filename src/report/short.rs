@@ -91,10 +91,15 @@ fn numbered(certificate: &Certificate, module: Module) -> Option<String> {
     })
 }
 
-/// What an auditor has to know besides; the status is named by the certificate.
+/// What an auditor has to know besides: the status is named by the certificate, an old one by the reason of
+/// what is not accepted.
 fn limits(proof: &Proof) -> String {
     let remarks = proof.remarks.iter();
-    let remarks = remarks.filter(|remark| remark.kind != RemarkKind::NotActive);
+    let remarks = remarks.filter(|remark| match remark.kind {
+        RemarkKind::NotActive => false,
+        RemarkKind::Outdated => proof.judgement.accepted,
+        RemarkKind::Limitation => true,
+    });
     let messages: Vec<&str> = remarks.map(|remark| remark.message.as_str()).collect();
     messages.join("; ")
 }

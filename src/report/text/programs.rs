@@ -86,7 +86,12 @@ fn program<'a>(
     if proof.judgement.accepted {
         return Ok(());
     }
-    let page_of = format!("glooistio explain {}", one.module.word());
+    let topic = if one.undecided().is_empty() || !one.refused().is_empty() {
+        one.module.word()
+    } else {
+        &proof.judgement.policy
+    };
+    let page_of = format!("glooistio explain {topic}");
     page.command(4, "see", &page_of)
 }
 

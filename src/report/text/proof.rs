@@ -105,12 +105,11 @@ impl<'a> Described<'a> {
         if let Some(name) = validation.name {
             page.labelled(4, "module", name)?;
         }
-        let Some(certificate) = validation.certificate else {
-            return Ok(());
-        };
-        page.labelled(4, "CMVP", &state(certificate, validation.at))?;
-        if self.0.insert(validation) {
-            details(page, certificate)?;
+        if let Some(certificate) = validation.certificate {
+            page.labelled(4, "CMVP", &state(certificate, validation.at))?;
+            if self.0.insert(validation) {
+                details(page, certificate)?;
+            }
         }
         for remark in validation.remarks {
             let label = match remark.kind {
