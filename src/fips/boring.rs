@@ -61,7 +61,7 @@ pub(super) fn locate(
     }
     let mut found = copies.found;
     for &machine in Machine::of(arch) {
-        let mut search = Search::new(bytes, &code, machine, WORK);
+        let mut search = Search::new(bytes, layout, &code, machine, WORK);
         for &text in &tests {
             let known = found.iter().any(|one| holds(one.place, text));
             if !known && found.len() < MODULES {
@@ -204,6 +204,28 @@ mod tests {
             );
             assert_eq!(module.fingerprint, Some(row.hash.to_string()));
             assert_eq!(module.place.len, BYTES as u64);
+        }
+    }
+
+    #[test]
+    fn bounds_that_the_loader_writes_into_a_table_are_read_there() {
+        for (machine, algorithm) in ALL {
+            let sample = Sample::new(machine, algorithm);
+            let (arch, stored) = (sample.arch(), Sample::new(machine, algorithm).stored());
+            let file = sample.bounds_in_table();
+            let bytes = Bytes::new(&file, file.len() as u64);
+            let layout = Layout::read(&bytes).unwrap().unwrap();
+            let found = |layout| locate(&bytes, layout, Some(&arch), &[], Hint::Names).unwrap();
+            let [module] = found(Some(&layout)).try_into().unwrap();
+            assert_eq!(
+                module.integrity,
+                Integrity::Holds,
+                "{machine:?} {algorithm}"
+            );
+            assert_eq!(module.place.len, BYTES as u64);
+            assert_ne!(module.stored, Hex::from(stored).to_string());
+            // Without headers it is not known what is loaded where.
+            assert_eq!(found(None), []);
         }
     }
 
@@ -412,7 +434,7 @@ mod tests {
         let bytes = Bytes::new(&sample.file, sample.file.len() as u64);
         let code = [sample.code()];
         let found = |work| {
-            let mut search = Search::new(&bytes, &code, Machine::Amd64, work);
+            let mut search = Search::new(&bytes, None, &code, Machine::Amd64, work);
             search.module(START as u64 + 0x1000).unwrap().is_some()
         };
         assert!(found(WORK));
@@ -431,7 +453,7 @@ mod tests {
             let machine = if arm { Machine::Arm64 } else { Machine::Amd64 };
             let bytes = Bytes::new(&code, code.len() as u64);
             let place = [Place { offset: at / 2, len: u64::MAX }];
-            let mut search = Search::new(&bytes, &place, machine, 1 << 20);
+            let mut search = Search::new(&bytes, None, &place, machine, 1 << 20);
             search.module(at).unwrap();
             word::version(&code, Family::BoringCrypto, machine);
             machine.references(&code, at, |_| {});

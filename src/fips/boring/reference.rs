@@ -40,6 +40,37 @@ impl Machine {
         }
     }
 
+    /// Gives every address that `code`, which stands at `offset`, reads a word from: where the linker
+    /// leaves it to the loader to write an address, code reads it there.
+    pub(super) fn loads(self, code: &[u8], offset: u64, each: impl FnMut(Reference)) {
+        match self {
+            Machine::Amd64 => amd64_loads(code, offset, each),
+            Machine::Arm64 => arm64_loads(code, offset, each),
+        }
+    }
+
+    /// The body of the function at the start of `code`, without its return, if all that it does is to
+    /// compute an address and return it.
+    pub(super) fn address_getter(self, code: &[u8]) -> Option<&[u8]> {
+        match self {
+            Machine::Amd64 => {
+                const ENDBR64: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa];
+                const LEN: usize = 7;
+                let code = code.strip_prefix(ENDBR64).unwrap_or(code);
+                (*code.get(LEN)? == 0xc3).then_some(&code[..LEN])
+            }
+            Machine::Arm64 => {
+                // bti, adrp, add or ldr
+                const LONGEST: usize = 3;
+                let (words, _) = code.as_chunks::<4>();
+                let words = &words[..words.len().min(LONGEST + 1)];
+                let is_return = |word: &[u8; 4]| u32::from_le_bytes(*word) == 0xd65f_03c0;
+                let end = words.iter().position(is_return)?;
+                Some(&code[..4 * end])
+            }
+        }
+    }
+
     /// Gives every call and jump to a fixed place that `code`, which stands at `offset`, makes.
     pub(super) fn calls(self, code: &[u8], offset: u64, each: impl FnMut(Reference)) {
         match self {
@@ -72,10 +103,20 @@ impl Machine {
     }
 }
 
-/// `lea r64, [rip + disp32]`: REX.W, 8D, a `ModRM` byte of mode 0 and base 5, the distance.
-fn amd64(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
+/// `lea r64, [rip + disp32]`.
+fn amd64(code: &[u8], offset: u64, each: impl FnMut(Reference)) {
+    amd64_relative(0x8d, code, offset, each);
+}
+
+/// `mov r64, [rip + disp32]`.
+fn amd64_loads(code: &[u8], offset: u64, each: impl FnMut(Reference)) {
+    amd64_relative(0x8b, code, offset, each);
+}
+
+/// REX.W, the opcode, a `ModRM` byte of mode 0 and base 5, the distance.
+fn amd64_relative(opcode: u8, code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
     const AFTER_OPCODE: u64 = 6;
-    for at in memchr_iter(0x8d, code) {
+    for at in memchr_iter(opcode, code) {
         let rex = at.checked_sub(1).and_then(|before| code.get(before));
         let rest = code.get(at + 1..).and_then(|rest| rest.first_chunk());
         let (Some(0x48 | 0x4c), Some(&[modrm, a, b, c, d])) = (rex, rest) else {
@@ -129,13 +170,31 @@ fn words(code: &[u8], offset: u64) -> impl Iterator<Item = (u64, u32)> {
 
 /// `adr`, and `adrp` with the `add` that follows it for the same register.
 fn arm64(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
-    let mut pages = [None; 32];
+    arm64_relative(code, offset, |reference, is_load| {
+        if !is_load {
+            each(reference);
+        }
+    });
+}
+
+/// `adrp` with the `ldr` of 64 bits that follows it for the same register.
+fn arm64_loads(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
+    arm64_relative(code, offset, |reference, is_load| {
+        if is_load {
+            each(reference);
+        }
+    });
+}
+
+/// Both of these; the second argument of `each` tells a load.
+fn arm64_relative(code: &[u8], offset: u64, mut each: impl FnMut(Reference, bool)) {
+    let mut pages: [Option<u64>; 32] = [None; 32];
     for (from, word) in words(code, offset) {
         let target = word as usize % 32;
         match word >> 24 {
             0x10 | 0x30 | 0x50 | 0x70 => {
                 if let Some(to) = from.checked_add_signed(adr_distance(word)) {
-                    each(Reference { from, to });
+                    each(Reference { from, to }, false);
                 }
             }
             0x90 | 0xb0 | 0xd0 | 0xf0 => {
@@ -143,9 +202,16 @@ fn arm64(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
             }
             0x91 if word & 0x00c0_0000 == 0 => {
                 let low = u64::from(word >> 10 & 0xfff);
-                let page: Option<u64> = pages[word as usize >> 5 & 31];
+                let page = pages[word as usize >> 5 & 31];
                 if let Some(to) = page.and_then(|page| page.checked_add(low)) {
-                    each(Reference { from, to });
+                    each(Reference { from, to }, false);
+                }
+            }
+            0xf9 if word & 0x00c0_0000 == 0x0040_0000 => {
+                let low = u64::from(word >> 10 & 0xfff) * 8;
+                let page = pages[word as usize >> 5 & 31];
+                if let Some(to) = page.and_then(|page| page.checked_add(low)) {
+                    each(Reference { from, to }, true);
                 }
             }
             _ => {}
@@ -218,6 +284,50 @@ mod tests {
         let code = [0xd000_0001_u32, 0x9100_2062, 0x9104_8c20].map(u32::to_le_bytes);
         let found = all(Machine::Arm64, &code.concat(), 0x5004);
         assert_eq!(found, [(0x500c, 0x7123)]);
+    }
+
+    fn loads(machine: Machine, code: &[u8], offset: u64) -> Vec<(u64, u64)> {
+        let mut found = Vec::new();
+        machine.loads(code, offset, |load| found.push((load.from, load.to)));
+        found
+    }
+
+    #[test]
+    fn loads_reach_the_table_of_addresses() {
+        // mov rax, [rip + 0x10]; lea rax, [rip + 0x10]
+        let code = [
+            0x48, 0x8b, 0x05, 0x10, 0, 0, 0, 0x48, 0x8d, 0x05, 0x10, 0, 0, 0,
+        ];
+        assert_eq!(loads(Machine::Amd64, &code, 0x100), [(0x101, 0x117)]);
+        // objdump of AWS-LC FIPS 3.0.0: 312024: adrp x0, 4fb000; 312028: ldr x0, [x0, #1616]
+        let code = [0xb000_0f40_u32, 0xf943_2800]
+            .map(u32::to_le_bytes)
+            .concat();
+        assert_eq!(
+            loads(Machine::Arm64, &code, 0x31_2024),
+            [(0x31_2028, 0x4f_b650)]
+        );
+        assert_eq!(all(Machine::Arm64, &code, 0x31_2024), []);
+    }
+
+    #[test]
+    fn address_getters_end_after_one_address() {
+        let arm64 = |words: &[u32]| {
+            let code: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            Machine::Arm64.address_getter(&code).map(<[u8]>::len)
+        };
+        let (bti, adrp, ldr, ret) = (0xd503_245f, 0xb000_0f40, 0xf943_2800, 0xd65f_03c0);
+        assert_eq!(arm64(&[bti, adrp, ldr, ret]), Some(12));
+        assert_eq!(arm64(&[adrp, ldr, ret]), Some(8));
+        assert_eq!(arm64(&[adrp, ldr, bti, bti, ret]), None);
+        assert_eq!(arm64(&[adrp, ldr]), None);
+        let amd64 = |code: &[u8]| Machine::Amd64.address_getter(code).map(<[u8]>::len);
+        let lea = [0x48, 0x8d, 0x05, 1, 0, 0, 0];
+        assert_eq!(amd64(&[&lea[..], &[0xc3]].concat()), Some(7));
+        let marked = [&[0xf3, 0x0f, 0x1e, 0xfa], &lea[..], &[0xc3]].concat();
+        assert_eq!(amd64(&marked), Some(7));
+        assert_eq!(amd64(&[&lea[..], &[0x90]].concat()), None);
+        assert_eq!(amd64(&lea), None);
     }
 
     fn calls(machine: Machine, code: &[u8], offset: u64) -> Vec<(u64, u64)> {

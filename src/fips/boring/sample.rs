@@ -1,7 +1,10 @@
 //! A program with a module in it, made by hand: noise, an integrity test that names its own bounds,
 //! the value of its HMAC behind them.
 
+use object::elf;
+
 use super::super::fingerprint::{Algorithm, Anchor, Fingerprint, Hex};
+use super::super::sample::Sample as Program;
 use super::super::{Arch, Family, Place};
 use super::mac::Mac;
 use super::reference::Machine;
@@ -23,6 +26,8 @@ pub(super) struct Sample {
     pub file: Vec<u8>,
     machine: Machine,
     algorithm: Algorithm,
+    /// Addresses of words that the loader writes, and what it writes there.
+    bounds: Vec<(u64, u64)>,
 }
 
 impl Sample {
@@ -31,6 +36,7 @@ impl Sample {
             file: noise(SIZE),
             machine,
             algorithm,
+            bounds: Vec::new(),
         };
         sample.put(TEXT, selftest::TEXT.as_bytes());
         sample.put(NAME, b"BoringCrypto\0");
@@ -90,7 +96,11 @@ impl Sample {
 
     /// Lets the program call what stands at `target`.
     fn call(&mut self, target: usize) {
-        let distance = signed(target) - signed(CALLER);
+        self.call_from(CALLER, target);
+    }
+
+    fn call_from(&mut self, from: usize, target: usize) {
+        let distance = signed(target) - signed(from);
         let code = match self.machine {
             Machine::Amd64 => {
                 let after = i32::try_from(distance - 5).unwrap().to_le_bytes();
@@ -101,7 +111,47 @@ impl Sample {
                 word.to_le_bytes().to_vec()
             }
         };
-        self.put(CALLER, &code);
+        self.put(from, &code);
+    }
+
+    /// The same in a program whose loader writes the bounds of the module into a table, from which functions
+    /// outside of the module read them for its test.
+    pub(super) fn bounds_in_table(mut self) -> Vec<u8> {
+        const ADDRESS: usize = 0x40_0190;
+        const TABLE: usize = 0x60_0000 + (ADDRESS + SIZE) % 0x1000;
+        for (index, bound) in [(0, START), (1, END)] {
+            let getter = END + 0x100 + 16 * index;
+            let slot = TABLE + 8 * index;
+            self.put(TEST + 16 * index, &[0x90; 16]);
+            self.call_from(TEST + 16 * index, getter);
+            let code = match self.machine {
+                Machine::Amd64 => {
+                    let distance = signed(slot) - signed(ADDRESS + getter + 7);
+                    let distance = i32::try_from(distance).unwrap().to_le_bytes();
+                    [&[0x48, 0x8b, 0x05], &distance[..], &[0xc3]].concat()
+                }
+                Machine::Arm64 => {
+                    // bti c; adrp x0, page; ldr x0, [x0, low]; ret
+                    let pages = (slot >> 12) - ((ADDRESS + getter + 4) >> 12);
+                    let pages = u32::try_from((pages & 3) << 29 | pages >> 2 << 5).unwrap();
+                    let low = u32::try_from((slot & 0xfff) / 8).unwrap();
+                    let words = [0xd503_245f, 0x9000_0000 | pages, 0xf940_0000 | low << 10];
+                    let words = words.into_iter().chain([0xd65f_03c0]);
+                    words.flat_map(u32::to_le_bytes).collect()
+                }
+            };
+            self.put(getter, &code);
+            self.bounds.push((slot as u64, (ADDRESS + bound) as u64));
+        }
+        self.seal();
+        let machine = match self.machine {
+            Machine::Amd64 => elf::EM_X86_64,
+            Machine::Arm64 => elf::EM_AARCH64,
+        };
+        let mut program = Program::new((64, false, machine));
+        program.relocations = self.bounds;
+        let program = program.text(".text", ADDRESS as u64, &self.file);
+        program.data(".got", TABLE as u64, &[0; 16]).build()
     }
 
     /// The same module in a program that does not call it.

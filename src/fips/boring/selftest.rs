@@ -6,11 +6,12 @@ use std::io;
 use memchr::memmem::Finder;
 
 use super::super::bytes::Bytes;
+use super::super::elf::Layout;
 use super::super::fingerprint::{Algorithm, Hex};
 use super::super::{Integrity, Located, Place};
 use super::mac::Mac;
-use super::reference::Machine;
-use super::{callers, clip, word};
+use super::reference::{Machine, Reference};
+use super::{between, callers, clip, word};
 
 /// What the test gives to its report; the module's own constants hold it.
 pub(in super::super) const TEXT: &str = "FIPS integrity test";
@@ -39,12 +40,16 @@ const SITES: usize = 16;
 /// What may be read and hashed for one file, in bytes; an honest module takes a tenth.
 pub(super) const WORK: u64 = 256 << 20;
 
+/// Bytes of the table of addresses in which those of one test stand.
+const TABLE: u64 = 1 << 20;
+
 /// What it costs to end an HMAC and compare its value, in bytes that could be hashed instead.
 const COMPARISON: u64 = 4 << 10;
 
 /// A search that ends.
 pub(super) struct Search<'a> {
     bytes: &'a Bytes<'a>,
+    layout: Option<&'a Layout>,
     code: &'a [Place],
     machine: Machine,
     work: u64,
@@ -54,12 +59,14 @@ impl<'a> Search<'a> {
     /// `work` is what may be read and hashed, in bytes.
     pub(super) fn new(
         bytes: &'a Bytes<'a>,
+        layout: Option<&'a Layout>,
         code: &'a [Place],
         machine: Machine,
         work: u64,
     ) -> Self {
         Search {
             bytes,
+            layout,
             code,
             machine,
             work,
@@ -79,7 +86,7 @@ impl<'a> Search<'a> {
             }
             let code = self.bytes.window(window)?;
             for site in self.sites(&code, window.offset, text) {
-                let targets = self.targets(&code, window.offset, site);
+                let targets = self.targets(&code, window.offset, site)?;
                 let inside = (site.min(text), site.max(text));
                 let module = self.sealed(&targets, inside, place)?;
                 if module.is_some() {
@@ -101,17 +108,66 @@ impl<'a> Search<'a> {
         sites
     }
 
-    /// What the code around `site` refers to, in order.
-    fn targets(&self, code: &[u8], offset: u64, site: u64) -> Vec<u64> {
+    /// What the code around `site` refers to, in order: by itself, through functions that only return an
+    /// address, and through the table of addresses that the loader fills.
+    fn targets(&mut self, code: &[u8], offset: u64, site: u64) -> io::Result<Vec<u64>> {
         let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(code.len());
         let from = site.saturating_sub(TEST).max(offset);
         let around = &code[index(from - offset)..index((site - offset).saturating_add(TEST))];
-        let mut targets = Vec::new();
-        self.machine
-            .references(around, from, |reference| targets.push(reference.to));
+        let mut parts = vec![(around, from)];
+        self.machine.calls(around, from, |call| {
+            let getter = call.to.checked_sub(offset).map(|at| &code[index(at)..]);
+            let getter = getter.and_then(|code| self.machine.address_getter(code));
+            parts.extend(getter.map(|body| (body, call.to)));
+        });
+        let (mut targets, mut slots) = (Vec::new(), Vec::new());
+        for (part, at) in parts {
+            self.machine.references(part, at, |reference| {
+                targets.extend(self.offset(reference));
+            });
+            self.machine
+                .loads(part, at, |reference| slots.extend(self.offset(reference)));
+        }
+        targets.extend(self.loaded(slots)?);
         targets.sort_unstable();
         targets.dedup();
-        targets
+        Ok(targets)
+    }
+
+    /// Where the byte stands in the file that `reference` leads to. Segments can be loaded further from each
+    /// other than they stand in the file.
+    fn offset(&self, reference: Reference) -> Option<u64> {
+        let Some(layout) = self.layout.filter(|layout| !layout.segments.is_empty()) else {
+            return Some(reference.to);
+        };
+        let base = layout.address(reference.from)?.wrapping_sub(reference.from);
+        layout.offset(base.wrapping_add(reference.to))
+    }
+
+    /// Where the addresses lead to that the loader writes into `slots`.
+    fn loaded(&mut self, mut slots: Vec<u64>) -> io::Result<Vec<u64>> {
+        slots.sort_unstable();
+        slots.dedup();
+        let mut targets = Vec::new();
+        let Some(layout) = self.layout else {
+            return Ok(targets);
+        };
+        let word = u64::from(layout.bits / 8).max(1);
+        let relocations = layout.relocations.map_or(0, |table| table.len);
+        let mut slots = &slots[..];
+        while let Some(&first) = slots.first() {
+            let (near, rest) = slots.split_at(slots.partition_point(|slot| slot - first < TABLE));
+            slots = rest;
+            let place = between(first, near.last().unwrap_or(&first) + word);
+            if !self.pay(place.len.saturating_add(relocations)) {
+                break;
+            }
+            let words = layout.words(self.bytes, place)?;
+            let index = |slot: &u64| usize::try_from((slot - first) / word).unwrap_or(usize::MAX);
+            let addresses = near.iter().filter_map(|slot| words.get(index(slot)));
+            targets.extend(addresses.filter_map(|address| layout.offset(*address)));
+        }
+        Ok(targets)
     }
 
     /// The range between two of `targets` whose HMAC stands at a third. The test and its text lie `inside`.
