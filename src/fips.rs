@@ -15,6 +15,7 @@ mod fingerprint;
 pub mod fuzz;
 mod go;
 mod keys;
+mod libraries;
 mod modules;
 mod native;
 mod other;
@@ -30,12 +31,13 @@ mod verdict;
 
 pub use configuration::{Build, Effect, Environment, Policies, ambient, approved_only, effects};
 pub use evidence::{
-    Arch, Carried, Coverage, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Located,
-    Mark, Names, Opaque, OtherCryptography, Place, Signatures,
+    Arch, Carried, Coverage, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Library,
+    Link, Located, Mark, Names, Opaque, OtherCryptography, Place, Signatures,
 };
 pub use fingerprint::{Algorithm, Anchor, Fingerprint, Hex};
 pub use go::GoVersion;
 pub use keys::{Key, KeyError, KeyRow, Secret};
+pub use libraries::{FipsBuild, LibraryRow};
 pub use modules::{
     Certificate, Limitation, ModuleRow, Modules, ModulesError, Rule, Standard, Standing, Statement,
     Status,

@@ -33,6 +33,14 @@ pub(super) enum Hint<'a> {
     Marks(&'a [Mark]),
 }
 
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub modules: Vec<Located>,
+    /// The texts of integrity tests without a module that fits.
+    pub unmatched_tests: Vec<Place>,
+}
+
 /// Modules that are taken down of one file; a program has one.
 const MODULES: usize = 8;
 
@@ -44,7 +52,7 @@ pub(super) fn locate(
     arch: Option<&Arch>,
     known: &[Fingerprint],
     hint: Hint<'_>,
-) -> io::Result<Vec<Located>> {
+) -> io::Result<Found> {
     let code = executable(bytes, layout);
     let tests = hint.tests(bytes, &code)?;
     let fits = |row: &&Fingerprint| arch.is_none_or(|arch| *arch == row.arch);
@@ -60,6 +68,7 @@ pub(super) fn locate(
         code.iter().try_for_each(|&place| copies.find(place))?;
     }
     let mut found = copies.found;
+    let mut unmatched_tests = Vec::new();
     for &machine in Machine::of(arch) {
         let mut search = Search::new(bytes, layout, &code, machine, WORK);
         for &text in &tests {
@@ -68,8 +77,12 @@ pub(super) fn locate(
                 found.extend(search.module(text)?);
             }
         }
+        unmatched_tests.extend(search.unmatched);
     }
-    Ok(found)
+    Ok(Found {
+        modules: found,
+        unmatched_tests,
+    })
 }
 
 /// Whether the byte at `offset` is one of `place`.
@@ -163,9 +176,19 @@ mod tests {
         (Machine::Arm64, Algorithm::Sha512),
     ];
 
+    fn locate_modules(
+        bytes: &Bytes<'_>,
+        layout: Option<&Layout>,
+        arch: Option<&Arch>,
+        known: &[Fingerprint],
+        hint: Hint<'_>,
+    ) -> io::Result<Vec<Located>> {
+        locate(bytes, layout, arch, known, hint).map(|found| found.modules)
+    }
+
     fn find(sample: &Sample, known: &[Fingerprint]) -> Vec<Located> {
         let bytes = Bytes::new(&sample.file, sample.file.len() as u64);
-        locate(&bytes, None, Some(&sample.arch()), known, Hint::Names).unwrap()
+        locate_modules(&bytes, None, Some(&sample.arch()), known, Hint::Names).unwrap()
     }
 
     #[test]
@@ -215,7 +238,8 @@ mod tests {
             let file = sample.bounds_in_table();
             let bytes = Bytes::new(&file, file.len() as u64);
             let layout = Layout::read(&bytes).unwrap().unwrap();
-            let found = |layout| locate(&bytes, layout, Some(&arch), &[], Hint::Names).unwrap();
+            let found =
+                |layout| locate_modules(&bytes, layout, Some(&arch), &[], Hint::Names).unwrap();
             let [module] = found(Some(&layout)).try_into().unwrap();
             assert_eq!(
                 module.integrity,
@@ -266,7 +290,7 @@ mod tests {
         for order in [[&whole, &flipped], [&flipped, &whole]] {
             let file = order.map(|sample| &sample.file[..]).concat();
             let bytes = Bytes::new(&file, file.len() as u64);
-            let found = locate(&bytes, None, None, &row, Hint::Names).unwrap();
+            let found = locate_modules(&bytes, None, None, &row, Hint::Names).unwrap();
             let holds: Vec<_> = found
                 .iter()
                 .map(|one| (one.integrity == Integrity::Holds, one.called.is_some()))
@@ -290,7 +314,7 @@ mod tests {
             let file = files.concat();
             let bytes = Bytes::new(&file, file.len() as u64);
             let arch = measured.arch();
-            locate(&bytes, None, Some(&arch), &row, Hint::Names).unwrap()
+            locate_modules(&bytes, None, Some(&arch), &row, Hint::Names).unwrap()
         };
         let both = found(&[&measured, &other]);
         let measured_first: Vec<bool> = both.iter().map(|one| one.fingerprint.is_some()).collect();
@@ -339,13 +363,29 @@ mod tests {
     }
 
     #[test]
+    fn integrity_test_that_nothing_fits_is_noted_and_one_that_fits_is_not() {
+        let unmatched = |sample: &Sample| {
+            let bytes = Bytes::new(&sample.file, sample.file.len() as u64);
+            let found = locate(&bytes, None, Some(&sample.arch()), &[], Hint::Names).unwrap();
+            let offsets = found.unmatched_tests.iter().map(|place| place.offset);
+            offsets.collect::<Vec<_>>()
+        };
+        for (machine, algorithm) in ALL {
+            let mut sample = Sample::new(machine, algorithm);
+            assert_eq!(unmatched(&sample), [0; 0], "{machine:?}");
+            sample.file[START + BYTES / 2] ^= 1;
+            assert_eq!(unmatched(&sample), [START as u64 + 0x1000], "{machine:?}");
+        }
+    }
+
+    #[test]
     fn one_piece_alone_is_no_copy() {
         let sample = Sample::new(Machine::Amd64, Algorithm::Sha256);
         let row = sample.row();
         let piece = &sample.file[START + 0x9000..START + 0x9020];
         let file = [&vec![0; 0x40000], piece, &vec![0; 0x40000]].concat();
         let bytes = Bytes::new(&file, file.len() as u64);
-        let found = locate(&bytes, None, None, &[row], Hint::Names).unwrap();
+        let found = locate_modules(&bytes, None, None, &[row], Hint::Names).unwrap();
         assert_eq!(found, []);
     }
 
@@ -357,7 +397,7 @@ mod tests {
         let bytes = Bytes::new(&sample.file, sample.file.len() as u64);
         let find = |arch: &str| {
             let arch = Arch(arch.to_owned());
-            locate(
+            locate_modules(
                 &bytes,
                 None,
                 Some(&arch),
@@ -380,7 +420,8 @@ mod tests {
             let row = [sample.row()];
             for known in [&row[..], &[]] {
                 let arch = layout.arch.as_ref();
-                let found = locate(&bytes, Some(&layout), arch, known, Hint::Names).unwrap();
+                let found =
+                    locate_modules(&bytes, Some(&layout), arch, known, Hint::Names).unwrap();
                 assert_eq!(found.len(), modules, "{flags}");
             }
         }
@@ -397,7 +438,7 @@ mod tests {
                 text: text.to_owned(),
                 place: Place { offset, len: 19 },
             };
-            let found = locate(&bytes, None, None, known, Hint::Marks(&[mark]));
+            let found = locate_modules(&bytes, None, None, known, Hint::Marks(&[mark]));
             found.unwrap().len()
         };
         let text = START as u64 + 0x1000;

@@ -24,6 +24,8 @@ pub(super) struct Layout {
     pub sections: Vec<Section>,
     /// `DT_NEEDED`.
     pub libraries: Vec<String>,
+    /// `DT_SONAME`: what a shared library calls itself.
+    pub soname: Option<String>,
     /// `PT_INTERP`: the program that loads this one.
     pub interpreter: Option<String>,
     /// Why its bytes tell nothing; of several reasons the weightiest.

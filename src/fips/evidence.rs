@@ -3,6 +3,7 @@
 //! The types are written to the cache of images as they are, so all of them can be read back.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,9 +27,51 @@ pub struct Evidence {
     /// What the program says of itself to a person: the five words of `envoy --version`, ztunnel's
     /// provider, the version of AWS-LC.
     pub labels: Vec<Label>,
-    /// Cryptographic libraries that are linked dynamically (`libcrypto.so.3`) or were recognised by
-    /// their texts: what a `standard` names.
-    pub libraries: Vec<String>,
+    /// Cryptographic libraries that the file is, has linked or loads.
+    pub libraries: Vec<Library>,
+    /// Texts of integrity tests that code refers to, for which no module was found the value of which fits: the
+    /// module was changed, or its test names its bounds in a way that is not understood.
+    pub unmatched_tests: Vec<Place>,
+}
+
+/// A cryptographic library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Library {
+    /// `OpenSSL`, `ring`.
+    pub name: String,
+    /// Of its row in the data; empty where the code knows it.
+    pub key: String,
+    /// As its text has it: `1.1.1k  FIPS 25 Mar 2021`.
+    pub version: Option<String>,
+    pub link: Link,
+    /// It is a build that is a FIPS module, by its own texts and name.
+    pub is_fips: bool,
+    /// What such a build calls itself: `Red Hat Enterprise Linux 9 - OpenSSL FIPS Provider`.
+    pub module: Option<String>,
+    /// What shows it.
+    pub shown_by: String,
+    pub place: Option<Place>,
+}
+
+/// How a file has a library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Link {
+    /// The file is the library, by the name that it gives itself.
+    Itself(String),
+    Static,
+    /// The name of the file that is loaded: `libcrypto.so.3`.
+    Loaded(String),
+}
+
+impl fmt::Display for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.link, &self.version) {
+            (Link::Loaded(soname), _) => f.write_str(soname),
+            (_, Some(version)) => write!(f, "{} {version}", self.name),
+            (_, None) => f.write_str(&self.name),
+        }
+    }
 }
 
 /// Cryptography that is linked into a program and is no part of a FIPS module: a package or a library.
@@ -264,6 +307,6 @@ pub enum Label {
     },
     /// ztunnel's `tls-boring`, `tls-aws-lc`, `tls-ring`, `tls-openssl`.
     Ztunnel { provider: String, place: Place },
-    /// `AWS-LC FIPS 3.0.0`, `OpenSSL 3.0.2 …`.
+    /// `AWS-LC FIPS 3.0.0`.
     Library { text: String, place: Place },
 }

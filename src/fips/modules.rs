@@ -16,6 +16,7 @@ pub use standing::{Standard, Standing, Statement, Status};
 use super::Family;
 use super::fingerprint::Fingerprint;
 use super::keys::KeyRow;
+use super::libraries::LibraryRow;
 use super::other::OtherRow;
 use crate::istio::matrix::{MatrixError, parse};
 use crate::istio::{DataDate, Evidence as Grade, Source};
@@ -149,6 +150,8 @@ struct File {
     fingerprints: Vec<Fingerprint>,
     #[serde(default, rename = "other-cryptography")]
     other: Vec<OtherRow>,
+    #[serde(default)]
+    libraries: Vec<LibraryRow>,
 }
 
 /// All that is known of modules; the queries are the methods.
@@ -160,6 +163,7 @@ pub struct Modules {
     keys: Vec<KeyRow>,
     fingerprints: Vec<Fingerprint>,
     other: Vec<OtherRow>,
+    libraries: Vec<LibraryRow>,
 }
 
 static BUILTIN_MODULES: LazyLock<Modules> = LazyLock::new(|| {
@@ -221,6 +225,22 @@ impl Modules {
         &self.other
     }
 
+    /// Cryptographic libraries, for the reader of bytes.
+    pub(super) fn libraries(&self) -> &[LibraryRow] {
+        &self.libraries
+    }
+
+    pub(super) fn library(&self, key: &str) -> Option<&LibraryRow> {
+        self.libraries.iter().find(|row| row.key == key)
+    }
+
+    /// The module of this line that has exactly this version.
+    pub(super) fn by_version(&self, family: Family, version: &str) -> Option<&ModuleRow> {
+        let names = |row: &&ModuleRow| row.version.split([',', ' ']).any(|one| one == version);
+        let mut rows = self.rows.iter().filter(|row| row.family == family);
+        rows.find(names)
+    }
+
     /// Changes wherever a reading would: what is kept of a reading is kept for this data.
     pub fn reader_key(&self) -> String {
         let fingerprints = self.fingerprints.iter().map(|one| one.hash.to_string());
@@ -231,7 +251,15 @@ impl Modules {
                 (&row.packages, &row.algorithms, &row.helpers, functions)
             )
         });
-        fingerprints.chain(other).collect::<Vec<_>>().join(" ")
+        let libraries = self.libraries.iter().map(|row| {
+            let patterns: Vec<&str> = row.patterns().collect();
+            let fips = row.fips.as_ref();
+            let fips = fips.map(|fips| (&fips.sonames, &fips.version_says, fips.version_alone));
+            let shape = (&row.name, &row.sonames, row.dated, &row.crates);
+            format!("{:?}", (&row.key, shape, patterns, fips))
+        });
+        let all = fingerprints.chain(other).chain(libraries);
+        all.collect::<Vec<_>>().join(" ")
     }
 
     /// What builds are known to accept as keys, for [`super::keys`].
@@ -346,6 +374,7 @@ impl Modules {
             one.hash.to_string()
         });
         replace(&mut self.other, file.other, |row| row.key.clone());
+        replace(&mut self.libraries, file.libraries, |row| row.key.clone());
     }
 
     /// The key of a fingerprint that no module has.
@@ -403,6 +432,7 @@ mod tests {
     const FILES: &[(&str, &str)] = &[
         ("fingerprints.yaml", include_str!("data/fingerprints.yaml")),
         ("keys.yaml", include_str!("data/keys.yaml")),
+        ("libraries.yaml", include_str!("data/libraries.yaml")),
         ("modules.yaml", include_str!("data/modules.yaml")),
         (
             "other-cryptography.yaml",

@@ -14,8 +14,11 @@ use std::io;
 use super::boring;
 use super::bytes::Bytes;
 use super::elf::Layout;
-use super::{Label, Mark, Place};
+use super::libraries::LibraryRow;
+use super::{Label, Library, Mark, Place};
 use text::Texts;
+
+pub(super) use library::loaded;
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,12 +26,15 @@ pub(super) struct Native {
     /// Empty, or several different texts that only FIPS builds contain.
     pub marks: Vec<Mark>,
     pub labels: Vec<Label>,
-    /// Linked statically, recognised by their texts: `BoringSSL`, `ring 0.17.14`.
-    pub libraries: Vec<String>,
+    pub libraries: Vec<Library>,
 }
 
 /// Reads the texts of a program; of the whole file where its headers tell nothing.
-pub(super) fn scan(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Native> {
+pub(super) fn scan(
+    bytes: &Bytes<'_>,
+    layout: Option<&Layout>,
+    rows: &[LibraryRow],
+) -> io::Result<Native> {
     let mut mapped = layout.map_or_else(Vec::new, |layout| layout.places(|_| true));
     if mapped.is_empty() {
         mapped.push(Place {
@@ -36,7 +42,8 @@ pub(super) fn scan(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Nat
             len: bytes.size(),
         });
     }
-    let texts = Texts::read(bytes, &mapped)?;
+    let patterns = rows.iter().flat_map(LibraryRow::patterns);
+    let texts = Texts::read(bytes, &mapped, patterns)?;
     let mut labels = Vec::new();
     labels.extend(envoy::label(bytes, &texts, &mapped)?);
     labels.extend(ztunnel::label(&texts));
@@ -44,7 +51,7 @@ pub(super) fn scan(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Nat
     Ok(Native {
         marks: mark::marks(&texts, &boring::executable(bytes, layout)),
         labels,
-        libraries: library::names(&texts),
+        libraries: library::libraries(bytes, layout, &texts, rows)?,
     })
 }
 
@@ -52,13 +59,14 @@ pub(super) fn scan(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Nat
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Family;
+    use super::super::{Family, Link, Modules};
     use super::*;
 
     const REVISION: &str = "9e5580933739775e8bce696a57a2e1bc99368f23";
 
     fn scan_file(file: &[u8]) -> Native {
-        scan(&Bytes::new(&file, file.len() as u64), None).unwrap()
+        let rows = Modules::builtin().libraries();
+        scan(&Bytes::new(&file, file.len() as u64), None, rows).unwrap()
     }
 
     /// Texts as C has them, after something else.
@@ -148,6 +156,7 @@ mod tests {
                     offset: 0,
                     len: u64::MAX,
                 }],
+                std::iter::empty(),
             )
             .unwrap();
             mark::marks(
@@ -272,7 +281,10 @@ mod tests {
 
     #[test]
     fn libraries_are_named_once_with_what_they_say_of_their_version() {
-        let libraries = |given: &[&str]| scan_file(&texts(given)).libraries;
+        let libraries = |given: &[&str]| {
+            let found = scan_file(&texts(given)).libraries;
+            found.iter().map(Library::to_string).collect::<Vec<_>>()
+        };
         let openssl = "OpenSSL 3.0.19 27 Jan 2026";
         assert_eq!(libraries(&[openssl, openssl]), [openssl]);
         assert_eq!(libraries(&["OpenSSL RSA method"]), [""; 0]);
@@ -302,6 +314,146 @@ mod tests {
             [""; 0]
         );
         assert_eq!(libraries(&["AWS-LC FIPS 4.2.0"]), ["AWS-LC FIPS 4.2.0"]);
+    }
+
+    #[test]
+    fn fips_builds_of_other_makers_are_named_by_their_own_texts() {
+        // text, name, version, whether it is a FIPS build, what it calls itself
+        for (given, name, version, is_fips, module) in [
+            (
+                &["OpenSSL 1.1.1k  FIPS 25 Mar 2021"][..],
+                "OpenSSL",
+                "1.1.1k  FIPS 25 Mar 2021",
+                true,
+                None,
+            ),
+            (
+                &["OpenSSL 1.0.2k-fips  26 Jan 2017"],
+                "OpenSSL",
+                "1.0.2k-fips  26 Jan 2017",
+                true,
+                None,
+            ),
+            (
+                &["OpenSSL 3.0.22 25 Aug 2026"],
+                "OpenSSL",
+                "3.0.22 25 Aug 2026",
+                false,
+                None,
+            ),
+            (
+                &[
+                    "Module_Integrity",
+                    "module-mac",
+                    "3.0.7-395c1a24",
+                    "Red Hat Enterprise Linux 9 - OpenSSL FIPS Provider",
+                ],
+                "OpenSSL FIPS Provider",
+                "3.0.7-395c1a24",
+                true,
+                Some("Red Hat Enterprise Linux 9 - OpenSSL FIPS Provider"),
+            ),
+            (
+                &["This is Libgcrypt 1.10.1 - The GNU Crypto Library"],
+                "Libgcrypt",
+                "1.10.1",
+                false,
+                None,
+            ),
+            (
+                &[
+                    "This is Libgcrypt 1.10.1 - The GNU Crypto Library",
+                    "What am I, a doctor or a moonshuttle conductor?",
+                ],
+                "Libgcrypt",
+                "1.10.1",
+                true,
+                None,
+            ),
+            (
+                &["Enabled GnuTLS 3.7.9 logging...\n"],
+                "GnuTLS",
+                "3.7.9",
+                false,
+                None,
+            ),
+            (
+                &[
+                    "Enabled GnuTLS 3.8.3 logging...\n",
+                    "GNUTLS_FORCE_FIPS_MODE",
+                ],
+                "GnuTLS",
+                "3.8.3",
+                true,
+                None,
+            ),
+            (
+                &["Version: NSS 3.87.1 Basic ECC"],
+                "NSS",
+                "3.87.1",
+                false,
+                None,
+            ),
+            (&["mbed TLS 2.28.3"], "Mbed TLS", "2.28.3", false, None),
+            (
+                &["Botan 2.19.3 (unreleased, revision unknown)"],
+                "Botan",
+                "2.19.3",
+                false,
+                None,
+            ),
+            (&["LibreSSL 3.9.2"], "LibreSSL", "3.9.2", false, None),
+        ] {
+            let [library] = scan_file(&texts(given)).libraries.try_into().unwrap();
+            assert_eq!(library.name, name);
+            assert_eq!(library.version.as_deref(), Some(version));
+            assert_eq!(
+                (library.is_fips, library.module.as_deref()),
+                (is_fips, module),
+                "{name}"
+            );
+            assert_eq!(library.link, Link::Static);
+        }
+    }
+
+    #[test]
+    fn texts_that_only_speak_of_a_library_show_none() {
+        for given in [
+            "SM2 signatures requires Botan 2.8 or higher",
+            "OpenSSL 3.0 or higher is required",
+            "OpenSSL 1.1.1 (compatible; BoringSSL)",
+            "needs module-mac and Module_Integrity",
+            "\"Module_Integrity\",\"module-mac\"",
+        ] {
+            assert_eq!(scan_file(&texts(&[given])).libraries, [], "{given}");
+        }
+    }
+
+    #[test]
+    fn packages_of_rust_are_named_by_the_paths_that_they_leave() {
+        let found = |given: &[&str]| {
+            let found = scan_file(&texts(given)).libraries;
+            found.iter().map(Library::to_string).collect::<Vec<_>>()
+        };
+        let registry = "/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/";
+        let path = |package: &str| format!("{registry}{package}/src/lib.rs");
+        assert_eq!(
+            found(&[&path("aes-gcm-0.10.3"), &path("sha2-0.11.0-rc.2")]),
+            ["aes-gcm 0.10.3", "sha2 0.11.0-rc.2"]
+        );
+        assert_eq!(
+            found(&["external/crates__ed25519-dalek-2.1.1/src/x.rs"]),
+            ["ed25519-dalek 2.1.1"]
+        );
+        assert_eq!(
+            found(&[&path("serde-1.0.1"), &path("aes-gcm"), registry]),
+            [""; 0]
+        );
+        // However often other packages are named.
+        let mut many = vec![path("serde-1.0.1"); 2 * 64];
+        many.push(path("p256-0.13.2"));
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(found(&many), ["p256 0.13.2"]);
     }
 
     proptest! {

@@ -209,6 +209,7 @@ mod tests {
             marks: Vec::new(),
             labels: Vec::new(),
             libraries: Vec::new(),
+            unmatched_tests: Vec::new(),
         };
         let day = "2026-11-23".parse().unwrap();
         let verdict = nothing.judge(crate::fips::Modules::builtin(), day);

@@ -10,27 +10,11 @@ use super::bytes::{Bytes, SCAN_LIMIT};
 use super::elf::{Flaw, Layout};
 use super::native;
 use super::verdict::Toolchain;
-use super::{Evidence, Fingerprint, Format, Go, Modules, Opaque, Place, go, packed};
-
-/// How the names begin of shared libraries that compute cryptography.
-const LIBRARIES: [&str; 12] = [
-    "libbotan",
-    "libcrypto",
-    "libfreebl",
-    "libgcrypt",
-    "libgnutls",
-    "libmbedcrypto",
-    "libnettle",
-    "libnss3",
-    "libsodium",
-    "libsoftokn",
-    "libssl",
-    "libwolfssl",
-];
+use super::{Evidence, Format, Go, Library, Link, Modules, Opaque, Place, go, packed};
 
 /// Number of what is read and how: readings with another one are made again. It grows with every change
 /// to [`Evidence`] or to what is put there.
-pub const READER: u32 = 4;
+pub const READER: u32 = 5;
 
 /// Reads what the `size` bytes of a program say: the `modules` have the values and names that are looked for.
 ///
@@ -52,6 +36,7 @@ pub fn read(source: &dyn ReadAt, size: u64, modules: &Modules) -> io::Result<Evi
         marks: Vec::new(),
         labels: Vec::new(),
         libraries: Vec::new(),
+        unmatched_tests: Vec::new(),
     };
     match evidence.format {
         Format::Elf { .. } => elf(&bytes, modules, &mut evidence)?,
@@ -73,16 +58,16 @@ fn elf(bytes: &Bytes<'_>, modules: &Modules, evidence: &mut Evidence) -> io::Res
             big_endian: layout.big_endian,
             headerless: layout.sections.is_empty(),
         };
-        let names = layout.libraries.iter();
-        let cryptographic = |name: &&String| LIBRARIES.iter().any(|start| name.starts_with(start));
-        evidence.libraries = names.filter(cryptographic).cloned().collect();
     }
     evidence.go = go::read(bytes, layout, modules.other())?;
-    code(bytes, layout, modules.fingerprints(), evidence)?;
+    evidence.libraries = native::loaded(layout, modules.libraries());
+    code(bytes, layout, modules, evidence)?;
+    let holds_none = |library: &Library| matches!(library.link, Link::Loaded(_));
     let nothing = evidence.go.is_none()
         && evidence.modules.is_empty()
         && evidence.marks.is_empty()
-        && evidence.labels.is_empty();
+        && evidence.labels.is_empty()
+        && evidence.libraries.iter().all(holds_none);
     let damaged = |reason: String| Some(Opaque::Damaged(reason));
     let all = layout.map_or(bytes.size(), Layout::mapped);
     let searched =
@@ -120,29 +105,33 @@ fn opaque(flaw: Flaw) -> Opaque {
     Opaque::Damaged(reason.to_owned())
 }
 
-/// Looks for modules of C where there can be one: not in a Go program without C.
+/// Looks for modules and libraries of C where there can be one: not in a Go program without C.
 fn code(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
-    known: &[Fingerprint],
+    modules: &Modules,
     evidence: &mut Evidence,
 ) -> io::Result<()> {
-    let arch = evidence.arch.as_ref();
-    if evidence.go.as_ref().is_some_and(Go::promises_boring) {
-        evidence.modules = boring::locate(bytes, layout, arch, known, Hint::Names)?;
-        return Ok(());
-    }
+    let (arch, known) = (evidence.arch.clone(), modules.fingerprints());
     let names = evidence.go.as_ref().and_then(|go| go.names.as_ref());
-    if names.is_some_and(|names| !names.cgo) {
+    let boring = evidence.go.as_ref().is_some_and(Go::promises_boring);
+    if !boring && names.is_some_and(|names| !names.cgo) {
         return Ok(());
     }
-    let native = native::scan(bytes, layout)?;
-    if !native.marks.is_empty() {
-        evidence.modules = boring::locate(bytes, layout, arch, known, Hint::Marks(&native.marks))?;
-    }
-    evidence.marks = native.marks;
-    evidence.labels = native.labels;
+    let native = native::scan(bytes, layout, modules.libraries())?;
     evidence.libraries.extend(native.libraries);
+    let hint = if boring {
+        Hint::Names
+    } else {
+        evidence.marks = native.marks;
+        evidence.labels = native.labels;
+        Hint::Marks(&evidence.marks)
+    };
+    if boring || !evidence.marks.is_empty() {
+        let found = boring::locate(bytes, layout, arch.as_ref(), known, hint)?;
+        evidence.modules = found.modules;
+        evidence.unmatched_tests = found.unmatched_tests;
+    }
     Ok(())
 }
 

@@ -161,6 +161,7 @@ mod tests {
             marks: Vec::new(),
             labels: Vec::new(),
             libraries: Vec::new(),
+            unmatched_tests: Vec::new(),
         }
     }
 

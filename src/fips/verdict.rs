@@ -149,10 +149,10 @@ impl Evidence {
         let ground = Ground { modules, at };
         let toolchain = Toolchain::of(self);
         let finding = unreadable(self).unwrap_or_else(|| {
-            let located = ground.located(&self.modules);
+            let located = ground.located(self);
             let finding = match &self.go {
                 Some(go) => go::judge(self, go, located, ground),
-                None => native::judge(self, located),
+                None => native::judge(self, located, ground),
             };
             match self.arch {
                 Some(_) => finding,

@@ -93,7 +93,7 @@ fn sealed(version: &str, settings: &[(&str, &str)], names: Names) -> Evidence {
     });
     let elf = json!({
         "size": 1 << 24, "arch": "amd64", "opaque": null, "go": go, "modules": [], "marks": [],
-        "labels": [], "libraries": [],
+        "labels": [], "libraries": [], "unmatched_tests": [],
         "format": {"elf": {"bits": 64, "big_endian": false, "headerless": false}},
     });
     serde_json::from_value(elf).unwrap()

@@ -53,6 +53,10 @@ pub(super) struct Search<'a> {
     code: &'a [Place],
     machine: Machine,
     work: u64,
+    /// Not everything was looked at, since that would have been too much work.
+    gave_up: bool,
+    /// Texts of tests that code refers to, and no module was found for.
+    pub unmatched: Vec<Place>,
 }
 
 impl<'a> Search<'a> {
@@ -70,11 +74,14 @@ impl<'a> Search<'a> {
             code,
             machine,
             work,
+            gave_up: false,
+            unmatched: Vec::new(),
         }
     }
 
     /// The module whose integrity test reports by the text at `text`.
     pub(super) fn module(&mut self, text: u64) -> io::Result<Option<Located>> {
+        let mut tested = false;
         for &place in self.code {
             let window = clip(
                 place,
@@ -86,6 +93,7 @@ impl<'a> Search<'a> {
             }
             let code = self.bytes.window(window)?;
             for site in self.sites(&code, window.offset, text) {
+                tested = true;
                 let targets = self.targets(&code, window.offset, site)?;
                 let inside = (site.min(text), site.max(text));
                 let module = self.sealed(&targets, inside, place)?;
@@ -93,6 +101,12 @@ impl<'a> Search<'a> {
                     return Ok(module);
                 }
             }
+        }
+        if tested && !self.gave_up {
+            self.unmatched.push(Place {
+                offset: text,
+                len: TEXT.len() as u64,
+            });
         }
         Ok(None)
     }
@@ -248,6 +262,7 @@ impl<'a> Search<'a> {
     fn pay(&mut self, cost: u64) -> bool {
         let left = self.work.checked_sub(cost);
         self.work = left.unwrap_or(0);
+        self.gave_up |= left.is_none();
         left.is_some()
     }
 }

@@ -231,15 +231,20 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
             Some(entry.val(self.endian))
         };
         if let Some(strings) = value(elf::DT_STRTAB).and_then(|address| layout.offset(address)) {
+            let name = |at: u64| {
+                let place = Place {
+                    offset: strings.saturating_add(at),
+                    len: NAME_LIMIT,
+                };
+                self.bytes.window(place).map(|window| text(&window))
+            };
             for entry in entries {
                 if entry.tag(self.endian) == elf::DT_NEEDED {
-                    let offset = strings.saturating_add(entry.val(self.endian));
-                    let window = self.bytes.window(Place {
-                        offset,
-                        len: NAME_LIMIT,
-                    })?;
-                    layout.libraries.extend(text(&window));
+                    layout.libraries.extend(name(entry.val(self.endian))?);
                 }
+            }
+            if let Some(at) = value(elf::DT_SONAME) {
+                layout.soname = name(at)?;
             }
         }
         let flagged = value(elf::DT_FLAGS).is_some_and(|flags| flags & TEXTREL > 0);

@@ -1,5 +1,6 @@
 //! The texts that are looked for, all of them in one pass.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use aho_corasick::packed::{Config, Searcher};
@@ -29,12 +30,15 @@ pub(super) enum Text {
     BoringSslError,
     AwsLcPath,
     RingPath,
-    OpenSsl,
+    Registry,
+    BazelCrates,
     BuildInfo,
     ProviderBoring,
     ProviderAwsLc,
     ProviderRing,
     ProviderOpenSsl,
+    /// One of the texts of the data, by its number.
+    Row(usize),
 }
 
 const TEXTS: &[(Text, &str)] = &[
@@ -55,7 +59,9 @@ const TEXTS: &[(Text, &str)] = &[
     (Text::BoringSslError, "OPENSSL_internal"),
     (Text::AwsLcPath, "/aws-lc"),
     (Text::RingPath, "ring-0."),
-    (Text::OpenSsl, "OpenSSL "),
+    // Where cargo and Bazel keep packages of Rust.
+    (Text::Registry, "index.crates.io-"),
+    (Text::BazelCrates, "crates__"),
     (Text::BuildInfo, "Info{Version:\""),
     // The first eight letters: a compiler may write the rest as another constant in the code.
     (Text::ProviderBoring, "tls-bori"),
@@ -75,6 +81,9 @@ impl Text {
 const BEFORE: usize = 64;
 const AFTER: usize = 96;
 
+/// Bytes of the longest text.
+const LONGEST: usize = 128;
+
 /// How often one text is taken down.
 const LIMIT: usize = 64;
 
@@ -90,6 +99,26 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Whether the text is the beginning of a text of C.
+    pub(super) fn begins(&self) -> bool {
+        self.before().last().is_none_or(|byte| !is_printable(*byte))
+    }
+
+    /// Whether it is a whole text of C.
+    pub(super) fn is_whole(&self) -> bool {
+        self.begins() && self.after().first() == Some(&0)
+    }
+
+    /// The text of C that it is part of.
+    pub(super) fn c_string(&self) -> Option<String> {
+        let start = self.before().iter().rposition(|byte| !is_printable(*byte));
+        let start = start.map_or(0, |at| at + 1);
+        let end = memchr::memchr(0, self.after())? + self.around.len() - self.after().len();
+        let text = str::from_utf8(self.around.get(start..end)?).ok()?;
+        let text = text.trim_end();
+        text.bytes().all(is_printable).then(|| text.to_owned())
+    }
+
     /// What stands before the text, up to 64 bytes.
     pub(super) fn before(&self) -> &[u8] {
         self.around.get(..self.start).unwrap_or_default()
@@ -105,75 +134,155 @@ impl Found {
         let len = usize::try_from(self.place.len).unwrap_or(usize::MAX);
         self.onward().get(len..).unwrap_or_default()
     }
-
-    /// The text with what follows it up to a NUL, if it is printable and ends there.
-    pub(super) fn line(&self) -> Option<&str> {
-        let end = memchr::memchr(0, self.onward())?;
-        let line = str::from_utf8(&self.onward()[..end]).ok()?;
-        (!line.contains(|c: char| c.is_control())).then_some(line)
-    }
 }
 
+fn is_printable(byte: u8) -> bool {
+    byte == b' ' || byte.is_ascii_graphic()
+}
+
+/// Packages of Rust that are taken down of one file.
+const CRATES: usize = 1024;
+
+/// Bytes of a path in which the name of a package stands.
+const PATH: usize = 96;
+
 /// All texts of a file, in the order of the file.
-pub(super) struct Texts(Vec<Found>);
+pub(super) struct Texts {
+    found: Vec<Found>,
+    /// Texts of the data, as [`Text::Row`] counts them.
+    rows: Vec<String>,
+    /// Name and version of each package of Rust that left a path.
+    crates: BTreeMap<(String, String), Place>,
+    mapped: Vec<Place>,
+}
 
 impl Texts {
-    pub(super) fn read(bytes: &Bytes<'_>, mapped: &[Place]) -> io::Result<Self> {
+    /// Looks for all texts, those of the data among them.
+    pub(super) fn read<'a>(
+        bytes: &Bytes<'_>,
+        mapped: &[Place],
+        rows: impl Iterator<Item = &'a str>,
+    ) -> io::Result<Self> {
+        let mut rows: Vec<String> = rows.map(str::to_owned).collect();
+        rows.sort_unstable();
+        rows.dedup();
         let mut found = Vec::new();
-        if let Some(searcher) = searcher() {
-            let mut counts = [0; TEXTS.len()];
+        let mut crates = BTreeMap::new();
+        if let Some(searcher) = searcher(&rows) {
+            let mut counts = vec![0; TEXTS.len() + rows.len()];
             for &place in mapped {
-                hits(bytes, &searcher, place, |index, place| {
+                hits(bytes, &searcher, place, |index, place, after| {
+                    let text = text(index);
+                    if let Some(package) = package(text, after) {
+                        if crates.len() < CRATES {
+                            crates.entry(package).or_insert(place);
+                        }
+                        return;
+                    }
                     counts[index] += 1;
                     if counts[index] <= LIMIT {
-                        found.push((TEXTS[index].0, place));
+                        found.push((text, place));
                     }
                 })?;
             }
         }
-        found
-            .into_iter()
-            .map(|(text, place)| around(bytes, text, place))
-            .collect::<io::Result<_>>()
-            .map(Texts)
+        let found = found.into_iter();
+        let found = found.map(|(text, place)| around(bytes, text, place));
+        Ok(Texts {
+            found: found.collect::<io::Result<_>>()?,
+            rows,
+            crates,
+            mapped: mapped.to_vec(),
+        })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Found> {
-        self.0.iter()
+        self.found.iter()
     }
 
     pub(super) fn of(&self, text: Text) -> impl Iterator<Item = &Found> {
         self.iter().filter(move |found| found.text == text)
     }
+
+    /// Where a text of the data stands.
+    pub(super) fn named(&self, row: &str) -> impl Iterator<Item = &Found> {
+        let number = self.rows.iter().position(|one| one == row);
+        self.iter()
+            .filter(move |found| number.is_some_and(|number| found.text == Text::Row(number)))
+    }
+
+    /// Name, version and place.
+    pub(super) fn crates(&self) -> impl Iterator<Item = (&str, &str, Place)> {
+        let crates = self.crates.iter();
+        crates.map(|((name, version), place)| (name.as_str(), version.as_str(), *place))
+    }
+
+    /// What was searched.
+    pub(super) fn mapped(&self) -> &[Place] {
+        &self.mapped
+    }
+}
+
+fn text(index: usize) -> Text {
+    let fixed = TEXTS.get(index).map(|(text, _)| *text);
+    fixed.unwrap_or_else(|| Text::Row(index - TEXTS.len()))
+}
+
+/// Name and version of a package of Rust: `aes-gcm`, `0.10.3` of `1949cf8c6b5b557f/aes-gcm-0.10.3/src/lib.rs`.
+fn package(text: Text, after: &[u8]) -> Option<(String, String)> {
+    let mut parts = after[..after.len().min(PATH)].split(|byte| *byte == b'/');
+    match text {
+        Text::Registry => drop(parts.next()?),
+        Text::BazelCrates => {}
+        _ => return None,
+    }
+    let package = str::from_utf8(parts.next()?).ok()?;
+    // Without a part behind it the name may be cut off.
+    parts.next()?;
+    let versions = package
+        .match_indices('-')
+        .map(|(at, _)| package.split_at(at));
+    let mut versions = versions.filter(|(_, version)| {
+        let version = version.as_bytes();
+        version.get(1).is_some_and(u8::is_ascii_digit) && version.contains(&b'.')
+    });
+    let (name, version) = versions.next()?;
+    let is_text = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+    (is_text(name) && is_text(version)).then(|| (name.to_owned(), version[1..].to_owned()))
 }
 
 /// Vector instructions go through all texts at the speed of memory; processors without them get the
 /// slower search.
-fn searcher() -> Option<Searcher> {
+fn searcher(rows: &[String]) -> Option<Searcher> {
     let build = |config: &Config| {
-        let texts = TEXTS.iter().map(|(_, text)| text);
+        let texts = TEXTS.iter().map(|(_, text)| *text);
+        let texts = texts.chain(rows.iter().map(String::as_str));
         config.builder().extend(texts).build()
     };
     build(&Config::new()).or_else(|| build(Config::new().only_rabin_karp(true)))
 }
 
+/// The hits in `place`, each with what stands behind it: [`PATH`] bytes, less at the end.
 fn hits(
     bytes: &Bytes<'_>,
     searcher: &Searcher,
     place: Place,
-    mut each: impl FnMut(usize, Place),
+    mut each: impl FnMut(usize, Place, &[u8]),
 ) -> io::Result<()> {
-    let longest = TEXTS.iter().map(|(_, text)| text.len()).max();
+    let end = place.offset.saturating_add(place.len).min(bytes.size());
     let mut seen = 0;
-    bytes.search(place, longest.unwrap_or(0), |offset, piece| {
+    bytes.search(place, LONGEST + PATH, |offset, piece| {
+        let is_last = offset + piece.len() as u64 >= end;
         for hit in searcher.find_iter(piece) {
             let place = Place {
                 offset: offset + hit.start() as u64,
                 len: hit.len() as u64,
             };
-            if place.offset >= seen {
+            let after = &piece[hit.end()..];
+            // The next piece has it again with more behind it.
+            if place.offset >= seen && (is_last || after.len() >= PATH) {
                 seen = place.offset + place.len;
-                each(hit.pattern().as_usize(), place);
+                each(hit.pattern().as_usize(), place, after);
             }
         }
         false

@@ -196,8 +196,8 @@ impl Program<'_> {
     }
 
     fn standard(&self, evidence: &Evidence) -> Finding {
-        if let Some(mark) = evidence.marks.first() {
-            return native::marked(mark);
+        if let Some(finding) = native::marked(evidence) {
+            return finding;
         }
         let Some(names) = &self.go.names else {
             return self.by_build_information();

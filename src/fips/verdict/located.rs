@@ -1,7 +1,7 @@
 //! Modules of C that were found in the code.
 
 use super::{Finding, Ground, name_of, short, title};
-use crate::fips::{Integrity, Located, ModuleRow, Modules};
+use crate::fips::{Evidence, Integrity, Label, Located, ModuleRow, Modules};
 use crate::report::Module;
 
 impl Located {
@@ -22,14 +22,28 @@ fn unused(finding: Finding) -> Finding {
     }
 }
 
+/// The text of its version among the bytes of a module.
+fn version_text<'a>(evidence: &'a Evidence, module: &Located) -> Option<&'a str> {
+    evidence.labels.iter().find_map(|label| match label {
+        Label::Library { text, place } => {
+            let inside = place.offset.checked_sub(module.place.offset);
+            let is_inside = inside.is_some_and(|inside| inside < module.place.len);
+            is_inside.then_some(text.as_str())
+        }
+        _ => None,
+    })
+}
+
 impl Ground<'_> {
     /// What the modules of C that were found mean; the weakest judges.
-    pub(super) fn located(&self, found: &[Located]) -> Option<Finding> {
-        let findings = found.iter().map(|one| self.one(one));
+    pub(super) fn located(&self, evidence: &Evidence) -> Option<Finding> {
+        let findings = evidence.modules.iter();
+        let findings = findings.map(|one| self.one(one, version_text(evidence, one)));
         findings.min_by_key(|finding| finding.module)
     }
 
-    fn one(&self, found: &Located) -> Finding {
+    /// `text` is what the module says of its version.
+    fn one(&self, found: &Located, text: Option<&str>) -> Finding {
         let family = name_of(found.family);
         match &found.integrity {
             Integrity::Differs(computed) => Finding::new(
@@ -60,7 +74,7 @@ impl Ground<'_> {
                         row,
                         "the integrity value of its module was computed from the bytes and is that of",
                     ),
-                    None => self.stranger(found),
+                    None => self.stranger(found, text),
                 };
                 match found.called {
                     Some(_) => finding,
@@ -97,7 +111,7 @@ impl Ground<'_> {
     }
 
     /// A module that holds together, but that no row of the data has measured.
-    fn stranger(&self, found: &Located) -> Finding {
+    fn stranger(&self, found: &Located, text: Option<&str>) -> Finding {
         let family = name_of(found.family);
         let reason = format!(
             "a module of {family} is in it and its integrity value holds, but {} is no value of a validated module that the data knows: give a newer file of modules, or ask the publisher for the certificate",
@@ -125,7 +139,12 @@ impl Ground<'_> {
             (None, Some(version)) => finding
                 .named(family)
                 .because(format!("it calls itself version {version}")),
-            (None, None) => finding.named(family),
+            (None, None) => match text {
+                Some(text) => finding
+                    .named(text)
+                    .because(format!("it calls itself {text}")),
+                None => finding.named(family),
+            },
         }
     }
 

@@ -1,14 +1,14 @@
 //! Programs of the C linker: Envoy, ztunnel, and whatever else links a cryptographic library.
 
-use super::{Finding, name_of};
-use crate::fips::{Evidence, Family, Label, Mark, Place};
+use super::{Finding, Ground, name_of};
+use crate::fips::{Evidence, Family, Label, Library, LibraryRow, Link, Place};
 use crate::report::Module;
 
 /// A label that says FIPS.
 pub(super) struct Claim {
     pub text: String,
     /// The library that it names, where it is a known one.
-    family: Option<Family>,
+    pub family: Option<Family>,
     pub place: Place,
 }
 
@@ -57,7 +57,7 @@ fn family(label: &str) -> Option<Family> {
     }
 }
 
-pub(super) fn judge(evidence: &Evidence, located: Option<Finding>) -> Finding {
+pub(super) fn judge(evidence: &Evidence, located: Option<Finding>, ground: Ground<'_>) -> Finding {
     let claims = claims(evidence);
     if let Some(finding) = located {
         let broken = finding.module == Module::Contradicted;
@@ -68,10 +68,9 @@ pub(super) fn judge(evidence: &Evidence, located: Option<Finding>) -> Finding {
     }
     match claims.first() {
         Some(claim) => claimed(evidence, claim),
-        None => evidence
-            .marks
-            .first()
-            .map_or_else(|| standard(evidence), marked),
+        None => marked(evidence)
+            .or_else(|| ground.fips_build(evidence))
+            .unwrap_or_else(|| standard(evidence, ground)),
     }
 }
 
@@ -106,18 +105,17 @@ fn claimed(evidence: &Evidence, claim: &Claim) -> Finding {
         .iter()
         .any(|mark| claim.family.is_none_or(|family| mark.family == family));
     if marked {
-        return Finding::new(
-            Module::Declared,
-            format!("it calls itself {} and has the texts of a FIPS module, but the module itself could not be located in the bytes", claim.text),
-        )
-        .named(claim.text.clone());
+        let reason = match unmatched(evidence, &claim.text) {
+            Some(reason) => reason,
+            None => format!(
+                "it calls itself {} and has the texts of a FIPS module, but the module itself could not be located in the bytes",
+                claim.text
+            ),
+        };
+        return Finding::new(Module::Declared, reason).named(claim.text.clone());
     }
     let elsewhere = [Some(Family::AwsLc), Some(Family::OpenSsl)].contains(&claim.family);
-    let library = evidence
-        .libraries
-        .iter()
-        .find(|name| name.contains("libcrypto"));
-    match library.filter(|_| elsewhere) {
+    match libcrypto(evidence).filter(|_| elsewhere) {
         Some(library) => Finding::new(
             Module::Declared,
             format!("it calls itself {}, and the module would be in {library} of its image: inspect that library", claim.text),
@@ -130,44 +128,131 @@ fn claimed(evidence: &Evidence, claim: &Claim) -> Finding {
     }
 }
 
-/// Nothing but a text that only a FIPS build contains.
-pub(super) fn marked(mark: &Mark) -> Finding {
-    let family = name_of(mark.family);
-    Finding::new(
-        Module::Declared,
-        format!(
-            "it has the text {:?} of the {family} module, but the module itself could not be located in the bytes",
-            mark.text
-        ),
-    )
-    .named(family)
-}
-
-fn standard(evidence: &Evidence) -> Finding {
-    let dynamic = evidence
+/// The library that it loads and a module of AWS-LC or OpenSSL can be in.
+fn libcrypto(evidence: &Evidence) -> Option<&str> {
+    evidence
         .libraries
         .iter()
-        .find(|name| name.contains("libcrypto"));
+        .find_map(|library| match &library.link {
+            Link::Loaded(soname) if ["openssl", "libcrypto", "aws-lc"].contains(&&*library.key) => {
+                Some(soname.as_str())
+            }
+            _ => None,
+        })
+}
+
+/// That the code of an integrity test is there and nothing fits it.
+fn unmatched(evidence: &Evidence, module: &str) -> Option<String> {
+    (!evidence.unmatched_tests.is_empty()).then(|| format!(
+        "it has the integrity test of a FIPS module ({module}), and no value in the file fits the bytes between any two places that the test names: the module was changed after it was built, or its test is of a form that is not understood; get the file from its publisher again"
+    ))
+}
+
+/// Nothing but texts that only a FIPS build contains.
+pub(super) fn marked(evidence: &Evidence) -> Option<Finding> {
+    let mark = evidence.marks.first()?;
+    let family = name_of(mark.family);
+    let reason = unmatched(evidence, family).unwrap_or_else(|| format!(
+        "it has the text {:?} of the {family} module, but the module itself could not be located in the bytes",
+        mark.text
+    ));
+    Some(Finding::new(Module::Declared, reason).named(family))
+}
+
+impl Ground<'_> {
+    /// The FIPS module of another maker, which is known by its texts alone: the value of its integrity test is
+    /// not in this file, or not where it could be compared.
+    fn fips_build(&self, evidence: &Evidence) -> Option<Finding> {
+        let mut held = evidence.libraries.iter();
+        let library = held.find(|library| library.is_fips && !is_loaded(library))?;
+        let row = self.modules.library(&library.key)?;
+        let build = row.fips.as_ref()?;
+        let name = build.name.as_deref().unwrap_or(&library.name);
+        let title = match &library.version {
+            Some(version) => format!("{name} {version}"),
+            None => name.to_owned(),
+        };
+        let is = match &library.link {
+            Link::Itself(soname) => format!("it is {soname} of {title}"),
+            _ => format!("it has {title} in it"),
+        };
+        let itself = library.module.as_ref();
+        let itself = itself.filter(|module| *module != name);
+        let itself = itself.map_or_else(String::new, |module| {
+            format!(" and calls itself {module:?}")
+        });
+        let finding = Finding::new(
+            Module::Declared,
+            format!("{is}{itself}, by its own texts, and that is a FIPS build"),
+        )
+        .named(title)
+        .because(format!(
+            "the value of its integrity test is kept {}: it was not compared",
+            build.integrity
+        ));
+        Some(match self.certified(row, library) {
+            Some(reason) => finding.because(reason),
+            None => finding,
+        })
+    }
+
+    /// What the data knows of a module of the version that the library says.
+    fn certified(&self, row: &LibraryRow, library: &Library) -> Option<String> {
+        let version = library.version.as_deref()?;
+        // The builds of others have certificates of their own.
+        let own = library
+            .module
+            .as_ref()
+            .is_none_or(|module| *module == row.name);
+        let module = self
+            .modules
+            .by_version(row.family.filter(|_| own)?, version)?;
+        let standing = self.modules.standing(module, self.at)?;
+        Some(format!(
+            "of {} {} the data knows {standing}; whether these bytes are that module is not shown by its texts",
+            module.name, module.version
+        ))
+    }
+}
+
+fn is_loaded(library: &Library) -> bool {
+    matches!(library.link, Link::Loaded(_))
+}
+
+fn standard(evidence: &Evidence, ground: Ground<'_>) -> Finding {
     let label = evidence.labels.iter().find_map(|label| match label {
         Label::Envoy { ssl: Some(ssl), .. } => Some(ssl.as_str()),
         Label::Ztunnel { provider, .. } => Some(provider.as_str()),
         _ => None,
     });
-    match (label, dynamic) {
-        (_, Some(library)) => Finding::new(
-            Module::Standard,
-            format!(
-                "no FIPS module is in it; it loads {library}, which decides at run time: inspect that library of its image"
-            ),
+    let names = |loaded: bool| {
+        let libraries = evidence.libraries.iter();
+        let libraries = libraries.filter(|library| is_loaded(library) == loaded);
+        let names: Vec<String> = libraries.map(ToString::to_string).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    let finding = match (label, names(false), names(true)) {
+        (Some(label), None, None) => format!("{label}, no FIPS module"),
+        (None, None, None) => {
+            "no FIPS module, and no cryptographic library that is known".to_owned()
+        }
+        (Some(label), Some(held), None) => format!("{label}, with {held}: no FIPS module"),
+        (None, Some(held), None) => format!("{held}: no FIPS module"),
+        (_, None, Some(loaded)) => format!(
+            "no FIPS module is in it; it loads {loaded}, which decides at run time: inspect that library of its image"
         ),
-        (Some(label), None) => Finding::new(Module::Standard, format!("{label}, no FIPS module")),
-        (None, None) if evidence.libraries.is_empty() => Finding::new(
-            Module::Standard,
-            "no FIPS module, and no cryptographic library that is known",
+        (_, Some(held), Some(loaded)) => format!(
+            "{held}: no FIPS module is in it; it loads {loaded}, which decides at run time: inspect that library of its image"
         ),
-        (None, None) => Finding::new(
-            Module::Standard,
-            format!("{}: no FIPS module", evidence.libraries.join(", ")),
-        ),
+    };
+    let finding = Finding::new(Module::Standard, finding);
+    let itself = evidence
+        .libraries
+        .iter()
+        .find(|library| matches!(library.link, Link::Itself(_)));
+    let row = itself.and_then(|library| ground.modules.library(&library.key));
+    match row.and_then(|row| row.elsewhere.as_ref()) {
+        Some(elsewhere) => finding.because(elsewhere.clone()),
+        None => finding,
     }
 }

@@ -1,7 +1,7 @@
 //! Cryptography that is linked into a program in addition to its FIPS module.
 
-use super::Kind;
-use crate::fips::{Evidence, OtherCryptography};
+use super::{Kind, native};
+use crate::fips::{Evidence, Family, Library, OtherCryptography};
 use crate::report::Module;
 
 /// What a program with a FIPS module computes without it; none where the program has no module.
@@ -18,30 +18,47 @@ pub(super) fn besides_module(
     packages.chain(libraries(evidence, kind)).collect()
 }
 
-/// Libraries of C that are not the module of a Go program.
+/// Libraries that are not the module itself.
 fn libraries(evidence: &Evidence, kind: Kind) -> Vec<OtherCryptography> {
-    let is_module = |name: &str| kind == Kind::GoBoring && name.starts_with("BoringSSL");
-    match kind {
-        Kind::GoModule | Kind::GoBoring => evidence
-            .libraries
-            .iter()
-            .filter(|name| !is_module(name))
-            .map(|name| of_library(name))
-            .collect(),
-        _ => Vec::new(),
+    let mut families: Vec<Family> = evidence.modules.iter().map(|one| one.family).collect();
+    if families.is_empty() {
+        families.extend(evidence.marks.iter().map(|mark| mark.family));
+        families.extend(
+            native::claims(evidence)
+                .iter()
+                .filter_map(|claim| claim.family),
+        );
     }
+    match kind {
+        Kind::GoBoring => families.push(Family::BoringCrypto),
+        Kind::GoForeign => families.push(Family::OpenSsl),
+        _ => {}
+    }
+    // Without a module that was found, the build of another maker is the module.
+    let own = evidence.libraries.iter().find(|library| library.is_fips);
+    let own = own.filter(|_| families.is_empty());
+    let is_module = |library: &Library| {
+        own.is_some_and(|own| own.name == library.name)
+            || families.iter().any(|family| is_of(*family, library))
+    };
+    let libraries = evidence.libraries.iter();
+    let other = libraries.filter(|library| !is_module(library));
+    let other = other.map(|library| OtherCryptography {
+        name: library.to_string(),
+        shown_by: library.shown_by.clone(),
+        place: library.place,
+    });
+    other.collect()
 }
 
-/// A library that is loaded, or one that its texts show.
-fn of_library(name: &str) -> OtherCryptography {
-    let shown_by = if name.contains(".so") {
-        "a library that it loads"
-    } else {
-        "texts of the library"
-    };
-    OtherCryptography {
-        name: name.to_owned(),
-        shown_by: shown_by.to_owned(),
-        place: None,
+/// Whether the rest of the library stands around a module of this line.
+fn is_of(family: Family, library: &Library) -> bool {
+    match family {
+        Family::BoringCrypto => library.name == "BoringSSL",
+        Family::AwsLc => library.name.starts_with("AWS-LC") || library.key == "libcrypto",
+        Family::OpenSsl => {
+            ["openssl", "openssl-fips-provider", "libcrypto"].contains(&&*library.key)
+        }
+        Family::Go => false,
     }
 }

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::fips::{
-    Arch, Carried, Coverage, Fipsinfo, Go, Integrity, Located, Mark, Names, Signatures,
+    Arch, Carried, Coverage, Fipsinfo, Go, Integrity, Library, Link, Located, Mark, Names,
+    Signatures,
 };
 
 const PLACE: Place = Place {
@@ -41,6 +42,7 @@ fn elf() -> Evidence {
         marks: Vec::new(),
         labels: Vec::new(),
         libraries: Vec::new(),
+        unmatched_tests: Vec::new(),
     }
 }
 
@@ -173,9 +175,34 @@ impl Evidence {
         self
     }
 
-    fn loading(mut self, library: &str) -> Evidence {
-        self.libraries.push(library.into());
+    fn having(mut self, library: Library) -> Evidence {
+        self.libraries.push(library);
         self
+    }
+
+    /// Lets code refer to the text of an integrity test that nothing fits.
+    fn unmatched(mut self) -> Evidence {
+        self.unmatched_tests.push(PLACE);
+        self
+    }
+
+    fn loading(mut self, library: &str) -> Evidence {
+        let link = Link::Loaded(library.into());
+        self.libraries.push(library_of("OpenSSL", "openssl", link));
+        self
+    }
+}
+
+fn library_of(name: &str, key: &str, link: Link) -> Library {
+    Library {
+        name: name.into(),
+        key: key.into(),
+        version: None,
+        link,
+        is_fips: false,
+        module: None,
+        shown_by: "a text".into(),
+        place: None,
     }
 }
 

