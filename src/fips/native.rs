@@ -59,6 +59,7 @@ pub(super) fn scan(
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::sample::{SHAPES, Sample};
     use super::super::{Family, Link, Modules};
     use super::*;
 
@@ -413,6 +414,29 @@ mod tests {
                 "{name}"
             );
             assert_eq!(library.link, Link::Static);
+        }
+    }
+
+    #[test]
+    fn version_is_found_however_often_its_library_is_named() {
+        let mut many = vec!["OpenSSL method"; 200];
+        many.push("OpenSSL 3.5.9 29 Sep 2026");
+        let [library] = scan_file(&texts(&many)).libraries.try_into().unwrap();
+        assert_eq!(library.to_string(), "OpenSSL 3.5.9 29 Sep 2026");
+    }
+
+    #[test]
+    fn texts_of_a_library_that_is_loaded_are_those_of_its_headers() {
+        let rows = Modules::builtin().libraries();
+        let text = b"\0OpenSSL 1.1.1k  FIPS 25 Mar 2021\0";
+        for (libraries, found) in [(vec!["libcrypto.so.1.1"], 0), (vec!["libc.so.6"], 1)] {
+            let mut sample = Sample::new(SHAPES[0]).rodata(".rodata", 0x40_1000, text);
+            sample.libraries = libraries;
+            let file = sample.build();
+            let bytes = Bytes::new(&file, file.len() as u64);
+            let layout = Layout::read(&bytes).unwrap().unwrap();
+            let native = scan(&bytes, Some(&layout), rows).unwrap();
+            assert_eq!(native.libraries.len(), found);
         }
     }
 

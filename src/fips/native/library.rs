@@ -32,7 +32,8 @@ pub(super) fn labels(texts: &Texts) -> Vec<Label> {
     labels
 }
 
-/// The library that the file is, and those that are linked into it.
+/// The library that the file is, and those that are linked into it. The texts of one that it loads are those of its
+/// headers, and the names of functions that it calls.
 pub(super) fn libraries(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
@@ -40,12 +41,16 @@ pub(super) fn libraries(
     rows: &[LibraryRow],
 ) -> io::Result<Vec<Library>> {
     let mut libraries = Vec::new();
+    let loaded = loaded(layout, rows);
     let soname = layout.and_then(|layout| layout.soname.as_deref());
     // The first row names it.
     let own = soname.and_then(|soname| rows.iter().position(|row| row.is_named(soname)));
     for (index, row) in rows.iter().enumerate() {
         let soname = soname.filter(|_| own == Some(index));
-        libraries.extend(of_row(bytes, texts, row, soname)?);
+        let loads = loaded.iter().any(|library| library.key == row.key);
+        if soname.is_some() || !loads {
+            libraries.extend(of_row(bytes, texts, row, soname)?);
+        }
     }
     libraries.extend(by_paths(texts));
     let crates = rows.iter().flat_map(|row| &row.crates);
@@ -174,10 +179,13 @@ fn by_path(found: &Found) -> Option<Library> {
         Text::RingPath => ("ring", Some(ring(found)?)),
         _ => return None,
     };
-    let text = found.text.as_str().trim_matches(['/', ' ']);
+    let shown_by = match (&found.text, &version) {
+        (Text::RingPath, Some(version)) => format!("the path of ring-{version}"),
+        (text, _) => format!("the text {:?}", text.as_str().trim_matches(['/', ' '])),
+    };
     Some(Library {
         version,
-        ..linked(name, &format!("the text {text:?}"), found.place)
+        ..linked(name, &shown_by, found.place)
     })
 }
 

@@ -179,6 +179,11 @@ impl Texts {
                         }
                         return;
                     }
+                    // Many texts begin with a name, few go on with a version.
+                    let is_version = after.first().is_some_and(u8::is_ascii_digit);
+                    if matches!(text, Text::Row(row) if rows[row].ends_with(' ')) && !is_version {
+                        return;
+                    }
                     counts[index] += 1;
                     if counts[index] <= LIMIT {
                         found.push((text, place));

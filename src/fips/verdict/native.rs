@@ -174,7 +174,7 @@ impl Ground<'_> {
         };
         let is = match &library.link {
             Link::Itself(soname) => format!("it is {soname} of {title}"),
-            _ => format!("it has {title} in it"),
+            _ => format!("it has the texts of {title}"),
         };
         let itself = library.module.as_ref();
         let itself = itself.filter(|module| *module != name);
@@ -183,7 +183,7 @@ impl Ground<'_> {
         });
         let finding = Finding::new(
             Module::Declared,
-            format!("{is}{itself}, by its own texts, and that is a FIPS build"),
+            format!("{is}{itself}: a FIPS build, which only its own name and texts say"),
         )
         .named(title)
         .because(format!(
@@ -228,7 +228,8 @@ fn standard(evidence: &Evidence, ground: Ground<'_>) -> Finding {
     let names = |loaded: bool| {
         let libraries = evidence.libraries.iter();
         let libraries = libraries.filter(|library| is_loaded(library) == loaded);
-        let names: Vec<String> = libraries.map(ToString::to_string).collect();
+        let names = libraries.map(ToString::to_string);
+        let names: Vec<String> = names.filter(|name| Some(name.as_str()) != label).collect();
         (!names.is_empty()).then(|| names.join(", "))
     };
     let finding = match (label, names(false), names(true)) {
@@ -238,12 +239,16 @@ fn standard(evidence: &Evidence, ground: Ground<'_>) -> Finding {
         }
         (Some(label), Some(held), None) => format!("{label}, with {held}: no FIPS module"),
         (None, Some(held), None) => format!("{held}: no FIPS module"),
-        (_, None, Some(loaded)) => format!(
-            "no FIPS module is in it; it loads {loaded}, which decides at run time: inspect that library of its image"
-        ),
-        (_, Some(held), Some(loaded)) => format!(
-            "{held}: no FIPS module is in it; it loads {loaded}, which decides at run time: inspect that library of its image"
-        ),
+        (_, None, Some(loaded)) => {
+            format!(
+                "no FIPS module is in this file; it loads {loaded}: inspect that of its image, too"
+            )
+        }
+        (_, Some(held), Some(loaded)) => {
+            format!(
+                "{held}: no FIPS module is in this file; it loads {loaded}: inspect that of its image, too"
+            )
+        }
     };
     let finding = Finding::new(Module::Standard, finding);
     let itself = evidence

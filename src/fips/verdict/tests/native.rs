@@ -202,7 +202,10 @@ fn fips_builds_of_other_makers_are_declared_with_their_version_and_where_their_v
                 Link::Static,
             ),
             "OpenSSL 1.0.2k-fips  26 Jan 2017",
-            &["it has OpenSSL 1.0.2k-fips", "linked statically"],
+            &[
+                "it has the texts of OpenSSL 1.0.2k-fips",
+                "linked statically",
+            ],
         ),
         (
             build(
