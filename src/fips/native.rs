@@ -318,6 +318,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn fips_builds_of_other_makers_are_named_by_their_own_texts() {
         // text, name, version, whether it is a FIPS build, what it calls itself
         for (given, name, version, is_fips, module) in [

@@ -176,6 +176,7 @@ fn programs_of_the_c_linker() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn fips_builds_of_other_makers_are_declared_with_their_version_and_where_their_value_is() {
     let build = |name, key, version: &str, link: Link| Library {
         version: Some(version.into()),
