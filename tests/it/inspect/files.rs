@@ -76,7 +76,7 @@ fn each_step_is_explained() {
     let output = env.line("inspect --explain --at 2026-11-23 program");
     insta::assert_snapshot!(output, @r"
         --- stdout
-        √ program: declared
+        ‼ program: declared
             module    BoringCrypto
             settings  CGO_ENABLED=1; not limited to approved algorithms by what is seen here
             program   Go 1.24.3
