@@ -141,6 +141,7 @@ mod tests {
             marks: Vec::new(),
             labels: Vec::new(),
             libraries: Vec::new(),
+            unmatched_tests: Vec::new(),
         };
         let at = at.parse().unwrap();
         let modules = Modules::builtin();

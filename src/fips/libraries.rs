@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 
-use super::Family;
 use crate::istio::{Evidence as Grade, Source};
 
 /// A cryptographic library: a row of `data/libraries.yaml`, which says what each field means.
@@ -12,9 +11,6 @@ pub struct LibraryRow {
     pub key: String,
     /// As its makers write it: `GnuTLS`.
     pub name: String,
-    /// The line of modules that its FIPS builds belong to, where the data has that line.
-    #[serde(default)]
-    pub family: Option<Family>,
     /// Beginnings of the names of its shared libraries: `libgcrypt.so`.
     #[serde(default)]
     pub sonames: Vec<String>,

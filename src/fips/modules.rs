@@ -234,11 +234,13 @@ impl Modules {
         self.libraries.iter().find(|row| row.key == key)
     }
 
-    /// The module of this line that has exactly this version.
-    pub(super) fn by_version(&self, family: Family, version: &str) -> Option<&ModuleRow> {
-        let names = |row: &&ModuleRow| row.version.split([',', ' ']).any(|one| one == version);
-        let mut rows = self.rows.iter().filter(|row| row.family == family);
-        rows.find(names)
+    /// The module that has exactly this name, and this version where the data has one for it.
+    pub(super) fn by_name(&self, name: &str, version: &str) -> Option<&ModuleRow> {
+        let has = |row: &&ModuleRow| {
+            let mut versions = row.version.split([',', ' ']);
+            row.name == name && (row.version.is_empty() || versions.any(|one| one == version))
+        };
+        self.rows.iter().find(has)
     }
 
     /// Changes wherever a reading would: what is kept of a reading is kept for this data.

@@ -15,7 +15,7 @@ pub use page::wrap;
 use page::{Page, Tone};
 pub use proof::meaning;
 
-use super::{Phase, Report, Status};
+use super::{Evidence, Module, Phase, Report, Status};
 
 /// How the text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,8 +139,12 @@ fn ending(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     if !seen.is_empty() {
         page.paragraph(0, Tone::Dim, &format!("seen: {}", seen.join(", ")))?;
     }
+    // What was read and is only declared is no finding, and nothing that was seen to be right.
+    let is_declared = |one: &Evidence| one.count == 0 && one.module == Module::Declared;
     let tone = if report.failed() || report.error.is_some() {
         Tone::Bad
+    } else if report.evidence.iter().any(is_declared) {
+        Tone::Warned
     } else {
         Tone::Good
     };

@@ -198,19 +198,14 @@ impl Ground<'_> {
 
     /// What the data knows of a module of the version that the library says.
     fn certified(&self, row: &LibraryRow, library: &Library) -> Option<String> {
-        let version = library.version.as_deref()?;
-        // The builds of others have certificates of their own.
-        let own = library
-            .module
-            .as_ref()
-            .is_none_or(|module| *module == row.name);
-        let module = self
-            .modules
-            .by_version(row.family.filter(|_| own)?, version)?;
+        // The builds of other makers have certificates of their own.
+        let name = library.module.as_ref().unwrap_or(&row.name);
+        let version = library.version.as_deref().unwrap_or_default();
+        let module = self.modules.by_name(name, version)?;
         let standing = self.modules.standing(module, self.at)?;
         Some(format!(
-            "of {} {} the data knows {standing}; whether these bytes are that module is not shown by its texts",
-            module.name, module.version
+            "of {} the data knows {standing}; whether these bytes are that module is not shown by its texts",
+            super::title(module)
         ))
     }
 }

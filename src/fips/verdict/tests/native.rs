@@ -264,6 +264,25 @@ fn provider_of_another_maker_has_no_certificate_of_the_version_it_was_made_from(
 }
 
 #[test]
+fn provider_that_the_data_names_has_the_state_of_its_own_row() {
+    let name = "Red Hat Enterprise Linux 9 - OpenSSL FIPS Provider";
+    let library = Library {
+        version: Some("3.0.7-395c1a24".into()),
+        is_fips: true,
+        module: Some(name.into()),
+        ..library_of(
+            "OpenSSL FIPS Provider",
+            "openssl-fips-provider",
+            Link::Static,
+        )
+    };
+    let verdict = elf().having(library).judge(Modules::builtin(), today());
+    let text = verdict.reasons.join("; ");
+    assert!(text.contains("no certificate: pending review"), "{text}");
+    assert_eq!(verdict.standing, None);
+}
+
+#[test]
 fn libraries_without_a_fips_build_are_standard_by_their_name() {
     for (library, part) in [
         (
