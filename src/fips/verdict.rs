@@ -270,6 +270,8 @@ fn configuration(evidence: &Evidence) -> Vec<String> {
 /// `BoringCrypto fips-20220613`.
 fn title(row: &ModuleRow) -> String {
     format!("{} {}", row.name, row.version)
+        .trim_end()
+        .to_owned()
 }
 
 pub(super) fn name_of(family: Family) -> &'static str {
