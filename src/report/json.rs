@@ -1,6 +1,6 @@
 //! The report as one JSON or YAML document: the contract that [`SCHEMA`](super::SCHEMA) numbers.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -12,16 +12,26 @@ use crate::escape::is_hidden;
 /// Characters that would drive or mislead a terminal are written as `\uXXXX`, which is the same value to a reader of
 /// JSON.
 pub fn write(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    write_escaped(report, out, |escaped, c| {
+        let mut units = [0; 2];
+        let mut units = c.encode_utf16(&mut units).iter();
+        units.try_for_each(|unit| write!(escaped, "\\u{unit:04x}"))
+    })
+}
+
+/// Writes JSON with `escape` for each character that must not reach a terminal; there are none outside of its texts.
+fn write_escaped(
+    report: &impl Serialize,
+    out: &mut dyn Write,
+    escape: fn(&mut String, char) -> fmt::Result,
+) -> io::Result<()> {
     let json = serde_json::to_string_pretty(report)?;
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
         if is_shown(c) {
             escaped.push(c);
-            continue;
-        }
-        for unit in c.encode_utf16(&mut [0; 2]) {
-            // Writing to a string cannot fail.
-            _ = write!(escaped, "\\u{unit:04x}");
+        } else {
+            escape(&mut escaped, c).map_err(io::Error::other)?;
         }
     }
     writeln!(out, "{escaped}")
@@ -29,12 +39,14 @@ pub fn write(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
 
 /// Writes the same document as YAML.
 ///
-/// Where it has characters that would drive or mislead a terminal it is written as JSON, which is YAML too: YAML has
-/// escapes in quoted text only.
+/// Where it has characters that would drive or mislead a terminal it is written in the style of JSON, since YAML has
+/// escapes in quoted text only; they are those of YAML, which knows no surrogate pairs.
 pub fn write_yaml(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let yaml = serde_yaml::to_string(report).map_err(io::Error::other)?;
     if !yaml.chars().all(is_shown) {
-        return write(report, out);
+        return write_escaped(report, out, |escaped, c| {
+            write!(escaped, "\\U{:08x}", u32::from(c))
+        });
     }
     out.write_all(yaml.as_bytes())
 }
@@ -82,14 +94,15 @@ mod tests {
         let hostile = "a\u{1b}[2J\u{7f}\u{202e}\u{61c}\u{e0041}\n";
         let mut report = samples::full();
         report.next = vec![hostile.to_owned()];
-        for writer in [write, write_yaml] {
-            let text = written(writer, &report);
-            assert!(text.chars().all(|c| c == '\n' || !is_hidden(c)));
-            let read: serde_json::Value = serde_yaml::from_str(&text).unwrap();
-            assert_eq!(read["next"][0], hostile);
+        let json = written(write, &report);
+        let yaml = written(write_yaml, &report);
+        for text in [&json, &yaml] {
+            assert!(text.chars().all(is_shown));
         }
-        let read: serde_json::Value = serde_json::from_str(&written(write, &report)).unwrap();
-        assert_eq!(read["next"][0], hostile);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let yaml: serde_json::Value = serde_yaml::from_str(&yaml).unwrap();
+        assert_eq!(json["next"][0], hostile);
+        assert_eq!(json, yaml);
     }
 
     #[test]
