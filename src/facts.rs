@@ -16,6 +16,7 @@ mod before;
 mod causes;
 mod census;
 mod control_plane;
+mod genuine;
 mod images;
 mod injected;
 mod istioctl;
@@ -29,11 +30,11 @@ pub use after::{Installed, after, installed};
 pub use authority::{Held, Served};
 pub use before::{Asked, before};
 pub use causes::causes;
-pub use census::{
-    Census, Class, Companion, Members, Role, SelfReport, Start, is_of_istio, loads_code,
-};
+pub use census::{Census, Class, Companion, Members, Role, SelfReport};
+pub use genuine::Reference;
 pub use images::Reader;
 pub use istioctl::istioctl;
+pub use permission::INJECTOR;
 pub use record::{Records, record_name, write_record};
 pub use rollout::{rolled_out, webhooks_filled};
 
@@ -334,4 +335,6 @@ pub struct After {
     pub images: BTreeMap<RunningImage, Fact<Vec<ImageProgram>>>,
     /// Per revision in scope.
     pub injected: BTreeMap<String, Fact<Injected>>,
+    /// What plain pods are given, per revision where FIPS is expected.
+    pub references: BTreeMap<String, Fact<Reference>>,
 }

@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+mod deviation;
 mod finding;
 pub mod json;
 mod proof;
@@ -13,6 +14,7 @@ pub mod text;
 use crate::suggestion::SuggestedCommand;
 use crate::workload::WorkloadRef;
 
+pub use deviation::{Deviation, Deviations, SettingKind};
 pub use finding::{Finding, Severity};
 pub use proof::{
     Certificate, Judgement, OtherCryptography, Proof, Recipe, Remark, RemarkKind, Statement,
@@ -116,6 +118,9 @@ pub struct Evidence {
     pub source: String,
     /// Number of processes that this statement stands for; 0 for a file or an image that nothing runs.
     pub count: u64,
+    /// Settings of its pod by which other code may run than that of its image.
+    #[serde(skip_serializing_if = "Deviations::is_empty")]
+    pub deviations: Deviations,
     /// What the bytes of the program gave, where they were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof: Option<Box<Proof>>,

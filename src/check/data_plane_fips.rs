@@ -23,6 +23,7 @@ mod tests {
     use crate::check::support::{self, class, expecting, fips_outcome, found, members, passed};
     use crate::facts::{Census, Class, Fact, SelfReport};
     use crate::fips::{Judge, Policy};
+    use crate::report::{Deviation, Deviations, SettingKind};
 
     const FIPS: &str = "1.31.0-solo-fips";
 
@@ -179,10 +180,11 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_starts_another_program_is_unknown_and_that_is_no_pass() {
+    fn unknown_where_a_pod_starts_another_program() {
         let outcome = |command: Option<&str>| {
             let mut class = support::running(Role::Sidecar, FIPS);
-            class.start.command = command.map(str::to_owned);
+            let command = command.map(|it| Deviation::new("istio-proxy", SettingKind::Command, it));
+            class.deviations = Deviations::of(command.into_iter().collect());
             let programs = ["pilot-agent", "envoy"].map(|name| {
                 let path = format!("/usr/local/bin/{name}");
                 support::program(
@@ -195,9 +197,16 @@ mod tests {
             run(&support::whole(&expecting(FIPS), &facts))
         };
         assert!(passed(&outcome(None)));
-        let Outcome::Unknown(why) = outcome(Some("/bin/sh")) else {
-            panic!("a program that nobody read was judged");
+        let deviating = outcome(Some("/bin/sh"));
+        assert!(found(
+            &deviating,
+            "other code than that of its image may run"
+        ));
+        let Outcome::Found(findings) = deviating else {
+            panic!("{deviating:?}");
         };
-        assert!(why.contains("its pod starts `/bin/sh`"), "{why}");
+        let why = findings[0].found.as_deref().unwrap();
+        let words = "container istio-proxy has the command `/bin/sh`";
+        assert!(why.contains(words), "{why}");
     }
 }

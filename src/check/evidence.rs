@@ -2,17 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::displaced::{covered, instead, loaded};
+use self::image::{other_entry_point, preloaded};
 use super::After;
 use super::pending::wanted;
-use crate::facts::{
-    Class, Companion, Fact, ImageProgram, Role, RunningImage, SelfReport, Start, is_of_istio,
-};
+use crate::facts::{Class, Companion, Fact, ImageProgram, Role, RunningImage, SelfReport};
 use crate::fips::{Environment, Subject};
 use crate::istio::ImageRef;
-use crate::report::{Evidence, Module};
+use crate::report::{Deviations, Evidence, Module};
 
-mod displaced;
+mod image;
 
 /// A statement per image × architecture × program, for every revision in scope.
 pub fn evidence(after: &After<'_>) -> Vec<Evidence> {
@@ -36,7 +34,7 @@ pub fn evidence(after: &After<'_>) -> Vec<Evidence> {
 /// What is known of the programs of a class: by their bytes where the image that runs was read, by
 /// what they say of themselves and by their tag elsewhere.
 pub(super) fn statements(after: &After<'_>, class: &Class) -> Vec<Evidence> {
-    let own = match image(after, class.running()) {
+    let own = match programs(after, class.running()) {
         Some(Fact::Known(programs)) => of_programs(after, class, programs),
         Some(Fact::Unknown(why)) => vec![unread(class, why)],
         Some(Fact::NotAsked(why)) => vec![said(class, &format!("the image was not read: {why}"))],
@@ -45,12 +43,69 @@ pub(super) fn statements(after: &After<'_>, class: &Class) -> Vec<Evidence> {
     let beside = class
         .strangers()
         .flat_map(|other| beside(after, class, other));
-    own.into_iter().chain(beside).collect()
+    let all = own.into_iter().chain(beside);
+    all.map(|one| compared(after, class, one)).collect()
+}
+
+/// The statement as far as the pod is what the injector produces: what the image holds says nothing of
+/// a container in which other code may run.
+fn compared(after: &After<'_>, class: &Class, statement: Evidence) -> Evidence {
+    let deviations = &class.deviations;
+    if !deviations.is_empty() {
+        let revision = &class.revision;
+        let why = format!("{deviations}; the injector of revision {revision} does none of it");
+        let source = match &statement.proof {
+            Some(_) => statement.source.clone(),
+            None => format!("nothing: {why}"),
+        };
+        let statement = Evidence {
+            source,
+            deviations: deviations.clone(),
+            ..statement
+        };
+        return unless(statement, Module::Unknown, Some(why));
+    }
+    match uncompared(after, class) {
+        Some(why) => limited(after, statement, &why),
+        None => statement,
+    }
+}
+
+/// Why pods of a class could not be compared with what their injector produces.
+pub(super) fn uncompared(after: &After<'_>, class: &Class) -> Option<String> {
+    if !matches!(class.role, Role::Sidecar | Role::Gateway) {
+        return None;
+    }
+    let why = match after.facts.references.get(&class.revision) {
+        Some(Fact::Known(_)) => return None,
+        Some(Fact::Unknown(why)) => why,
+        Some(Fact::NotAsked(_)) | None => "it was not asked",
+    };
+    Some(format!(
+        "the pod could not be compared with what the injector of revision {} produces: {why}",
+        class.revision
+    ))
+}
+
+/// What was proven of an image is no more than declared of a container that could not be compared.
+fn limited(after: &After<'_>, mut statement: Evidence, why: &str) -> Evidence {
+    if statement.module <= Module::Declared {
+        return statement;
+    }
+    statement.module = Module::Declared;
+    if let Some(proof) = &mut statement.proof {
+        proof.reasons.insert(0, why.to_owned());
+        if !after.judge.accepts_words() {
+            proof.judgement.accepted = false;
+            proof.judgement.because.insert(0, why.to_owned());
+        }
+    }
+    statement
 }
 
 type Programs<'a> = &'a Fact<Vec<ImageProgram>>;
 
-fn image<'a>(after: &After<'a>, running: Option<RunningImage>) -> Option<Programs<'a>> {
+fn programs<'a>(after: &After<'a>, running: Option<RunningImage>) -> Option<Programs<'a>> {
     after.facts.images.get(&running?)
 }
 
@@ -60,41 +115,30 @@ fn of_programs(after: &After<'_>, class: &Class, programs: &[ImageProgram]) -> V
     if !programs.iter().any(|program| name(&program.path) == binary) {
         return vec![unread(class, &format!("there is no {binary} in its image"))];
     }
-    let instead = instead(class, programs);
+    let other = other_entry_point(class.role, programs);
     let one = |program| {
         let statement = read(after, class, program);
-        let other = covered(&class.start, program).or_else(|| instead.clone());
-        unless(statement, Module::Unknown, other)
+        unless(
+            statement,
+            Module::Unknown,
+            other.clone().or_else(|| preloaded(program)),
+        )
     };
     programs.iter().map(one).collect()
 }
 
-/// Of the program that another container of the pod starts from another image, where it is Istio's.
+/// Of the program that another container of the pod starts from another image.
 fn beside(after: &After<'_>, class: &Class, other: &Companion) -> Vec<Evidence> {
-    let named = other.start.command.as_ref();
-    if named.is_some_and(|first| !is_of_istio(first)) && other.start.behind.is_none() {
-        return Vec::new();
-    }
     let seen = Class {
         image: other.image.clone(),
         image_id: other.image_id.clone(),
-        start: Start::default(),
         settings: BTreeMap::new(),
         hidden_settings: BTreeSet::new(),
         others: BTreeSet::new(),
         report: SelfReport::NotAsked,
         ..class.clone()
     };
-    if let (Some(first), Some(program)) = (named, &other.start.behind) {
-        let why = format!("a container beside it starts `{first}`, which starts {program}");
-        return vec![Evidence {
-            binary: name(program).to_owned(),
-            module: Module::Unknown,
-            source: format!("nothing: {why}"),
-            ..said(&seen, &why)
-        }];
-    }
-    let Some(Fact::Known(programs)) = image(after, class.running_beside(other)) else {
+    let Some(Fact::Known(programs)) = programs(after, class.running_beside(other)) else {
         let unseen = statements(after, &seen).into_iter();
         let binary = starter(class.role).to_owned();
         return unseen
@@ -105,25 +149,19 @@ fn beside(after: &After<'_>, class: &Class, other: &Companion) -> Vec<Evidence> 
             .collect();
     };
     let started = programs.iter().filter(|program| {
-        let first = named.or(program.command.first());
+        let first = program.command.first();
         first.is_some_and(|first| *first == program.path || *first == name(&program.path))
     });
     let one = |program| {
         let statement = read(after, &seen, program);
-        unless(statement, Module::Unknown, covered(&other.start, program))
+        unless(statement, Module::Unknown, preloaded(program))
     };
     started.map(one).collect()
 }
 
 /// What the process itself and the tag say.
 fn said(class: &Class, unread: &str) -> Evidence {
-    let other = instead(class, &[]).or_else(|| loaded(&class.start, &[]));
-    let (module, source) = match (module(class), other) {
-        ((Module::Declared, _), Some(why)) if !matches!(class.report, SelfReport::Fips(_)) => {
-            (Module::Unknown, format!("nothing: {why}"))
-        }
-        (told, _) => told,
-    };
+    let (module, source) = module(class);
     Evidence {
         digest: digest(&class.image_id),
         arch: class.arch.clone(),
@@ -132,6 +170,7 @@ fn said(class: &Class, unread: &str) -> Evidence {
         configuration: format!("not looked at: {unread}"),
         source,
         count: 0,
+        deviations: Deviations::default(),
         proof: None,
     }
 }
@@ -263,6 +302,7 @@ mod tests {
         self, boring, class, expecting, holding, members, program, running, standard,
     };
     use crate::facts::Census;
+    use crate::report::{Deviation, SettingKind};
 
     #[test]
     fn label_and_self_report_make_the_statement() {
@@ -383,92 +423,69 @@ mod tests {
         words.collect::<Vec<_>>().join(", ")
     }
 
+    /// The class with one setting that nothing permits.
+    fn deviating(class: Class) -> Class {
+        let one = Deviation::new("istio-proxy", SettingKind::Variable, "LD_PRELOAD");
+        Class {
+            deviations: Deviations::of(vec![one]),
+            ..class
+        }
+    }
+
     #[test]
-    fn a_program_that_is_not_what_runs_is_unknown_however_good_its_bytes_are() {
-        let start = |command: Option<&str>, mount: Option<&str>, names_envoy| Class {
-            start: Start {
-                command: command.map(str::to_owned),
-                mounts: mount.map(str::to_owned).into_iter().collect(),
-                names_envoy,
-                ..Start::default()
-            },
-            ..running(Role::Sidecar, FIPS)
-        };
-        let both = |why: &str| format!("pilot-agent unknown ({why}), envoy unknown ({why})");
-        let fine = "pilot-agent proven, envoy proven".to_owned();
-        let other = |first: &str| {
-            both(&format!(
-                "its pod starts `{first}`, not the image's pilot-agent"
-            ))
-        };
-        let table = [
-            (start(None, None, false), AGENT, fine.clone()),
-            (start(Some(AGENT), None, false), AGENT, fine.clone()),
-            (start(Some("pilot-agent"), None, false), "/bin/sh", fine.clone()),
-            (start(Some("/bin/sh"), None, false), AGENT, other("/bin/sh")),
-            (start(Some("/tmp/pilot-agent"), None, false), AGENT, other("/tmp/pilot-agent")),
+    fn a_deviating_pod_is_unknown_however_good_its_bytes_are() {
+        let class = deviating(running(Role::Sidecar, FIPS));
+        let why = "container istio-proxy sets the variable LD_PRELOAD; the injector of revision \
+            default does none of it";
+        let both = format!("pilot-agent unknown ({why}), envoy unknown ({why})");
+        assert_eq!(of_sidecar(&class, AGENT), both);
+        let expected = expecting(FIPS);
+        let facts = support::after();
+        for report in [
+            SelfReport::NotAsked,
+            SelfReport::Silent("x".into()),
+            SelfReport::Fips("x".into()),
+        ] {
+            let unread = Class {
+                report,
+                image_id: String::new(),
+                ..class.clone()
+            };
+            let statements = statements(&support::whole(&expected, &facts), &unread);
+            assert_eq!(statements[0].module, Module::Unknown);
+            assert_eq!(statements[0].source, format!("nothing: {why}"));
+            assert_eq!(statements[0].deviations.first[0].item, "LD_PRELOAD");
+        }
+    }
+
+    #[test]
+    fn an_image_that_starts_another_program_is_unknown() {
+        let class = running(Role::Sidecar, FIPS);
+        let fine = "pilot-agent proven, envoy proven";
+        for (starts, why) in [
+            (AGENT, None),
+            ("pilot-agent", None),
             (
-                start(None, None, false),
                 "/bin/evil",
-                both("its image starts `/bin/evil`, not the image's pilot-agent"),
+                Some("its image starts `/bin/evil`, not pilot-agent"),
             ),
             (
-                start(None, Some(ENVOY), false),
-                AGENT,
-                format!("pilot-agent proven, envoy unknown (its pod mounts something at {ENVOY}, over the image's {ENVOY})"),
+                "/tmp/pilot-agent",
+                Some("its image starts `/tmp/pilot-agent`, not pilot-agent"),
             ),
-            (
-                start(None, None, true),
-                AGENT,
-                "pilot-agent proven, envoy unknown (its pod names another Envoy by binaryPath of ProxyConfig)".to_owned(),
-            ),
-        ];
-        for (class, starts, wanted) in table {
+        ] {
+            let wanted =
+                why.map(|why| format!("pilot-agent unknown ({why}), envoy unknown ({why})"));
             assert_eq!(
                 of_sidecar(&class, starts),
-                wanted,
-                "{:?} {starts}",
-                class.start
+                wanted.as_deref().unwrap_or(fine),
+                "{starts}"
             );
         }
     }
 
     #[test]
-    fn code_that_the_loader_takes_in_leaves_nothing_proven() {
-        let proven = "pilot-agent proven, envoy proven";
-        for (variable, command, why) in [
-            (
-                "LD_PRELOAD",
-                None,
-                Some("its pod sets LD_PRELOAD, by which the loader takes"),
-            ),
-            ("PATH", Some(AGENT), None),
-            (
-                "PATH",
-                Some("pilot-agent"),
-                Some("its pod sets PATH, by which `pilot-agent` is found"),
-            ),
-        ] {
-            let mut class = running(Role::Sidecar, FIPS);
-            class.start.command = command.map(str::to_owned);
-            class.start.variables.insert(variable.to_owned());
-            let said = of_sidecar(&class, AGENT);
-            match why {
-                Some(why) => assert_eq!(
-                    said.matches(&format!("unknown ({why}")).count(),
-                    2,
-                    "{said}"
-                ),
-                None => assert_eq!(said, proven),
-            }
-            let unread = said_of(&class, &support::after());
-            let wanted = if why.is_some() {
-                "envoy unknown"
-            } else {
-                "envoy declared"
-            };
-            assert_eq!(unread, wanted, "{variable}");
-        }
+    fn an_image_that_preloads_code_is_unknown() {
         let class = running(Role::Istiod, FIPS);
         let path = "/usr/local/bin/pilot-discovery";
         let mut of_image = program(path, path, Ok(boring(true)));
@@ -481,41 +498,31 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_where_a_link_leads_counts_too() {
-        let mut class = running(Role::Istiod, FIPS);
-        class.start.mounts.insert("/opt/istio".to_owned());
-        let path = "/usr/local/bin/pilot-discovery";
-        let mut linked = program(path, path, Ok(boring(true)));
-        let said = |one: &ImageProgram| said_of(&class, &holding(&class, vec![one.clone()]));
-        assert_eq!(said(&linked), "pilot-discovery proven");
-        linked.real_path = Some("/opt/istio/pilot-discovery".to_owned());
-        assert!(
-            said(&linked)
-                .starts_with("pilot-discovery unknown (its pod mounts something at /opt/istio")
+    fn a_pod_that_could_not_be_compared_is_declared_at_most() {
+        let class = running(Role::Sidecar, FIPS);
+        let proxy = [AGENT, ENVOY].map(|path| program(path, AGENT, Ok(boring(true))));
+        let mut facts = holding(&class, proxy.into());
+        let forbidden = "forbidden; allow create of services/proxy in namespace istio-system";
+        facts.references =
+            BTreeMap::from([("default".to_owned(), Fact::Unknown(forbidden.into()))]);
+        assert_eq!(
+            said_of(&class, &facts),
+            "pilot-agent declared, envoy declared"
         );
-    }
-
-    #[test]
-    fn a_tag_says_nothing_of_another_program_and_a_metric_does() {
-        let with = |report| Class {
-            start: Start {
-                command: Some("/bin/sh".to_owned()),
-                ..Start::default()
-            },
-            report,
-            ..class(Role::Sidecar, "a", FIPS)
+        let expected = expecting(FIPS);
+        let judge = support::judge(crate::fips::Floor::Proven);
+        let after = After {
+            judge: &judge,
+            ..support::whole(&expected, &facts)
         };
-        let unread = |class: &Class| said_of(class, &support::after());
-        assert_eq!(unread(&with(SelfReport::NotAsked)), "envoy unknown");
-        assert_eq!(
-            unread(&with(SelfReport::Silent("x".into()))),
-            "envoy unknown"
-        );
-        assert_eq!(
-            unread(&with(SelfReport::Fips("x".into()))),
-            "envoy declared"
-        );
-        assert_eq!(unread(&class(Role::Sidecar, "a", FIPS)), "envoy declared");
+        let proof = statements(&after, &class)[0].proof.clone().unwrap();
+        assert!(!proof.judgement.accepted);
+        assert!(proof.judgement.because[0].ends_with(forbidden), "{proof:?}");
+        // Istiod is not injected.
+        let istiod = running(Role::Istiod, FIPS);
+        let path = "/usr/local/bin/pilot-discovery";
+        facts.images = holding(&istiod, vec![program(path, path, Ok(boring(true)))]).images;
+        assert_eq!(said_of(&istiod, &facts), "pilot-discovery proven");
     }
 
     #[test]
@@ -529,15 +536,11 @@ mod tests {
     }
 
     #[test]
-    fn containers_beside_the_proxy_are_judged_by_what_they_start_of_istio() {
-        let beside = |command: Option<&str>, image_id: &str, read: bool| {
+    fn other_containers_of_a_pod_are_judged_by_what_their_image_starts() {
+        let beside = |image_id: &str, read: bool| {
             let other = Companion {
                 image: format!("r.io/istio/proxyv2:{FIPS}"),
                 image_id: image_id.to_owned(),
-                start: Start {
-                    command: command.map(str::to_owned),
-                    ..Start::default()
-                },
             };
             let mut class = running(Role::Sidecar, FIPS);
             class.others.insert(other.clone());
@@ -554,35 +557,12 @@ mod tests {
         };
         let own = running(Role::Sidecar, FIPS).image_id;
         let fine = "pilot-agent proven, envoy proven";
-        assert_eq!(beside(None, &own, true), fine);
-        assert_eq!(beside(Some("/bin/sh"), "sha256:other", true), fine);
-        assert_eq!(beside(Some("/bin/sh"), "sha256:other", false), fine);
+        assert_eq!(beside(&own, true), fine);
         let lies = "its tag says FIPS, and the program has no FIPS module";
-        for command in [None, Some("pilot-agent"), Some(AGENT)] {
-            let wanted = format!("{fine}, pilot-agent contradicted ({lies})");
-            assert_eq!(beside(command, "sha256:other", true), wanted, "{command:?}");
-        }
+        let wanted = format!("{fine}, pilot-agent contradicted ({lies})");
+        assert_eq!(beside("sha256:other", true), wanted);
         let unread = format!("{fine}, pilot-agent declared");
-        assert_eq!(beside(None, "sha256:other", false), unread);
-        assert!(beside(Some("envoy"), "sha256:other", true).contains("envoy contradicted"));
-    }
-
-    #[test]
-    fn a_program_of_istio_that_another_one_starts_is_unknown_even_from_the_proxys_own_image() {
-        let mut class = running(Role::Sidecar, FIPS);
-        let wrapped = Start {
-            command: Some("/usr/bin/env".to_owned()),
-            behind: Some("pilot-agent".to_owned()),
-            ..Start::default()
-        };
-        class.others.insert(Companion {
-            image: class.image.clone(),
-            image_id: class.image_id.clone(),
-            start: wrapped,
-        });
-        let proxy = [AGENT, ENVOY].map(|path| program(path, AGENT, Ok(boring(true))));
-        let said = said_of(&class, &holding(&class, proxy.into()));
-        assert!(said.ends_with(", pilot-agent unknown"), "{said}");
+        assert_eq!(beside("sha256:other", false), unread);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::evidence::statements;
+use super::evidence::{self, binary, statements};
 use super::expectation::demanded;
 use super::pending::{judged_now, stale, wanted};
 use super::proxies::other_build;
@@ -33,37 +33,72 @@ struct Alike<'a> {
 /// What is said of a program, and of which namespace and image.
 type Said<'a> = (Evidence, &'a str, &'a str);
 
-fn census_outcome(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool) -> Outcome {
-    let mut said: BTreeMap<Said<'_>, Alike<'_>> = BTreeMap::new();
-    let mut best: BTreeMap<Module, u64> = BTreeMap::new();
-    let mut required = Required::default();
+/// What the classes of one plane gave.
+#[derive(Default)]
+struct Gathered<'a> {
+    said: BTreeMap<Said<'a>, Alike<'a>>,
+    best: BTreeMap<Module, u64>,
+    required: Required,
+    /// Of pods in which other code may run.
+    deviating: Vec<Finding>,
+    /// Why pods could not be compared with what their injector produces, and how many.
+    uncompared: BTreeMap<String, u64>,
+}
+
+fn gather<'a>(after: &After<'_>, census: &'a Census, concerns: fn(Role) -> bool) -> Gathered<'a> {
+    let mut all = Gathered::default();
     for (class, members) in &census.classes {
         let Some(wanted) = wanted(after, class).filter(|_| concerns(class.role)) else {
             continue;
         };
-        required.pods += members.pods;
-        required.fips += if wanted.fips { members.pods } else { 0 };
+        all.required.pods += members.pods;
+        all.required.fips += if wanted.fips { members.pods } else { 0 };
         if !is_judged(after, class, members) {
             continue;
         }
+        if !class.deviations.is_empty() {
+            all.deviating.push(deviating(class, members));
+            continue;
+        }
+        if let Some(why) = evidence::uncompared(after, class) {
+            *all.uncompared.entry(why).or_default() += members.pods;
+        }
         let statements = statements(after, class);
         let weakest = statements.iter().map(|one| one.module).min();
-        *best.entry(weakest.unwrap_or(Module::Unknown)).or_default() += members.pods;
+        *all.best
+            .entry(weakest.unwrap_or(Module::Unknown))
+            .or_default() += members.pods;
         for statement in statements {
             let key = (statement, class.namespace.as_str(), class.image.as_str());
-            let alike = said.entry(key).or_default();
+            let alike = all.said.entry(key).or_default();
             alike.pods += members.pods;
             alike.examples = &members.examples;
         }
     }
-    if said.is_empty() {
+    all
+}
+
+fn census_outcome(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool) -> Outcome {
+    let Gathered {
+        mut said,
+        best,
+        required,
+        deviating,
+        uncompared,
+    } = gather(after, census, concerns);
+    if said.is_empty() && deviating.is_empty() {
         return Outcome::NotApplicable("no such pods in scope".to_owned());
     }
     said.retain(|(statement, ..), _| !accepted(after, statement));
-    if let Some(unread) = only_unread(&said) {
+    if deviating.is_empty()
+        && let Some(unread) = only_unread(&said)
+    {
         return unread;
     }
     let findings = said.iter().map(|(key, alike)| finding(after, key, alike));
+    let gaps = uncompared.iter();
+    let gaps = gaps.map(|(why, pods)| not_compared(why, *pods));
+    let findings = deviating.into_iter().chain(findings).chain(gaps);
     let seen = best
         .iter()
         .rev()
@@ -91,6 +126,34 @@ impl fmt::Display for Required {
         let Required { fips, pods } = self;
         write!(f, "a FIPS build is required of {fips} of {pods} pods")
     }
+}
+
+/// Pods of a class in which other code may run than that of their images.
+fn deviating(class: &Class, members: &Members) -> Finding {
+    let Class {
+        namespace,
+        revision,
+        deviations,
+        ..
+    } = class;
+    let (binary, pods) = (binary(class.role), members.pods);
+    Finding::error(format!(
+        "{binary} of {pods} pods is unknown: other code than that of its image may run"
+    ))
+    .subject(format!("namespace {namespace}: {}", members.examples.join(", ")))
+    .found(deviations.to_string())
+    .wanted(format!(
+        "what the injector of revision {revision} produces, and settings that are known to be harmless"
+    ))
+    .fix("remove these settings from the workload, or set them for the whole mesh; then restart it")
+}
+
+/// Pods of which no more than their words count.
+fn not_compared(why: &str, pods: u64) -> Finding {
+    Finding::warning(format!(
+        "{pods} pods are declared at most: they could not be compared with what their injector produces"
+    ))
+    .why(why)
 }
 
 /// Whether FIPS is expected of it now: after an install, a stale proxy is a pending restart, and a node

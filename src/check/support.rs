@@ -9,7 +9,7 @@ pub(super) use program::{boring, own_module, program, standard};
 use super::{After, Before, Expectation, Outcome, Scope, Source, Wanted};
 use crate::facts::{
     self, Census, Class, ClusterFact, ControlPlane, Fact, ImageProgram, Manager, Members,
-    Namespace, Role, SelfReport, Start, Webhook, WebhookKind,
+    Namespace, Role, SelfReport, Webhook, WebhookKind,
 };
 use crate::fips::{self, Judge, Modules};
 use crate::istio::Matrix;
@@ -17,6 +17,7 @@ use crate::options::Template;
 use crate::overlay::{self, Base, Engine, Rules};
 use crate::plan::Plan;
 use crate::render::Rendered;
+use crate::report::Deviations;
 use crate::workload::{WorkloadKind, WorkloadRef};
 
 pub(super) const HUB: &str = "r.io/istio";
@@ -43,6 +44,10 @@ pub(super) fn after() -> facts::After {
         census: Fact::Known(Census::default()),
         images: BTreeMap::new(),
         injected: BTreeMap::new(),
+        references: BTreeMap::from([(
+            "default".to_owned(),
+            Fact::Known(facts::Reference::default()),
+        )]),
     }
 }
 
@@ -169,7 +174,7 @@ pub(super) fn class(role: Role, namespace: &str, tag: &str) -> Class {
         revision: "default".to_owned(),
         image: format!("{HUB}/proxyv2:{tag}"),
         image_id: String::new(),
-        start: Start::default(),
+        deviations: Deviations::default(),
         settings: BTreeMap::new(),
         hidden_settings: BTreeSet::new(),
         others: BTreeSet::new(),

@@ -6,8 +6,11 @@ use futures::future::join_all;
 
 use super::census::{Grounds, census};
 use super::control_plane::control_planes;
+use super::genuine::{Permitted, permitted};
 use super::injected::injected;
-use super::{After, Census, Class, ControlPlane, Fact, Injected, Namespace, Nodes, Records};
+use super::{
+    After, Census, Class, ControlPlane, Fact, Injected, Namespace, Nodes, Records, Reference,
+};
 use super::{platform, record, webhook};
 use crate::sys::cluster::{Cluster, PodPages, Result, Session};
 
@@ -29,8 +32,9 @@ pub fn installed(cluster: &Cluster, namespace: Option<&str>) -> Result<Installed
 /// Asks a cluster what runs.
 ///
 /// For each of the `revisions` a pod is created as a dry run, outside of `namespace`, that of the
-/// control plane; where a revision expects FIPS, its programs are asked what they say of it. What
-/// could not be read is unknown; the only error is an interruption.
+/// control plane; where a revision expects FIPS, its programs are asked what they say of it, and its
+/// pods are compared with what its injector produces. What could not be read is unknown; the only error
+/// is an interruption.
 pub fn after(
     cluster: &Cluster,
     revisions: &BTreeMap<&str, bool>,
@@ -54,7 +58,7 @@ async fn gather(
         platform::crds(session),
         places(session, pages, revisions, namespace),
     );
-    let (nodes, namespaces, census, injected) = surroundings;
+    let (nodes, namespaces, census, injected, references) = surroundings;
     After {
         cluster: version,
         control_planes: planes.into(),
@@ -65,6 +69,7 @@ async fn gather(
         census,
         images: BTreeMap::new(),
         injected,
+        references,
     }
 }
 
@@ -73,6 +78,7 @@ type Places = (
     Fact<Vec<Namespace>>,
     Fact<Census>,
     BTreeMap<String, Fact<Injected>>,
+    BTreeMap<String, Fact<Reference>>,
 );
 
 /// Nodes and namespaces, and what runs and would run there.
@@ -82,8 +88,14 @@ async fn places(
     revisions: &BTreeMap<&str, bool>,
     namespace: &str,
 ) -> Places {
-    let (nodes, namespaces) =
-        futures::join!(platform::nodes(session), platform::namespaces(session));
+    let asks = |class: &Class| revisions.get(class.revision.as_str()) == Some(&true);
+    let fips = revisions.iter().filter(|(_, fips)| **fips);
+    let fips: Vec<&str> = fips.map(|(revision, _)| *revision).collect();
+    let (nodes, namespaces, permitted) = futures::join!(
+        platform::nodes(session),
+        platform::namespaces(session),
+        permitted(session, &fips),
+    );
     // What a pod stands on is worth less than the census: the gaps are facts of their own.
     let (nodes, stand) = nodes.map_or_else(
         |error| (Fact::needing(&error, "list of nodes"), BTreeMap::new()),
@@ -94,7 +106,8 @@ async fn places(
         Fact::Known,
     );
     let known = namespaces.known().map(Vec::as_slice).unwrap_or_default();
-    let grounds = Grounds::new(known, stand);
+    let mut grounds = Grounds::new(known, stand);
+    grounds.permitted = permitted;
     let outside: Vec<&Namespace> = known.iter().filter(|it| it.name != namespace).collect();
     let probing = revisions.keys().map(async |&revision| {
         let fact = match &namespaces {
@@ -103,9 +116,9 @@ async fn places(
         };
         (revision.to_owned(), fact)
     });
-    let asks = |class: &Class| revisions.get(class.revision.as_str()) == Some(&true);
     let (counted, injected) =
         futures::join!(census(session, pages, &grounds, &asks), join_all(probing));
     let injected = injected.into_iter().collect();
-    (nodes, namespaces, counted.into(), injected)
+    let Permitted { references, .. } = grounds.permitted;
+    (nodes, namespaces, counted.into(), injected, references)
 }

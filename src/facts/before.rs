@@ -90,7 +90,7 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
     ) = futures::join!(
         platform::cluster_fact(cluster, session),
         platform::openshift(session),
-        permission::permissions(session, asked.namespace),
+        permission::permissions(session, asked.namespace, asked.fips),
         control_planes(session, None),
         webhook::webhooks(session),
         platform::gateway_api(session),

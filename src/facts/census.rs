@@ -1,25 +1,25 @@
 //! All pods of all meshes, folded into counts while they are listed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
 
 use super::Namespace;
+use super::genuine::Permitted;
 use super::platform::Ground;
-use crate::report::PodRow;
+use crate::report::{Deviations, PodRow};
 use crate::sys::cluster::{
     ClusterError, Pages, PodPages, PodPort, PodReader, Result, Session, Unreadable,
 };
 
 mod class;
+mod fips_variables;
 mod seat;
 mod speech;
-mod start;
 mod status;
 
 pub use class::{Class, Companion, Members, Role, SelfReport};
-pub use start::{Start, is_of_istio, loads_code};
 
 use seat::{Seat, Seated};
 
@@ -31,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Pods that could not be read of which names are kept.
 const NAMED: usize = 5;
+
+/// Different deviations that are told apart.
+const DEVIATIONS: usize = 200;
 
 /// All pods of all meshes, folded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub struct Census {
 pub(super) struct Grounds {
     pub(super) namespaces: BTreeMap<String, Namespace>,
     pub(super) nodes: BTreeMap<String, Ground>,
+    /// What the pods of revisions in scope may have.
+    pub(super) permitted: Permitted,
 }
 
 impl Grounds {
@@ -62,6 +67,7 @@ impl Grounds {
         Grounds {
             namespaces: named.collect(),
             nodes,
+            permitted: Permitted::default(),
         }
     }
 }
@@ -166,6 +172,8 @@ async fn left(session: &Session, seated: &Seated) -> Option<Item> {
 struct Fold {
     census: Census,
     round: u32,
+    /// The deviations of pods so far.
+    deviations: BTreeSet<Deviations>,
 }
 
 impl Fold {
@@ -175,10 +183,11 @@ impl Fold {
         }
         if round > self.round {
             *self = Fold {
-                census: Census::default(),
                 round,
+                ..Fold::default()
             };
         }
+        let item = self.bounded(item);
         let census = &mut self.census;
         match item {
             Item::Failed(error) => return Err(error),
@@ -196,6 +205,21 @@ impl Fold {
         }
         census.seen += 1;
         Ok(())
+    }
+
+    /// A pod that deviates in a way of its own is a class of its own: after so many they are one.
+    fn bounded(&mut self, mut item: Item) -> Item {
+        if let Item::Seat(Seat::Mesh(seated)) = &mut item
+            && !seated.class.deviations.is_empty()
+            && !self.deviations.contains(&seated.class.deviations)
+        {
+            if self.deviations.len() < DEVIATIONS {
+                self.deviations.insert(seated.class.deviations.clone());
+            } else {
+                seated.class.deviations = Deviations::unlisted();
+            }
+        }
+        item
     }
 }
 
@@ -234,7 +258,8 @@ mod tests {
     use kube::client::Body;
 
     use super::*;
-    use crate::sys::cluster::Cluster;
+    use crate::report::{Deviation, SettingKind};
+    use crate::sys::cluster::{Cluster, Pod};
 
     const PODS: &str = r#"{"metadata":{},"items":[
         {"metadata":{"name":"a","namespace":"n"},"spec":{"containers":[{"name":"istio-proxy","image":"r/p:1"}]},"status":{"phase":"Running"}},
@@ -396,6 +421,28 @@ mod tests {
                 .keys()
                 .all(|class| class.report == SelfReport::NotAsked)
         );
+    }
+
+    #[test]
+    fn pods_with_deviations_of_their_own_are_bounded() {
+        let mut fold = Fold::default();
+        for n in 0..10_000 {
+            let one = Deviation::new("istio-proxy", SettingKind::Variable, &n.to_string());
+            let pod = serde_json::json!({"metadata": {"name": format!("p{n}")},
+                "spec": {"containers": [{"name": "istio-proxy", "image": "r/proxyv2:1"}]}});
+            let pod: Pod = serde_json::from_value(pod).unwrap();
+            let Seat::Mesh(mut seated) = seat::seat(&pod, &Grounds::new(&[], BTreeMap::new()))
+            else {
+                panic!("not of the mesh")
+            };
+            seated.class.deviations = Deviations::of(vec![one]);
+            fold.count(0, Item::Seat(Seat::Mesh(seated))).unwrap();
+        }
+        let classes = &fold.census.classes;
+        assert_eq!(classes.len(), DEVIATIONS + 1);
+        assert!(classes.keys().all(|class| !class.deviations.is_empty()));
+        let pods: u64 = classes.values().map(|members| members.pods).sum();
+        assert_eq!(pods, 10_000);
     }
 
     #[test]

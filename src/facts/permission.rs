@@ -46,6 +46,9 @@ const READ: [(&str, &str, &str); 6] = [
     ("create", "", "pods"),
 ];
 
+/// By which pods of FIPS builds are compared with what their injector produces.
+pub const INJECTOR: &str = "services/proxy";
+
 const EVERYTHING: Access<'_> = Access {
     verb: "*",
     group: "*",
@@ -53,20 +56,24 @@ const EVERYTHING: Access<'_> = Access {
     namespace: None,
 };
 
-pub(super) async fn permissions(session: &Session, namespace: &str) -> Result<Vec<Permission>> {
+pub(super) async fn permissions(
+    session: &Session,
+    namespace: &str,
+    fips: bool,
+) -> Result<Vec<Permission>> {
     // One question is enough for an administrator.
     let (all, reason) = session.may(EVERYTHING).await?;
     if all {
         let granted = |access: Access<'_>| permission(access, (true, reason.clone()));
-        return Ok(needed(namespace).map(granted).collect());
+        return Ok(needed(namespace, fips).map(granted).collect());
     }
-    let asking =
-        needed(namespace).map(async |access| Ok(permission(access, session.may(access).await?)));
+    let asking = needed(namespace, fips)
+        .map(async |access| Ok(permission(access, session.may(access).await?)));
     let answers: Vec<_> = stream::iter(asking).buffered(AT_ONCE).collect().await;
     answers.into_iter().collect()
 }
 
-fn needed(namespace: &str) -> impl Iterator<Item = Access<'_>> {
+fn needed(namespace: &str, fips: bool) -> impl Iterator<Item = Access<'_>> {
     let within = IN_NAMESPACE
         .into_iter()
         .map(move |it| (Some(namespace), it));
@@ -87,7 +94,13 @@ fn needed(namespace: &str) -> impl Iterator<Item = Access<'_>> {
         resource,
         namespace: None,
     });
-    written.chain(read)
+    let injector = fips.then_some(Access {
+        verb: "create",
+        group: "",
+        resource: INJECTOR,
+        namespace: Some(namespace),
+    });
+    written.chain(read).chain(injector)
 }
 
 fn permission(access: Access<'_>, (allowed, reason): (bool, String)) -> Permission {
@@ -133,7 +146,7 @@ mod tests {
         };
         let cluster = Cluster::answering(answer, Duration::from_secs(5));
         cluster
-            .run(async |session| permissions(session, "istio-system").await)
+            .run(async |session| permissions(session, "istio-system", true).await)
             .unwrap()
             .unwrap()
     }
@@ -143,7 +156,7 @@ mod tests {
         let granted = asked(|review| review.contains(r#""verb":"*""#));
         assert_eq!(
             granted.len(),
-            2 * (IN_NAMESPACE.len() + OF_CLUSTER.len()) + READ.len()
+            2 * (IN_NAMESPACE.len() + OF_CLUSTER.len()) + READ.len() + 1
         );
         assert!(granted.iter().all(|permission| permission.allowed));
     }
@@ -155,10 +168,7 @@ mod tests {
             .iter()
             .filter(|permission| permission.allowed)
             .collect();
-        assert_eq!(allowed.len(), 1);
-        assert_eq!(
-            (allowed[0].verb, allowed[0].resource),
-            ("get", "pods/proxy")
-        );
+        let allowed: Vec<_> = allowed.iter().map(|it| (it.verb, it.resource)).collect();
+        assert_eq!(allowed, [("get", "pods/proxy"), ("create", INJECTOR)]);
     }
 }

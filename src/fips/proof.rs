@@ -62,6 +62,7 @@ impl Judge {
             configuration: String::new(),
             source: "its bytes".to_owned(),
             count: 0,
+            deviations: report::Deviations::default(),
             proof: None,
         };
         match &subject.reading.evidence {

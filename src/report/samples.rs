@@ -123,6 +123,7 @@ fn after() -> CheckResult {
 
 fn evidence(binary: &str, module: Module, arch: &str, count: u64) -> Evidence {
     Evidence {
+        deviations: Deviations::default(),
         digest: Some(format!("sha256:{binary}")),
         arch: Some(arch.into()),
         binary: binary.into(),

@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::sys::signal;
 
 mod error;
+mod injector;
 mod lines;
 mod message;
 mod pods;
@@ -22,8 +23,12 @@ mod watch;
 mod write;
 
 pub use error::ClusterError;
+pub use injector::HookService;
 pub use lines::Wanted;
-pub use message::{Condition, Container, ContainerStatus, Pod, Terminated};
+pub use message::{
+    Bulk, Condition, Container, ContainerStatus, Handler, Mount, Pod, Probe, Terminated, ValueFrom,
+    VolumeSource,
+};
 pub use pods::{Listed, Pages, PodPages, Unreadable};
 pub use proxy::{PodPort, PodReader};
 pub use target::KubeTarget;

@@ -62,7 +62,19 @@ pub(crate) fn injects(api: &Api, tag: &str) {
         "/api/v1/namespaces/default/pods?",
         Answer::Json(201, pod),
     );
+    let proxy = json!({"name": "istio-proxy", "image": image});
+    let patch = json!([{"op": "add", "path": "/spec/containers/1", "value": proxy}]);
+    let patch = k8s_openapi::ByteString(patch.to_string().into_bytes());
+    api.answer(
+        "POST",
+        INJECTOR,
+        Answer::Json(200, json!({"response": {"allowed": true, "patch": patch}})),
+    );
 }
+
+/// Where the injector is asked what it gives plain pods.
+pub(crate) const INJECTOR: &str =
+    "/api/v1/namespaces/istio-system/services/https:istiod:443/proxy/inject";
 
 /// Everything that an install of the default preset leaves behind.
 pub(crate) fn mesh(hub: &str, tag: &str) -> Vec<Value> {

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use glooistio::facts::{Census, Class, Fact, Members, Reader, Role, SelfReport, Start};
+use glooistio::facts::{Census, Class, Fact, Members, Reader, Role, SelfReport};
 use glooistio::image::{Found, ImageError, Sources, exists_all};
+use glooistio::report::Deviations;
 use glooistio::sys::registry::{Options, Places, Registry, RegistryError};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -187,7 +188,7 @@ fn class(image: &str, image_id: &str) -> Class {
         revision: "default".to_owned(),
         image: image.to_owned(),
         image_id: image_id.to_owned(),
-        start: Start::default(),
+        deviations: Deviations::default(),
         settings: BTreeMap::new(),
         hidden_settings: BTreeSet::new(),
         others: BTreeSet::new(),

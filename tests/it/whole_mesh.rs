@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::cluster::{HUB, injects, mesh, pod, says};
+use crate::cluster::{HUB, INJECTOR, injects, mesh, pod, says};
 use crate::env::{CommandOutput, TestEnv};
 
 const FIPS: &str = "1.31.0-patch4-solo-fips";
@@ -109,6 +109,62 @@ fn node_agents_are_judged_like_proxies() {
         said.contains("no control plane of revision gone is here"),
         "{said}"
     );
+}
+
+#[test]
+fn fails_where_other_code_may_run_in_a_proxy() {
+    let verify = |change: fn(&mut Value)| {
+        let api = Api::new();
+        for mut object in mesh(HUB, FIPS) {
+            if object["kind"] == "Pod" && object["metadata"]["name"] == "istio-ingressgateway-1" {
+                change(&mut object);
+            }
+            api.add(object);
+        }
+        says(&api, true);
+        injects(&api, FIPS);
+        TestEnv::with(&api).line("verify -o json --no-registry")
+    };
+    assert_eq!(check(&verify(|_| ()), "data-plane-fips").0, "passed");
+    for (change, item) in [
+        (
+            (|pod| pod["spec"]["containers"][0]["command"] = json!(["/bin/sh"])) as fn(&mut Value),
+            "has the command `/bin/sh`",
+        ),
+        (
+            |pod| {
+                pod["metadata"]["annotations"] =
+                    json!({"proxy.istio.io/config": "{\"binary\\u0050ath\": \"/x\"}"});
+            },
+            "has binaryPath in its ProxyConfig",
+        ),
+    ] {
+        let output = verify(change);
+        assert_eq!(output.code(), 79, "{output}");
+        let (status, said) = check(&output, "data-plane-fips");
+        assert_eq!(status, "failed", "{output}");
+        assert!(
+            said.contains("other code than that of its image may run"),
+            "{said}"
+        );
+        assert!(output.to_string().contains(item), "{output}");
+        let evidence = output.json()["evidence"].clone();
+        let all = evidence.as_array().unwrap().iter();
+        let deviating: Vec<_> = all.filter(|one| one["deviations"]["total"] == 1).collect();
+        assert_eq!(deviating.len(), 1, "{evidence}");
+        assert_eq!(deviating[0]["module"], "unknown");
+    }
+}
+
+#[test]
+fn warns_where_the_injector_may_not_be_asked() {
+    let (api, env) = world(FIPS, []);
+    api.refuse("POST", INJECTOR, 403, "cannot create services/proxy");
+    let plain = env.line("verify -o json --no-registry");
+    assert_eq!(check(&plain, "data-plane-fips").0, "warned", "{plain}");
+    assert_eq!(plain.code(), 0, "{plain}");
+    let right = "allow create of services/proxy in namespace istio-system";
+    assert!(plain.to_string().contains(right), "{plain}");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Start;
 use crate::facts::RunningImage;
+use crate::report::Deviations;
 use crate::workload::WorkloadRef;
 
 /// The role of a pod in a mesh.
@@ -53,7 +53,8 @@ pub struct Class {
     pub image: String,
     /// Its imageID as the runtime tells it.
     pub image_id: String,
-    pub start: Start,
+    /// What keeps its containers from being those that the injector produces.
+    pub deviations: Deviations,
     /// Variables of its container that decide on FIPS mode.
     pub settings: BTreeMap<String, String>,
     /// Those whose values come from where the pod does not show them: `valueFrom`, `envFrom`.
@@ -72,7 +73,6 @@ pub struct Class {
 pub struct Companion {
     pub image: String,
     pub image_id: String,
-    pub start: Start,
 }
 
 impl Class {
@@ -81,23 +81,22 @@ impl Class {
         self.located(&self.image, &self.image_id)
     }
 
-    /// Its image, and those of the containers beside it that run another; each with the word that its
-    /// container starts, where the image has to be asked which program that is.
-    pub fn images(&self) -> impl Iterator<Item = (RunningImage, Option<&str>)> {
-        let own = self.running().map(|image| (image, self.start.word()));
-        let beside = self
+    /// Its image, and those of its other containers that run another one; each with the word that its
+    /// container starts, where that is not the entry point of the image.
+    pub fn images(&self) -> impl Iterator<Item = (RunningImage, Option<&'static str>)> {
+        let word = (self.role == Role::Cni).then_some("install-cni");
+        let own = self.running().map(|image| (image, word));
+        let others = self
             .strangers()
-            .filter_map(|other| Some((self.running_beside(other)?, other.start.word())));
-        own.into_iter().chain(beside)
+            .filter_map(|other| Some((self.running_beside(other)?, None)));
+        own.into_iter().chain(others)
     }
 
-    /// The containers beside it that run another image than it does, or start a program in a way of their
-    /// own.
+    /// The other containers that run another image than it does.
     pub fn strangers(&self) -> impl Iterator<Item = &Companion> {
         self.others.iter().filter(|other| {
             let told = !self.image_id.is_empty() && !other.image_id.is_empty();
-            let another = other.image != self.image || told && other.image_id != self.image_id;
-            another || other.start.behind.is_some()
+            other.image != self.image || told && other.image_id != self.image_id
         })
     }
 
@@ -131,12 +130,5 @@ impl Members {
     /// The workloads that own these pods, as far as they are known.
     pub fn workloads(&self) -> impl Iterator<Item = &WorkloadRef> {
         self.owners.keys().flatten()
-    }
-}
-
-impl Start {
-    /// The command, where it is a word that the image's `PATH` leads from.
-    fn word(&self) -> Option<&str> {
-        self.command.as_deref().filter(|word| !word.contains('/'))
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::start::settings;
+use super::fips_variables::settings;
 use super::status::{self, Columns};
-use super::{Class, Companion, Grounds, Role, SelfReport, Start};
+use super::{Class, Companion, Grounds, Role, SelfReport};
 use crate::facts::control_plane::{DEFAULT, REVISION};
+use crate::facts::genuine::Parts;
 use crate::report::PodRow;
 use crate::sys::cluster::{Container, ContainerStatus, Pod};
 use crate::workload::{WorkloadKind, WorkloadRef};
@@ -62,13 +63,21 @@ pub(super) fn seat(pod: &Pod, grounds: &Grounds) -> Seat {
         .contains(&role)
         .then(|| row(pod, &columns));
     let (settings, hidden_settings) = settings(container);
+    let revision = revision(pod);
+    let parts = Parts {
+        pod,
+        role,
+        revision: &revision,
+        own: container,
+        others: parts_beside(pod, container).collect(),
+    };
     let class = Class {
         role,
         namespace: pod.metadata.namespace.clone(),
-        revision: revision(pod),
+        deviations: grounds.permitted.deviations(&parts),
+        revision,
         image: container.image.clone(),
         image_id: image_id(pod, container),
-        start: Start::of(pod, container),
         settings,
         hidden_settings,
         others: companions(pod, container),
@@ -205,22 +214,23 @@ fn image_id(pod: &Pod, container: &Container) -> String {
     own.map(|it| it.image_id.clone()).unwrap_or_default()
 }
 
-/// The containers beside its own that come with a proxy, or have one's image.
-fn companions(pod: &Pod, own: &Container) -> BTreeSet<Companion> {
+/// The containers in addition to its own that come with a proxy, or have one's image.
+fn parts_beside<'a>(pod: &'a Pod, own: &'a Container) -> impl Iterator<Item = &'a Container> {
     let put_in = pod.spec.ephemeral_containers.iter();
     let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
-    let ours = all
-        .chain(put_in.map(|it| &it.container))
-        .filter(|it| !std::ptr::eq(*it, own))
+    all.chain(put_in.map(|it| &it.container))
+        .filter(move |it| !std::ptr::eq(*it, own))
         .filter(|it| {
             COMPANIONS.contains(&it.name.as_str()) || PROXIES.contains(&image_name(&it.image))
-        });
+        })
+}
+
+fn companions(pod: &Pod, own: &Container) -> BTreeSet<Companion> {
     let companion = |container: &Container| Companion {
         image: container.image.clone(),
         image_id: image_id(pod, container),
-        start: Start::of(pod, container),
     };
-    ours.map(companion).collect()
+    parts_beside(pod, own).map(companion).collect()
 }
 
 /// The last part of a reference, without tag and digest.

@@ -7,6 +7,11 @@ use std::collections::BTreeMap;
 use prost::Message;
 use serde::{Deserialize, Deserializer};
 
+mod settings;
+
+pub use settings::{Bulk, Handler, Probe, ValueFrom, VolumeSource};
+use settings::{Device, Lifecycle, SecurityContext, Volume};
+
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Unknown {
     #[prost(bytes = "bytes", tag = "2")]
@@ -125,14 +130,21 @@ pub struct Owner {
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct PodSpec {
+    #[prost(message, repeated, tag = "1")]
+    pub volumes: Vec<Volume>,
     #[prost(message, repeated, tag = "2")]
     pub containers: Vec<Container>,
     #[prost(string, tag = "10")]
     pub node_name: String,
     #[prost(bool, tag = "11")]
     pub host_network: bool,
+    #[prost(bool, tag = "12")]
+    #[serde(rename = "hostPID")]
+    pub host_pid: bool,
     #[prost(message, repeated, tag = "20")]
     pub init_containers: Vec<Container>,
+    #[prost(bool, tag = "27")]
+    pub share_process_namespace: bool,
     #[prost(message, repeated, tag = "34")]
     pub ephemeral_containers: Vec<Ephemeral>,
 }
@@ -143,6 +155,10 @@ pub struct Ephemeral {
     #[prost(message, required, tag = "1")]
     #[serde(flatten)]
     pub container: Container,
+    /// The container whose processes it shares.
+    #[prost(string, tag = "2")]
+    #[serde(default, rename = "targetContainerName")]
+    pub target: String,
 }
 
 #[derive(Clone, PartialEq, Message, Deserialize)]
@@ -157,12 +173,29 @@ pub struct Container {
     pub command: Vec<String>,
     #[prost(string, repeated, tag = "4")]
     pub args: Vec<String>,
+    #[prost(string, tag = "5")]
+    pub working_dir: String,
     #[prost(message, repeated, tag = "7")]
     pub env: Vec<Variable>,
     #[prost(message, repeated, tag = "9")]
     pub volume_mounts: Vec<Mount>,
+    #[prost(message, optional, tag = "10")]
+    pub liveness_probe: Option<Probe>,
+    #[prost(message, optional, tag = "11")]
+    pub readiness_probe: Option<Probe>,
+    #[prost(message, optional, tag = "12")]
+    pub lifecycle: Option<Lifecycle>,
+    /// A file of the node is mounted there.
+    #[prost(string, tag = "13")]
+    pub termination_message_path: String,
+    #[prost(message, optional, tag = "15")]
+    pub security_context: Option<SecurityContext>,
     #[prost(message, repeated, tag = "19")]
-    pub env_from: Vec<Elsewhere>,
+    pub env_from: Vec<Bulk>,
+    #[prost(message, repeated, tag = "21")]
+    pub volume_devices: Vec<Device>,
+    #[prost(message, optional, tag = "22")]
+    pub startup_probe: Option<Probe>,
     /// `Always` makes an init container a native sidecar.
     #[prost(string, tag = "24")]
     pub restart_policy: String,
@@ -177,19 +210,23 @@ pub struct Variable {
     #[prost(string, tag = "2")]
     pub value: String,
     #[prost(message, optional, tag = "3")]
-    pub value_from: Option<Elsewhere>,
+    pub value_from: Option<ValueFrom>,
 }
-
-/// Where values come from that the pod does not hold; only that there is such a place matters.
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default)]
-pub struct Elsewhere {}
 
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Mount {
+    /// The name of its volume.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(bool, tag = "2")]
+    pub read_only: bool,
     #[prost(string, tag = "3")]
     pub mount_path: String,
+    #[prost(string, tag = "4")]
+    pub sub_path: String,
+    #[prost(string, tag = "6")]
+    pub sub_path_expr: String,
 }
 
 #[derive(Clone, PartialEq, Message, Deserialize)]

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use glooistio::facts::{
-    Census, Class, Fact, Members, Reader, Role, RunningImage, SelfReport, Start,
-};
+use glooistio::facts::{Census, Class, Fact, Members, Reader, Role, RunningImage, SelfReport};
 use glooistio::image::{ImageId, Sources, resolve};
+use glooistio::report::Deviations;
 use glooistio::sys::registry::{Options, Reference, Registry};
 use serde_json::{Value, json};
 
@@ -98,7 +97,7 @@ fn whatever_an_image_id_may_stand_for_is_found() {
 }
 
 /// What is said of the image of an istiod: its programs, or why there are none.
-fn read(blobs: &Blobs, image: &Value, arch: Option<&str>, command: Option<&str>) -> String {
+fn read(blobs: &Blobs, image: &Value, arch: Option<&str>) -> String {
     let (server, image_id) = served(blobs, image);
     let class = Class {
         role: Role::Istiod,
@@ -106,10 +105,7 @@ fn read(blobs: &Blobs, image: &Value, arch: Option<&str>, command: Option<&str>)
         revision: "default".to_owned(),
         image: format!("{}/istio/pilot:1", server.host),
         image_id,
-        start: Start {
-            command: command.map(str::to_owned),
-            ..Start::default()
-        },
+        deviations: Deviations::default(),
         settings: BTreeMap::new(),
         hidden_settings: [].into(),
         others: [].into(),
@@ -157,12 +153,12 @@ fn images_that_differ_prove_nothing_where_any_of_them_may_run() {
     let alike = blobs.index(&[good.clone(), arm.clone()]);
     let unlike = blobs.index(&[arm, bad]);
     let said = [
-        read(&blobs, &twice, Some("amd64"), None),
-        read(&blobs, &turned, Some("amd64"), None),
-        read(&blobs, &alike, Some("arm64"), None),
-        read(&blobs, &alike, None, None),
-        read(&blobs, &unlike, None, None),
-        read(&blobs, &good, None, None),
+        read(&blobs, &twice, Some("amd64")),
+        read(&blobs, &turned, Some("amd64")),
+        read(&blobs, &alike, Some("arm64")),
+        read(&blobs, &alike, None),
+        read(&blobs, &unlike, None),
+        read(&blobs, &good, None),
     ];
     insta::assert_snapshot!(said.join("\n"), @r"
     unknown: each of these in its index may be what runs, and they do not hold the same modules: linux/amd64, linux/amd64
@@ -170,32 +166,6 @@ fn images_that_differ_prove_nothing_where_any_of_them_may_run() {
     arm64 /usr/local/bin/pilot-discovery go1.24.3 X:boringcrypto
     amd64 /usr/local/bin/pilot-discovery go1.24.3 X:boringcrypto, arm64 /usr/local/bin/pilot-discovery go1.24.3 X:boringcrypto
     unknown: each of these in its index may be what runs, and they do not hold the same modules: linux/arm64, linux/amd64
-    amd64 /usr/local/bin/pilot-discovery go1.24.3 X:boringcrypto
-    ");
-}
-
-#[test]
-fn a_word_of_a_pod_is_found_by_the_path_of_the_image() {
-    let mut blobs = Blobs::default();
-    let (labelled, plain) = (labelled(), plain());
-    let both = layer(&[
-        Entry::File(OWN, &labelled),
-        Entry::File("usr/sbin/pilot-discovery", &plain),
-    ]);
-    let image = blobs.image("amd64", &[both], gzip);
-    let said = [
-        read(&blobs, &image, Some("amd64"), None),
-        read(&blobs, &image, Some("amd64"), Some("pilot-discovery")),
-        read(
-            &blobs,
-            &image,
-            Some("amd64"),
-            Some("/usr/local/bin/pilot-discovery"),
-        ),
-    ];
-    insta::assert_snapshot!(said.join("\n"), @r"
-    amd64 /usr/local/bin/pilot-discovery go1.24.3 X:boringcrypto
-    amd64 /usr/local/bin/pilot-discovery go1.24.3 X:boringcrypto, amd64 /usr/sbin/pilot-discovery go1.24.3
     amd64 /usr/local/bin/pilot-discovery go1.24.3 X:boringcrypto
     ");
 }

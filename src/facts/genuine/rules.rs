@@ -1,0 +1,244 @@
+//! The data file of harmless settings: which names may have which values, by what a container is for.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::setting::{Setting, Value};
+use crate::report::SettingKind;
+
+/// The data that is part of the program, `[[file name, file]]` as `build.rs` wrote it.
+const BUILTIN: &str = include_str!(concat!(env!("OUT_DIR"), "/facts.json"));
+
+/// The profile that each of the others includes.
+const COMMON: &str = "common";
+
+/// The rules of every profile.
+pub(super) struct Rules {
+    profiles: HashMap<String, Profile>,
+}
+
+/// The rules for containers of one purpose.
+#[derive(Default)]
+struct Profile {
+    exact: HashMap<(SettingKind, String), Vec<Pattern>>,
+    /// Of names that end in `*`.
+    prefixes: Vec<(SettingKind, String, Vec<Pattern>)>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[expect(dead_code, reason = "dated like all data")]
+    date: String,
+    profiles: Vec<ProfileRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileRow {
+    name: String,
+    settings: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    kind: SettingKind,
+    names: Vec<Text>,
+    values: Vec<Text>,
+    #[expect(dead_code, reason = "for readers of the file")]
+    source: String,
+}
+
+/// A scalar of the data, which may look like a number or a boolean.
+#[derive(Deserialize)]
+#[serde(from = "serde_json::Value")]
+struct Text(String);
+
+impl From<serde_json::Value> for Text {
+    fn from(value: serde_json::Value) -> Text {
+        Text(match value {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        })
+    }
+}
+
+/// Values that a rule permits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pattern {
+    /// `<any>`: every literal value.
+    Any,
+    /// `<text>`: literal values that stay one string wherever a template puts them.
+    Text,
+    /// `<number>`: digits.
+    Number,
+    /// `<regex>`: as text, and backslashes.
+    Regex,
+    /// `<field metadata.name>`, `<resource>`: where the value comes from.
+    Source(String),
+    /// A literal in which `*` stands for letters, digits, `.`, `-` and `_`.
+    Literal(String),
+}
+
+impl Rules {
+    /// Those that are part of the program.
+    pub(super) fn builtin() -> &'static Rules {
+        static RULES: LazyLock<Rules> = LazyLock::new(|| {
+            let files: Vec<(String, File)> = serde_json::from_str(BUILTIN).unwrap_or_default();
+            Rules::of(files.into_iter().flat_map(|(_, file)| file.profiles))
+        });
+        &RULES
+    }
+
+    fn of(rows: impl Iterator<Item = ProfileRow>) -> Rules {
+        let mut profiles: HashMap<String, Profile> = HashMap::new();
+        for row in rows {
+            let profile = profiles.entry(row.name).or_default();
+            for row in row.settings {
+                let values: Vec<Pattern> = row.values.iter().map(Pattern::of).collect();
+                for Text(name) in row.names {
+                    if let Some(prefix) = name.strip_suffix('*') {
+                        let prefix = prefix.to_owned();
+                        profile.prefixes.push((row.kind, prefix, values.clone()));
+                    } else {
+                        let known = profile.exact.entry((row.kind, name)).or_default();
+                        known.extend(values.iter().cloned());
+                    }
+                }
+            }
+        }
+        Rules { profiles }
+    }
+
+    /// Whether a container of that purpose reads the annotation when it starts.
+    fn reads(&self, profile: &str, annotation: &str) -> bool {
+        let key = (SettingKind::Annotation, annotation.to_owned());
+        let profile = self.profiles.get(profile);
+        profile.is_some_and(|profile| profile.exact.contains_key(&key))
+    }
+
+    /// Whether a container of that purpose may have the setting.
+    pub(super) fn permit(&self, profile: &str, setting: &Setting) -> bool {
+        if setting.kind == SettingKind::Annotation && !self.reads(profile, &setting.name) {
+            return true;
+        }
+        [profile, COMMON]
+            .iter()
+            .filter_map(|name| self.profiles.get(*name))
+            .any(|profile| profile.permits(setting))
+    }
+}
+
+impl Profile {
+    fn permits(&self, setting: &Setting) -> bool {
+        let key = (setting.kind, setting.name.clone());
+        let exact = self.exact.get(&key).into_iter();
+        let prefixes = self.prefixes.iter();
+        let prefixes = prefixes.filter(|(kind, prefix, _)| {
+            *kind == setting.kind && setting.name.starts_with(prefix.as_str())
+        });
+        let mut patterns = exact
+            .chain(prefixes.map(|(.., patterns)| patterns))
+            .flatten();
+        patterns.any(|pattern| pattern.matches(&setting.value))
+    }
+}
+
+impl Pattern {
+    fn of(Text(text): &Text) -> Pattern {
+        match text.as_str() {
+            "<any>" => Pattern::Any,
+            "<text>" => Pattern::Text,
+            "<number>" => Pattern::Number,
+            "<regex>" => Pattern::Regex,
+            text => match text.strip_prefix('<').and_then(|it| it.strip_suffix('>')) {
+                Some(source) => Pattern::Source(source.to_owned()),
+                None => Pattern::Literal(text.to_owned()),
+            },
+        }
+    }
+
+    fn matches(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Pattern::Any, Value::Literal(_)) => true,
+            (Pattern::Text, Value::Literal(text)) => is_one_string(text) && !text.contains('\\'),
+            (Pattern::Regex, Value::Literal(text)) => is_one_string(text),
+            (Pattern::Number, Value::Literal(text)) => {
+                !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+            }
+            (Pattern::Source(wanted), Value::From(source)) => wanted == source,
+            (Pattern::Literal(wanted), Value::Literal(text)) => {
+                let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+                match wanted.split_once('*') {
+                    None => wanted == text,
+                    Some((before, after)) => text
+                        .strip_prefix(before)
+                        .and_then(|rest| rest.strip_suffix(after))
+                        .is_some_and(|middle| middle.chars().all(plain)),
+                }
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether a text without backslashes stays one JSON string where it is put between quotes unescaped, as
+/// the template of Envoy's bootstrap does, and names no other variable.
+fn is_one_string(text: &str) -> bool {
+    !text.contains("$(") && !text.contains(|c: char| c.is_control() || c == '"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_take_no_more_than_they_say() {
+        let literal = |text: &str| Value::Literal(text.to_owned());
+        for (pattern, value, matches) in [
+            ("<any>", literal("$(X)\"\n"), true),
+            ("<any>", Value::From("secret".into()), false),
+            ("<text>", literal("a b/c:1,{x}"), true),
+            ("<text>", literal(""), true),
+            ("<text>", literal("$(X)"), false),
+            ("<text>", literal("a\"b"), false),
+            ("<text>", literal("a\\u0022b"), false),
+            ("<text>", literal("a\nb"), false),
+            ("<regex>", literal("a\\.b.*"), true),
+            ("<regex>", literal("a\"}"), false),
+            ("<number>", literal("15012"), true),
+            ("<number>", literal(""), false),
+            ("<number>", literal("1 --x"), false),
+            ("<resource>", Value::From("resource".into()), true),
+            ("<resource>", literal("<resource>"), false),
+            ("<resource>", literal("resource"), false),
+            ("istiod*.svc:15012", literal("istiod-a.b.svc:15012"), true),
+            ("istiod*.svc:15012", literal("istiod/x.svc:15012"), false),
+            ("istiod*.svc:15012", literal("istiod.svc:150123"), false),
+            ("true", literal("true"), true),
+            ("true", literal("TRUE"), false),
+        ] {
+            let read = Pattern::of(&Text(pattern.to_owned()));
+            assert_eq!(read.matches(&value), matches, "{pattern} {value:?}");
+        }
+    }
+
+    #[test]
+    fn the_file_is_read_whole() {
+        let files: Vec<(String, File)> = serde_json::from_str(BUILTIN).unwrap();
+        assert_eq!(files.len(), 1);
+        for profile in [
+            "proxy",
+            "iptables",
+            "istiod",
+            "ztunnel",
+            "cni",
+            "agentgateway",
+        ] {
+            assert!(Rules::builtin().profiles.contains_key(profile), "{profile}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What keeps a pod from being what the injector of its mesh produces.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of a pod that neither the injector of its mesh produces nor the data calls harmless.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Deviations {
+    /// How many there are.
+    pub total: u64,
+    /// The first of them, at most [`Deviations::MOST`].
+    pub first: Vec<Deviation>,
+}
+
+/// One such setting.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Deviation {
+    /// The container that has it.
+    pub container: String,
+    pub kind: SettingKind,
+    /// The name of a variable, the path of a mount, the words of a command; cut after
+    /// [`Deviation::LONGEST`] characters. Values of variables are never shown: they may be secret.
+    pub item: String,
+}
+
+/// What kind of setting it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SettingKind {
+    Command,
+    Argument,
+    Variable,
+    /// All keys of a ConfigMap or Secret as variables.
+    VariableSource,
+    Mount,
+    Device,
+    /// A command of a probe or of a lifecycle hook.
+    Hook,
+    Privilege,
+    WorkingDirectory,
+    TerminationMessage,
+    /// A field of `ProxyConfig`.
+    ProxyConfig,
+    Annotation,
+    /// Other containers can reach into its processes.
+    SharedProcesses,
+    /// Another container can write to a volume that it reads.
+    SharedVolume,
+    /// The container itself.
+    Container,
+    Image,
+}
+
+impl Deviations {
+    /// How many are kept, so that a pod with thousands of them costs no more than another.
+    pub const MOST: usize = 10;
+
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    /// Keeps the first of them, in their own order.
+    pub fn of(mut all: Vec<Deviation>) -> Deviations {
+        all.sort();
+        all.dedup();
+        let total = all.len() as u64;
+        all.truncate(Self::MOST);
+        Deviations { total, first: all }
+    }
+
+    /// Those of a pod when too many others have their own.
+    pub fn unlisted() -> Deviations {
+        Deviations {
+            total: 1,
+            first: Vec::new(),
+        }
+    }
+}
+
+impl Deviation {
+    /// Characters of an item that are kept.
+    pub const LONGEST: usize = 120;
+
+    pub fn new(container: &str, kind: SettingKind, item: &str) -> Deviation {
+        Deviation {
+            container: shortened(container),
+            kind,
+            item: shortened(item),
+        }
+    }
+}
+
+/// A text that a stranger may have made as long as an object may be.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(Deviation::LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+impl fmt::Display for Deviation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Deviation {
+            container, item, ..
+        } = self;
+        write!(out, "container {container} ")?;
+        match self.kind {
+            SettingKind::Command => write!(out, "has the command `{item}`"),
+            SettingKind::Argument => write!(out, "has the argument `{item}`"),
+            SettingKind::Variable => write!(out, "sets the variable {item}"),
+            SettingKind::VariableSource => write!(out, "takes variables from {item}"),
+            SettingKind::Mount => write!(out, "mounts {item}"),
+            SettingKind::Device => write!(out, "has the block device {item}"),
+            SettingKind::Hook => write!(out, "runs `{item}`"),
+            SettingKind::Privilege => write!(out, "has the privilege {item}"),
+            SettingKind::WorkingDirectory => write!(out, "starts in the directory {item}"),
+            SettingKind::TerminationMessage => write!(out, "has its termination message at {item}"),
+            SettingKind::ProxyConfig => write!(out, "has {item} in its ProxyConfig"),
+            SettingKind::Annotation => write!(out, "reads the annotation {item}"),
+            SettingKind::SharedProcesses => write!(out, "shares its processes by {item}"),
+            SettingKind::SharedVolume => write!(out, "shares {item}"),
+            SettingKind::Container => {
+                write!(out, "has the image of a proxy and is not one of the mesh")
+            }
+            SettingKind::Image => write!(out, "runs the image {item}"),
+        }
+    }
+}
+
+impl fmt::Display for Deviations {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first.is_empty() && !self.is_empty() {
+            return out.write_str("settings that are not listed: too many pods have their own");
+        }
+        let shown: Vec<String> = self.first.iter().map(Deviation::to_string).collect();
+        out.write_str(&shown.join("; "))?;
+        match self.total - self.first.len() as u64 {
+            0 => Ok(()),
+            more => write!(out, "; and {more} more"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deviations_of_a_stranger_are_bounded_in_number_and_length() {
+        let name = |n: usize| format!("{n:04}{}", "ü".repeat(100_000));
+        let all = (0..1000).map(|n| Deviation::new("istio-proxy", SettingKind::Variable, &name(n)));
+        let found = Deviations::of(all.collect());
+        assert_eq!((found.total, found.first.len()), (1000, Deviations::MOST));
+        assert!(found.to_string().len() < 4000);
+        assert!(found.to_string().ends_with("; and 990 more"));
+    }
+}

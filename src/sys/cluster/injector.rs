@@ -1,0 +1,80 @@
+//! Questions to an injector through the API server, and lists of a bounded size.
+
+use http::Request;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use kube::client::Body;
+use serde_json::{Value, json};
+
+use super::{ClusterError, Result, Session};
+
+/// Bytes of an answer. Patches have some ten thousand.
+const ANSWER_LIMIT: usize = 4 << 20;
+
+const JSON: &str = "application/json";
+
+/// The Service that a webhook calls.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HookService {
+    pub namespace: String,
+    pub name: String,
+    pub port: u16,
+    /// `/inject`, or with the cluster and the network of a remote mesh behind it.
+    pub path: String,
+}
+
+impl Session {
+    /// Asks an injector what it would do to a pod in `namespace`: the response of its `AdmissionReview`.
+    ///
+    /// No pod is created, no other webhook sees it, and nothing of the namespace is read.
+    pub async fn review_injection(
+        &self,
+        hook: &HookService,
+        namespace: &str,
+        pod: &Value,
+    ) -> Result<Value> {
+        let HookService {
+            namespace: place,
+            name,
+            port,
+            path,
+        } = hook;
+        let what = format!("injector {place}/{name}");
+        let review = json!({
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "request": {
+                "uid": "glooistio",
+                "kind": {"group": "", "version": "v1", "kind": "Pod"},
+                "resource": {"group": "", "version": "v1", "resource": "pods"},
+                "namespace": namespace,
+                "operation": "CREATE",
+                "userInfo": {},
+                "object": pod,
+            },
+        });
+        let at = format!("/api/v1/namespaces/{place}/services/https:{name}:{port}/proxy{path}");
+        let request = Request::post(at)
+            .header(CONTENT_TYPE, JSON)
+            .header(ACCEPT, JSON)
+            .body(Body::from(review.to_string().into_bytes()));
+        let answer = self
+            .send(&what, request, self.timeout, ANSWER_LIMIT)
+            .await?;
+        let mut review: Value = read(&what, &answer.success(&what)?)?;
+        Ok(review["response"].take())
+    }
+
+    /// The object or list at a path, of at most `limit` bytes.
+    pub async fn raw_within(&self, path: &str, limit: usize) -> Result<Value> {
+        let request = Request::get(path).header(ACCEPT, JSON).body(Body::empty());
+        let answer = self.send(path, request, self.timeout, limit).await?;
+        read(path, &answer.success(path)?)
+    }
+}
+
+fn read(what: &str, body: &[u8]) -> Result<Value> {
+    serde_json::from_slice(body).map_err(|error| ClusterError::Garbled {
+        what: what.to_owned(),
+        reason: error.to_string(),
+    })
+}
