@@ -48,4 +48,4 @@ pub use proof::{Judge, Subject};
 pub use read::{READER, read};
 pub use reading::Reading;
 pub use recipes::{Recipe, recipes};
-pub use verdict::{Kind, Step, Strength, Verdict};
+pub use verdict::{AtStart, Kind, Step, Strength, Unsupported, Verdict};

@@ -4,7 +4,7 @@
 //! a setting may look like FIPS where there is no module.
 
 use super::go;
-use super::verdict::{Kind, Verdict};
+use super::verdict::{AtStart, Kind, Unsupported, Verdict};
 use crate::istio::{Capability, IstioVersion, Matrix};
 use crate::report::{Module, Severity};
 
@@ -51,7 +51,11 @@ pub struct Build {
     pub module: Module,
     /// Its runtime knows `GODEBUG=fips140`.
     pub knows_fips140: bool,
-    pub switched_off: bool,
+    /// Its runtime knows `GODEBUG=fips140=auto`.
+    pub knows_auto: bool,
+    pub at_start: AtStart,
+    /// Why its module cannot be switched on.
+    pub unsupported: Option<Unsupported>,
     pub fipsonly: bool,
 }
 
@@ -61,7 +65,9 @@ impl From<&Verdict> for Build {
             kind: verdict.kind,
             module: verdict.module,
             knows_fips140: verdict.knows_fips140,
-            switched_off: verdict.switched_off,
+            knows_auto: verdict.knows_auto,
+            at_start: verdict.at_start,
+            unsupported: verdict.unsupported,
             fipsonly: verdict.fipsonly == Some(true),
         }
     }
@@ -108,6 +114,8 @@ pub struct Effect {
     pub message: String,
     /// The next step.
     pub fix: &'static str,
+    /// Whether the module is on depends on the host, which is not seen.
+    pub depends_on_host: bool,
 }
 
 impl Effect {
@@ -116,6 +124,7 @@ impl Effect {
             severity,
             message: message.into(),
             fix,
+            depends_on_host: false,
         }
     }
 }
@@ -126,7 +135,7 @@ impl Effect {
 pub fn effects(environment: &Environment, build: Build, known: Option<Policies>) -> Vec<Effect> {
     let of_fips140 = match environment.fips140.as_deref() {
         Some(value) => fips140(value, build),
-        None => switched_off(build),
+        None => by_default(build),
     };
     let policy = environment.compliance.as_deref();
     let of_policy = policy.and_then(|policy| compliance(policy, build, of_fips140.is_some()));
@@ -148,7 +157,11 @@ pub fn effects(environment: &Environment, build: Build, known: Option<Policies>)
 
 /// `GODEBUG=fips140=…` against the build.
 fn fips140(value: &str, build: Build) -> Option<Effect> {
-    if build.knows_fips140 && !["on", "only", "debug", "off"].contains(&value) {
+    let of_host = value == "auto" && build.knows_auto;
+    if of_host && build.kind == Kind::GoModule {
+        return Some(host_mode());
+    }
+    if build.knows_fips140 && !of_host && !["on", "only", "debug", "off"].contains(&value) {
         return Some(Effect::new(
             Severity::Error,
             format!(
@@ -158,6 +171,12 @@ fn fips140(value: &str, build: Build) -> Option<Effect> {
         ));
     }
     let wanted = ["on", "only", "debug"].contains(&value);
+    if let Some(unsupported) = build
+        .unsupported
+        .filter(|_| wanted && build.kind == Kind::GoModule)
+    {
+        return Some(panics(unsupported));
+    }
     match build.kind {
         Kind::GoBoring if wanted && build.knows_fips140 => Some(Effect::new(
             Severity::Error,
@@ -189,15 +208,60 @@ fn fips140(value: &str, build: Build) -> Option<Effect> {
     }
 }
 
-/// A build that switches its own module off, where the environment does not switch it on again.
-fn switched_off(build: Build) -> Option<Effect> {
-    (build.kind == Kind::GoModule && build.switched_off).then(|| {
-        Effect::new(
+/// What the build does where the environment does not say it.
+fn by_default(build: Build) -> Option<Effect> {
+    let on = matches!(build.at_start, AtStart::On | AtStart::Only);
+    let supported = [Kind::GoModule, Kind::GoBoring].contains(&build.kind);
+    if let Some(unsupported) = build.unsupported.filter(|_| on && supported) {
+        return Some(panics(unsupported));
+    }
+    if build.at_start == AtStart::Panics {
+        return Some(Effect::new(
             Severity::Error,
-            "its own build settings switch the module off (DefaultGODEBUG fips140=off)",
-            "set GODEBUG=fips140=on, or take a build without that setting",
+            "its own build settings (DefaultGODEBUG) give fips140 a value that its runtime does not know: the program panics at start",
+            "build it with fips140=on, or set GODEBUG=fips140=on",
+        ));
+    }
+    if build.kind != Kind::GoModule {
+        return None;
+    }
+    match build.at_start {
+        AtStart::Off => Some(Effect::new(
+            Severity::Error,
+            "its own build leaves the module switched off: the GODEBUG that its runtime begins with does not switch it on",
+            "set GODEBUG=fips140=on, or take a build that switches it on",
+        )),
+        AtStart::Unknown => Some(Effect::new(
+            Severity::Error,
+            "nothing that was read shows that the module is switched on: its build information does not tell, and its environment does not set it",
+            "set GODEBUG=fips140=on, or take a build with its build information",
+        )),
+        AtStart::HostMode => Some(host_mode()),
+        AtStart::On | AtStart::Only | AtStart::Panics => None,
+    }
+}
+
+fn panics(unsupported: Unsupported) -> Effect {
+    Effect::new(
+        Severity::Error,
+        format!(
+            "the program panics at start: its module is switched on, and does not support {}",
+            unsupported.with()
+        ),
+        "take a build for which the module is supported",
+    )
+}
+
+/// Whether the host is in FIPS mode is not seen.
+fn host_mode() -> Effect {
+    Effect {
+        depends_on_host: true,
+        ..Effect::new(
+            Severity::Warning,
+            "fips140=auto switches the module on only where the host is in FIPS mode (/proc/sys/crypto/fips_enabled), which is not seen here",
+            "set GODEBUG=fips140=on, which does not depend on the host",
         )
-    })
+    }
 }
 
 /// `COMPLIANCE_POLICY` against the build.
@@ -242,7 +306,6 @@ pub fn approved_only(
     if build.module < Module::Declared {
         return None;
     }
-    let on = !build.switched_off && environment.fips140.as_deref() != Some("off");
     let only = environment.fips140.as_deref() == Some("only");
     match environment.compliance.as_deref() {
         _ if build.kind == Kind::GoBoring && build.fipsonly => {
@@ -250,8 +313,7 @@ pub fn approved_only(
         }
         _ if build.kind == Kind::GoModule && only => Some("GODEBUG=fips140=only".to_owned()),
         _ if build.kind == Kind::GoModule
-            && build.fipsonly
-            && on
+            && build.at_start == AtStart::Only
             && environment.fips140.is_none() =>
         {
             Some("fips140=only is built in".to_owned())
@@ -275,23 +337,49 @@ mod tests {
         kind: Kind::GoBoring,
         module: Module::Proven,
         knows_fips140: true,
-        switched_off: false,
+        knows_auto: false,
+        at_start: AtStart::Off,
+        unsupported: Some(Unsupported::BoringCrypto),
         fipsonly: false,
     };
 
     const OWN: Build = Build {
         kind: Kind::GoModule,
+        at_start: AtStart::On,
+        unsupported: None,
         ..BORING
     };
 
     const OFF: Build = Build {
-        switched_off: true,
+        at_start: AtStart::Off,
+        ..OWN
+    };
+
+    const UNKNOWN: Build = Build {
+        at_start: AtStart::Unknown,
+        ..OWN
+    };
+
+    const AUTO: Build = Build {
+        at_start: AtStart::HostMode,
+        knows_auto: true,
+        ..OWN
+    };
+
+    const STOCK_AUTO: Build = Build {
+        at_start: AtStart::Panics,
+        ..OWN
+    };
+
+    const ASAN: Build = Build {
+        unsupported: Some(Unsupported::AddressSanitizer),
         ..OWN
     };
 
     const PLAIN: Build = Build {
         kind: Kind::GoStandard,
         module: Module::Standard,
+        unsupported: None,
         ..BORING
     };
 
@@ -412,8 +500,70 @@ mod tests {
                 &[],
             ),
             (OWN, "GODEBUG=fips140=off", "1.31.0", &[(Error, "off")]),
-            (OFF, "", "1.31.0", &[(Error, "build settings")]),
+            (OFF, "", "1.31.0", &[(Error, "its own build")]),
             (OFF, "GODEBUG=fips140=on", "1.31.0", &[]),
+            (UNKNOWN, "", "1.31.0", &[(Error, "nothing that was read")]),
+            (
+                UNKNOWN,
+                "GODEBUG=x=1",
+                "1.31.0",
+                &[(Error, "nothing that was read")],
+            ),
+            (UNKNOWN, "GODEBUG=fips140=only", "1.31.0", &[]),
+            (UNKNOWN, "GODEBUG=fips140=off", "1.31.0", &[(Error, "off")]),
+            (AUTO, "", "1.31.0", &[(Warning, "host is in FIPS mode")]),
+            (AUTO, "GODEBUG=fips140=on", "1.31.0", &[]),
+            (
+                AUTO,
+                "GODEBUG=fips140=auto",
+                "1.31.0",
+                &[(Warning, "host is in FIPS mode")],
+            ),
+            (AUTO, "GODEBUG=fips140=off", "1.31.0", &[(Error, "off")]),
+            (
+                AUTO,
+                "GODEBUG=fips140=atuo",
+                "1.31.0",
+                &[(Error, "no value that Go knows")],
+            ),
+            (
+                OWN,
+                "GODEBUG=fips140=auto",
+                "1.31.0",
+                &[(Error, "no value that Go knows")],
+            ),
+            (STOCK_AUTO, "", "1.31.0", &[(Error, "panics at start")]),
+            (STOCK_AUTO, "GODEBUG=fips140=on", "1.31.0", &[]),
+            (
+                Build {
+                    kind: Kind::GoStandard,
+                    module: Module::Standard,
+                    ..STOCK_AUTO
+                },
+                "",
+                "1.31.0",
+                &[(Error, "panics at start")],
+            ),
+            (ASAN, "", "1.31.0", &[(Error, "-asan")]),
+            (ASAN, "GODEBUG=fips140=on", "1.31.0", &[(Error, "-asan")]),
+            (
+                Build {
+                    at_start: AtStart::On,
+                    ..BORING
+                },
+                "",
+                "1.31.0",
+                &[(Error, "BoringCrypto")],
+            ),
+            (
+                Build {
+                    at_start: AtStart::Unknown,
+                    ..BORING
+                },
+                "",
+                "1.31.0",
+                &[],
+            ),
             (
                 PLAIN,
                 "GODEBUG=fips140=onyl",
@@ -491,22 +641,20 @@ mod tests {
             fipsonly: true,
             ..build
         };
+        let own_only = Build {
+            at_start: AtStart::Only,
+            ..only(OWN)
+        };
         let table = [
             (only(BORING), "", Some("crypto/tls/fipsonly")),
             (BORING, "", None),
             (OWN, "GODEBUG=fips140=only", Some("GODEBUG=fips140=only")),
             (OWN, "GODEBUG=fips140=on", None),
             (BORING, "GODEBUG=fips140=only", None),
-            (only(OWN), "", Some("built in")),
-            (only(OWN), "GODEBUG=fips140=on", None),
-            (
-                Build {
-                    switched_off: true,
-                    ..only(OWN)
-                },
-                "",
-                None,
-            ),
+            (own_only, "", Some("built in")),
+            (own_only, "GODEBUG=fips140=on", None),
+            (own_only, "GODEBUG=fips140=off", None),
+            (UNKNOWN, "", None),
             (
                 ENVOY,
                 "COMPLIANCE_POLICY=fips-140-2",

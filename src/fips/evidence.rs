@@ -165,6 +165,14 @@ pub struct Carried {
     pub place: Option<Place>,
     /// Where the GODEBUG stands that the runtime begins with: the whole value of `DefaultGODEBUG`.
     pub godebug: Option<Place>,
+    /// The GODEBUG that the runtime begins with, located by the code that reads it: empty where the linker gave
+    /// it none, absent where it could not be located.
+    #[serde(default)]
+    pub begins: Option<String>,
+    /// Every value of `fips140` in a text that the linker was given for a variable, as it is given the GODEBUG
+    /// that the runtime begins with.
+    #[serde(default)]
+    pub fips140: Vec<String>,
 }
 
 /// What the names in the function table tell.
@@ -192,6 +200,13 @@ pub struct Names {
     pub unfrozen: bool,
     /// A package of another FIPS toolchain: golang-fips/openssl, Microsoft's systemcrypto.
     pub foreign: Option<String>,
+    /// `crypto/internal/backend`: what such a toolchain puts between its packages and the library, and what stays
+    /// of it where a build has no library.
+    #[serde(default)]
+    pub backend: bool,
+    /// `crypto/internal/fips140deps/hostfips`, with which a runtime knows `fips140=auto`.
+    #[serde(default)]
+    pub host_fips: bool,
     /// Any function of a package below `crypto/`, `vendor/golang.org/x/crypto/` or `golang.org/x/crypto/`
     /// that computes something; without one the program links no cryptography.
     pub cryptography: bool,

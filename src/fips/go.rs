@@ -22,13 +22,15 @@ use pclntab::Tables;
 
 pub use version::GoVersion;
 
-/// Build settings that decide about cryptography.
-pub(super) const DECIDING: [&str; 5] = [
+/// Build settings that decide about cryptography; the last two are those of Microsoft's toolchain.
+pub(super) const DECIDING: [&str; 7] = [
     "GOEXPERIMENT",
     "CGO_ENABLED",
     "GOFIPS140",
     "-tags",
     "DefaultGODEBUG",
+    "microsoft_systemcrypto",
+    "microsoft_toolset_version",
 ];
 
 /// Reads all of it; none where neither build information, nor a function table, nor the seal of the
@@ -49,15 +51,25 @@ pub(super) fn read(
     if build.is_none() && functions.is_none() && fipsinfo.is_none() {
         return Ok(None);
     }
-    let keyed = build
+    let frozen = functions
         .as_ref()
-        .is_none_or(|build| build.settings.contains_key("GOFIPS140"));
+        .is_some_and(|functions| functions.names.frozen.is_some());
+    let keyed = frozen
+        || build.as_ref().is_none_or(|build| {
+            build.settings.is_empty() || build.settings.contains_key("GOFIPS140")
+        });
     if let (Some(functions), Some(layout), Some(seal)) = (&functions, layout, &mut fipsinfo)
-        && (keyed || functions.names.frozen.is_some())
+        && keyed
         && seal.integrity == Integrity::Holds
         && let Some(&code) = seal.ranges.first()
     {
         seal.coverage = functions.coverage(bytes, layout, code)?;
+    }
+    let mut carried = keyed
+        .then(|| carried::read(bytes, layout, build.as_ref()))
+        .transpose()?;
+    if let (Some(carried), Some(functions), Some(layout)) = (&mut carried, &functions, layout) {
+        carried.begins = functions.godebug(bytes, layout)?;
     }
     let names = functions.map(|functions| functions.names);
     let arch = layout.and_then(|layout| layout.arch.as_ref());
@@ -65,14 +77,13 @@ pub(super) fn read(
         Some(Arch(name)) if name != "amd64" => super::Signatures::default(),
         _ => signature::read(bytes, layout, names.as_ref())?,
     };
-    let carried = keyed.then(|| carried::read(bytes, layout, build.as_ref()));
     let build: Build = build.unwrap_or_default();
     Ok(Some(Go {
         version: build.version,
         settings: build.settings,
         path: build.path,
         buildinfo: build.place,
-        carried: carried.transpose()?,
+        carried,
         names,
         signatures,
         fipsinfo,

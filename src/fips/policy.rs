@@ -123,6 +123,7 @@ impl Policy {
         let reasons = [
             module,
             floor.and_then(|floor| below(verdict, floor)),
+            floor.and_then(|floor| unlimited(verdict, floor)),
             self.fails(verdict),
         ];
         let reasons: Vec<String> = reasons.into_iter().flatten().collect();
@@ -171,20 +172,16 @@ fn below(verdict: &Verdict, floor: Floor) -> Option<String> {
         ));
     }
     let go = [Kind::GoBoring, Kind::GoModule, Kind::GoForeign].contains(&verdict.kind);
-    if floor != Floor::FipsOnly {
-        return None;
-    }
-    if go && verdict.fipsonly != Some(true) {
-        return Some(
-            "fipsonly was asked for, and the program takes what is not approved as well".to_owned(),
-        );
-    }
-    let other: Vec<&str> = verdict
-        .other_cryptography
-        .iter()
-        .map(|one| one.name.as_str())
-        .collect();
-    (!other.is_empty()).then(|| {
+    (floor == Floor::FipsOnly && go && verdict.fipsonly != Some(true)).then(|| {
+        "fipsonly was asked for, and the program takes what is not approved as well".to_owned()
+    })
+}
+
+/// Cryptography outside of the module, which nothing limits.
+fn unlimited(verdict: &Verdict, floor: Floor) -> Option<String> {
+    let other = verdict.other_cryptography.iter();
+    let other: Vec<&str> = other.map(|one| one.name.as_str()).collect();
+    (floor == Floor::FipsOnly && !other.is_empty()).then(|| {
         format!(
             "fipsonly was required, and the program links cryptography outside of its module: {}",
             other.join(", ")

@@ -158,7 +158,12 @@ impl Judge {
         }
         let judged = self.policy.judge(&verdict, self.floor);
         let effects = effects(subject.environment, build, subject.known).into_iter();
-        let undone = effects.filter(|effect| effect.severity == Severity::Error);
+        // What only the host decides is enough for no more than a label.
+        let certain =
+            self.floor.is_some_and(|floor| floor != Floor::Declared) || self.policy != Policy::Any;
+        let undone = effects.filter(|effect| {
+            effect.severity == Severity::Error || certain && effect.depends_on_host
+        });
         let mut refusals = judged.err().unwrap_or_default();
         refusals.extend(undone.map(|effect| effect.message));
         refusals

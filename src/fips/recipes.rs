@@ -82,7 +82,7 @@ fn goversion(evidence: &Evidence, go: &Go) -> (String, Claim) {
         return (says.to_owned(), Claim::Nothing);
     }
     let names = go.names.as_ref();
-    let foreign = names.is_some_and(|names| names.foreign.is_some());
+    let foreign = names.is_some_and(|names| names.foreign.is_some() || names.backend);
     let boring = names.is_some_and(|names| names.boring || names.boring_calls > 0);
     let standard = names.is_some_and(|names| names.standard);
     let fipsonly = names.is_some_and(|names| names.fipsonly)

@@ -8,6 +8,7 @@ mod go;
 mod located;
 mod native;
 mod other;
+mod start;
 mod toolchain;
 
 use jiff::civil::Date;
@@ -18,6 +19,7 @@ use super::modules::{ModuleRow, Modules, Standing};
 use super::{Evidence, Family, Format, Label, Opaque, OtherCryptography, Place};
 use crate::report::Module;
 
+pub use start::{AtStart, Unsupported};
 pub(super) use toolchain::Toolchain;
 
 /// What is in one program, and how that is known.
@@ -34,8 +36,12 @@ pub struct Verdict {
     /// The program refuses what is not approved (`crypto/tls/fipsonly`, `fips140=only`); absent where
     /// the question has no meaning.
     pub fipsonly: Option<bool>,
-    /// Its own build settings switch the module off.
-    pub switched_off: bool,
+    /// What a Go program does with its module at start, where its environment does not say that.
+    pub at_start: AtStart,
+    /// Why its module cannot be switched on.
+    pub unsupported: Option<Unsupported>,
+    /// Its runtime knows `fips140=auto`.
+    pub knows_auto: bool,
     /// Its runtime knows `GODEBUG=fips140`: every build of Go that seals its cryptographic code.
     pub knows_fips140: bool,
     /// Cryptography that is linked into the program and is no part of its module; empty where it has no module.
@@ -172,9 +178,10 @@ impl Evidence {
             kind,
             program: program(self, &toolchain),
             fipsonly: go::fipsonly(self, kind),
-            switched_off: kind == Kind::GoModule
-                && toolchain.default_fips140.as_deref() == Some("off"),
-            knows_fips140: self.go.as_ref().is_some_and(|go| go.fipsinfo.is_some()),
+            at_start: self.go.as_ref().map_or(AtStart::Unknown, start::of),
+            unsupported: self.go.as_ref().and_then(start::unsupported),
+            knows_auto: self.go.as_ref().is_some_and(start::knows_auto),
+            knows_fips140: self.go.as_ref().is_some_and(start::knows_fips140),
             other_cryptography: other::besides_module(self, kind, finding.module),
             configuration: configuration(self),
             chain: chain::chain(self, ground, finding.standing.as_ref()),

@@ -2,7 +2,7 @@
 
 use crate::check::Before;
 use crate::facts::ImageProgram;
-use crate::fips::{Build, Effect, Environment, Kind};
+use crate::fips::{AtStart, Build, Effect, Environment, Kind, Unsupported};
 use crate::report::{Module, Severity};
 
 /// A build that may get the settings of a document.
@@ -101,7 +101,14 @@ fn possible(fips: bool) -> Vec<Candidate> {
             kind,
             module,
             knows_fips140: true,
-            switched_off: false,
+            knows_auto: false,
+            // Builds that are released switch their module on.
+            at_start: if kind == Kind::GoModule {
+                AtStart::On
+            } else {
+                AtStart::Off
+            },
+            unsupported: (kind == Kind::GoBoring).then_some(Unsupported::BoringCrypto),
             fipsonly: false,
         },
         program: None,

@@ -194,10 +194,12 @@ impl Build {
     }
 }
 
-/// Whether a setting is kept: it decides about cryptography, names who changed the toolchain, or is the one
-/// that every build has.
+/// Whether a setting is kept: it decides about cryptography, names who changed the toolchain or what the module
+/// cannot run with, or is the one that every build has.
 fn is_kept(key: &str) -> bool {
-    DECIDING.contains(&key) || key.starts_with("microsoft_") || key == "-compiler"
+    DECIDING.contains(&key)
+        || key.starts_with("microsoft_")
+        || ["-compiler", "-asan", "GOOS"].contains(&key)
 }
 
 /// `key=value`, either of which may be quoted; a quoted key has no `=` of its own outside its quotes.

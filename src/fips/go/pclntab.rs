@@ -2,6 +2,7 @@
 //! of the functions where nothing else does.
 
 mod coverage;
+mod godebug;
 mod locate;
 mod moduledata;
 mod names;
@@ -31,7 +32,12 @@ pub(super) struct Functions {
     own: Vec<u64>,
     /// The address that functions are counted from, as the runtime is told.
     text: Option<u64>,
+    /// Where the name of the function begins that reads the GODEBUG of the program.
+    reader: Option<u64>,
 }
+
+/// Bytes of an entry since Go 1.18: where the function begins, and where its data stands.
+const ENTRY: u64 = 8;
 
 /// Where the parts of a table stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +84,7 @@ pub(super) fn read(
         told: matches!(told, Told::Here(_)),
         ..Names::default()
     };
-    let mut own = Vec::new();
+    let (mut own, mut reader) = (Vec::new(), None);
     let mut other = Collector::new(other);
     if table.interleaved {
         let window = bytes.window(table.names)?;
@@ -89,6 +95,7 @@ pub(super) fn read(
     } else {
         listed(bytes, table.names, |at, name| {
             names.take(name);
+            reader = reader.or((name == godebug::READER).then_some(at));
             let place = Place {
                 offset: table.names.offset.saturating_add(at),
                 len: name.len() as u64,
@@ -102,6 +109,7 @@ pub(super) fn read(
         names,
         table,
         own,
+        reader,
         text: match told {
             Told::Here(text) => text,
             Told::Elsewhere | Told::Nowhere => None,

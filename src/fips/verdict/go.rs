@@ -3,7 +3,7 @@
 mod boring;
 mod own;
 
-use super::{Finding, Ground, Kind, Toolchain, native};
+use super::{AtStart, Finding, Ground, Kind, Toolchain, native, start};
 use crate::fips::{Evidence, Fipsinfo, Go, Integrity, Names};
 use crate::report::Module;
 
@@ -49,7 +49,7 @@ pub(super) fn judge(
 pub(super) fn kind(go: &Go) -> Kind {
     let toolchain = Toolchain::of_go(go);
     let names = go.names.as_ref();
-    if names.is_some_and(|names| names.foreign.is_some()) {
+    if foreign_package(go).is_some() {
         Kind::GoForeign
     } else if calls_boring(go) {
         Kind::GoBoring
@@ -71,13 +71,22 @@ pub(super) fn fipsonly(evidence: &Evidence, kind: Kind) -> Option<bool> {
                 .map(|named| named || signed)
                 .or(signed.then_some(true))
         }
-        Kind::GoModule => Some(Toolchain::of_go(go).default_fips140.as_deref() == Some("only")),
+        Kind::GoModule => Some(start::of(go) == AtStart::Only),
         _ => None,
     }
 }
 
+/// The package through which it calls the library of its image. What stays of such a toolchain in a build without
+/// the library (`-tags no_openssl`) calls nothing beside a frozen module.
+fn foreign_package(go: &Go) -> Option<&str> {
+    let names = go.names.as_ref()?;
+    let backend = names.backend && names.frozen.is_none();
+    let backend = backend.then_some("crypto/internal/backend");
+    names.foreign.as_deref().or(backend)
+}
+
 /// Whether code of it calls BoringCrypto.
-fn calls_boring(go: &Go) -> bool {
+pub(super) fn calls_boring(go: &Go) -> bool {
     let named = |names: &Names| names.boring || names.boring_calls > 0;
     go.names.as_ref().is_some_and(named) || go.signatures.boring.is_some()
 }
@@ -170,12 +179,7 @@ impl Program<'_> {
         if located.is_some() {
             return None;
         }
-        let package = self
-            .go
-            .names
-            .as_ref()
-            .and_then(|names| names.foreign.as_deref());
-        match (package, self.toolchain.foreign) {
+        match (foreign_package(self.go), self.toolchain.foreign) {
             (Some(package), _) => Some(
                 Finding::new(
                     Module::Declared,
@@ -183,6 +187,9 @@ impl Program<'_> {
                 )
                 .named(format!("the library behind {package}")),
             ),
+            // What functions and seal say of Go's own module weighs more than a word of the build, which any
+            // toolchain takes.
+            (None, Some(_)) if self.is_own() => None,
             (None, Some(word)) if self.go.names.is_none() => Some(Finding::new(
                 Module::Declared,
                 format!("only its build settings ({word}) say that it calls the cryptographic library of its image"),
@@ -209,10 +216,10 @@ impl Program<'_> {
             Module::Standard,
             "the cryptography of Go's standard library, no FIPS module",
         );
-        match (&self.toolchain.default_fips140, sealed(self.go)) {
-            (Some(value), _) if value != "off" => finding.because(format!(
-                "its build switches fips140={value} on without GOFIPS140: it looks enabled, and the module is not a validated one; build it with GOFIPS140=certified"
-            )),
+        match (start::of(self.go), sealed(self.go)) {
+            (AtStart::On | AtStart::Only | AtStart::HostMode, _) => finding.because(
+                "its build settings switch its module on without GOFIPS140: it looks enabled, and the module is not a validated one; build it with GOFIPS140=certified",
+            ),
             (_, Some(seal)) if seal.integrity == Integrity::Holds => finding.because(
                 "the integrity value of Go's cryptographic code holds, as in every build of this toolchain: that is no FIPS build",
             ),

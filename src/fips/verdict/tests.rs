@@ -269,6 +269,9 @@ const X: &str = "go1.26.6-X:boringcrypto";
 
 const KEY: &str = "GOFIPS140=v1.0.0-c2097c7c";
 
+/// What the build of a FIPS module switches on.
+const ON: &str = "DefaultGODEBUG=fips140=on";
+
 const FROZEN: &str = "v1.0.0-c2097c7c";
 
 #[test]
@@ -338,7 +341,7 @@ fn what_nothing_calls_has_no_standing() {
 
 #[test]
 fn a_certificate_counts_from_its_own_day() {
-    let evidence = go("go1.27.3", &[KEY], Some(frozen(FROZEN))).sealed(Integrity::Holds);
+    let evidence = go("go1.27.3", &[KEY, ON], Some(frozen(FROZEN))).sealed(Integrity::Holds);
     let on = |day: &str| evidence.judge(Modules::builtin(), day.parse().unwrap());
     assert_eq!(on("2026-04-26").module, Module::Identified);
     assert_eq!(on("2026-04-27").module, Module::Proven);
@@ -392,13 +395,24 @@ fn fipsonly_is_said_only_of_builds_that_can_be_asked() {
 fn only_the_module_of_go_can_be_switched_off_by_its_build() {
     let off = "DefaultGODEBUG=fips140=off";
     let table = [
-        (go("go1.27.3", &[KEY, off], Some(frozen(FROZEN))), true),
-        (go("go1.27.3", &[KEY], Some(frozen(FROZEN))), false),
-        (go(X, &[off], Some(boring())), false),
-        (go("go1.27.3", &[off], Some(unfrozen())), false),
+        (
+            go("go1.27.3", &[KEY, off], Some(frozen(FROZEN))),
+            Some("off"),
+        ),
+        (go("go1.27.3", &[KEY, ON], Some(frozen(FROZEN))), None),
+        (go(X, &[off], Some(boring())), None),
+        (go("go1.27.3", &[off], Some(unfrozen())), None),
     ];
+    let nothing = crate::fips::Environment::default();
     for (evidence, expected) in table {
-        assert_eq!(judged(&evidence).switched_off, expected);
+        let verdict = judged(&evidence.sealed(Integrity::Holds));
+        let effects = crate::fips::effects(&nothing, (&verdict).into(), None);
+        let said = effects.first().map(|effect| effect.message.as_str());
+        assert_eq!(said.is_some(), expected.is_some(), "{said:?}");
+        assert!(
+            said.is_none_or(|said| said.contains("switched off")),
+            "{said:?}"
+        );
     }
 }
 

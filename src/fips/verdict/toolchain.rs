@@ -1,6 +1,5 @@
 //! What the build information of a Go program says of itself.
 
-use crate::fips::go::fips140;
 use crate::fips::{Evidence, Go, GoVersion};
 
 /// The experiment that builds against BoringCrypto.
@@ -16,6 +15,12 @@ const FOREIGN: [&str; 6] = [
     "requirefips",
 ];
 
+/// What Microsoft's toolchain records of a build that calls the library of its image.
+const SYSTEM_CRYPTO: &str = "microsoft_systemcrypto";
+
+/// What turns that off, which only Microsoft's toolchain knows.
+const NO_SYSTEM_CRYPTO: &str = "nosystemcrypto";
+
 /// The toolchain of a Go program, as it says itself.
 #[derive(Debug, Default)]
 pub(in crate::fips) struct Toolchain {
@@ -26,8 +31,6 @@ pub(in crate::fips) struct Toolchain {
     pub foreign: Option<&'static str>,
     /// `GOFIPS140`, unless it is `off`.
     pub gofips140: Option<String>,
-    /// `fips140` of the GODEBUG that the program was built with.
-    pub default_fips140: Option<String>,
     /// Who changed the toolchain so that it calls the library of the image.
     pub vendor: Option<&'static str>,
     /// C was switched off, so that BoringCrypto could not be linked.
@@ -56,19 +59,21 @@ impl Toolchain {
         } else {
             (called(BORING) || branch.is_some()).then(|| text.to_owned())
         };
+        // The experiment as a tag is what Microsoft's toolchain takes as well.
+        let tagged =
+            |name: &str| listed(tags, name) || listed(tags, &format!("goexperiment.{name}"));
         let foreign = FOREIGN
             .into_iter()
-            .find(|name| listed(experiments, name) || listed(tags, name) || called(name));
+            .find(|name| listed(experiments, name) || tagged(name) || called(name))
+            .or_else(|| (setting(SYSTEM_CRYPTO) == Some("1")).then_some(SYSTEM_CRYPTO));
         Toolchain {
             boring,
             foreign,
             gofips140: setting("GOFIPS140")
                 .filter(|value| !["", "off"].contains(value))
                 .map(str::to_owned),
-            default_fips140: setting("DefaultGODEBUG")
-                .and_then(|text| fips140(text))
-                .map(str::to_owned),
-            vendor: vendor(text, go.build_settings().keys()),
+            vendor: vendor(text, go.build_settings().keys())
+                .or_else(|| listed(experiments, NO_SYSTEM_CRYPTO).then_some("Microsoft")),
             without_cgo: setting("CGO_ENABLED") == Some("0"),
             version,
         }
@@ -157,9 +162,13 @@ mod tests {
         );
         let tags = "netgo,strictfipsruntime";
         assert_eq!(go(&[("-tags", tags)]).foreign, Some("strictfipsruntime"));
-        let default = "fips140=on,x=1,fips140=off";
-        let built = go(&[("DefaultGODEBUG", default)]).default_fips140;
-        assert_eq!(built.as_deref(), Some("off"));
+        let tags = "cgo,goexperiment.systemcrypto";
+        assert_eq!(go(&[("-tags", tags)]).foreign, Some("systemcrypto"));
+        let system = |value| go(&[(SYSTEM_CRYPTO, value)]);
+        assert_eq!(system("1").foreign, Some(SYSTEM_CRYPTO));
+        assert_eq!(system("0").foreign, None);
+        let without = go(&[("GOEXPERIMENT", NO_SYSTEM_CRYPTO)]);
+        assert_eq!((without.foreign, without.vendor), (None, Some("Microsoft")));
         assert!(go(&[("CGO_ENABLED", "0")]).without_cgo);
         assert!(!go(&[("CGO_ENABLED", "1")]).without_cgo);
     }

@@ -41,7 +41,7 @@ func confirm(dir string) error {
 // runs says whether the file is one of our own programs that this machine can
 // start.
 func (r row) runs() bool {
-	own := slices.Contains([]string{"hash", "tiny", "tls", "large", "stub", "carrier", "exit", "native"}, r.program)
+	own := slices.Contains([]string{"hash", "other", "tiny", "tls", "large", "stub", "carrier", "exit", "native"}, r.program)
 	return own && r.arch == runtime.GOARCH && r.group != groupOther && !strings.HasPrefix(r.variant, "c-shared") && r.variant != "plugin" && r.program != "large"
 }
 
@@ -50,6 +50,8 @@ func (r row) runs() bool {
 func (r row) dies() bool {
 	_, place, flipped := strings.Cut(r.variant, "flip-")
 	switch {
+	case r.variant == "godebug-auto", r.variant == "asan":
+		return true
 	case strings.HasPrefix(r.variant, "ext-pie-lld") && r.holds == holdsBroken:
 		return true
 	case strings.HasSuffix(r.variant, "-second-whole"), strings.HasSuffix(r.variant, "-first-whole"):

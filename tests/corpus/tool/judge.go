@@ -23,12 +23,18 @@ const (
 // An answer is what glooistio says of one file.
 type answer struct {
 	module, certificate, fipsonly string
+	refused                       bool // not acceptable
+	other                         bool // cryptography outside of the module is named
 	reasons                       []string
 }
 
 func (a answer) conclusion() conclusion {
 	switch a.module {
 	case "proven", "identified":
+		// A module that is not switched on is named, and not accepted.
+		if a.refused {
+			return fail
+		}
 		return pass
 	case "standard", "contradicted":
 		return fail
@@ -150,6 +156,8 @@ func readReport(text []byte, answers map[string]answer) error {
 				Certificate *struct{ Number json.Number }
 				Fipsonly    *bool
 				Reasons     []string
+				Other       []struct{} `json:"other_cryptography"`
+				Judgement   struct{ Accepted bool }
 			}
 		}
 	}
@@ -160,6 +168,7 @@ func readReport(text []byte, answers map[string]answer) error {
 		name, a := evidence.Binary, answer{module: evidence.Module, certificate: "-", fipsonly: "-"}
 		if proof := evidence.Proof; proof != nil {
 			name, a.reasons = proof.Path, proof.Reasons
+			a.refused, a.other = !proof.Judgement.Accepted, len(proof.Other) > 0
 			if proof.Certificate != nil {
 				a.certificate = proof.Certificate.Number.String()
 			}
@@ -179,6 +188,14 @@ func (j judged) wrong() string {
 		return fmt.Sprintf("%s, not %s", j.answer.module, strings.Join(j.expect, " or "))
 	case j.answer.module == "proven" && j.certificate != j.answer.certificate:
 		return fmt.Sprintf("proven with certificate %s, not %s", j.answer.certificate, j.certificate)
+	case j.holds == holdsOff && j.answer.conclusion() == pass:
+		return j.answer.module + " and accepted, though its module is off"
+	case j.holds == holdsYes && j.answer.refused && j.answer.conclusion() == fail:
+		return j.answer.module + " and refused, though its module is on"
+	case j.program == "other" && !j.answer.other:
+		return "no word of other cryptography"
+	case j.program == "hash" && j.answer.other:
+		return "other cryptography, of which it has none"
 	case j.fipsonly != "-" && j.fipsonly != j.answer.fipsonly:
 		return fmt.Sprintf("fipsonly %s, not %s", j.answer.fipsonly, j.fipsonly)
 	}

@@ -40,6 +40,8 @@ func dispatch(args []string) error {
 			return err
 		}
 		return build(args[1], true, time.Now().Add(time.Duration(minutes)*time.Minute))
+	case "link-without":
+		return linkWithout(args[1:])
 	case "confirm":
 		if len(args) != 2 {
 			return errors.New("confirm DIR")
@@ -81,6 +83,7 @@ func build(dir string, full bool, until time.Time) error {
 		b.run(smallPlan(installed))
 		b.tamper(installed)
 		b.libraries()
+		b.switches(installed)
 	}
 	if err := b.write(); err != nil {
 		return err
@@ -109,6 +112,10 @@ func (b *builder) full(installed *toolchain) {
 	b.run(keepAll(smallPlan(installed)))
 	b.tamper(installed)
 	b.forgedBuilds(installed)
+	for _, chain := range chains {
+		b.switches(chain)
+	}
+	b.slowSwitches(installed)
 	b.real(installed)
 	b.libraries()
 	for _, chain := range chains {

@@ -5,13 +5,11 @@
 
 use std::io;
 
-use super::{Functions, NAME_LIMIT, names};
+use super::{ENTRY, Functions, NAME_LIMIT, names};
 use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
 use crate::fips::{Coverage, Place};
 
-/// Bytes of an entry since Go 1.18: where the function begins, and where its data stands.
-const ENTRY: u64 = 8;
 /// Bytes of the functions' data that are read at once.
 const STEP: u64 = 64 << 10;
 /// Names of functions in the sealed code that are read: of assembly, without a package.
@@ -135,14 +133,14 @@ impl Walk<'_> {
 }
 
 /// Reads ever farther, each byte once.
-struct Ahead<'a> {
+pub(super) struct Ahead<'a> {
     bytes: &'a Bytes<'a>,
     offset: u64,
     window: Vec<u8>,
 }
 
 impl<'a> Ahead<'a> {
-    fn new(bytes: &'a Bytes<'a>) -> Self {
+    pub(super) fn new(bytes: &'a Bytes<'a>) -> Self {
         Ahead {
             bytes,
             offset: 0,
@@ -151,7 +149,7 @@ impl<'a> Ahead<'a> {
     }
 
     /// The four bytes at `offset`; none where that lies before what was read last, as in no table.
-    fn four(&mut self, offset: u64) -> io::Result<Option<[u8; 4]>> {
+    pub(super) fn four(&mut self, offset: u64) -> io::Result<Option<[u8; 4]>> {
         let Some(mut inside) = offset.checked_sub(self.offset) else {
             return Ok(None);
         };

@@ -8,13 +8,18 @@ use crate::fips::Names;
 const ROOTS: [&[u8]; 4] = [b"crypto/", b"vendor/", b"golang.org/", b"x/crypto/"];
 
 /// Packages that only a FIPS toolchain of somebody else has in its standard library.
-const FOREIGN: [&str; 5] = [
+const FOREIGN: [&str; 4] = [
     "vendor/github.com/golang-fips/openssl",
     "vendor/github.com/microsoft/go-crypto-openssl",
     "vendor/github.com/microsoft/go-crypto-winnative",
     "vendor/github.com/microsoft/go-crypto-darwin",
-    "crypto/internal/backend",
 ];
+
+/// What those toolchains put in front of their library.
+const BACKEND: &str = "crypto/internal/backend";
+
+/// Asks the host for its FIPS mode, in the toolchain of Red Hat.
+const HOST_FIPS: &str = "crypto/internal/fips140deps/hostfips";
 
 /// Packages among the cryptographic ones that compute nothing, with all below them: helpers, formats,
 /// and what a program has that only asks for a random number or compares in constant time.
@@ -65,6 +70,8 @@ impl Names {
         if let Some(foreign) = FOREIGN.iter().find(|parent| below(package, parent)) {
             self.foreign.get_or_insert_with(|| (*foreign).to_owned());
         }
+        self.backend |= below(package, BACKEND);
+        self.host_fips |= below(package, HOST_FIPS);
         self.cryptography |= match package.strip_prefix(b"crypto/internal/fips140/") {
             Some(inner) => self.module(inner),
             None => computes(package),
@@ -282,10 +289,6 @@ mod tests {
                 Some("vendor/github.com/microsoft/go-crypto-openssl"),
             ),
             (
-                "crypto/internal/backend.Enabled",
-                Some("crypto/internal/backend"),
-            ),
-            (
                 "crypto/internal/boring._Cfunc__goboringcrypto_DLOPEN_OPENSSL",
                 Some("crypto/internal/boring._Cfunc__goboringcrypto_DLOPEN_OPENSSL"),
             ),
@@ -294,6 +297,15 @@ mod tests {
         ] {
             assert_eq!(of(&[name]).foreign.as_deref(), expected, "{name}");
         }
+        for (name, backend) in [
+            ("crypto/internal/backend.Enabled", true),
+            ("crypto/internal/backends.Enabled", false),
+        ] {
+            let names = of(&[name]);
+            assert_eq!((names.backend, names.foreign), (backend, None), "{name}");
+        }
+        assert!(of(&["crypto/internal/fips140deps/hostfips.Enabled"]).host_fips);
+        assert!(!of(&["crypto/internal/fips140deps/godebug.Value"]).host_fips);
         let red_hat = of(&["crypto/internal/boring._Cfunc__goboringcrypto_DLOPEN_OPENSSL"]);
         assert_eq!(red_hat.boring_calls, 0);
     }

@@ -2,7 +2,7 @@
 
 use super::{Program, calls_boring, nothing_linked};
 use crate::fips::Evidence;
-use crate::fips::verdict::{Finding, title};
+use crate::fips::verdict::{AtStart, Finding, start, title};
 use crate::report::Module;
 
 fn is_called(evidence: &Evidence) -> bool {
@@ -36,14 +36,17 @@ impl Program<'_> {
 
     /// Switching Go's own module on beside BoringCrypto is what the runtime refuses.
     fn own_default(&self, finding: Finding) -> Finding {
-        match self.toolchain.default_fips140.as_deref() {
-            Some(value @ ("on" | "only" | "debug")) if self.go.fipsinfo.is_some() => {
-                finding.because(format!(
-                    "its own build settings (DefaultGODEBUG fips140={value}) make a BoringCrypto build panic at start: build it without them"
-                ))
-            }
-            _ => finding,
+        let panics = matches!(
+            start::of(self.go),
+            AtStart::On | AtStart::Only | AtStart::Panics
+        );
+        if start::knows_fips140(self.go) && panics {
+            return finding.at_most(
+                Module::Identified,
+                "its own build settings (DefaultGODEBUG with fips140) make a BoringCrypto build panic at start: build it without them",
+            );
         }
+        finding
     }
 
     /// Signs of BoringCrypto without a module that could be located.

@@ -2,7 +2,7 @@
 
 use super::{Program, nothing_linked, seal_holds};
 use crate::fips::Coverage;
-use crate::fips::verdict::Finding;
+use crate::fips::verdict::{AtStart, Finding, start};
 use crate::report::Module;
 
 /// Whether this is the frozen version that the key names. A toolchain that was changed records the name of
@@ -116,13 +116,39 @@ impl Program<'_> {
                 "its build information is gone, so that it was built with GOFIPS140 could not be seen",
             )
         };
-        if self.toolchain.default_fips140.as_deref() == Some("off") {
-            return finding.at_most(
+        self.switched_on(finding)
+    }
+
+    /// Nothing is proven of a module that the program does not run with.
+    fn switched_on(&self, finding: Finding) -> Finding {
+        let finding = match start::unsupported(self.go) {
+            Some(unsupported) => finding.at_most(
                 Module::Identified,
-                "its own build settings switch the module off (DefaultGODEBUG fips140=off)",
-            );
+                format!(
+                    "the program panics when its module is switched on: the module does not support {}",
+                    unsupported.with()
+                ),
+            ),
+            None => finding,
+        };
+        match start::of(self.go) {
+            AtStart::On | AtStart::Only => finding,
+            AtStart::Off => finding.at_most(
+                Module::Identified,
+                "its own build leaves the module switched off: the GODEBUG that its runtime begins with does not switch it on",
+            ),
+            AtStart::HostMode => finding.because(
+                "its module is switched on where the host is in FIPS mode (DefaultGODEBUG fips140=auto)",
+            ),
+            AtStart::Panics => finding.at_most(
+                Module::Identified,
+                "its own build settings give fips140 a value that its runtime does not know, so that the program panics at start; build it with fips140=on",
+            ),
+            AtStart::Unknown => finding.at_most(
+                Module::Identified,
+                "nothing in it tells for certain whether the module is switched on at start",
+            ),
         }
-        finding
     }
 
     /// The finding of a seal that holds.
@@ -151,7 +177,8 @@ impl Program<'_> {
                 format!(
                     "only its build information (GOFIPS140={key}) says so; the table of its functions could not be read"
                 ),
-            );
+            )
+            .named(format!("Go Cryptographic Module {key}"));
         };
         let holds = seal_holds(self.go);
         match (names.unfrozen, key == "latest") {
@@ -159,11 +186,12 @@ impl Program<'_> {
                 Module::Identified,
                 "it was built with GOFIPS140=latest and the integrity value holds: Go's module as it was that day, which no certificate covers; build it with GOFIPS140=certified",
             )
-            .named("Go Cryptographic Module, not frozen"),
+            .named(self.not_frozen()),
             (true, true) => Finding::new(
                 Module::Declared,
                 "it was built with GOFIPS140=latest, and its integrity value could not be computed",
-            ),
+            )
+            .named(self.not_frozen()),
             (true, false) => Finding::new(
                 Module::Contradicted,
                 format!("its build information says GOFIPS140={key}, and its functions are those of an ordinary build"),
@@ -174,11 +202,23 @@ impl Program<'_> {
             (false, _) if holds => Finding::new(
                 Module::Declared,
                 format!("it was built with GOFIPS140={key}, and no function of the module is linked"),
-            ),
+            )
+            .named(format!("Go Cryptographic Module {key}")),
             (false, _) => Finding::new(
                 Module::Contradicted,
                 format!("its build information says GOFIPS140={key}, and the module is not in it"),
             ),
+        }
+    }
+
+    /// The module as the toolchain had it, which is its version.
+    fn not_frozen(&self) -> String {
+        match &self.toolchain.version {
+            Some(_) => format!(
+                "Go Cryptographic Module of {}, not frozen",
+                self.toolchain.name()
+            ),
+            None => "Go Cryptographic Module, not frozen".to_owned(),
         }
     }
 }

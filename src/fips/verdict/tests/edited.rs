@@ -22,6 +22,8 @@ fn edited_labels_and_names_are_seen_by_what_they_disagree_with() {
             settings: copy.map(settings),
             place: None,
             godebug: godebug.then_some(PLACE),
+            begins: None,
+            fips140: Vec::new(),
         });
         evidence
     };

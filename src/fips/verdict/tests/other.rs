@@ -151,7 +151,7 @@ fn other_programs_of_go() {
             "Red Hat's, with the frozen module",
             go(
                 "go1.27.1 (Red Hat 1.27.1-1.el10)",
-                &[KEY],
+                &[KEY, ON],
                 Some(frozen(FROZEN)),
             )
             .sealed(Holds),

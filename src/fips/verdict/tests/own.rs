@@ -24,7 +24,81 @@ fn the_module_of_go_itself() {
             )
             .sealed(Holds),
             Identified,
-            "fips140=off",
+            "leaves the module switched off",
+        ),
+        (
+            "left off",
+            go(v, &[KEY], Some(frozen(FROZEN))).sealed(Holds),
+            Identified,
+            "leaves the module switched off",
+        ),
+        (
+            "a value that stock Go does not know",
+            go(
+                v,
+                &[KEY, "DefaultGODEBUG=fips140=auto"],
+                Some(frozen(FROZEN)),
+            )
+            .sealed(Holds),
+            Identified,
+            "panics at start",
+        ),
+        (
+            "a value that the toolchain of Red Hat knows",
+            go(
+                v,
+                &[KEY, "DefaultGODEBUG=fips140=auto"],
+                Some(Names {
+                    host_fips: true,
+                    ..frozen(FROZEN)
+                }),
+            )
+            .sealed(Holds),
+            Proven,
+            "where the host is in FIPS mode",
+        ),
+        (
+            "with the address sanitizer",
+            go(v, &[KEY, ON, "-asan=true"], Some(frozen(FROZEN))).sealed(Holds),
+            Identified,
+            "-asan",
+        ),
+        (
+            "for a system without support",
+            go(v, &[KEY, ON, "GOOS=openbsd"], Some(frozen(FROZEN))).sealed(Holds),
+            Identified,
+            "GOOS",
+        ),
+        (
+            "a tag of Red Hat's toolchain",
+            go(
+                v,
+                &[KEY, ON, "-tags=strictfipsruntime,no_openssl"],
+                Some(frozen(FROZEN)),
+            )
+            .sealed(Holds),
+            Proven,
+            "#5247",
+        ),
+        (
+            "a tag of Microsoft's toolchain",
+            go(v, &[KEY, ON, "-tags=requirefips"], Some(frozen(FROZEN))).sealed(Holds),
+            Proven,
+            "#5247",
+        ),
+        (
+            "what stays of a toolchain without its library",
+            go(
+                v,
+                &[KEY, ON, "-tags=no_openssl"],
+                Some(Names {
+                    backend: true,
+                    ..frozen(FROZEN)
+                }),
+            )
+            .sealed(Holds),
+            Proven,
+            "#5247",
         ),
         (
             "no build information",
@@ -46,13 +120,18 @@ fn the_module_of_go_itself() {
         ),
         (
             "the name of the module for its snapshot",
-            go(v, &["GOFIPS140=v1.0.0"], Some(frozen(FROZEN))).sealed(Holds),
+            go(v, &["GOFIPS140=v1.0.0", ON], Some(frozen(FROZEN))).sealed(Holds),
             Proven,
             "#5247",
         ),
         (
             "the snapshot before the certified one",
-            go("go1.24.1", &["GOFIPS140=v1.0.0"], Some(frozen("v1.0.0"))).sealed(Holds),
+            go(
+                "go1.24.1",
+                &["GOFIPS140=v1.0.0", ON],
+                Some(frozen("v1.0.0")),
+            )
+            .sealed(Holds),
             Identified,
             "v1.0.0-c2097c7c",
         ),
@@ -64,7 +143,7 @@ fn the_module_of_go_itself() {
         ),
         (
             "functions that could not be compared",
-            go(v, &[KEY], Some(frozen(FROZEN)))
+            go(v, &[KEY, ON], Some(frozen(FROZEN)))
                 .sealed(Holds)
                 .with_coverage(None),
             Identified,
@@ -72,7 +151,7 @@ fn the_module_of_go_itself() {
         ),
         (
             "functions without names of the module",
-            go(v, &[KEY], Some(frozen(FROZEN)))
+            go(v, &[KEY, ON], Some(frozen(FROZEN)))
                 .sealed(Holds)
                 .with_coverage(Some(Coverage::default())),
             Identified,
@@ -80,7 +159,7 @@ fn the_module_of_go_itself() {
         ),
         (
             "a function outside of the seal",
-            go(v, &[KEY], Some(frozen(FROZEN)))
+            go(v, &[KEY, ON], Some(frozen(FROZEN)))
                 .sealed(Holds)
                 .with_coverage(Some(Coverage {
                     outside: Some("a.b".into()),
@@ -102,7 +181,7 @@ fn the_module_of_go_itself() {
         ),
         (
             "a seal that begins within a function",
-            go(v, &[KEY], Some(frozen(FROZEN)))
+            go(v, &[KEY, ON], Some(frozen(FROZEN)))
                 .sealed(Holds)
                 .with_coverage(Some(Coverage {
                     edges: false,
@@ -113,7 +192,7 @@ fn the_module_of_go_itself() {
         ),
         (
             "a seal without a function to cover",
-            go(v, &[KEY], Some(Names::default()))
+            go(v, &[KEY, ON], Some(Names::default()))
                 .sealed(Holds)
                 .covering(1)
                 .with_coverage(Some(Coverage {
@@ -125,19 +204,19 @@ fn the_module_of_go_itself() {
         ),
         (
             "changed",
-            go(v, &[KEY], Some(frozen(FROZEN))).sealed(differs()),
+            go(v, &[KEY, ON], Some(frozen(FROZEN))).sealed(differs()),
             Contradicted,
             "does not hold",
         ),
         (
             "not computed",
-            go(v, &[KEY], Some(frozen(FROZEN))).sealed(not_computed()),
+            go(v, &[KEY, ON], Some(frozen(FROZEN))).sealed(not_computed()),
             Declared,
             "could not be computed",
         ),
         (
             "no seal",
-            go(v, &[KEY], Some(frozen(FROZEN))),
+            go(v, &[KEY, ON], Some(frozen(FROZEN))),
             Declared,
             "could not be computed",
         ),
@@ -145,7 +224,7 @@ fn the_module_of_go_itself() {
             "edited names",
             go(
                 v,
-                &[KEY],
+                &[KEY, ON],
                 Some(Names {
                     unfrozen: true,
                     ..frozen(FROZEN)
@@ -157,7 +236,7 @@ fn the_module_of_go_itself() {
         ),
         (
             "sealed over nothing",
-            go(v, &[KEY], Some(frozen(FROZEN)))
+            go(v, &[KEY, ON], Some(frozen(FROZEN)))
                 .sealed(Holds)
                 .covering(64),
             Declared,
@@ -165,7 +244,7 @@ fn the_module_of_go_itself() {
         ),
         (
             "sealed with zeros",
-            go(v, &[KEY], Some(frozen(FROZEN))).sealed_as("0000", Holds),
+            go(v, &[KEY, ON], Some(frozen(FROZEN))).sealed_as("0000", Holds),
             Contradicted,
             "stored no integrity value",
         ),
@@ -201,31 +280,31 @@ fn the_module_of_go_itself() {
         ),
         (
             "forged key",
-            go(v, &[KEY], Some(unfrozen())).sealed(Holds),
+            go(v, &[KEY, ON], Some(unfrozen())).sealed(Holds),
             Contradicted,
             "ordinary build",
         ),
         (
             "forged key of an old Go",
-            go("go1.22.1", &[KEY], Some(crypto())),
+            go("go1.22.1", &[KEY, ON], Some(crypto())),
             Contradicted,
             "not in it",
         ),
         (
             "key alone",
-            go(v, &[KEY], None).sealed(Holds),
+            go(v, &[KEY, ON], None).sealed(Holds),
             Declared,
             "only its build information",
         ),
         (
             "key, no cryptography",
-            go(v, &[KEY], Some(Names::default())).sealed(Holds),
+            go(v, &[KEY, ON], Some(Names::default())).sealed(Holds),
             Standard,
             "links no cryptography",
         ),
         (
             "key, other cryptography",
-            go(v, &[KEY], Some(crypto())).sealed(Holds),
+            go(v, &[KEY, ON], Some(crypto())).sealed(Holds),
             Declared,
             "no function of the module",
         ),

@@ -7,6 +7,9 @@ import (
 	"os"
 )
 
+// A variable for the linker's -X.
+var note string
+
 func main() {
-	fmt.Printf("%x\n", sha256.Sum256([]byte(os.Args[0])))
+	fmt.Printf("%x%s\n", sha256.Sum256([]byte(os.Args[0])), note)
 }

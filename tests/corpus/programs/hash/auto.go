@@ -1,0 +1,4 @@
+//go:build auto
+
+//go:debug fips140=auto
+package main
