@@ -32,10 +32,10 @@ impl Functions {
         bytes: &Bytes<'_>,
         layout: &Layout,
     ) -> io::Result<Option<String>> {
-        if !layout
+        if layout
             .arch
             .as_ref()
-            .is_some_and(|Arch(name)| name == "amd64")
+            .is_none_or(|Arch(name)| name != "amd64")
         {
             return Ok(None);
         }
