@@ -76,7 +76,7 @@ fn floor(floor: Floor) -> Option<Topic> {
     let (title, page) = match floor {
         Floor::Declared | Floor::Identified | Floor::Proven => return None,
         Floor::FipsOnly => (
-            "declared or better, and Go programs refuse what is not approved",
+            "declared or better, Go programs refuse what is not approved, and no other cryptography is linked",
             include_str!("fipsonly.md"),
         ),
     };
