@@ -227,7 +227,7 @@ mod tests {
         let held = |family: &str| -> Evidence {
             let evidence = serde_json::json!({
                 "size": 1 << 20, "arch": "arm64", "opaque": null, "go": null, "marks": [],
-                "labels": [], "libraries": [],
+                "labels": [], "libraries": [], "unmatched_tests": [],
                 "modules": [{
                     "family": family, "place": place, "algorithm": "sha256",
                     "integrity": "holds", "stored": "ab", "version": null, "called": place,

@@ -76,7 +76,7 @@ fn floor(floor: Floor) -> Option<Topic> {
     let (title, page) = match floor {
         Floor::Declared | Floor::Identified | Floor::Proven => return None,
         Floor::FipsOnly => (
-            "declared or better, Go programs refuse what is not approved, and no other cryptography is linked",
+            "declared or better, approved algorithms only, no other cryptography",
             include_str!("fipsonly.md"),
         ),
     };
