@@ -139,7 +139,7 @@ fn exit_codes() -> String {
 }
 
 fn data() -> String {
-    let all = ["src/fips/data", "src/istio/data"].map(|dir| files(dir, "yaml"));
+    let all = ["src/fips/data", "src/image/data", "src/istio/data"].map(|dir| files(dir, "yaml"));
     let rows = all.into_iter().flatten().map(|path| {
         let text = std::fs::read_to_string(&path).unwrap();
         let comment: Vec<&str> = text

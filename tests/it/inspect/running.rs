@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use glooistio::facts::{
     Census, Class, Fact, Members, Reader, Role, RunningImage, SelfReport, Start,
 };
-use glooistio::image::{ImageId, Sources, resolve};
+use glooistio::image::{Budget, ImageId, Sources, resolve};
 use glooistio::sys::registry::{Options, Reference, Registry};
 use serde_json::{Value, json};
 
@@ -126,6 +126,7 @@ fn read(blobs: &Blobs, image: &Value, arch: Option<&str>, command: Option<&str>)
         registry: &registry,
         cache: None,
         on_event: &|_| {},
+        budget: &Budget::default(),
     };
     let reader = Reader {
         sources,
