@@ -135,7 +135,7 @@ impl Inspect<'_> {
 
     fn file(&self, program: &Program<Reading>) -> Evidence {
         let environment = self.environment(&[]);
-        self.strictly(self.judge.statement(&Subject {
+        self.judge.statement(&Subject {
             image: None,
             manifest: None,
             arch: None,
@@ -145,7 +145,7 @@ impl Inspect<'_> {
             known: None,
             says_fips: false,
             role: ProgramRole::Main,
-        }))
+        })
     }
 
     /// The programs of a root file system, which says nothing of what is started.
