@@ -198,7 +198,7 @@ fn offline() -> Registry {
 fn images(target: &Target, request: &Request) -> Result<Vec<Image<Text>>, ImageError> {
     match read(target, request, &offline(), None)? {
         Inspected::Images(images) => Ok(images.read),
-        Inspected::Program(program) => panic!("{program:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
