@@ -16,10 +16,11 @@ use std::{env, fs};
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
 /// A folder of data, and the file in `OUT_DIR` that it becomes: `[[file name, file], …]`.
-const FOLDERS: [(&str, &str); 3] = [
+const FOLDERS: [(&str, &str); 4] = [
     ("src/istio/data", "data.json"),
     ("src/fips/data", "fips.json"),
     ("src/facts/data", "facts.json"),
+    ("src/image/data", "image.json"),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

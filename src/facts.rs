@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fips::Reading;
+use crate::fips::{ProgramRole, Reading};
 use crate::image::Found;
 use crate::istio::{ClientVersion, ImageTag, KubeVersion, Minor};
 use crate::sys::cluster::ClusterError;
@@ -290,6 +290,10 @@ pub struct ImageProgram {
     /// Where links led, if to another path.
     pub real_path: Option<String>,
     pub reading: Reading,
+    /// What it is for in its image.
+    pub role: ProgramRole,
+    /// A label of the image says FIPS.
+    pub labelled_fips: bool,
 }
 
 /// An image that runs, as pods name it.

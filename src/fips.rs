@@ -28,6 +28,7 @@ mod recipes;
 #[cfg(test)]
 mod sample;
 mod verdict;
+mod work;
 
 pub use configuration::{Build, Effect, Environment, Policies, ambient, approved_only, effects};
 pub use evidence::{
@@ -44,8 +45,9 @@ pub use modules::{
 };
 pub use other::OtherRow;
 pub use policy::{Floor, Policy, UnknownName};
-pub use proof::{Judge, Subject};
+pub use proof::{Judge, ProgramRole, Subject};
 pub use read::{READER, read};
 pub use reading::Reading;
 pub use recipes::{Recipe, recipes};
 pub use verdict::{AtStart, Kind, Step, Strength, Unsupported, Verdict};
+pub use work::Work;

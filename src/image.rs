@@ -15,6 +15,7 @@ mod exists;
 mod flow;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod glob;
 mod inspect;
 mod job;
 mod known;
@@ -23,6 +24,7 @@ mod list;
 mod manifest;
 mod meter;
 mod names;
+mod package;
 mod path;
 mod progress;
 mod read;
@@ -32,11 +34,14 @@ mod store;
 mod stream;
 mod target;
 mod tree;
+mod wrapper;
 
 pub use cache::Cache;
-pub use error::{ImageError, Unread};
+pub use error::{ImageError, Unread, some_of};
 pub use exists::{Found, exists_all};
+pub use glob::{Pattern, PatternError, is_pattern};
 pub use known::Want;
+pub use meter::Budget;
 pub use read::read_layer;
 pub use running::{ImageId, ImageIdError, Running, Unresolved, digests, resolve};
 pub use target::{Target, TargetError};
@@ -51,6 +56,7 @@ use positioned_io::ReadAt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::fips::{ProgramRole, Work};
 use crate::sys::registry::Registry;
 use crate::ui::Event;
 
@@ -147,7 +153,8 @@ pub struct Limits {
     pub program: u64,
     /// Bytes that all layers of a target may unpack to.
     pub unpacked: u64,
-    /// Bytes that a target may unpack to for each that comes, beyond the first 64 MiB.
+    /// Bytes that may be unpacked, and work that may be done, for each byte that comes, beyond what is
+    /// free in each run.
     pub ratio: u64,
     /// Names in all layers of an image.
     pub entries: usize,
@@ -174,6 +181,8 @@ pub struct Sources<'a> {
     /// Absent with `--no-cache`.
     pub cache: Option<&'a Cache>,
     pub on_event: &'a dyn Fn(&Event),
+    /// What all targets of a run may cost together.
+    pub budget: &'a Budget,
 }
 
 /// A program, for as long as it is held.
@@ -182,15 +191,61 @@ pub struct ProgramBytes<'a> {
     pub path: &'a str,
     pub source: &'a (dyn ReadAt + Sync),
     pub size: u64,
+    /// What reading it is paid from.
+    pub work: &'a Work,
+}
+
+impl<T> Image<T> {
+    /// Returns what the program at `path` is for.
+    pub fn role(&self, path: &str) -> ProgramRole {
+        let is = |word: &String| known::base(word) == known::base(path);
+        if self.command.first().is_some_and(is) || known::is_of_istio(path) {
+            ProgramRole::Main
+        } else if self.wrappers.iter().any(is) {
+            ProgramRole::Wrapper
+        } else {
+            ProgramRole::Helper
+        }
+    }
 }
 
 /// What a target turned out to be; `T` is what the reader made of a program's bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Inspected<T> {
     /// A single file.
     Program(Program<T>),
+    Images(Images<T>),
+    /// The programs of a root file system.
+    Directory {
+        programs: Vec<Program<T>>,
+        /// Directories that were not looked into, because another file system is mounted there.
+        left_out: Vec<String>,
+    },
+}
+
+/// The images that a target stands for.
+#[derive(Debug)]
+pub struct Images<T> {
     /// One for each platform and tag, in the order of the index.
-    Images(Vec<Image<T>>),
+    pub read: Vec<Image<T>>,
+    /// Those that could not be read.
+    pub unread: Vec<UnreadImage>,
+    /// Entries that are no container images, by their media types.
+    pub skipped: Vec<String>,
+    /// Platforms that an index lists and that were not saved with the others.
+    pub absent: Vec<String>,
+}
+
+/// An image that could not be read.
+#[derive(Debug)]
+pub struct UnreadImage {
+    /// As that of [`Image`].
+    pub name: String,
+    pub index: Option<Digest>,
+    pub manifest: Option<Digest>,
+    /// Where its index tells.
+    pub platform: Option<Platform>,
+    pub why: ImageError,
 }
 
 /// One image for one platform.
@@ -206,8 +261,13 @@ pub struct Image<T> {
     pub platform: Platform,
     /// Environment of the container: `GODEBUG=fips140=off`.
     pub env: Vec<String>,
-    /// Entry point and arguments, as the container starts.
+    /// The program that the container starts in the end and its arguments: behind `tini --` and the like,
+    /// as far as the entry point and the arguments tell.
     pub command: Vec<String>,
+    /// What starts it, and only that: `/sbin/tini`.
+    pub wrappers: Vec<String>,
+    /// A label of the image says FIPS.
+    pub labelled_fips: bool,
     /// Day that the programs were read, where that is known from the cache alone.
     pub kept: Option<Date>,
     /// The programs that were wanted, missing ones among them.
@@ -224,6 +284,13 @@ pub struct Program<T> {
     /// Digest of the layer as it is stored; absent outside of an image.
     pub layer: Option<Digest>,
     pub reading: Result<T, Unread>,
+}
+
+/// Why a pattern of `--path` gives no program.
+fn no_match() -> Unread {
+    Unread::NotTold(
+        "no program matches this pattern: it is compared with paths without links".to_owned(),
+    )
 }
 
 /// Reads what `target` holds and gives each program to `each`, one at a time.

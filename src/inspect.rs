@@ -1,9 +1,14 @@
 //! Inspect: files, archives, layouts and registry images → what is in their programs, judged.
 
+use std::collections::BTreeMap;
+
 use crate::exit::{Exit, Failure};
-use crate::fips::{Environment, Judge, Reading, Subject};
-use crate::image::{self, Digest, Image, Inspected, Program, Request, Sources, Target, Want};
-use crate::report::{ErrorReport, Evidence, Expected, Module, PinnedImage, Report, Severity};
+use crate::fips::{Environment, Judge, ProgramRole, Reading, Subject};
+use crate::image::{
+    self, Image, Images, Inspected, Program, Request, Sources, Target, UnreadImage, Want, some_of,
+};
+use crate::istio::{ImageRef, tag_says_fips};
+use crate::report::{ErrorReport, Evidence, PinnedImage, Report, Severity};
 use crate::sys::os;
 
 /// What to inspect, and how to judge it.
@@ -23,7 +28,7 @@ impl Inspect<'_> {
     pub fn run(&self, sources: Sources<'_>, report: &mut Report) -> Result<Exit, Failure> {
         let mut failures = Vec::new();
         for text in self.targets {
-            match self.target(text, sources, &mut report.expected) {
+            match self.target(text, sources, report) {
                 Ok(evidence) => report.evidence.extend(evidence),
                 Err(failure) if failure.exit == Exit::Interrupted => return Err(failure),
                 Err(failure) => failures.push(failure),
@@ -63,7 +68,7 @@ impl Inspect<'_> {
         &self,
         text: &str,
         sources: Sources<'_>,
-        expected: &mut Expected,
+        report: &mut Report,
     ) -> Result<Vec<Evidence>, Failure> {
         let target = &Target::parse(text, os::exists)?;
         let in_image = !matches!(target, Target::Path(_) | Target::Stdin);
@@ -73,22 +78,45 @@ impl Inspect<'_> {
         let cache = sources.cache.filter(|_| digest);
         let sources = Sources { cache, ..sources };
         let read = image::inspect(target, &self.request, sources, &mut |program| {
-            Reading::of(program.source, program.size, modules, digest)
+            Reading::of(program.source, program.size, modules, digest, program.work)
         })?;
         Ok(match read {
             Inspected::Program(program) => {
                 self.only_images(&program)?;
                 vec![self.strictly(self.file(&program))]
             }
+            Inspected::Directory { programs, left_out } => {
+                if !self.request.platforms.is_empty() {
+                    let message = "--platform is for images: a directory has one platform";
+                    return Err(Failure::message(Exit::Usage, message));
+                }
+                let holder = target.holder();
+                if !left_out.is_empty() {
+                    report.expected.notes.push(format!(
+                        "{holder}: other file systems that are mounted in it are skipped: {}",
+                        some_of(&left_out)
+                    ));
+                    *report.counts.entry("entries skipped").or_default() += left_out.len() as u64;
+                }
+                self.directory(&holder, &programs)
+            }
             Inspected::Images(images) => {
                 let holder = match target {
                     Target::Registry(_) => String::new(),
                     held => held.holder(),
                 };
-                expected.notes.extend(images.iter().filter_map(kept));
-                pin(&images, &mut expected.images);
-                let each = images.iter();
-                each.flat_map(|image| self.image(image, &holder)).collect()
+                let Images { read, unread, .. } = &images;
+                let notes = &mut report.expected.notes;
+                notes.extend(read.iter().filter_map(kept));
+                notes.extend(left_out(&target.holder(), &images));
+                let skipped = (images.skipped.len() + images.absent.len()) as u64;
+                if skipped > 0 {
+                    *report.counts.entry("entries skipped").or_default() += skipped;
+                }
+                pin(read, &mut report.expected.images);
+                let of_read = read.iter().flat_map(|image| self.image(image, &holder));
+                let of_unread = unread.iter().map(|image| self.unread(image));
+                of_read.chain(of_unread).collect()
             }
         })
     }
@@ -115,14 +143,39 @@ impl Inspect<'_> {
             reading: &Reading::or(program.reading.clone()),
             environment: &environment,
             known: None,
+            says_fips: false,
+            role: ProgramRole::Main,
         })
+    }
+
+    /// The programs of a root file system, which says nothing of what is started.
+    fn directory(&self, holder: &str, programs: &[Program<Reading>]) -> Vec<Evidence> {
+        let environment = self.environment(&[]);
+        let of = |program: &Program<Reading>| {
+            self.strictly(self.judge.statement(&Subject {
+                image: Some(holder),
+                manifest: None,
+                arch: None,
+                path: &program.path,
+                reading: &Reading::or(program.reading.clone()),
+                environment: &environment,
+                known: None,
+                says_fips: false,
+                role: ProgramRole::Main,
+            }))
+        };
+        if programs.is_empty() {
+            return vec![of(&nothing())];
+        }
+        programs.iter().map(of).collect()
     }
 
     fn image(&self, image: &Image<Reading>, holder: &str) -> Vec<Evidence> {
         let manifest = image.manifest.as_ref().map(ToString::to_string);
         let environment = self.environment(&image.env);
+        let says_fips = is_tagged_fips(&image.name, holder) || image.labelled_fips;
         let of = |program: &Program<Reading>| {
-            let statement = self.judge.statement(&Subject {
+            self.strictly(self.judge.statement(&Subject {
                 image: Some(&image.name),
                 manifest: manifest.as_deref(),
                 arch: Some(&image.platform.architecture),
@@ -130,8 +183,9 @@ impl Inspect<'_> {
                 reading: &Reading::or(program.reading.clone()),
                 environment: &environment,
                 known: None,
-            });
-            self.strictly(against_tag(&image.name, holder, statement))
+                says_fips,
+                role: image.role(&program.path),
+            }))
         };
         if image.programs.is_empty() {
             return vec![of(&nothing())];
@@ -153,6 +207,26 @@ impl Inspect<'_> {
             proof.judgement.accepted &= proof.judgement.because.is_empty();
         }
         statement
+    }
+
+    /// An image that could not be read stands beside those that could.
+    fn unread(&self, image: &UnreadImage) -> Evidence {
+        let manifest = image.manifest.as_ref().map(ToString::to_string);
+        let platform = image.platform.as_ref();
+        self.judge.statement(&Subject {
+            image: Some(&image.name),
+            manifest: manifest.as_deref(),
+            arch: platform.map(|platform| platform.architecture.as_str()),
+            path: "/",
+            reading: &Reading {
+                evidence: Err(image.why.to_string()),
+                sha256: None,
+            },
+            environment: &self.environment(&[]),
+            known: None,
+            says_fips: false,
+            role: ProgramRole::Main,
+        })
     }
 
     fn environment(&self, image: &[String]) -> Environment {
@@ -185,6 +259,35 @@ fn pin(images: &[Image<Reading>], pinned: &mut Vec<PinnedImage>) {
     }
 }
 
+/// What of a target was not looked at, with the reason.
+fn left_out<T>(holder: &str, images: &Images<T>) -> Vec<String> {
+    let folded = |texts: &[String]| {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for text in texts {
+            *counts.entry(text).or_default() += 1;
+        }
+        let counts = counts.into_iter();
+        let each: Vec<String> = counts
+            .map(|(text, count)| format!("{count} × {text}"))
+            .collect();
+        some_of(&each)
+    };
+    let mut notes = Vec::new();
+    if !images.skipped.is_empty() {
+        notes.push(format!(
+            "{holder}: entries that are not container images are skipped: {}",
+            folded(&images.skipped)
+        ));
+    }
+    if !images.absent.is_empty() {
+        notes.push(format!(
+            "{holder}: platforms that its index lists and that were not saved with it are skipped: {}",
+            folded(&images.absent)
+        ));
+    }
+    notes
+}
+
 /// That nothing was read now: who may write to the cache may make it say anything.
 fn kept(image: &Image<Reading>) -> Option<String> {
     let Image { name, platform, .. } = image;
@@ -209,32 +312,20 @@ fn nothing() -> Program<Reading> {
     }
 }
 
-/// Refuses a program without a FIPS module in an image whose tag promises one. The statement stays
-/// that of the bytes: the tag is not in them.
-fn against_tag(image: &str, holder: &str, mut statement: Evidence) -> Evidence {
-    if promises_fips(image, holder)
-        && statement.module == Module::Standard
-        && let Some(proof) = &mut statement.proof
-    {
-        let because = "the tag of its image says FIPS, and it has no FIPS module";
-        proof.judgement.accepted = false;
-        proof.judgement.because.push(because.to_owned());
-    }
-    statement
-}
-
-/// Whether a word of the tag is `fips`, or `fipsonly`, `fips2`, whatever stands around it. The tag
-/// follows the last colon, which a port, a digest or the path of the file that holds the image has too.
-fn promises_fips(image: &str, holder: &str) -> bool {
-    let named = image.strip_prefix(holder).unwrap_or(image);
-    let named = match named.rsplit_once('@') {
-        Some((tagged, digest)) if digest.parse::<Digest>().is_ok() => tagged,
-        _ => named,
+/// Whether the tag of an image says FIPS. In a file the image has the tag alone behind the name of the file,
+/// or its whole reference.
+fn is_tagged_fips(image: &str, holder: &str) -> bool {
+    let named = match image.strip_prefix(holder) {
+        Some(rest) if !holder.is_empty() => match rest.strip_prefix(':') {
+            Some(tag) => return tag_says_fips(tag),
+            None if rest.is_empty() => return false,
+            None => image,
+        },
+        _ => image,
     };
-    let last = named.rsplit('/').next().unwrap_or_default();
-    let tag = last.rsplit_once(':').map_or("", |(_, tag)| tag);
-    let mut words = tag.split(['-', '.', '_']);
-    words.any(|word| word.to_ascii_lowercase().starts_with("fips"))
+    named
+        .parse::<ImageRef>()
+        .is_ok_and(|image| image.is_tagged_fips())
 }
 
 #[cfg(test)]
@@ -242,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_promises_fips_by_any_of_its_words() {
+    fn tag_is_found_in_every_name_of_an_image() {
         let digest = format!("sha256:{}", "0".repeat(64));
         for (image, holder, promised) in [
             ("r.io/a/pilot:1.31.0-solo-fips", "", true),
@@ -266,7 +357,7 @@ mod tests {
             ),
             ("istio/pilot:1-fips", "docker-archive:x.tar", true),
         ] {
-            assert_eq!(promises_fips(image, holder), promised, "{image}");
+            assert_eq!(is_tagged_fips(image, holder), promised, "{image}");
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::check::{self, Policy};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Fact, Istioctl, Nodes, PlannedImage, Reader};
 use crate::fips::Judge;
-use crate::image::{Cache, Sources};
+use crate::image::{Budget, Cache, Sources};
 use crate::istio::Matrix;
 use crate::options::Options;
 use crate::render::Rendered;
@@ -46,6 +46,8 @@ pub struct Session<'a> {
 pub struct Images {
     pub registry: Registry,
     pub cache: Option<Cache>,
+    /// What all images that are read may cost together.
+    pub budget: Budget,
     /// What is in the images of the plan is read before anything changes, whatever is planned.
     pub inspect: bool,
 }
@@ -71,6 +73,7 @@ impl Images {
                 registry: &self.registry,
                 cache: self.cache.as_ref(),
                 on_event,
+                budget: &self.budget,
             },
             modules: &judge.modules,
         }

@@ -54,7 +54,7 @@ pub use capability::Capability;
 pub use client::ClientVersion;
 pub use flavor::{Distribution, Fips, Flavor};
 pub use hub::{Hub, HubError, RepoKey, mask};
-pub use image_ref::{ImageRef, ImageRefError};
+pub use image_ref::{ImageRef, ImageRefError, tag_says_fips};
 pub use matrix::*;
 pub use request::Request;
 pub use tag::{ImageTag, Rebuild, TagError};

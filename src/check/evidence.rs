@@ -6,7 +6,7 @@ use self::image::{other_entry_point, preloaded};
 use super::After;
 use super::pending::wanted;
 use crate::facts::{Class, Companion, Fact, ImageProgram, Role, RunningImage, SelfReport};
-use crate::fips::{Environment, Subject};
+use crate::fips::{Environment, ProgramRole, Subject};
 use crate::istio::ImageRef;
 use crate::report::{Deviations, Evidence, Module};
 
@@ -116,6 +116,10 @@ fn of_programs(after: &After<'_>, class: &Class, programs: &[ImageProgram]) -> V
         return vec![unread(class, &format!("there is no {binary} in its image"))];
     }
     let other = other_entry_point(class.role, programs);
+    let idle = |program: &&ImageProgram| {
+        let evidence = program.reading.evidence.as_ref();
+        program.role != ProgramRole::Main && evidence.is_ok_and(|it| it.has_no_cryptography())
+    };
     let one = |program| {
         let statement = read(after, class, program);
         unless(
@@ -124,7 +128,7 @@ fn of_programs(after: &After<'_>, class: &Class, programs: &[ImageProgram]) -> V
             other.clone().or_else(|| preloaded(program)),
         )
     };
-    programs.iter().map(one).collect()
+    programs.iter().filter(|it| !idle(it)).map(one).collect()
 }
 
 /// Of the program that another container of the pod starts from another image.
@@ -195,6 +199,8 @@ fn read(after: &After<'_>, class: &Class, program: &ImageProgram) -> Evidence {
         reading: &program.reading,
         environment: &environment(class, program),
         known: after.policies(class),
+        says_fips: says_fips(&class.image) || program.labelled_fips,
+        role: program.role,
     });
     statement.digest = digest(&class.image_id);
     if !class.hidden_settings.is_empty() {
@@ -204,9 +210,6 @@ fn read(after: &After<'_>, class: &Class, program: &ImageProgram) -> Evidence {
     }
     let reports = name(&program.path) == binary(class.role);
     let against = match (&class.report, statement.module) {
-        (_, Module::Standard) if says_fips(&class.image) => {
-            Some("its tag says FIPS, and the program has no FIPS module".to_owned())
-        }
         (SelfReport::Standard(said), module) if reports && module >= Module::Declared => Some(
             format!("the process says {said}, and the image holds a FIPS module"),
         ),

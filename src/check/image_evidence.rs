@@ -70,6 +70,8 @@ pub(super) fn statement(
         reading: &program.reading,
         environment: &Environment::of(variables),
         known: Some(Policies::of(before.matrix, &before.plan.tag.version)),
+        says_fips: before.plan.tag.flavor.is_fips() || program.labelled_fips,
+        role: program.role,
     })
 }
 

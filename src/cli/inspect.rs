@@ -7,7 +7,7 @@ use super::args::{Format, OutputArgs, ProofArgs, RegistryArgs};
 use super::output::Shown;
 use super::session;
 use crate::exit::{Exit, Failure};
-use crate::image::{Platform, Request, Want};
+use crate::image::{Pattern, Platform, Request, Want, is_pattern};
 use crate::inspect::Inspect;
 use crate::report::Report;
 use crate::sys::signal;
@@ -16,8 +16,11 @@ use crate::ui::{Event, Ui};
 /// Read the cryptographic module out of programs and images, without running anything
 ///
 /// A TARGET is a file, `-` for standard input, `docker-archive:FILE[:REFERENCE]`, `oci-archive:FILE[:TAG]`,
-/// `oci:DIR[:TAG]`, or the reference of an image in a registry, also `docker://REFERENCE`. The
-/// programs of Istio are read, of every image in an archive or layout unless one is named. Without --require, a program without FIPS is no error, but for a tag that says FIPS.
+/// `oci:DIR[:TAG]`, `dir:DIR` (a root file system, or what skopeo writes there), or the reference of an image in a
+/// registry, also `docker://REFERENCE`. The programs that an image starts and those of Istio are read, of every
+/// image in an archive or layout unless one is named; behind `tini --`, `sh -c` and the like the program that
+/// they start. Without --require, a program without FIPS is an error only where the tag or a label of its image
+/// says FIPS.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   glooistio inspect pilot-discovery
@@ -27,7 +30,11 @@ pub(crate) struct Args {
     /// File, archive, layout or image; `-` is standard input
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
-    /// Path of a program in the image; repeatable
+    /// Path of a program in the image, or a pattern such as `/usr/local/bin/*`; repeatable
+    ///
+    /// In a pattern `*` and `?` stand for anything between two slashes, `**` for any directories, `[ab]` for one of
+    /// these characters, `{a,b}` for one of these texts, and `\` makes the next character an ordinary one. It
+    /// matches every ELF program by its path without links; one that matches none is unknown.
     #[arg(long, value_name = "PATH", conflicts_with = "all")]
     path: Vec<String>,
     /// Every ELF program in the image
@@ -79,6 +86,9 @@ impl Args {
             parsed.map_err(|error| Failure::new(Exit::Usage, &error))
         });
         let platforms = platforms.collect::<Result<_, _>>()?;
+        for path in self.path.iter().filter(|path| is_pattern(path)) {
+            Pattern::parse(path).map_err(|error| Failure::new(Exit::Usage, &error))?;
+        }
         let want = match (self.all, self.path.is_empty()) {
             (true, _) => Want::All,
             (false, true) => Want::Known,

@@ -8,7 +8,7 @@ use crate::check::Policy;
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Fact, Istioctl};
 use crate::fips::{Judge, Modules, READER};
-use crate::image::Cache;
+use crate::image::{Budget, Cache};
 use crate::install::{Images, Session};
 use crate::istio::{DataDate, Matrix};
 use crate::report::{DataFile, Report};
@@ -73,6 +73,7 @@ pub(crate) fn images(args: &RegistryArgs, judge: &Judge, limit: Duration) -> Ima
             ..registry::Options::within(limit)
         }),
         cache: (!args.no_cache).then(|| Cache::of_user(&stamp)).flatten(),
+        budget: Budget::default(),
         inspect: false,
     }
 }

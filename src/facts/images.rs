@@ -157,11 +157,22 @@ impl Reader<'_> {
         };
         let target = Target::Registry(reference.clone());
         let read = image::inspect(&target, &request, self.sources, &mut |program| {
-            Reading::of(program.source, program.size, self.modules, true)
+            Reading::of(
+                program.source,
+                program.size,
+                self.modules,
+                true,
+                program.work,
+            )
         })?;
         Ok(match read {
-            Inspected::Images(images) => images.into_iter().flat_map(programs).collect(),
-            Inspected::Program(_) => Vec::new(),
+            Inspected::Images(images) => {
+                if let Some(unread) = images.unread.into_iter().next() {
+                    return Err(unread.why);
+                }
+                images.read.into_iter().flat_map(programs).collect()
+            }
+            Inspected::Program(_) | Inspected::Directory { .. } => Vec::new(),
         })
     }
 }
@@ -250,26 +261,19 @@ impl From<ImageError> for NoImage {
     }
 }
 
-fn programs(image: Image<Reading>) -> Vec<ImageProgram> {
-    let Image {
-        manifest,
-        platform,
-        env,
-        command,
-        programs,
-        ..
-    } = image;
-    let manifest = manifest.map(|digest| digest.to_string());
-    programs
-        .into_iter()
-        .map(|program| ImageProgram {
-            manifest: manifest.clone(),
-            arch: platform.architecture.clone(),
-            env: env.clone(),
-            command: command.clone(),
-            path: program.path,
-            real_path: program.real_path,
-            reading: Reading::or(program.reading),
-        })
-        .collect()
+fn programs(mut image: Image<Reading>) -> Vec<ImageProgram> {
+    let manifest = image.manifest.as_ref().map(ToString::to_string);
+    let programs = std::mem::take(&mut image.programs);
+    let programs = programs.into_iter().map(|program| ImageProgram {
+        manifest: manifest.clone(),
+        arch: image.platform.architecture.clone(),
+        env: image.env.clone(),
+        command: image.command.clone(),
+        role: image.role(&program.path),
+        labelled_fips: image.labelled_fips,
+        path: program.path,
+        real_path: program.real_path,
+        reading: Reading::or(program.reading),
+    });
+    programs.collect()
 }

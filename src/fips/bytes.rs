@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use positioned_io::ReadAt;
 
-use super::Place;
+use super::{Place, Work};
 
 /// Bytes that one window may have: enough for the largest table of function names.
 pub(super) const WINDOW_LIMIT: u64 = 64 << 20;
@@ -17,16 +17,38 @@ pub(super) const SCAN_LIMIT: u64 = 512 << 20;
 /// Bytes that are searched at once: they stay in the processor's cache.
 const STEP: usize = 256 << 10;
 
+/// What it costs to read at all, in bytes that could be read instead.
+const CALL: u64 = 64;
+
 /// The bytes of one file.
 #[derive(Clone, Copy)]
 pub(super) struct Bytes<'a> {
     source: &'a dyn ReadAt,
     size: u64,
+    /// What reading them is paid from; nothing where they are trusted.
+    work: Option<&'a Work>,
 }
 
 impl<'a> Bytes<'a> {
     pub(super) fn new(source: &'a dyn ReadAt, size: u64) -> Self {
-        Bytes { source, size }
+        Bytes {
+            source,
+            size,
+            work: None,
+        }
+    }
+
+    /// The same bytes, each reading of which is paid from `work`.
+    pub(super) fn within(self, work: &'a Work) -> Self {
+        Bytes {
+            work: Some(work),
+            ..self
+        }
+    }
+
+    /// Pays for bytes that are searched or hashed once more after they were read.
+    pub(super) fn pay(&self, bytes: u64) -> io::Result<()> {
+        self.work.map_or(Ok(()), |work| work.spend(bytes))
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -97,6 +119,7 @@ impl<'a> Bytes<'a> {
 
     /// Reads until `buffer` is full or the file ends.
     fn fill(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.pay(buffer.len() as u64 + CALL)?;
         let mut filled = 0;
         while filled < buffer.len() {
             match self

@@ -74,6 +74,24 @@ impl fmt::Display for Library {
     }
 }
 
+impl Evidence {
+    /// Whether it is a program that was read whole and shows no cryptography of any kind.
+    pub fn has_no_cryptography(&self) -> bool {
+        let of_go = |go: &Go| {
+            let names = go.names.as_ref();
+            !names
+                .is_some_and(|names| !names.cryptography && !names.boring && names.other.is_empty())
+        };
+        matches!(self.format, Format::Elf { .. })
+            && self.opaque.is_none()
+            && self.modules.is_empty()
+            && self.marks.is_empty()
+            && self.labels.is_empty()
+            && self.libraries.is_empty()
+            && !self.go.as_ref().is_some_and(of_go)
+    }
+}
+
 /// Cryptography that is linked into a program and is no part of a FIPS module: a package or a library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OtherCryptography {

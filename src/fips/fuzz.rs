@@ -9,7 +9,8 @@ use positioned_io::ReadAt;
 use super::bytes::Bytes;
 use super::elf::Layout;
 use super::{
-    Environment, Evidence, Integrity, Judge, Modules, Place, Policy, Reading, Subject, go,
+    Environment, Evidence, Integrity, Judge, Modules, Place, Policy, ProgramRole, Reading, Subject,
+    Work, go,
 };
 use crate::report::Module;
 
@@ -66,7 +67,8 @@ pub fn elf(file: &[u8]) {
 pub fn file(file: &[u8]) {
     let modules = Modules::builtin();
     let source = Counted::new(file);
-    let reading = Reading::of(&source, file.len() as u64, modules, true);
+    let work = Work::new(u64::MAX);
+    let reading = Reading::of(&source, file.len() as u64, modules, true, &work);
     source.check();
     let kept = serde_json::to_string(&reading).and_then(|text| serde_json::from_str(&text));
     assert!(
@@ -89,6 +91,8 @@ pub fn file(file: &[u8]) {
         reading: &reading,
         environment: &Environment::of([("GODEBUG", "fips140=on")]),
         known: None,
+        says_fips: false,
+        role: ProgramRole::Main,
     });
     let evidence = reading.evidence.as_ref();
     let computed = evidence.is_ok_and(holds);

@@ -3,8 +3,8 @@
 use jiff::civil::Date;
 
 use super::{
-    Build, Environment, Floor, Modules, OtherCryptography, Place, Policies, Policy, Reading, Step,
-    Strength, Verdict, approved_only, certificate, effects, recipes,
+    Build, Environment, Evidence, Floor, Modules, OtherCryptography, Place, Policies, Policy,
+    Reading, Step, Strength, Verdict, approved_only, certificate, effects, recipes,
 };
 use crate::report::{self, Module, Severity};
 
@@ -37,6 +37,21 @@ pub struct Subject<'a> {
     pub environment: &'a Environment,
     /// What its version of Istio knows.
     pub known: Option<Policies>,
+    /// The tag or a label of its image says FIPS.
+    pub says_fips: bool,
+    pub role: ProgramRole,
+}
+
+/// What a program is for in its image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProgramRole {
+    /// What the image is for, as far as that is known.
+    #[default]
+    Main,
+    /// What only starts the main program.
+    Wrapper,
+    /// What else is in the image.
+    Helper,
 }
 
 impl Judge {
@@ -79,15 +94,47 @@ impl Judge {
                 {
                     return self.another_arch(subject, &verdict, header, statement);
                 }
+                let mut proof = self.proof(subject, &verdict);
+                let module = self.by_image(subject, evidence, verdict.module, &mut proof);
                 report::Evidence {
                     arch: statement.arch.clone().or(header),
-                    module: verdict.module,
+                    module,
                     configuration: configuration(&verdict, subject),
-                    proof: Some(Box::new(self.proof(subject, &verdict))),
+                    proof: Some(Box::new(proof)),
                     ..statement
                 }
             }
         }
+    }
+
+    /// What the image says of a program that is standard: a tag that says FIPS contradicts it, unless it
+    /// is not what the image is for and computes no cryptography. What only starts another program
+    /// is not held to what is required of that one.
+    fn by_image(
+        &self,
+        subject: &Subject<'_>,
+        evidence: &Evidence,
+        module: Module,
+        proof: &mut report::Proof,
+    ) -> Module {
+        if module != Module::Standard {
+            return module;
+        }
+        let idle = subject.role != ProgramRole::Main && evidence.has_no_cryptography();
+        if subject.role == ProgramRole::Wrapper && idle {
+            let why =
+                "it only starts the program behind it, and nothing in it computes cryptography";
+            proof.reasons.push(why.to_owned());
+            proof.judgement = self.judgement(Vec::new(), true);
+        } else if subject.says_fips && !idle {
+            let against =
+                "the tag or a label of its image says FIPS, and it has no FIPS module".to_owned();
+            proof.reasons.insert(0, against.clone());
+            proof.judgement.accepted = false;
+            proof.judgement.because.push(against);
+            return Module::Contradicted;
+        }
+        module
     }
 
     fn proof(&self, subject: &Subject<'_>, verdict: &Verdict) -> report::Proof {

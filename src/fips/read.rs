@@ -10,7 +10,7 @@ use super::bytes::{Bytes, SCAN_LIMIT};
 use super::elf::{Flaw, Layout};
 use super::native;
 use super::verdict::Toolchain;
-use super::{Evidence, Format, Go, Library, Link, Modules, Opaque, Place, go, packed};
+use super::{Evidence, Format, Go, Library, Link, Modules, Opaque, Place, Work, go, packed};
 
 /// Number of what is read and how: readings with another one are made again. It grows with every change
 /// to [`Evidence`] or to what is put there.
@@ -19,9 +19,14 @@ pub const READER: u32 = 6;
 /// Reads what the `size` bytes of a program say: the `modules` have the values and names that are looked for.
 ///
 /// # Errors
-/// Only those of `source`; whatever the bytes are, that is evidence.
-pub fn read(source: &dyn ReadAt, size: u64, modules: &Modules) -> io::Result<Evidence> {
-    let bytes = Bytes::new(source, size);
+/// Those of `source`, and that `work` does not suffice; whatever else the bytes are, that is evidence.
+pub fn read(
+    source: &dyn ReadAt,
+    size: u64,
+    modules: &Modules,
+    work: &Work,
+) -> io::Result<Evidence> {
+    let bytes = Bytes::new(source, size).within(work);
     let head = bytes.window(Place {
         offset: 0,
         len: 256,
@@ -187,7 +192,13 @@ mod tests {
     use crate::fips::sample::{SHAPES, Sample};
 
     fn evidence(file: &[u8]) -> Evidence {
-        read(&file, file.len() as u64, &Modules::default()).unwrap()
+        read(
+            &file,
+            file.len() as u64,
+            &Modules::default(),
+            &Work::new(u64::MAX),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -394,7 +405,8 @@ mod tests {
         for kind in ["dynamic", "load", "sections"] {
             let file = repeated(kind);
             let counted = Counted(&file, Cell::new(0));
-            let evidence = read(&counted, file.len() as u64, &Modules::default()).unwrap();
+            let work = Work::new(u64::MAX);
+            let evidence = read(&counted, file.len() as u64, &Modules::default(), &work).unwrap();
             assert!(matches!(evidence.format, Format::Elf { .. }), "{kind}");
             let size = file.len() as u64;
             assert!(
@@ -448,7 +460,8 @@ mod tests {
                 file.truncate(len.index(file.len()));
             }
             let counted = Counted(&file, Cell::new(0));
-            let evidence = read(&counted, file.len() as u64, &Modules::default()).unwrap();
+            let work = Work::new(u64::MAX);
+            let evidence = read(&counted, file.len() as u64, &Modules::default(), &work).unwrap();
             prop_assert!(counted.1.get() <= 64 * (file.len() as u64 + 4096));
             if let Some(place) = evidence.go.and_then(|go| go.names).and_then(|names| names.place) {
                 prop_assert!(place.offset + place.len <= file.len() as u64);

@@ -7,7 +7,7 @@ use positioned_io::ReadAt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Evidence, Modules, read};
+use super::{Evidence, Modules, Work, read};
 
 /// Bytes that are read at once for the digest.
 const PIECE: usize = 256 << 10;
@@ -22,11 +22,18 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads the `size` bytes of a program, and beside it all of them where the `digest` is wanted.
-    pub fn of(source: &(dyn ReadAt + Sync), size: u64, modules: &Modules, digest: bool) -> Reading {
+    /// Reads the `size` bytes of a program as far as `work` suffices, and all of them for the `digest`
+    /// where that is wanted.
+    pub fn of(
+        source: &(dyn ReadAt + Sync),
+        size: u64,
+        modules: &Modules,
+        digest: bool,
+        work: &Work,
+    ) -> Reading {
         let (evidence, sha256) = thread::scope(|scope| {
             let sha256 = digest.then(|| scope.spawn(|| sha256(source, size)));
-            let evidence = read(source, size, modules);
+            let evidence = read(source, size, modules, work);
             (evidence, sha256.map(joined).transpose())
         });
         let (evidence, sha256) = match sha256 {

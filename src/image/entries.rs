@@ -9,7 +9,7 @@ use ::tar::{EntryType, Header};
 pub(super) use self::block::is_header;
 use self::block::{BLOCK, fill, skip};
 use self::pax::Extended;
-use self::sparse::Segment;
+use self::sparse::{Segment, Sparse};
 use super::path;
 
 mod block;
@@ -34,8 +34,6 @@ pub(super) enum Kind {
     File,
     /// A file with holes: where its stored pieces belong.
     Sparse(Vec<Segment>),
-    /// A file with holes in the form of pax, which is not read.
-    PaxSparse,
     Directory,
     /// Where it leads, as it stands there.
     Symlink(Vec<u8>),
@@ -131,8 +129,11 @@ impl<R: Read> Entries<R> {
                 *extended = Extended::parse(&records)?;
                 (extended.long_path, extended.long_link) = kept;
             }
-            // The runtimes know no global headers.
-            EntryType::XGlobalHeader => self.stored(size),
+            // To the runtimes a global header is an entry of its own: what stands in front of it belongs to it.
+            EntryType::XGlobalHeader => {
+                self.stored(size);
+                *extended = Extended::default();
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -145,7 +146,6 @@ impl<R: Read> Entries<R> {
         let linked = extended.long_link.or(extended.link);
         let linked = linked.or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned));
         let link = || linked.clone().unwrap_or_default();
-        let mut size = stored;
         let old_directory = header.as_bytes()[156] == 0 && raw.ends_with(b"/");
         let kind = match header.entry_type() {
             EntryType::Directory => Kind::Directory,
@@ -153,23 +153,37 @@ impl<R: Read> Entries<R> {
             EntryType::Link => Kind::Hardlink(path::clean(&link())?),
             EntryType::Char | EntryType::Block | EntryType::Fifo => Kind::Special,
             EntryType::GNUSparse => {
-                let segments;
-                (segments, size) = sparse::segments(&mut self.input, header, stored)?;
-                Kind::Sparse(segments)
+                let sparse = sparse::of_header(&mut self.input, header, stored)?;
+                return self.sparse(&raw, sparse, stored);
             }
-            _ if extended.sparse => Kind::PaxSparse,
             _ if old_directory => Kind::Directory,
             _ => Kind::File,
         };
-        match kind {
-            Kind::Directory if !old_directory => size = 0,
-            Kind::Symlink(_) | Kind::Hardlink(_) | Kind::Special => size = 0,
-            _ => self.stored(stored),
+        if let Some(map) = extended.sparse.map()? {
+            if kind != Kind::File {
+                return Err(malformed("a sparse file is not a file"));
+            }
+            let sparse = sparse::of_records(&mut self.input, &extended.sparse, &map, stored)?;
+            return self.sparse(extended.sparse.name().unwrap_or(&raw), sparse, stored);
         }
+        let size = if kind == Kind::File { stored } else { 0 };
+        self.stored(size);
         Ok(Entry {
             path: path::clean(&raw)?,
             kind,
             size,
+        })
+    }
+
+    /// An entry with holes; its map was taken from its data.
+    fn sparse(&mut self, name: &[u8], sparse: Sparse, stored: u64) -> io::Result<Entry> {
+        let path = path::clean(name)?;
+        self.stored(stored);
+        self.data = self.data.saturating_sub(sparse.map);
+        Ok(Entry {
+            path,
+            kind: Kind::Sparse(sparse.segments),
+            size: sparse.size,
         })
     }
 
@@ -442,15 +456,148 @@ mod tests {
         assert!(list(&short).unwrap_err().to_string().contains("sparse"));
     }
 
+    /// The records of each sparse format of pax, and the data behind them, of a file `\0ab\0\0cd\0`.
+    fn sparse_of_pax() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
+        let records = |records: &[(&str, &str)]| {
+            let records = records
+                .iter()
+                .map(|(key, value)| pax(&format!("GNU.sparse.{key}"), value));
+            records.collect::<Vec<_>>().concat()
+        };
+        let pairs = [
+            ("offset", "1"),
+            ("numbytes", "2"),
+            ("offset", "5"),
+            ("numbytes", "2"),
+        ];
+        let first = [&[("size", "8"), ("numblocks", "2")][..], &pairs].concat();
+        let map = padded(b"2\n1\n2\n5\n2\n");
+        vec![
+            ("0.0", records(&first), padded(b"abcd")),
+            (
+                "0.1",
+                records(&[
+                    ("name", "real"),
+                    ("size", "8"),
+                    ("numblocks", "2"),
+                    ("map", "1,2,5,2"),
+                ]),
+                padded(b"abcd"),
+            ),
+            (
+                "1.0",
+                records(&[
+                    ("major", "1"),
+                    ("minor", "0"),
+                    ("name", "real"),
+                    ("realsize", "8"),
+                ]),
+                [map, padded(b"abcd")].concat(),
+            ),
+        ]
+    }
+
     #[test]
-    fn a_sparse_file_of_pax_is_known_by_its_own_name() {
-        let records = [pax("GNU.sparse.major", "1"), pax("GNU.sparse.name", "real")].concat();
+    fn reads_every_sparse_format_of_pax() {
+        for (format, records, data) in sparse_of_pax() {
+            let stored = data.len() - padded(b"abcd").len() + 4;
+            let whole = [
+                extended(b'x', &records),
+                header(b"real", b'0', stored as u64).as_bytes().to_vec(),
+                data,
+                file(b"b", b"e"),
+            ]
+            .concat();
+            assert_eq!(
+                list(&whole).unwrap(),
+                ["real file \0ab\0\0cd\0", "b file e"],
+                "{format}"
+            );
+        }
+    }
+
+    #[test]
+    fn takes_an_entry_with_an_unknown_sparse_format_for_the_file_that_runtimes_write() {
+        for records in [
+            pax("GNU.sparse.name", "other"),
+            [
+                pax("GNU.sparse.major", "2"),
+                pax("GNU.sparse.minor", "0"),
+                pax("GNU.sparse.name", "other"),
+            ]
+            .concat(),
+            [pax("GNU.sparse.map", ""), pax("GNU.sparse.name", "other")].concat(),
+        ] {
+            let bytes = [extended(b'x', &records), file(b"real", b"1\n")].concat();
+            assert_eq!(list(&bytes).unwrap(), ["real file 1\n"]);
+        }
+    }
+
+    #[test]
+    fn refuses_sparse_maps_that_do_not_fit() {
+        let sparse = |records: &[(&str, &str)], data: &[u8]| {
+            let records = records
+                .iter()
+                .map(|(key, value)| pax(&format!("GNU.sparse.{key}"), value));
+            let bytes = [
+                extended(b'x', &records.collect::<Vec<_>>().concat()),
+                file(b"a", data),
+            ]
+            .concat();
+            list(&bytes).unwrap_err().to_string()
+        };
+        let one = |data: &[u8]| {
+            sparse(
+                &[("major", "1"), ("minor", "0"), ("realsize", "9")],
+                &padded(data),
+            )
+        };
+        for (error, wanted) in [
+            (
+                sparse(&[("map", "0,1"), ("numblocks", "2")], b"a"),
+                "another number",
+            ),
+            (sparse(&[("map", "0,1")], b"a"), "how many pieces"),
+            (
+                sparse(&[("map", "0,1,5"), ("numblocks", "1")], b"a"),
+                "pairs",
+            ),
+            (
+                sparse(&[("map", "0,-1"), ("numblocks", "1")], b"a"),
+                "list of numbers",
+            ),
+            (
+                sparse(&[("map", "0,2"), ("numblocks", "1"), ("size", "9")], b"a"),
+                "not its size",
+            ),
+            (sparse(&[("numbytes", "1")], b"a"), "pairs"),
+            (sparse(&[("offset", "1"), ("offset", "1")], b"a"), "pairs"),
+            (one(b"x\n"), "list of numbers"),
+            (one(b"2\n0\n1"), "middle of an entry"),
+            (one(b"99999999\n"), "too many pieces"),
+            (one(b"1\n0\n5\n"), "not its size"),
+        ] {
+            assert!(error.contains(wanted), "{wanted}: {error}");
+        }
+    }
+
+    #[test]
+    fn global_header_ends_what_was_said_of_the_next_entry() {
         let bytes = [
-            extended(b'x', &records),
-            file(b"GNUSparseFile.0/real", b"1\n"),
+            extended(b'x', &pax("path", "other")),
+            extended(b'g', &pax("comment", "c")),
+            file(b"real", b"1"),
         ]
         .concat();
-        assert_eq!(list(&bytes).unwrap(), ["real PaxSparse"]);
+        assert_eq!(list(&bytes).unwrap(), ["real file 1"]);
+    }
+
+    #[test]
+    fn old_directory_has_no_data_whatever_its_size_is() {
+        let mut directory = header(b"d/", 0, 512);
+        directory.set_cksum();
+        let bytes = [directory.as_bytes().to_vec(), file(b"c", b"d")].concat();
+        assert_eq!(list(&bytes).unwrap(), ["d Directory", "c file d"]);
     }
 
     #[test]
@@ -509,6 +656,10 @@ mod tests {
                 file(b"b", b"content"),
                 header(b"c", b'S', 4).as_bytes().to_vec(),
             ].concat();
+            for (_, records, data) in sparse_of_pax() {
+                bytes.extend(extended(b'x', &records));
+                bytes.extend(file(b"d", &data));
+            }
             for (place, byte) in bytes.iter_mut().skip(at).zip(&noise) {
                 *place = *byte;
             }

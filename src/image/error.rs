@@ -88,7 +88,9 @@ impl ImageError {
         match inner.and_then(|inner| inner.downcast_ref::<Stop>()) {
             Some(Stop::Interrupted) => return ImageError::Interrupted,
             Some(Stop::Compression(name)) => {
-                let why = format!("it is compressed with {name}: gzip and zstd are read");
+                let why = format!(
+                    "it is compressed with {name}, and only gzip and zstd are read: unpack it by `{name} -d` first"
+                );
                 return ImageError::Unsupported { what, why };
             }
             Some(stop @ (Stop::Bomb(_) | Stop::Ratio(_) | Stop::Kept(_) | Stop::Members)) => {
@@ -124,7 +126,7 @@ impl From<ImageError> for Failure {
 }
 
 /// Some of what there is, for choosing.
-pub(super) fn some_of(names: &[String]) -> String {
+pub fn some_of(names: &[String]) -> String {
     match names {
         [] => "none".to_owned(),
         [some @ .., _] if some.len() >= LISTED => {
@@ -146,10 +148,11 @@ pub enum Unread {
     /// A directory, a device, …
     #[error("{0}, not a file")]
     NotAFile(String),
+    /// The command line of the image does not tell what is started.
+    #[error("{0}")]
+    NotTold(String),
     #[error("its links lead in a circle, or further than 40 steps")]
     Links,
-    #[error("stored as a sparse file in a form that is not read")]
-    Sparse,
 }
 
 #[cfg(test)]

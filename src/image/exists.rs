@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use oci_spec::image::Descriptor;
+
 use super::error::some_of;
 use super::job::of_document;
 use super::manifest::{Document, is_image, platform_of};
@@ -87,11 +89,11 @@ impl Root {
     fn of(registry: &Registry, reference: &Reference) -> Result<Root, ImageError> {
         let manifest = registry.manifest(reference)?;
         let document = Document::parse(&reference.to_string(), &manifest.bytes)?;
-        let entries = match &document {
-            Document::Index(index) => index.manifests().as_slice(),
-            Document::Manifest(_) => &[],
+        let entries: Vec<&Descriptor> = match &document {
+            Document::Index(index) => index.descriptors().collect(),
+            Document::Manifest(_) | Document::Artifact(_) => Vec::new(),
         };
-        let images = || entries.iter().filter(|entry| is_image(entry));
+        let images = || entries.iter().copied().filter(|entry| is_image(entry));
         Ok(Root {
             reference: reference.clone(),
             listed: images().filter_map(platform_of).collect(),
@@ -130,7 +132,7 @@ impl Root {
         let store = Store::Registry(registry, self.reference.clone());
         let digest = Some(self.manifest.digest.clone());
         let platforms: Vec<Platform> = wanted.into_iter().cloned().collect();
-        let jobs = of_document(&store, &name, (digest, document), &platforms)?;
+        let jobs = of_document(&store, &name, (digest, document), &platforms)?.complete()?;
         for job in jobs.iter().take(PLATFORMS) {
             for layer in job.layers.iter().filter(|layer| layer.expected.size > 0) {
                 registry.has_blob(&self.reference, &layer.digest)?;

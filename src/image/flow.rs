@@ -7,17 +7,18 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use super::entries::{self, Entries, Entry, Kind};
+use super::inspect::Results;
 use super::job::{Job, Place};
-use super::layer::{Check, Kept, Pick, Reader};
+use super::layer::{Kept, Pick, Reader};
 use super::list::{List, listed};
 use super::manifest::DOCUMENT_LIMIT;
-use super::meter::{Meter, Metered};
+use super::meter::{Budget, Meter, Metered};
 use super::names::{Crowded, Id};
 use super::read::{Input, Ranges, Search, programs, unseen};
 use super::start::{START, no_archive};
 use super::store::{Passed, Store, linked};
 use super::stream::{Stop, Tally, Unpacked};
-use super::{ImageError, Inspected, Request, Want, layer, read};
+use super::{ImageError, Inspected, Request, layer, read};
 use crate::sys::registry::Hasher;
 
 /// Bytes of small files that are kept.
@@ -57,9 +58,10 @@ impl<T: Clone + Serialize> Flow<T> {
         // The image is not known yet: whatever any could be wanted for.
         let sought = request.want.anywhere();
         let paths = read::cleaned(&sought);
-        let pick = match request.want {
-            Want::All => Pick::Elf,
-            _ => Pick::Paths(&paths),
+        let pick = if request.want.is_open() {
+            Pick::Elf
+        } else {
+            Pick::Paths(&paths)
         };
         let fail = |error| ImageError::of_stream(name, error);
         let meter = Rc::clone(&reader.meter);
@@ -113,6 +115,8 @@ impl<T: Clone + Serialize> Flow<T> {
             return Ok(());
         }
         let hashers = [Hasher::sha256(), Hasher::sha256()].map(Some);
+        // It is not known yet which of the layers are of one image.
+        self.kept.given.clear();
         let input = io::Cursor::new(start).chain(entries.data());
         let read = reader.pass((input, entry.size), hashers, pick, &mut self.kept);
         let read = match read {
@@ -139,33 +143,45 @@ impl<T: Clone + Serialize> Flow<T> {
             ..
         } = self;
         let name = passed.name.clone();
+        let budget = reader.meter.budget;
         let store = Store::Passed(passed);
-        let jobs = listed(&store, &name, list, request)?;
+        let mut listing = listed(&store, &name, list, request)?;
         let Store::Passed(passed) = store else {
-            return Ok(Inspected::Images(Vec::new()));
+            return Err(ImageError::Twice);
         };
         let flow = Checked { passed, layers };
-        let ranges = jobs
-            .iter()
-            .map(|job| flow.ranges(job))
-            .collect::<Result<Vec<_>, _>>()?;
+        let jobs = std::mem::take(&mut listing.jobs).into_iter();
+        let jobs: Vec<_> = jobs
+            .map(|job| {
+                let ranges = flow.ranges(&job);
+                (job, ranges)
+            })
+            .collect();
         let mut wanted = BTreeSet::new();
-        for (job, ranges) in jobs.iter().zip(&ranges) {
-            wanted.extend(unseen(&job.locate(request, &kept, ranges)?, &kept));
+        for (job, ranges) in &jobs {
+            if let Ok(ranges) = ranges
+                && let Ok(located) = job.locate((request, budget), &kept, ranges)
+            {
+                wanted.extend(unseen(&located, &kept));
+            }
         }
         if !wanted.is_empty() {
             let open = reopen.ok_or(ImageError::Twice)?;
             flow.again(open(), &wanted, reader, &mut kept)?;
         }
-        let mut images = Vec::new();
-        for (job, ranges) in jobs.into_iter().zip(&ranges) {
-            let located = job.locate(request, &kept, ranges)?;
-            let digest = |number: usize| job.layers.get(number).map(|part| part.digest.clone());
-            let programs = programs(located, &kept, ranges, digest);
-            reader.keep(&name, &programs)?;
-            images.push(job.image(programs));
+        let mut results = Results::new(listing);
+        for (job, ranges) in jobs {
+            let origin = job.origin();
+            let image = ranges.and_then(|ranges| {
+                let located = job.locate((request, budget), &kept, &ranges)?;
+                let digest = |number: usize| job.layers.get(number).map(|part| part.digest.clone());
+                let programs = programs(located, &kept, &ranges, digest);
+                reader.keep(&name, &programs)?;
+                Ok(job.image(programs))
+            });
+            results.take(origin, image)?;
         }
-        Ok(Inspected::Images(images))
+        results.finish()
     }
 }
 
@@ -193,8 +209,8 @@ impl Checked {
                 Some(Err(why)) => return Err(damaged(why)),
                 None => return Err(damaged("it is not in the archive")),
             };
-            let (Check::Stored(digest) | Check::Unpacked(digest)) = &part.expected.check;
-            if Hasher::of(digest).is_none_or(|hasher| !hasher.is_sha256()) {
+            let is_sha256 = |digest| Hasher::of(digest).is_some_and(|hasher| hasher.is_sha256());
+            if !part.expected.digests().all(is_sha256) {
                 return Err(ImageError::Unsupported {
                     what: part.expected.name.clone(),
                     why: "its digest is no sha256, which a stream is read by".to_owned(),
@@ -245,7 +261,7 @@ impl Checked {
 impl Job {
     fn locate<T>(
         &self,
-        request: &Request,
+        (request, budget): (&Request, &Budget),
         kept: &Kept<T>,
         ranges: &Ranges,
     ) -> Result<Vec<read::Located>, ImageError> {
@@ -254,13 +270,17 @@ impl Job {
             name: &self.name,
             want: &request.want,
             sought: &sought,
+            budget,
         };
         search.locate(kept, ranges)
     }
 }
 
 /// The bytes of an archive, unpacked where it is packed.
-fn outer<R: Read>(input: R, meter: &Meter) -> io::Result<Tally<'_, Unpacked<Metered<'_, R>>>> {
+fn outer<'m, R: Read>(
+    input: R,
+    meter: &'m Meter<'m>,
+) -> io::Result<Tally<'m, Unpacked<Metered<'m, 'm, R>>>> {
     let unpacked = Unpacked::new(Metered { input, meter })?;
     Ok(Tally::unpacked(unpacked, None, meter))
 }

@@ -6,7 +6,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use ::tar::Header;
 use sha2::{Digest as _, Sha256};
 
-use super::layer::{Check, Expected, Reader};
+use super::layer::{Expected, Reader};
+use super::meter::Budget;
 use super::read::{Layer, Search};
 use super::{Digest, ImageError, Limits, Program, ProgramBytes, Want};
 
@@ -67,12 +68,14 @@ fn image(layers: &[&[u8]], want: &Want) -> Result<Vec<Program<(u64, u64)>>, Imag
         bytes.set(bytes.get() + program.size);
         (program.size, hash(program))
     };
-    let mut reader = Reader::new(LIMITS, &mut each);
+    let budget = Budget::default();
+    let mut reader = Reader::new(LIMITS, &budget, &mut each);
     let layers: Vec<Layer<'_>> = layers.iter().filter_map(|bytes| stored(bytes)).collect();
     let search = Search {
         name: "image",
         want,
         sought: &want.anywhere(),
+        budget: &budget,
     };
     let found = search.run(&layers, &mut reader);
     // Once, and where links led a second time.
@@ -89,7 +92,8 @@ fn stored(bytes: &[u8]) -> Option<Layer<'_>> {
         expected: Expected {
             name: "layer".to_owned(),
             size: bytes.len() as u64,
-            check: Check::Stored(digest.clone()),
+            stored: Some(digest.clone()),
+            unpacked: digest.clone(),
         },
         digest,
         open: Box::new(move || Ok(Box::new(bytes))),

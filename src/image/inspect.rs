@@ -4,24 +4,35 @@ use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-use positioned_io::ReadAt as _;
+use positioned_io::ReadAt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+mod directory;
 mod images;
+
+pub(super) use images::Results;
 
 use super::entries;
 use super::flow::Flow;
 use super::job;
 use super::layer::Reader;
 use super::list::{List, listed};
-use super::manifest::Document;
+use super::manifest::{DOCUMENT_LIMIT, Document};
+use super::package;
 use super::read::Input;
 use super::start::{START, no_archive};
 use super::store::{Archive, Store};
 use super::stream::is_compressed;
 use super::{ImageError, Inspected, Program, ProgramBytes, Request, Sources, Target, Unread};
 use crate::sys::os::{self, Opened, ReadError};
+use crate::sys::registry::Hasher;
+
+/// Where a layout lists its images.
+const INDEX: &str = "index.json";
+
+/// The file that a directory of skopeo has, and how it begins.
+const SKOPEO: (&str, &[u8]) = ("version", b"Directory Transport Version");
 
 pub(super) struct Inspection<'a, T> {
     pub(super) request: &'a Request,
@@ -38,7 +49,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         Inspection {
             request,
             sources,
-            reader: Reader::new(request.limits, each),
+            reader: Reader::new(request.limits, sources.budget, each),
         }
     }
 
@@ -47,7 +58,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         match target {
             Target::Stdin => self.stream(&name, "-", os::stdin()),
             Target::Path(path) => match os::open(path).map_err(or_stdin)? {
-                Opened::Directory => self.layout(&name, path, None),
+                Opened::Directory => self.directory(&name, path),
                 Opened::File(file, size) => self.file(&name, file, size),
                 Opened::Stream(file) => self.stream(&name, &name, file),
             },
@@ -58,6 +69,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
                 self.archive(&name, file, List::Oci(tag.as_deref()))
             }
             Target::Layout { dir, tag } => self.layout(&name, dir, tag.as_deref()),
+            Target::Directory(path) => self.directory(&name, path),
             Target::Registry(reference) => {
                 let manifest = self.sources.registry.manifest(reference)?;
                 let document = Document::parse(&name, &manifest.bytes)?;
@@ -76,11 +88,11 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         if is_compressed(&start) {
             return self.compressed(name, &file, List::Either);
         }
-        Ok(Inspected::Program(self.program(&ProgramBytes {
-            path: name,
-            source: &file,
-            size,
-        })))
+        if let Some(why) = package::name(name, &start) {
+            let name = name.to_owned();
+            return Err(ImageError::NotAnImage { name, why });
+        }
+        Ok(Inspected::Program(self.program(name, &file, size)))
     }
 
     fn archive(
@@ -115,8 +127,8 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         list: List<'_>,
     ) -> Result<Inspected<T>, ImageError> {
         let store = Store::Archive(Archive::open(file, size, name)?);
-        let jobs = listed(&store, name, list, self.request)?;
-        self.jobs(&store, jobs)
+        let listing = listed(&store, name, list, self.request)?;
+        self.listing(&store, listing)
     }
 
     /// A packed archive: read from its beginning, a second time where links want it.
@@ -155,6 +167,10 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
             let flow = Flow::read(name, input, self.request, &mut self.reader)?;
             return flow.images(List::Either, self.request, &mut self.reader, None);
         }
+        if let Some(why) = package::name("-", input.get_ref().0.get_ref()) {
+            let name = name.to_owned();
+            return Err(ImageError::NotAnImage { name, why });
+        }
         let limit = self.request.limits.program;
         let mut bytes = Vec::new();
         let whole = (&mut input).take(limit.saturating_add(1));
@@ -167,20 +183,40 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
                 reading: Err(Unread::TooLarge { size, limit }),
             }));
         }
-        Ok(Inspected::Program(self.program(&ProgramBytes {
-            path,
-            source: &bytes,
-            size,
-        })))
+        Ok(Inspected::Program(self.program(path, &bytes, size)))
     }
 
-    fn program(&mut self, bytes: &ProgramBytes<'_>) -> Program<T> {
+    /// Reads a program that is not in an image; its own bytes pay for it.
+    fn program(&mut self, path: &str, source: &(dyn ReadAt + Sync), size: u64) -> Program<T> {
+        self.reader.meter.earn(size);
         Program {
-            path: bytes.path.to_owned(),
+            path: path.to_owned(),
             real_path: None,
             layer: None,
-            reading: Ok((self.reader.each)(bytes)),
+            reading: Ok((self.reader.each)(&ProgramBytes {
+                path,
+                source,
+                size,
+                work: self.sources.budget.work(),
+            })),
         }
+    }
+
+    /// A layout, what skopeo keeps in a directory, or else a root file system.
+    fn directory(&mut self, name: &str, path: &Path) -> Result<Inspected<T>, ImageError> {
+        if os::exists(&path.join(INDEX)) && os::exists(&path.join("oci-layout")) {
+            return self.layout(name, path, None);
+        }
+        let version = os::read_file(&path.join(SKOPEO.0), DOCUMENT_LIMIT);
+        if !version.is_ok_and(|text| text.starts_with(SKOPEO.1)) {
+            return self.root(name, path);
+        }
+        let manifest = os::read_file(&path.join("manifest.json"), DOCUMENT_LIMIT)?;
+        let document = Document::parse(name, &manifest)?;
+        let mut hasher = Hasher::sha256();
+        hasher.update(&manifest);
+        let digest = format!("sha256:{}", hasher.hex()).parse().ok();
+        self.document(&Store::Skopeo(path.to_owned()), name, (digest, document))
     }
 
     fn layout(
@@ -207,10 +243,10 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
             }
             Err(error) => return Err(error.into()),
         }
-        let index = match os::read(&dir.join("index.json"), super::manifest::DOCUMENT_LIMIT) {
+        let index = match os::read_file(&dir.join(INDEX), DOCUMENT_LIMIT) {
             Err(ReadError::Missing(_)) => {
-                let why = "a directory without `index.json` is no OCI layout: name a file in it, \
-                           or the directory that `skopeo copy IMAGE oci:DIR` wrote";
+                let why = "a directory without `index.json` is no OCI layout: `dir:DIR` reads a root file \
+                           system, and what `skopeo copy IMAGE dir:DIR` wrote";
                 return Err(no_layout(why));
             }
             index => index?,
@@ -233,7 +269,7 @@ fn or_stdin(error: ReadError) -> ImageError {
 
 /// The first bytes of a file.
 fn start_of(name: &str, file: &File) -> Result<Vec<u8>, ImageError> {
-    let mut start = vec![0; START];
+    let mut start = vec![0; package::START];
     let read = file
         .read_at(0, &mut start)
         .map_err(|source| ImageError::Io {

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use oci_spec::image::{ImageIndex, ImageManifest};
+use oci_spec::image::ImageManifest;
 
 use super::error::some_of;
-use super::layer::{Check, Expected};
-use super::manifest::{Configuration, Document, is_image, platform_of};
+use super::layer::Expected;
+use super::manifest::{Configuration, Document, Index, platform_of, skipped_as};
 use super::store::{Blob, Store};
 use super::{Digest, ImageError, Platform};
 
@@ -28,6 +28,58 @@ const ENTRIES: usize = 1024;
 
 /// Bytes that may be kept of all of a target's images before the first is read.
 const KEPT: usize = 16 << 20;
+
+/// Bytes of manifests and configurations that are read for that.
+const DOCUMENTS: usize = 64 << 20;
+
+/// What a store holds under a name.
+#[derive(Default)]
+pub(super) struct Listing {
+    /// The images that can be read.
+    pub(super) jobs: Vec<Job>,
+    /// Those that cannot.
+    pub(super) unread: Vec<Unreadable>,
+    /// What is no container image, by its media type.
+    pub(super) skipped: Vec<String>,
+    /// Platforms of an index that only some images were saved of.
+    pub(super) absent: Vec<String>,
+}
+
+impl Listing {
+    /// The images, where all of them can be read.
+    pub(super) fn complete(self) -> Result<Vec<Job>, ImageError> {
+        match self.unread.into_iter().next() {
+            Some(unread) => Err(unread.why),
+            None => Ok(self.jobs),
+        }
+    }
+}
+
+/// An image that cannot be read.
+pub(super) struct Unreadable {
+    pub(super) origin: Origin,
+    pub(super) why: ImageError,
+}
+
+/// What is known of an image before its configuration is read.
+#[derive(Default)]
+pub(super) struct Origin {
+    pub(super) name: String,
+    pub(super) index: Option<Digest>,
+    pub(super) manifest: Option<Digest>,
+    pub(super) platform: Option<Platform>,
+}
+
+impl Job {
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            name: self.name.clone(),
+            index: self.index.clone(),
+            manifest: self.manifest.clone(),
+            platform: Some(self.configuration.platform.clone()),
+        }
+    }
+}
 
 /// One image, ready to be read.
 pub(super) struct Job {
@@ -69,6 +121,8 @@ struct Open {
     depth: usize,
     platform: Option<Platform>,
     blob: Blob,
+    /// Others of its index are there, so that it may be absent.
+    partial: bool,
 }
 
 impl Open {
@@ -83,33 +137,40 @@ impl Open {
 
 /// What led to a manifest.
 #[derive(Default)]
-struct Origin {
+struct Way {
     index: Option<Digest>,
     manifest: Option<Digest>,
     /// Its index says for which platform it is, and that is what the runtimes choose by.
     listed: bool,
 }
 
-/// The images that a document stands for, those of `platforms` where any are given.
+/// What a document stands for: the images of `platforms`, where any are given, and all else that was in
+/// the way of finding them.
 pub(super) fn of_document(
     store: &Store<'_>,
     name: &str,
     (digest, document): (Option<Digest>, Document),
     platforms: &[Platform],
-) -> Result<Vec<Job>, ImageError> {
+) -> Result<Listing, ImageError> {
     let mut jobs = Jobs::new(store, platforms);
     match document {
         Document::Manifest(manifest) => {
-            let origin = Origin {
+            let way = Way {
                 manifest: digest,
-                ..Origin::default()
+                ..Way::default()
             };
-            jobs.add(name, origin, &manifest)?;
+            jobs.add(name, way, &manifest)?;
+        }
+        Document::Artifact(kind) => {
+            return Err(ImageError::Unsupported {
+                what: name.to_owned(),
+                why: format!("it is no container image but a `{kind}`"),
+            });
         }
         Document::Index(index) => jobs.enter(name, digest.as_ref(), 1, &index)?,
     }
     while let Some(next) = jobs.open.pop_front() {
-        jobs.open(next)?;
+        jobs.visit(next)?;
     }
     jobs.finish(name)
 }
@@ -117,12 +178,14 @@ pub(super) fn of_document(
 struct Jobs<'a> {
     store: &'a Store<'a>,
     platforms: &'a [Platform],
-    found: Vec<Job>,
+    found: Listing,
     /// Entries of indexes that are still to be looked at, and how many there were in all.
     open: VecDeque<Open>,
     entries: usize,
     /// Bytes that all of this takes.
     kept: usize,
+    /// Bytes of documents that were read for it.
+    read: usize,
     /// What there is, for saying what was not wanted.
     seen: Vec<String>,
 }
@@ -132,10 +195,11 @@ impl<'a> Jobs<'a> {
         Jobs {
             store,
             platforms,
-            found: Vec::new(),
+            found: Listing::default(),
             open: VecDeque::new(),
             entries: 0,
             kept: 0,
+            read: 0,
             seen: Vec::new(),
         }
     }
@@ -147,21 +211,69 @@ impl<'a> Jobs<'a> {
         name: &str,
         digest: Option<&Digest>,
         depth: usize,
-        index: &ImageIndex,
+        index: &Index,
     ) -> Result<(), ImageError> {
-        for entry in index.manifests().iter().filter(|entry| is_image(entry)) {
+        // `docker save` keeps the whole index, and of its images only those that were pulled.
+        let partial = digest.is_some()
+            && index
+                .descriptors()
+                .any(|it| self.store.has(&Blob::from(it)));
+        for entry in &index.entries {
             self.count(name)?;
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(why) => {
+                    let origin = Origin {
+                        name: name.to_owned(),
+                        index: digest.cloned(),
+                        ..Origin::default()
+                    };
+                    let (what, why) = (name.to_owned(), why.clone());
+                    self.unread(origin, ImageError::Damaged { what, why });
+                    continue;
+                }
+            };
+            if let Some(kind) = skipped_as(entry) {
+                self.found.skipped.push(kind);
+                continue;
+            }
             let open = Open {
                 name: name_of(name, entry, digest.is_none()),
                 index: digest.cloned(),
                 depth,
                 platform: platform_of(entry),
                 blob: entry.into(),
+                partial,
             };
             self.keep(name, open.weight())?;
             self.open.push_back(open);
         }
         Ok(())
+    }
+
+    /// Looks at an entry; what is wrong with it is wrong with no other.
+    fn visit(&mut self, open: Open) -> Result<(), ImageError> {
+        match self.open(&open) {
+            Err(ImageError::Interrupted) => return Err(ImageError::Interrupted),
+            Err(why) => {
+                let origin = Origin {
+                    name: open.name,
+                    index: open.index,
+                    manifest: Some(open.blob.digest),
+                    platform: open.platform,
+                };
+                self.unread(origin, why);
+            }
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// Notes an image that cannot be read, unless its platform is not wanted.
+    fn unread(&mut self, origin: Origin, why: ImageError) {
+        if origin.platform.as_ref().is_none_or(|it| self.wants(it)) {
+            self.found.unread.push(Unreadable { origin, why });
+        }
     }
 
     /// Counts an entry.
@@ -190,54 +302,70 @@ impl<'a> Jobs<'a> {
         Ok(())
     }
 
-    fn open(&mut self, open: Open) -> Result<(), ImageError> {
+    /// Counts the bytes of a document, which the same small file can be read as many times.
+    fn document(&mut self, what: &str, bytes: Vec<u8>) -> Result<Vec<u8>, ImageError> {
+        self.read = self.read.saturating_add(bytes.len());
+        if self.read > DOCUMENTS {
+            return Err(ImageError::TooLarge {
+                what: what.to_owned(),
+                why: format!("to list all images means to read more than {DOCUMENTS} bytes"),
+            });
+        }
+        Ok(bytes)
+    }
+
+    fn open(&mut self, open: &Open) -> Result<(), ImageError> {
         let Open {
             name,
             index,
             depth,
             platform,
             blob,
+            partial,
         } = open;
-        if let Some(platform) = &platform
+        if let Some(platform) = platform
             && !self.wants(platform)
         {
             self.seen.push(platform.to_string());
             return Ok(());
         }
-        // `docker save` keeps the whole index, and of its images only those that were pulled.
-        if !self.store.has(&blob) {
+        if *partial && !self.store.has(blob) {
+            let platform = platform.as_ref().map(ToString::to_string);
+            let which = platform.unwrap_or_else(|| blob.digest.to_string());
+            self.found.absent.push(which);
             return Ok(());
         }
-        let bytes = self.store.manifest(&blob, &name)?;
-        let digest = blob.digest;
-        match Document::parse(&name, &bytes)? {
+        let bytes = self.store.manifest(blob, name)?;
+        let bytes = self.document(name, bytes)?;
+        let digest = &blob.digest;
+        match Document::parse(name, &bytes)? {
             Document::Manifest(manifest) => {
-                let origin = Origin {
-                    index,
-                    manifest: Some(digest),
+                let way = Way {
+                    index: index.clone(),
+                    manifest: Some(digest.clone()),
                     listed: platform.is_some(),
                 };
-                self.add(&name, origin, &manifest)
+                self.add(name, way, &manifest)
             }
-            Document::Index(_) if depth == DEPTH => Err(ImageError::TooLarge {
-                what: name,
+            Document::Artifact(kind) => {
+                self.found.skipped.push(kind);
+                Ok(())
+            }
+            Document::Index(_) if *depth == DEPTH => Err(ImageError::TooLarge {
+                what: name.clone(),
                 why: format!("its indexes are more than {DEPTH} deep"),
             }),
-            Document::Index(nested) => self.enter(&name, Some(&digest), depth + 1, &nested),
+            Document::Index(nested) => self.enter(name, Some(digest), depth + 1, &nested),
         }
     }
 
-    fn add(
-        &mut self,
-        name: &str,
-        origin: Origin,
-        manifest: &ImageManifest,
-    ) -> Result<(), ImageError> {
+    fn add(&mut self, name: &str, way: Way, manifest: &ImageManifest) -> Result<(), ImageError> {
         let config = manifest.config().digest().clone();
         let document = self.store.document(&manifest.config().into(), name)?;
+        let document = self.document(name, document)?;
         let configuration = Configuration::parse(name, &document)?;
         self.keep(name, configuration.weight)?;
-        if !origin.listed && !self.wants(&configuration.platform) {
+        if !way.listed && !self.wants(&configuration.platform) {
             self.seen.push(configuration.platform.to_string());
             return Ok(());
         }
@@ -251,19 +379,21 @@ impl<'a> Jobs<'a> {
         for layer in manifest.layers() {
             self.keep(name, Part::weight(name, layer.digest().as_ref().len()))?;
         }
-        let layers = manifest.layers().iter().map(|layer| Part {
+        let layers = manifest.layers().iter().zip(&configuration.diff_ids);
+        let layers = layers.map(|(layer, unpacked)| Part {
             place: Place::Blob(layer.into()),
             expected: Expected {
                 name: format!("layer {} of {name}", layer.digest()),
                 size: layer.size(),
-                check: Check::Stored(layer.digest().clone()),
+                stored: Some(layer.digest().clone()),
+                unpacked: unpacked.clone(),
             },
             digest: layer.digest().clone(),
         });
         self.push(Job {
             name: name.to_owned(),
-            index: origin.index,
-            manifest: origin.manifest,
+            index: way.index,
+            manifest: way.manifest,
             config,
             layers: layers.collect(),
             configuration,
@@ -271,13 +401,13 @@ impl<'a> Jobs<'a> {
     }
 
     fn push(&mut self, job: Job) -> Result<(), ImageError> {
-        if self.found.len() == IMAGES {
+        if self.found.jobs.len() == IMAGES {
             return Err(ImageError::TooLarge {
                 what: job.name,
                 why: format!("it stands for more than {IMAGES} images"),
             });
         }
-        self.found.push(job);
+        self.found.jobs.push(job);
         Ok(())
     }
 
@@ -285,14 +415,23 @@ impl<'a> Jobs<'a> {
         self.platforms.is_empty() || self.platforms.iter().any(|wanted| wanted.covers(platform))
     }
 
-    fn finish(self, name: &str) -> Result<Vec<Job>, ImageError> {
-        if !self.found.is_empty() {
+    fn finish(mut self, name: &str) -> Result<Listing, ImageError> {
+        if !self.found.jobs.is_empty() {
             return Ok(self.found);
         }
+        if let Some(first) = self.found.unread.drain(..).next() {
+            return Err(first.why);
+        }
         if self.seen.is_empty() {
+            let mut why = "there is nothing in it that could be run".to_owned();
+            let skipped = self.found.skipped.iter().chain(&self.found.absent);
+            let skipped: Vec<String> = skipped.cloned().collect();
+            if !skipped.is_empty() {
+                why = format!("{why}, only {}", some_of(&skipped));
+            }
             return Err(ImageError::NotAnImage {
                 name: name.to_owned(),
-                why: "there is nothing in it that could be run".to_owned(),
+                why,
             });
         }
         let wanted = self.platforms.iter().map(ToString::to_string);

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use super::glob::{Pattern, is_pattern};
 use super::manifest::Configuration;
 use super::path;
 
 /// Words of a command after its first that are looked at: for a program that starts others.
 const WORDS: usize = 16;
+
+/// What stands for a program whose path is not known.
+const STARTED: &str = "the program that it starts";
 
 /// What to look for in an image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -18,7 +22,7 @@ pub enum Want {
     Known,
     /// The same, and what its containers start in place of that: words that its `PATH` leads from.
     Started(BTreeSet<String>),
-    /// `--path`: these, wherever links lead.
+    /// `--path`: these, wherever links lead, and every ELF file that a pattern among them matches.
     Paths(Vec<String>),
     /// `--all`: every ELF file.
     All,
@@ -77,6 +81,8 @@ pub(super) struct Sought {
     pub(super) each: bool,
     /// It is reported where it is missing.
     pub(super) required: bool,
+    /// Why it cannot be told which program it is.
+    pub(super) unknown: Option<String>,
 }
 
 impl Want {
@@ -89,13 +95,30 @@ impl Want {
         }
     }
 
+    /// The patterns among its paths; those that cannot be read were refused before.
+    pub(super) fn patterns(&self) -> Vec<Pattern> {
+        let Want::Paths(paths) = self else {
+            return Vec::new();
+        };
+        let patterns = paths.iter().filter(|path| is_pattern(path));
+        patterns
+            .filter_map(|text| Pattern::parse(text).ok())
+            .collect()
+    }
+
+    /// Whether any program of an image can be wanted, so that all of them have to be looked at.
+    pub(super) fn is_open(&self) -> bool {
+        *self == Want::All || !self.patterns().is_empty()
+    }
+
     /// The same while it is not known which image it is.
     pub(super) fn anywhere(&self) -> Vec<Sought> {
         match self {
             Want::Known | Want::Started(_) => all(),
             Want::Paths(paths) => {
                 let sought = |path| Sought::first_of(std::slice::from_ref(path), true);
-                paths.iter().map(sought).collect()
+                let literal = paths.iter().filter(|path| !is_pattern(path));
+                literal.map(sought).collect()
             }
             Want::All => Vec::new(),
         }
@@ -111,9 +134,12 @@ fn all() -> Vec<Sought> {
 }
 
 fn known(name: &str, configuration: &Configuration, words: &BTreeSet<String>) -> Vec<Sought> {
-    let command = &configuration.command;
+    let command = configuration
+        .command
+        .iter()
+        .chain(&configuration.started.words);
     let mut sought = started(configuration, words);
-    let image = command.iter().chain(words).find_map(|word| of_main(word));
+    let image = command.chain(words).find_map(|word| of_main(word));
     let beside = match image.or_else(|| named(name)) {
         Some(image) => image.sought(true).collect(),
         None => all(),
@@ -134,9 +160,13 @@ fn known(name: &str, configuration: &Configuration, words: &BTreeSet<String>) ->
 
 /// What an image and its containers start, and what a program that starts others is told to start.
 fn started(configuration: &Configuration, words: &BTreeSet<String>) -> Vec<Sought> {
-    let command = &configuration.command;
-    let first = command.iter().take(1).chain(words);
-    let told = command.iter().skip(1).take(WORDS);
+    let command = &configuration.started;
+    let first = command
+        .wrappers
+        .iter()
+        .chain(command.words.iter().take(1))
+        .chain(words);
+    let told = command.words.iter().skip(1).take(WORDS);
     let told = told.filter(|word| of_main(word).is_some());
     let all = first
         .map(|word| (word, true))
@@ -149,8 +179,19 @@ fn started(configuration: &Configuration, words: &BTreeSet<String>) -> Vec<Sough
                 paths: configuration.places(word),
                 each: !word.contains('/'),
                 required,
+                unknown: None,
             });
         }
+    }
+    // Where pods start something else, what the image would start does not matter.
+    if words.is_empty() {
+        sought.extend(command.unknown.as_ref().map(|why| Sought {
+            name: STARTED.to_owned(),
+            paths: Vec::new(),
+            each: false,
+            required: true,
+            unknown: Some(why.clone()),
+        }));
     }
     sought
 }
@@ -164,6 +205,7 @@ impl Sought {
             paths,
             each: false,
             required,
+            unknown: None,
         }
     }
 }
@@ -191,7 +233,15 @@ fn named(name: &str) -> Option<&'static Known> {
     IMAGES.iter().find(|image| image.name == last)
 }
 
-fn base(text: &str) -> &str {
+/// Whether an image of Istio has a program of that name.
+pub(super) fn is_of_istio(path: &str) -> bool {
+    let programs = IMAGES.iter().flat_map(|image| image.programs);
+    let mut paths = programs.flat_map(|paths| *paths);
+    paths.any(|known| base(known) == base(path))
+}
+
+/// The last part of a path.
+pub(super) fn base(text: &str) -> &str {
     std::str::from_utf8(path::split(text.as_bytes()).1).unwrap_or(text)
 }
 
@@ -267,7 +317,15 @@ mod tests {
                 &["pilot-agent"],
                 &["[/bin/pilot-agent /opt/bin/pilot-agent]!", AGENT, envoy],
             ),
-            (&["/bin/sh", "-c", "envoy"], &["/bin/sh!", &agent, envoy]),
+            (
+                &["/bin/sh", "-c", "envoy"],
+                &[
+                    "/bin/sh!",
+                    "[/bin/envoy /opt/bin/envoy]!",
+                    &agent,
+                    "/usr/local/bin/envoy",
+                ],
+            ),
             (&["./pilot-agent"], &["/./pilot-agent!", AGENT, envoy]),
         ] {
             assert_eq!(first("h.io/proxyv2:1", command), wanted, "{command:?}");

@@ -1,6 +1,6 @@
 //! One layer: its names kept, the programs that are wanted given out, its digest checked.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use super::entries::{Entries, Entry, Kind};
-use super::meter::{Meter, Metered};
+use super::meter::{Budget, Meter, Metered};
 use super::names::{Id, Names};
 use super::stream::{Tally, Unpacked};
 use super::{Digest, ImageError, Limits, Program, ProgramBytes, Unread};
@@ -26,15 +26,10 @@ pub(super) struct Expected {
     pub(super) name: String,
     /// Bytes as they are stored.
     pub(super) size: u64,
-    pub(super) check: Check,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Check {
-    /// Digest of the bytes as they are stored.
-    Stored(Digest),
-    /// Digest of what they unpack to.
-    Unpacked(Digest),
+    /// Digest of the bytes as they are stored; a Docker archive has none.
+    pub(super) stored: Option<Digest>,
+    /// Digest of what they unpack to, which the configuration of the image binds to the image.
+    pub(super) unpacked: Digest,
 }
 
 /// Which files are given out.
@@ -51,6 +46,18 @@ pub(super) enum Pick<'a> {
 pub(super) struct Kept<T> {
     pub(super) names: Names,
     pub(super) programs: HashMap<Id, Result<T, Unread>>,
+    /// Files that are wanted and were not given out, because another one of that name was: only one of
+    /// them can be what a container sees, and a second look reads it where it is another.
+    pub(super) deferred: BTreeSet<Id>,
+    /// Names of which a file was given out.
+    pub(super) given: HashSet<Vec<u8>>,
+}
+
+impl<T> Kept<T> {
+    /// Whether it is a file that is wanted, given out or not.
+    pub(super) fn has(&self, id: Id) -> bool {
+        self.programs.contains_key(&id) || self.deferred.contains(&id)
+    }
 }
 
 impl<T> Default for Kept<T> {
@@ -58,6 +65,8 @@ impl<T> Default for Kept<T> {
         Kept {
             names: Names::default(),
             programs: HashMap::new(),
+            deferred: BTreeSet::new(),
+            given: HashSet::new(),
         }
     }
 }
@@ -76,20 +85,21 @@ pub(super) struct Passed {
 pub(super) struct Reader<'a, T> {
     limits: Limits,
     pub(super) each: &'a mut dyn FnMut(&ProgramBytes<'_>) -> T,
-    pub(super) meter: Rc<Meter>,
+    pub(super) meter: Rc<Meter<'a>>,
     /// Has the meter count what was made of a program.
-    keep: fn(&Meter, &T) -> io::Result<()>,
+    keep: fn(&Meter<'_>, &T) -> io::Result<()>,
 }
 
 impl<'a, T> Reader<'a, T> {
     pub(super) fn new(
         limits: Limits,
+        budget: &'a Budget,
         each: &'a mut dyn FnMut(&ProgramBytes<'_>) -> T,
     ) -> Reader<'a, T>
     where
         T: Serialize,
     {
-        let meter = Rc::new(Meter::new(limits));
+        let meter = Rc::new(Meter::new(limits, budget));
         Reader {
             limits,
             each,
@@ -142,8 +152,12 @@ impl<'a, T> Reader<'a, T> {
         let [stored, unpacked] = hashers;
         let all = unpacked.is_some();
         let meter = Rc::clone(&self.meter);
-        let stored = Tally::stored(input, stored, size);
-        let mut tally = Tally::unpacked(Unpacked::new(stored)?, unpacked, &meter);
+        // What is not packed has one hash, which is computed once.
+        let same = matches!((&stored, &unpacked), (Some(stored), Some(unpacked))
+            if stored.is_sha256() && unpacked.is_sha256());
+        let input = Unpacked::new(Tally::stored(input, stored, size))?;
+        let same = same && matches!(input, Unpacked::Plain(_));
+        let mut tally = Tally::unpacked(input, unpacked.filter(|_| !same), &meter);
         self.entries(&mut tally, pick, kept)?;
         if all {
             tally.drain()?;
@@ -151,11 +165,13 @@ impl<'a, T> Reader<'a, T> {
         let (unpacked, unpacked_hash) = tally.into_parts();
         let mut stored = unpacked.into_inner();
         stored.drain()?;
+        let size = stored.count;
+        let stored = stored.into_parts().1;
         Ok(Passed {
             entries: first..kept.names.next(),
-            size: stored.count,
-            unpacked: unpacked_hash,
-            stored: stored.into_parts().1,
+            size,
+            unpacked: if same { stored.clone() } else { unpacked_hash },
+            stored,
         })
     }
 
@@ -178,7 +194,7 @@ impl<'a, T> Reader<'a, T> {
                 }
                 None => kept.names.add(&entry, &self.limits)?,
             };
-            let file = matches!(entry.kind, Kind::File | Kind::Sparse(_) | Kind::PaxSparse);
+            let file = matches!(entry.kind, Kind::File | Kind::Sparse(_));
             let (wanted, start) = match pick {
                 _ if !file => continue,
                 Pick::Paths(paths) => (paths.contains(&entry.path), Vec::new()),
@@ -188,11 +204,15 @@ impl<'a, T> Reader<'a, T> {
                     (start == ELF, start)
                 }
             };
-            if wanted {
+            let again = matches!(pick, Pick::Again { .. });
+            if wanted && !again && kept.given.contains(&entry.path) {
+                kept.deferred.insert(id);
+            } else if wanted {
                 let reading = self.program(&mut entries, &entry, start)?;
                 kept.programs.insert(id, reading);
+                kept.given.insert(entry.path);
             }
-            if kept.programs.len() > PROGRAMS {
+            if kept.programs.len() + kept.deferred.len() > PROGRAMS {
                 return Err(io::Error::other(TooMany));
             }
         }
@@ -206,9 +226,6 @@ impl<'a, T> Reader<'a, T> {
         start: Vec<u8>,
     ) -> io::Result<Result<T, Unread>> {
         let (size, limit) = (entry.size, self.limits.program);
-        if entry.kind == Kind::PaxSparse {
-            return Ok(Err(Unread::Sparse));
-        }
         if size > limit {
             return Ok(Err(Unread::TooLarge { size, limit }));
         }
@@ -221,6 +238,7 @@ impl<'a, T> Reader<'a, T> {
             path: &path,
             source: &bytes,
             size,
+            work: self.meter.budget.work(),
         });
         (self.keep)(&self.meter, &made)?;
         Ok(Ok(made))
@@ -233,15 +251,19 @@ pub(super) struct TooMany;
 
 impl Expected {
     fn hashers(&self) -> Result<[Option<Hasher>; 2], ImageError> {
-        let (Check::Stored(digest) | Check::Unpacked(digest)) = &self.check;
-        let hasher = Hasher::of(digest).ok_or_else(|| ImageError::Unsupported {
-            what: self.name.clone(),
-            why: format!("its digest is a {}", digest.algorithm()),
-        })?;
-        Ok(match &self.check {
-            Check::Stored(_) => [Some(hasher), None],
-            Check::Unpacked(_) => [None, Some(hasher)],
-        })
+        let hasher = |digest: &Digest| {
+            Hasher::of(digest).ok_or_else(|| ImageError::Unsupported {
+                what: self.name.clone(),
+                why: format!("its digest is a {}", digest.algorithm()),
+            })
+        };
+        let stored = self.stored.as_ref().map(hasher).transpose()?;
+        Ok([stored, Some(hasher(&self.unpacked)?)])
+    }
+
+    /// Every digest that says what the layer must be.
+    pub(super) fn digests(&self) -> impl Iterator<Item = &Digest> {
+        self.stored.iter().chain([&self.unpacked])
     }
 
     pub(super) fn verify(&self, passed: &Passed) -> Result<(), ImageError> {
@@ -255,15 +277,19 @@ impl Expected {
                 "it has {size} bytes, {declared} were declared"
             )));
         }
-        let (digest, hash) = match &self.check {
-            Check::Stored(digest) => (digest, &passed.stored),
-            Check::Unpacked(digest) => (digest, &passed.unpacked),
+        let differs = |digest: &Digest, hash: &Option<String>| {
+            let hash = hash.as_deref().unwrap_or_default();
+            (hash != digest.digest()).then(|| format!("{}:{hash}", digest.algorithm()))
         };
-        let hash = hash.as_deref().unwrap_or_default();
-        if hash != digest.digest() {
-            let algorithm = digest.algorithm();
+        if let Some(digest) = &self.stored
+            && let Some(computed) = differs(digest, &passed.stored)
+        {
+            return Err(damaged(format!("its digest is {computed}, not {digest}")));
+        }
+        if let Some(computed) = differs(&self.unpacked, &passed.unpacked) {
             return Err(damaged(format!(
-                "its digest is {algorithm}:{hash}, not {digest}"
+                "it unpacks to {computed}, and the configuration of its image says {}",
+                self.unpacked
             )));
         }
         Ok(())
@@ -284,10 +310,10 @@ mod tests {
         names: 1 << 10,
     };
 
-    fn header(kind: EntryType, stored: u64, real: u64) -> Vec<u8> {
+    fn header((kind, name): (EntryType, usize), stored: u64, real: u64) -> Vec<u8> {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
-        header.set_path("program").unwrap();
+        header.set_path(format!("program{name}")).unwrap();
         header.set_size(stored);
         let gnu = header.as_gnu_mut().unwrap();
         if kind == EntryType::GNUSparse {
@@ -302,7 +328,8 @@ mod tests {
     /// What each of the layers comes to, all of them of one image.
     fn pass(layers: &[&[u8]]) -> Vec<Result<usize, String>> {
         let mut each = |program: &ProgramBytes<'_>| program.size;
-        let mut reader = Reader::new(LIMITS, &mut each);
+        let budget = Budget::default();
+        let mut reader = Reader::new(LIMITS, &budget, &mut each);
         let mut kept = Kept::default();
         let pass = |layer: &&[u8]| {
             let passed = reader.pass((*layer, u64::MAX), [None, None], &Pick::Elf, &mut kept);
@@ -316,19 +343,34 @@ mod tests {
     #[test]
     fn holes_count_as_bytes_that_a_layer_unpacks_to() {
         let data = [ELF, &[0; 508]].concat();
-        let sparse = |count: usize| {
-            let entry = [header(EntryType::GNUSparse, 512, 1 << 20), data.clone()].concat();
-            entry.repeat(count)
+        let sparse = |names: Range<usize>| {
+            let header = |name| header((EntryType::GNUSparse, name), 512, 1 << 20);
+            let entries = names.map(|name| [header(name), data.clone()].concat());
+            entries.collect::<Vec<_>>().concat()
         };
-        let said = pass(&[&sparse(3), &sparse(1)]);
+        let said = pass(&[&sparse(0..3), &sparse(3..4)]);
         assert_eq!(said[0], Ok(3));
         let error = said[1].as_ref().unwrap_err();
         assert!(error.contains("unpacks to more"), "{error}");
     }
 
     #[test]
+    fn a_name_is_given_out_once_however_often_a_layer_has_it() {
+        let entry = [
+            header((EntryType::Regular, 0), 512, 0),
+            [ELF, &[0; 508]].concat(),
+        ]
+        .concat();
+        assert_eq!(pass(&[&entry.repeat(20), &entry]), [Ok(1), Ok(1)]);
+    }
+
+    #[test]
     fn what_is_no_layer_costs_as_much() {
-        let cut = [header(EntryType::Regular, 8 << 20, 0), vec![0; 3 << 20]].concat();
+        let cut = [
+            header((EntryType::Regular, 0), 8 << 20, 0),
+            vec![0; 3 << 20],
+        ]
+        .concat();
         let said = pass(&[&cut, &cut]);
         assert!(said[0].as_ref().unwrap_err().contains("in the middle"));
         assert!(said[1].as_ref().unwrap_err().contains("unpacks to more"));

@@ -1,9 +1,10 @@
 //! The images that an archive lists.
 
-use super::job::{self, Job};
+use super::job::{self, Listing};
 use super::manifest::Document;
+use super::start::bare;
 use super::store::Store;
-use super::{ImageError, Request};
+use super::{ImageError, Request, package};
 
 /// Which of the two lists of an archive is read, and the one image that is wanted of it.
 #[derive(Clone, Copy)]
@@ -21,7 +22,7 @@ pub(super) fn listed(
     name: &str,
     list: List<'_>,
     request: &Request,
-) -> Result<Vec<Job>, ImageError> {
+) -> Result<Listing, ImageError> {
     let platforms = &request.platforms;
     let (oci, docker) = match list {
         List::Oci(tag) => (Some(tag), None),
@@ -48,7 +49,15 @@ pub(super) fn listed(
         }
         List::Oci(_) => "no `index.json` in it",
         List::Docker(_) => "no `manifest.json` in it",
-        List::Either => "neither `index.json` nor `manifest.json` in it",
+        List::Either => {
+            let unpack = package::unpacked_by("tar -xf {} -C DIR", bare(name));
+            return Err(ImageError::NotAnImage {
+                name: name.to_owned(),
+                why: format!(
+                    "it is a tar archive without `index.json` and `manifest.json`: {unpack}"
+                ),
+            });
+        }
     };
     Err(ImageError::NotAnImage {
         name: name.to_owned(),

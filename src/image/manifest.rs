@@ -1,11 +1,19 @@
 //! Indexes, manifests and configurations of images, of OCI and of Docker (schema 2).
 
-use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
+use std::collections::BTreeMap;
+
+use oci_spec::image::{Descriptor, ImageManifest};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::path::LONGEST;
+use super::wrapper::Command;
 use super::{Digest, ImageError, Platform};
+use crate::istio::tag_says_fips;
+
+mod elements;
+
+pub(super) use elements::elements;
 
 /// Bytes that any document of an image may have: what registries allow.
 pub(super) const DOCUMENT_LIMIT: u64 = 4 << 20;
@@ -25,10 +33,35 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// What buildx writes beside images: not to be run.
 const ATTESTATION: (&str, &str) = ("vnd.docker.reference.type", "attestation-manifest");
 
+/// Entries that an index may have.
+pub(super) const ENTRIES: usize = 1024;
+
+/// Media types of what an index may name and the runtimes may choose.
+const MANIFESTS: [&str; 5] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.v1+prettyjws",
+];
+
+/// Media types of the configurations of container images.
+const CONFIGURATIONS: [&str; 2] = [
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+];
+
 /// What a digest or a tag names.
 pub(super) enum Document {
-    Index(Box<ImageIndex>),
+    Index(Index),
     Manifest(Box<ImageManifest>),
+    /// A manifest of something else than a container image, by its media type: a signature, a chart, …
+    Artifact(String),
+}
+
+/// What an index names: each entry, or why it cannot be read.
+pub(super) struct Index {
+    pub(super) entries: Vec<Result<Descriptor, String>>,
 }
 
 /// What tells one kind from the other.
@@ -43,6 +76,11 @@ struct Kind {
     layers: Option<IgnoredAny>,
     #[serde(default)]
     fs_layers: Option<IgnoredAny>,
+    /// Of an artifact manifest, which OCI had for a while.
+    #[serde(default)]
+    blobs: Option<IgnoredAny>,
+    #[serde(default)]
+    media_type: Option<String>,
 }
 
 /// A configuration as it is written, as far as it matters here.
@@ -64,6 +102,7 @@ struct Start {
     entrypoint: Option<Vec<String>>,
     cmd: Option<Vec<String>>,
     working_dir: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +115,10 @@ pub(super) struct Configuration {
     pub(super) platform: Platform,
     pub(super) env: Vec<String>,
     pub(super) command: Vec<String>,
+    /// What that comes to.
+    pub(super) started: Command,
+    /// A label says FIPS.
+    pub(super) labelled_fips: bool,
     /// Where the container starts.
     directory: String,
     /// Where a command without a slash is looked for.
@@ -95,10 +138,13 @@ impl Document {
         };
         match (kind.manifests, kind.layers) {
             (Some(_), Some(_)) => Err(damaged("it is an index and a manifest in one")),
-            (Some(_), None) => Ok(Document::Index(Box::new(json(what, bytes)?))),
+            (Some(_), None) => Ok(Document::Index(Index::parse(what, bytes)?)),
             (None, Some(_)) => {
                 let manifest: ImageManifest = json(what, bytes)?;
-                runnable(what, &manifest)?;
+                if let Some(kind) = artifact(&manifest) {
+                    return Ok(Document::Artifact(kind));
+                }
+                readable(what, &manifest)?;
                 Ok(Document::Manifest(Box::new(manifest)))
             }
             (None, None) if kind.fs_layers.is_some() || kind.schema_version == Some(1) => {
@@ -108,27 +154,76 @@ impl Document {
                         .to_owned(),
                 })
             }
+            (None, None) if kind.blobs.is_some() => {
+                let kind = kind.media_type.unwrap_or_default();
+                Ok(Document::Artifact(short(&kind)))
+            }
             (None, None) => Err(damaged("it is neither an index nor a manifest")),
         }
     }
 }
 
-/// Refuses charts, signatures and other artifacts, and layers that cannot be read.
-fn runnable(what: &str, manifest: &ImageManifest) -> Result<(), ImageError> {
+impl Index {
+    fn parse(what: &str, bytes: &[u8]) -> Result<Index, ImageError> {
+        let listed = elements(bytes, Some("manifests"), ENTRIES);
+        let listed = listed.ok_or_else(|| ImageError::Damaged {
+            what: what.to_owned(),
+            why: "what it calls `manifests` is not a list".to_owned(),
+        })?;
+        if listed.len() > ENTRIES {
+            return Err(ImageError::TooLarge {
+                what: what.to_owned(),
+                why: format!("its index names more than {ENTRIES} images"),
+            });
+        }
+        let entries = listed.into_iter().map(|entry| {
+            let entry: Result<Descriptor, _> = serde_json::from_slice(entry);
+            entry.map_err(|error| format!("its entry in the index cannot be read: {error}"))
+        });
+        Ok(Index {
+            entries: entries.collect(),
+        })
+    }
+
+    /// The entries that can be read.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
+        self.entries.iter().flatten()
+    }
+}
+
+/// What a manifest is of, where that is no container image. Signatures and attestations of cosign have
+/// the configuration of an image, and layers that are documents.
+fn artifact(manifest: &ImageManifest) -> Option<String> {
+    let config = manifest.config().media_type().as_ref();
+    if !CONFIGURATIONS.contains(&config) {
+        return Some(short(config));
+    }
+    let layers = || {
+        manifest
+            .layers()
+            .iter()
+            .map(|layer| layer.media_type().as_ref())
+    };
+    let documents = layers().all(|kind| {
+        let kind = kind.to_ascii_lowercase();
+        kind.ends_with("json") || kind.starts_with("text/")
+    });
+    layers().next().filter(|_| documents).map(short)
+}
+
+/// A media type that can be shown: it comes from whoever made the image.
+fn short(kind: &str) -> String {
+    /// Characters of the longest that is registered.
+    const LONGEST: usize = 127;
+    kind.chars().take(LONGEST).collect()
+}
+
+/// Refuses layers that cannot be read.
+fn readable(what: &str, manifest: &ImageManifest) -> Result<(), ImageError> {
     let unsupported = |why: String| ImageError::Unsupported {
         what: what.to_owned(),
         why,
     };
-    let config = manifest.config().media_type().as_ref();
-    if !matches!(
-        config,
-        "application/vnd.oci.image.config.v1+json"
-            | "application/vnd.docker.container.image.v1+json"
-    ) {
-        return Err(unsupported(format!(
-            "it is no container image but a `{config}`"
-        )));
-    }
     few_layers(what, manifest.layers().len())?;
     for layer in manifest.layers() {
         let kind = layer.media_type().as_ref();
@@ -140,6 +235,12 @@ fn runnable(what: &str, manifest: &ImageManifest) -> Result<(), ImageError> {
             let digest = layer.digest();
             return Err(unsupported(format!(
                 "its layer {digest} is kept elsewhere (a foreign layer)"
+            )));
+        }
+        if !kind.contains("tar") {
+            let (digest, kind) = (layer.digest(), short(kind));
+            return Err(unsupported(format!(
+                "its layer {digest} is no tar archive but a `{kind}`"
             )));
         }
     }
@@ -156,16 +257,32 @@ fn few_layers(what: &str, layers: usize) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// Whether an entry of an index is an image that somebody can run. The runtimes look at its platform
-/// alone: where it has one, no note beside it makes it anything else.
+/// Whether an entry of an index is an image that somebody can run.
 pub(super) fn is_image(entry: &Descriptor) -> bool {
+    skipped_as(entry).is_none()
+}
+
+/// What an entry of an index is, where that is nothing that the runtimes choose. They look at its media
+/// type and its platform alone: where it has one, no annotation makes it anything else.
+pub(super) fn skipped_as(entry: &Descriptor) -> Option<String> {
+    let kind = entry.media_type().as_ref();
+    if !MANIFESTS.contains(&kind) {
+        return Some(short(kind));
+    }
     if let Some(platform) = platform_of(entry) {
-        return platform.os != "unknown" || platform.architecture != "unknown";
+        let unknown = platform.os == "unknown" && platform.architecture == "unknown";
+        return unknown.then(|| ATTESTATION.1.to_owned());
     }
     let attested = entry.annotations().as_ref().is_some_and(|annotations| {
         annotations.get(ATTESTATION.0).map(String::as_str) == Some(ATTESTATION.1)
     });
-    !attested && entry.artifact_type().is_none()
+    if attested {
+        return Some(ATTESTATION.1.to_owned());
+    }
+    entry
+        .artifact_type()
+        .as_ref()
+        .map(|kind| short(kind.as_ref()))
 }
 
 /// The platform that an index gives for an entry.
@@ -206,6 +323,12 @@ impl Configuration {
             },
             search: search(what, &env)?,
             env,
+            started: Command::follow(&command),
+            labelled_fips: config
+                .labels
+                .iter()
+                .flatten()
+                .any(|(name, value)| label_says_fips(name, value)),
             command,
             directory: config.working_dir.unwrap_or_default(),
             diff_ids: diff_ids.collect::<Result<_, _>>()?,
@@ -259,6 +382,19 @@ impl Configuration {
         let fits = |place: &String| place.len() <= LONGEST;
         places.into_iter().filter(fits).collect()
     }
+}
+
+/// Whether a label of an image says FIPS: one that is called so, or one that repeats the tag.
+fn label_says_fips(name: &str, value: &str) -> bool {
+    const VERSIONS: [&str; 4] = [
+        "org.opencontainers.image.version",
+        "org.opencontainers.image.ref.name",
+        "org.label-schema.version",
+        "version",
+    ];
+    const NO: [&str; 6] = ["", "0", "false", "no", "off", "disabled"];
+    let denied = NO.contains(&value.trim().to_ascii_lowercase().as_str());
+    (VERSIONS.contains(&name) && tag_says_fips(value)) || (!denied && tag_says_fips(name))
 }
 
 /// The directories of `PATH`; where it stands twice, those of both.

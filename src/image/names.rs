@@ -60,7 +60,7 @@ impl Names {
         let id = self.next();
         let path = self.keep(&entry.path);
         let what = match &entry.kind {
-            Kind::File | Kind::Sparse(_) | Kind::PaxSparse => What::File,
+            Kind::File | Kind::Sparse(_) => What::File,
             Kind::Directory => What::Directory,
             Kind::Special => What::Special,
             Kind::Symlink(target) => What::Symlink(self.keep(target)),

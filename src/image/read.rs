@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::known::Sought;
 use super::layer::{Expected, Kept, Pick, Reader};
-use super::meter::Metered;
+use super::meter::{Budget, Metered};
 use super::names::Id;
 use super::tree::{Endless, Found, Tree};
-use super::{Digest, ImageError, Program, ProgramBytes, Request, Unread, Want, path};
+use super::{Digest, ImageError, Program, ProgramBytes, Request, Unread, Want, no_match, path};
 
 /// How often it is tried to do without the lower layers.
 const TRIES: usize = 4;
@@ -34,6 +34,7 @@ pub(super) struct Search<'a> {
     pub(super) name: &'a str,
     pub(super) want: &'a Want,
     pub(super) sought: &'a [Sought],
+    pub(super) budget: &'a Budget,
 }
 
 /// The entries of each layer that was read, by its number; 0 is the lowest.
@@ -77,9 +78,10 @@ impl Search<'_> {
     }
 
     fn pick<'p>(&self, paths: &'p BTreeSet<Vec<u8>>) -> Pick<'p> {
-        match self.want {
-            Want::All => Pick::Elf,
-            _ => Pick::Paths(paths),
+        if self.want.is_open() {
+            Pick::Elf
+        } else {
+            Pick::Paths(paths)
         }
     }
 
@@ -97,7 +99,7 @@ impl Search<'_> {
             let range = reader.layer((layer.open)()?, &layer.expected, &pick, kept)?;
             ranges.insert(number, range);
             let enough = kept.programs.len() >= self.sought.len() && tries < TRIES;
-            if enough && *self.want != Want::All {
+            if enough && !self.want.is_open() {
                 tries += 1;
                 if self.settled(kept, &ranges)? {
                     break;
@@ -114,6 +116,9 @@ impl Search<'_> {
             return Ok(false);
         }
         for sought in self.sought {
+            if sought.unknown.is_some() {
+                continue;
+            }
             // Of several places each has to be known, and what is missing is missing in all layers.
             let path = sought.paths.first().filter(|_| !sought.each);
             let Some(path) = path else { return Ok(false) };
@@ -135,13 +140,34 @@ impl Search<'_> {
         if *self.want == Want::All {
             return files(&tree, kept).map_err(|error| self.endless(&error));
         }
-        let mut places: Vec<Located> = Vec::new();
-        let mut seen = BTreeSet::new();
+        let mut places = self.matching(&tree, kept)?;
+        let mut seen: BTreeSet<String> = places.iter().map(|it| it.path.clone()).collect();
         for sought in self.sought {
             let found = self.places(&mut tree, sought)?;
             places.extend(found.into_iter().filter(|it| seen.insert(it.path.clone())));
         }
         Ok(places)
+    }
+
+    /// Every program that a pattern matches, and each pattern that matches none.
+    fn matching<T>(&self, tree: &Tree<'_>, kept: &Kept<T>) -> Result<Vec<Located>, ImageError> {
+        let patterns = self.want.patterns();
+        if patterns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut files = files(tree, kept).map_err(|error| self.endless(&error))?;
+        let none = patterns.iter().filter(|pattern| {
+            let mut paths = files.iter().map(|it| &it.path);
+            !paths.any(|path| pattern.matches(path))
+        });
+        let none = none.map(|pattern| Located {
+            path: pattern.text.clone(),
+            place: Place::Nowhere(no_match()),
+        });
+        let none: Vec<Located> = none.collect();
+        files.retain(|it| patterns.iter().any(|pattern| pattern.matches(&it.path)));
+        files.extend(none);
+        Ok(files)
     }
 
     /// The places of one program that count, each file once; the want of any, where that is reported.
@@ -169,9 +195,10 @@ impl Search<'_> {
             }
         }
         if places.is_empty() && sought.required {
+            let unknown = sought.unknown.clone().map(Unread::NotTold);
             places.push(Located {
                 path: sought.name.clone(),
-                place: Place::Nowhere(Unread::Missing),
+                place: Place::Nowhere(unknown.unwrap_or(Unread::Missing)),
             });
         }
         Ok(places)
@@ -189,7 +216,7 @@ impl Search<'_> {
     fn tree<'t, T>(&'t self, kept: &'t Kept<T>, ranges: &Ranges) -> Result<Tree<'t>, ImageError> {
         let wanted = self.sought.iter().flat_map(|sought| &sought.paths);
         let wanted = wanted.map(String::as_bytes);
-        Tree::new(&kept.names, ranges.values().cloned(), wanted)
+        Tree::new((&kept.names, self.budget), ranges.values().cloned(), wanted)
             .map_err(|error| self.endless(&error))
     }
 
@@ -267,7 +294,7 @@ impl Place {
 
 /// Every program that a container sees, each by the first of its names.
 fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Result<Vec<Located>, Endless> {
-    let mut files = tree.files(|id| kept.programs.contains_key(&id))?;
+    let mut files = tree.files(|id| kept.has(id))?;
     files.sort();
     let mut seen = BTreeSet::new();
     files.retain(|(_, id)| seen.insert(*id));
@@ -285,13 +312,15 @@ pub fn read_layer<T: Clone + Serialize>(
     request: &Request,
     each: &mut dyn FnMut(&ProgramBytes<'_>) -> T,
 ) -> Result<Vec<Program<T>>, ImageError> {
-    let mut reader = Reader::new(request.limits, each);
+    let budget = Budget::default();
+    let mut reader = Reader::new(request.limits, &budget, each);
     let mut kept = Kept::default();
     let sought = request.want.anywhere();
     let search = Search {
         name: "the layer",
         want: &request.want,
         sought: &sought,
+        budget: &budget,
     };
     let paths = cleaned(&sought);
     let pick = search.pick(&paths);
@@ -315,7 +344,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::Limits;
-    use super::super::layer::Check;
     use super::*;
     use crate::sys::registry::Hasher;
 
@@ -404,7 +432,8 @@ mod tests {
                 expected: Expected {
                     name: format!("layer {number}"),
                     size: bytes.len() as u64,
-                    check: Check::Stored(digest(bytes)),
+                    stored: Some(digest(bytes)),
+                    unpacked: digest(bytes),
                 },
                 digest: digest(bytes),
                 open: {
@@ -421,11 +450,13 @@ mod tests {
             program.source.read_exact_at(0, &mut content).unwrap();
             String::from_utf8(content).unwrap()
         };
-        let mut reader = Reader::new(limits, &mut each);
+        let budget = Budget::default();
+        let mut reader = Reader::new(limits, &budget, &mut each);
         let search = Search {
             name: "image",
             want,
             sought,
+            budget: &budget,
         };
         let programs = search.run(&prepared, &mut reader)?;
         drop(prepared);
@@ -523,6 +554,7 @@ mod tests {
                 .into(),
             each: true,
             required,
+            unknown: None,
         };
         let said = |layers: &[&str], required| {
             let outcome = searched(layers, &Want::Known, &[sought(required)], Limits::default());

@@ -133,7 +133,7 @@ pub fn digests(registry: &Registry, reference: &Reference) -> Result<BTreeSet<St
     let manifest = registry.manifest(reference)?;
     let mut digests = BTreeSet::from([manifest.digest.to_string()]);
     if let Document::Index(index) = Document::parse(&name, &manifest.bytes)? {
-        let entries = index.manifests().iter();
+        let entries = index.descriptors();
         digests.extend(entries.map(|entry| entry.digest().to_string()));
     }
     Ok(digests)
@@ -150,13 +150,13 @@ fn look(
     let document = Document::parse(&name, &manifest.bytes)?;
     // A manifest that is named by itself is what runs, whatever its configuration says that it is for.
     let wanted = match document {
-        Document::Manifest(_) => None,
+        Document::Manifest(_) | Document::Artifact(_) => None,
         Document::Index(_) => architecture.map(Platform::linux),
     };
     let wanted: Vec<Platform> = wanted.into_iter().collect();
     let store = Store::Registry(registry, reference.clone());
     let named = manifest.digest;
-    let jobs = of_document(&store, &name, (Some(named.clone()), document), &wanted)?;
+    let jobs = of_document(&store, &name, (Some(named.clone()), document), &wanted)?.complete()?;
     let mut candidates: Vec<Running> = Vec::new();
     for running in jobs.into_iter().filter_map(|job| running(reference, job)) {
         if candidates.iter().all(|it| it.manifest != running.manifest) {

@@ -1,6 +1,7 @@
 //! What a file is by its first bytes, said to who took it for an archive of images.
 
-use super::ImageError;
+use super::{ImageError, package};
+use crate::suggestion::quote_word;
 
 /// Bytes that tell what a file is: those of one header of tar.
 pub(super) const START: usize = 512;
@@ -12,8 +13,6 @@ const KINDS: &[(&[u8], &str)] = &[
     (b"\xca\xfe\xba\xbe", "a Mach-O program"),
     (b"MZ", "a Windows program"),
     (b"#!", "a script"),
-    (b"PK\x03\x04", "a zip archive"),
-    (b"!<arch>", "an archive of ar"),
     (b"%PDF", "a PDF"),
     (b"{", "JSON"),
     (b"[", "JSON"),
@@ -22,6 +21,10 @@ const KINDS: &[(&[u8], &str)] = &[
 /// What `start` begins; `packed`: it is what was unpacked.
 pub(super) fn no_archive(name: &str, start: &[u8], packed: bool) -> ImageError {
     let what = if packed { "what it unpacks to" } else { "it" };
+    if let Some(why) = package::name(bare(name), start).filter(|_| !packed) {
+        let name = name.to_owned();
+        return ImageError::NotAnImage { name, why };
+    }
     let known = KINDS.iter().find(|(magic, _)| start.starts_with(magic));
     let why = match known {
         _ if start.is_empty() => format!("{what} is empty: save or fetch it again"),
@@ -32,7 +35,7 @@ pub(super) fn no_archive(name: &str, start: &[u8], packed: bool) -> ImageError {
             format!("{what} is {kind}: unpack it, and inspect that")
         }
         Some((_, kind)) if kind.ends_with("program") => {
-            let path = name.split_once(':').map_or(name, |(_, path)| path);
+            let path = quote_word(bare(name));
             format!("it is {kind}: `glooistio inspect {path}` reads it")
         }
         known => {
@@ -45,6 +48,13 @@ pub(super) fn no_archive(name: &str, start: &[u8], packed: bool) -> ImageError {
         name: name.to_owned(),
         why,
     }
+}
+
+/// The path in the name of a target.
+pub(super) fn bare(name: &str) -> &str {
+    let prefixes = ["docker-archive:", "oci-archive:"];
+    let bare = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix));
+    bare.unwrap_or(name)
 }
 
 fn is_web_page(start: &[u8]) -> bool {
@@ -90,7 +100,7 @@ mod tests {
                 false,
                 "it is JSON, no tar archive: `docker save`",
             ),
-            (b"PK\x03\x04", false, "it is a zip archive, no tar archive"),
+            (b"PK\x03\x04", false, "it is a zip archive: unpack it by"),
             (b"hello", false, "it is no tar archive: `docker save`"),
         ] {
             let said = no_archive("docker-archive:a:b", start, packed).to_string();

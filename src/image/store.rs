@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use oci_spec::image::Descriptor;
 use positioned_io::ReadAt as _;
@@ -22,6 +22,8 @@ const MEMBERS: usize = 16 << 10;
 pub(super) enum Store<'a> {
     Registry(&'a Registry, Reference),
     Layout(PathBuf),
+    /// What `skopeo copy IMAGE dir:DIR` writes: manifests and blobs by the hex of their digests.
+    Skopeo(PathBuf),
     Archive(Archive),
     /// The small files of an archive that comes as a stream, by name; its layers have passed.
     Passed(Passed),
@@ -74,6 +76,10 @@ impl Store<'_> {
                 let named = reference.clone_with_digest(entry.digest.to_string());
                 Ok(registry.manifest(&named)?.bytes)
             }
+            Store::Skopeo(dir) => {
+                let path = dir.join(skopeo_manifest(entry));
+                whole(opened(&path, dir)?, entry, what)
+            }
             _ => self.document(entry, what),
         }
     }
@@ -98,12 +104,8 @@ impl Store<'_> {
                 Box::new(registry.blob(reference, &entry.digest, entry.size)?)
             }
             Store::Passed(passed) => Box::new(passed.text(&path)?),
-            Store::Layout(dir) => match os::open_file(&dir.join(&path)) {
-                Err(ReadError::Missing(_)) => {
-                    return Err(absent(&dir.display().to_string(), &path));
-                }
-                opened => Box::new(opened?.0),
-            },
+            Store::Layout(dir) => Box::new(opened(&dir.join(&path), dir)?),
+            Store::Skopeo(dir) => Box::new(opened(&dir.join(entry.digest.digest()), dir)?),
             Store::Archive(archive) => Box::new(archive.member(&path)?),
         })
     }
@@ -114,6 +116,7 @@ impl Store<'_> {
         match self {
             Store::Registry(..) => true,
             Store::Layout(dir) => os::open_file(&dir.join(path)).is_ok(),
+            Store::Skopeo(dir) => os::open_file(&dir.join(skopeo_manifest(entry))).is_ok(),
             Store::Archive(archive) => archive.place(&path).is_some(),
             Store::Passed(passed) => passed.text(&path).is_ok(),
         }
@@ -123,7 +126,9 @@ impl Store<'_> {
     pub(super) fn text(&self, path: &str) -> Result<Vec<u8>, ImageError> {
         match self {
             Store::Registry(_, reference) => Err(absent(&reference.to_string(), path)),
-            Store::Layout(dir) => Ok(os::read(&dir.join(path), DOCUMENT_LIMIT)?),
+            Store::Layout(dir) | Store::Skopeo(dir) => {
+                Ok(os::read_file(&dir.join(path), DOCUMENT_LIMIT)?)
+            }
             Store::Archive(archive) => archive.text(path),
             Store::Passed(passed) => passed.text(path).map(<[u8]>::to_vec),
         }
@@ -140,7 +145,9 @@ impl Store<'_> {
                 let size = passed.sizes.get(passed.real(path));
                 (&passed.name, size.copied())
             }
-            Store::Registry(..) | Store::Layout(_) => return Err(absent("it", path)),
+            Store::Registry(..) | Store::Layout(_) | Store::Skopeo(_) => {
+                return Err(absent("it", path));
+            }
         };
         size.ok_or_else(|| absent(name, path))
     }
@@ -157,6 +164,23 @@ impl Store<'_> {
 pub(super) fn blob_path(entry: &Blob) -> String {
     let digest = &entry.digest;
     format!("blobs/{}/{}", digest.algorithm(), digest.digest())
+}
+
+/// Where skopeo keeps the manifest of an image that an index names.
+fn skopeo_manifest(entry: &Blob) -> String {
+    format!("{}.manifest.json", entry.digest.digest())
+}
+
+/// A file of the directory of a store.
+fn opened(path: &Path, dir: &Path) -> Result<File, ImageError> {
+    match os::open_file(path) {
+        Err(ReadError::Missing(_)) => {
+            let inner = path.strip_prefix(dir).unwrap_or(path);
+            let (name, inner) = (dir.display().to_string(), inner.display().to_string());
+            Err(absent(&name, &inner))
+        }
+        opened => Ok(opened?.0),
+    }
 }
 
 fn absent(name: &str, path: &str) -> ImageError {

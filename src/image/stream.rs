@@ -71,7 +71,7 @@ pub(super) struct Tally<'m, R> {
 enum Bound<'m> {
     /// As many bytes as were declared.
     Declared(u64),
-    Metered(&'m Meter),
+    Metered(&'m Meter<'m>),
 }
 
 impl<'m, R: Read> Tally<'m, R> {
@@ -86,7 +86,7 @@ impl<'m, R: Read> Tally<'m, R> {
     }
 
     /// What it unpacks to: as much as the meter allows.
-    pub(super) fn unpacked(input: R, hasher: Option<Hasher>, meter: &'m Meter) -> Self {
+    pub(super) fn unpacked(input: R, hasher: Option<Hasher>, meter: &'m Meter<'m>) -> Self {
         Tally {
             input,
             hasher,
@@ -192,13 +192,15 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::super::Limits;
+    use super::super::meter::Budget;
     use super::*;
 
-    fn meter(unpacked: u64) -> Meter {
-        Meter::new(Limits {
+    fn meter(unpacked: u64, budget: &Budget) -> Meter<'_> {
+        let limits = Limits {
             unpacked,
             ..Limits::default()
-        })
+        };
+        Meter::new(limits, budget)
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -242,7 +244,8 @@ mod tests {
     #[test]
     fn what_is_longer_than_its_bound_ends_there() {
         let read = |limit| {
-            let meter = meter(limit);
+            let budget = Budget::default();
+            let meter = meter(limit, &budget);
             let mut tally = Tally::unpacked(&b"abc"[..], Some(Hasher::sha256()), &meter);
             tally.drain().map(|()| tally.into_parts().1)
         };
@@ -260,7 +263,8 @@ mod tests {
     fn a_bomb_is_given_up_at_its_bound() {
         let bomb = gzip(&vec![0; 8 << 20]);
         let unpacked = Unpacked::new(bomb.as_slice()).unwrap();
-        let meter = meter(1 << 20);
+        let budget = Budget::default();
+        let meter = meter(1 << 20, &budget);
         let mut tally = Tally::unpacked(unpacked, None, &meter);
         assert!(tally.drain().is_err());
         assert!(tally.count < 2 << 20);

@@ -19,6 +19,8 @@ pub enum Target {
     },
     /// `oci:DIR[:TAG]`
     Layout { dir: PathBuf, tag: Option<String> },
+    /// `dir:PATH`: a root file system, or what skopeo keeps in a directory.
+    Directory(PathBuf),
     /// `oci-archive:FILE[:TAG]`
     OciArchive { file: PathBuf, tag: Option<String> },
     /// `docker://REFERENCE`, or a bare one.
@@ -30,7 +32,7 @@ pub enum Target {
 pub enum TargetError {
     #[error(
         "`{0}` is neither a file here nor an image reference: write a path, `docker://REGISTRY/NAME:TAG`, \
-         `docker-archive:FILE[:REFERENCE]`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, or `-` for standard input"
+         `docker-archive:FILE[:REFERENCE]`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `dir:DIR`, or `-` for standard input"
     )]
     Unknown(String),
     #[error("`{text}` names no image here: {next}")]
@@ -49,7 +51,7 @@ pub enum TargetError {
 }
 
 /// What other tools take, or a hand slips to, and what to write instead.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 6] = [
     ("https://", "leave `https://` away"),
     (
         "http://",
@@ -63,7 +65,6 @@ const ELSEWHERE: [(&str, &str); 7] = [
         "containers-storage:",
         "`podman save` it, and write `docker-archive:FILE`",
     ),
-    ("dir:", "`skopeo copy` it to an `oci:DIR`"),
     ("dockerarchive:", "write `docker-archive:FILE`"),
     ("ociarchive:", "write `oci-archive:FILE`"),
 ];
@@ -102,6 +103,9 @@ impl Target {
         if let Some(dir) = after("oci:", "a directory") {
             let (dir, tag) = chosen(dir?, exists);
             return Ok(Target::Layout { dir, tag });
+        }
+        if let Some(dir) = after("dir:", "a directory") {
+            return Ok(Target::Directory(dir?.into()));
         }
         if let Some(name) = after("docker://", "a reference") {
             return reference(name?);
@@ -169,6 +173,7 @@ impl Target {
             Target::Stdin => "standard input".to_owned(),
             Target::DockerArchive { file, .. } => format!("docker-archive:{}", file.display()),
             Target::Layout { dir, .. } => format!("oci:{}", dir.display()),
+            Target::Directory(path) => format!("dir:{}", path.display()),
             Target::OciArchive { file, .. } => format!("oci-archive:{}", file.display()),
             Target::Registry(reference) => reference.to_string(),
         }
@@ -222,6 +227,7 @@ mod tests {
                 r#"OciArchive { file: "a", tag: Some("1.31") }"#,
             ),
             ("oci-archive::x", r#"OciArchive { file: ":x", tag: None }"#),
+            ("dir:root", r#"Directory("root")"#),
             ("oci:dir", r#"Layout { dir: "dir", tag: None }"#),
             (
                 "oci:dir:1.31",

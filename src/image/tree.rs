@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::meter::Budget;
 use super::names::{Id, Names, Put};
 use super::path;
 
@@ -15,15 +16,12 @@ use lay::NODES;
 /// Links that one path may lead through, as for the kernel.
 const LINKS: usize = 40;
 
-/// Steps that all paths of an image may take, links included.
-const STEPS: usize = 16 << 20;
-
 pub(super) struct Tree<'a> {
     names: &'a Names,
     nodes: Vec<Node<'a>>,
     children: HashMap<Place<'a>, usize>,
     root: usize,
-    steps: usize,
+    budget: &'a Budget,
     wanted: Wanted<'a>,
     /// Something was put where a link of a lower layer could make it a wanted path.
     doubt: bool,
@@ -89,7 +87,7 @@ enum End {
 /// An image that was made to be walked for ever.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Endless {
-    #[error("its links lead through more than {STEPS} steps")]
+    #[error("its paths and links lead through too many steps for its size")]
     Steps,
     #[error("it has more than {NODES} files and directories")]
     Nodes,
@@ -151,6 +149,14 @@ impl<'a> Tree<'a> {
         Ok(Some(names.flat_map(|name| [b"/", name].concat()).collect()))
     }
 
+    fn step(&self, steps: usize) -> Result<(), Endless> {
+        if self.budget.walk(steps) {
+            Ok(())
+        } else {
+            Err(Endless::Steps)
+        }
+    }
+
     fn set(&mut self, place: Place<'a>, (what, certain): (Is, bool)) -> usize {
         let node = self.add(Node {
             what,
@@ -173,10 +179,7 @@ impl<'a> Tree<'a> {
         let mut above = Vec::new();
         let (mut at, mut certain, mut links) = (self.root, true, 0);
         while let Some(name) = ahead.pop() {
-            self.steps += 1;
-            if self.steps > STEPS {
-                return Err(Endless::Steps);
-            }
+            self.step(1)?;
             if name == b".." {
                 at = above.pop().unwrap_or(self.root);
                 continue;
@@ -203,7 +206,7 @@ impl<'a> Tree<'a> {
                     above.clear();
                     at = self.root;
                 }
-                self.steps += target.len();
+                self.step(target.len())?;
                 ahead.extend(path::parts(target).rev());
                 continue;
             }

@@ -5,8 +5,6 @@ use std::str::FromStr;
 
 use oci_spec::distribution::Reference;
 
-use super::ImageTag;
-
 /// A reference to an image, such as `r.io/istio/proxyv2:1.31.0-solo@sha256:…`.
 ///
 /// The grammar is that of the container registries. A digest is kept: where there is one, it is what a runtime pulls,
@@ -103,14 +101,30 @@ impl ImageRef {
 
     /// Whether its tag names a FIPS build. A digest says nothing of it.
     pub fn is_tagged_fips(&self) -> bool {
-        let tag = self.tag().and_then(|tag| tag.parse::<ImageTag>().ok());
-        tag.is_some_and(|tag| tag.flavor.is_fips())
+        self.tag().is_some_and(tag_says_fips)
     }
 
     /// Returns the reference that a registry is asked for.
     pub fn reference(&self) -> &Reference {
         &self.reference
     }
+}
+
+/// Whether a tag says that it is of a FIPS build: one of its words is `fips`, `fipsonly`, `fips140`, in
+/// whatever grammar it is written, and the word before it does not deny it. What repeats a tag, such as
+/// a label of an image, is read by the same rule.
+pub fn tag_says_fips(tag: &str) -> bool {
+    const DENIALS: [&str; 5] = ["no", "non", "not", "nofips", "without"];
+    let lower = tag.to_ascii_lowercase();
+    let words = lower.split(|c: char| !c.is_ascii_alphabetic());
+    let mut before = "";
+    for word in words.filter(|word| !word.is_empty()) {
+        if word.starts_with("fips") && !DENIALS.contains(&before) {
+            return true;
+        }
+        before = word;
+    }
+    false
 }
 
 #[cfg(test)]
@@ -168,6 +182,39 @@ mod tests {
             "a\nb",
         ] {
             assert!(text.parse::<ImageRef>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn tag_says_fips_by_any_of_its_words() {
+        for (tag, says) in [
+            ("1.31.0-solo-fips", true),
+            ("1.31.0-solo-fips-distroless", true),
+            ("1.31.0-fipsonly", true),
+            ("1.30-fips", true),
+            ("1.31-FIPS", true),
+            ("fips", true),
+            ("fake_fips", true),
+            ("1.31.0fips", true),
+            ("1.31.0-fips140-3", true),
+            ("v1.fips.2", true),
+            ("1.31.0-solo", false),
+            ("1.31.0-non-fips", false),
+            ("1.31.0-nofips", false),
+            ("1.31.0", false),
+            ("", false),
+        ] {
+            assert_eq!(tag_says_fips(tag), says, "{tag}");
+        }
+        for (image, says) in [
+            ("r.io:5000/a/pilot:1-fips", true),
+            ("r.io/a/pilot:1-fips@", true),
+            ("r.io/a/pilot@", false),
+            ("r.io/a/pilot-fips:1.31.0", false),
+            ("r.io:5000/fips", false),
+        ] {
+            let image: ImageRef = image.replace('@', &format!("@{DIGEST}")).parse().unwrap();
+            assert_eq!(image.is_tagged_fips(), says, "{image}");
         }
     }
 

@@ -15,8 +15,10 @@ use jiff::tz::TimeZone;
 use crate::exit::{Exit, Failure};
 
 mod open;
+mod root;
 
-pub use open::{Opened, by_age, cache_dir, open, open_file, remove, stdin};
+pub use open::{Opened, by_age, cache_dir, open, open_file, read_file, remove, stdin};
+pub use root::{Root, RootEntry, RootFile, RootListing};
 
 /// Bytes that a document, overlay, template or data file may have.
 pub const TEXT_LIMIT: u64 = 8 << 20;

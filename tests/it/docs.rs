@@ -139,7 +139,13 @@ fn exit_codes() -> String {
 }
 
 fn data() -> String {
-    let all = ["src/facts/data", "src/fips/data", "src/istio/data"].map(|dir| files(dir, "yaml"));
+    let folders = [
+        "src/facts/data",
+        "src/fips/data",
+        "src/image/data",
+        "src/istio/data",
+    ];
+    let all = folders.map(|dir| files(dir, "yaml"));
     let rows = all.into_iter().flatten().map(|path| {
         let text = std::fs::read_to_string(&path).unwrap();
         let comment: Vec<&str> = text

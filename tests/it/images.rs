@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use glooistio::image::{
-    Cache, Image, ImageError, Inspected, Platform, ProgramBytes, Request, Sources, Target, Unread,
-    Want, inspect,
+    Budget, Cache, Image, ImageError, Inspected, Platform, ProgramBytes, Request, Sources, Target,
+    Unread, Want, inspect,
 };
 use glooistio::sys::registry::{Hasher, Options, Registry};
 use serde_json::{Value, json};
@@ -186,6 +186,7 @@ pub(crate) fn read(
         registry,
         cache,
         on_event: &|_| {},
+        budget: &Budget::default(),
     };
     inspect(target, request, sources, &mut each)
 }
@@ -196,8 +197,8 @@ fn offline() -> Registry {
 
 fn images(target: &Target, request: &Request) -> Result<Vec<Image<Text>>, ImageError> {
     match read(target, request, &offline(), None)? {
-        Inspected::Images(images) => Ok(images),
-        Inspected::Program(program) => panic!("{program:?}"),
+        Inspected::Images(images) => Ok(images.read),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -538,11 +539,11 @@ fn files_that_are_no_images_are_programs_or_named() {
     for (target, wanted) in [
         (
             Target::Path(path("other.tar")),
-            "there is neither `index.json` nor `manifest.json`",
+            "it is a tar archive without `index.json` and `manifest.json`",
         ),
         (
             Target::Path(path("other.tar.gz")),
-            "there is neither `index.json` nor `manifest.json`",
+            "it is a tar archive without `index.json` and `manifest.json`",
         ),
         (docker(path("other.tar")), "there is no `manifest.json`"),
         (oci(path("other.tar")), "there is no `index.json`"),
@@ -552,7 +553,10 @@ fn files_that_are_no_images_are_programs_or_named() {
             "what it unpacks to is no tar archive",
         ),
         (
-            Target::Path(dir.path().to_owned()),
+            Target::Layout {
+                dir: dir.path().to_owned(),
+                tag: None,
+            },
             "a directory without `index.json`",
         ),
         (Target::Path(path("none")), "does not exist"),
@@ -589,13 +593,18 @@ fn an_image_on_disk_is_read_each_time_so_that_no_layer_hides_behind_what_was_rea
             registry: &registry,
             cache: Some(&cache),
             on_event: &|_| {},
+            budget: &Budget::default(),
         };
         let target = Target::Path(PathBuf::from(dir.path()));
-        inspect(&target, &Request::default(), sources, &mut each)
+        let read = inspect(&target, &Request::default(), sources, &mut each).unwrap();
+        let Inspected::Images(images) = read else {
+            panic!("{read:?}")
+        };
+        images.read
     };
-    let first = run().unwrap();
+    let first = run();
     let read = count.get();
-    assert_eq!(run().unwrap(), first);
+    assert_eq!(run(), first);
     assert_eq!(count.get(), 2 * read);
 }
 

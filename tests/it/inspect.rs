@@ -2,7 +2,9 @@
 
 mod archives;
 mod bombs;
+mod directories;
 mod files;
+mod foreign;
 mod image;
 mod planned;
 mod registries;

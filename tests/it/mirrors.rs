@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use glooistio::facts::{Census, Class, Fact, Members, Reader, Role, SelfReport};
-use glooistio::image::{Found, ImageError, Sources, exists_all};
+use glooistio::image::{Budget, Found, ImageError, Sources, exists_all};
 use glooistio::report::Deviations;
 use glooistio::sys::registry::{Options, Places, Registry, RegistryError};
 use rustix::process::{Pid, Signal, kill_process};
@@ -212,6 +212,7 @@ fn known(classes: impl IntoIterator<Item = Class>) -> Vec<String> {
             registry: &registry,
             cache: None,
             on_event: &|_| {},
+            budget: &Budget::default(),
         },
         modules: glooistio::fips::Modules::builtin(),
     };

@@ -108,7 +108,7 @@ fn programs(registry: &Registry, reference: &Reference) -> Result<Vec<String>, I
     let Inspected::Images(images) = read(&target, &Request::default(), registry, None)? else {
         panic!("no image")
     };
-    let programs = images.iter().flat_map(|image| {
+    let programs = images.read.iter().flat_map(|image| {
         let platform = image.platform.to_string();
         image
             .programs

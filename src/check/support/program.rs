@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::facts::ImageProgram;
-use crate::fips::{Evidence, Go, Modules, Names, Reading};
+use crate::fips::{Evidence, Go, Modules, Names, ProgramRole, Reading};
 
 /// A program of an image that starts `starts`.
 pub(in crate::check) fn program(
@@ -22,6 +22,8 @@ pub(in crate::check) fn program(
             evidence: evidence.map_err(str::to_owned),
             sha256: None,
         },
+        role: ProgramRole::Main,
+        labelled_fips: false,
     }
 }
 

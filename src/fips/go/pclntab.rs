@@ -23,6 +23,9 @@ use other::Collector;
 /// Bytes of a name that are looked at.
 const NAME_LIMIT: usize = 1 << 10;
 
+/// What it costs to look at a name at all, in bytes that could be searched instead.
+const NAME_COST: u64 = 16;
+
 /// The function table of a program.
 #[derive(Debug)]
 pub(super) struct Functions {
@@ -88,10 +91,15 @@ pub(super) fn read(
     let mut other = Collector::new(other);
     if table.interleaved {
         let window = bytes.window(table.names)?;
+        let mut paid = Ok(());
         interleaved(&window, table, |name| {
+            // Every function can name the same long text.
+            paid = bytes.pay(name.len() as u64 + NAME_COST);
             names.take(name);
             other.take(name, names.place);
+            paid.is_ok()
         });
+        paid?;
     } else {
         listed(bytes, table.names, |at, name| {
             names.take(name);
@@ -227,8 +235,8 @@ fn listed(bytes: &Bytes<'_>, place: Place, mut each: impl FnMut(u64, &[u8])) -> 
 }
 
 /// Gives the name of every function by its entry: the data of the function begins with its address
-/// and where its name stands.
-fn interleaved(window: &[u8], table: Table, mut each: impl FnMut(&[u8])) {
+/// and where its name stands. Ends where `each` does not want any more.
+fn interleaved(window: &[u8], table: Table, mut each: impl FnMut(&[u8]) -> bool) {
     let Words { bytes: width, .. } = table.words;
     let number = |at: usize, len: usize| usize::try_from(table.words.read(window, at, len)?).ok();
     let entries = (8 + 2 * width..window.len()).step_by(2 * width);
@@ -240,7 +248,9 @@ fn interleaved(window: &[u8], table: Table, mut each: impl FnMut(&[u8])) {
             .and_then(|name| window.get(name..));
         if let Some(name) = name {
             let name = &name[..name.len().min(NAME_LIMIT)];
-            each(&name[..memchr(0, name).unwrap_or(name.len())]);
+            if !each(&name[..memchr(0, name).unwrap_or(name.len())]) {
+                return;
+            }
         }
     }
 }

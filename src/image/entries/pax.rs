@@ -1,4 +1,4 @@
-//! What headers of pax and long names of GNU say of the entry behind them.
+//! What extended headers of pax and long names of GNU say of the entry behind them.
 
 use std::io;
 
@@ -9,19 +9,41 @@ use super::malformed;
 pub(super) struct Extended {
     pub(super) path: Option<Vec<u8>>,
     pub(super) link: Option<Vec<u8>>,
-    /// GNU's long names stand above those of pax.
+    /// GNU's long names take precedence over those of pax.
     pub(super) long_path: Option<Vec<u8>>,
     pub(super) long_link: Option<Vec<u8>>,
     pub(super) size: Option<u64>,
-    pub(super) sparse: bool,
+    pub(super) sparse: SparseRecords,
+}
+
+/// The `GNU.sparse.*` records of an entry. An empty value counts as absent, as in Go's reader.
+#[derive(Default)]
+pub(super) struct SparseRecords {
+    major: Vec<u8>,
+    minor: Vec<u8>,
+    name: Vec<u8>,
+    size: Vec<u8>,
+    real_size: Vec<u8>,
+    blocks: Vec<u8>,
+    map: Vec<u8>,
+    /// The pairs of format 0.0, offset and length in turn, and how many numbers they are.
+    pairs: Vec<u8>,
+    numbers: usize,
+}
+
+/// Where a sparse entry keeps the map of its pieces.
+pub(super) enum SparseMap<'a> {
+    /// Formats 0.0 and 0.1: in the records, `OFFSET,LENGTH,…` of so many pieces.
+    Records { map: &'a [u8], pieces: u64 },
+    /// Format 1.0: in front of the data.
+    Data,
 }
 
 impl Extended {
-    /// The records of pax that matter: `LENGTH KEY=VALUE\n`.
+    /// Reads the records of pax that matter: `LENGTH KEY=VALUE\n`.
     pub(super) fn parse(mut records: &[u8]) -> io::Result<Extended> {
         let bad = || malformed("an extended header is no list of records");
         let mut extended = Extended::default();
-        let mut sparse_name = None;
         while !records.is_empty() {
             let space = memchr::memchr(b' ', records).ok_or_else(bad)?;
             let length = number(&records[..space]).ok_or_else(bad)?;
@@ -34,22 +56,94 @@ impl Extended {
             match key {
                 b"path" => extended.path = text(),
                 b"linkpath" => extended.link = text(),
+                b"size" if value.is_empty() => extended.size = None,
                 b"size" => extended.size = Some(number(value).ok_or_else(bad)?),
-                b"GNU.sparse.name" => sparse_name = text(),
                 _ => {}
             }
-            if (key == b"path" || key == b"linkpath") && value.contains(&0) {
+            if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
+                extended.sparse.take(key, value)?;
+            }
+            let names: [&[u8]; 3] = [b"path", b"linkpath", b"GNU.sparse.name"];
+            if names.contains(&key) && value.contains(&0) {
                 return Err(malformed("a name has a zero in it"));
             }
-            extended.sparse |= key.starts_with(b"GNU.sparse.");
             records = &records[length..];
         }
-        extended.path = sparse_name.or(extended.path);
         Ok(extended)
     }
 }
 
-fn number(digits: &[u8]) -> Option<u64> {
+impl SparseRecords {
+    fn take(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
+        let kept = match key {
+            b"major" => &mut self.major,
+            b"minor" => &mut self.minor,
+            b"name" => &mut self.name,
+            b"size" => &mut self.size,
+            b"realsize" => &mut self.real_size,
+            b"numblocks" => &mut self.blocks,
+            b"map" => &mut self.map,
+            b"offset" | b"numbytes" => {
+                let in_turn = (key == b"offset") == self.numbers.is_multiple_of(2);
+                if !in_turn || value.contains(&b',') {
+                    return Err(malformed("the pieces of a sparse file are not in pairs"));
+                }
+                if self.numbers > 0 {
+                    self.pairs.push(b',');
+                }
+                self.pairs.extend_from_slice(value);
+                self.numbers += 1;
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        kept.clear();
+        kept.extend_from_slice(value);
+        Ok(())
+    }
+
+    /// Where the map is, or nothing where the runtimes' reader takes the entry for an ordinary file: a
+    /// format with another number, or names of records alone.
+    pub(super) fn map(&self) -> io::Result<Option<SparseMap<'_>>> {
+        let map = if self.numbers > 0 {
+            &self.pairs
+        } else {
+            &self.map
+        };
+        match (self.major.as_slice(), self.minor.as_slice()) {
+            (b"1", b"0") => return Ok(Some(SparseMap::Data)),
+            (b"0", b"0" | b"1") => {}
+            (b"", b"") if !map.is_empty() => {}
+            _ => return Ok(None),
+        }
+        let pieces = number(&self.blocks)
+            .ok_or_else(|| malformed("a sparse file does not say how many pieces it has"))?;
+        Ok(Some(SparseMap::Records { map, pieces }))
+    }
+
+    /// The name that the entry has when it is written out.
+    pub(super) fn name(&self) -> Option<&[u8]> {
+        (!self.name.is_empty()).then_some(&self.name)
+    }
+
+    /// The bytes that the file has when it is written out, where the records tell.
+    pub(super) fn size(&self) -> io::Result<Option<u64>> {
+        let size = if self.size.is_empty() {
+            &self.real_size
+        } else {
+            &self.size
+        };
+        if size.is_empty() {
+            return Ok(None);
+        }
+        let size =
+            number(size).ok_or_else(|| malformed("the size of a sparse file is not a number"))?;
+        Ok(Some(size))
+    }
+}
+
+/// A decimal number without a sign.
+pub(super) fn number(digits: &[u8]) -> Option<u64> {
     let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(digits)
         .ok()

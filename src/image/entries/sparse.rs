@@ -1,14 +1,18 @@
-//! Files with holes, as GNU's tar stores them.
+//! Files with holes, as GNU's tar stores them: the old format, and those of pax (0.0, 0.1, 1.0).
 
 use std::io::{self, Read};
 
 use ::tar::{GnuExtSparseHeader, GnuSparseHeader, Header};
 
-use super::block::fill;
+use super::block::{BLOCK, fill};
+use super::pax::{SparseMap, SparseRecords, number};
 use super::{cut, malformed};
 
 /// Pieces that a sparse file may have.
 const SEGMENT_LIMIT: usize = 16 << 10;
+
+/// Bytes of a map that stands in front of the data: two numbers of 20 digits for each piece.
+const MAP_LIMIT: usize = 1 << 20;
 
 /// Bytes that are stored, and where in the file they belong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,50 +21,171 @@ pub(in crate::image) struct Segment {
     pub(super) len: u64,
 }
 
-/// Where the stored pieces of a sparse file belong, and its size when it is written out.
-pub(super) fn segments(
-    input: &mut impl Read,
-    header: &Header,
-    stored: u64,
-) -> io::Result<(Vec<Segment>, u64)> {
+/// A sparse file: its pieces, its size when it is written out, and how many of its stored bytes are
+/// the map.
+pub(super) struct Sparse {
+    pub(super) segments: Vec<Segment>,
+    pub(super) size: u64,
+    pub(super) map: u64,
+}
+
+/// Reads the map of GNU's old format, which its header begins.
+pub(super) fn of_header(input: &mut impl Read, header: &Header, stored: u64) -> io::Result<Sparse> {
     let Some(gnu) = header.as_gnu() else {
         return Err(malformed("a sparse file without GNU's header"));
     };
     let size = gnu.real_size()?;
     let mut segments = Vec::new();
-    push(&mut segments, &gnu.sparse)?;
+    push_stored(&mut segments, &gnu.sparse)?;
     let mut more = gnu.is_extended();
     while more {
         let mut extension = GnuExtSparseHeader::new();
         if !fill(input, extension.as_mut_bytes())? {
             return Err(cut());
         }
-        push(&mut segments, &extension.sparse)?;
+        push_stored(&mut segments, &extension.sparse)?;
         more = extension.is_extended();
     }
-    let (mut end, mut total) = (0_u64, 0_u64);
-    for segment in &segments {
-        if segment.offset < end {
-            return Err(malformed("the pieces of a sparse file overlap"));
-        }
-        end = segment.offset.saturating_add(segment.len);
-        total = total.saturating_add(segment.len);
-    }
-    if end > size || total != stored {
-        return Err(malformed("the pieces of a sparse file are not its size"));
-    }
-    Ok((segments, size))
+    Sparse::new(segments, size, stored, 0)
 }
 
-fn push(segments: &mut Vec<Segment>, stored: &[GnuSparseHeader]) -> io::Result<()> {
-    for piece in stored.iter().filter(|piece| !piece.is_empty()) {
-        if segments.len() == SEGMENT_LIMIT {
-            return Err(malformed("a sparse file has too many pieces"));
+/// Reads the map of an entry whose records say where it is.
+pub(super) fn of_records(
+    input: &mut impl Read,
+    records: &SparseRecords,
+    map: &SparseMap<'_>,
+    stored: u64,
+) -> io::Result<Sparse> {
+    let size = records.size()?.unwrap_or(stored);
+    let bad = || malformed("the map of a sparse file is not a list of numbers");
+    match map {
+        SparseMap::Records { map, pieces } => {
+            let numbers = map.split(|byte| *byte == b',').filter(|_| !map.is_empty());
+            let numbers = numbers.map(|digits| number(digits).ok_or_else(bad));
+            let segments = paired(numbers)?;
+            if segments.len() as u64 != *pieces {
+                return Err(malformed(
+                    "a sparse file has another number of pieces than it says",
+                ));
+            }
+            Sparse::new(segments, size, stored, 0)
         }
-        segments.push(Segment {
-            offset: piece.offset()?,
-            len: piece.length()?,
-        });
+        SparseMap::Data => {
+            let mut lines = Lines {
+                input,
+                left: stored,
+                text: Vec::new(),
+                at: 0,
+            };
+            let pieces = lines.number()?;
+            if pieces > SEGMENT_LIMIT as u64 {
+                return Err(too_many());
+            }
+            let numbers = (0..pieces * 2).map(|_| lines.number());
+            let segments = paired(numbers)?;
+            let map = lines.text.len() as u64;
+            Sparse::new(segments, size, stored - map, map)
+        }
+    }
+}
+
+/// The lines of a map in front of the data, which is read by whole blocks and no further than needed.
+struct Lines<'a, R> {
+    input: &'a mut R,
+    /// Stored bytes that follow what was read.
+    left: u64,
+    text: Vec<u8>,
+    /// Where the next line begins.
+    at: usize,
+}
+
+impl<R: Read> Lines<'_, R> {
+    fn number(&mut self) -> io::Result<u64> {
+        let bad = || malformed("the map of a sparse file is not a list of numbers");
+        let end = loop {
+            let rest = self.text.get(self.at..).unwrap_or_default();
+            if let Some(end) = memchr::memchr(b'\n', rest) {
+                break self.at + end;
+            }
+            // No number has as many digits.
+            if self.text.len() > MAP_LIMIT || rest.len() > BLOCK {
+                return Err(bad());
+            }
+            let mut block = [0; BLOCK];
+            let Some(left) = self.left.checked_sub(BLOCK as u64) else {
+                return Err(cut());
+            };
+            if !fill(self.input, &mut block)? {
+                return Err(cut());
+            }
+            self.left = left;
+            self.text.extend_from_slice(&block);
+        };
+        let line = self.text.get(self.at..end).unwrap_or_default();
+        self.at = end + 1;
+        number(line).ok_or_else(bad)
+    }
+}
+
+fn paired(numbers: impl Iterator<Item = io::Result<u64>>) -> io::Result<Vec<Segment>> {
+    let mut segments = Vec::new();
+    let mut offset = None;
+    for number in numbers {
+        let number = number?;
+        match offset.take() {
+            None => offset = Some(number),
+            Some(offset) => push(
+                &mut segments,
+                Segment {
+                    offset,
+                    len: number,
+                },
+            )?,
+        }
+    }
+    if offset.is_some() {
+        return Err(malformed("the pieces of a sparse file are not in pairs"));
+    }
+    Ok(segments)
+}
+
+impl Sparse {
+    fn new(segments: Vec<Segment>, size: u64, stored: u64, map: u64) -> io::Result<Sparse> {
+        let (mut end, mut total) = (0_u64, 0_u64);
+        for segment in &segments {
+            if segment.offset < end {
+                return Err(malformed("the pieces of a sparse file overlap"));
+            }
+            end = segment.offset.saturating_add(segment.len);
+            total = total.saturating_add(segment.len);
+        }
+        if end > size || total != stored {
+            return Err(malformed("the pieces of a sparse file are not its size"));
+        }
+        Ok(Sparse {
+            segments,
+            size,
+            map,
+        })
+    }
+}
+
+fn push_stored(segments: &mut Vec<Segment>, stored: &[GnuSparseHeader]) -> io::Result<()> {
+    for piece in stored.iter().filter(|piece| !piece.is_empty()) {
+        let (offset, len) = (piece.offset()?, piece.length()?);
+        push(segments, Segment { offset, len })?;
     }
     Ok(())
+}
+
+fn push(segments: &mut Vec<Segment>, segment: Segment) -> io::Result<()> {
+    if segments.len() == SEGMENT_LIMIT {
+        return Err(too_many());
+    }
+    segments.push(segment);
+    Ok(())
+}
+
+fn too_many() -> io::Error {
+    malformed("a sparse file has too many pieces")
 }

@@ -4,11 +4,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Inspection;
-use crate::image::job::{self, Job, Place};
+use crate::image::job::{self, Job, Listing, Origin, Place};
 use crate::image::manifest::Document;
 use crate::image::read::{Input, Layer, Search};
 use crate::image::store::Store;
-use crate::image::{Digest, Image, ImageError, Inspected, Program};
+use crate::image::{Digest, Image, ImageError, Images, Inspected, Program, UnreadImage};
 
 impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
     pub(super) fn document(
@@ -17,20 +17,24 @@ impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
         name: &str,
         document: (Option<Digest>, Document),
     ) -> Result<Inspected<T>, ImageError> {
-        let jobs = job::of_document(store, name, document, &self.request.platforms)?;
-        self.jobs(store, jobs)
+        let listing = job::of_document(store, name, document, &self.request.platforms)?;
+        self.listing(store, listing)
     }
 
-    pub(super) fn jobs(
+    /// Reads each image; what is wrong with one is wrong with no other.
+    pub(super) fn listing(
         &mut self,
         store: &Store<'_>,
-        jobs: Vec<Job>,
+        mut listing: Listing,
     ) -> Result<Inspected<T>, ImageError> {
-        let mut images = Vec::new();
+        let jobs = std::mem::take(&mut listing.jobs);
+        let mut results = Results::new(listing);
         for job in jobs {
-            images.push(self.image(store, job, &images)?);
+            let origin = job.origin();
+            let read = self.image(store, job, &results.images.read);
+            results.take(origin, read)?;
         }
-        Ok(Inspected::Images(images))
+        results.finish()
     }
 
     /// Reads an image, where it is not one of those `before` under another name.
@@ -73,6 +77,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
             name: &job.name,
             want: &self.request.want,
             sought: &sought,
+            budget: self.sources.budget,
         };
         let sources = self.sources;
         let what = format!("{} {}", job.name, job.configuration.platform);
@@ -100,16 +105,76 @@ impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
     }
 }
 
+/// What has become of the images of a target so far.
+pub(in crate::image) struct Results<T> {
+    images: Images<T>,
+}
+
+impl<T> Results<T> {
+    pub(in crate::image) fn new(listing: Listing) -> Self {
+        let unread = listing.unread.into_iter();
+        Results {
+            images: Images {
+                read: Vec::new(),
+                unread: unread.map(|one| one.origin.unread(one.why)).collect(),
+                skipped: listing.skipped,
+                absent: listing.absent,
+            },
+        }
+    }
+
+    /// Takes down an image, or why it could not be read; an interruption ends all.
+    pub(in crate::image) fn take(
+        &mut self,
+        origin: Origin,
+        read: Result<Image<T>, ImageError>,
+    ) -> Result<(), ImageError> {
+        match read {
+            Ok(image) => self.images.read.push(image),
+            Err(ImageError::Interrupted) => return Err(ImageError::Interrupted),
+            Err(why) => self.images.unread.push(origin.unread(why)),
+        }
+        Ok(())
+    }
+
+    /// The images; where not one could be read, why the first could not.
+    pub(in crate::image) fn finish(mut self) -> Result<Inspected<T>, ImageError> {
+        let unread = &mut self.images.unread;
+        if self.images.read.is_empty() && !unread.is_empty() {
+            return Err(unread.swap_remove(0).why);
+        }
+        Ok(Inspected::Images(self.images))
+    }
+}
+
+impl Origin {
+    fn unread(self, why: ImageError) -> UnreadImage {
+        UnreadImage {
+            name: self.name,
+            index: self.index,
+            manifest: self.manifest,
+            platform: self.platform,
+            why,
+        }
+    }
+}
+
 impl Job {
     pub(in crate::image) fn image<T>(self, programs: Vec<Program<T>>) -> Image<T> {
+        let started = self.configuration.started;
         Image {
             name: self.name,
             index: self.index,
             manifest: self.manifest,
             config: self.config,
             platform: self.configuration.platform,
-            env: self.configuration.env,
-            command: self.configuration.command,
+            env: [self.configuration.env, started.env].concat(),
+            command: match started.unknown {
+                Some(_) => self.configuration.command,
+                None => started.words,
+            },
+            wrappers: started.wrappers,
+            labelled_fips: self.configuration.labelled_fips,
             kept: None,
             programs,
         }

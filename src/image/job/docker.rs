@@ -1,11 +1,12 @@
 //! The images of a Docker archive.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::{Job, Jobs, Part, Place};
+use super::{Job, Jobs, Listing, Origin, Part, Place};
 use crate::image::error::some_of;
-use crate::image::layer::{Check, Expected};
-use crate::image::manifest::{Configuration, json};
+use crate::image::layer::Expected;
+use crate::image::manifest::{Configuration, ENTRIES, elements, json};
 use crate::image::store::Store;
 use crate::image::{Digest, ImageError, Platform};
 use crate::sys::registry::{Hasher, Reference};
@@ -41,18 +42,35 @@ pub(in crate::image) fn of_docker(
     (name, wanted): (&str, Option<&str>),
     manifest: &[u8],
     platforms: &[Platform],
-) -> Result<Vec<Job>, ImageError> {
-    let saved: Vec<Saved> = json(name, manifest)?;
+) -> Result<Listing, ImageError> {
+    let _: IgnoredAny = json(name, manifest)?;
+    let list = elements(manifest, None, ENTRIES).ok_or_else(|| ImageError::Damaged {
+        what: name.to_owned(),
+        why: "its `manifest.json` is not a list".to_owned(),
+    })?;
     let mut jobs = Jobs::new(store, platforms);
     let mut others = Vec::new();
-    for (place, saved) in saved.into_iter().enumerate() {
+    for (place, text) in list.into_iter().enumerate() {
+        jobs.count(name)?;
+        let saved: Saved = match json(name, text) {
+            Ok(saved) => saved,
+            Err(why) => {
+                jobs.unsaved(name, why);
+                continue;
+            }
+        };
         match saved.called(place, name, wanted) {
-            Some(own) => jobs.add_saved(own, saved)?,
+            Some(own) => match jobs.add_saved(own.clone(), saved) {
+                Err(ImageError::Interrupted) => return Err(ImageError::Interrupted),
+                Err(why) => jobs.unsaved(&own, why),
+                Ok(()) => {}
+            },
             None => others.push(saved.repo_tags.unwrap_or_default()),
         }
     }
     if let Some(image) = wanted
-        && jobs.found.is_empty()
+        && jobs.found.jobs.is_empty()
+        && jobs.found.unread.is_empty()
         && jobs.seen.is_empty()
     {
         let names = others.into_iter().enumerate().flat_map(|(place, tags)| {
@@ -69,9 +87,18 @@ pub(in crate::image) fn of_docker(
 }
 
 impl Jobs<'_> {
+    /// Notes an entry of the list that cannot be read.
+    fn unsaved(&mut self, name: &str, why: ImageError) {
+        let origin = Origin {
+            name: name.to_owned(),
+            ..Origin::default()
+        };
+        self.unread(origin, why);
+    }
+
     fn add_saved(&mut self, own: String, saved: Saved) -> Result<(), ImageError> {
-        self.count(&own)?;
         let bytes = self.store.text(&saved.config)?;
+        let bytes = self.document(&own, bytes)?;
         let config = stated(&own, &saved.config, &bytes)?;
         let configuration = Configuration::parse(&own, &bytes)?;
         self.keep(&own, configuration.weight)?;
@@ -93,7 +120,8 @@ impl Jobs<'_> {
                 expected: Expected {
                     name: format!("layer `{path}` of {own}"),
                     size: self.store.size(&path)?,
-                    check: Check::Unpacked(digest.clone()),
+                    stored: None,
+                    unpacked: digest.clone(),
                 },
                 place: Place::Member(path),
                 digest: digest.clone(),

@@ -4,7 +4,7 @@ use oci_spec::image::Descriptor;
 
 use crate::image::ImageError;
 use crate::image::error::some_of;
-use crate::image::manifest::Document;
+use crate::image::manifest::{Document, Index};
 
 /// Where layouts keep the tag of an image.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -24,7 +24,7 @@ pub(in crate::image) fn tagged(
     document: Document,
     tag: Option<&str>,
 ) -> Result<Document, ImageError> {
-    let (mut index, tag) = match (document, tag) {
+    let (index, tag) = match (document, tag) {
         (Document::Index(index), Some(tag)) => (index, tag),
         (document, _) => return Ok(document),
     };
@@ -32,10 +32,10 @@ pub(in crate::image) fn tagged(
         let annotations = entry.annotations().as_ref();
         annotations.and_then(|annotations| annotations.get(REF_NAME).cloned())
     };
-    let tags: Vec<String> = index.manifests().iter().filter_map(tag_of).collect();
-    let wanted = index.manifests().iter();
+    let tags: Vec<String> = index.descriptors().filter_map(tag_of).collect();
+    let wanted = index.descriptors();
     let wanted = wanted.filter(|entry| tag_of(entry).as_deref() == Some(tag));
-    let wanted: Vec<Descriptor> = wanted.cloned().collect();
+    let wanted: Vec<_> = wanted.cloned().map(Ok).collect();
     if wanted.is_empty() {
         let has = match tags.as_slice() {
             [] => format!("no tags, so leave `:{tag}` away"),
@@ -47,6 +47,5 @@ pub(in crate::image) fn tagged(
             has,
         });
     }
-    index.set_manifests(wanted);
-    Ok(Document::Index(index))
+    Ok(Document::Index(Index { entries: wanted }))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{End, Endless, Id, Is, Names, Node, Put, Tree, Wanted, path};
+use super::{Budget, End, Endless, Id, Is, Names, Node, Put, Tree, Wanted, path};
 
 /// Files and directories, those among them that only paths name.
 pub(super) const NODES: usize = 320 << 10;
@@ -13,7 +13,7 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 impl<'a> Tree<'a> {
     /// Lays the layers over each other, the lowest first; each is the range of its entries.
     pub(in crate::image) fn new(
-        names: &'a Names,
+        (names, budget): (&'a Names, &'a Budget),
         layers: impl Iterator<Item = std::ops::Range<Id>>,
         wanted: impl Iterator<Item = &'a [u8]>,
     ) -> Result<Tree<'a>, Endless> {
@@ -27,7 +27,7 @@ impl<'a> Tree<'a> {
             nodes: vec![root],
             children: HashMap::new(),
             root: 0,
-            steps: 0,
+            budget,
             wanted: Wanted::default(),
             doubt: false,
         };
@@ -38,6 +38,7 @@ impl<'a> Tree<'a> {
         for layer in layers {
             // Whiteouts hide what is below their layer and nothing in it, wherever they stand in it.
             for (path, _) in layer.clone().filter_map(|id| names.get(id)) {
+                tree.step(1)?;
                 tree.hide(path)?;
             }
             for id in layer {

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{ReadError, WriteError, env, home, write_error};
+use super::{ReadError, WriteError, bounded, env, home, write_error};
 
 /// What stands behind a path.
 pub enum Opened {
@@ -37,16 +37,26 @@ pub fn open(path: &Path) -> Result<Opened, ReadError> {
     })
 }
 
-/// Opens a regular file.
+/// Opens a regular file. A pipe is not opened at all, because that waits for whoever writes to it.
 pub fn open_file(path: &Path) -> Result<(File, u64), ReadError> {
+    let irregular = || ReadError::Io {
+        name: format!("`{}`", path.display()),
+        source: io::Error::other("it is not a regular file"),
+    };
+    if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+        return Err(irregular());
+    }
     match open(path)? {
         Opened::File(file, size) => Ok((file, size)),
         Opened::Directory => Err(ReadError::Directory(path.to_owned())),
-        Opened::Stream(_) => Err(ReadError::Io {
-            name: format!("`{}`", path.display()),
-            source: io::Error::other("it is no regular file"),
-        }),
+        Opened::Stream(_) => Err(irregular()),
     }
+}
+
+/// The bytes of a regular file of at most `limit` bytes.
+pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let (file, _) = open_file(path)?;
+    bounded(file, limit, || format!("`{}`", path.display()))
 }
 
 /// Standard input, as it comes.

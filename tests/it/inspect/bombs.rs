@@ -160,6 +160,74 @@ fn saved(layer: &[u8]) -> Vec<u8> {
     ])
 }
 
+/// A program that is expensive to read: its functions share one long name, and everything in it refers
+/// to the text of an integrity test.
+fn expensive(size: usize) -> Vec<u8> {
+    let mut code = b"FIPS integrity test\0FIPS self test\0".to_vec();
+    while code.len() < size {
+        // lea rdi, [rip + distance] to the text.
+        let distance = -i32::try_from(code.len() + 7).unwrap();
+        code.extend([0x48, 0x8d, 0x3d]);
+        code.extend(distance.to_le_bytes());
+        code.push(0x90);
+    }
+    amd64(&code)
+}
+
+/// A 64 bit ELF program for amd64, all of whose bytes can be run.
+fn amd64(code: &[u8]) -> Vec<u8> {
+    let mut program = super::image::elf(code);
+    program[18] = 62;
+    // PT_LOAD, to be read and run.
+    program[68] = 5;
+    program
+}
+
+/// As many files of that content; `name` gives each its name.
+fn files(content: &[u8], count: usize, name: impl Fn(usize) -> String) -> Vec<u8> {
+    let mut all = Vec::new();
+    for number in 0..count {
+        all.extend(header(EntryType::Regular, &name(number), content.len() as u64).as_bytes());
+        all.extend(content);
+        all.resize(all.len().next_multiple_of(512), 0);
+    }
+    all
+}
+
+/// What costs time only where each member has a budget of its own.
+#[test]
+fn programs_that_are_expensive_to_read_cost_no_more_together_than_one() {
+    let env = TestEnv::new();
+    let program = expensive(150 << 10);
+    for (name, layer) in [
+        ("one name", files(&program, 400, |_| ISTIOD.to_owned())),
+        (
+            "many names",
+            files(&program, 400, |number| format!("usr/bin/{number}")),
+        ),
+    ] {
+        let image = super::image::Image::zipped(&[layer]);
+        image.layout(&env.work().join("layout"));
+        image.docker_archive(&env.work().join("saved.tar"));
+        for target in ["oci:layout", "saved.tar"] {
+            for flags in ["", "--all"] {
+                let began = Instant::now();
+                let output = env.line(&format!("inspect {flags} -o short {target}"));
+                let took = began.elapsed();
+                assert!(
+                    took < 2 * SOON,
+                    "{name}: {target} {flags}: {took:?}: {}",
+                    output.code()
+                );
+                assert!(
+                    [65, 79].contains(&output.code()),
+                    "{name}: {target}: {output}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn bombs_end_soon_and_in_little_memory() {
     let env = TestEnv::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use glooistio::facts::{Census, Class, Fact, Members, Reader, Role, RunningImage, SelfReport};
-use glooistio::image::{ImageId, Sources, resolve};
+use glooistio::image::{Budget, ImageId, Sources, resolve};
 use glooistio::report::Deviations;
 use glooistio::sys::registry::{Options, Reference, Registry};
 use serde_json::{Value, json};
@@ -122,6 +122,7 @@ fn read(blobs: &Blobs, image: &Value, arch: Option<&str>) -> String {
         registry: &registry,
         cache: None,
         on_event: &|_| {},
+        budget: &Budget::default(),
     };
     let reader = Reader {
         sources,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::image::{Entry, Image, go_program, layer};
+use super::image::{Entry, Image, docker_archive, elf, go_program, layer};
 use crate::env::TestEnv;
 use crate::fake_registry::digest;
 
@@ -74,4 +74,80 @@ fn a_bare_word_is_found_by_the_path_of_the_image() {
     refused unknown: IMAGE arm64 pilot-discovery: not in the image
     declared BoringCrypto: IMAGE arm64 /usr/local/bin/pilot-discovery
     ");
+}
+
+/// `inspect -o short FLAGS` of an image with a tag that says FIPS: a helper without cryptography, and an app.
+fn wrapped(entrypoint: &[&str], app: &[u8], flags: &str) -> (i32, String) {
+    let helper = elf(b"hello");
+    let files = ["sbin/tini", "bin/sh", "bin/busybox", "usr/bin/env"]
+        .map(|path| Entry::File(path, &helper));
+    let app = layer(&[Entry::File("app", app)]);
+    let image = configured(
+        Image::new(&[layer(&files), app]),
+        &json!({"Entrypoint": entrypoint, "Env": ["PATH=/sbin:/bin:/usr/bin"]}),
+    );
+    let env = TestEnv::new();
+    docker_archive(
+        &env.work().join("saved.tar"),
+        &[(&["x/app:1-fips"], &image)],
+    );
+    let output = env.line(&format!("inspect -o short {flags} saved.tar"));
+    (
+        output.code(),
+        output.stdout.replace("x/app:1-fips arm64 ", ""),
+    )
+}
+
+#[test]
+fn program_behind_a_wrapper_is_what_the_tag_is_about() {
+    let labelled = go_program("go1.24.3 X:boringcrypto", "build\tCGO_ENABLED=1\n");
+    let plain = go_program("go1.24.3", "build\tCGO_ENABLED=0\n");
+    for (entrypoint, helpers) in [
+        (&["/sbin/tini", "--", "/app", "-x"][..], 1),
+        (&["tini", "-g", "/app"], 1),
+        (&["/bin/sh", "-c", "exec /app -x"], 1),
+        (&["sh", "-c", "/app"], 1),
+        (&["env", "A=b", "/app"], 1),
+        (&["tini", "--", "env", "A=b", "/app"], 2),
+        (&["tini", "--", "sh", "-c", "exec \"$@\"", "sh", "/app"], 2),
+        (&["busybox", "env", "A=b", "/app"], 1),
+    ] {
+        for flags in ["", "--require declared"] {
+            let (code, lines) = wrapped(entrypoint, &labelled, flags);
+            assert_eq!(code, 0, "{entrypoint:?} {flags}: {lines}");
+            assert_eq!(
+                lines.matches("standard: ").count(),
+                helpers,
+                "{entrypoint:?}: {lines}"
+            );
+            assert!(
+                lines.contains("declared BoringCrypto: /app"),
+                "{entrypoint:?}: {lines}"
+            );
+            let (code, lines) = wrapped(entrypoint, &plain, flags);
+            assert_eq!(code, 79, "{entrypoint:?} {flags}: {lines}");
+            assert!(
+                lines.contains("contradicted: /app"),
+                "{entrypoint:?}: {lines}"
+            );
+        }
+    }
+    for entrypoint in [
+        &["/bin/sh", "-c", "cd / && /app"][..],
+        &["env", "-u", "GODEBUG", "/app"],
+        &["sh", "-c", "$APP"],
+    ] {
+        let (code, lines) = wrapped(entrypoint, &labelled, "");
+        assert_eq!(code, 79, "{entrypoint:?}: {lines}");
+        assert!(
+            lines.contains("name the program by --path"),
+            "{entrypoint:?}: {lines}"
+        );
+    }
+    // What wraps is held to the tag where it computes cryptography itself.
+    let (code, lines) = wrapped(&["/app", "--", "/app"], &plain, "");
+    assert_eq!(code, 79, "{lines}");
+    // Any other program without cryptography is none that the tag is about.
+    let (code, lines) = wrapped(&["/app"], &labelled, "--all");
+    assert_eq!(code, 0, "{lines}");
 }

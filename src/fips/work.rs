@@ -1,0 +1,56 @@
+//! What reading programs may cost, whatever they are made to be.
+
+use std::cell::Cell;
+use std::io;
+
+/// A budget for reading programs, in bytes that are read, searched or hashed. It is shared by all
+/// programs of a run, so that many programs that are expensive to read cost no more than one.
+#[derive(Debug)]
+pub struct Work {
+    left: Cell<u64>,
+}
+
+/// Reading a program would cost more than the budget has left.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "to read it costs more than programs of their size cost all together: it was built to be slow to read"
+)]
+struct Exhausted;
+
+impl Work {
+    /// A budget of so many bytes.
+    pub fn new(bytes: u64) -> Work {
+        Work {
+            left: Cell::new(bytes),
+        }
+    }
+
+    /// Adds to the budget: bytes of a program that has come pay for reading it.
+    pub fn earn(&self, bytes: u64) {
+        self.left.set(self.left.get().saturating_add(bytes));
+    }
+
+    /// Takes from the budget. Where it does not suffice nothing is taken, and what is read next can
+    /// still be paid for by its own bytes.
+    pub(super) fn spend(&self, bytes: u64) -> io::Result<()> {
+        let left = self.left.get().checked_sub(bytes);
+        self.left
+            .set(left.ok_or_else(|| io::Error::other(Exhausted))?);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budget_that_does_not_suffice_is_kept_for_what_comes_next() {
+        let work = Work::new(10);
+        assert!(work.spend(4).is_ok());
+        assert!(work.spend(7).is_err());
+        assert!(work.spend(6).is_ok());
+        work.earn(1);
+        assert!(work.spend(1).is_ok() && work.spend(1).is_err());
+    }
+}

@@ -1,0 +1,377 @@
+//! Programs that start another program: which one, by their command line.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+mod shell;
+
+/// Wrappers that may stand one behind the other.
+const DEPTH: usize = 8;
+
+static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let text = include_str!(concat!(env!("OUT_DIR"), "/image.json"));
+    // A test reads it: what cannot be read has no rows.
+    let files: Vec<(String, Table)> = serde_json::from_str(text).unwrap_or_default();
+    let groups = files.into_iter().flat_map(|(_, table)| table.wrappers);
+    groups.flat_map(|group| group.rows).collect()
+});
+
+#[derive(Deserialize)]
+struct Table {
+    wrappers: Vec<Group>,
+}
+
+/// Rows of one source.
+#[derive(Deserialize)]
+struct Group {
+    rows: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    /// Last parts of its paths.
+    names: Vec<String>,
+    form: Form,
+    /// Options without a value.
+    flags: Vec<String>,
+    /// Options with one.
+    values: Vec<String>,
+}
+
+/// What follows the options on the command line of a wrapper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Form {
+    /// The program and its arguments.
+    Program,
+    /// A user, and then the program.
+    User,
+    /// Variables, and then the program.
+    Environment,
+    /// `-c`, a text in the language of the shell, and what the text calls `$0`, `$1`, …
+    Shell,
+    /// The name of a wrapper that is built in, and what follows it.
+    Applet,
+    /// What is started is written in files of the image.
+    Services,
+}
+
+/// A word of a command line; none where only the running container has its value.
+type Word = Option<String>;
+
+/// What a command line comes to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Command {
+    /// Wrappers, in the order in which they start each other.
+    pub(super) wrappers: Vec<String>,
+    /// The program that is started in the end and its arguments, as far as they are known; empty where
+    /// `unknown` tells why.
+    pub(super) words: Vec<String>,
+    /// Variables that wrappers set: `NAME=VALUE`.
+    pub(super) env: Vec<String>,
+    /// Why it cannot be told what is started.
+    pub(super) unknown: Option<String>,
+}
+
+impl Command {
+    /// Follows a command line to the program that it starts in the end.
+    pub(super) fn follow(line: &[String]) -> Command {
+        let mut command = Command::default();
+        // The program that has the next one built in.
+        let mut holder: Option<String> = None;
+        let mut words: Vec<Word> = line.iter().cloned().map(Some).collect();
+        for _ in 0..=DEPTH {
+            let Some(first) = words.first() else {
+                break;
+            };
+            let Some(first) = first.clone() else {
+                return command.lost("the running container decides what is started");
+            };
+            let Some(row) = TABLE.iter().find(|row| row.has(&first)) else {
+                let built_in = holder.is_some();
+                command.words = holder.into_iter().collect();
+                command
+                    .words
+                    .extend(words.into_iter().flatten().filter(|_| !built_in));
+                return command;
+            };
+            // A shell that is asked for interactively, or an init without a program.
+            if words.len() == 1 && row.form != Form::Services {
+                command.words = vec![holder.unwrap_or(first)];
+                return command;
+            }
+            let Some(next) = row.next(&words[1..], &mut command.env) else {
+                let why = format!(
+                    "what `{}` starts cannot be told from its command line",
+                    base(&first)
+                );
+                command.wrappers.push(holder.unwrap_or(first));
+                return command.lost(&why);
+            };
+            if row.form == Form::Applet {
+                holder = Some(first);
+            } else {
+                command.wrappers.push(holder.take().unwrap_or(first));
+            }
+            words = next;
+        }
+        if line.is_empty() {
+            return command;
+        }
+        command.lost("too many programs start each other")
+    }
+
+    fn lost(mut self, why: &str) -> Command {
+        self.unknown = Some(format!("{why}: name the program by --path"));
+        self
+    }
+}
+
+impl Row {
+    fn has(&self, word: &str) -> bool {
+        self.names.iter().any(|name| name == base(word))
+    }
+
+    /// The command line that the words behind its name start; none where they do not tell.
+    fn next(&self, words: &[Word], env: &mut Vec<String>) -> Option<Vec<Word>> {
+        let rest = match self.form {
+            Form::Shell => return self.of_shell(words, env),
+            Form::Services => return None,
+            Form::Program | Form::Applet => self.behind_options(words)?,
+            Form::User => self.behind_options(words)?.get(1..)?,
+            Form::Environment => {
+                let rest = self.behind_options(words)?;
+                let set = rest
+                    .iter()
+                    .take_while(|word| is_assignment(word.as_deref()));
+                let count = set.clone().count();
+                env.extend(set.flatten().cloned());
+                rest.get(count..)?
+            }
+        };
+        (!rest.is_empty()).then(|| rest.to_vec())
+    }
+
+    /// What follows the options; none where one of them is not known.
+    fn behind_options<'w>(&self, words: &'w [Word]) -> Option<&'w [Word]> {
+        let mut rest = words;
+        loop {
+            let Some((word, after)) = rest.split_first() else {
+                return Some(rest);
+            };
+            let word = word.as_deref()?;
+            if word == "--" {
+                return Some(after);
+            }
+            if !word.starts_with('-') || word == "-" {
+                return Some(rest);
+            }
+            let takes_next = self.option(word)?;
+            rest = if takes_next { after.get(1..)? } else { after };
+        }
+    }
+
+    /// Whether an option has its value in the next word; none for one that is not known.
+    fn option(&self, word: &str) -> Option<bool> {
+        let has = |options: &[String], name: &str| options.iter().any(|it| it == name);
+        if has(&self.flags, word) {
+            return Some(false);
+        }
+        if word.starts_with("--") {
+            return match word.split_once('=') {
+                Some((name, _)) => has(&self.values, name).then_some(false),
+                None => has(&self.values, word).then_some(true),
+            };
+        }
+        // Several letters behind one dash; what follows the letter of a value is the value.
+        let letters: Vec<char> = word.chars().skip(1).collect();
+        for (at, letter) in letters.iter().enumerate() {
+            let name = format!("-{letter}");
+            if has(&self.values, &name) {
+                return Some(at + 1 == letters.len());
+            }
+            if !has(&self.flags, &name) {
+                return None;
+            }
+        }
+        Some(false)
+    }
+
+    /// The one command in the text that a shell is given.
+    fn of_shell(&self, words: &[Word], env: &mut Vec<String>) -> Option<Vec<Word>> {
+        let mut rest = words;
+        loop {
+            let (word, after) = rest.split_first()?;
+            rest = after;
+            let letters = word.as_deref()?.strip_prefix('-')?;
+            let plain = letters.replacen('c', "", 1);
+            let known = plain
+                .chars()
+                .all(|letter| self.flags.iter().any(|flag| *flag == format!("-{letter}")));
+            if letters.is_empty() || !known {
+                return None;
+            }
+            if plain != letters {
+                break;
+            }
+        }
+        let (text, arguments) = rest.split_first()?;
+        let mut next = shell::command(text.as_deref()?, arguments.get(1..).unwrap_or_default())?;
+        let set = next
+            .iter()
+            .take_while(|word| is_assignment(word.as_deref()));
+        let set: Vec<Word> = set.cloned().collect();
+        next.drain(..set.len());
+        env.extend(set.into_iter().flatten());
+        if next.first()?.as_deref() == Some("exec") {
+            next.remove(0);
+            // Options of `exec` change what is started.
+            let option = next
+                .first()?
+                .as_deref()
+                .is_some_and(|word| word.starts_with('-'));
+            return (!option).then_some(next);
+        }
+        Some(next)
+    }
+}
+
+/// Whether a word is `NAME=VALUE`; one whose value is not known is none.
+fn is_assignment(word: Option<&str>) -> bool {
+    let name = word.and_then(|word| word.split_once('='));
+    name.is_some_and(|(name, _)| {
+        let mut letters = name.chars();
+        let first = letters.next();
+        first.is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+            && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    })
+}
+
+/// The last part of a path.
+fn base(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `WRAPPERS > WORDS [VARIABLES]`, or why not.
+    fn followed(line: &[&str]) -> String {
+        let line: Vec<String> = line.iter().map(|&word| word.to_owned()).collect();
+        let command = Command::follow(&line);
+        if let Some(unknown) = command.unknown {
+            return format!("? {unknown}");
+        }
+        let mut text = format!(
+            "{} > {}",
+            command.wrappers.join(" "),
+            command.words.join(" ")
+        );
+        if !command.env.is_empty() {
+            text = format!("{text} {:?}", command.env);
+        }
+        text
+    }
+
+    #[test]
+    fn follows_wrappers_to_the_program_that_runs() {
+        for (line, wanted) in [
+            (&["/app", "-x"][..], " > /app -x"),
+            (&["tini", "--", "/app", "-x"], "tini > /app -x"),
+            (
+                &["/sbin/tini", "-sg", "-p", "SIGTERM", "-vvv", "app"],
+                "/sbin/tini > app",
+            ),
+            (&["tini", "-pSIGTERM", "app"], "tini > app"),
+            (
+                &["dumb-init", "--rewrite", "15:3", "-c", "--", "app"],
+                "dumb-init > app",
+            ),
+            (&["dumb-init", "--rewrite=15:3", "app"], "dumb-init > app"),
+            (&["catatonit", "-g", "--", "app"], "catatonit > app"),
+            (&["gosu", "istio", "app", "--x"], "gosu > app --x"),
+            (&["su-exec", "1337:1337", "app"], "su-exec > app"),
+            (
+                &["env", "A=b", "C=d e", "app"],
+                "env > app [\"A=b\", \"C=d e\"]",
+            ),
+            (
+                &["tini", "--", "env", "A=b", "gosu", "x", "app"],
+                "tini env gosu > app [\"A=b\"]",
+            ),
+            (&["sh", "-c", "exec app"], "sh > app"),
+            (&["sh", "-c", "app --port 1"], "sh > app --port 1"),
+            (
+                &["/bin/sh", "-ec", "exec /app 'a b' \"c d\" e\\ f"],
+                "/bin/sh > /app a b c d e f",
+            ),
+            (&["sh", "-e", "-c", "A=b exec app"], "sh > app [\"A=b\"]"),
+            (
+                &["sh", "-c", "exec \"$@\"", "sh", "app", "-x"],
+                "sh > app -x",
+            ),
+            (
+                &["sh", "-c", "exec app --port=$PORT \"$@\"", "sh", "-x"],
+                "sh > app -x",
+            ),
+            (&["sh", "-c", "exec env A=b app;"], "sh env > app [\"A=b\"]"),
+            (&["busybox", "sh", "-c", "exec app"], "busybox > app"),
+            (&["busybox", "httpd", "-f"], " > busybox"),
+            (&["tini"], " > tini"),
+            (&["/bin/bash"], " > /bin/bash"),
+            (&[], " > "),
+        ] {
+            assert_eq!(followed(line), wanted, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn does_not_guess_what_a_command_line_does_not_tell() {
+        for line in [
+            &["tini", "-x", "app"][..],
+            &["env", "-i", "app"],
+            &["env", "-u", "GODEBUG", "app"],
+            &["env", "-S", "app x"],
+            &["env", "A=b"],
+            &["sh", "script"],
+            &["sh", "-c"],
+            &["bash", "-lc", "app"],
+            &["sh", "-c", "cd / && app"],
+            &["sh", "-c", "app & other"],
+            &["sh", "-c", "app; other"],
+            &["sh", "-c", "app\nother"],
+            &["sh", "-c", "$(other) app"],
+            &["sh", "-c", "app `other`"],
+            &["sh", "-c", "app \"$(other)\""],
+            &["sh", "-c", "$APP"],
+            &["sh", "-c", "exec ${APP:-app}"],
+            &["sh", "-c", "app > /dev/null"],
+            &["sh", "-c", "app | tee"],
+            &["sh", "-c", "'app"],
+            &["sh", "-c", "exec -a x app"],
+            &["sh", "-c", "/opt/*/app"],
+            &["/init", "app"],
+            &["/init"],
+            &["s6-svscan", "/etc/s6"],
+            &["gosu", " user"],
+            &[
+                "tini", "tini", "tini", "tini", "tini", "tini", "tini", "tini", "tini", "tini",
+                "app",
+            ],
+        ] {
+            assert!(
+                followed(line).starts_with("? "),
+                "{line:?}: {}",
+                followed(line)
+            );
+        }
+    }
+
+    #[test]
+    fn every_row_is_read() {
+        assert!(TABLE.iter().any(|row| row.has("/sbin/tini")));
+        assert!(TABLE.len() > 8);
+    }
+}
