@@ -255,7 +255,9 @@ impl Builder<'_> {
         };
         self.count(own, at)?;
         let mut size = own;
-        children.iter().for_each(|child| size.add(child.size));
+        for child in &children {
+            size.add(child.size);
+        }
         let height = 1 + children
             .iter()
             .map(|child| child.height)
