@@ -228,13 +228,15 @@ fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
     near.min_by_key(|(wrong, _)| *wrong).map(|(_, known)| known)
 }
 
-/// The istioctl to run: the one named, or the first on PATH.
+/// The istioctl to run: the one named by flag or environment, or the first on PATH.
 fn find_istioctl(named: Option<&Path>) -> Result<PathBuf, Failure> {
     if os::env(process::MARK).is_some() {
         let message = "the istioctl that was run leads back to glooistio";
         return Err(Failure::message(Exit::Unavailable, message)
             .hint("name the real one by --istioctl PATH or GLOOISTIO_ISTIOCTL"));
     }
+    let of_environment = os::env(args::ISTIOCTL).map(PathBuf::from);
+    let named = named.or(of_environment.as_deref());
     let program = named.map_or_else(|| "istioctl".into(), |path| path.to_string_lossy());
     process::find(&program, os::env("PATH").as_deref()).map_err(|error| {
         Failure::new(Exit::Unavailable, &error)

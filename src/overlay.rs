@@ -25,6 +25,7 @@ mod strategic;
 mod text;
 mod write;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde_json::Value;
@@ -116,8 +117,8 @@ pub struct Base {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
     pub value: Value,
-    /// Where image, hub, tag and other watched values were said, weakest first; by canonical path.
-    origins: Vec<(String, Origin)>,
+    /// Where image, hub, tag and other watched values were set last, by canonical path.
+    origins: HashMap<String, Origin>,
 }
 
 impl Document {

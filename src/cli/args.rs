@@ -51,7 +51,7 @@ pub(super) struct PlanArgs {
     /// Registry and path that the images are pulled from
     #[arg(long, value_name = "HUB")]
     pub(super) hub: Option<String>,
-    /// Key of Solo's registry, part of the hub for some minors [env: `GLOOISTIO_REPO_KEY`]
+    /// Key of Solo's registry, part of the hub for some minors [env: `GLOOISTIO_REPO_KEY`, unset where empty]
     #[arg(long, value_name = "KEY", conflicts_with = "repo_key_file")]
     pub(super) repo_key: Option<String>,
     /// File that holds the repo key
@@ -179,8 +179,8 @@ pub(super) struct CheckArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Run")]
 pub(super) struct RunArgs {
-    /// The istioctl to run [default: the first on PATH]
-    #[arg(long, value_name = "PATH", env = ISTIOCTL)]
+    /// The istioctl to run [env: `GLOOISTIO_ISTIOCTL`, unset where empty] [default: the first on PATH]
+    #[arg(long, value_name = "PATH")]
     pub(super) istioctl: Option<PathBuf>,
     /// Bound of our own reads and waits
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
@@ -189,7 +189,7 @@ pub(super) struct RunArgs {
     pub(super) proof: ProofArgs,
     #[command(flatten)]
     pub(super) registry: RegistryArgs,
-    /// Do not ask the registry: images are neither looked for nor read
+    /// Do not ask the registry: images are neither looked for nor read (an empty variable is unset)
     #[arg(long, help_heading = "Registry", env = "GLOOISTIO_NO_REGISTRY", value_parser = clap::builder::FalseyValueParser::new())]
     pub(super) no_registry: bool,
 }

@@ -1,17 +1,13 @@
 //! Any word that is not ours goes to istioctl: arguments unchanged, streams and exit code kept.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::exit::{Exit, Failure};
-use crate::sys::os;
 use crate::sys::process::{self, Invocation, Status};
 
 /// Runs istioctl with the user's own words.
 pub(super) fn run(args: Vec<String>, istioctl: Option<&str>) -> Result<Exit, Failure> {
-    let named = istioctl
-        .map(PathBuf::from)
-        .or_else(|| os::env(super::args::ISTIOCTL).map(PathBuf::from));
-    let program = super::find_istioctl(named.as_deref()).map_err(|failure| {
+    let program = super::find_istioctl(istioctl.map(Path::new)).map_err(|failure| {
         failure.hint("it gets every word that is no command of `glooistio --help`")
     })?;
     let invocation = Invocation {

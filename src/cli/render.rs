@@ -13,7 +13,7 @@ use crate::install::prepare::prepare;
 use crate::render::Rendered;
 use crate::report::Report;
 use crate::sys::cluster::KubeTarget;
-use crate::sys::os;
+use crate::sys::{os, signal};
 use crate::ui::Ui;
 
 /// Render the IstioOperator documents; no cluster is asked and no program started
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     flags: IstioctlFlags,
     #[command(flatten)]
     checks: CheckArgs,
-    /// Write each document to a file of its own in this directory
+    /// Write each document to a file of its own in this directory, readable for you alone: a hub can hold a key
     #[arg(short = 'O', long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -87,6 +87,9 @@ impl Args {
 fn write_files(ui: &Ui, dir: &Path, documents: &[Rendered]) -> Result<(), Failure> {
     os::create_dir(dir)?;
     for document in documents {
+        if signal::interrupted() {
+            return Err(Failure::message(Exit::Interrupted, "interrupted"));
+        }
         let path = dir.join(format!("{}.yaml", document.name));
         os::write(&path, document.yaml.as_bytes())?;
         ui.status(&format!(

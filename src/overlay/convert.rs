@@ -10,6 +10,9 @@ use super::parse::{Data, Node};
 use super::path::Path;
 use super::{Notice, Origin, OverlayError, Position, scalar};
 
+/// Bytes of all places and notices of a document: a long key is a part of the place of every value below it.
+const MAX_NAMED: usize = 32 << 20;
+
 /// Reads one document of a file.
 pub(super) struct Converter<'a> {
     source: &'a str,
@@ -17,6 +20,8 @@ pub(super) struct Converter<'a> {
     /// Where watched values stand, by canonical path; a later one of the same path wins.
     pub(super) places: Vec<(String, Position)>,
     pub(super) notices: Vec<Notice>,
+    /// Bytes of both so far.
+    named: usize,
 }
 
 impl<'a> Converter<'a> {
@@ -26,6 +31,7 @@ impl<'a> Converter<'a> {
             path: Path::default(),
             places: Vec::new(),
             notices: Vec::new(),
+            named: 0,
         }
     }
 
@@ -37,9 +43,24 @@ impl<'a> Converter<'a> {
         }?;
         self.check_shape(node, &value)?;
         if fields::is_watched(&self.path) && !value.is_null() {
-            self.places.push((self.path.to_string(), self.at(node)));
+            let place = self.path.to_string();
+            self.count(node, place.len())?;
+            self.places.push((place, self.at(node)));
         }
         Ok(value)
+    }
+
+    /// Adds to the bytes of places and notices.
+    fn count(&mut self, node: &Node, bytes: usize) -> Result<(), OverlayError> {
+        self.named += bytes + self.source.len();
+        if self.named > MAX_NAMED {
+            let problem = format!(
+                "the paths of the values up to here have more than {} MiB",
+                MAX_NAMED >> 20
+            );
+            return Err(self.refuse(node, problem, "use shorter keys, or fewer values"));
+        }
+        Ok(())
     }
 
     pub(super) fn at(&self, node: &Node) -> Position {
@@ -154,7 +175,7 @@ impl<'a> Converter<'a> {
             let said = format!(
                 "the key {text} is read as {key:?}, as istioctl does; quote it to keep it as it is"
             );
-            self.notice(node, said);
+            self.notice(node, said)?;
         }
         Ok(key)
     }
@@ -185,7 +206,7 @@ impl<'a> Converter<'a> {
                     "{} is kept as the text {text:?}; put it in quotes",
                     self.path
                 );
-                self.notice(node, said);
+                self.notice(node, said)?;
             }
             return Ok(text.into());
         }
@@ -237,11 +258,13 @@ impl<'a> Converter<'a> {
         Err(self.refuse(node, format!("{} must be {wanted}", self.path), next))
     }
 
-    fn notice(&mut self, node: &Node, text: String) {
+    fn notice(&mut self, node: &Node, text: String) -> Result<(), OverlayError> {
+        self.count(node, text.len())?;
         self.notices.push(Notice {
             origin: Origin::File(self.at(node)),
             text,
         });
+        Ok(())
     }
 
     pub(super) fn refuse(

@@ -1,5 +1,7 @@
 //! Puts base, files and assignments together.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::path::Path;
@@ -33,7 +35,7 @@ pub fn merge(
                 document, origins, ..
             } = &mut router.targets[target];
             let place = apply::apply(rules.engine, document, assignment)?;
-            origins.push((place.to_string(), assignment.origin()));
+            origins.insert(place.to_string(), assignment.origin());
         }
         notices.extend(assignment.notices.iter().cloned());
     }
@@ -57,12 +59,16 @@ fn overlay(
         Engine::Map => map::merge(&mut target.document, part),
         Engine::Strategic => strategic::merge(&mut target.document, part)?,
     }
-    let start = (String::new(), Origin::File(file.start.clone()));
+    // Where a preset begins the document, it is the origin of what no file sets.
+    target
+        .origins
+        .entry(String::new())
+        .or_insert_with(|| Origin::File(file.start.clone()));
     let places = file
         .places
         .iter()
         .map(|(path, at)| (path.clone(), Origin::File(at.clone())));
-    target.origins.extend(std::iter::once(start).chain(places));
+    target.origins.extend(places);
     Ok(())
 }
 
@@ -97,16 +103,14 @@ fn finished(engine: Engine, target: Target) -> Result<Document, OverlayError> {
 }
 
 fn check_gateways(engine: Engine, list: &str, gateways: &[Value]) -> Result<(), OverlayError> {
+    let mut names = HashSet::new();
     for (place, gateway) in gateways.iter().enumerate() {
         let path = format!("spec.components.{list}[{place}]");
         let Some(name) = gateway["name"].as_str().filter(|name| !name.is_empty()) else {
             let next = format!("add `name: …`, or --set components.{list}[{place}].name=…");
             return Err(OverlayError::value(&path, "this gateway has no name", next));
         };
-        let twin = gateways[..place]
-            .iter()
-            .any(|other| other["name"] == gateway["name"]);
-        if twin && engine == Engine::Strategic {
+        if !names.insert(name) && engine == Engine::Strategic {
             let problem = format!("a second gateway {name}, of which istioctl keeps one");
             return Err(OverlayError::value(
                 &path,

@@ -1,4 +1,4 @@
-//! YAML into nodes that still know how they were written; growth by aliases and depth are bounded.
+//! YAML into nodes that still know how they were written; number, size and depth are bounded.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,17 +8,37 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInpu
 
 use super::{OverlayError, Position, fields};
 
-/// Nodes after expansion of aliases. The largest real documents have some thousands.
-const MAX_NODES: usize = 1_000_000;
-const MAX_DEPTH: usize = 100;
+/// Nodes of a stream, its aliases written out. The largest real documents have some thousands.
+const MAX_NODES: usize = 50_000;
+/// Bytes of its scalars, aliases written out: twice what a file may have.
+const MAX_BYTES: usize = 16 << 20;
+pub(super) const MAX_DEPTH: usize = 100;
+/// Commas and brackets of a text, more than its nodes need: the scanner holds all tokens of a flow collection where
+/// it may turn out to be a key.
+const MAX_FLOW: usize = 4 * MAX_NODES;
+/// Documents of a stream: each is compared with every other.
+const MAX_DOCUMENTS: usize = 1000;
 
 pub(super) struct Node {
     pub(super) line: usize,
     pub(super) column: usize,
     pub(super) data: Data,
-    /// How many nodes this is, aliases expanded.
-    weight: usize,
+    size: Size,
     height: usize,
+}
+
+/// How much a node is, or a stream so far, with its aliases written out.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn add(&mut self, other: Size) {
+        self.nodes = self.nodes.saturating_add(other.nodes);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
 }
 
 pub(super) enum Data {
@@ -35,6 +55,16 @@ pub(super) enum Data {
 pub(super) fn parse(source: &str, text: &str) -> Result<Vec<Rc<Node>>, OverlayError> {
     /// Each one costs another reading.
     const MAX_OUTDENTED: usize = 50;
+    let start = Position {
+        source: source.into(),
+        line: 1,
+        column: 1,
+    };
+    let flow = text.bytes().filter(|byte| b",[]{}".contains(byte)).count();
+    if flow > MAX_FLOW {
+        let problem = format!("more than {MAX_FLOW} commas and brackets");
+        return Err(OverlayError::file(start, problem, "use several files"));
+    }
     let mut text = Cow::Borrowed(text);
     for _ in 0..MAX_OUTDENTED {
         match attempt(source, &text) {
@@ -43,11 +73,6 @@ pub(super) fn parse(source: &str, text: &str) -> Result<Vec<Rc<Node>>, OverlayEr
             Ok(roots) => return Ok(roots),
         }
     }
-    let start = Position {
-        source: source.into(),
-        line: 1,
-        column: 1,
-    };
     let problem = format!("more than {MAX_OUTDENTED} brackets are closed left of their value");
     Err(OverlayError::file(
         start,
@@ -71,6 +96,7 @@ fn attempt(source: &str, text: &str) -> Result<Vec<Rc<Node>>, Failure> {
         open: Vec::new(),
         anchors: HashMap::new(),
         roots: Vec::new(),
+        size: Size::default(),
     };
     let mut parser: Parser<'_, StrInput<'_>> = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
@@ -126,6 +152,8 @@ struct Builder<'a> {
     open: Vec<Open>,
     anchors: HashMap<usize, Rc<Node>>,
     roots: Vec<Rc<Node>>,
+    /// All that was read, as it came: a stream that is too large is refused before it is held as a whole.
+    size: Size,
 }
 
 struct Open {
@@ -158,7 +186,7 @@ impl Builder<'_> {
             Event::MappingStart(anchor, tag) => self.start(at, anchor, tag.as_deref(), true),
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
-                Some(node) => self.add(node, at),
+                Some(node) => self.count(node.size, at).and_then(|()| self.add(node, at)),
                 None => Err(self.refuse(at, "the anchor contains itself", "write the value out")),
             },
             _ => Ok(()),
@@ -218,9 +246,18 @@ impl Builder<'_> {
             Data::List(items) => items.iter().collect(),
             Data::Map(pairs) => pairs.iter().flat_map(|(key, value)| [key, value]).collect(),
         };
-        let weight = children
-            .iter()
-            .fold(1_usize, |sum, child| sum.saturating_add(child.weight));
+        let own = Size {
+            nodes: 1,
+            bytes: match &data {
+                Data::Scalar { text, .. } => text.len(),
+                _ => 0,
+            },
+        };
+        self.count(own, at)?;
+        let mut size = own;
+        for child in &children {
+            size.add(child.size);
+        }
         let height = 1 + children
             .iter()
             .map(|child| child.height)
@@ -231,7 +268,7 @@ impl Builder<'_> {
             line,
             column,
             data,
-            weight,
+            size,
             height,
         });
         if anchor != 0 {
@@ -240,17 +277,30 @@ impl Builder<'_> {
         self.add(node, at)
     }
 
+    /// Adds to what was read.
+    fn count(&mut self, size: Size, at: Marker) -> Result<(), OverlayError> {
+        self.size.add(size);
+        let most = if self.size.nodes > MAX_NODES {
+            format!("{MAX_NODES} values")
+        } else if self.size.bytes > MAX_BYTES {
+            format!("{} MiB", MAX_BYTES >> 20)
+        } else {
+            return Ok(());
+        };
+        let problem = format!("with its aliases written out this has more than {most}");
+        Err(self.refuse(at, &problem, "use fewer aliases, or several files"))
+    }
+
     fn add(&mut self, node: Rc<Node>, at: Marker) -> Result<(), OverlayError> {
-        if node.weight > MAX_NODES {
-            let problem =
-                format!("with its aliases written out this has more than {MAX_NODES} values");
-            return Err(self.refuse(at, &problem, "use fewer aliases"));
-        }
         if self.open.len() + node.height > MAX_DEPTH {
             return Err(self.too_deep(at));
         }
         match self.open.last_mut() {
             Some(open) => open.children.push(node),
+            None if self.roots.len() == MAX_DOCUMENTS => {
+                let problem = format!("more than {MAX_DOCUMENTS} documents in one file");
+                return Err(self.refuse(at, &problem, "use several files"));
+            }
             None => self.roots.push(node),
         }
         Ok(())
@@ -288,7 +338,7 @@ mod tests {
 
     fn refusal(text: &str) -> String {
         match parse("f", text) {
-            Ok(_) => panic!("{text:?} was read"),
+            Ok(_) => panic!("{:.200} was read", text),
             Err(error) => error.to_string(),
         }
     }
@@ -323,6 +373,19 @@ mod tests {
             bomb = format!("{bomb}a{level}: &a{level} [{inner}]\n");
         }
         assert!(refusal(&bomb).contains("use fewer aliases"));
+        let long = format!(
+            "a: &a {}\nb: [{}]\n",
+            "x".repeat(200_000),
+            "*a, ".repeat(100)
+        );
+        assert!(refusal(&long).contains("more than 16 MiB"));
+        // Each document alone is small enough.
+        let many = "---\na: &a [x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a]\nc: [*b, *b, *b, *b, *b]\n";
+        assert!(refusal(&many.repeat(MAX_DOCUMENTS)).contains("more than 50000 values"));
+        assert!(refusal(&"---\na: b\n".repeat(MAX_DOCUMENTS + 1)).contains("documents"));
+        let flat = format!("[{}]", "a,".repeat(MAX_NODES));
+        assert!(refusal(&flat).contains("more than 50000 values"));
+        assert!(refusal(&flat.repeat(5)).contains("commas and brackets"));
         assert!(refusal(&"[".repeat(MAX_DEPTH + 1)).contains("nested deeper"));
         let mut chain = String::from("a0: &a0 [x]\n");
         for level in 1..=MAX_DEPTH {

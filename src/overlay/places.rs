@@ -221,22 +221,17 @@ fn images_in(value: &Value, images: &mut Vec<String>) {
 impl Document {
     /// Where the value at `path` was said last, or what it stands in.
     fn origin(&self, path: &str) -> Origin {
-        let holds = |outer: &str| {
-            path.strip_prefix(outer)
-                .is_some_and(|rest| outer.is_empty() || rest.starts_with(['.', '[']))
-        };
-        let exact = self.origins.iter().rev().find(|(place, _)| place == path);
-        let outer = || {
-            self.origins
-                .iter()
-                .rev()
-                .filter(|(place, _)| holds(place))
-                .max_by_key(|(place, _)| place.len())
-        };
-        exact.or_else(outer).map_or_else(
-            || Origin::Base("default".into()),
-            |(_, origin)| origin.clone(),
-        )
+        let mut place = path;
+        loop {
+            if let Some(origin) = self.origins.get(place) {
+                return origin.clone();
+            }
+            place = match place.rfind(['.', '[']) {
+                Some(end) => &place[..end],
+                None if place.is_empty() => return Origin::Base("default".into()),
+                None => "",
+            };
+        }
     }
 }
 

@@ -68,7 +68,7 @@ fn document(source: &str, root: &Rc<Node>) -> Result<Option<UserDocument>, Overl
         }
     };
     check_top(&converter, root)?;
-    check_name(&converter, root)?;
+    check_name(&converter, root, &value)?;
     let start = converter.at(root);
     let Converter {
         places,
@@ -104,17 +104,17 @@ fn check_kind(converter: &Converter<'_>, root: &Node) -> Result<(), OverlayError
     }
 }
 
-/// A name becomes labels, and files: it must be one that Kubernetes takes.
-fn check_name(converter: &Converter<'_>, root: &Node) -> Result<(), OverlayError> {
-    let Data::Map(pairs) = &root.data else {
-        return Ok(());
-    };
-    let metadata = pairs.iter().find_map(|(key, value)| match &key.data {
-        Data::Scalar { text, .. } if text == "metadata" => Some(value),
-        _ => None,
-    });
+/// A name becomes labels, and files: it must be one that Kubernetes takes, wherever it comes from.
+fn check_name(
+    converter: &Converter<'_>,
+    root: &Node,
+    value: &Map<String, Value>,
+) -> Result<(), OverlayError> {
     for field_name in ["name", "namespace"] {
-        let Some((node, name)) = metadata.and_then(|metadata| field(metadata, field_name)) else {
+        let name = value
+            .get("metadata")
+            .and_then(|metadata| metadata.get(field_name));
+        let Some(name) = name.and_then(Value::as_str).filter(|name| !name.is_empty()) else {
             continue;
         };
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -123,9 +123,11 @@ fn check_name(converter: &Converter<'_>, root: &Node) -> Result<(), OverlayError
                 && part.ends_with(plain)
                 && part.chars().all(|c| plain(c) || c == '-')
         };
-        if !name.is_empty() && (name.len() > 253 || !name.split('.').all(label)) {
+        if name.len() > 253 || !name.split('.').all(label) {
+            // A merge key hides where it is written.
+            let node = child(root, "metadata").and_then(|metadata| child(metadata, field_name));
             return Err(converter.refuse(
-                node,
+                node.unwrap_or(root),
                 format!("metadata.{field_name} {name:?} is no name that Kubernetes takes"),
                 "use lower-case letters, digits, dashes and dots",
             ));
@@ -159,18 +161,23 @@ fn check_top(converter: &Converter<'_>, root: &Node) -> Result<(), OverlayError>
     Ok(())
 }
 
-fn field<'a>(root: &'a Node, name: &str) -> Option<(&'a Node, &'a str)> {
-    let Data::Map(pairs) = &root.data else {
+fn child<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
+    let Data::Map(pairs) = &node.data else {
         return None;
     };
-    pairs
-        .iter()
-        .find_map(|(key, value)| match (&key.data, &value.data) {
-            (Data::Scalar { text: key, .. }, Data::Scalar { text, .. }) if key == name => {
-                Some((value.as_ref(), text.as_str()))
-            }
-            _ => None,
-        })
+    let found = pairs.iter().find(|(key, _)| match &key.data {
+        Data::Scalar { text, .. } => text == name,
+        _ => false,
+    });
+    found.map(|(_, value)| value.as_ref())
+}
+
+fn field<'a>(root: &'a Node, name: &str) -> Option<(&'a Node, &'a str)> {
+    let node = child(root, name)?;
+    match &node.data {
+        Data::Scalar { text, .. } => Some((node, text)),
+        _ => None,
+    }
 }
 
 /// `apiVersion` and `kind` in front, right and filled in; no `status`, no empty `metadata` or `spec`.
@@ -392,6 +399,26 @@ mod tests {
         ] {
             let message = read("f", text(map).as_bytes()).unwrap_err().to_string();
             assert!(message.ends_with(want), "{map}: {message}");
+        }
+    }
+
+    #[test]
+    fn names_are_checked_wherever_they_come_from() {
+        for metadata in [
+            "metadata: {name: ../x}",
+            "metadata: {namespace: a/b}",
+            "metadata: {name: A}",
+            "metadata: {<<: {name: ../x}}",
+            "<<: {metadata: {name: ..}}",
+            "spec: {values: {a: &a {name: ../../x}}}\nmetadata: *a",
+            "spec: {values: {a: &a ../x}}\nmetadata: {name: *a}",
+        ] {
+            let error = read("f", format!("{HEAD}{metadata}\n").as_bytes()).unwrap_err();
+            let message = error.to_string();
+            assert!(
+                message.contains("no name that Kubernetes takes"),
+                "{metadata}: {message}"
+            );
         }
     }
 

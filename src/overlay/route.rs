@@ -1,5 +1,7 @@
 //! Which document a file, a part of it or a `--set` is meant for.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use super::path::Segment;
@@ -10,7 +12,7 @@ use super::{Base, Origin, OverlayError, UserDocument};
 pub(super) struct Target {
     name: String,
     pub(super) document: Map<String, Value>,
-    pub(super) origins: Vec<(String, Origin)>,
+    pub(super) origins: HashMap<String, Origin>,
 }
 
 pub(super) struct Router {
@@ -218,7 +220,7 @@ impl Target {
 
 fn of_base(base: &Base) -> Target {
     let document = base.value.as_object().cloned().unwrap_or_default();
-    let origins = vec![(String::new(), Origin::Base(base.name.clone()))];
+    let origins = HashMap::from([(String::new(), Origin::Base(base.name.clone()))]);
     Target {
         name: base.name.clone(),
         document,
@@ -233,7 +235,7 @@ fn empty(name: &str) -> Target {
     Target {
         name: name.into(),
         document,
-        origins: Vec::new(),
+        origins: HashMap::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::parse::MAX_DEPTH;
 use super::path::{Path, Segment, segments};
 use super::{Notice, Origin, OverlayError, fields, scalar};
 
@@ -82,6 +83,11 @@ fn below_spec(text: &str, typed: &str) -> Result<Vec<Segment>, OverlayError> {
     })?;
     if path.first() == Some(&Segment::Key("spec".into())) {
         path.remove(0);
+    }
+    // The document and its spec are levels too.
+    if path.len() + 2 > MAX_DEPTH {
+        let next = format!("a path has at most {} parts", MAX_DEPTH - 2);
+        return Err(OverlayError::set(text, "the path is nested too deep", next));
     }
     match path.first() {
         None => Err(OverlayError::set(
@@ -288,6 +294,14 @@ mod tests {
                     .iter()
                     .all(|notice| notice.origin == Origin::Set(text.into()))
             );
+        }
+    }
+
+    #[test]
+    fn deep_paths_are_refused_where_they_are_given() {
+        for (parts, fits) in [(MAX_DEPTH - 2, true), (MAX_DEPTH - 1, false)] {
+            let text = format!("{}b=c", "a.".repeat(parts - 1));
+            assert_eq!(Assignment::parse(&text).is_ok(), fits, "{parts}");
         }
     }
 

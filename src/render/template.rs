@@ -4,13 +4,34 @@
 //! template cannot forget it.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::num::NonZeroUsize;
 
-use handlebars::{Handlebars, handlebars_helper};
+use handlebars::{
+    Context, Handlebars, Output, RenderContext, RenderError, Renderable, Template as Parsed,
+    handlebars_helper,
+};
 use serde_json::{Value, json};
 
 use crate::options::Template;
 use crate::overlay;
 use crate::plan::Plan;
+
+mod cost;
+
+/// Bytes of a template. The largest preset has three thousand.
+const MAX_TEXT: usize = 64 << 10;
+
+/// Tags and parentheses of a template: the parser recurses into them, and for each it counts the lines from the
+/// beginning of the text. The largest preset has forty.
+const MAX_TAGS: usize = 1000;
+
+/// Bytes of what a template is filled in to: as many as a file may have.
+const MAX_OUTPUT: usize = 8 << 20;
+
+/// Steps of the parser: some thirty for each byte that a template may have. Without a limit some texts take a time
+/// that grows with the square of their length.
+const MAX_STEPS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2_000_000);
 
 /// The presets that are built in, by name.
 pub const PRESETS: &[(&str, &str)] = &[
@@ -186,10 +207,46 @@ pub fn fill(plan: &Plan, given: &BTreeMap<String, String>) -> Result<String, Tem
         template: name.clone(),
         reason,
     };
-    let engine = engine().map_err(|error| broken(error.to_string()))?;
-    engine
-        .render_template(text, &context(plan, &params))
-        .map_err(|error| broken(error.to_string()))
+    let context = context(plan, &params);
+    filled(text, context).map_err(broken)
+}
+
+/// Fills a text in, within limits of time and memory.
+fn filled(text: &str, context: Value) -> Result<String, String> {
+    if text.len() > MAX_TEXT {
+        return Err(format!("it has more than {} KiB", MAX_TEXT >> 10));
+    }
+    if text.matches("{{").count() + text.matches('(').count() > MAX_TAGS {
+        return Err(format!("it has more than {MAX_TAGS} tags and parentheses"));
+    }
+    let engine = engine().map_err(|error| error.to_string())?;
+    let template = Parsed::compile(text).map_err(|error| error.to_string())?;
+    cost::check(&template, &engine, &context).map_err(|error| error.to_string())?;
+    let mut output = Limited::default();
+    Context::wraps(context)
+        .and_then(|context| {
+            let mut state = RenderContext::new(None);
+            template.render(&engine, &context, &mut state, &mut output)
+        })
+        .map_err(|error: RenderError| error.to_string())?;
+    Ok(output.text)
+}
+
+/// What a template was filled in to, up to the limit.
+#[derive(Default)]
+struct Limited {
+    text: String,
+}
+
+impl Output for Limited {
+    fn write(&mut self, part: &str) -> io::Result<()> {
+        if self.text.len() + part.len() > MAX_OUTPUT {
+            let problem = format!("it is filled in to more than {} MiB", MAX_OUTPUT >> 20);
+            return Err(io::Error::other(problem));
+        }
+        self.text.push_str(part);
+        Ok(())
+    }
 }
 
 fn params(
@@ -254,6 +311,7 @@ fn context(plan: &Plan, params: &Value) -> Value {
 }
 
 fn engine() -> Result<Handlebars<'static>, handlebars::TemplateError> {
+    pest::set_call_limit(Some(MAX_STEPS));
     let mut engine = Handlebars::new();
     engine.set_strict_mode(true);
     engine.register_escape_fn(overlay::quote);
@@ -263,4 +321,44 @@ fn engine() -> Result<Handlebars<'static>, handlebars::TemplateError> {
         engine.register_partial(name, text)?;
     }
     Ok(engine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        filled(text, json!({"a": "x".repeat(1 << 10)})).unwrap_err()
+    }
+
+    #[test]
+    fn templates_are_bounded_before_they_are_parsed() {
+        assert!(refusal(&"x".repeat(MAX_TEXT + 1)).contains("more than 64 KiB"));
+        let tags = "{{#if a}}".repeat(MAX_TAGS + 1);
+        assert!(refusal(&tags).contains("more than 1000 tags"));
+        let nested = format!("{{{{join {}", "(join ".repeat(MAX_TAGS + 1));
+        assert!(refusal(&nested).contains("more than 1000 tags"));
+        let quadratic = "{{!-- }}".repeat(MAX_TAGS) + &"x".repeat(MAX_TEXT / 2);
+        assert!(refusal(&quadratic).contains("call limit reached"));
+    }
+
+    #[test]
+    fn what_is_written_is_bounded() {
+        let context = json!({"a": "x".repeat(MAX_OUTPUT / 4)});
+        let text = "{{a}}".repeat(5);
+        assert!(
+            filled(&text, context)
+                .unwrap_err()
+                .contains("more than 8 MiB")
+        );
+    }
+
+    #[test]
+    fn inline_partials_and_loops_are_filled_in() {
+        let context = json!({"list": ["a", "b: c"], "name": "n"});
+        let text = r#"{{#*inline "entry"}}- {{name}}
+{{/inline}}{{#each list}}{{> entry name=this}}
+{{/each}}"#;
+        assert_eq!(filled(text, context).unwrap(), "- a\n\n- \"b: c\"\n\n");
+    }
 }

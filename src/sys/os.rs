@@ -5,7 +5,7 @@
 )]
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::exit::{Exit, Failure};
+use crate::sys::signal;
 
 mod open;
 mod root;
@@ -47,6 +48,8 @@ pub enum WriteError {
     Full(PathBuf),
     #[error("`{}` is there and is no directory: name another", .0.display())]
     NoDirectory(PathBuf),
+    #[error("`{}` is a directory: remove it, or choose another directory for the files", .0.display())]
+    Directory(PathBuf),
     #[error("cannot write `{}`: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
@@ -117,18 +120,13 @@ fn bounded(source: impl Read, limit: u64, name: impl Fn() -> String) -> Result<V
 
 /// Writes a file whole or not at all: readers see the old content or the new, never a part.
 ///
-/// What is there and is no regular file (a device, a pipe) is written to as it stands.
+/// Only the user may read it, since a hub can hold a key. Whatever had the name is replaced, a link itself and not what
+/// it points to, and nothing is ever opened by a name that somebody else can foresee.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    let special = fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir());
-    let written = if special {
-        OpenOptions::new()
-            .write(true)
-            .open(path)
-            .and_then(|mut file| file.write_all(bytes))
-    } else {
-        replace(path, bytes)
-    };
-    written.map_err(|source| write_error(path, source))
+    replace(path, bytes).map_err(|source| match source.kind() {
+        io::ErrorKind::IsADirectory => WriteError::Directory(path.to_owned()),
+        _ => write_error(path, source),
+    })
 }
 
 /// Creates a directory and those above it.
@@ -140,26 +138,24 @@ pub fn create_dir(path: &Path) -> Result<(), WriteError> {
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::other("names no file"))?;
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(hidden);
-    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // What failed is reported; a leftover that cannot be removed either adds nothing to it.
-        fs::remove_file(&temporary).ok();
-    }
-    written
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
+    let named = path.file_name().and(path.parent());
+    let dir = named.ok_or_else(|| io::Error::other("names no file"))?;
+    let dir = if dir.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        dir
+    };
+    let _kept = signal::Unfinished::begin();
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".glooistio-")
+        .tempfile_in(dir)?;
+    temporary.write_all(bytes)?;
     // Some file systems notice only here that they are full.
-    file.sync_all()
+    temporary.as_file().sync_all()?;
+    temporary
+        .persist(path)
+        .map(drop)
+        .map_err(|error| error.error)
 }
 
 fn write_error(path: &Path, source: io::Error) -> WriteError {
@@ -213,6 +209,31 @@ mod tests {
     }
 
     #[test]
+    fn only_the_user_may_read_what_is_written_and_links_are_replaced() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("istiod.yaml"), dir.path().join("other"));
+        fs::write(&other, "kept").unwrap();
+        for linked in [false, true] {
+            if linked {
+                fs::remove_file(&path).unwrap();
+                symlink(&other, &path).unwrap();
+            }
+            write(&path, b"new").unwrap();
+            let meta = path.symlink_metadata().unwrap();
+            assert!(meta.is_file());
+            assert_eq!(meta.permissions().mode() & 0o777, 0o600);
+            assert_eq!(fs::read(&path).unwrap(), b"new");
+            assert_eq!(fs::read(&other).unwrap(), b"kept");
+        }
+        let below = dir.path().join("directory");
+        fs::create_dir_all(below.join("x")).unwrap();
+        assert!(matches!(write(&below, b"x"), Err(WriteError::Directory(_))));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+    }
+
+    #[test]
     fn a_file_over_the_limit_is_refused_and_not_cut() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("big");
@@ -243,9 +264,10 @@ mod tests {
 
     #[test]
     fn a_full_device_is_told_from_other_failures() {
+        let full = io::Error::from(io::ErrorKind::StorageFull);
         assert!(matches!(
-            write(Path::new("/dev/full"), b"x"),
-            Err(WriteError::Full(_))
+            write_error(Path::new("x"), full),
+            WriteError::Full(_)
         ));
         let below_nothing = Path::new("/nonexistent/x");
         assert!(matches!(

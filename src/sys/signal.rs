@@ -41,6 +41,8 @@ struct Latch {
     early: AtomicI32,
     /// Somebody sits in a read that no latch can end.
     at_prompt: AtomicBool,
+    /// A file is being written that a sudden end would leave half done.
+    unfinished: AtomicBool,
     wake: Notify,
 }
 
@@ -51,6 +53,7 @@ impl Latch {
             child: AtomicI32::new(0),
             early: AtomicI32::new(0),
             at_prompt: AtomicBool::new(false),
+            unfinished: AtomicBool::new(false),
             wake: Notify::const_new(),
         }
     }
@@ -63,6 +66,7 @@ impl Latch {
             Some(leader) if child < 0 => Reaction::HandDownToGroup(leader),
             Some(_) if from_terminal => Reaction::Noticed,
             Some(child) => Reaction::HandDown(child),
+            None if self.unfinished.load(Ordering::SeqCst) => Reaction::Noticed,
             None if again || self.at_prompt.load(Ordering::SeqCst) => Reaction::End,
             None => Reaction::Noticed,
         }
@@ -182,6 +186,23 @@ impl Drop for AtPrompt {
     }
 }
 
+/// While it lives, no signal ends the process: for a file that is replaced, which takes an instant.
+#[must_use]
+pub struct Unfinished(());
+
+impl Unfinished {
+    pub(super) fn begin() -> Self {
+        LATCH.unfinished.store(true, Ordering::SeqCst);
+        Unfinished(())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        LATCH.unfinished.store(false, Ordering::SeqCst);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,6 +237,10 @@ mod tests {
         let latch = Latch::new();
         assert_eq!(latch.react(true), Reaction::Noticed);
         assert_eq!(latch.react(true), Reaction::End);
+        let writing = Latch::new();
+        writing.unfinished.store(true, Ordering::SeqCst);
+        assert_eq!(writing.react(false), Reaction::Noticed);
+        assert_eq!(writing.react(false), Reaction::Noticed);
         let asking = Latch::new();
         asking.at_prompt.store(true, Ordering::SeqCst);
         assert_eq!(asking.react(false), Reaction::End);

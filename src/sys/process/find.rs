@@ -8,6 +8,12 @@ use std::path::{Path, PathBuf};
 pub enum FindError {
     #[error("`{0}` is not on PATH: install it, or name it by path")]
     NotOnPath(String),
+    #[error("`{program}` would be run as `{}`: {}, so it depends on the current directory", found.display(), describe_entry(entry))]
+    RelativeEntry {
+        program: String,
+        entry: PathBuf,
+        found: PathBuf,
+    },
     #[error("`{}` does not exist: check the path", .0.display())]
     Missing(PathBuf),
     #[error("`{}` is a directory: name the program in it", .0.display())]
@@ -18,19 +24,41 @@ pub enum FindError {
     Ourselves(PathBuf),
 }
 
-/// Finds a program as a shell does: a name on `path` (`PATH`), anything with a slash where it says.
+fn describe_entry(entry: &Path) -> String {
+    if entry.as_os_str().is_empty() {
+        "PATH has an empty entry".to_owned()
+    } else {
+        format!("PATH has the relative entry `{}`", entry.display())
+    }
+}
+
+/// Finds a program as Go's exec does: a name on `path` (`PATH`), anything with a slash where it says.
 ///
-/// A link of that name to ourselves is passed over.
+/// A name that is found in the current directory, by an empty or relative entry, is refused: whoever filled that
+/// directory would decide what runs. A link of that name to ourselves is passed over.
 pub fn find(program: &str, path: Option<&OsStr>) -> Result<PathBuf, FindError> {
     if program.contains('/') {
         return runnable(PathBuf::from(program));
     }
-    let path = path.unwrap_or_default();
-    let mut found = which::which_in_global(program, Some(path))
-        .into_iter()
-        .flatten();
-    if let Some(found) = found.find(|found| !is_ourselves(found)) {
-        return Ok(found);
+    let Some(path) = path.filter(|path| !path.is_empty()) else {
+        return Err(FindError::NotOnPath(program.to_owned()));
+    };
+    for entry in std::env::split_paths(path) {
+        let found = which::which_in_global(program, Some(&entry))
+            .into_iter()
+            .flatten()
+            .find(|found| !is_ourselves(found));
+        match found {
+            None => {}
+            Some(found) if found.is_relative() => {
+                return Err(FindError::RelativeEntry {
+                    program: program.to_owned(),
+                    found: entry.join(program),
+                    entry,
+                });
+            }
+            Some(found) => return Ok(found),
+        }
     }
     // Something of that name that cannot be run says more than that there is nothing.
     std::env::split_paths(path)
@@ -99,6 +127,36 @@ mod tests {
         let ourselves = Err(FindError::Ourselves(link.clone()));
         assert_eq!(find("sh", Some(dir.path().as_os_str())), ourselves);
         assert_eq!(find(&link.to_string_lossy(), None), ourselves);
+    }
+
+    #[test]
+    fn a_program_of_the_current_directory_is_refused() {
+        // The tests run in the directory of the package.
+        let dir = tempfile::Builder::new().tempdir_in("target").unwrap();
+        let program = dir.path().join("istioctl");
+        std::fs::copy("/bin/sh", &program).unwrap();
+        let relative = Path::new("target").join(dir.path().file_name().unwrap());
+        for entry in [relative.clone(), Path::new(".").join(&relative)] {
+            let path = std::env::join_paths([Path::new("/nonexistent"), &entry]).unwrap();
+            let found = entry.join("istioctl");
+            let program = "istioctl".to_owned();
+            let want = Err(FindError::RelativeEntry {
+                program,
+                entry,
+                found,
+            });
+            assert_eq!(find("istioctl", Some(&path)), want);
+        }
+        let absolute =
+            std::env::join_paths([&dir.path().canonicalize().unwrap(), &relative]).unwrap();
+        assert!(find("istioctl", Some(&absolute)).is_ok());
+        // An entry that does not have the program does not matter.
+        assert_eq!(
+            find("sh", Some(OsStr::new(":.:/bin"))),
+            Ok(PathBuf::from("/bin/sh"))
+        );
+        let named = relative.join("istioctl");
+        assert_eq!(find(&named.to_string_lossy(), None), Ok(named));
     }
 
     #[test]
