@@ -33,7 +33,7 @@ mod stream;
 mod target;
 mod tree;
 
-pub use cache::Cache;
+pub use cache::{Cache, cache_note};
 pub use error::{ImageError, Unread};
 pub use exists::{Found, exists_all};
 pub use known::Want;

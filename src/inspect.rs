@@ -66,6 +66,9 @@ impl Inspect<'_> {
         expected: &mut Expected,
     ) -> Result<Vec<Evidence>, Failure> {
         let target = &Target::parse(text, os::exists)?;
+        if let Target::Registry(reference) = target {
+            sources.registry.allow(reference.registry());
+        }
         let in_image = !matches!(target, Target::Path(_) | Target::Stdin);
         let digest = self.digest || in_image;
         let modules = &self.judge.modules;
@@ -85,7 +88,11 @@ impl Inspect<'_> {
                     Target::Registry(_) => String::new(),
                     held => held.holder(),
                 };
-                expected.notes.extend(images.iter().filter_map(kept));
+                let cached = images.iter().filter_map(|image| {
+                    Some((format!("{} {}", image.name, image.platform), image.kept?))
+                });
+                let note = image::cache_note(&cached.collect());
+                expected.notes.extend(note);
                 pin(&images, &mut expected.images);
                 let each = images.iter();
                 each.flat_map(|image| self.image(image, &holder)).collect()
@@ -183,15 +190,6 @@ fn pin(images: &[Image<Reading>], pinned: &mut Vec<PinnedImage>) {
             }),
         }
     }
-}
-
-/// That nothing was read now: who may write to the cache may make it say anything.
-fn kept(image: &Image<Reading>) -> Option<String> {
-    let Image { name, platform, .. } = image;
-    let day = image.kept?;
-    Some(format!(
-        "{name} {platform} was read on {day}, and is taken from the cache: --no-cache reads it anew"
-    ))
 }
 
 /// What stands for an image in which nothing was looked at: that is never a pass.

@@ -64,6 +64,7 @@ async fn gather(
         crds: crds.into(),
         census,
         images: BTreeMap::new(),
+        unreached: BTreeMap::new(),
         injected,
     }
 }

@@ -15,8 +15,12 @@ use jiff::tz::TimeZone;
 use crate::exit::{Exit, Failure};
 
 mod open;
+mod private;
 
 pub use open::{Opened, by_age, cache_dir, open, open_file, remove, stdin};
+pub use private::{
+    create_private, private_dir, random, read_private, read_secret, state_dir, write_private,
+};
 
 /// Bytes that a document, overlay, template or data file may have.
 pub const TEXT_LIMIT: u64 = 8 << 20;

@@ -8,3 +8,4 @@ mod planned;
 mod registries;
 mod running;
 mod started;
+mod withheld;
