@@ -109,7 +109,7 @@ fn unreached(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool) -> 
     let mut pods: BTreeMap<&Unreached, u64> = BTreeMap::new();
     for (class, members) in &census.classes {
         if concerns(class.role)
-            && counts(after, class, members)
+            && is_judged(after, class, members)
             && let Some(unreached) = class
                 .running()
                 .and_then(|image| after.facts.unreached.get(&image))

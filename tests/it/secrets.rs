@@ -13,6 +13,41 @@ const KEY: &str = "0123456789ab";
 
 const HUB: &str = "us-docker.pkg.dev/gloo-mesh/istio-0123456789ab";
 
+/// Command lines of `render`, each with a mistake.
+const LINES: &[&str] = &[
+    "--hub HUB:1.28.0",
+    "--hub=HUB:1.28.0",
+    "--hub HUB/",
+    "--hub https://HUB",
+    "--hub HUB@sha256:00",
+    "--hub HUB//x",
+    "--hub 'HUB",
+    "--hub https:%2F%2Fus-docker.pkg.dev%2Fgloo-mesh%2Fistio-0123456789ab",
+    "--hub us-docker.pkg.dev/gloo-mesh/istio-oddkey:1.28.0",
+    "--set values.global.hub=HUB:1.28.0",
+    "--set values.global.hub=HUB/ --set hub=HUB:1",
+    "--set hub=HUB:x",
+    "--set HUB",
+    "--set HUB=x",
+    "--set values.HUB[=1",
+    "--param HUB",
+    "--istio HUB",
+    "--istio HUB:1.28.0",
+    "--preset HUB",
+    "--template HUB",
+    "--platform HUB --bogus HUB",
+    "--repo-key HUB",
+    "--repo-key 0123456789ab --bogus 0123456789ab",
+    "--repo-key 0123456789AB",
+    "--bogus=HUB",
+    "HUB",
+    "-f HUB",
+    "-r HUB",
+    "--skip HUB",
+    "--severity HUB",
+    "--matrix HUB",
+];
+
 #[track_caller]
 fn hides(output: &CommandOutput, secret: &str, what: &str) {
     assert!(!output.stdout.contains(secret), "{what}: {output}");
@@ -30,39 +65,7 @@ fn no_error_repeats_the_key_of_a_hub() {
             format!("apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\n{spec}\n"),
         );
     };
-    for line in [
-        "--hub HUB:1.28.0",
-        "--hub=HUB:1.28.0",
-        "--hub HUB/",
-        "--hub https://HUB",
-        "--hub HUB@sha256:00",
-        "--hub HUB//x",
-        "--hub 'HUB",
-        "--hub https:%2F%2Fus-docker.pkg.dev%2Fgloo-mesh%2Fistio-0123456789ab",
-        "--hub us-docker.pkg.dev/gloo-mesh/istio-oddkey:1.28.0",
-        "--set values.global.hub=HUB:1.28.0",
-        "--set values.global.hub=HUB/ --set hub=HUB:1",
-        "--set hub=HUB:x",
-        "--set HUB",
-        "--set HUB=x",
-        "--set values.HUB[=1",
-        "--param HUB",
-        "--istio HUB",
-        "--istio HUB:1.28.0",
-        "--preset HUB",
-        "--template HUB",
-        "--platform HUB --bogus HUB",
-        "--repo-key HUB",
-        "--repo-key 0123456789ab --bogus 0123456789ab",
-        "--repo-key 0123456789AB",
-        "--bogus=HUB",
-        "HUB",
-        "-f HUB",
-        "-r HUB",
-        "--skip HUB",
-        "--severity HUB",
-        "--matrix HUB",
-    ] {
+    for line in LINES {
         for format in ["", " -o json"] {
             let line = format!("render {line}{format}").replace("HUB", HUB);
             let output = env.line(&line);
@@ -110,7 +113,7 @@ fn the_key_reaches_the_manifest_and_no_other_program() {
     // The fake writes down the names.
     assert!(!call.env.contains(&"GLOOISTIO_REPO_KEY".to_owned()));
     assert!(!call.argv.join("\n").contains(KEY), "{:?}", call.argv);
-    let _ = env.line("proxy-status");
+    env.line("proxy-status").success();
     let call = &env.calls("proxy-status")[0];
     assert!(!call.env.contains(&"GLOOISTIO_REPO_KEY".to_owned()));
 }
@@ -126,10 +129,11 @@ fn echoing() -> Server {
         let pair = base64::engine::general_purpose::STANDARD.decode(pair);
         let pair = String::from_utf8(pair.unwrap()).unwrap();
         let (_, password) = pair.split_once(':').unwrap();
-        let encoded: String = password
+        let encoded: Vec<String> = password
             .bytes()
             .map(|byte| format!("%{byte:02x}"))
             .collect();
+        let encoded = encoded.concat();
         let message = format!(
             "{given} is wrong: {pair} {encoded} https://{pair}@h/?x={password} {}{password}",
             "x".repeat(60)

@@ -28,7 +28,7 @@ pub(super) fn failed(
     if hyper.any(hyper::Error::is_parse) {
         return question.broken("what it answers is no HTTP");
     }
-    if causes(error).any(|cause| cause.is::<NotPublic>()) {
+    if causes(error).any(<dyn Error>::is::<NotPublic>) {
         return question.local(host);
     }
     let why = if error.is_timeout() {

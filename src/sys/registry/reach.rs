@@ -17,7 +17,7 @@ use crate::sys::os;
 /// IPv4 blocks that are not for the public Internet (IANA special-purpose registry, RFC 6890), and
 /// the address at which Azure answers virtual machines.
 const NOT_PUBLIC: [(Ipv4Addr, u32); 16] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
@@ -146,7 +146,7 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Global unicast is 2000::/3, less the blocks for protocols and for documentation.
+/// Global unicast is `2000::/3`, less the blocks for protocols and for documentation.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
     let global = first & 0xe000 == 0x2000;
