@@ -12,6 +12,9 @@ use tokio::sync::oneshot;
 use super::budget::Budget;
 use crate::sys::signal;
 
+/// The part of a wait that must be left of the budget for its end to say something of the registry.
+const SHARE: u32 = 4;
+
 /// A thread that moves bytes while others wait for them or work on those that came.
 pub(super) struct Waiter {
     handle: Handle,
@@ -51,8 +54,13 @@ impl Waiter {
     ) -> Result<T, Ended> {
         let _work = self.budget.begin();
         let left = self.budget.left();
-        let over = Ended::Budget(self.budget.limit().as_secs());
-        let ended = if left < time { over } else { Ended::Time };
+        // One that has most of its time is a wait like others: a registry that keeps silent is not told
+        // from one that had no time to answer by a few milliseconds.
+        let ended = if left < time / SHARE {
+            Ended::Budget(self.budget.limit().as_secs())
+        } else {
+            Ended::Time
+        };
         if left.is_zero() {
             return Err(ended);
         }
