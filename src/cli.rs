@@ -8,6 +8,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
 use crate::report::Report;
+use crate::secret::Secrets;
+use crate::sys::process::KEY_VARIABLE;
 use crate::sys::{os, process, signal};
 use crate::ui::{ColorChoice, Environment, Ui};
 
@@ -168,7 +170,28 @@ fn plain_failure(failure: &Failure) -> Exit {
 }
 
 fn stderr_ui() -> Ui {
-    Ui::new(ColorChoice::Auto, false, &environment())
+    Ui::new(ColorChoice::Auto, false, &environment(), secrets())
+}
+
+/// What was given on the command line or in the environment and is secret: every error may repeat it.
+fn secrets() -> Secrets {
+    let secrets = Secrets::default();
+    let args = os::args().unwrap_or_default();
+    let mut is_key = false;
+    for arg in &args {
+        secrets.add_keys_in(arg);
+        if is_key {
+            secrets.add(arg);
+        }
+        if let Some(key) = arg.strip_prefix("--repo-key=") {
+            secrets.add(key);
+        }
+        is_key = arg == "--repo-key";
+    }
+    if let Some(key) = os::env(KEY_VARIABLE) {
+        secrets.add(&key.to_string_lossy());
+    }
+    secrets
 }
 
 fn environment() -> Environment {
@@ -204,7 +227,7 @@ fn run(command: &Command) -> Exit {
 
 /// Runs a command and says how it ended.
 fn finish(output: &OutputArgs, run: impl FnOnce(&Ui) -> Ended) -> Exit {
-    let ui = Ui::new(output.color, output.quiet, &environment());
+    let ui = Ui::new(output.color, output.quiet, &environment(), secrets());
     let ended = run(&ui);
     output::end(&ui, output.output, ended)
 }

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
+
 use crate::fips::{ProgramRole, Reading};
 use crate::image::Found;
 use crate::istio::{ClientVersion, ImageTag, KubeVersion, Minor};
@@ -261,6 +263,26 @@ pub struct PlannedImage {
     pub found: Result<Found, NoImage>,
     /// What is in it, for each architecture.
     pub programs: Fact<Vec<ImageProgram>>,
+    /// The day that its programs were read, where the cache knew them.
+    pub cached: Option<Date>,
+}
+
+/// What was read of the images that run.
+#[derive(Debug, Clone, Default)]
+pub struct ReadImages {
+    pub images: BTreeMap<RunningImage, Fact<Vec<ImageProgram>>>,
+    /// Those that were not read because their registry gave no answer at all.
+    pub unreached: BTreeMap<RunningImage, Unreached>,
+    /// Images of which the cache knew what is in them, and the day that they were read.
+    pub cached: BTreeMap<String, Date>,
+}
+
+/// A registry that gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unreached {
+    /// As references spell it.
+    pub registry: String,
+    pub why: String,
 }
 
 /// Why an image is not there for us, in words.
@@ -271,6 +293,8 @@ pub enum NoImage {
     Denied(String),
     /// Nothing is known of it: its registry did not answer.
     Unreachable(String),
+    /// Nothing is known of it, although its registry answers other questions.
+    Failed(String),
     /// What the registry answers is no image.
     Broken(String),
 }
@@ -337,6 +361,8 @@ pub struct After {
     pub census: Fact<Census>,
     /// What is in the images that run where FIPS is expected.
     pub images: BTreeMap<RunningImage, Fact<Vec<ImageProgram>>>,
+    /// Those of them that were not read because their registry gave no answer at all.
+    pub unreached: BTreeMap<RunningImage, Unreached>,
     /// Per revision in scope.
     pub injected: BTreeMap<String, Fact<Injected>>,
     /// What plain pods are given, per revision where FIPS is expected.

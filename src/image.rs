@@ -36,7 +36,7 @@ mod target;
 mod tree;
 mod wrapper;
 
-pub use cache::Cache;
+pub use cache::{Cache, cache_note};
 pub use error::{ImageError, Unread, some_of};
 pub use exists::{Found, exists_all};
 pub use glob::{Pattern, PatternError, is_pattern};

@@ -71,6 +71,9 @@ impl Inspect<'_> {
         report: &mut Report,
     ) -> Result<Vec<Evidence>, Failure> {
         let target = &Target::parse(text, os::exists)?;
+        if let Target::Registry(reference) = target {
+            sources.registry.allow(reference.registry());
+        }
         let in_image = !matches!(target, Target::Path(_) | Target::Stdin);
         let digest = self.digest || in_image;
         let modules = &self.judge.modules;
@@ -106,8 +109,11 @@ impl Inspect<'_> {
                     held => held.holder(),
                 };
                 let Images { read, unread, .. } = &images;
+                let cached = read.iter().filter_map(|image| {
+                    Some((format!("{} {}", image.name, image.platform), image.kept?))
+                });
                 let notes = &mut report.expected.notes;
-                notes.extend(read.iter().filter_map(kept));
+                notes.extend(image::cache_note(&cached.collect()));
                 notes.extend(left_out(&target.holder(), &images));
                 let skipped = (images.skipped.len() + images.absent.len()) as u64;
                 if skipped > 0 {
@@ -286,15 +292,6 @@ fn left_out<T>(holder: &str, images: &Images<T>) -> Vec<String> {
         ));
     }
     notes
-}
-
-/// That nothing was read now: who may write to the cache may make it say anything.
-fn kept(image: &Image<Reading>) -> Option<String> {
-    let Image { name, platform, .. } = image;
-    let day = image.kept?;
-    Some(format!(
-        "{name} {platform} was read on {day}, and is taken from the cache: --no-cache reads it anew"
-    ))
 }
 
 /// What stands for an image in which nothing was looked at: that is never a pass.

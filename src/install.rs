@@ -1,5 +1,6 @@
 //! Install: plan, check, confirm, istioctl, wait, verify what was installed, report.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -9,7 +10,7 @@ use crate::check::{self, Policy};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Fact, Istioctl, Nodes, PlannedImage, Reader};
 use crate::fips::Judge;
-use crate::image::{Budget, Cache, Sources};
+use crate::image::{self, Budget, Cache, Sources};
 use crate::istio::Matrix;
 use crate::options::Options;
 use crate::render::Rendered;
@@ -161,7 +162,7 @@ impl Session<'_> {
     pub fn describe(&mut self, prepared: &Prepared) {
         let plan = &prepared.plan;
         if let Some(key) = &plan.key {
-            self.ui.hide(key.expose());
+            self.ui.secrets().add(key.expose());
         }
         let expected = &mut self.report.expected;
         expected.hub = Some(plan.hub.to_string());
@@ -185,6 +186,8 @@ impl Session<'_> {
             cluster.kubernetes = Some(seen.version.to_string());
         }
         self.report.expected.images = pinned(&facts.images);
+        let notes = &mut self.report.expected.notes;
+        notes.extend(image::cache_note(&cached(&facts.images)));
         let subject = check::Before {
             plan: &prepared.plan,
             documents: &prepared.manifest.documents,
@@ -303,6 +306,15 @@ fn pinned(images: &Fact<Vec<PlannedImage>>) -> Vec<report::PinnedImage> {
             digest: found.digest.to_string(),
             platforms: found.platforms.iter().map(ToString::to_string).collect(),
         })
+        .collect()
+}
+
+/// The images of a plan of which the cache knew what is in them.
+fn cached(images: &Fact<Vec<PlannedImage>>) -> BTreeMap<String, Date> {
+    let known = images.known().map(Vec::as_slice).unwrap_or_default();
+    let cached = known.iter();
+    cached
+        .filter_map(|image| Some((image.reference.clone(), image.cached?)))
         .collect()
 }
 

@@ -13,6 +13,7 @@ pub mod workload;
 pub mod exit;
 pub mod istio;
 pub mod report;
+pub mod secret;
 
 pub mod sys;
 pub mod ui;

@@ -5,22 +5,16 @@
 
 use std::io::{self, BufRead as _, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
-use crate::istio::Matrix;
 use crate::report::text::Style;
+use crate::secret::Secrets;
 use crate::sys::signal;
-
-/// What stands for a secret.
-const MASK: &str = "****";
 
 /// Whatever says fewer is wrong.
 const LEAST_COLUMNS: usize = 20;
-
-/// A secret of fewer characters is not looked for everywhere.
-const SHORTEST: usize = 6;
 
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -90,14 +84,13 @@ pub struct Ui {
     out: Style,
     columns: Option<usize>,
     bar: Mutex<Option<ProgressBar>>,
-    /// Texts that nobody may see.
-    secrets: Mutex<Vec<String>>,
-    /// Whose hubs may have a key in their names; the built-in one where there is no other.
-    matrix: OnceLock<Matrix>,
+    secrets: Secrets,
 }
 
 impl Ui {
-    pub fn new(choice: ColorChoice, quiet: bool, env: &Environment) -> Ui {
+    /// Everything but results is printed without the `secrets`, those that become known later among
+    /// them.
+    pub fn new(choice: ColorChoice, quiet: bool, env: &Environment, secrets: Secrets) -> Ui {
         let dumb = env.term.as_deref() == Some("dumb");
         let err_terminal = io::stderr().is_terminal();
         let style = |columns: Option<usize>| Style {
@@ -122,8 +115,7 @@ impl Ui {
             out: style(out),
             columns: out,
             bar: Mutex::new(None),
-            secrets: Mutex::new(Vec::new()),
-            matrix: OnceLock::new(),
+            secrets,
         }
     }
 
@@ -161,32 +153,14 @@ impl Ui {
         self.interactive
     }
 
-    /// From now on `secret` is masked in everything that is said.
-    pub fn hide(&self, secret: &str) {
-        // A shorter one stands in many words; in a hub's name it is masked all the same.
-        if secret.len() < SHORTEST {
-            return;
-        }
-        if let Ok(mut secrets) = self.secrets.lock() {
-            secrets.push(secret.to_owned());
-        }
+    /// What may not be printed.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// `text` without the secrets.
     pub fn masked(&self, text: &str) -> String {
-        let secrets = self.secrets.lock();
-        let secrets = secrets.iter().flat_map(|secrets| secrets.iter());
-        let text = secrets.fold(text.to_owned(), |text, secret| {
-            text.replace(secret.as_str(), MASK)
-        });
-        let matrix = self.matrix.get();
-        let matrix = matrix.unwrap_or_else(|| Matrix::builtin());
-        matrix.without_keys(&text, MASK)
-    }
-
-    /// From now on the keys in hubs of this matrix are masked.
-    pub fn hide_keys_of(&self, matrix: &Matrix) {
-        self.matrix.get_or_init(|| matrix.clone());
+        self.secrets.mask(text)
     }
 
     /// Says something to a person, unless they want quiet.

@@ -54,6 +54,9 @@ impl Verify {
                 );
                 session.report.expected.notes.push(note);
             }
+            if let (Some(images), Some(Ok(record))) = (&session.images, record) {
+                images.registry.allow(&record.hub);
+            }
             let wanted = self.wanted(plane, record)?;
             let words = wanted.source.words();
             session.report.expected.chosen.push(Choice {

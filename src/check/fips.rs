@@ -8,7 +8,7 @@ use super::expectation::demanded;
 use super::pending::{judged_now, stale, wanted};
 use super::proxies::other_build;
 use super::{After, Outcome, Scope};
-use crate::facts::{Census, Class, Members, Role};
+use crate::facts::{Census, Class, Members, Role, Unreached};
 use crate::istio::ImageRef;
 use crate::report::{Evidence, Finding, Module, Proof};
 
@@ -95,10 +95,12 @@ fn census_outcome(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool
     {
         return unread;
     }
+    let unreached = unreached(after, census, concerns);
     let findings = said.iter().map(|(key, alike)| finding(after, key, alike));
     let gaps = uncompared.iter();
     let gaps = gaps.map(|(why, pods)| not_compared(why, *pods));
     let findings = deviating.into_iter().chain(findings).chain(gaps);
+    let findings = findings.chain(unreached);
     let seen = best
         .iter()
         .rev()
@@ -163,6 +165,33 @@ pub(super) fn is_judged(after: &After<'_>, class: &Class, members: &Members) -> 
         && (stale(after, class).is_some() || other_build(after, class).is_some())
         && !judged_now(after, class, members);
     !pending && wanted(after, class).is_some_and(|wanted| wanted.fips)
+}
+
+/// Registries that gave no answer: what runs from there is judged by words, and an auditor must see it.
+fn unreached(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool) -> Vec<Finding> {
+    let mut pods: BTreeMap<&Unreached, u64> = BTreeMap::new();
+    for (class, members) in &census.classes {
+        if concerns(class.role)
+            && is_judged(after, class, members)
+            && let Some(unreached) = class
+                .running()
+                .and_then(|image| after.facts.unreached.get(&image))
+        {
+            *pods.entry(unreached).or_default() += members.pods;
+        }
+    }
+    let finding = |(unreached, pods): (&Unreached, u64)| {
+        let Unreached { registry, why } = unreached;
+        Finding::warning(format!(
+            "the images of {pods} pods were not read: {registry} does not answer"
+        ))
+        .found(why.clone())
+        .wanted("a registry that answers: without the bytes, only tag and metrics are judged")
+        .fix(
+            "run it where the registry can be reached, or accept tags and metrics by --no-registry",
+        )
+    };
+    pods.into_iter().map(finding).collect()
 }
 
 /// Whether a statement is at the floor, and what was read of bytes acceptable by the policy.

@@ -256,6 +256,7 @@ capabilities:
             reference: "r.io/istio/pilot:1.31.0-solo-fips".to_owned(),
             found: Err(NoImage::Broken("not looked at here".to_owned())),
             programs: Fact::Known(programs.collect()),
+            cached: None,
         }]);
         match given.run(run) {
             Outcome::Found(findings) => findings

@@ -46,6 +46,7 @@ mod tests {
             reference: format!("r.io/istio/pilot:{tag}"),
             found: Err(NoImage::Broken("not looked at here".to_owned())),
             programs: Fact::Known(vec![program(PATH, PATH, Ok(evidence))]),
+            cached: None,
         }]);
         given.run(run)
     }

@@ -152,6 +152,7 @@ mod tests {
             reference: format!("r.io/istio/pilot:{tag}"),
             found: Err(NoImage::Broken("not looked at here".to_owned())),
             programs,
+            cached: None,
         }])
     }
 

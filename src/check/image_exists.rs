@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::expectation::demanded;
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Fact, NoImage, Nodes, PlannedImage};
 use crate::image::{Found, Platform};
-use crate::report::Finding;
+use crate::report::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "image-exists",
@@ -28,6 +29,7 @@ fn run(before: &Before<'_>) -> Outcome {
                 Err(NoImage::Unreachable(why)) => {
                     away.entry(why.clone()).or_default().push(&image.reference);
                 }
+                Err(NoImage::Failed(why)) => findings.push(failed(before, image, why)),
                 Err(error) => findings.push(refused(image, error)),
             }
         }
@@ -114,6 +116,7 @@ pub(super) fn said(error: &NoImage) -> &str {
     let (NoImage::Missing(said)
     | NoImage::Denied(said)
     | NoImage::Unreachable(said)
+    | NoImage::Failed(said)
     | NoImage::Broken(said)) = error;
     said
 }
@@ -131,6 +134,24 @@ fn refused(image: &PlannedImage, error: &NoImage) -> Finding {
     }
 }
 
+/// A registry that answers, and not for this image: an error where FIPS is required, because what it
+/// keeps back may be what contradicts the tag.
+fn failed(before: &Before<'_>, image: &PlannedImage, why: &str) -> Finding {
+    let fips = before.plan.tag.flavor.is_fips() || demanded(before.judge).is_some();
+    let severity = if fips {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    Finding::new(
+        severity,
+        format!("{} could not be looked at", image.reference),
+    )
+    .found(why.to_owned())
+    .why("this is no outage of its registry, so what is in the image stays unknown")
+    .fix("run it again, look at the registry, or leave images out by --no-registry")
+}
+
 fn unreachable(why: &str, images: &[&str]) -> Finding {
     Finding::warning(why.to_owned())
         .subject(images.join(", "))
@@ -142,7 +163,6 @@ fn unreachable(why: &str, images: &[&str]) -> Finding {
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
-    use crate::report::Severity;
 
     fn given(found: Result<Found, NoImage>, nodes: Fact<Nodes>) -> Given {
         let mut given = Given::tag("1.31.0-solo-fips");
@@ -151,6 +171,7 @@ mod tests {
             reference: "r.io/istio/pilot:1.31.0-solo-fips".to_owned(),
             found,
             programs: Fact::NotAsked("in this test"),
+            cached: None,
         }]);
         given
     }

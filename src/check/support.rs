@@ -43,6 +43,7 @@ pub(super) fn after() -> facts::After {
         crds: Fact::Known(BTreeMap::new()),
         census: Fact::Known(Census::default()),
         images: BTreeMap::new(),
+        unreached: BTreeMap::new(),
         injected: BTreeMap::new(),
         references: BTreeMap::from([(
             "default".to_owned(),

@@ -250,9 +250,13 @@ impl FromStr for Days {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Registry")]
 pub(super) struct RegistryArgs {
-    /// Speak to this registry without TLS; repeatable (loopback needs no naming)
+    /// Contact this registry without TLS; repeatable (on loopback it is found out)
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(super) plain_http: Vec<String>,
+    /// Contact this registry, token service or blob store although it is at a private address and
+    /// neither plan nor record names it; repeatable
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(super) allow_registry: Vec<String>,
     /// Read images anew, whatever was read of their digests before
     #[arg(long)]
     pub(super) no_cache: bool,

@@ -94,7 +94,7 @@ impl Args {
             (false, true) => Want::Known,
             (false, false) => Want::Paths(self.path.clone()),
         };
-        let images = session::images(&self.registry, &judge, Duration::MAX);
+        let images = session::images(&self.registry, &judge, Duration::MAX, ui.secrets());
         let on_event = |event: &Event| ui.event(event);
         // Nothing is changed, so there is nothing to wind up.
         let _ends_by_signal = signal::AtPrompt::begin();

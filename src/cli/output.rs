@@ -77,7 +77,7 @@ fn text(ui: &Ui, report: &Report, shown: &Shown) -> std::io::Result<()> {
     match shown {
         Shown::Documents => {
             before(ui, report)?;
-            return ui.result(manifests(report).as_bytes());
+            return ui.result(manifests(ui, report).as_bytes());
         }
         Shown::After => report::text::write_after(report, ui.out_style(), &mut bytes)?,
         Shown::Report | Shown::Own(_) => report::text::write(report, ui.out_style(), &mut bytes)?,
@@ -94,13 +94,13 @@ pub(crate) fn before(ui: &Ui, report: &Report) -> std::io::Result<()> {
 }
 
 /// The documents, each after the command that it is given to.
-fn manifests(report: &Report) -> String {
+fn manifests(ui: &Ui, report: &Report) -> String {
     let count = report.documents.len();
     let one = |(at, document): (usize, &report::Document)| {
         format!(
             "# {}/{count}: {}\n---\n{}",
             at + 1,
-            document.command,
+            ui.masked(&document.command),
             document.yaml
         )
     };
@@ -115,6 +115,13 @@ fn machine(ui: &Ui, format: Format, report: &Report) -> std::io::Result<()> {
     }
     let mut value = serde_json::to_value(report)?;
     mask(ui, &mut value);
+    // Only the manifests keep the key: they are useless without it.
+    let masked = value.get_mut("documents").and_then(Value::as_array_mut);
+    for (document, whole) in masked.into_iter().flatten().zip(&report.documents) {
+        if let Some(yaml) = document.get_mut("yaml") {
+            *yaml = Value::String(whole.yaml.clone());
+        }
+    }
     match format {
         Format::Yaml => report::json::write_yaml(&value, &mut bytes)?,
         _ => report::json::write(&value, &mut bytes)?,
@@ -122,16 +129,17 @@ fn machine(ui: &Ui, format: Format, report: &Report) -> std::io::Result<()> {
     ui.result(&bytes)
 }
 
-/// Masks the key everywhere but in the manifests, which are useless without it.
+/// Masks secrets in values and names.
 fn mask(ui: &Ui, value: &mut Value) {
     match value {
         Value::String(text) => *text = ui.masked(text),
         Value::Array(items) => items.iter_mut().for_each(|item| mask(ui, item)),
         Value::Object(fields) => {
-            fields
-                .iter_mut()
-                .filter(|(name, _)| *name != "yaml")
-                .for_each(|(_, field)| mask(ui, field));
+            let whole = std::mem::take(fields);
+            fields.extend(whole.into_iter().map(|(name, mut field)| {
+                mask(ui, &mut field);
+                (ui.masked(&name), field)
+            }));
         }
         _ => {}
     }
@@ -144,12 +152,12 @@ pub(crate) fn say_failure(ui: &Ui, failure: &Failure) {
 }
 
 fn say_error(ui: &Ui, message: &str) {
-    ui.always(&format!("error: {}", escape_line(message)));
+    ui.always(&format!("error: {}", escape_line(&ui.masked(message))));
 }
 
 fn say_hints(ui: &Ui, hints: &[String]) {
     for hint in hints {
-        ui.always(&format!("  hint: {}", escape_line(hint)));
+        ui.always(&format!("  hint: {}", escape_line(&ui.masked(hint))));
     }
 }
 

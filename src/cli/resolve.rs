@@ -9,9 +9,7 @@ use crate::exit::{Exit, Failure};
 use crate::istio::{Distribution, Minor, RepoKey};
 use crate::options::{Options, Revision, Template};
 use crate::sys::os;
-
-/// Where the key is looked for when no flag names it.
-const KEY_VARIABLE: &str = "GLOOISTIO_REPO_KEY";
+use crate::sys::process::KEY_VARIABLE;
 
 /// Makes options of the flags.
 pub(super) fn options(plan: &PlanArgs, flags: &IstioctlFlags) -> Result<Options, Failure> {

@@ -12,6 +12,7 @@ use crate::image::{Budget, Cache};
 use crate::install::{Images, Session};
 use crate::istio::{DataDate, Matrix};
 use crate::report::{DataFile, Report};
+use crate::secret::Secrets;
 use crate::sys::cluster::KubeTarget;
 use crate::sys::registry::{self, Registry};
 use crate::sys::{os, signal};
@@ -58,18 +59,26 @@ impl Rules {
             target,
             timeout: run.timeout,
             judge: &self.judge,
-            images: (!run.no_registry).then(|| images(&run.registry, &self.judge, run.timeout)),
+            images: (!run.no_registry)
+                .then(|| images(&run.registry, &self.judge, run.timeout, ui.secrets())),
         }
     }
 }
 
 /// The way to registries, no wait longer than `limit`; what is read of images is kept for the same reader
 /// and data.
-pub(crate) fn images(args: &RegistryArgs, judge: &Judge, limit: Duration) -> Images {
+pub(crate) fn images(
+    args: &RegistryArgs,
+    judge: &Judge,
+    limit: Duration,
+    secrets: &Secrets,
+) -> Images {
     let stamp = format!("{READER} {}", judge.modules.reader_key());
     Images {
         registry: Registry::new(registry::Options {
             plain_http: args.plain_http.iter().cloned().collect(),
+            allowed: args.allow_registry.iter().cloned().collect(),
+            secrets: secrets.clone(),
             ..registry::Options::within(limit)
         }),
         cache: (!args.no_cache).then(|| Cache::of_user(&stamp)).flatten(),
@@ -120,7 +129,7 @@ pub(crate) fn matrix(file: Option<&std::path::Path>, ui: &Ui) -> Result<Matrix, 
         let failure = Failure::new(Exit::Data, &error);
         failure.hint("`glooistio explain matrix` shows the form of the file")
     })?;
-    ui.hide_keys_of(&matrix);
+    ui.secrets().use_matrix(&matrix);
     Ok(matrix)
 }
 

@@ -68,6 +68,7 @@ async fn gather(
         crds: crds.into(),
         census,
         images: BTreeMap::new(),
+        unreached: BTreeMap::new(),
         injected,
         references,
     }

@@ -1,8 +1,14 @@
 //! What registries say of images: those that a plan needs, and those that run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
-use super::{Census, Class, Fact, ImageProgram, NoImage, PinnedName, PlannedImage, RunningImage};
+use jiff::civil::Date;
+
+use super::{
+    Census, Class, Fact, ImageProgram, NoImage, PinnedName, PlannedImage, ReadImages, RunningImage,
+    Unreached,
+};
 use crate::fips::{Evidence, Integrity, Modules, Reading};
 use crate::image::{
     self, Image, ImageError, ImageIdError, Inspected, Platform, Request, Sources, Target,
@@ -28,6 +34,21 @@ type Programs = Vec<ImageProgram>;
 /// From here nothing can be seen of such an image; what a registry refuses or garbles is another thing.
 const AWAY: &str = "its registry is not reachable from here";
 
+/// Bytes that what is known of all running images may take, as JSON. Tenants choose how many images
+/// run, and one program takes at most a few hundred KiB.
+const KEPT_OF_RUN: u64 = 32 << 20;
+
+/// What was read so far of the images that run.
+#[derive(Default)]
+struct Progress {
+    /// By manifest: many references lead to the same one.
+    read: BTreeMap<(String, Want), Programs>,
+    /// Bytes of that.
+    kept: u64,
+    /// Images of which the cache knew what is in them, and the day that they were read.
+    cached: BTreeMap<String, Date>,
+}
+
 impl Reader<'_> {
     /// Asks for every image of a plan, on each of the `architectures` that nodes have; with `inspect`
     /// for what is in it too. The only error is an interruption.
@@ -37,21 +58,27 @@ impl Reader<'_> {
         architectures: &BTreeSet<String>,
         inspect: bool,
     ) -> Result<Vec<PlannedImage>, ImageError> {
+        let _work = self.sources.registry.working();
         let mut planned = Vec::new();
         let mut references = Vec::new();
         for image in images {
             match image.parse::<Reference>() {
-                Ok(reference) => references.push(reference),
+                Ok(reference) => {
+                    self.sources.registry.allow(reference.registry());
+                    references.push(reference);
+                }
                 Err(error) => planned.push(garbled(image, &error)),
             }
         }
         let answers = image::exists_all(self.sources.registry, &references, architectures);
         for (reference, found) in references.iter().zip(answers) {
             let found = uninterrupted(found)?;
+            let mut cached = BTreeMap::new();
             let programs = match &found {
                 Ok(_) if inspect => {
                     let platforms = architectures.iter().map(|name| Platform::linux(name));
-                    match uninterrupted(self.read(reference, platforms.collect(), Want::Known))? {
+                    let read = self.read(reference, platforms.collect(), Want::Known, &mut cached);
+                    match uninterrupted(read)? {
                         Ok(programs) => Fact::Known(programs),
                         Err(error) => Fact::Unknown(error.to_string()),
                     }
@@ -60,8 +87,9 @@ impl Reader<'_> {
             };
             planned.push(PlannedImage {
                 reference: reference.to_string(),
-                found: found.map_err(NoImage::from),
+                found: found.map_err(|error| self.no_image(&error)),
                 programs,
+                cached: cached.into_values().min(),
             });
         }
         Ok(planned)
@@ -72,6 +100,7 @@ impl Reader<'_> {
     /// One that does not answer has none: a digest that could not be confirmed is not a known build. The only error
     /// is an interruption.
     pub fn digests(&self, images: &BTreeSet<String>) -> Result<BTreeSet<PinnedName>, ImageError> {
+        let _work = self.sources.registry.working();
         let mut all = BTreeSet::new();
         let named = images
             .iter()
@@ -88,30 +117,69 @@ impl Reader<'_> {
     }
 
     /// Reads the images that run where FIPS is expected: each manifest once, whatever names it has.
+    /// Those at registries that the user named come first, so that others cannot take their time.
     /// The only error is an interruption.
+    ///
+    /// An image counts as out of reach only if its registry gave no answer to any question of the run:
+    /// one that fails for a single image may hide what contradicts its tag.
     pub fn running(
         &self,
         census: &Census,
         wanted: &dyn Fn(&Class) -> bool,
-    ) -> Result<BTreeMap<RunningImage, Fact<Programs>>, ImageError> {
+    ) -> Result<ReadImages, ImageError> {
+        let registry = self.sources.registry;
+        let _work = registry.working();
         let classes = census.classes.keys().filter(|class| wanted(class));
         let mut images: BTreeMap<RunningImage, BTreeSet<String>> = BTreeMap::new();
         for (image, word) in classes.flat_map(Class::images) {
             let words = images.entry(image).or_default();
             words.extend(word.map(str::to_owned));
         }
-        let mut read = BTreeMap::new();
-        let mut facts = BTreeMap::new();
+        let mut images: Vec<_> = images.into_iter().collect();
+        images.sort_by_key(|(image, _)| !registry.allows(&image.image));
+        let mut progress = Progress::default();
+        let mut answers = Vec::new();
         for (image, words) in images {
-            let fact = match self.of_running(&image, words, &mut read) {
-                Ok(programs) => Fact::Known(programs),
+            match self.of_running(&image, words, &mut progress) {
                 Err(Gap::Image(ImageError::Interrupted)) => return Err(ImageError::Interrupted),
-                Err(Gap::Image(error)) if error.outage().is_some() => Fact::NotAsked(AWAY),
+                answer => answers.push((image, answer)),
+            }
+        }
+        let mut read = ReadImages::default();
+        for (image, answer) in answers {
+            let fact = match answer {
+                Ok(programs) => Fact::Known(programs),
+                Err(Gap::Image(ImageError::Registry(error))) if registry.is_away(&error) => {
+                    let unreached = Unreached {
+                        registry: error.outage().unwrap_or_default().to_owned(),
+                        why: error.to_string(),
+                    };
+                    read.unreached.insert(image.clone(), unreached);
+                    Fact::NotAsked(AWAY)
+                }
                 Err(gap) => Fact::Unknown(gap.to_string()),
             };
-            facts.insert(image, fact);
+            read.images.insert(image, fact);
         }
-        Ok(facts)
+        read.cached = progress.cached;
+        Ok(read)
+    }
+
+    /// Why an image of the plan is not there for us.
+    fn no_image(&self, error: &ImageError) -> NoImage {
+        let said = error.to_string();
+        let ImageError::Registry(error) = error else {
+            return NoImage::Broken(said);
+        };
+        match error {
+            RegistryError::NotFound { .. } => NoImage::Missing(said),
+            RegistryError::Denied { .. } => NoImage::Denied(said),
+            error if self.sources.registry.is_away(error) => NoImage::Unreachable(said),
+            RegistryError::Unreachable { .. }
+            | RegistryError::Local { .. }
+            | RegistryError::OutOfTime { .. } => NoImage::Failed(said),
+            _ => NoImage::Broken(said),
+        }
     }
 
     /// What is in every image that may be the one that runs, where all of them hold the same.
@@ -119,7 +187,7 @@ impl Reader<'_> {
         &self,
         image: &RunningImage,
         words: BTreeSet<String>,
-        read: &mut BTreeMap<(String, Want), Programs>,
+        progress: &mut Progress,
     ) -> Result<Programs, Gap> {
         let (spec, id): (Reference, _) = (image.image.parse()?, image.image_id.parse()?);
         let arch = image.arch.as_deref();
@@ -128,13 +196,16 @@ impl Reader<'_> {
         let mut all = Vec::new();
         for candidate in &candidates {
             let key = (candidate.manifest.to_string(), want.clone());
-            let programs = if let Some(programs) = read.get(&key) {
+            let programs = if let Some(programs) = progress.read.get(&key) {
                 programs.clone()
             } else {
                 let platforms = vec![candidate.platform.clone()];
-                self.read(&candidate.reference, platforms, want.clone())?
+                let cached = &mut progress.cached;
+                let programs = self.read(&candidate.reference, platforms, want.clone(), cached)?;
+                progress.keep(&programs)?;
+                programs
             };
-            read.insert(key, programs.clone());
+            progress.read.insert(key, programs.clone());
             all.push(programs);
         }
         if !alike(&all) {
@@ -149,6 +220,7 @@ impl Reader<'_> {
         reference: &Reference,
         platforms: Vec<Platform>,
         want: Want,
+        cached: &mut BTreeMap<String, Date>,
     ) -> Result<Programs, ImageError> {
         let request = Request {
             want,
@@ -170,10 +242,45 @@ impl Reader<'_> {
                 if let Some(unread) = images.unread.into_iter().next() {
                     return Err(unread.why);
                 }
+                let known = images.read.iter().filter_map(|image| {
+                    Some((format!("{} {}", image.name, image.platform), image.kept?))
+                });
+                cached.extend(known);
                 images.read.into_iter().flat_map(programs).collect()
             }
             Inspected::Program(_) | Inspected::Directory { .. } => Vec::new(),
         })
+    }
+}
+
+impl Progress {
+    /// Counts what is kept of another image.
+    fn keep(&mut self, programs: &Programs) -> Result<(), Gap> {
+        let mut weight = Weight(self.kept);
+        for program in programs {
+            serde_json::to_writer(&mut weight, &program.reading).map_err(|_| Gap::TooMuch)?;
+            let words = program.env.iter().chain(&program.command);
+            weight.0 += words.map(|word| word.len() as u64).sum::<u64>();
+        }
+        if weight.0 > KEPT_OF_RUN {
+            return Err(Gap::TooMuch);
+        }
+        self.kept = weight.0;
+        Ok(())
+    }
+}
+
+/// Counts what is written.
+struct Weight(u64);
+
+impl io::Write for Weight {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.saturating_add(bytes.len() as u64);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -220,6 +327,8 @@ enum Gap {
         "each of these in its index may be what runs, and they do not hold the same modules: {0}"
     )]
     Which(String),
+    #[error("what is known of the images that run takes more than {} MiB, so no more are read", KEPT_OF_RUN >> 20)]
+    TooMuch,
     #[error(transparent)]
     Image(#[from] ImageError),
 }
@@ -246,18 +355,7 @@ fn garbled(image: &str, error: &ParseError) -> PlannedImage {
         reference: image.to_owned(),
         found: Err(NoImage::Missing(format!("`{image}` is no image: {error}"))),
         programs: Fact::NotAsked("it is no image reference"),
-    }
-}
-
-impl From<ImageError> for NoImage {
-    fn from(error: ImageError) -> NoImage {
-        let said = error.to_string();
-        match error {
-            ImageError::Registry(RegistryError::NotFound { .. }) => NoImage::Missing(said),
-            ImageError::Registry(RegistryError::Denied { .. }) => NoImage::Denied(said),
-            error if error.outage().is_some() => NoImage::Unreachable(said),
-            _ => NoImage::Broken(said),
-        }
+        cached: None,
     }
 }
 

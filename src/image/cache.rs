@@ -1,25 +1,45 @@
 //! What was read of an image, kept by its digest.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 
 use super::Program;
 use crate::sys::os;
 use crate::sys::registry::Hasher;
 
+/// Bytes of the key, and of the MAC before each entry.
+const KEY: usize = 32;
+const CODE: usize = 32;
+
 /// Bytes of one reading that is kept.
 const ENTRY_LIMIT: u64 = 4 << 20;
+
+/// Images that a note lists by name.
+const LISTED: usize = 6;
 
 /// Readings that are kept.
 const ENTRIES: usize = 2048;
 
 /// A directory of readings. What cannot be read back is as if it were not there.
-#[derive(Debug, Clone)]
+///
+/// A reading can make an image `proven` without a byte of it, and caches travel: pipelines restore them
+/// from places that many can write to. So each entry has a MAC under a key that never leaves the user's
+/// own directory. Reading the images again where `--require proven` is given would need no key, but it
+/// would leave every other verdict to whoever writes to the cache, and make the strictest runs the
+/// slowest. The price is that a cache restored without its key is not used.
+#[derive(Clone)]
 pub struct Cache {
     dir: PathBuf,
+    /// The file of the key; read, or made, when the first entry is.
+    key_file: PathBuf,
+    key: OnceLock<Option<[u8; KEY]>>,
     /// What a reading depends on besides the image: version of the reader, date of its data.
     stamp: String,
 }
@@ -46,21 +66,29 @@ impl Cache {
     /// The user's cache; `None` where there is no home for one. Readings with another `stamp`
     /// are as if they were not there.
     pub fn of_user(stamp: &str) -> Option<Cache> {
-        Some(Cache::at(os::cache_dir()?.join("images"), stamp))
+        let key_file = os::state_dir()?.join("cache.key");
+        Some(Cache::at(os::cache_dir()?.join("images"), key_file, stamp))
     }
 
-    /// A cache in that directory, which need not be there yet.
-    pub fn at(dir: PathBuf, stamp: &str) -> Cache {
+    /// A cache in that directory; neither it nor the file of the key need be there yet.
+    pub fn at(dir: PathBuf, key_file: PathBuf, stamp: &str) -> Cache {
         Cache {
             dir,
+            key_file,
+            key: OnceLock::new(),
             stamp: stamp.to_owned(),
         }
     }
 
     /// A reading, and its day.
     pub(super) fn get<T: DeserializeOwned>(&self, key: &str) -> Option<(Date, Vec<Program<T>>)> {
-        let bytes = os::read(&self.path(key), ENTRY_LIMIT).ok()?;
-        let read: Read<T> = serde_json::from_slice(&bytes).ok()?;
+        if !self.is_private() {
+            return None;
+        }
+        let bytes = os::read_private(&self.path(key), ENTRY_LIMIT)?;
+        let (code, body) = bytes.split_at_checked(CODE)?;
+        self.mac(body)?.verify_slice(code).ok()?;
+        let read: Read<T> = serde_json::from_slice(body).ok()?;
         (read.stamp == self.stamp && read.key == key).then_some((read.date, read.programs))
     }
 
@@ -72,15 +100,30 @@ impl Cache {
             date: os::today(),
             programs,
         };
-        let Ok(bytes) = serde_json::to_vec(&written) else {
+        let Ok(body) = serde_json::to_vec(&written) else {
             return;
         };
-        if bytes.len() as u64 > ENTRY_LIMIT || os::create_dir(&self.dir).is_err() {
+        if (CODE + body.len()) as u64 > ENTRY_LIMIT || !self.is_private() {
             return;
         }
-        if os::write(&self.path(key), &bytes).is_ok() {
+        let Some(mac) = self.mac(&body) else { return };
+        let bytes = [mac.finalize().into_bytes().as_slice(), &body].concat();
+        if os::write_private(&self.path(key), &bytes).is_ok() {
             prune(&self.dir);
         }
+    }
+
+    /// Whether nobody else can put entries there; makes the directory where there is none.
+    fn is_private(&self) -> bool {
+        self.dir.parent().is_some_and(os::private_dir) && os::private_dir(&self.dir)
+    }
+
+    /// The MAC of an entry; none without a key that is the user's alone.
+    fn mac(&self, body: &[u8]) -> Option<Hmac<Sha256>> {
+        let key = self.key.get_or_init(|| key(&self.key_file));
+        let mut mac = Hmac::<Sha256>::new_from_slice(&(*key)?).ok()?;
+        mac.update(body);
+        Some(mac)
     }
 
     fn path(&self, key: &str) -> PathBuf {
@@ -88,6 +131,38 @@ impl Cache {
         hasher.update(format!("{}\n{key}", self.stamp).as_bytes());
         self.dir.join(format!("{}.json", hasher.hex()))
     }
+}
+
+/// The key in a file, which is made where there is none.
+fn key(path: &Path) -> Option<[u8; KEY]> {
+    if !path.parent().is_some_and(os::private_dir) {
+        return None;
+    }
+    if !os::exists(path) {
+        // Another process may have been faster.
+        os::create_private(path, &os::random::<KEY>()?).ok();
+    }
+    os::read_secret(path, KEY as u64)?.try_into().ok()
+}
+
+/// Says that images, named here with the day that they were read, were not read now.
+pub fn cache_note(images: &BTreeMap<String, Date>) -> Option<String> {
+    let first = images.values().min()?;
+    let names: Vec<&str> = images.keys().map(String::as_str).collect();
+    Some(match names[..] {
+        [name] => format!(
+            "{name} was read on {first}, and is taken from the cache: --no-cache reads it anew"
+        ),
+        [_, ..] if names.len() <= LISTED => format!(
+            "{} were read on {first} or later, and are taken from the cache: --no-cache reads them anew",
+            names.join(", ")
+        ),
+        _ => format!(
+            "{} images were read on {first} or later, and are taken from the cache: --no-cache reads \
+             them anew",
+            names.len()
+        ),
+    })
 }
 
 /// Removes the oldest above the bound.
@@ -102,6 +177,8 @@ fn prune(dir: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     /// What is kept, without its day.
@@ -118,42 +195,110 @@ mod tests {
         }]
     }
 
+    fn at(dir: &Path, stamp: &str) -> Cache {
+        Cache::at(dir.join("cache/images"), dir.join("state/key"), stamp)
+    }
+
     #[test]
     fn a_reading_is_had_again_for_the_same_image_and_reader_only() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::at(dir.path().join("deep/images"), "1");
+        let cache = at(dir.path(), "1");
         assert_eq!(cache.get::<u32>("a"), None);
         cache.put("a", &programs(7));
         assert_eq!(kept(&cache), Some(programs(7)));
         assert_eq!(cache.get::<u32>("b"), None);
-        let newer = Cache::at(dir.path().join("deep/images"), "2");
+        let newer = at(dir.path(), "2");
         assert_eq!(newer.get::<u32>("a"), None);
     }
 
     #[test]
     fn a_damaged_or_exchanged_entry_is_none() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::at(dir.path().to_owned(), "1");
+        let cache = at(dir.path(), "1");
         cache.put("a", &programs(7));
-        let whole = os::read(&cache.path("a"), ENTRY_LIMIT).unwrap();
-        os::write(&cache.path("b"), &whole).unwrap();
+        let whole = os::read_private(&cache.path("a"), ENTRY_LIMIT).unwrap();
+        os::write_private(&cache.path("b"), &whole).unwrap();
         assert_eq!(cache.get::<u32>("b"), None);
-        os::write(&cache.path("a"), &whole[..whole.len() - 1]).unwrap();
-        assert_eq!(cache.get::<u32>("a"), None);
+        let cut = [
+            &whole[..whole.len() - 1],
+            &whole[..CODE],
+            &whole[..CODE - 1],
+            b"",
+        ];
+        for damaged in cut {
+            os::write_private(&cache.path("a"), damaged).unwrap();
+            assert_eq!(cache.get::<u32>("a"), None);
+        }
         cache.put("a", &programs(8));
         assert_eq!(kept(&cache), Some(programs(8)));
     }
 
     #[test]
+    fn an_edited_entry_is_none_and_so_is_one_under_another_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = at(dir.path(), "1");
+        cache.put("a", &programs(7));
+        let whole = os::read_private(&cache.path("a"), ENTRY_LIMIT).unwrap();
+        for at in 0..whole.len() {
+            let mut edited = whole.clone();
+            edited[at] ^= 1;
+            os::write_private(&cache.path("a"), &edited).unwrap();
+            assert_eq!(cache.get::<u32>("a"), None, "byte {at}");
+        }
+        os::write_private(&cache.path("a"), &whole).unwrap();
+        assert_eq!(kept(&cache), Some(programs(7)));
+        assert_eq!(kept(&at(dir.path(), "1")), Some(programs(7)));
+        let key = dir.path().join("state/key");
+        let mut other = os::read_secret(&key, KEY as u64).unwrap();
+        other[0] ^= 1;
+        os::write_private(&key, &other).unwrap();
+        assert_eq!(at(dir.path(), "1").get::<u32>("a"), None);
+    }
+
+    #[test]
+    fn what_others_may_write_to_or_read_the_key_of_is_not_used() {
+        for (path, mode) in [
+            ("cache", 0o770),
+            ("cache/images", 0o707),
+            ("state", 0o770),
+            ("state/key", 0o644),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            at(dir.path(), "1").put("a", &programs(7));
+            assert!(kept(&at(dir.path(), "1")).is_some());
+            let rights = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(dir.path().join(path), rights).unwrap();
+            let cache = at(dir.path(), "1");
+            assert_eq!(kept(&cache), None, "{path}");
+            cache.put("b", &programs(8));
+            assert_eq!(cache.get::<u32>("b"), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn images_that_were_not_read_now_are_named_or_counted() {
+        let note = |count: i8| {
+            let day = |day| jiff::civil::date(2026, 11, day);
+            let images = (1..=count).map(|at| (format!("i{at}"), day(at)));
+            cache_note(&images.collect()).unwrap_or_default()
+        };
+        assert_eq!(note(0), "");
+        assert!(note(1).starts_with("i1 was read on 2026-11-01, and is taken from the cache"));
+        assert!(note(2).starts_with("i1, i2 were read on 2026-11-01 or later"));
+        assert!(note(9).starts_with("9 images were read on 2026-11-01 or later"));
+    }
+
+    #[test]
     fn the_oldest_go_when_there_are_too_many() {
         let dir = tempfile::tempdir().unwrap();
+        let cache = at(dir.path(), "1");
+        assert!(cache.is_private());
         for number in 0..ENTRIES {
-            os::write(&dir.path().join(format!("{number}.json")), b"").unwrap();
+            os::write_private(&cache.dir.join(format!("{number}.json")), b"").unwrap();
         }
-        let first = os::by_age(dir.path()).swap_remove(0).1;
-        let cache = Cache::at(dir.path().to_owned(), "1");
+        let first = os::by_age(&cache.dir).swap_remove(0).1;
         cache.put("a", &programs(7));
-        assert_eq!(os::by_age(dir.path()).len(), ENTRIES);
+        assert_eq!(os::by_age(&cache.dir).len(), ENTRIES);
         assert!(!first.exists());
         assert_eq!(kept(&cache), Some(programs(7)));
     }

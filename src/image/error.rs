@@ -70,14 +70,6 @@ impl From<RegistryError> for ImageError {
 }
 
 impl ImageError {
-    /// The registry that could not be reached, as references spell it.
-    pub fn outage(&self) -> Option<&str> {
-        match self {
-            ImageError::Registry(error) => error.outage(),
-            _ => None,
-        }
-    }
-
     /// What ended a stream of `what`: the registry's own words, a bound, or damage.
     pub(super) fn of_stream(what: &str, error: io::Error) -> ImageError {
         let what = what.to_owned();

@@ -8,6 +8,7 @@ use super::way_back;
 use crate::check::{self, Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Census, Class, ControlPlane, Fact};
+use crate::image;
 use crate::report::Counts;
 use crate::sys::cluster::Cluster;
 use crate::ui::Event;
@@ -64,17 +65,7 @@ pub fn running(
         .collect();
     let mut facts = facts::after(cluster, &fips, namespace)?;
     confirm_digests(session, &facts, &mut expected)?;
-    if let (Some(images), Some(census)) = (&session.images, facts.census.known()) {
-        let on_event = |event: &Event| session.ui.event(event);
-        let wanted = |class: &Class| {
-            let wanted = expected.of(class, planes(&facts));
-            wanted.is_some_and(|wanted| wanted.fips)
-        };
-        let read = images
-            .reader(session.judge, &on_event)
-            .running(census, &wanted)?;
-        facts.images = read;
-    }
+    read_images(session, &expected, &mut facts)?;
     if let (Some(cluster), Some(seen)) = (&mut session.report.cluster, facts.cluster.known()) {
         cluster.kubernetes = Some(seen.version.to_string());
     }
@@ -102,6 +93,30 @@ pub fn running(
     } else {
         Exit::Ok
     })
+}
+
+/// Reads the images that run where FIPS is expected, as far as registries may be asked.
+fn read_images(
+    session: &mut Session<'_>,
+    expected: &Expectation,
+    facts: &mut facts::After,
+) -> Result<(), Failure> {
+    let (Some(images), Some(census)) = (&session.images, facts.census.known()) else {
+        return Ok(());
+    };
+    let on_event = |event: &Event| session.ui.event(event);
+    let wanted = |class: &Class| {
+        let wanted = expected.of(class, planes(facts));
+        wanted.is_some_and(|wanted| wanted.fips)
+    };
+    let read = images
+        .reader(session.judge, &on_event)
+        .running(census, &wanted)?;
+    facts.images = read.images;
+    facts.unreached = read.unreached;
+    let notes = &mut session.report.expected.notes;
+    notes.extend(image::cache_note(&read.cached));
+    Ok(())
 }
 
 /// Learns which digests are of the wanted builds, for images that are pinned by one.

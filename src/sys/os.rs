@@ -16,9 +16,13 @@ use crate::exit::{Exit, Failure};
 use crate::sys::signal;
 
 mod open;
+mod private;
 mod root;
 
 pub use open::{Opened, by_age, cache_dir, open, open_file, read_file, remove, stdin};
+pub use private::{
+    create_private, private_dir, random, read_private, read_secret, state_dir, write_private,
+};
 pub use root::{Root, RootEntry, RootFile, RootListing};
 
 /// Bytes that a document, overlay, template or data file may have.

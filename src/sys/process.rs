@@ -18,7 +18,7 @@ mod invocation;
 mod read;
 
 pub use find::{FindError, find};
-pub use invocation::{Invocation, MARK};
+pub use invocation::{Invocation, KEY_VARIABLE, MARK};
 pub use read::Stream;
 
 /// How long output may still arrive after a program ended: somebody else may hold its pipes.

@@ -10,9 +10,12 @@ use std::time::Duration;
 use oci_spec::image::{Digest, DigestAlgorithm};
 use reqwest::Client;
 
+use crate::secret::Secrets;
+
 mod answer;
 mod auth;
 mod blob;
+mod budget;
 mod credentials;
 mod digest;
 mod error;
@@ -20,16 +23,20 @@ mod failure;
 mod http;
 mod place;
 mod probe;
+mod reach;
 mod wait;
 
 pub use blob::Blob;
+pub use budget::Working;
 pub use credentials::Places;
 pub use digest::Hasher;
 pub use error::{RegistryError, Why};
 pub use oci_spec::distribution::{ParseError, Reference};
 
+use budget::Budget;
 use credentials::Lookup;
 use digest::digest_of;
+use reach::Allowed;
 use wait::Waiter;
 
 pub type Result<T> = std::result::Result<T, RegistryError>;
@@ -46,10 +53,14 @@ const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
 /// How registries are reached.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// `--plain-http HOST[:PORT]`: hosts that are spoken to without TLS; loopback needs no naming.
+    /// `--plain-http HOST[:PORT]`: hosts that are contacted without TLS.
     pub plain_http: BTreeSet<String>,
+    /// `--allow-registry HOST[:PORT]`: hosts that may be contacted wherever they are.
+    pub allowed: BTreeSet<String>,
     /// Where credentials are looked for.
     pub credentials: Places,
+    /// What is found there is added, and left out of what registries say.
+    pub secrets: Secrets,
     /// Longest wait for a program that knows credentials.
     pub helper: Duration,
     /// Longest wait for a connection.
@@ -66,13 +77,17 @@ pub struct Options {
     pub pause: Duration,
     /// Longest wait of all of these together.
     pub patience: Duration,
+    /// Longest time of all work with registries in a run.
+    pub limit: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Options {
             plain_http: BTreeSet::new(),
+            allowed: BTreeSet::new(),
             credentials: Places::of_user(),
+            secrets: Secrets::default(),
             helper: Duration::from_secs(30),
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(30),
@@ -80,19 +95,22 @@ impl Default for Options {
             slowest: 16 << 10,
             pause: Duration::from_millis(500),
             patience: Duration::from_secs(30),
+            limit: Duration::MAX,
         }
     }
 }
 
 impl Options {
-    /// The usual ones, but no single wait longer than `limit`.
+    /// The usual ones, but all work together within `limit`. A single wait may take half of it, and a
+    /// connection a quarter: an outage is then told from a run that had too much to read.
     pub fn within(limit: Duration) -> Options {
         let usual = Options::default();
         Options {
-            helper: usual.helper.min(limit),
-            connect: usual.connect.min(limit),
-            idle: usual.idle.min(limit),
-            patience: usual.patience.min(limit),
+            helper: usual.helper.min(limit / 2),
+            connect: usual.connect.min(limit / 4),
+            idle: usual.idle.min(limit / 2),
+            patience: usual.patience.min(limit / 2),
+            limit,
             ..usual
         }
     }
@@ -105,17 +123,31 @@ impl Options {
 pub struct Registry {
     options: Options,
     waiter: OnceLock<Option<Arc<Waiter>>>,
-    /// For registries elsewhere, by the proxies of the environment; for loopback, without any.
-    clients: [OnceLock<std::result::Result<Client, String>>; 2],
+    /// One for each [`Route`].
+    clients: [OnceLock<std::result::Result<Client, String>>; 3],
+    allowed: Mutex<Allowed>,
+    budget: Arc<Budget>,
     /// What was sent in `Authorization` and accepted, by host and repository.
     accepted: Mutex<HashMap<(String, String), String>>,
     found: Mutex<HashMap<(String, String), Lookup>>,
     /// Schemes that loopback hosts turned out to speak.
     schemes: Mutex<HashMap<String, &'static str>>,
-    /// Registries that could not be reached.
+    /// Registries that answered anything, be it a refusal, and those that answered nothing.
+    answered: Mutex<BTreeSet<String>>,
     outages: Mutex<HashMap<String, RegistryError>>,
     /// What is left of [`Options::patience`].
     patience: Mutex<Duration>,
+}
+
+/// How a place is contacted.
+#[derive(Clone, Copy)]
+enum Route {
+    /// The user named it: by the proxies of the environment, whatever its address is.
+    Named,
+    /// This machine: without a proxy.
+    Loopback,
+    /// A stranger named it: by the proxies, and at public addresses only.
+    Unnamed,
 }
 
 /// A manifest or an index, as it is stored: its digest is that of the bytes.
@@ -128,16 +160,40 @@ pub struct Manifest {
 impl Registry {
     /// Makes ready; nothing is asked yet. Credentials are looked up when a registry wants some.
     pub fn new(options: Options) -> Registry {
+        let mut allowed = Allowed::default();
+        let named = options.plain_http.iter().chain(&options.allowed);
+        named.for_each(|place| allowed.add(place));
         Registry {
             patience: Mutex::new(options.patience),
+            budget: Arc::new(Budget::new(options.limit)),
             options,
             waiter: OnceLock::new(),
-            clients: [OnceLock::new(), OnceLock::new()],
+            clients: Default::default(),
+            allowed: Mutex::new(allowed),
+            answered: Mutex::default(),
             accepted: Mutex::default(),
             found: Mutex::default(),
             schemes: Mutex::default(),
             outages: Mutex::default(),
         }
+    }
+
+    /// Lets the registry of a hub or of an image be contacted wherever it is: the user named it.
+    pub fn allow(&self, place: &str) {
+        let mut allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
+        allowed.add(place);
+    }
+
+    /// Whether the user named the registry of an image.
+    pub fn allows(&self, place: &str) -> bool {
+        let allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
+        allowed.names(place)
+    }
+
+    /// Counts the time until the result is dropped against [`Options::limit`], also that in which
+    /// nothing is waited for.
+    pub fn working(&self) -> Working<'_> {
+        self.budget.begin()
     }
 
     /// What the reference names: by its digest where it has one, else by its tag.
@@ -215,7 +271,9 @@ mod tests {
             [*helper, *connect, *idle, *patience]
         };
         let limit = Duration::from_secs(3);
-        assert_eq!(waits(&Options::within(limit)), [limit; 4]);
+        let (half, quarter) = (limit / 2, limit / 4);
+        assert_eq!(waits(&Options::within(limit)), [half, quarter, half, half]);
+        assert_eq!(Options::within(limit).limit, limit);
         let usual = waits(&Options::default());
         assert_eq!(waits(&Options::within(Duration::MAX)), usual);
     }

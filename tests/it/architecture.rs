@@ -13,6 +13,7 @@ const ORDER: &[&str] = &[
     "exit",
     "istio",
     "report",
+    "secret",
     "sys",
     "ui",
     "options",

@@ -2,7 +2,7 @@
 //!
 //! It speaks plain HTTP; what begins with TLS is answered as servers without it do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -138,6 +138,17 @@ impl Reply {
     }
 }
 
+/// Hosts of every server of this process.
+static HOSTS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Hosts of every server of this process so far, and a port where nothing listens: what a test may
+/// let the product contact.
+pub(crate) fn hosts() -> BTreeSet<String> {
+    let mut hosts = HOSTS.lock().unwrap().clone();
+    hosts.insert("127.0.0.1:1".to_owned());
+    hosts
+}
+
 /// It ends with the test process.
 pub(crate) struct Server {
     /// Host with port, as references have it.
@@ -161,6 +172,7 @@ impl Server {
             asked: Arc::default(),
             replies: Arc::default(),
         };
+        HOSTS.lock().unwrap().insert(server.host.clone());
         let (asked, replies) = (Arc::clone(&server.asked), Arc::clone(&server.replies));
         let answer = Arc::new(answer);
         thread::spawn(move || {

@@ -581,7 +581,7 @@ fn an_image_on_disk_is_read_each_time_so_that_no_layer_hides_behind_what_was_rea
     let mut blobs = Blobs::default();
     let image = blobs.image("amd64", &pilot(), gzip);
     write(dir.path(), &blobs.layout(image, "1"));
-    let cache = Cache::at(dir.path().join("cache"), "1");
+    let cache = Cache::at(dir.path().join("cache/images"), dir.path().join("key"), "1");
     let count = Cell::new(0);
     let run = || {
         let mut each = |_: &ProgramBytes<'_>| {

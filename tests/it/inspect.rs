@@ -10,3 +10,4 @@ mod planned;
 mod registries;
 mod running;
 mod started;
+mod withheld;

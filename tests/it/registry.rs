@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 mod credentials;
 mod lies;
 
-use crate::fake_registry::{Asked, Body, Reply, Server};
+use crate::fake_registry::{Asked, Body, Reply, Server, hosts};
 use crate::images::{Blobs, digest, gzip, read, tar};
 
 /// What an honest registry answers: blobs by digest, and manifests by tag too.
@@ -72,6 +72,7 @@ fn serving(sample: &Sample) -> impl Fn(&Asked) -> Reply + Send + Sync + 'static 
 fn options() -> Options {
     Options {
         credentials: Places::default(),
+        allowed: hosts(),
         connect: Duration::from_secs(5),
         helper: Duration::from_secs(2),
         idle: Duration::from_secs(2),
@@ -200,7 +201,11 @@ fn waits_for_who_is_busy_are_bounded_in_all() {
     let began = Instant::now();
     for _ in 0..5 {
         let busy = exists(&registry, &reference(&server, "istio/pilot:1")).unwrap_err();
+        let ImageError::Registry(busy) = busy else {
+            panic!("{busy}")
+        };
         assert_eq!(busy.outage(), Some(server.host.as_str()));
+        assert!(!registry.is_away(&busy));
     }
     assert!(began.elapsed() < Duration::from_secs(3));
     assert_eq!(server.asked().len(), 6);
@@ -214,9 +219,13 @@ fn a_registry_that_was_not_to_be_reached_is_not_asked_again() {
     let began = Instant::now();
     let second = exists(&registry, &reference(&server, "istio/proxyv2:1")).unwrap_err();
     assert_eq!(second.to_string(), first.to_string());
-    assert_eq!(second.outage(), Some(server.host.as_str()));
+    let ImageError::Registry(second) = second else {
+        panic!("{second}")
+    };
+    assert!(registry.is_away(&second));
     assert!(began.elapsed() < Duration::from_millis(500));
-    assert_eq!(server.asked().len(), 1);
+    let asked: Vec<String> = server.asked().into_iter().map(|it| it.path).collect();
+    assert_eq!(asked, ["/v2/istio/pilot/manifests/1", "/v2/"]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Choosing a hub for a tag, and judging one that was given.
 
+use std::collections::BTreeSet;
+
 use super::claim::{Claim, quotes};
 use super::{HubKind, HubPattern, HubRow, Judgement, Level, Matrix, Quote, claims};
 use crate::istio::hub::{Hub, RepoKey, mask};
@@ -191,25 +193,23 @@ impl Matrix {
             .map_or_else(|| "the vendor".into(), |claim| claim.row.from.clone())
     }
 
-    /// `text` with `mask` for the key of every hub that has one in its name, and for what looks like a
-    /// key in a mirror of one: the same path at another registry.
-    pub fn without_keys(&self, text: &str, mask: &str) -> String {
-        let rows = || self.hubs.iter().flat_map(|page| &page.rows);
-        let named = |rest: &str| {
-            rows().any(|row| !row.hub.needs_key() && rest.starts_with(&row.hub.to_string()))
-        };
-        let usual = |key: &str| {
-            let shapes = claims(&self.keys, |_| true);
-            shapes.iter().any(|claim| claim.row.fits(key))
-        };
-        let mut text = text.to_owned();
-        for before in rows().filter_map(|row| row.hub.before_key()) {
-            text = hidden(text, before, mask, |rest, key| usual(key) || !named(rest));
-            if let Some((_, path)) = before.split_once('/') {
-                text = hidden(text, &format!("/{path}"), mask, |_, key| usual(key));
-            }
-        }
-        text
+    /// What stands before the key in the names of hubs that have one.
+    pub fn keyed_hubs(&self) -> BTreeSet<String> {
+        let rows = self.hubs.iter().flat_map(|page| &page.rows);
+        let before = rows.filter_map(|row| row.hub.before_key());
+        before.map(str::to_owned).collect()
+    }
+
+    /// Whether a text is a hub of the data without a key in its name.
+    pub fn is_whole_hub(&self, text: &str) -> bool {
+        let mut rows = self.hubs.iter().flat_map(|page| &page.rows);
+        rows.any(|row| !row.hub.needs_key() && row.hub.to_string() == text)
+    }
+
+    /// Whether a text looks like the keys that were seen.
+    pub fn is_key(&self, text: &str) -> bool {
+        let shapes = claims(&self.keys, |_| true);
+        shapes.iter().any(|claim| claim.row.fits(text))
     }
 
     fn masked(&self, hub: &Hub) -> String {
@@ -271,24 +271,6 @@ const fn level_of_solos(kind: HubKind) -> Level {
     }
 }
 
-/// `text` with `mask` for what stands behind each `before`, where it is a key by `is`: told the rest of
-/// the text from there on, and the key.
-fn hidden(mut text: String, before: &str, mask: &str, is: impl Fn(&str, &str) -> bool) -> String {
-    let mut from = 0;
-    while let Some(found) = text[from..].find(before) {
-        let (begin, key) = (from + found, from + found + before.len());
-        let keyed = |c: char| c.is_ascii_alphanumeric();
-        let end = text[key..].find(|c| !keyed(c));
-        let end = end.map_or(text.len(), |at| key + at);
-        from = key;
-        if end > key && is(&text[begin..], &text[key..end]) {
-            text.replace_range(key..end, mask);
-            from = key + mask.len();
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,50 +283,6 @@ mod tests {
 
     fn judged(hub: &str, of: &str) -> HubJudgement {
         Matrix::builtin().hub_judgement(&hub.parse().unwrap(), &tag(of))
-    }
-
-    #[test]
-    fn the_key_of_any_hub_is_masked_and_a_hub_that_is_named_whole_is_not() {
-        let matrix = Matrix::builtin();
-        let keyed = matrix
-            .hubs
-            .iter()
-            .flat_map(|page| &page.rows)
-            .find_map(|row| row.hub.before_key())
-            .unwrap();
-        let text = format!("a {keyed}abc123/pilot:x and {keyed}def456: b");
-        let masked = matrix.without_keys(&text, "****");
-        assert_eq!(masked, format!("a {keyed}****/pilot:x and {keyed}****: b"));
-        // A mirror has the same path, or its end: what looks like a key is one.
-        let path = keyed.split_once('/').unwrap().1;
-        for (text, wanted) in [
-            (
-                format!("m.io:5000/{path}{KEY_VALUE}/pilot:1"),
-                format!("m.io:5000/{path}****/pilot:1"),
-            ),
-            (
-                format!("m.io/x/{path}{KEY_VALUE}"),
-                format!("m.io/x/{path}****"),
-            ),
-            (
-                format!("m.io/{path}workshops/pilot"),
-                format!("m.io/{path}workshops/pilot"),
-            ),
-            (
-                format!("m.io/{path}{KEY_VALUE}0/pilot"),
-                format!("m.io/{path}{KEY_VALUE}0/pilot"),
-            ),
-        ] {
-            assert_eq!(matrix.without_keys(&text, "****"), wanted);
-        }
-        let whole = matrix
-            .hubs
-            .iter()
-            .flat_map(|page| &page.rows)
-            .map(|row| row.hub.to_string())
-            .find(|hub| hub.starts_with(keyed) && !hub.contains('<'))
-            .unwrap();
-        assert_eq!(matrix.without_keys(&whole, "****"), whole);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use kube::config::{AuthInfo, ExecInteractiveMode, KubeConfigOptions, Kubeconfig,
 use super::ClusterError;
 use super::error::wrong;
 use crate::sys::os;
+use crate::sys::process::KEY_VARIABLE;
 
 /// What a user says about the cluster, in the words of istioctl.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,7 +99,7 @@ impl KubeTarget {
                 known: known(),
             });
         }
-        kubeconfig.auth_infos.iter_mut().for_each(never_prompt);
+        kubeconfig.auth_infos.iter_mut().for_each(restrict_plugin);
         let options = KubeConfigOptions {
             context: Some(context.clone()),
             ..Default::default()
@@ -133,10 +134,13 @@ impl KubeTarget {
     }
 }
 
-/// A plugin that asks would write into our output and wait for somebody who may not be there.
-fn never_prompt(named: &mut NamedAuthInfo) {
+/// A plugin that asks would write into our output and wait for somebody who may not be there; the repo
+/// key is none of its business.
+fn restrict_plugin(named: &mut NamedAuthInfo) {
     if let Some(exec) = named.auth_info.as_mut().and_then(|auth| auth.exec.as_mut()) {
         exec.interactive_mode = Some(ExecInteractiveMode::Never);
+        let dropped = exec.drop_env.get_or_insert_default();
+        dropped.push(KEY_VARIABLE.to_owned());
     }
 }
 

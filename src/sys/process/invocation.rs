@@ -8,6 +8,10 @@ use crate::suggestion::quote_word;
 /// Set for every program that we run: one that leads back to us is told by it.
 pub const MARK: &str = "UNDER_GLOOISTIO";
 
+/// Holds the repo key where no flag gives it. No program that we run needs it: istioctl gets the
+/// manifest.
+pub const KEY_VARIABLE: &str = "GLOOISTIO_REPO_KEY";
+
 /// One run of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
@@ -44,7 +48,8 @@ impl Invocation {
     pub(super) fn expression(&self) -> duct::Expression {
         let mut expression = duct::cmd(&self.program, &self.args)
             .unchecked()
-            .env(MARK, "1");
+            .env(MARK, "1")
+            .env_remove(KEY_VARIABLE);
         for (name, value) in &self.env {
             expression = expression.env(name, value);
         }

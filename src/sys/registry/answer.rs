@@ -13,6 +13,7 @@ use super::credentials::Lookup;
 use super::place::authority;
 use super::wait::{Ended, Waiter};
 use super::{RegistryError, Result, Why};
+use crate::secret::Secrets;
 
 pub(super) const HTML: &str =
     "it is a web page: a login page or a proxy stands in between, or this is no registry";
@@ -49,6 +50,25 @@ impl Question {
             why,
         }
     }
+
+    pub(super) fn local(&self, host: &str) -> RegistryError {
+        RegistryError::Local {
+            registry: self.registry.clone(),
+            host: host.to_owned(),
+        }
+    }
+
+    /// What it means that a wait of `time` for `host` came to its end.
+    pub(super) fn ended(&self, ended: Ended, host: &str, time: Duration) -> RegistryError {
+        match ended {
+            Ended::Signal => RegistryError::Interrupted,
+            Ended::Time => self.unreachable(host, Why::Silent(time.as_secs().max(1))),
+            Ended::Budget(seconds) => RegistryError::OutOfTime {
+                what: self.what.clone(),
+                seconds,
+            },
+        }
+    }
 }
 
 /// An answer whose body is still to come.
@@ -56,6 +76,8 @@ pub(super) struct Answer {
     pub(super) response: Response,
     pub(super) question: Question,
     pub(super) waiter: Arc<Waiter>,
+    /// What of its words is not repeated.
+    pub(super) secrets: Secrets,
     /// Longest wait for its next bytes, and for all of a document.
     pub(super) idle: Duration,
 }
@@ -117,10 +139,8 @@ impl Answer {
     }
 
     fn ended(&self, ended: Ended) -> RegistryError {
-        match ended {
-            Ended::Signal => RegistryError::Interrupted,
-            Ended::Time => self.unreachable(Why::Silent(self.idle.as_secs())),
-        }
+        let host = authority(self.response.url());
+        self.question.ended(ended, &host, self.idle)
     }
 
     pub(super) fn broken(&self, why: &str) -> RegistryError {
@@ -180,7 +200,11 @@ impl Answer {
                 said.message
             }
         });
-        (short(&text.unwrap_or_default()), unknown)
+        // Masked before it is cut: the beginning of a secret is one too.
+        (
+            short(&self.secrets.mask(&text.unwrap_or_default())),
+            unknown,
+        )
     }
 }
 

@@ -9,7 +9,10 @@ use super::credentials::{Credential, Lookup};
 use super::{Reference, Registry, RegistryError, Result};
 
 /// Bytes of a token's answer.
-const TOKEN_LIMIT: usize = 1 << 20;
+const ANSWER_LIMIT: usize = 1 << 20;
+
+/// Bytes of a token: one is kept for each repository, and no server takes a longer header.
+const TOKEN_LIMIT: usize = 16 << 10;
 
 /// How we name ourselves to who gives tokens.
 const CLIENT: &str = "glooistio";
@@ -121,12 +124,15 @@ impl Registry {
         if answer.is_html() {
             return Err(answer.broken(HTML));
         }
-        let bytes = answer.bounded(TOKEN_LIMIT)?;
+        let bytes = answer.bounded(ANSWER_LIMIT)?;
         let given: Option<Token> = serde_json::from_slice(&bytes).ok();
-        given
+        let token = given
             .and_then(|given| given.token.or(given.access_token))
-            .filter(|token| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()))
-            .ok_or_else(|| answer.broken("there is no token in it"))
+            .filter(|token| (1..=TOKEN_LIMIT).contains(&token.len()))
+            .filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()))
+            .ok_or_else(|| answer.broken("there is no token in it"))?;
+        self.options.secrets.add_token(&token);
+        Ok(token)
     }
 
     /// An identity token is exchanged in the body of a request, which no redirect may carry on.

@@ -130,9 +130,19 @@ impl Registry {
         found
             .entry(key)
             .or_insert_with(|| {
-                self.options
-                    .credentials
-                    .find(reference, self.options.helper)
+                let _work = self.working();
+                let wait = self.options.helper.min(self.budget.left());
+                let lookup = self.options.credentials.find(reference, wait);
+                match &lookup.credential {
+                    Some(Credential::Password { user, password }) => {
+                        self.options.secrets.add_login(user, password);
+                    }
+                    Some(Credential::Identity(token) | Credential::Token(token)) => {
+                        self.options.secrets.add(token);
+                    }
+                    None => {}
+                }
+                lookup
             })
             .clone()
     }
@@ -312,9 +322,15 @@ impl Helpers<'_> {
             if words.contains(NOT_FOUND) {
                 return Ok(None);
             }
-            // What looks like an answer can have a secret in it.
-            let words = words.split('{').next().unwrap_or_default();
-            return Err(format!("`{program}` failed: {}", short(words)));
+            // Its words may have the very secret in them that it did not give, so that nothing knows
+            // what to mask.
+            let ended = match said.status {
+                Status::Code(code) => format!("with exit code {code}"),
+                Status::Signal(signal) => format!("by signal {signal}"),
+            };
+            return Err(format!(
+                "`{program}` failed {ended}: run `{program} get` to see why"
+            ));
         }
         let answer: Answer = serde_json::from_slice(&said.stdout)
             .map_err(|_| format!("`{program}` answers no JSON of user and secret"))?;

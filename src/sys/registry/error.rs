@@ -37,6 +37,21 @@ pub enum RegistryError {
         registry: String,
         why: String,
     },
+    /// It is not contacted: a stranger named a place of this machine, its network or its cluster.
+    #[error(
+        "{host} is not contacted: it is a loopback, private or cluster-local address, and neither the plan \
+         nor the record names it (--allow-registry HOST[:PORT] does)"
+    )]
+    Local {
+        /// The registry of the image, which may have redirected there.
+        registry: String,
+        host: String,
+    },
+    /// Not read, because reading everything else took all the time that there was.
+    #[error(
+        "{what} was not read: all registries together may take {seconds} s (--timeout allows more)"
+    )]
+    OutOfTime { what: String, seconds: u64 },
     #[error("{what} has more than {limit} bytes: it is refused")]
     TooLarge { what: String, limit: u64 },
     #[error("interrupted")]
@@ -110,20 +125,15 @@ impl RegistryError {
         matches!(self, RegistryError::NotFound { .. })
     }
 
-    /// The registry that could not be reached, as references spell it.
+    /// The registry that gave no answer, as references spell it. Whether it gives any is known to
+    /// [`Registry::is_away`](super::Registry::is_away).
     pub fn outage(&self) -> Option<&str> {
         match self {
-            RegistryError::Unreachable { registry, .. } => Some(registry),
+            RegistryError::Unreachable { registry, .. } | RegistryError::Local { registry, .. } => {
+                Some(registry)
+            }
             _ => None,
         }
-    }
-
-    /// Whether whoever asks the registry for something else will hear the same.
-    pub(super) fn lasts(&self) -> bool {
-        let RegistryError::Unreachable { why, .. } = self else {
-            return false;
-        };
-        !matches!(why, Why::Busy { .. } | Why::Slow { .. } | Why::Dropped)
     }
 
     /// Whether the same question may well be answered soon.
@@ -151,7 +161,9 @@ impl RegistryError {
     /// 69 for what is not reached, 65 for what is reached and not usable.
     pub fn exit(&self) -> Exit {
         match self {
-            RegistryError::Unreachable { .. } => Exit::Unavailable,
+            RegistryError::Unreachable { .. }
+            | RegistryError::Local { .. }
+            | RegistryError::OutOfTime { .. } => Exit::Unavailable,
             RegistryError::Interrupted => Exit::Interrupted,
             _ => Exit::Data,
         }

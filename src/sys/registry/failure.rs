@@ -6,6 +6,7 @@ use std::io;
 use rustls::CertificateError;
 
 use super::answer::Question;
+use super::reach::NotPublic;
 use super::{RegistryError, Why};
 use crate::sys::os;
 
@@ -26,6 +27,9 @@ pub(super) fn failed(
     let mut hyper = causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>());
     if hyper.any(hyper::Error::is_parse) {
         return question.broken("what it answers is no HTTP");
+    }
+    if causes(error).any(<dyn Error>::is::<NotPublic>) {
+        return question.local(host);
     }
     let why = if error.is_timeout() {
         Why::Silent(patience)

@@ -11,8 +11,9 @@ use reqwest::{Client, Response, StatusCode, Url};
 use super::answer::{Answer, Question};
 use super::failure::{failed, told};
 use super::place::{authority, is_at, is_loopback};
+use super::reach::{PublicOnly, is_local};
 use super::wait::{Ended, Waiter};
-use super::{Reference, Registry, RegistryError, Result, Why, host};
+use super::{Reference, Registry, RegistryError, Result, Route, Why, host};
 
 /// Redirects that are followed.
 const REDIRECTS: usize = 5;
@@ -23,8 +24,8 @@ const AGAIN: usize = 2;
 type Headers<'a> = &'a [(&'static str, &'a str)];
 
 impl Registry {
-    /// Asks for `path` of a repository, again where the registry is busy. One that was not to be
-    /// reached is not asked twice.
+    /// Asks for `path` of a repository, again where the registry is busy. One that answers nothing at
+    /// all is not asked twice; one that fails for this and answers something else is asked on.
     pub(super) fn get(
         &self,
         reference: &Reference,
@@ -34,8 +35,9 @@ impl Registry {
     ) -> Result<Answer> {
         let outages = || self.outages.lock().unwrap_or_else(PoisonError::into_inner);
         let registry = reference.registry().to_owned();
-        if let Some(outage) = outages().get(&registry) {
-            return Err(outage.clone());
+        let outage = outages().get(&registry).cloned();
+        if let Some(outage) = outage.filter(|outage| self.is_away(outage)) {
+            return Err(outage);
         }
         let question = Question {
             what: what.to_owned(),
@@ -50,11 +52,28 @@ impl Registry {
             answer = self.once(reference, &question, path, headers);
         }
         if let Err(error) = &answer
-            && error.lasts()
+            && self.is_away(error)
+            && !self.responds(reference, &question)
         {
             outages().insert(question.registry, error.clone());
         }
         answer
+    }
+
+    /// Whether a registry gives any answer at all: its base is asked for, without credentials.
+    fn responds(&self, reference: &Reference, question: &Question) -> bool {
+        let base = format!("{}/v2/", host(reference));
+        self.first(question, &base, &[], None).is_ok()
+    }
+
+    /// Whether an error is one of a registry that has not given a single answer in this run.
+    ///
+    /// One that answers a question and fails another may hide what contradicts it: that is no outage.
+    pub fn is_away(&self, error: &RegistryError) -> bool {
+        let answered = || self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        error
+            .outage()
+            .is_some_and(|name| !answered().contains(name))
     }
 
     /// Lets the time pass after which a question may be asked again; whether it may.
@@ -72,8 +91,8 @@ impl Registry {
         drop(patience);
         match self.waiter().map(|waiter| waiter.pause(pause)) {
             Some(Ok(())) => Ok(true),
-            Some(Err(_)) => Err(RegistryError::Interrupted),
-            None => Ok(false),
+            Some(Err(Ended::Signal)) => Err(RegistryError::Interrupted),
+            Some(Err(_)) | None => Ok(false),
         }
     }
 
@@ -210,32 +229,47 @@ impl Registry {
                 let patience = self.options.connect.as_secs();
                 return Err(failed(&error, question, &host, patience));
             }
-            Err(Ended::Signal) => return Err(RegistryError::Interrupted),
-            Err(Ended::Time) => return Err(away(Why::Silent(idle.as_secs()))),
+            Err(ended) => return Err(question.ended(ended, &host, idle)),
         };
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.insert(question.registry.clone());
+        drop(answered);
         Ok(Answer {
             response,
             question: question.clone(),
             waiter,
+            secrets: self.options.secrets.clone(),
             idle,
         })
     }
 
     fn waiter(&self) -> Option<Arc<Waiter>> {
-        let start = || Waiter::start().ok().map(Arc::new);
+        let start = || Waiter::start(Arc::clone(&self.budget)).ok().map(Arc::new);
         self.waiter.get_or_init(start).clone()
     }
 
+    /// The client for a place, whoever names it: a reference, a redirect or a realm.
     pub(super) fn client(&self, question: &Question, url: &Url) -> Result<&Client> {
-        let loopback = is_loopback(&authority(url));
-        let [proxied, direct] = &self.clients;
-        let client = if loopback { direct } else { proxied };
-        let made = client.get_or_init(|| self.make(loopback).map_err(|error| told(&error)));
+        let place = authority(url);
+        let allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
+        let allowed = allowed.has(url);
+        if !allowed && is_local(url) {
+            return Err(question.local(&place));
+        }
+        let [named, loopback, unnamed] = &self.clients;
+        let (client, route) = if is_loopback(&place) {
+            (loopback, Route::Loopback)
+        } else if allowed {
+            (named, Route::Named)
+        } else {
+            (unnamed, Route::Unnamed)
+        };
+        let made = client.get_or_init(|| self.make(route).map_err(|error| told(&error)));
         made.as_ref()
-            .map_err(|said| question.unreachable(&authority(url), Why::Tls(said.clone())))
+            .map_err(|said| question.unreachable(&place, Why::Tls(said.clone())))
     }
 
-    fn make(&self, direct: bool) -> reqwest::Result<Client> {
+    fn make(&self, route: Route) -> reqwest::Result<Client> {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             // Another thread may have been first, with the same one.
             rustls::crypto::aws_lc_rs::default_provider()
@@ -247,7 +281,11 @@ impl Registry {
             .connect_timeout(self.options.connect)
             .redirect(Policy::none())
             .retry(reqwest::retry::never());
-        if direct { builder.no_proxy() } else { builder }.build()
+        match route {
+            Route::Named => builder.build(),
+            Route::Loopback => builder.no_proxy().build(),
+            Route::Unnamed => builder.dns_resolver(PublicOnly::new()).build(),
+        }
     }
 
     /// Whether a place may be spoken to without TLS.

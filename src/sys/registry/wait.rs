@@ -2,17 +2,23 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use super::budget::Budget;
 use crate::sys::signal;
+
+/// The part of a wait that must be left of the budget for its end to say something of the registry.
+const SHARE: u32 = 4;
 
 /// A thread that moves bytes while others wait for them or work on those that came.
 pub(super) struct Waiter {
     handle: Handle,
+    budget: Arc<Budget>,
     /// The thread ends when this goes.
     _stop: oneshot::Sender<()>,
 }
@@ -21,11 +27,13 @@ pub(super) struct Waiter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
     Time,
+    /// Nothing is left of the time for all registries, so many seconds.
+    Budget(u64),
     Signal,
 }
 
 impl Waiter {
-    pub(super) fn start() -> io::Result<Waiter> {
+    pub(super) fn start(budget: Arc<Budget>) -> io::Result<Waiter> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
@@ -34,6 +42,7 @@ impl Waiter {
         thread::Builder::new().spawn(run)?;
         Ok(Waiter {
             handle,
+            budget,
             _stop: stop,
         })
     }
@@ -43,11 +52,23 @@ impl Waiter {
         time: Duration,
         work: impl Future<Output = T>,
     ) -> Result<T, Ended> {
+        let _work = self.budget.begin();
+        let left = self.budget.left();
+        // One that has most of its time is a wait like others: a registry that keeps silent is not told
+        // from one that had no time to answer by a few milliseconds.
+        let ended = if left < time / SHARE {
+            Ended::Budget(self.budget.limit().as_secs())
+        } else {
+            Ended::Time
+        };
+        if left.is_zero() {
+            return Err(ended);
+        }
         self.handle.block_on(async {
             tokio::select! {
                 biased;
                 () = signal::wait() => Err(Ended::Signal),
-                done = tokio::time::timeout(time, work) => done.map_err(|_| Ended::Time),
+                done = tokio::time::timeout(time.min(left), work) => done.map_err(|_| ended),
             }
         })
     }
@@ -55,8 +76,8 @@ impl Waiter {
     /// Lets time pass.
     pub(super) fn pause(&self, time: Duration) -> Result<(), Ended> {
         match self.wait(time, std::future::pending()) {
-            Err(Ended::Signal) => Err(Ended::Signal),
             Err(Ended::Time) | Ok(()) => Ok(()),
+            Err(ended) => Err(ended),
         }
     }
 }
@@ -67,12 +88,22 @@ mod tests {
 
     #[test]
     fn a_wait_ends_with_its_work_or_its_time() {
-        let waiter = Waiter::start().unwrap();
+        let waiter = Waiter::start(Arc::new(Budget::new(Duration::MAX))).unwrap();
         let long = Duration::from_mins(1);
         assert_eq!(waiter.wait(long, async { 7 }), Ok(7));
         let short = Duration::from_millis(1);
         let never = waiter.wait(short, std::future::pending::<()>());
         assert_eq!(never, Err(Ended::Time));
         assert_eq!(waiter.pause(short), Ok(()));
+    }
+
+    #[test]
+    fn no_wait_outlives_the_time_for_all_of_them() {
+        let waiter = Waiter::start(Arc::new(Budget::new(Duration::from_millis(20)))).unwrap();
+        let over = Err(Ended::Budget(0));
+        let never = std::future::pending::<()>;
+        assert_eq!(waiter.wait(Duration::from_mins(1), never()), over);
+        assert_eq!(waiter.wait(Duration::from_mins(1), never()), over);
+        assert_eq!(waiter.pause(Duration::from_mins(1)), over);
     }
 }

@@ -25,6 +25,7 @@ impl Images {
         // Digests are read once for all tests.
         let cache = std::env::temp_dir().join(format!("glooistio-images-{}", std::process::id()));
         bed.env.var("XDG_CACHE_HOME", cache.to_str().unwrap());
+        bed.env.var("XDG_STATE_HOME", cache.to_str().unwrap());
         Images {
             bed,
             hub: format!("{registry}/solo"),

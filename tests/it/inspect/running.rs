@@ -9,7 +9,7 @@ use glooistio::sys::registry::{Options, Reference, Registry};
 use serde_json::{Value, json};
 
 use super::image::{Entry, go_program, layer};
-use crate::fake_registry::{Reply, Server};
+use crate::fake_registry::{Reply, Server, hosts};
 use crate::images::{Blobs, gzip};
 
 const OWN: &str = "usr/local/bin/pilot-discovery";
@@ -17,7 +17,7 @@ const OWN: &str = "usr/local/bin/pilot-discovery";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-fn labelled() -> Vec<u8> {
+pub(super) fn labelled() -> Vec<u8> {
     go_program("go1.24.3 X:boringcrypto", "build\tCGO_ENABLED=1\n")
 }
 
@@ -25,7 +25,7 @@ fn plain() -> Vec<u8> {
     go_program("go1.24.3", "build\tCGO_ENABLED=0\n")
 }
 
-fn of(blobs: &mut Blobs, architecture: &str, program: &[u8]) -> Value {
+pub(super) fn of(blobs: &mut Blobs, architecture: &str, program: &[u8]) -> Value {
     blobs.image(architecture, &[layer(&[Entry::File(OWN, program)])], gzip)
 }
 
@@ -55,7 +55,7 @@ fn served(blobs: &Blobs, image: &Value) -> (Server, String) {
     (server, id)
 }
 
-fn name(descriptor: &Value) -> String {
+pub(super) fn name(descriptor: &Value) -> String {
     descriptor["digest"].as_str().unwrap().to_owned()
 }
 
@@ -83,7 +83,10 @@ fn whatever_an_image_id_may_stand_for_is_found() {
         .unwrap();
     let found = |id: &str, architecture: Option<&str>| -> Vec<String> {
         let id: ImageId = id.parse().unwrap();
-        let registry = Registry::new(Options::default());
+        let registry = Registry::new(Options {
+            allowed: hosts(),
+            ..Options::default()
+        });
         let found = resolve(&registry, &id, &spec, architecture).unwrap();
         found.iter().map(|it| it.manifest.to_string()).collect()
     };
@@ -117,7 +120,10 @@ fn read(blobs: &Blobs, image: &Value, arch: Option<&str>) -> String {
     let key: RunningImage = class.running().unwrap();
     let mut census = Census::default();
     census.classes.insert(class, Members::default());
-    let registry = Registry::new(Options::default());
+    let registry = Registry::new(Options {
+        allowed: hosts(),
+        ..Options::default()
+    });
     let sources = Sources {
         registry: &registry,
         cache: None,
@@ -128,7 +134,7 @@ fn read(blobs: &Blobs, image: &Value, arch: Option<&str>) -> String {
         sources,
         modules: glooistio::fips::Modules::builtin(),
     };
-    match &reader.running(&census, &|_| true).unwrap()[&key] {
+    match &reader.running(&census, &|_| true).unwrap().images[&key] {
         Fact::Known(programs) => {
             let said = programs.iter().map(|it| {
                 let go = it.reading.evidence.as_ref().unwrap().go.as_ref();

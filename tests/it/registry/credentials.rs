@@ -75,7 +75,7 @@ fn a_credential_program_is_asked_by_its_standard_input() {
     for (script, wanted) in [
         (
             "#!/bin/sh\necho 'locked' >&2; exit 1\n",
-            "`docker-credential-fake` failed: locked",
+            "`docker-credential-fake` failed with exit code 1: run `docker-credential-fake get`",
         ),
         (
             "#!/bin/sh\necho nonsense hunter2\n",
