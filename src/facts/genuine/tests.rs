@@ -1,3 +1,5 @@
+#![expect(clippy::too_many_lines, reason = "the tables of cases are long")]
+
 use serde_json::{Value as Json, json};
 
 use super::*;
