@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use crate::fips::{ProgramRole, Reading};
 use crate::image::Found;
 use crate::istio::{ClientVersion, ImageTag, KubeVersion, Minor};
-use crate::sys::cluster::ClusterError;
+use crate::sys::cluster::{ClusterError, Names};
 
 mod after;
 mod authority;
@@ -32,12 +32,12 @@ pub use after::{Installed, after, installed};
 pub use authority::{Held, Served};
 pub use before::{Asked, before};
 pub use causes::causes;
-pub use census::{Census, Class, Companion, Members, Role, SelfReport};
+pub use census::{Address, Census, Class, Companion, Members, Role, SelfReport};
 pub use genuine::Reference;
 pub use images::Reader;
 pub use istioctl::istioctl;
 pub use permission::INJECTOR;
-pub use record::{Records, record_name, write_record};
+pub use record::{Kept, Records, record_name, write_record};
 pub use rollout::{rolled_out, webhooks_filled};
 
 /// Something about the outside, or why it is not known.
@@ -204,6 +204,9 @@ pub struct Record {
     pub tag: ImageTag,
     /// The `-f` files as they were merged, so that an upgrade applies them again.
     pub overlays: Vec<String>,
+    /// What those files were called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlay_names: Vec<String>,
     pub sets: Vec<String>,
     /// The options of ours, as a person would type them.
     pub options: Vec<String>,
@@ -216,6 +219,24 @@ pub struct Record {
     pub data: BTreeMap<String, String>,
     /// Version of glooistio.
     pub tool: String,
+}
+
+/// The Gloo Mesh of a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GlooMeshes {
+    /// By its own Deployments.
+    pub version: Option<Minor>,
+    /// Deployments of that name outside of its namespace.
+    pub others: Names,
+}
+
+/// What proxies are counted by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProxyKey {
+    pub revision: String,
+    /// Tag of the image, as text.
+    pub tag: String,
+    pub namespace: String,
 }
 
 /// A gateway that runs.
@@ -234,17 +255,18 @@ pub struct Before {
     pub openshift: Fact<Option<Minor>>,
     pub nodes: Fact<Nodes>,
     pub permissions: Fact<Vec<Permission>>,
+    /// Those to whose namespace a webhook of Istio leads.
     pub control_planes: Fact<Vec<ControlPlane>>,
+    /// Deployments elsewhere that call themselves istiod.
+    pub unconnected: Fact<Names>,
     pub webhooks: Fact<Vec<Webhook>>,
     pub namespaces: Fact<Vec<Namespace>>,
     /// Bundle version of the Gateway API CRDs, where they are.
     pub gateway_api: Fact<Option<String>>,
-    /// The Gloo Mesh that runs there, by its own Deployments.
-    pub gloo_mesh: Fact<Option<Minor>>,
+    pub gloo_mesh: Fact<GlooMeshes>,
     /// The gateways that run, by namespace and name.
     pub gateways: Fact<BTreeMap<(String, String), RunningGateway>>,
-    /// Proxies by revision and tag text.
-    pub proxies: Fact<BTreeMap<(String, String), u64>>,
+    pub proxies: Fact<BTreeMap<ProxyKey, u64>>,
     /// The record per revision, and those that could not be read with the reason.
     pub records: Fact<Vec<Result<Record, String>>>,
     /// What the registries say of the images of the plan.
@@ -352,7 +374,10 @@ pub struct Injected {
 #[derive(Debug, Clone)]
 pub struct After {
     pub cluster: Fact<ClusterFact>,
+    /// Those to whose namespace a webhook of Istio leads.
     pub control_planes: Fact<Vec<ControlPlane>>,
+    /// Deployments elsewhere that call themselves istiod.
+    pub unconnected: Fact<Names>,
     pub webhooks: Fact<Vec<Webhook>>,
     pub nodes: Fact<Nodes>,
     pub namespaces: Fact<Vec<Namespace>>,

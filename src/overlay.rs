@@ -20,6 +20,7 @@ mod read;
 mod route;
 mod scalar;
 mod set;
+mod settings;
 mod split;
 mod strategic;
 mod text;

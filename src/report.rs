@@ -222,9 +222,20 @@ pub struct Expected {
     pub chosen: Vec<Choice>,
     /// What was understood otherwise than one might think, and what was left out.
     pub notes: Vec<String>,
+    /// What an upgrade takes from the record of the install.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub applied_again: Vec<AppliedAgain>,
     /// The images of the plan, or those that were inspected, by digest, where it is known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<PinnedImage>,
+}
+
+/// An input of an earlier install that is applied again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AppliedAgain {
+    /// `overlay 1 (base.yaml)`, `--set`, `options`, `template prod.hbs`.
+    pub source: String,
+    pub settings: Vec<String>,
 }
 
 /// What a tag stands for at the moment.

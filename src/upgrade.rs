@@ -7,46 +7,97 @@ use crate::facts::{self, ControlPlane, Record};
 use crate::install::Session;
 use crate::istio::{Hub, HubKind, Matrix, Request};
 use crate::options::{Options, Revision, Template};
+use crate::overlay::{self, UserDocument};
 use crate::plan::DEFAULT_NAMESPACE;
+use crate::report::AppliedAgain;
 
-/// What is upgraded: the record of its install, or what istiod itself tells where nothing wrote one.
+/// What is upgraded: the record of its install, or what istiod itself tells where there is none.
 ///
-/// A revision that is not there yet starts from the one that is: that is the canary way.
-pub fn from(session: &mut Session<'_>, options: &Options) -> Result<Record, Failure> {
+/// A revision that is not there yet starts from the one that is: that is the canary way. `unattended`
+/// means that what the record applies again is not shown to a person first.
+pub fn from(
+    session: &mut Session<'_>,
+    options: &Options,
+    unattended: bool,
+) -> Result<Record, Failure> {
     let cluster = session.connect()?;
     let namespace = options.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
-    let (planes, records) = facts::installed(&cluster, Some(namespace))?;
+    let installed = facts::installed(&cluster, Some(namespace))?;
     let asked = options.revision.clone().flatten();
-    let plane = origin(&planes, asked.as_ref(), namespace)?;
+    let plane = origin(&installed.planes, asked.as_ref(), namespace)?;
     let label = &plane.revision;
-    let (record, note) = match (records.of(plane), &plane.tag) {
+    let kept = installed.records.of(plane);
+    let expected = &mut session.report.expected;
+    match (kept.map(|kept| &kept.record), &plane.tag) {
         (Some(Ok(record)), _) => {
-            let (files, sets) = (record.overlays.len(), record.sets.len());
-            let again = format!(
-                "{files} -f and {sets} --set of the record of revision {label} are applied again"
-            );
-            (record.clone(), (files + sets > 0).then_some(again))
+            expected.applied_again = applied_again(record);
+            if let Some(writer) = kept.and_then(|kept| kept.foreign.as_ref()) {
+                let changed = format!(
+                    "the record of revision {label} was last written by {writer}, not by glooistio"
+                );
+                if unattended {
+                    return Err(untrusted(&changed, namespace, label));
+                }
+                expected
+                    .notes
+                    .push(format!("{changed}: read what it applies again"));
+            }
+            Ok(record.clone())
         }
         (unusable, Ok(tag)) => {
             let why = unusable.and_then(|record| record.as_ref().err());
             let why = why
                 .map(|why| format!(" that can be used ({why})"))
                 .unwrap_or_default();
-            let note = format!(
+            expected.notes.push(format!(
                 "revision {label} has no record of an install{why}: hub and flavour are those of its istiod, the rest is what is given now"
-            );
-            (seen(plane, tag.clone()), Some(note))
+            ));
+            Ok(seen(plane, tag.clone()))
         }
         (_, Err(tag)) => {
             let message = format!(
                 "revision {label} runs `{tag}`, which is no tag that could be upgraded, and has no record"
             );
-            return Err(Failure::message(Exit::Data, message)
-                .hint("use `glooistio install` with every option"));
+            Err(Failure::message(Exit::Data, message)
+                .hint("use `glooistio install` with every option"))
         }
-    };
-    session.report.expected.notes.extend(note);
-    Ok(record)
+    }
+}
+
+/// Nobody reads what it applies again, so that its last writer must be an install.
+fn untrusted(changed: &str, namespace: &str, label: &str) -> Failure {
+    Failure::message(Exit::Data, format!("{changed}, and -y applies it unread"))
+        .hint("run the same command without -y, or with --dry-run, and read what it applies again")
+        .hint(format!(
+            "see who wrote it: kubectl get configmap {} -n {namespace} -o yaml --show-managed-fields",
+            facts::record_name(label)
+        ))
+        .hint("or use `glooistio install` with every option: it writes a new record")
+}
+
+/// What a record applies again, with its settings.
+fn applied_again(record: &Record) -> Vec<AppliedAgain> {
+    let overlays = record.overlays.iter().enumerate().map(|(at, text)| {
+        let name = record.overlay_names.get(at);
+        let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+        let source = format!("overlay {}{name}", at + 1);
+        let settings = match overlay::read(&source, text.as_bytes()) {
+            Ok(documents) => documents.iter().flat_map(UserDocument::settings).collect(),
+            Err(error) => vec![format!("cannot be read: {error}")],
+        };
+        AppliedAgain { source, settings }
+    });
+    let lists = [("--set", &record.sets), ("options", &record.options)];
+    let lists = lists.into_iter().filter(|(_, values)| !values.is_empty());
+    let lists = lists.map(|(source, values)| AppliedAgain {
+        source: source.to_owned(),
+        settings: values.clone(),
+    });
+    let template = record.template.iter().map(|(name, text)| AppliedAgain {
+        source: format!("template {name}"),
+        settings: text.lines().map(str::to_owned).collect(),
+    });
+    overlays.chain(lists).chain(template).collect()
 }
 
 /// The control plane that an upgrade starts from.
@@ -94,6 +145,7 @@ fn seen(plane: &ControlPlane, tag: crate::istio::ImageTag) -> Record {
         hub: plane.hub.clone(),
         tag,
         overlays: Vec::new(),
+        overlay_names: Vec::new(),
         sets: Vec::new(),
         options: Vec::new(),
         template: None,
@@ -168,6 +220,32 @@ mod tests {
             ready: 1,
             lacks: None,
         }
+    }
+
+    #[test]
+    fn what_a_record_applies_again_is_listed_with_its_settings() {
+        let record = Record {
+            overlays: vec!["spec: {hub: a}".into(), "spec: [".into()],
+            overlay_names: vec!["base.yaml".into()],
+            sets: vec!["a=b".into()],
+            template: Some(("t.hbs".into(), "one\ntwo".into())),
+            ..seen(&plane("default"), "1.30.2".parse().unwrap())
+        };
+        let again = applied_again(&record);
+        let sources: Vec<&str> = again.iter().map(|it| it.source.as_str()).collect();
+        assert_eq!(
+            sources,
+            [
+                "overlay 1 (base.yaml)",
+                "overlay 2",
+                "--set",
+                "template t.hbs"
+            ]
+        );
+        assert_eq!(again[0].settings, ["spec.hub=a"]);
+        assert!(again[1].settings[0].starts_with("cannot be read"));
+        assert_eq!(again[2].settings, ["a=b"]);
+        assert_eq!(again[3].settings, ["one", "two"]);
     }
 
     fn revision(name: &str) -> Option<Revision> {

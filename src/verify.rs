@@ -4,12 +4,48 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::{Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, ControlPlane, Manager, Record, Records};
+use crate::facts::{self, ControlPlane, Fact, Installed, Kept, Manager, Record};
 use crate::install::{Session, prove};
 use crate::istio::ImageTag;
 use crate::plan::DEFAULT_NAMESPACE;
 use crate::report::Choice;
 use crate::sys::cluster::Cluster;
+
+/// Deployments that a hint names.
+const NAMED: usize = 5;
+
+/// What is said of `ConfigMap`s that look like records and are not read.
+fn strays(installed: &Installed) -> Vec<String> {
+    match &installed.strays {
+        Fact::Known(places) => places
+            .iter()
+            .map(|(namespace, name)| {
+                format!("configmap {namespace}/{name} is ignored: its namespace has no control plane with that record")
+            })
+            .collect(),
+        Fact::Unknown(why) => vec![format!(
+            "whether other ConfigMaps look like records is not known: {why}"
+        )],
+        Fact::NotAsked(_) => Vec::new(),
+    }
+}
+
+/// What is wrong with the record of a control plane.
+fn note(plane: &ControlPlane, kept: Option<&Kept>) -> Option<String> {
+    let revision = &plane.revision;
+    match kept? {
+        Kept {
+            record: Err(why), ..
+        } => Some(format!(
+            "the record of revision {revision} is ignored: {why}"
+        )),
+        Kept { foreign, .. } => foreign.as_ref().map(|writer| {
+            format!(
+                "the record of revision {revision} was last written by {writer}, not by glooistio"
+            )
+        }),
+    }
+}
 
 /// What to verify.
 #[derive(Debug, Default)]
@@ -27,8 +63,8 @@ impl Verify {
     /// Judges what runs. The report holds what was seen.
     pub fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
         let cluster = session.connect()?;
-        let (planes, records) = facts::installed(&cluster, self.namespace.as_deref())?;
-        let expected = self.expected(session, &cluster, &planes, &records)?;
+        let installed = facts::installed(&cluster, self.namespace.as_deref())?;
+        let expected = self.expected(session, &cluster, &installed)?;
         let namespace = self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
         prove::running(session, &cluster, expected, Scope::Everything, namespace)
     }
@@ -37,24 +73,21 @@ impl Verify {
         &self,
         session: &mut Session<'_>,
         cluster: &Cluster,
-        planes: &[ControlPlane],
-        records: &Records,
+        installed: &Installed,
     ) -> Result<Expectation, Failure> {
+        let Installed {
+            planes, records, ..
+        } = installed;
         let mut revisions = BTreeMap::new();
-        let strays = records.strays(planes).into_iter();
-        session.report.expected.notes.extend(strays.map(|place| {
-            format!("{place} is ignored: no control plane beside it has that record")
-        }));
+        session.report.expected.notes.extend(strays(installed));
         for plane in planes.iter().filter(|plane| self.concerns(plane)) {
-            let record = records.of(plane);
-            if let Some(Err(why)) = record {
-                let note = format!(
-                    "the record of revision {} is ignored: {why}",
-                    plane.revision
-                );
-                session.report.expected.notes.push(note);
-            }
-            if let (Some(images), Some(Ok(record))) = (&session.images, record) {
+            let kept = records.of(plane);
+            session.report.expected.notes.extend(note(plane, kept));
+            let record = kept.map(|kept| &kept.record);
+            // What somebody else wrote into the record must not lead to a registry inside of this network.
+            let ours = kept.filter(|kept| kept.foreign.is_none());
+            let ours = ours.and_then(|kept| kept.record.as_ref().ok());
+            if let (Some(images), Some(record)) = (&session.images, ours) {
                 images.registry.allow(&record.hub);
             }
             let wanted = self.wanted(plane, record)?;
@@ -73,16 +106,22 @@ impl Verify {
             }
         }
         if revisions.is_empty() {
-            return Err(self.nothing(cluster.context(), planes));
+            return Err(self.nothing(cluster.context(), installed));
         }
         Ok(Expectation {
             revisions,
             gateways: BTreeSet::new(),
+            others: BTreeSet::new(),
         })
     }
 
     /// No control plane is judged: there is none, or only those of operators, which are asked for by name.
-    fn nothing(&self, context: &str, planes: &[ControlPlane]) -> Failure {
+    fn nothing(&self, context: &str, installed: &Installed) -> Failure {
+        let Installed {
+            planes,
+            unconnected,
+            ..
+        } = installed;
         let left_out = planes.iter().filter_map(|plane| match &plane.manager {
             Manager::Operator { name } if self.revision.is_none() => Some((plane, name)),
             _ => None,
@@ -95,9 +134,13 @@ impl Verify {
             .collect();
         let message = format!("no Istio control plane{} runs on {context}", self.which());
         if hints.is_empty() {
-            return Failure::message(Exit::Findings, message)
+            let failure = Failure::message(Exit::Findings, message)
                 .hint("install one: glooistio install")
                 .hint("or name its namespace by -i and its revision by -r");
+            let named = unconnected.places.iter().take(NAMED).map(|(namespace, name)| {
+                format!("Deployment {namespace}/{name} is labelled app=istiod, and no webhook of Istio leads to its namespace")
+            });
+            return named.fold(failure, Failure::hint);
         }
         let message = format!("{message} but what operators look after");
         let failure = Failure::message(Exit::Findings, message);

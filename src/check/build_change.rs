@@ -15,9 +15,10 @@ pub(super) const CHECK: Check = Check {
 
 fn run(before: &Before<'_>) -> Outcome {
     before.facts.control_planes.judge(|planes| {
-        let own = planes
-            .iter()
-            .filter(|plane| plane.revision == before.plan.revision_label());
+        let own = planes.iter().filter(|plane| {
+            plane.revision == before.plan.revision_label()
+                && plane.namespace == before.plan.namespace
+        });
         Outcome::of(
             own.flat_map(|plane| changes(before, plane)).collect(),
             "same flavour and hub",

@@ -1,8 +1,9 @@
 //! Every control plane in scope is there, ready, and runs the expected hub and tag.
 
+use super::expectation::{is_home, unconnected};
 use super::{After, Check, Outcome, Run, Wanted};
-use crate::facts::{Census, Class, ControlPlane, Role};
-use crate::report::Finding;
+use crate::facts::{Census, Class, ControlPlane, Fact, Role};
+use crate::report::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "control-plane",
@@ -23,8 +24,14 @@ fn run(after: &After<'_>) -> Outcome {
         let running = after
             .facts
             .census
-            .judge(|census| Outcome::of(pods(after, census), seen(after)));
-        running.with(deployments(after, planes))
+            .judge(|census| Outcome::of(pods(after, census, planes), seen(after)));
+        let findings = deployments(after, planes).into_iter();
+        let (named, running) = match (&after.facts.unconnected, running) {
+            (Fact::Known(named), running) => (unconnected(named, Severity::Warning), running),
+            (Fact::Unknown(why), Outcome::Passed(_)) => (Vec::new(), Outcome::Unknown(why.clone())),
+            (_, running) => (Vec::new(), running),
+        };
+        running.with(findings.chain(named).collect())
     })
 }
 
@@ -47,11 +54,16 @@ fn deployments(after: &After<'_>, planes: &[ControlPlane]) -> Vec<Finding> {
     each.collect()
 }
 
-/// The istiods that run, whatever their Deployment asks for by now.
-fn pods(after: &After<'_>, census: &Census) -> Vec<Finding> {
+/// The istiods that run, whatever their Deployment asks for by now. Pods of other namespaces than those of
+/// control planes are none, whatever they are called.
+fn pods(after: &After<'_>, census: &Census, planes: &[ControlPlane]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (revision, wanted) in &after.expected.revisions {
-        let own = |class: &Class| class.role == Role::Istiod && class.revision == *revision;
+        let own = |class: &Class| {
+            class.role == Role::Istiod
+                && class.revision == *revision
+                && is_home(&class.namespace, planes)
+        };
         let mut running = census
             .classes
             .iter()
@@ -69,6 +81,24 @@ fn pods(after: &After<'_>, census: &Census) -> Vec<Finding> {
             Some(finding.found(&class.image).wanted(wanted.image()))
         }));
     }
+    let elsewhere = census
+        .classes
+        .iter()
+        .filter(|(class, _)| class.role == Role::Istiod && !is_home(&class.namespace, planes));
+    findings.extend(elsewhere.map(|(class, members)| {
+        let pods = format!(
+            "{} pods run istiod outside of the namespaces of control planes",
+            members.pods
+        );
+        Finding::warning(pods)
+            .subject(format!(
+                "namespace {}: {}",
+                class.namespace,
+                members.examples.join(", ")
+            ))
+            .found(&class.image)
+            .why("no webhook of Istio leads there, so that nothing is judged by them")
+    }));
     findings
 }
 
@@ -117,7 +147,8 @@ fn seen(after: &After<'_>) -> String {
 mod tests {
     use super::*;
     use crate::check::support::{self, class, control_plane, found, members, passed};
-    use crate::facts::{After as Facts, Fact};
+    use crate::facts::After as Facts;
+    use crate::sys::cluster::Names;
 
     const TAG: &str = "1.31.0-solo-fips";
 
@@ -192,12 +223,32 @@ mod tests {
     }
 
     #[test]
+    fn what_only_calls_itself_istiod_is_named_and_counts_for_nothing() {
+        let mut facts = facts(control_plane("default", TAG), &[]);
+        if let Fact::Known(census) = &mut facts.census {
+            let pod = class(Role::Istiod, "shop", TAG);
+            census.classes.insert(pod, members(1, "istiod"));
+        }
+        let places = vec![("shop".to_owned(), "istiod".to_owned())];
+        facts.unconnected = Fact::Known(Names { places, more: true });
+        let outcome = support::run_after(run, &facts, TAG);
+        for words in [
+            "no pod of istiod runs",
+            "outside of the namespaces",
+            "is no control plane that is known",
+            "more Deployments",
+        ] {
+            assert!(found(&outcome, words), "{outcome:?}");
+        }
+    }
+
+    #[test]
     fn a_control_plane_of_another_revision_is_not_judged() {
         let mut facts = facts(control_plane("default", TAG), &[TAG]);
         let theirs = control_plane("theirs", "1.20.0");
         let pod = Class {
             revision: "theirs".into(),
-            ..class(Role::Istiod, "theirs", "1.20.0")
+            ..class(Role::Istiod, "istio-system", "1.20.0")
         };
         facts.control_planes = Fact::Known(vec![control_plane("default", TAG), theirs]);
         if let Fact::Known(census) = &mut facts.census {

@@ -62,16 +62,22 @@ mod tests {
             let class = Class {
                 revision: revision.to_owned(),
                 report: SelfReport::Silent("no gauge".into()),
+                connects: [support::connected(revision)].into(),
                 ..class(Role::Sidecar, revision, tag)
             };
             census.classes.insert(class, members(pods, revision));
         }
         let foreign = Class {
             revision: "theirs".to_owned(),
+            connects: [support::connected("theirs")].into(),
             ..class(Role::Sidecar, "c", "1.30.0")
         };
         census.classes.insert(foreign, members(9, "c"));
         let mut facts = support::after();
+        facts.control_planes = Fact::Known(vec![
+            support::control_plane("plain", "1.31.0-solo"),
+            support::control_plane("theirs", "1.30.0"),
+        ]);
         facts.census = Fact::Known(census);
         let mut expected = expecting(FIPS);
         let plain = expecting("1.31.0-solo").revisions.remove("default");

@@ -1,8 +1,10 @@
 //! The proxies that are there can be served by the planned control plane.
 
+use std::collections::BTreeMap;
+
 use super::{Before, Check, Outcome, Run};
 use crate::istio::ImageTag;
-use crate::report::Finding;
+use crate::report::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "data-plane-skew",
@@ -16,47 +18,112 @@ fn run(before: &Before<'_>) -> Outcome {
     before.facts.proxies.judge(|proxies| {
         let own = proxies
             .iter()
-            .filter(|((revision, _), _)| revision == before.plan.revision_label());
+            .filter(|(key, _)| key.revision == before.plan.revision_label());
         let mut seen = 0;
-        let findings = own
-            .filter_map(|((_, tag), pods)| {
-                seen += pods;
-                finding(&before.plan.tag, tag, *pods)
-            })
-            .collect();
-        Outcome::of(findings, format!("{seen} proxies"))
+        let mut groups: BTreeMap<(bool, &str), Group<'_>> = BTreeMap::new();
+        for (key, pods) in own {
+            seen += pods;
+            let group = groups.entry((is_home(before, &key.namespace), &key.tag));
+            let group = group.or_default();
+            group.pods += pods;
+            group.namespaces.push(&key.namespace);
+        }
+        let findings = groups
+            .iter()
+            .filter_map(|((home, tag), group)| finding(&before.plan.tag, tag, *home, group));
+        Outcome::of(findings.collect(), format!("{seen} proxies"))
     })
 }
 
-fn finding(planned: &ImageTag, tag: &str, pods: u64) -> Option<Finding> {
+/// Proxies with the same tag.
+#[derive(Default)]
+struct Group<'a> {
+    pods: u64,
+    namespaces: Vec<&'a str>,
+}
+
+/// Namespaces that a finding names.
+const NAMED: usize = 5;
+
+/// Whether it is a namespace of control planes. A pod of any other can have any tag, on purpose too, and
+/// must not keep the mesh from being upgraded.
+fn is_home(before: &Before<'_>, namespace: &str) -> bool {
+    let planes = before.facts.control_planes.known();
+    let mut homes = planes.into_iter().flatten().map(|plane| &plane.namespace);
+    namespace == before.plan.namespace || homes.any(|home| home == namespace)
+}
+
+fn finding(planned: &ImageTag, tag: &str, home: bool, group: &Group<'_>) -> Option<Finding> {
+    let pods = group.pods;
+    let named = group.namespaces.iter().take(NAMED).copied();
+    let mut places = named.collect::<Vec<_>>().join(", ");
+    if let Some(more @ 1..) = group.namespaces.len().checked_sub(NAMED) {
+        places = format!("{places} and {more} more");
+    }
+    let subject = format!("namespace {places}");
     let Ok(running) = tag.parse::<ImageTag>() else {
         let untold = format!("the version of {pods} proxies cannot be told by their tag");
         let finding = Finding::warning(untold).found(if tag.is_empty() { "no tag" } else { tag });
-        return Some(finding.fix("`istioctl version` asks the proxies themselves"));
+        return Some(
+            finding
+                .subject(subject)
+                .fix("`istioctl version` asks the proxies themselves"),
+        );
+    };
+    let severity = if home {
+        Severity::Error
+    } else {
+        Severity::Warning
     };
     let finding = match planned.minor().above(running.minor()) {
         Some(0 | 1) => return None,
-        Some(minors) if minors > 1 => {
-            Finding::error(format!("{pods} proxies would be {minors} minors behind"))
-                .why("a control plane serves proxies of its own minor and the one below")
-                .fix("restart their workloads with the mesh that runs, then go on")
-        }
-        _ => Finding::error(format!(
-            "{pods} proxies would be ahead of their control plane"
-        ))
+        Some(minors) if minors > 1 => Finding::new(
+            severity,
+            format!("{pods} proxies would be {minors} minors behind"),
+        )
+        .why("a control plane serves proxies of its own minor and the one below")
+        .fix("restart their workloads with the mesh that runs, then go on"),
+        _ => Finding::new(
+            severity,
+            format!("{pods} proxies would be ahead of their control plane"),
+        )
         .why("Istio does not support a proxy that is newer than its control plane")
         .fix("move them back first, or install beside the mesh with -r NAME"),
     };
-    Some(finding.found(tag).wanted(planned.to_string()))
+    let finding = finding.subject(subject).found(tag);
+    Some(finding.wanted(planned.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::check::support::{Given, found, passed};
-    use crate::facts::Fact;
+    use crate::facts::{Fact, ProxyKey};
+
+    fn key(revision: &str, tag: &str, namespace: &str) -> ProxyKey {
+        ProxyKey {
+            revision: revision.to_owned(),
+            tag: tag.to_owned(),
+            namespace: namespace.to_owned(),
+        }
+    }
+
+    #[test]
+    fn proxies_of_other_namespaces_keep_no_mesh_from_being_upgraded() {
+        for (namespace, severity) in [
+            ("istio-system", Severity::Error),
+            ("shop", Severity::Warning),
+        ] {
+            let mut given = Given::tag("1.31.0-solo");
+            given.facts.proxies =
+                Fact::Known(BTreeMap::from([(key("default", "1.99.0", namespace), 1)]));
+            let Outcome::Found(findings) = given.run(run) else {
+                panic!("not found")
+            };
+            assert_eq!(findings[0].severity, severity);
+            assert!(format!("{:?}", findings[0]).contains(namespace));
+        }
+    }
 
     #[test]
     fn proxies_of_the_revision_must_fit() {
@@ -72,7 +139,7 @@ mod tests {
         ] {
             let mut given = Given::tag("1.31.0-solo");
             given.facts.proxies =
-                Fact::Known(BTreeMap::from([((revision.to_owned(), tag.to_owned()), 4)]));
+                Fact::Known(BTreeMap::from([(key(revision, tag, "istio-system"), 4)]));
             let outcome = given.run(run);
             assert!(
                 if words.is_empty() {

@@ -371,10 +371,12 @@ mod tests {
         );
         let foreign = Class {
             revision: "theirs".into(),
+            connects: [support::connected("theirs")].into(),
             ..class(Role::Sidecar, "c", "1.30.0")
         };
         census.classes.insert(foreign, members(9, "c"));
         let mut facts = support::after();
+        facts.control_planes = Fact::Known(vec![support::control_plane("theirs", "1.30.0")]);
         facts.census = Fact::Known(census);
         let expected = expecting("1.31.0-solo-fips");
         let statements = evidence(&support::whole(&expected, &facts));

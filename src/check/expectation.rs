@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::{Class, ControlPlane, Injected, Manager, PinnedName, Role};
+use crate::facts::{Address, Class, ControlPlane, Injected, Manager, PinnedName, Role};
 use crate::fips::{Judge, Policy};
 use crate::istio::{ImageRef, ImageTag};
+use crate::report::{Finding, Severity};
+use crate::sys::cluster::Names;
 
 use super::mismatch::Mismatch;
 
@@ -49,16 +51,26 @@ pub struct Expectation {
     pub revisions: BTreeMap<String, Wanted>,
     /// `namespace/name` of the gateway Deployments that the install itself changed.
     pub gateways: BTreeSet<String>,
+    /// Revisions out of scope to which a webhook leads, also those of control planes outside of the cluster.
+    pub others: BTreeSet<String>,
 }
 
 impl Expectation {
-    /// The build that a pod must run; `None` where it is of another mesh.
+    /// The build that a program must run; `None` where it is of another mesh.
+    ///
+    /// What a pod names is a claim: it belongs to another mesh only where that one is here and where the
+    /// program gets its configuration from it. Everything else is judged.
     ///
     /// The charts give install-cni no revision, and ztunnel that of its mesh, if it has one. Without, they
     /// serve every mesh of the cluster, the FIPS ones first, but an operator's own build is its own.
     pub fn of(&self, class: &Class, planes: &[ControlPlane]) -> Option<&Wanted> {
-        if !serves_all(class) {
-            return self.revisions.get(&class.revision);
+        let claimed = self.revisions.get(&class.revision);
+        if class.role == Role::Istiod {
+            return claimed.filter(|_| is_home(&class.namespace, planes));
+        }
+        let named = !serves_all(class);
+        if named && (claimed.is_some() || self.is_of_other_mesh(class, planes)) {
+            return claimed;
         }
         let strict = self.revisions.values().any(|wanted| wanted.fips);
         let mut able = self
@@ -73,8 +85,18 @@ impl Expectation {
             let foreign = self
                 .elsewhere(&class.image, planes)
                 .any(|plane| of_operator(&plane));
-            able.next().filter(|_| !foreign)
+            able.next().filter(|_| named || !foreign)
         })
+    }
+
+    /// Whether a program is configured by the other mesh that it names.
+    fn is_of_other_mesh(&self, class: &Class, planes: &[ControlPlane]) -> bool {
+        let named = &class.revision;
+        let is_here =
+            self.others.contains(named) || planes.iter().any(|plane| plane.revision == *named);
+        let leads = |address: &Address| matches!(address, Address::Istiod { revision, .. } if revision == named);
+        let connected = !class.connects.is_empty() && class.connects.iter().all(leads);
+        is_here && (connected || class.role == Role::Cni)
     }
 
     /// The control planes out of scope that run the build of an image.
@@ -108,6 +130,30 @@ pub(super) fn serves_all(class: &Class) -> bool {
     /// What facts call the revision of a pod that names none.
     const UNNAMED: &str = "default";
     matches!(class.role, Role::Ztunnel | Role::Cni) && class.revision == UNNAMED
+}
+
+/// Whether a namespace has one of these control planes; where none is known, any may.
+pub(super) fn is_home(namespace: &str, planes: &[ControlPlane]) -> bool {
+    planes.is_empty() || planes.iter().any(|plane| plane.namespace == namespace)
+}
+
+/// Deployments that call themselves istiod, where no webhook of Istio leads: each is named, and nothing is
+/// judged by it.
+pub(super) fn unconnected(named: &Names, severity: Severity) -> Vec<Finding> {
+    let finding = |(namespace, name): &(String, String)| {
+        Finding::new(
+            severity,
+            "is labelled app=istiod and is no control plane that is known",
+        )
+        .subject(format!("Deployment {namespace}/{name}"))
+        .why("no webhook of Istio leads to its namespace, so that nothing is judged by it")
+        .fix("if it is a control plane of yours, name its namespace by -i; else remove the label")
+    };
+    let more = named.more.then(|| {
+        let more = "more Deployments are labelled app=istiod than are listed here";
+        Finding::new(severity, more)
+    });
+    named.places.iter().map(finding).chain(more).collect()
 }
 
 /// What the user asks of every program, in words; `None` where no floor and no policy is asked for.
@@ -202,6 +248,70 @@ mod tests {
         let mut fips = expecting("1.31.0-solo-fips");
         fips.demand(&support::JUDGE);
         assert!(fips.revisions["default"].fips, "nothing is lowered");
+    }
+
+    #[test]
+    fn a_program_is_of_another_mesh_only_where_that_one_configures_it() {
+        let here = [
+            support::control_plane("default", "1.31.0"),
+            support::control_plane("other", "1.30.0"),
+        ];
+        let (ours, other, odd) = (
+            support::connected("default"),
+            support::connected("other"),
+            Address::Other,
+        );
+        for (role, revision, connects, judged) in [
+            (Role::Sidecar, "default", vec![&ours], true),
+            (Role::Sidecar, "default", vec![&other], true),
+            (Role::Sidecar, "other", vec![&other], false),
+            (Role::Sidecar, "other", vec![&ours], true),
+            (Role::Sidecar, "other", vec![&other, &ours], true),
+            (Role::Sidecar, "other", vec![&odd], true),
+            (Role::Sidecar, "other", vec![], true),
+            (Role::Gateway, "ghost", vec![&ours], true),
+            (
+                Role::Agentgateway,
+                "ghost",
+                vec![&support::connected("ghost")],
+                true,
+            ),
+            (
+                Role::Ztunnel,
+                "ghost",
+                vec![&support::connected("ghost")],
+                true,
+            ),
+            (Role::Cni, "ghost", vec![], true),
+            (Role::Cni, "other", vec![], false),
+        ] {
+            let class = Class {
+                revision: revision.to_owned(),
+                connects: connects.into_iter().cloned().collect(),
+                ..support::class(role, "shop", "1.31.0")
+            };
+            let expected = expecting("1.31.0");
+            let wanted = expected.of(&class, &here).is_some();
+            assert_eq!(wanted, judged, "{role:?} {revision} {:?}", class.connects);
+        }
+        let mut expected = expecting("1.31.0");
+        expected.others.insert("remote".to_owned());
+        let remote = Class {
+            revision: "remote".to_owned(),
+            connects: BTreeSet::from([support::connected("remote")]),
+            ..support::class(Role::Sidecar, "shop", "1.31.0")
+        };
+        assert_eq!(expected.of(&remote, &here), None);
+    }
+
+    #[test]
+    fn an_istiod_outside_of_the_namespaces_of_control_planes_is_none() {
+        let here = [support::control_plane("default", "1.31.0")];
+        let expected = expecting("1.31.0");
+        for (namespace, judged) in [("istio-system", true), ("shop", false)] {
+            let class = support::class(Role::Istiod, namespace, "1.31.0");
+            assert_eq!(expected.of(&class, &here).is_some(), judged, "{namespace}");
+        }
     }
 
     #[test]

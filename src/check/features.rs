@@ -19,7 +19,7 @@ fn run(before: &Before<'_>) -> Outcome {
     }
     let gloo_mesh = plan
         .gloo_mesh
-        .or_else(|| before.facts.gloo_mesh.known().copied().flatten());
+        .or_else(|| before.facts.gloo_mesh.known()?.version);
     match before.matrix.features(&plan.features, &plan.tag, gloo_mesh) {
         Err(unknown) => Outcome::Found(vec![Finding::error(unknown.to_string())]),
         Ok(features) => {

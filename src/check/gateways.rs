@@ -2,7 +2,8 @@
 
 use super::pending::{judged_now, stale, unless_unasked, wanted};
 use super::{After, Check, Outcome, Run, Scope};
-use crate::facts::{Census, Role};
+use crate::facts::{Census, Class, Role};
+use crate::istio::ImageRef;
 use crate::report::Finding;
 use crate::workload::WorkloadRef;
 
@@ -24,13 +25,23 @@ fn run(after: &After<'_>) -> Outcome {
 fn judge(after: &After<'_>, census: &Census) -> Outcome {
     let mut findings = missing(after, census);
     let mut judged = 0;
+    let mut unnamed: Option<String> = None;
     for (class, members) in &census.classes {
-        let counts = class.role == Role::Gateway
+        let counts = matches!(class.role, Role::Gateway | Role::Agentgateway)
             && (after.scope == Scope::Everything || judged_now(after, class, members));
         if !counts || wanted(after, class).is_none() {
             continue;
         }
         judged += members.pods;
+        if is_renamed_agentgateway(class) {
+            let Class {
+                namespace, image, ..
+            } = class;
+            let pods = members.examples.join(", ");
+            unnamed.get_or_insert_with(|| {
+                format!("whether {image} of {pods} in {namespace} is the agentgateway of its mesh")
+            });
+        }
         if let Some(reason) = stale(after, class) {
             let owner = members.workloads().next();
             let named = owner.map_or_else(|| class.namespace.clone(), WorkloadRef::to_string);
@@ -44,7 +55,15 @@ fn judge(after: &After<'_>, census: &Census) -> Outcome {
     if judged == 0 && findings.is_empty() {
         return Outcome::NotApplicable("no gateways in scope".to_owned());
     }
-    Outcome::of(findings, format!("{judged} gateway pods"))
+    let seen = || Outcome::Passed(format!("{judged} gateway pods"));
+    unnamed.map_or_else(seen, Outcome::Unknown).with(findings)
+}
+
+/// Whether an agentgateway runs from an image of another name than the charts give. The injector shows only
+/// the name of the sidecar's image, so that nothing tells whether it is a mirror's name for the same.
+fn is_renamed_agentgateway(class: &Class) -> bool {
+    let image = class.image.parse::<ImageRef>();
+    class.role == Role::Agentgateway && image.is_ok_and(|image| image.name() != "agentgateway")
 }
 
 /// Gateways that the install should have brought up, without a single pod.
@@ -91,6 +110,39 @@ mod tests {
             scope,
             ..support::whole(&expected, &facts)
         })
+    }
+
+    #[test]
+    fn an_agentgateway_is_compared_like_any_other_gateway() {
+        let outcome = |image: &str| {
+            let mut census = Census::default();
+            let gateway = Class {
+                image: image.to_owned(),
+                ..class(Role::Agentgateway, "shop", "1.31.0-solo-fips")
+            };
+            census.classes.insert(gateway, members(2, "gateway"));
+            let mut facts = support::after();
+            facts.census = Fact::Known(census);
+            support::run_after(run, &facts, "1.31.0-solo-fips")
+        };
+        let hub = support::HUB;
+        let right = outcome(&format!("{hub}/agentgateway:1.31.0-solo-fips"));
+        assert!(passed(&right), "{right:?}");
+        for (image, words) in [
+            ("evil.example/x:0.0.1".to_owned(), "runs 0.0.1, wanted"),
+            (
+                "evil.example/agentgateway:1.31.0-solo-fips".to_owned(),
+                "runs from evil.example",
+            ),
+        ] {
+            let wrong = outcome(&image);
+            assert!(found(&wrong, words), "{wrong:?}");
+        }
+        let other = outcome(&format!("{hub}/other:1.31.0-solo-fips"));
+        assert!(
+            matches!(&other, Outcome::Unknown(why) if why.contains("agentgateway")),
+            "{other:?}"
+        );
     }
 
     const OURS: &[&str] = &["istio-ingress/istio-ingressgateway"];

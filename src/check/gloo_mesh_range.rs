@@ -4,6 +4,7 @@ use super::answer::judged;
 use super::{Before, Check, Outcome, Run};
 use crate::istio::Minor;
 use crate::report::Finding;
+use crate::sys::cluster::Names;
 
 pub(super) const CHECK: Check = Check {
     id: "gloo-mesh-range",
@@ -15,12 +16,16 @@ pub(super) const CHECK: Check = Check {
 
 fn run(before: &Before<'_>) -> Outcome {
     let Some(planned) = before.plan.gloo_mesh else {
-        return before.facts.gloo_mesh.judge(|running| match running {
-            None => Outcome::NotApplicable("no Gloo Mesh".to_owned()),
-            Some(version) => seen(before, *version),
+        return before.facts.gloo_mesh.judge(|running| {
+            let judged = match running.version {
+                None => Outcome::NotApplicable("no Gloo Mesh".to_owned()),
+                Some(version) => seen(before, version),
+            };
+            judged.with(elsewhere(&running.others))
         });
     };
-    let running = before.facts.gloo_mesh.known().copied().flatten();
+    let running = before.facts.gloo_mesh.known();
+    let running = running.and_then(|running| running.version);
     let other = running
         .filter(|running| *running != planned)
         .map(|running| {
@@ -28,6 +33,23 @@ fn run(before: &Before<'_>) -> Outcome {
                 .fix("give the version that will run beside this Istio")
         });
     seen(before, planned).with(other.into_iter().collect())
+}
+
+/// Deployments of any namespace can be called like those of Gloo Mesh: they are named, and decide nothing.
+fn elsewhere(named: &Names) -> Vec<Finding> {
+    let (first, rest) = match named.places.split_first() {
+        Some(((namespace, name), rest)) => (format!("Deployment {namespace}/{name}"), rest.len()),
+        None => return Vec::new(),
+    };
+    let subject = match (rest, named.more) {
+        (0, false) => first,
+        (rest, more) => format!("{first} and {rest}{} more", if more { "+" } else { "" }),
+    };
+    let finding = Finding::warning("looks like Gloo Mesh outside of its own namespace")
+        .subject(subject)
+        .why("its version was not judged")
+        .fix("if it is your Gloo Mesh, give its version by --gloo-mesh");
+    vec![finding]
 }
 
 fn seen(before: &Before<'_>, version: Minor) -> Outcome {
@@ -55,7 +77,7 @@ fn judge(before: &Before<'_>, version: Minor) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::check::support::{Given, cluster, found, passed};
-    use crate::facts::Fact;
+    use crate::facts::{Fact, GlooMeshes};
 
     const DATA: &str = "
 gloo-mesh:
@@ -71,7 +93,10 @@ gloo-mesh:
         let mut given = Given::tag(tag).data(DATA);
         let minor = |text: &str| text.parse::<Minor>().unwrap();
         given.plan.gloo_mesh = planned.map(minor);
-        given.facts.gloo_mesh = Fact::Known(running.map(minor));
+        given.facts.gloo_mesh = Fact::Known(GlooMeshes {
+            version: running.map(minor),
+            ..GlooMeshes::default()
+        });
         given.facts.cluster = cluster(kube);
         given.run(run)
     }
@@ -106,6 +131,23 @@ gloo-mesh:
             outcome("1.13.5", "v1.22.0", None, None),
             Outcome::NotApplicable(_)
         ));
+    }
+
+    #[test]
+    fn a_deployment_of_that_name_elsewhere_is_named_and_decides_nothing() {
+        let mut given = Given::tag("1.13.5-solo").data(DATA);
+        given.facts.gloo_mesh = Fact::Known(GlooMeshes {
+            version: None,
+            others: Names {
+                places: vec![("shop".into(), "gloo-mesh-mgmt-server".into())],
+                more: false,
+            },
+        });
+        let Outcome::Found(findings) = given.run(run) else {
+            panic!("not named")
+        };
+        assert_eq!(findings[0].severity, crate::report::Severity::Warning);
+        assert!(format!("{:?}", findings[0]).contains("shop/gloo-mesh-mgmt-server"));
     }
 
     #[test]

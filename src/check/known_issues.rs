@@ -30,7 +30,11 @@ fn concerns(before: &Before<'_>, concern: Concern) -> bool {
         Concern::Everybody | Concern::Fips => true,
         Concern::GlooMesh => {
             before.plan.gloo_mesh.is_some()
-                || matches!(before.facts.gloo_mesh.known(), Some(Some(_)))
+                || before
+                    .facts
+                    .gloo_mesh
+                    .known()
+                    .is_some_and(|it| it.version.is_some())
         }
         Concern::Ambient => before.documents.iter().any(|document| {
             document

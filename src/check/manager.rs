@@ -1,8 +1,9 @@
 //! The control plane that would be changed belongs to istioctl.
 
+use super::expectation::unconnected;
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{ControlPlane, Manager};
-use crate::report::Finding;
+use crate::report::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "manager",
@@ -18,8 +19,17 @@ fn run(before: &Before<'_>) -> Outcome {
             .iter()
             .filter_map(|plane| judge(before, plane))
             .collect();
+        let others = before.facts.unconnected.known();
+        let findings: Vec<Finding> = findings;
         Outcome::of(
-            findings,
+            findings
+                .into_iter()
+                .chain(
+                    others
+                        .into_iter()
+                        .flat_map(|named| unconnected(named, Severity::Info)),
+                )
+                .collect(),
             if planes.is_empty() {
                 "no mesh yet"
             } else {

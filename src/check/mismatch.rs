@@ -19,6 +19,8 @@ pub(super) enum Mismatch {
     NotAReference(String),
     /// Its namespace requests another revision.
     Revision { runs: String, requested: String },
+    /// It gets its configuration from another istiod than the one that its pod names.
+    Connection { named: String, connects: String },
 }
 
 impl fmt::Display for Mismatch {
@@ -37,6 +39,10 @@ impl fmt::Display for Mismatch {
                 write!(f, "{image} names no tag, so its flavour cannot be told")
             }
             Mismatch::NotAReference(image) => write!(f, "`{image}` is not an image reference"),
+            Mismatch::Connection { named, connects } => write!(
+                f,
+                "names revision {named} and gets its configuration from istiod of revision {connects}"
+            ),
             Mismatch::Revision { runs, requested } => {
                 write!(
                     f,

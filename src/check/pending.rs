@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::expectation::Wanted;
+use super::expectation::{Wanted, serves_all};
 use super::mismatch::Mismatch;
-use super::{After, Outcome};
-use crate::facts::{Class, Fact, Members, Role};
+use super::{After, Outcome, Scope};
+use crate::facts::{Address, Class, Fact, Members, Role};
 use crate::istio::ImageRef;
 use crate::report::PendingRestart;
 use crate::workload::WorkloadRef;
@@ -55,7 +55,10 @@ pub(super) fn judged_now(after: &After<'_>, class: &Class, members: &Members) ->
 
 /// Why a proxy is not what it should be; `None` for those out of scope, too.
 pub(super) fn stale(after: &After<'_>, class: &Class) -> Option<Mismatch> {
-    if !matches!(class.role, Role::Sidecar | Role::Gateway) {
+    if !matches!(
+        class.role,
+        Role::Sidecar | Role::Gateway | Role::Agentgateway
+    ) {
         return None;
     }
     if let Some(asked) = asked(after, &class.namespace)
@@ -67,9 +70,30 @@ pub(super) fn stale(after: &After<'_>, class: &Class) -> Option<Mismatch> {
             requested: asked,
         });
     }
-    let wanted = after.expected.revisions.get(&class.revision)?;
+    let wanted = wanted(after, class)?;
     let different = images(class).find_map(|image| wanted.differs(image));
-    different.or_else(|| renamed(after, class))
+    different
+        .or_else(|| renamed(after, class))
+        .or_else(|| contradicted(after, class))
+}
+
+/// Whether a proxy gets its configuration from another istiod than the one that its pod names. A restart
+/// changes nothing about it, so that an install does not list it.
+fn contradicted(after: &After<'_>, class: &Class) -> Option<Mismatch> {
+    if after.scope == Scope::Changed {
+        return None;
+    }
+    let other = class.connects.iter().find_map(|address| match address {
+        Address::Istiod {
+            namespace,
+            revision,
+        } => (*revision != class.revision).then(|| format!("{revision} in {namespace}")),
+        Address::Other => None,
+    });
+    other.map(|connects| Mismatch::Connection {
+        named: class.revision.clone(),
+        connects,
+    })
 }
 
 /// Whether a sidecar's image has another name than that of a new pod: hub and tag may be right all the
@@ -115,8 +139,12 @@ pub(super) fn unless_unasked(after: &After<'_>, outcome: Outcome) -> Outcome {
     }
 }
 
-/// The wanted build of a class in scope.
+/// The wanted build of a class in scope. An install answers for what names its revision alone.
 pub(super) fn wanted<'a>(after: &'a After<'_>, class: &Class) -> Option<&'a Wanted> {
     let planes = after.facts.control_planes.known();
+    let claimed = after.expected.revisions.contains_key(&class.revision);
+    if after.scope == Scope::Changed && !claimed && !serves_all(class) {
+        return None;
+    }
     after.expected.of(class, planes.map_or(&[], Vec::as_slice))
 }

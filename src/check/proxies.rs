@@ -148,7 +148,7 @@ fn orphans(after: &After<'_>, census: &Census) -> Vec<Finding> {
     };
     let mut left: BTreeMap<(&str, &str, &str), (u64, Remedy)> = BTreeMap::new();
     for (class, members) in &census.classes {
-        let named = !serves_all(class) && wanted(after, class).is_none();
+        let named = !serves_all(class) && !after.expected.revisions.contains_key(&class.revision);
         if named && planes.iter().all(|plane| plane.revision != class.revision) {
             let key = (
                 binary(class.role),
@@ -174,7 +174,7 @@ type Remedy = (&'static str, &'static str);
 fn remedy(role: Role) -> Remedy {
     match role {
         Role::Istiod | Role::Ztunnel | Role::Cni => (
-            "it belongs to no mesh that is here, so nothing else was judged of it",
+            "it belongs to no mesh that is here",
             "install it again with its mesh, or take it away",
         ),
         Role::Sidecar | Role::Gateway | Role::Agentgateway => (
@@ -392,6 +392,7 @@ mod tests {
     fn a_namespace_that_was_moved_to_a_revision_in_scope_counts() {
         let old = Class {
             revision: "1-30".into(),
+            connects: [support::connected("1-30")].into(),
             ..class(Role::Sidecar, "a", "1.30.0")
         };
         let mut moved = facts(old);

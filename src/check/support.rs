@@ -37,6 +37,7 @@ pub(super) fn after() -> facts::After {
     facts::After {
         cluster: Fact::NotAsked("no cluster in this test"),
         control_planes: Fact::Known(Vec::new()),
+        unconnected: Fact::Known(crate::sys::cluster::Names::default()),
         webhooks: Fact::Known(Vec::new()),
         nodes: Fact::Known(facts::Nodes::default()),
         namespaces: Fact::Known(Vec::new()),
@@ -66,6 +67,7 @@ pub(super) fn expecting(tag: &str) -> Expectation {
     Expectation {
         revisions: BTreeMap::from([("default".to_owned(), wanted)]),
         gateways: BTreeSet::new(),
+        others: BTreeSet::new(),
     }
 }
 
@@ -168,11 +170,21 @@ pub(super) fn namespace(name: &str, injection: Option<&str>) -> Namespace {
     }
 }
 
+/// The address of an istiod.
+pub(super) fn connected(revision: &str) -> facts::Address {
+    facts::Address::Istiod {
+        namespace: "istio-system".to_owned(),
+        revision: revision.to_owned(),
+    }
+}
+
 pub(super) fn class(role: Role, namespace: &str, tag: &str) -> Class {
     Class {
         role,
         namespace: namespace.to_owned(),
         revision: "default".to_owned(),
+        connects: BTreeSet::from([connected("default")]),
+        container: "istio-proxy".to_owned(),
         image: format!("{HUB}/proxyv2:{tag}"),
         image_id: String::new(),
         deviations: Deviations::default(),
@@ -314,10 +326,11 @@ fn nothing() -> facts::Before {
         nodes: Fact::NotAsked(NOT_ASKED),
         permissions: Fact::NotAsked(NOT_ASKED),
         control_planes: Fact::Known(Vec::new()),
+        unconnected: Fact::Known(crate::sys::cluster::Names::default()),
         webhooks: Fact::Known(Vec::new()),
         namespaces: Fact::Known(Vec::new()),
         gateway_api: Fact::Known(None),
-        gloo_mesh: Fact::Known(None),
+        gloo_mesh: Fact::Known(facts::GlooMeshes::default()),
         gateways: Fact::Known(BTreeMap::new()),
         proxies: Fact::Known(BTreeMap::new()),
         records: Fact::Known(Vec::new()),

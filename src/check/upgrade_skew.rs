@@ -19,9 +19,10 @@ const BESIDE: i64 = 2;
 
 fn run(before: &Before<'_>) -> Outcome {
     before.facts.control_planes.judge(|planes| {
-        let own = planes
-            .iter()
-            .filter(|plane| plane.revision == before.plan.revision_label());
+        let own = planes.iter().filter(|plane| {
+            plane.revision == before.plan.revision_label()
+                && plane.namespace == before.plan.namespace
+        });
         let findings: Vec<Finding> = match own.clone().next() {
             Some(_) => own
                 .filter_map(|plane| in_place(&before.plan.tag, plane))

@@ -88,7 +88,8 @@ impl Args {
         let istioctl = session::istioctl(&self.run)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
         session.inspect_images(inspect);
-        let record = crate::upgrade::from(&mut session, &options)?;
+        let unattended = self.flags.on("skip-confirmation") && !self.flags.on("dry-run");
+        let record = crate::upgrade::from(&mut session, &options, unattended)?;
         let typed = self.plan.over(&then(&record)?);
         let now = options;
         let mut options = resolve::with_files(&typed, &self.flags, now.files)?;

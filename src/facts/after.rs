@@ -1,32 +1,62 @@
 //! Everything that the After checks look at, asked at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 
 use super::census::{Grounds, census};
-use super::control_plane::control_planes;
+use super::control_plane::{control_planes, homes, unconnected};
 use super::genuine::{Permitted, permitted};
 use super::injected::injected;
+use super::platform::Ground;
 use super::{
     After, Census, Class, ControlPlane, Fact, Injected, Namespace, Nodes, Records, Reference,
+    Webhook,
 };
 use super::{platform, record, webhook};
-use crate::sys::cluster::{Cluster, PodPages, Result, Session};
+use crate::plan::DEFAULT_NAMESPACE;
+use crate::sys::cluster::{Cluster, Names, PodPages, Result, Session};
 
-/// Control planes and records.
-pub type Installed = (Vec<ControlPlane>, Records);
+/// Control planes, and what was written down of them.
+#[derive(Debug)]
+pub struct Installed {
+    pub planes: Vec<ControlPlane>,
+    pub records: Records,
+    /// Where a `ConfigMap` is that looks like a record and belongs to none of them.
+    pub strays: Fact<Vec<(String, String)>>,
+    /// Deployments elsewhere that call themselves istiod.
+    pub unconnected: Names,
+}
 
-/// The control planes in a namespace, or in all, and what was written down of them.
+/// The control planes in a namespace, or in all that have some, and what was written down of them.
 pub fn installed(cluster: &Cluster, namespace: Option<&str>) -> Result<Installed> {
     let found = cluster.run(async |session| {
-        futures::join!(
-            control_planes(session, namespace),
-            record::records(session, namespace)
-        )
+        let homes = if let Some(namespace) = namespace {
+            BTreeSet::from([namespace.to_owned()])
+        } else {
+            // Without the right to list them, the usual namespace is what is known.
+            let hooks = webhook::configurations(session).await;
+            homes(&hooks.unwrap_or_default(), DEFAULT_NAMESPACE)
+        };
+        let (planes, unconnected) = futures::join!(
+            control_planes(session, &homes),
+            unconnected(session, &homes)
+        );
+        let planes = planes?;
+        let (records, strays) = futures::join!(
+            record::records(session, &planes),
+            record::strays(session, &planes)
+        );
+        let records = records?;
+        let unconnected = unconnected.unwrap_or_default();
+        Ok(Installed {
+            planes,
+            records,
+            strays: strays.into(),
+            unconnected,
+        })
     });
-    let (planes, records) = found?;
-    Ok((planes?, records?))
+    found?
 }
 
 /// Asks a cluster what runs.
@@ -51,17 +81,35 @@ async fn gather(
 ) -> After {
     // The list is under way while the rest is asked.
     let pages = session.pods(None, "");
-    let (version, planes, webhooks, crds, surroundings) = futures::join!(
+    let fips = revisions.iter().filter(|(_, fips)| **fips);
+    let fips: Vec<&str> = fips.map(|(revision, _)| *revision).collect();
+    let (version, webhooks, crds, nodes, namespaces, permitted) = futures::join!(
         platform::cluster_fact(cluster, session),
-        control_planes(session, None),
-        webhook::webhooks(session),
+        webhook::webhooks(session, namespace),
         platform::crds(session),
-        places(session, pages, revisions, namespace),
+        platform::nodes(session),
+        platform::namespaces(session),
+        permitted(session, &fips),
     );
-    let (nodes, namespaces, census, injected, references) = surroundings;
+    let known = webhooks.as_deref().unwrap_or_default();
+    let homes = homes(known, namespace);
+    let surroundings = Surroundings {
+        nodes,
+        namespaces,
+        webhooks: known,
+        homes: &homes,
+        permitted,
+    };
+    let (planes, unconnected, around) = futures::join!(
+        control_planes(session, &homes),
+        unconnected(session, &homes),
+        places(session, pages, revisions, surroundings, namespace),
+    );
+    let (nodes, namespaces, census, injected, references) = around;
     After {
         cluster: version,
         control_planes: planes.into(),
+        unconnected: unconnected.into(),
         webhooks: webhooks.into(),
         nodes,
         namespaces,
@@ -82,21 +130,42 @@ type Places = (
     BTreeMap<String, Fact<Reference>>,
 );
 
+/// What was answered of the cluster before its pods are looked at.
+struct Surroundings<'a> {
+    nodes: Result<(Nodes, BTreeMap<String, Ground>)>,
+    namespaces: Result<Vec<Namespace>>,
+    webhooks: &'a [Webhook],
+    /// Namespaces of control planes.
+    homes: &'a BTreeSet<String>,
+    permitted: Permitted,
+}
+
+/// Revisions that are compared with nothing: those of other meshes, and those where no FIPS is expected.
+fn others(webhooks: &[Webhook], revisions: &BTreeMap<&str, bool>) -> BTreeSet<String> {
+    let live = webhooks.iter().filter(|hook| !hook.deactivated);
+    let known = live.map(|hook| hook.revision.as_str());
+    known
+        .chain(revisions.keys().copied())
+        .filter(|revision| revisions.get(revision) != Some(&true))
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Nodes and namespaces, and what runs and would run there.
 async fn places(
     session: &Session,
     pages: PodPages,
     revisions: &BTreeMap<&str, bool>,
+    surroundings: Surroundings<'_>,
     namespace: &str,
 ) -> Places {
-    let asks = |class: &Class| revisions.get(class.revision.as_str()) == Some(&true);
-    let fips = revisions.iter().filter(|(_, fips)| **fips);
-    let fips: Vec<&str> = fips.map(|(revision, _)| *revision).collect();
-    let (nodes, namespaces, permitted) = futures::join!(
-        platform::nodes(session),
-        platform::namespaces(session),
-        permitted(session, &fips),
-    );
+    let Surroundings {
+        nodes,
+        namespaces,
+        webhooks,
+        homes,
+        permitted,
+    } = surroundings;
     // What a pod stands on is worth less than the census: the gaps are facts of their own.
     let (nodes, stand) = nodes.map_or_else(
         |error| (Fact::needing(&error, "list of nodes"), BTreeMap::new()),
@@ -107,8 +176,12 @@ async fn places(
         Fact::Known,
     );
     let known = namespaces.known().map(Vec::as_slice).unwrap_or_default();
-    let mut grounds = Grounds::new(known, stand);
+    // What a pod names is a claim: programs of other revisions are asked too.
+    let any = revisions.values().any(|fips| *fips);
+    let asked_first = if any { homes.clone() } else { BTreeSet::new() };
+    let mut grounds = Grounds::new(known, stand, asked_first);
     grounds.permitted = permitted;
+    grounds.permitted.others = others(webhooks, revisions);
     let outside: Vec<&Namespace> = known.iter().filter(|it| it.name != namespace).collect();
     let probing = revisions.keys().map(async |&revision| {
         let fact = match &namespaces {
@@ -117,6 +190,7 @@ async fn places(
         };
         (revision.to_owned(), fact)
     });
+    let asks = |class: &Class| *revisions.get(class.revision.as_str()).unwrap_or(&any);
     let (counted, injected) =
         futures::join!(census(session, pages, &grounds, &asks), join_all(probing));
     let injected = injected.into_iter().collect();

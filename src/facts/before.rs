@@ -1,12 +1,12 @@
 //! Everything that the Before checks look at, asked at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::census::{Grounds, census};
-use super::control_plane::{control_planes, split};
-use super::{Before, Census, Fact, Held, Istioctl, Role, RunningGateway, Served};
-use super::{authority, permission, platform, record, webhook};
-use crate::sys::cluster::{Cluster, PodPages, Session};
+use super::control_plane::{control_planes, homes, split, unconnected};
+use super::{Before, Census, ControlPlane, Fact, Held, Istioctl, ProxyKey, Role, RunningGateway};
+use super::{Served, Webhook, authority, permission, platform, record, webhook};
+use crate::sys::cluster::{Cluster, Names, PodPages, Result, Session};
 
 impl Before {
     /// Nothing of the cluster is asked, for this reason.
@@ -18,6 +18,7 @@ impl Before {
             nodes: Fact::NotAsked(why),
             permissions: Fact::NotAsked(why),
             control_planes: Fact::NotAsked(why),
+            unconnected: Fact::NotAsked(why),
             webhooks: Fact::NotAsked(why),
             namespaces: Fact::NotAsked(why),
             gateway_api: Fact::NotAsked(why),
@@ -40,6 +41,7 @@ impl Before {
             nodes: Fact::Unknown(why.to_owned()),
             permissions: Fact::Unknown(why.to_owned()),
             control_planes: Fact::Unknown(why.to_owned()),
+            unconnected: Fact::Unknown(why.to_owned()),
             webhooks: Fact::Unknown(why.to_owned()),
             namespaces: Fact::Unknown(why.to_owned()),
             gateway_api: Fact::Unknown(why.to_owned()),
@@ -80,22 +82,18 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
         version,
         openshift,
         permissions,
-        planes,
-        webhooks,
+        (webhooks, planes, unconnected, records),
         gateway_api,
         gloo_mesh,
-        records,
         (authority, served),
         census,
     ) = futures::join!(
         platform::cluster_fact(cluster, session),
         platform::openshift(session),
         permission::permissions(session, asked.namespace, asked.fips),
-        control_planes(session, None),
-        webhook::webhooks(session),
+        meshes(session, asked.namespace),
         platform::gateway_api(session),
         platform::gloo_mesh(session),
-        record::records(session, None),
         certificates(session, asked),
         places(session, pages),
     );
@@ -107,6 +105,7 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
         nodes,
         permissions: permissions.into(),
         control_planes: planes.into(),
+        unconnected: unconnected.into(),
         webhooks: webhooks.into(),
         namespaces,
         gateway_api: gateway_api.into(),
@@ -118,6 +117,26 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
         authority,
         served,
     }
+}
+
+type Meshes = (
+    Result<Vec<Webhook>>,
+    Result<Vec<ControlPlane>>,
+    Result<Names>,
+    Result<record::Records>,
+);
+
+/// The control planes of the cluster, what leads to them, and what was written down of them.
+async fn meshes(session: &Session, namespace: &str) -> Meshes {
+    let webhooks = webhook::webhooks(session, namespace).await;
+    let homes = homes(webhooks.as_deref().unwrap_or_default(), namespace);
+    let (planes, unconnected) = futures::join!(
+        control_planes(session, &homes),
+        unconnected(session, &homes)
+    );
+    let known = planes.as_deref().unwrap_or_default();
+    let records = record::records(session, known).await;
+    (webhooks, planes, unconnected, records)
 }
 
 /// Those of the authority, and those that gateways show.
@@ -150,7 +169,11 @@ async fn places(session: &Session, pages: PodPages) -> Places {
         Ok((nodes, stand)) => (Fact::Known(nodes), stand),
         Err(error) => (Fact::Unknown(error.to_string()), BTreeMap::new()),
     };
-    let grounds = Grounds::new(namespaces.as_deref().unwrap_or_default(), stand);
+    let grounds = Grounds::new(
+        namespaces.as_deref().unwrap_or_default(),
+        stand,
+        BTreeSet::new(),
+    );
     let counted = census(session, pages, &grounds, &|_| false).await;
     (nodes, namespaces.into(), counted.into())
 }
@@ -181,12 +204,16 @@ fn gateways(census: &Census) -> BTreeMap<(String, String), RunningGateway> {
     named.collect()
 }
 
-/// Proxies by revision and tag.
-fn by_tag(census: &Census) -> BTreeMap<(String, String), u64> {
+/// Proxies by revision, tag and namespace.
+fn by_tag(census: &Census) -> BTreeMap<ProxyKey, u64> {
     let mut counts = BTreeMap::new();
     for (class, members) in &census.classes {
         if [Role::Sidecar, Role::Gateway].contains(&class.role) {
-            let key = (class.revision.clone(), split(&class.image).1.to_owned());
+            let key = ProxyKey {
+                revision: class.revision.clone(),
+                tag: split(&class.image).1.to_owned(),
+                namespace: class.namespace.clone(),
+            };
             *counts.entry(key).or_default() += members.pods;
         }
     }

@@ -8,17 +8,21 @@ use futures::{StreamExt, stream};
 use super::Namespace;
 use super::genuine::Permitted;
 use super::platform::Ground;
-use crate::report::{Deviations, PodRow};
+use crate::report::{Deviation, Deviations, PodRow, SettingKind};
 use crate::sys::cluster::{
     ClusterError, Pages, PodPages, PodPort, PodReader, Result, Session, Unreadable,
 };
+use crate::sys::os;
 
+mod address;
 mod class;
 mod fips_variables;
+mod program;
 mod seat;
 mod speech;
 mod status;
 
+pub use address::Address;
 pub use class::{Class, Companion, Members, Role, SelfReport};
 
 use seat::{Seat, Seated};
@@ -28,6 +32,10 @@ const AT_ONCE: usize = 64;
 
 /// Longest wait for what one pod says of itself.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why a program of a pod with several says nothing.
+const SHARED: &str =
+    "its pod runs several programs of a mesh: it is not known which of them answers";
 
 /// Pods that could not be read of which names are kept.
 const NAMED: usize = 5;
@@ -59,15 +67,25 @@ pub(super) struct Grounds {
     pub(super) nodes: BTreeMap<String, Ground>,
     /// What the pods of revisions in scope may have.
     pub(super) permitted: Permitted,
+    /// Namespaces of control planes: their pods are asked first.
+    pub(super) homes: BTreeSet<String>,
+    /// Seconds since 1970.
+    pub(super) now: i64,
 }
 
 impl Grounds {
-    pub(super) fn new(namespaces: &[Namespace], nodes: BTreeMap<String, Ground>) -> Self {
+    pub(super) fn new(
+        namespaces: &[Namespace],
+        nodes: BTreeMap<String, Ground>,
+        homes: BTreeSet<String>,
+    ) -> Self {
         let named = namespaces.iter().map(|it| (it.name.clone(), it.clone()));
         Grounds {
             namespaces: named.collect(),
             nodes,
             permitted: Permitted::default(),
+            homes,
+            now: os::now(),
         }
     }
 }
@@ -75,6 +93,8 @@ impl Grounds {
 /// What becomes of one pod of the list.
 enum Item {
     Seat(Seat),
+    /// Containers of a pod that was counted, which may turn out to run a proxy's image.
+    Unrelated(Vec<Seated>),
     Unreadable(Unreadable),
     /// It vanished while it was read, as the API server confirms.
     Gone,
@@ -92,6 +112,13 @@ pub(super) async fn census(
     asks: &dyn Fn(&Class) -> bool,
 ) -> Result<Census> {
     let reader = &session.pod_reader(PATIENCE);
+    let asking = &Asking {
+        session,
+        reader,
+        grounds,
+        asks,
+    };
+    let told = &asking.of_homes().await;
     let listed = stream::unfold((pages, 0), async |(mut pages, round)| {
         let page = pages.next().await?;
         let round = round + u32::from(matches!(page, Ok(Pages::Restarted)));
@@ -101,28 +128,26 @@ pub(super) async fn census(
         stream::iter(items(page, grounds)).map(move |item| (round, item))
     });
     let asked = items
-        .map(async |(round, item)| match item {
-            Item::Seat(Seat::Mesh(seated)) if seated.running && asks(&seated.class) => {
-                (round, ask(session, reader, seated).await)
-            }
-            other => (round, other),
-        })
+        .map(async |(round, item)| (round, asking.of_item(item, told).await))
         .buffer_unordered(AT_ONCE);
     let mut asked = std::pin::pin!(asked);
     let mut fold = Fold::default();
     while let Some((round, item)) = asked.next().await {
         fold.count(round, item)?;
     }
-    Ok(fold.census)
+    Ok(fold.finish())
 }
 
 fn items(page: Result<Pages>, grounds: &Grounds) -> Vec<Item> {
     match page {
         Ok(Pages::Pods(pods)) => pods
             .into_iter()
-            .map(|pod| match pod {
-                Ok(pod) => Item::Seat(seat::seat(&pod, grounds)),
-                Err(unreadable) => Item::Unreadable(unreadable),
+            .flat_map(|pod| match pod {
+                Ok(pod) => vec![
+                    Item::Unrelated(seat::unrelated(&pod, grounds)),
+                    Item::Seat(seat::seat(&pod, grounds)),
+                ],
+                Err(unreadable) => vec![Item::Unreadable(unreadable)],
             })
             .collect(),
         Ok(Pages::Restarted) => vec![Item::Restarted],
@@ -130,40 +155,121 @@ fn items(page: Result<Pages>, grounds: &Grounds) -> Vec<Item> {
     }
 }
 
-/// Asks a pod what it says of FIPS.
-async fn ask(session: &Session, reader: &PodReader<'_>, mut seated: Box<Seated>) -> Item {
-    let class = &seated.class;
-    let question = match class.role {
-        Role::Istiod => speech::ISTIOD,
-        Role::Sidecar | Role::Gateway => speech::PROXY,
-        // None of them tells by HTTP.
-        Role::Agentgateway | Role::Ztunnel | Role::Cni => return Item::Seat(Seat::Mesh(seated)),
-    };
-    let at = PodPort {
-        namespace: &class.namespace,
-        pod: &seated.name,
-        port: question.port,
-    };
-    let report = match reader.get(at, question.path, question.wanted).await {
-        Ok(text) => (question.read)(&text),
-        Err(error) => match left(session, &seated).await {
-            Some(item) => return item,
-            None => speech::unreadable(&error),
-        },
-    };
-    seated.class.report = report;
-    Item::Seat(Seat::Mesh(seated))
+/// What programs in namespaces of control planes said, by the uid of their pod and its port.
+type Told = BTreeMap<(String, u16), SelfReport>;
+
+/// The way to what programs say of themselves.
+struct Asking<'a> {
+    session: &'a Session,
+    reader: &'a PodReader<'a>,
+    grounds: &'a Grounds,
+    asks: &'a dyn Fn(&Class) -> bool,
 }
 
-/// What became of a pod that did not answer, where the API server says that it no longer runs.
-async fn left(session: &Session, seated: &Seated) -> Option<Item> {
-    let now = session
-        .pod(&seated.class.namespace, &seated.name)
-        .await
-        .ok()?;
-    match now.filter(|pod| pod.metadata.uid == seated.uid) {
-        None => Some(Item::Gone),
-        Some(pod) => seat::ended(&pod).map(|why| Item::Seat(Seat::NotApplicable(why))),
+impl Asking<'_> {
+    /// Asks istiod and the gateways beside it before any pod of a stranger can use up the time.
+    ///
+    /// What cannot be listed or does not answer here is asked again with the others.
+    async fn of_homes(&self) -> Told {
+        let mut told = Told::new();
+        for home in &self.grounds.homes {
+            let mut pages = self.session.pods(Some(home), "");
+            while let Some(Ok(page)) = pages.next().await {
+                let Pages::Pods(pods) = page else { break };
+                let seats = pods.iter().filter_map(|pod| pod.as_ref().ok());
+                let seats = seats.map(|pod| seat::seat(pod, self.grounds));
+                let mesh = seats.filter_map(|seat| match seat {
+                    Seat::Mesh(all) => Some(all),
+                    _ => None,
+                });
+                let asked = stream::iter(mesh.flatten())
+                    .map(async |seated| {
+                        let question = self.question(&seated)?;
+                        let at = port(&seated, &question);
+                        let answer = self.reader.get_first(at, question.path, question.wanted);
+                        let report = (question.read)(&answer.await.ok()?);
+                        Some(((seated.uid.clone(), question.port), report))
+                    })
+                    .buffer_unordered(AT_ONCE);
+                told.extend(
+                    asked
+                        .filter_map(async |answer| answer)
+                        .collect::<Told>()
+                        .await,
+                );
+            }
+        }
+        told
+    }
+
+    /// Adds what the programs of a pod say; a pod that left is counted so.
+    async fn of_item(&self, item: Item, told: &Told) -> Item {
+        let Item::Seat(Seat::Mesh(mut all)) = item else {
+            return item;
+        };
+        for seated in &mut all {
+            let Some(question) = self.question(seated) else {
+                continue;
+            };
+            let known = told.get(&(seated.uid.clone(), question.port));
+            let report = match known {
+                Some(report) => Ok(report.clone()),
+                None if seated.shared => Ok(SelfReport::Unreadable(SHARED.to_owned())),
+                None => self.ask(seated, &question).await,
+            };
+            match report {
+                Ok(report) => seated.class.report = report,
+                Err(left) => return left,
+            }
+        }
+        Item::Seat(Seat::Mesh(all))
+    }
+
+    /// What a program is asked, if it is; some do not tell by HTTP.
+    fn question(&self, seated: &Seated) -> Option<speech::Question> {
+        let class = &seated.class;
+        let question = match class.role {
+            Role::Istiod if self.grounds.homes.contains(&class.namespace) => speech::ISTIOD,
+            Role::Sidecar | Role::Gateway => speech::PROXY,
+            Role::Istiod | Role::Agentgateway | Role::Ztunnel | Role::Cni => return None,
+        };
+        (seated.running && (self.asks)(class)).then_some(question)
+    }
+
+    async fn ask(
+        &self,
+        seated: &Seated,
+        question: &speech::Question,
+    ) -> std::result::Result<SelfReport, Item> {
+        let at = port(seated, question);
+        match self.reader.get(at, question.path, question.wanted).await {
+            Ok(text) => Ok((question.read)(&text)),
+            Err(error) => match self.left(seated).await {
+                Some(item) => Err(item),
+                None => Ok(speech::unreadable(&error)),
+            },
+        }
+    }
+
+    /// What became of a pod that did not answer, where the API server says that it no longer runs.
+    async fn left(&self, seated: &Seated) -> Option<Item> {
+        let session = self.session;
+        let now = session.pod(&seated.class.namespace, &seated.name);
+        match now.await.ok()?.filter(|pod| pod.metadata.uid == seated.uid) {
+            None => Some(Item::Gone),
+            Some(pod) => {
+                let why = seat::ended(&pod, self.grounds.now);
+                why.map(|why| Item::Seat(Seat::NotApplicable(why)))
+            }
+        }
+    }
+}
+
+fn port<'a>(seated: &'a Seated, question: &speech::Question) -> PodPort<'a> {
+    PodPort {
+        namespace: &seated.class.namespace,
+        pod: &seated.name,
+        port: question.port,
     }
 }
 
@@ -171,6 +277,8 @@ async fn left(session: &Session, seated: &Seated) -> Option<Item> {
 #[derive(Default)]
 struct Fold {
     census: Census,
+    /// Containers that show nothing of a mesh.
+    unrelated: BTreeMap<Class, Members>,
     round: u32,
     /// The deviations of pods so far.
     deviations: BTreeSet<Deviations>,
@@ -192,6 +300,12 @@ impl Fold {
         match item {
             Item::Failed(error) => return Err(error),
             Item::Restarted => return Ok(()),
+            Item::Unrelated(all) => {
+                for seated in all {
+                    admit(&mut self.unrelated, seated);
+                }
+                return Ok(());
+            }
             Item::Gone => census.gone += 1,
             Item::Unreadable(pod) => census.leave_out(&pod),
             Item::Seat(Seat::Elsewhere) => {}
@@ -201,7 +315,7 @@ impl Fold {
             Item::Seat(Seat::Uninjected(namespace)) => {
                 *census.uninjected.entry(namespace).or_default() += 1;
             }
-            Item::Seat(Seat::Mesh(seated)) => census.admit(*seated),
+            Item::Seat(Seat::Mesh(all)) => all.into_iter().for_each(|it| census.admit(it)),
         }
         census.seen += 1;
         Ok(())
@@ -209,14 +323,18 @@ impl Fold {
 
     /// A pod that deviates in a way of its own is a class of its own: after so many they are one.
     fn bounded(&mut self, mut item: Item) -> Item {
-        if let Item::Seat(Seat::Mesh(seated)) = &mut item
-            && !seated.class.deviations.is_empty()
-            && !self.deviations.contains(&seated.class.deviations)
-        {
+        let Item::Seat(Seat::Mesh(all)) = &mut item else {
+            return item;
+        };
+        for seated in all {
+            let deviations = &mut seated.class.deviations;
+            if deviations.is_empty() || self.deviations.contains(deviations) {
+                continue;
+            }
             if self.deviations.len() < DEVIATIONS {
-                self.deviations.insert(seated.class.deviations.clone());
+                self.deviations.insert(deviations.clone());
             } else {
-                seated.class.deviations = Deviations::unlisted();
+                *deviations = Deviations::unlisted();
             }
         }
         item
@@ -232,22 +350,48 @@ impl Census {
         }
     }
 
-    fn admit(&mut self, seated: Seated) {
-        let Seated {
-            class,
-            name,
-            owner,
-            row,
-            ..
-        } = seated;
-        self.rows.extend(row);
-        let members = self.classes.entry(class).or_default();
-        members.pods += 1;
-        *members.owners.entry(owner).or_default() += 1;
-        if members.examples.len() < Members::EXAMPLES {
-            members.examples.push(name);
-        }
+    fn admit(&mut self, mut seated: Seated) {
+        self.rows.extend(seated.row.take());
+        admit(&mut self.classes, seated);
     }
+}
+
+fn admit(classes: &mut BTreeMap<Class, Members>, seated: Seated) {
+    let members = classes.entry(seated.class).or_default();
+    members.pods += 1;
+    *members.owners.entry(seated.owner).or_default() += 1;
+    if members.examples.len() < Members::EXAMPLES {
+        members.examples.push(seated.name);
+    }
+}
+
+impl Fold {
+    /// The census, with the containers that run the same bytes as a proxy under another name.
+    fn finish(self) -> Census {
+        let mut census = self.census;
+        let proxies = census.classes.keys().filter(|class| class.role.is_proxy());
+        let digests: BTreeSet<String> = proxies.filter_map(|it| digest(&it.image_id)).collect();
+        let same = self
+            .unrelated
+            .into_iter()
+            .filter(|(class, _)| digest(&class.image_id).is_some_and(|it| digests.contains(&it)));
+        // No injector makes such a container.
+        let same = same.map(|(mut class, members)| {
+            let (name, image) = (&class.container, &class.image);
+            let deviation = Deviation::new(name, SettingKind::Container, image);
+            class.deviations = Deviations::of(vec![deviation]);
+            (class, members)
+        });
+        census.classes.extend(same);
+        census
+    }
+}
+
+/// The hexadecimal digest at the end of an imageID.
+fn digest(image_id: &str) -> Option<String> {
+    let last = image_id.rsplit(['@', ':', '/']).next()?;
+    let whole = last.len() == 64 && last.bytes().all(|byte| byte.is_ascii_hexdigit());
+    whole.then(|| last.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -258,7 +402,6 @@ mod tests {
     use kube::client::Body;
 
     use super::*;
-    use crate::report::{Deviation, SettingKind};
     use crate::sys::cluster::{Cluster, Pod};
 
     const PODS: &str = r#"{"metadata":{},"items":[
@@ -304,7 +447,7 @@ mod tests {
             }
         };
         let cluster = Cluster::answering(service, Duration::from_secs(5));
-        let grounds = Grounds::new(&[], BTreeMap::new());
+        let grounds = Grounds::new(&[], BTreeMap::new(), BTreeSet::new());
         let folded = cluster
             .run(async |session| census(session, session.pods(None, ""), &grounds, asks).await);
         folded.unwrap().unwrap()
@@ -339,6 +482,50 @@ mod tests {
         assert_eq!((census.seen, census.gone, census.rows.len()), (5, 1, 3));
     }
 
+    #[test]
+    fn the_bytes_of_a_proxy_under_another_name_are_counted() {
+        let digest = "0a".repeat(32);
+        let pod = |name: &str, container: &str, image_id: &str| {
+            serde_json::json!({"metadata": {"name": name, "namespace": "n"},
+                "spec": {"containers": [{"name": container, "image": "r/x:1"}, {"name": "log", "image": "r/log:1"}]},
+                "status": {"phase": "Running", "containerStatuses": [{"name": container, "imageID": image_id}]}})
+        };
+        let pods = serde_json::json!({"metadata": {}, "items": [
+            pod("hidden", "app", &format!("evil.io/y@sha256:{digest}")),
+            pod("known", "istio-proxy", &format!("sha256:{digest}")),
+            pod("other", "app", &format!("sha256:{}", "0b".repeat(32))),
+        ]});
+        let pods: &'static str = Box::leak(pods.to_string().into_boxed_str());
+        let census = counted(&|_| false, move |_| (200, pods));
+        let names: Vec<_> = census
+            .classes
+            .iter()
+            .map(|(class, members)| (class.container.as_str(), members.examples.join(" ")))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                ("app", "hidden".to_owned()),
+                ("istio-proxy", "known".to_owned())
+            ]
+        );
+        assert_eq!(census.seen, 3);
+    }
+
+    #[test]
+    fn a_pod_with_several_proxies_has_no_answer_of_its_own() {
+        const SEVERAL: &str = r#"{"metadata":{},"items":[{"metadata":{"name":"a","namespace":"n"},"spec":{"containers":[
+            {"name":"istio-proxy","image":"r/p:1"},{"name":"second","image":"r/p:1","args":["proxy","sidecar"]}]},
+            "status":{"phase":"Running"}}]}"#;
+        let census = counted(&|_| true, |path| match path {
+            "/api/v1/pods" => (200, SEVERAL),
+            _ => (200, "envoy_server_compilation_settings_fips_mode{} 1\n"),
+        });
+        let reports = census.classes.keys().map(|class| &class.report);
+        let unreadable = SelfReport::Unreadable(SHARED.to_owned());
+        assert!(reports.eq([&unreadable, &unreadable]));
+    }
+
     /// What becomes of the one pod, whose proxy answers `proxy` where its GET answers `get`.
     fn unanswered(proxy: (u16, &'static str), get: (u16, &'static str)) -> Census {
         const POD: &str = r#"{"metadata":{},"items":[{"metadata":{"name":"a","namespace":"n","uid":"u"},
@@ -361,7 +548,7 @@ mod tests {
         const THERE: &str = r#"{"metadata":{"name":"a","uid":"u"},"status":{"phase":"Running"}}"#;
         const ANOTHER: &str = r#"{"metadata":{"name":"a","uid":"v"},"status":{"phase":"Running"}}"#;
         const LEAVING: &str =
-            r#"{"metadata":{"name":"a","uid":"u","deletionTimestamp":"2026-01-01T00:00:00Z"}}"#;
+            r#"{"metadata":{"name":"a","uid":"u","deletionTimestamp":"2999-01-01T00:00:00Z"}}"#;
         const GONE: &str =
             r#"{"kind":"Status","code":404,"message":"x","details":{"kind":"pods","name":"a"}}"#;
         const OTHER: &str =
@@ -431,11 +618,11 @@ mod tests {
             let pod = serde_json::json!({"metadata": {"name": format!("p{n}")},
                 "spec": {"containers": [{"name": "istio-proxy", "image": "r/proxyv2:1"}]}});
             let pod: Pod = serde_json::from_value(pod).unwrap();
-            let Seat::Mesh(mut seated) = seat::seat(&pod, &Grounds::new(&[], BTreeMap::new()))
-            else {
+            let grounds = Grounds::new(&[], BTreeMap::new(), BTreeSet::new());
+            let Seat::Mesh(mut seated) = seat::seat(&pod, &grounds) else {
                 panic!("not of the mesh")
             };
-            seated.class.deviations = Deviations::of(vec![one]);
+            seated[0].class.deviations = Deviations::of(vec![one]);
             fold.count(0, Item::Seat(Seat::Mesh(seated))).unwrap();
         }
         let classes = &fold.census.classes;

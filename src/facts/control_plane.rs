@@ -1,13 +1,14 @@
 //! The istiods of a cluster, whoever put them there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::join_all;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 use kube::api::ListParams;
 
-use super::{ControlPlane, Manager, rollout};
-use crate::sys::cluster::{Result, Session};
+use super::{ControlPlane, Manager, Webhook, rollout};
+use crate::sys::cluster::{Names, Result, Session};
 
 /// The revision that a label or annotation names; `default` for none.
 pub(super) const REVISION: &str = "istio.io/rev";
@@ -15,14 +16,50 @@ pub(super) const REVISION: &str = "istio.io/rev";
 /// The revision that has no name.
 pub(super) const DEFAULT: &str = "default";
 
-/// Those in a namespace, or all.
+/// Label of the Deployments and pods of istiod.
+const ISTIOD: &str = "app=istiod";
+
+pub(super) const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
+
+/// Namespaces of control planes.
+///
+/// A Deployment of any namespace can call itself istiod. Webhook configurations belong to the cluster, so
+/// that the namespaces to which those of Istio lead are the ones of its control planes; and so is the one
+/// that the user names.
+pub(super) fn homes(webhooks: &[Webhook], named: &str) -> BTreeSet<String> {
+    let led_to = webhooks.iter().filter_map(|hook| hook.service.as_ref());
+    let led_to = led_to.map(|(namespace, _)| namespace.clone());
+    led_to.chain([named.to_owned()]).collect()
+}
+
+/// Those in a namespace.
+pub(super) async fn control_planes_in(
+    session: &Session,
+    namespace: &str,
+) -> Result<Vec<ControlPlane>> {
+    let istiods = ListParams::default().labels(ISTIOD);
+    let deployments: Vec<Deployment> = session.list(Some(namespace), &istiods).await?;
+    Ok(deployments.iter().filter_map(control_plane).collect())
+}
+
+/// Those in the namespaces of control planes.
 pub(super) async fn control_planes(
     session: &Session,
-    namespace: Option<&str>,
+    homes: &BTreeSet<String>,
 ) -> Result<Vec<ControlPlane>> {
-    let istiods = ListParams::default().labels("app=istiod");
-    let deployments: Vec<Deployment> = session.list(namespace, &istiods).await?;
-    Ok(deployments.iter().filter_map(control_plane).collect())
+    let each = homes.iter();
+    let each = each.map(async |namespace| control_planes_in(session, namespace).await);
+    let found: Result<Vec<_>> = join_all(each).await.into_iter().collect();
+    found.map(|planes| planes.into_iter().flatten().collect())
+}
+
+/// The Deployments elsewhere that call themselves istiod.
+pub(super) async fn unconnected(session: &Session, homes: &BTreeSet<String>) -> Result<Names> {
+    let mut named = session.names(DEPLOYMENTS, ISTIOD).await?;
+    named
+        .places
+        .retain(|(namespace, _)| !homes.contains(namespace));
+    Ok(named)
 }
 
 fn control_plane(deployment: &Deployment) -> Option<ControlPlane> {

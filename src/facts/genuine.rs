@@ -37,6 +37,9 @@ pub struct Reference {
 #[derive(Debug, Default)]
 pub(super) struct Permitted {
     pub(super) references: BTreeMap<String, Fact<Reference>>,
+    /// Revisions whose pods are compared with nothing. A revision that is neither here nor there is the
+    /// claim of whoever created the pod: such a pod is compared like one of the revisions in scope.
+    pub(super) others: BTreeSet<String>,
     mesh_files: MeshFiles,
 }
 
@@ -56,11 +59,12 @@ impl Permitted {
     pub(super) fn deviations(&self, parts: &Parts<'_>) -> Deviations {
         let known = self.references.get(parts.revision);
         let of_node = matches!(parts.role, Role::Ztunnel | Role::Cni);
-        let in_scope = known.is_some() || of_node && !self.references.is_empty();
-        if !in_scope {
+        let is_other = !of_node && self.others.contains(parts.revision);
+        if self.references.is_empty() || known.is_none() && is_other {
             return Deviations::default();
         }
-        let reference = known.and_then(Fact::known);
+        let any = || self.references.values().next().filter(|_| !of_node);
+        let reference = known.or_else(any).and_then(Fact::known);
         let mut all = self.of_container(parts, reference, profile(parts.role), parts.own);
         for other in &parts.others {
             match companion(&other.name) {

@@ -8,14 +8,20 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use serde::Deserialize;
 
-use super::control_plane::{DEFAULT, REVISION, split};
-use super::{ClusterFact, Fact, Namespace, Nodes};
+use super::control_plane::{DEFAULT, DEPLOYMENTS, REVISION, split};
+use super::{ClusterFact, Fact, GlooMeshes, Namespace, Nodes};
 use crate::istio::version::Minor;
 use crate::sys::cluster::{Cluster, ClusterError, Result, Session};
 
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
 const OPENSHIFT: &str = "/apis/config.openshift.io/v1/clusterversions/version";
+
+/// Namespace that the pages of Gloo Mesh install it into.
+const GLOO_MESH_NAMESPACE: &str = "gloo-mesh";
+
+/// Its own Deployments.
+const GLOO_MESH: &str = "app in (gloo-mesh-mgmt-server,gloo-mesh-agent)";
 
 /// Where the Gateway API says which of its bundles is installed.
 const BUNDLE: &str = "gateway.networking.k8s.io/bundle-version";
@@ -224,16 +230,29 @@ pub(super) async fn gateway_api(session: &Session) -> Result<Option<String>> {
 }
 
 /// The Gloo Mesh that runs there; of several the oldest, which is the one that limits.
-pub(super) async fn gloo_mesh(session: &Session) -> Fact<Option<Minor>> {
-    let named = ListParams::default().labels("app in (gloo-mesh-mgmt-server,gloo-mesh-agent)");
-    match session.list::<Deployment>(None, &named).await {
-        Ok(deployments) => {
-            let versions = deployments.iter().map(gloo_mesh_of);
-            let versions = versions.collect::<std::result::Result<Vec<_>, _>>();
-            versions.map_or_else(Fact::Unknown, |all| Fact::Known(all.into_iter().min()))
-        }
-        Err(error) => Fact::Unknown(error.to_string()),
-    }
+///
+/// A Deployment of any namespace can have its name: those outside of its own namespace are only named.
+pub(super) async fn gloo_mesh(session: &Session) -> Fact<GlooMeshes> {
+    let named = ListParams::default().labels(GLOO_MESH);
+    let (own, all) = futures::join!(
+        session.list::<Deployment>(Some(GLOO_MESH_NAMESPACE), &named),
+        session.names(DEPLOYMENTS, GLOO_MESH),
+    );
+    let (own, mut others) = match (own, all) {
+        (Ok(own), Ok(all)) => (own, all),
+        (Err(error), _) | (_, Err(error)) => return Fact::Unknown(error.to_string()),
+    };
+    others
+        .places
+        .retain(|(namespace, _)| namespace != GLOO_MESH_NAMESPACE);
+    let versions = own.iter().map(gloo_mesh_of);
+    let versions = versions.collect::<std::result::Result<Vec<_>, _>>();
+    versions.map_or_else(Fact::Unknown, |all| {
+        Fact::Known(GlooMeshes {
+            version: all.into_iter().min(),
+            others,
+        })
+    })
 }
 
 /// By its own image, which a mirror may have renamed; else why it cannot be told.

@@ -5,15 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::ResourceExt;
-use kube::api::ListParams;
+use serde::Deserialize;
 
-use super::control_plane::{DEFAULT, REVISION, control_planes};
+use super::control_plane::{DEFAULT, REVISION, control_planes_in};
 use super::{ControlPlane, Record};
 use crate::render::sha256;
-use crate::sys::cluster::{Cluster, ClusterError, Result, Session};
+use crate::sys::cluster::{Cluster, ClusterError, MANAGER, Result, Session};
 
 const MANAGED: &str = "app.kubernetes.io/managed-by";
 
@@ -25,35 +25,66 @@ const KEY: &str = "record.json";
 /// Key of its hash: a record that somebody edited says nothing of an install.
 const HASH: &str = "record.sha256";
 
-/// What was written down, each where it stands.
+/// Bytes that the answer with a record may have: a ConfigMap holds 1 MiB, which JSON may have to escape.
+const LIMIT: usize = 8 << 20;
+
+const CONFIG_MAPS: &str = "/api/v1/configmaps";
+
+/// What was written down of each control plane, under the name of its revision and in its namespace.
 ///
-/// Anybody who may write a ConfigMap somewhere can write one like them: for a control plane counts only
-/// what stands beside it, under the name of its revision.
+/// A `ConfigMap` like it can be in every namespace: none of those is read.
 #[derive(Debug, Clone, Default)]
-pub struct Records(BTreeMap<(String, String), Written>);
+pub struct Records {
+    kept: BTreeMap<(String, String), Kept>,
+}
+
+/// A record as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    pub record: Written,
+    /// What wrote its data last, where that was not glooistio: `kubectl-edit (Update)`.
+    pub foreign: Option<String>,
+}
 
 /// A record, or why it cannot be used.
 type Written = std::result::Result<Record, String>;
 
 impl Records {
     /// What was written down of a control plane.
-    pub fn of(&self, plane: &ControlPlane) -> Option<&Written> {
-        self.0.get(&place(plane))
+    pub fn of(&self, plane: &ControlPlane) -> Option<&Kept> {
+        self.kept.get(&place(plane))
     }
 
-    /// Where records stand that are of none of these.
-    pub fn strays(&self, planes: &[ControlPlane]) -> Vec<String> {
-        let own: BTreeSet<_> = planes.iter().map(place).collect();
-        let strays = self.0.keys().filter(|place| !own.contains(place));
-        strays
-            .map(|(namespace, name)| format!("configmap {namespace}/{name}"))
-            .collect()
-    }
-
-    /// All of them, wherever they stand.
+    /// All of them.
     pub(super) fn all(self) -> Vec<Written> {
-        self.0.into_values().collect()
+        self.kept.into_values().map(|kept| kept.record).collect()
     }
+}
+
+/// A ConfigMap, as far as a record needs it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Stored {
+    metadata: StoredMeta,
+    data: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct StoredMeta {
+    namespace: String,
+    name: String,
+    managed_fields: Vec<ManagedFields>,
+}
+
+/// Who wrote which fields last.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ManagedFields {
+    manager: String,
+    operation: String,
+    subresource: String,
+    fields_v1: serde_json::Value,
 }
 
 fn place(plane: &ControlPlane) -> (String, String) {
@@ -73,7 +104,7 @@ pub fn record_name(revision: &str) -> String {
 /// Writes the record of a revision, in place of an older one.
 pub fn write_record(cluster: &Cluster, namespace: &str, record: &Record) -> Result<()> {
     let written = cluster.run(async |session| {
-        let planes = control_planes(session, Some(namespace)).await?;
+        let planes = control_planes_in(session, namespace).await?;
         let own = planes
             .iter()
             .find(|plane| plane.revision == record.revision);
@@ -124,42 +155,83 @@ fn stored(text: String) -> BTreeMap<String, String> {
     BTreeMap::from([(HASH.to_owned(), sha256(&text)), (KEY.to_owned(), text)])
 }
 
-/// The records in a namespace, or all.
-pub(super) async fn records(session: &Session, namespace: Option<&str>) -> Result<Records> {
-    let ours = ListParams::default().labels(&format!("{MANAGED}={OURS},{REVISION}"));
-    let kept: Vec<ConfigMap> = session.list(namespace, &ours).await?;
-    Ok(Records::from_iter(&kept))
+/// The records of these control planes.
+pub(super) async fn records(session: &Session, planes: &[ControlPlane]) -> Result<Records> {
+    let names: BTreeSet<_> = planes.iter().map(place).collect();
+    let reading = names.iter().map(async |(namespace, name)| {
+        let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
+        let stored = session.bounded::<Stored>(&path, LIMIT).await?;
+        let kept = stored.as_ref().map(kept);
+        Ok(kept.map(|kept| ((namespace.clone(), name.clone()), kept)))
+    });
+    let read: Result<Vec<_>> = join_all(reading).await.into_iter().collect();
+    Ok(Records {
+        kept: read?.into_iter().flatten().collect(),
+    })
 }
 
-impl<'a> FromIterator<&'a ConfigMap> for Records {
-    fn from_iter<I: IntoIterator<Item = &'a ConfigMap>>(kept: I) -> Self {
-        let placed = |kept: &ConfigMap| (kept.namespace().unwrap_or_default(), kept.name_any());
-        Records(
-            kept.into_iter()
-                .map(|kept| (placed(kept), from_config_map(kept)))
-                .collect(),
-        )
+/// Where a `ConfigMap` is that looks like a record and belongs to none of these control planes.
+pub(super) async fn strays(
+    session: &Session,
+    planes: &[ControlPlane],
+) -> Result<Vec<(String, String)>> {
+    let own: BTreeSet<_> = planes.iter().map(place).collect();
+    let selector = format!("{MANAGED}={OURS},{REVISION}");
+    let mut named = session.names(CONFIG_MAPS, &selector).await?.places;
+    named.retain(|place| !own.contains(place));
+    Ok(named)
+}
+
+fn kept(stored: &Stored) -> Kept {
+    Kept {
+        record: from_config_map(stored),
+        foreign: foreign(&stored.metadata.managed_fields),
     }
 }
 
-fn from_config_map(kept: &ConfigMap) -> Written {
-    let name = format!(
-        "configmap {}/{}",
-        kept.namespace().unwrap_or_default(),
-        kept.name_any()
-    );
-    let text = kept.data.as_ref().and_then(|data| data.get(KEY));
-    let text = text.ok_or_else(|| format!("{name} has no `{KEY}`"))?;
-    let hash = kept.data.as_ref().and_then(|data| data.get(HASH));
+/// What else than glooistio wrote the data of a record last.
+///
+/// Anything that may write the ConfigMap may also take this name: it tells accidents and careless
+/// changes, and is no signature.
+fn foreign(managed: &[ManagedFields]) -> Option<String> {
+    let of_data = |it: &&ManagedFields| it.fields_v1.get("f:data").is_some();
+    let ours = |it: &&ManagedFields| {
+        (
+            it.manager.as_str(),
+            it.operation.as_str(),
+            it.subresource.as_str(),
+        ) == (MANAGER, "Apply", "")
+    };
+    let mut writers = managed.iter().filter(of_data);
+    if let Some(other) = writers.clone().find(|it| !ours(it)) {
+        return Some(format!("{} ({})", other.manager, other.operation));
+    }
+    let whole = writers.any(|it| {
+        let data = &it.fields_v1["f:data"];
+        [KEY, HASH]
+            .iter()
+            .all(|key| data.get(format!("f:{key}")).is_some())
+    });
+    (!whole).then(|| "an unknown writer".to_owned())
+}
+
+fn from_config_map(stored: &Stored) -> Written {
+    let StoredMeta {
+        namespace, name, ..
+    } = &stored.metadata;
+    let place = format!("configmap {namespace}/{name}");
+    let text = stored.data.as_ref().and_then(|data| data.get(KEY));
+    let text = text.ok_or_else(|| format!("{place} has no `{KEY}`"))?;
+    let hash = stored.data.as_ref().and_then(|data| data.get(HASH));
     if hash != Some(&sha256(text)) {
         return Err(format!(
-            "{name} is not as it was written: its hash does not fit"
+            "{place} is not as it was written: its hash does not fit"
         ));
     }
-    let record: Record = serde_json::from_str(text).map_err(|error| format!("{name}: {error}"))?;
-    if record_name(&record.revision) != kept.name_any() {
+    let record: Record = serde_json::from_str(text).map_err(|error| format!("{place}: {error}"))?;
+    if record_name(&record.revision) != *name {
         return Err(format!(
-            "{name} is a record of revision {}",
+            "{place} is a record of revision {}",
             record.revision
         ));
     }
@@ -168,7 +240,12 @@ fn from_config_map(kept: &ConfigMap) -> Written {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use http::{Request, Response};
+    use kube::client::Body;
     use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::facts::Manager;
@@ -179,6 +256,7 @@ mod tests {
             hub: "r.io/istio".to_owned(),
             tag: "1.31.0-solo-fips".parse().unwrap(),
             overlays: vec!["spec: {}\n".to_owned()],
+            overlay_names: vec!["base.yaml".to_owned()],
             sets: vec!["a=b".to_owned()],
             options: vec!["--fips".to_owned()],
             template: None,
@@ -204,75 +282,148 @@ mod tests {
         }
     }
 
+    /// A record as the API server gives it back.
+    fn written(record: &Record, plane: &ControlPlane) -> Value {
+        let mut map = serde_json::to_value(to_config_map(record, plane).unwrap()).unwrap();
+        map["metadata"]["managedFields"] = json!([ours()]);
+        map
+    }
+
+    fn ours() -> Value {
+        json!({"manager": "glooistio", "operation": "Apply", "fieldsType": "FieldsV1",
+            "time": "10000-01-01T00:00:00Z",
+            "fieldsV1": {"f:data": {"f:record.json": {}, "f:record.sha256": {}}, "f:metadata": {}}})
+    }
+
+    fn read(map: &Value) -> Kept {
+        kept(&serde_json::from_value(map.clone()).unwrap())
+    }
+
     #[test]
     fn a_record_that_was_edited_is_refused() {
-        let mut written = to_config_map(&record("x"), &plane()).unwrap();
-        let data = written.data.as_mut().unwrap();
-        let edited = data[KEY].replace("-fips", "");
-        data.insert(KEY.to_owned(), edited);
-        assert!(from_config_map(&written).unwrap_err().contains("hash"));
+        let mut map = written(&record("x"), &plane());
+        let edited = map["data"][KEY].as_str().unwrap().replace("-fips", "");
+        map["data"][KEY] = json!(edited);
+        assert!(read(&map).record.unwrap_err().contains("hash"));
     }
 
     #[test]
     fn a_record_comes_back_as_it_was_written_and_goes_with_its_istiod() {
-        let written = to_config_map(&record("x"), &plane()).unwrap();
-        assert_eq!(from_config_map(&written), Ok(record("x")));
-        assert_eq!(written.name_any(), "glooistio-record-x");
-        assert_eq!(written.owner_references()[0].uid, "u");
+        let map = written(&record("x"), &plane());
+        let kept = read(&map);
+        assert_eq!(kept.record, Ok(record("x")));
+        assert_eq!(kept.foreign, None);
+        assert_eq!(map["metadata"]["name"], "glooistio-record-x");
+        assert_eq!(map["metadata"]["ownerReferences"][0]["uid"], "u");
         assert_eq!(record_name(DEFAULT), "glooistio-record");
     }
 
     #[test]
+    fn names_the_last_writer_of_the_data_where_it_is_another_one() {
+        let data = json!({"f:data": {"f:record.json": {}}});
+        let by = |manager: &str, operation: &str, fields: &Value| json!({"manager": manager, "operation": operation, "fieldsV1": fields});
+        let mut of_status = ours();
+        of_status["subresource"] = json!("status");
+        for (managed, foreign) in [
+            (json!([ours()]), None),
+            (
+                json!([ours(), by("labeller", "Update", &json!({"f:metadata": {}}))]),
+                None,
+            ),
+            (
+                json!([by("kubectl-edit", "Update", &data)]),
+                Some("kubectl-edit (Update)"),
+            ),
+            (
+                json!([ours(), by("argocd", "Apply", &data)]),
+                Some("argocd (Apply)"),
+            ),
+            (
+                json!([by("glooistio", "Update", &data)]),
+                Some("glooistio (Update)"),
+            ),
+            (
+                json!([by("glooistio", "Apply", &data)]),
+                Some("an unknown writer"),
+            ),
+            (json!([of_status]), Some("glooistio (Apply)")),
+            (json!([]), Some("an unknown writer")),
+        ] {
+            let mut map = written(&record("x"), &plane());
+            map["metadata"]["managedFields"] = managed.clone();
+            assert_eq!(read(&map).foreign.as_deref(), foreign, "{managed}");
+        }
+    }
+
+    #[test]
     fn a_record_that_cannot_be_read_names_its_place() {
-        let mut odd = to_config_map(&record(DEFAULT), &plane()).unwrap();
-        odd.data = Some(stored("{}".to_owned()));
-        let why = from_config_map(&odd).unwrap_err();
+        let mut odd = written(&record(DEFAULT), &plane());
+        odd["data"] = json!(stored("{}".to_owned()));
+        let why = read(&odd).record.unwrap_err();
         assert!(
             why.starts_with("configmap istio-system/glooistio-record: missing field"),
             "{why}"
         );
-        odd.data = None;
-        assert!(from_config_map(&odd).is_err());
+        odd["data"] = Value::Null;
+        assert!(read(&odd).record.is_err());
     }
 
     #[test]
-    fn a_record_counts_only_beside_its_control_plane_and_under_its_name() {
+    fn only_the_records_of_control_planes_are_read() {
         let at = |namespace: &str, revision: &str| ControlPlane {
             namespace: namespace.to_owned(),
             revision: revision.to_owned(),
             ..plane()
         };
-        let kept = |place: &ControlPlane, revision: &str| {
-            let mut written = to_config_map(&record(revision), place).unwrap();
-            written.metadata.name = Some(record_name(&place.revision));
-            written
-        };
-        let (ours, theirs) = (at("istio-system", DEFAULT), at("aaa", DEFAULT));
         let moved = at("istio-system", "x");
-        let all = [
-            kept(&ours, DEFAULT),
-            kept(&theirs, DEFAULT),
-            kept(&moved, DEFAULT),
+        let mut of_other = written(&record(DEFAULT), &moved);
+        of_other["metadata"]["name"] = json!("glooistio-record-x");
+        let answers = [
+            (
+                "/api/v1/namespaces/istio-system/configmaps/glooistio-record",
+                written(&record(DEFAULT), &plane()),
+            ),
+            (
+                "/api/v1/namespaces/istio-system/configmaps/glooistio-record-x",
+                of_other,
+            ),
+            (
+                "/api/v1/configmaps",
+                json!({"metadata": {}, "items": [
+                {"metadata": {"namespace": "aaa", "name": "glooistio-record"}},
+                {"metadata": {"namespace": "istio-system", "name": "glooistio-record"}}]}),
+            ),
         ];
-        let records = Records::from_iter(&all);
-        assert_eq!(records.of(&ours), Some(&Ok(record(DEFAULT))));
-        assert_eq!(records.of(&at("other", DEFAULT)), None);
-        let why = records.of(&moved).unwrap().as_ref().unwrap_err();
+        let service = move |request: Request<Body>| {
+            let path = request.uri().path();
+            let answer = answers.iter().find(|(at, _)| *at == path);
+            let body = answer
+                .unwrap_or_else(|| panic!("{path} was read"))
+                .1
+                .to_string();
+            async move { Response::new(Body::from(body.into_bytes())) }
+        };
+        let cluster = Cluster::answering(service, Duration::from_secs(5));
+        let planes = [plane(), moved];
+        let read = cluster.run(async |session| records(session, &planes).await);
+        let read = read.unwrap().unwrap();
+        assert_eq!(read.of(&planes[0]).unwrap().record, Ok(record(DEFAULT)));
+        assert!(read.of(&at("other", DEFAULT)).is_none());
+        let why = read.of(&planes[1]).unwrap().record.as_ref().unwrap_err();
         assert!(
             why.contains("glooistio-record-x is a record of revision default"),
             "{why}"
         );
-        assert_eq!(
-            records.strays(&[ours, moved]),
-            ["configmap aaa/glooistio-record"]
-        );
+        let strays = cluster.run(async |session| strays(session, &planes).await);
+        let stray = ("aaa".to_owned(), "glooistio-record".to_owned());
+        assert_eq!(strays.unwrap().unwrap(), [stray]);
     }
 
     proptest! {
         #[test]
         fn no_stored_text_panics(text: String) {
             let data = Some(stored(text));
-            from_config_map(&ConfigMap { data, ..ConfigMap::default() }).ok();
+            from_config_map(&Stored { data, ..Stored::default() }).ok();
         }
     }
 }

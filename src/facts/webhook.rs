@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kube::ResourceExt;
 use kube::api::ListParams;
 
-use super::control_plane::revision;
+use super::control_plane::{homes, revision};
 use super::{Fact, Webhook, WebhookKind};
 use crate::sys::cluster::{Result, Session};
 
@@ -32,16 +32,36 @@ struct Entry<'a> {
     selects: Option<&'a LabelSelector>,
 }
 
-pub(super) async fn webhooks(session: &Session) -> Result<Vec<Webhook>> {
-    let all = ListParams::default();
+/// Those of the cluster, with the tags in the namespaces of control planes, of which one is `named`.
+pub(super) async fn webhooks(session: &Session, named: &str) -> Result<Vec<Webhook>> {
+    let mut found = configurations(session).await?;
     let tagged = ListParams::default().labels(TAG);
-    let (mutating, validating, services) = futures::join!(
+    let homes = homes(&found, named);
+    let listed = homes.iter();
+    let listed =
+        listed.map(async |home| session.list::<Service>(Some(home.as_str()), &tagged).await);
+    let services: Result<Vec<_>> = join_all(listed).await.into_iter().collect();
+    let known: BTreeSet<String> = found.iter().filter_map(|hook| hook.tag.clone()).collect();
+    found.extend(
+        services?
+            .iter()
+            .flatten()
+            .filter_map(tag_service)
+            .filter(|hook| hook.tag.as_ref().is_some_and(|tag| !known.contains(tag))),
+    );
+    ask_services(session, &mut found).await;
+    Ok(found)
+}
+
+/// The webhook configurations of Istio. It is not known yet whether something answers behind them.
+pub(super) async fn configurations(session: &Session) -> Result<Vec<Webhook>> {
+    let all = ListParams::default();
+    let (mutating, validating) = futures::join!(
         session.list::<MutatingWebhookConfiguration>(None, &all),
         session.list::<ValidatingWebhookConfiguration>(None, &all),
-        session.list::<Service>(None, &tagged),
     );
-    let (mutating, validating, services) = (mutating?, validating?, services?);
-    let mut found: Vec<Webhook> = mutating
+    let (mutating, validating) = (mutating?, validating?);
+    Ok(mutating
         .iter()
         .filter_map(|it| webhook(WebhookKind::Mutating, &it.metadata, &mutating_entries(it)))
         .chain(validating.iter().filter_map(|it| {
@@ -51,16 +71,7 @@ pub(super) async fn webhooks(session: &Session) -> Result<Vec<Webhook>> {
                 &validating_entries(it),
             )
         }))
-        .collect();
-    let known: BTreeSet<String> = found.iter().filter_map(|hook| hook.tag.clone()).collect();
-    found.extend(
-        services
-            .iter()
-            .filter_map(tag_service)
-            .filter(|hook| hook.tag.as_ref().is_some_and(|tag| !known.contains(tag))),
-    );
-    ask_services(session, &mut found).await;
-    Ok(found)
+        .collect())
 }
 
 fn mutating_entries(configuration: &MutatingWebhookConfiguration) -> Vec<Entry<'_>> {

@@ -124,6 +124,12 @@ fn record(
             .iter()
             .map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned())
             .collect(),
+        overlay_names: install
+            .options
+            .files
+            .iter()
+            .map(|(name, _)| name.clone())
+            .collect(),
         sets: install.options.sets.clone(),
         options: install.typed.clone(),
         template: match &plan.template {

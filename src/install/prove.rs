@@ -7,7 +7,7 @@ use super::prepare::Prepared;
 use super::way_back;
 use crate::check::{self, Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, Census, Class, ControlPlane, Fact};
+use crate::facts::{self, Census, Class, ControlPlane, Fact, WebhookKind};
 use crate::image;
 use crate::report::Counts;
 use crate::sys::cluster::Cluster;
@@ -35,6 +35,7 @@ pub fn installed(
             .into_iter()
             .map(|(namespace, name)| format!("{namespace}/{name}"))
             .collect(),
+        others: BTreeSet::new(),
     };
     let exit = running(session, cluster, expected, Scope::Changed, &plan.namespace)?;
     let next = if exit == Exit::Ok {
@@ -64,6 +65,7 @@ pub fn running(
         .map(|(revision, wanted)| (revision.as_str(), wanted.fips))
         .collect();
     let mut facts = facts::after(cluster, &fips, namespace)?;
+    expected.others = other_revisions(&facts, &expected);
     confirm_digests(session, &facts, &mut expected)?;
     read_images(session, &expected, &mut facts)?;
     if let (Some(cluster), Some(seen)) = (&mut session.report.cluster, facts.cluster.known()) {
@@ -141,6 +143,15 @@ fn confirm_digests(
         wanted.digests.extend(digests);
     }
     Ok(())
+}
+
+/// Revisions out of scope that a live injector serves, wherever its control plane is.
+fn other_revisions(facts: &facts::After, expected: &Expectation) -> BTreeSet<String> {
+    let hooks = facts.webhooks.known().into_iter().flatten();
+    let live = hooks.filter(|hook| hook.kind == WebhookKind::Mutating && !hook.deactivated);
+    live.map(|hook| hook.revision.clone())
+        .filter(|revision| !expected.revisions.contains_key(revision))
+        .collect()
 }
 
 /// The control planes, as far as they are known.

@@ -159,6 +159,10 @@ pub(super) fn full() -> Report {
             why: "newest rebuild seen of istioctl's own 1.9.9".into(),
         }],
         images: Vec::new(),
+        applied_again: vec![AppliedAgain {
+            source: "overlay 1 (base.yaml)".into(),
+            settings: vec!["spec.components.pilot.k8s.replicaCount=2".into()],
+        }],
         notes: vec!["overlay.yaml:7:3: kept as text: 1.9".into()],
     };
     report.cluster = Some(Cluster {

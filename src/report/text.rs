@@ -75,10 +75,36 @@ fn plan(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         page.labelled(0, "cluster", &cluster.context)?;
         page.labelled(0, "", &cluster.server)?;
     }
+    for again in &expected.applied_again {
+        page.labelled(0, "record", &format!("{} is applied again", again.source))?;
+        for setting in again.settings.iter().take(SETTINGS) {
+            page.labelled(0, "", &shortened(setting))?;
+        }
+        if let Some(more @ 1..) = again.settings.len().checked_sub(SETTINGS) {
+            page.labelled(
+                0,
+                "",
+                &format!("and {more} more; -o json lists all of them"),
+            )?;
+        }
+    }
     for note in &expected.notes {
         page.labelled(0, "note", note)?;
     }
     page.blank()
+}
+
+/// Settings of one overlay that are shown.
+const SETTINGS: usize = 40;
+
+/// Characters of one setting that are shown.
+const SETTING: usize = 160;
+
+fn shortened(setting: &str) -> String {
+    match setting.char_indices().nth(SETTING) {
+        Some((at, _)) => format!("{}…", &setting[..at]),
+        None => setting.to_owned(),
+    }
 }
 
 fn next(page: &mut Page<'_>, steps: &[String]) -> io::Result<()> {

@@ -31,9 +31,10 @@ pub use message::{
 };
 pub use pods::{Listed, Pages, PodPages, Unreadable};
 pub use proxy::{PodPort, PodReader};
+pub use session::Names;
 pub use target::KubeTarget;
 pub use watch::Watched;
-pub use write::Access;
+pub use write::{Access, MANAGER};
 
 pub type Result<T> = std::result::Result<T, ClusterError>;
 

@@ -38,7 +38,16 @@ const READ: &[(&str, &str, bool)] = &[
     ("check verify", "/api/v1/pods", true),
     ("check", "/api/v1/nodes", true),
     ("check verify", "/api/v1/namespaces?", true),
-    ("check verify", "/api/v1/configmaps", true),
+    (
+        "check verify",
+        "/apis/apps/v1/namespaces/istio-system/deployments",
+        true,
+    ),
+    (
+        "check verify",
+        "/api/v1/namespaces/istio-system/configmaps/",
+        false,
+    ),
     (
         "check verify",
         "/apis/admissionregistration.k8s.io/v1/mutating",

@@ -17,6 +17,7 @@ mod docs;
 mod env;
 mod fake_registry;
 mod gaps;
+mod hostile;
 mod hostile_files;
 mod images;
 mod inspect;

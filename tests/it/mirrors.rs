@@ -187,6 +187,8 @@ fn class(image: &str, image_id: &str) -> Class {
         role: Role::Istiod,
         namespace: "istio-system".to_owned(),
         revision: "default".to_owned(),
+        connects: BTreeSet::new(),
+        container: "discovery".to_owned(),
         image: image.to_owned(),
         image_id: image_id.to_owned(),
         deviations: Deviations::default(),

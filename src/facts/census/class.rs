@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Address;
 use crate::facts::RunningImage;
 use crate::report::Deviations;
 use crate::workload::WorkloadRef;
@@ -47,8 +48,12 @@ pub enum SelfReport {
 pub struct Class {
     pub role: Role,
     pub namespace: String,
-    /// The revision that the pod runs: `istio.io/rev` of the pod, `default` where there is none.
+    /// The revision that the pod names: `istio.io/rev` of the pod, `default` where there is none.
     pub revision: String,
+    /// Where its proxy gets its configuration: which revision it really belongs to.
+    pub connects: BTreeSet<Address>,
+    /// Name of the container.
+    pub container: String,
     /// The image of the proxy container (or of istiod, ztunnel, install-cni).
     pub image: String,
     /// Its imageID as the runtime tells it.

@@ -2,31 +2,37 @@
 
 use std::collections::BTreeSet;
 
+use super::address::is_name;
 use super::fips_variables::settings;
+use super::program::{Program, has_proxy_image, names_program, program};
 use super::status::{self, Columns};
-use super::{Class, Companion, Grounds, Role, SelfReport};
+use super::{Address, Class, Companion, Grounds, Role, SelfReport};
 use crate::facts::control_plane::{DEFAULT, REVISION};
 use crate::facts::genuine::Parts;
-use crate::report::PodRow;
+use crate::report::{Deviations, PodRow};
 use crate::sys::cluster::{Container, ContainerStatus, Pod};
 use crate::workload::{WorkloadKind, WorkloadRef};
 
-/// Name of the container of a proxy, and of ztunnel.
-const PROXY: &str = "istio-proxy";
+/// Seconds that a pod may take to end before it counts like any other, whatever grace period it was given.
+const LONGEST_GRACE: i64 = 300;
 
-/// How the controllers are called by which istiod runs agentgateway, for gateways and for waypoints.
-const AGENTGATEWAYS: &str = "istio.io-agentgateway-";
+/// Seconds that may pass between the end of its grace period and the end of a pod.
+const SLACK: i64 = 60;
 
-/// Containers that come with a proxy.
-const COMPANIONS: [&str; 3] = ["istio-init", "istio-validation", "enable-core-dump"];
+/// Characters of an image or imageID that are kept: longer than any that can be pulled.
+const IMAGE: usize = 640;
 
-/// Images that have programs of Istio, whatever their container is called.
-const PROXIES: [&str; 2] = ["proxyv2", "ztunnel"];
+/// Characters of a setting or state that are kept.
+const TEXT: usize = 128;
+
+/// Stands for a revision that cannot be one.
+const NO_REVISION: &str = "(not a name)";
 
 /// Where a pod is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seat {
-    Mesh(Box<Seated>),
+    /// What it runs of a mesh, each program on its own.
+    Mesh(Vec<Seated>),
     /// No proxy, where one was asked for.
     Uninjected(String),
     NotApplicable(&'static str),
@@ -34,7 +40,7 @@ pub(super) enum Seat {
     Elsewhere,
 }
 
-/// A pod that runs a part of a mesh.
+/// A program of a mesh in a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seated {
     pub(super) class: Class,
@@ -45,109 +51,187 @@ pub(super) struct Seated {
     pub(super) row: Option<PodRow>,
     /// It can be asked.
     pub(super) running: bool,
+    /// The pod runs several, so that it is not known which of them answers.
+    pub(super) shared: bool,
 }
 
 pub(super) fn seat(pod: &Pod, grounds: &Grounds) -> Seat {
-    let ground = grounds.nodes.get(&pod.spec.node_name);
-    let Some((role, container)) = part(pod) else {
+    let Containers { mains, beside } = containers(pod);
+    if mains.is_empty() {
         return outside(pod, grounds);
-    };
-    if let Some(why) = ended(pod) {
+    }
+    if let Some(why) = ended(pod, grounds.now) {
         return Seat::NotApplicable(why);
     }
-    if ground.is_some_and(|ground| ground.virtual_node) {
-        return Seat::NotApplicable("virtual node");
-    }
+    let shared = mains.len() > 1;
+    let mut others = companions(pod, &beside);
+    let seated = mains.iter().map(|&(role, container)| {
+        let mut seated = seated(pod, grounds, role, container);
+        seated.shared = shared;
+        let further = mains.iter().map(|(_, other)| *other);
+        let further = further.filter(|other| !std::ptr::eq(*other, container));
+        seated.class.deviations = grounds.permitted.deviations(&Parts {
+            pod,
+            role,
+            revision: &seated.class.revision,
+            own: container,
+            others: beside.iter().copied().chain(further).collect(),
+        });
+        // What comes with a proxy is judged once.
+        seated.class.others = std::mem::take(&mut others);
+        seated
+    });
+    Seat::Mesh(seated.collect())
+}
+
+/// A container as one of that role, without what is beside it.
+pub(super) fn seated(pod: &Pod, grounds: &Grounds, role: Role, container: &Container) -> Seated {
+    let node = grounds.nodes.get(&pod.spec.node_name);
     let columns = status::columns(pod);
     let row = [Role::Istiod, Role::Gateway, Role::Agentgateway]
         .contains(&role)
         .then(|| row(pod, &columns));
-    let (settings, hidden_settings) = settings(container);
-    let revision = revision(pod);
-    let parts = Parts {
-        pod,
-        role,
-        revision: &revision,
-        own: container,
-        others: parts_beside(pod, container).collect(),
-    };
+    let (mut settings, mut hidden_settings) = settings(container);
+    let long = settings.extract_if(.., |_, value| value.len() > TEXT);
+    hidden_settings.extend(long.map(|(name, _)| name));
     let class = Class {
         role,
         namespace: pod.metadata.namespace.clone(),
-        deviations: grounds.permitted.deviations(&parts),
-        revision,
-        image: container.image.clone(),
+        deviations: Deviations::default(),
+        revision: revision(pod),
+        connects: connects(pod, role, container),
+        container: container.name.clone(),
+        image: shortened(&container.image, IMAGE),
         image_id: image_id(pod, container),
         settings,
         hidden_settings,
-        others: companions(pod, container),
+        others: BTreeSet::new(),
         ready: status::condition(pod, "Ready"),
-        status: columns.status,
-        arch: ground.and_then(|ground| ground.arch.clone()),
+        status: shortened(&columns.status, TEXT),
+        arch: node.and_then(|node| node.arch.clone()),
         report: SelfReport::NotAsked,
     };
-    let running = pod.status.phase == "Running";
-    Seat::Mesh(Box::new(Seated {
+    Seated {
         class,
         name: pod.metadata.name.clone(),
         uid: pod.metadata.uid.clone(),
         owner: owner(pod),
         row,
-        running,
-    }))
+        running: pod.status.phase == "Running",
+        shared: false,
+    }
 }
 
-/// What runs in the pod of a mesh, and in which container.
-fn part(pod: &Pod) -> Option<(Role, &Container)> {
+/// The containers that show nothing of a mesh, as if they were proxies: only the images that others run can
+/// tell whether they are.
+pub(super) fn unrelated(pod: &Pod, grounds: &Grounds) -> Vec<Seated> {
+    if ended(pod, grounds.now).is_some() {
+        return Vec::new();
+    }
+    let put_in = pod.spec.ephemeral_containers.iter();
+    let native = pod.spec.init_containers.iter();
+    let native = native.filter(|it| it.restart_policy == "Always");
+    let all = pod.spec.containers.iter().chain(native);
+    all.chain(put_in.map(|it| &it.container))
+        .filter(|it| program(pod, it).is_none() && !image_id(pod, it).is_empty())
+        .map(|container| seated(pod, grounds, Role::Sidecar, container))
+        .collect()
+}
+
+/// The containers of a pod that run something of a mesh.
+struct Containers<'a> {
+    mains: Vec<(Role, &'a Container)>,
+    /// Those that come with a proxy, or have its image.
+    beside: Vec<&'a Container>,
+}
+
+fn containers(pod: &Pod) -> Containers<'_> {
+    let (mut mains, mut beside) = (Vec::new(), Vec::new());
+    let of_role = |container| Some((role(pod, container)?, container));
+    for container in &pod.spec.init_containers {
+        let native = container.restart_policy == "Always";
+        match of_role(container) {
+            Some(main) if native => mains.push(main),
+            None if !is_companion(pod, container) => {}
+            _ => beside.push(container),
+        }
+    }
+    for container in &pod.spec.containers {
+        match of_role(container) {
+            Some(main) => mains.push(main),
+            None if is_companion(pod, container) => beside.push(container),
+            None => {}
+        }
+    }
+    for put_in in &pod.spec.ephemeral_containers {
+        let container = &put_in.container;
+        // A shell in a proxy's image, put in to look around, is no further proxy.
+        let starts_other = !container.command.is_empty() && !names_program(pod, container);
+        match of_role(container) {
+            Some(main) if !starts_other => mains.push(main),
+            None if !is_companion(pod, container) => {}
+            _ => beside.push(container),
+        }
+    }
+    // What has a proxy's image and comes with no proxy counts as one.
+    if mains.is_empty()
+        && let Some(at) = beside.iter().position(|it| role(pod, it).is_some())
+    {
+        let container = beside.remove(at);
+        mains.extend(of_role(container));
+    }
+    Containers { mains, beside }
+}
+/// The role of a container that runs a program of a mesh.
+fn role(pod: &Pod, container: &Container) -> Option<Role> {
+    match program(pod, container)? {
+        Program::Discovery => Some(Role::Istiod),
+        Program::Ztunnel => Some(Role::Ztunnel),
+        Program::Cni => Some(Role::Cni),
+        Program::Agentgateway => Some(Role::Agentgateway),
+        Program::Router => Some(Role::Gateway),
+        Program::Proxy if is_gateway(pod, container) => Some(Role::Gateway),
+        Program::Proxy => Some(Role::Sidecar),
+        Program::Preparation => None,
+    }
+}
+
+/// Whether a proxy is what its pod is for. A sidecar is judged by the same rules.
+fn is_gateway(pod: &Pod, container: &Container) -> bool {
     let label = |name: &str| pod.metadata.labels.get(name).map(String::as_str);
-    let main = |name: &str| pod.spec.containers.iter().find(|it| it.name == name);
-    if label("app") == Some("istiod")
-        && let Some(discovery) = main("discovery")
-    {
-        return Some((Role::Istiod, discovery));
-    }
-    if label("k8s-app") == Some("istio-cni-node")
-        && let Some(install) = main("install-cni")
-    {
-        return Some((Role::Cni, install));
-    }
-    if label("gateway.istio.io/managed").is_some_and(|by| by.starts_with(AGENTGATEWAYS))
-        && let Some(gateway) = main("agentgateway")
-    {
-        return Some((Role::Agentgateway, gateway));
-    }
-    if let Some(native) = pod.spec.init_containers.iter().find(|it| it.name == PROXY) {
-        return Some((Role::Sidecar, native));
-    }
-    let proxy = main(PROXY)?;
-    if label("app") == Some("ztunnel") {
-        return Some((Role::Ztunnel, proxy));
-    }
     let templates = pod.metadata.annotations.get("inject.istio.io/templates");
     let component = label("operator.istio.io/component");
-    let gateway = pod.spec.containers.len() == 1
+    let alone = pod.spec.containers.len() == 1
         || templates.is_some_and(|names| names.split(',').any(|name| name.trim() == "gateway"))
         || component.is_some_and(|name| ["IngressGateways", "EgressGateways"].contains(&name))
         || label("gateway.networking.k8s.io/gateway-name").is_some();
-    Some((
-        if gateway {
-            Role::Gateway
-        } else {
-            Role::Sidecar
-        },
-        proxy,
-    ))
+    let mut main = pod.spec.containers.iter();
+    alone && main.any(|it| std::ptr::eq(it, container))
+}
+
+fn is_companion(pod: &Pod, container: &Container) -> bool {
+    has_proxy_image(container) || program(pod, container) == Some(Program::Preparation)
 }
 
 /// Why a pod no longer runs anything, or not for long.
-pub(super) fn ended(pod: &Pod) -> Option<&'static str> {
-    if ["Succeeded", "Failed"].contains(&pod.status.phase.as_str()) {
+pub(super) fn ended(pod: &Pod, now: i64) -> Option<&'static str> {
+    let status = &pod.status;
+    let all = status
+        .container_statuses
+        .iter()
+        .chain(&status.init_container_statuses)
+        .chain(&status.ephemeral_container_statuses);
+    let runs = |it: &ContainerStatus| it.state.as_ref().is_some_and(|it| it.running.is_some());
+    let terminal = ["Succeeded", "Failed"].contains(&status.phase.as_str());
+    if terminal && !all.into_iter().any(runs) {
         return Some("finished");
     }
-    pod.metadata
-        .deletion_timestamp
-        .is_some()
-        .then_some("being deleted")
+    let end = pod.metadata.deletion_timestamp.as_ref()?.seconds;
+    // The grace period is part of it, and its length the wish of whoever deleted the pod.
+    let grace = pod.metadata.deletion_grace_period_seconds;
+    let begin = end.saturating_sub(grace);
+    let limit = grace.clamp(0, LONGEST_GRACE).saturating_add(SLACK);
+    (now <= begin.saturating_add(limit)).then_some("being deleted")
 }
 
 /// A pod without a part: it may have been meant to have one.
@@ -173,7 +257,7 @@ fn outside(pod: &Pod, grounds: &Grounds) -> Seat {
         .nodes
         .get(&pod.spec.node_name)
         .is_some_and(|it| it.virtual_node);
-    match ended(pod) {
+    match ended(pod, grounds.now) {
         Some(why) => Seat::NotApplicable(why),
         None if virtual_node => Seat::NotApplicable("virtual node"),
         None if meta
@@ -186,8 +270,8 @@ fn outside(pod: &Pod, grounds: &Grounds) -> Seat {
     }
 }
 
-/// The revision that injected it, which the injector writes into an annotation: the label may name a
-/// tag.
+/// The revision that a pod names: the injector writes it into an annotation, since the label may name a
+/// tag. It is a claim of whoever created the pod.
 fn revision(pod: &Pod) -> String {
     let meta = &pod.metadata;
     let written = || {
@@ -197,9 +281,23 @@ fn revision(pod: &Pod) -> String {
     };
     let annotated = meta.annotations.get(REVISION).cloned().or_else(written);
     let named = annotated.or_else(|| meta.labels.get(REVISION).cloned());
-    named
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| DEFAULT.to_owned())
+    match named.filter(|name| !name.is_empty()) {
+        None => DEFAULT.to_owned(),
+        Some(name) if is_name(&name) => name,
+        Some(_) => NO_REVISION.to_owned(),
+    }
+}
+
+/// Where a program gets its configuration; a proxy that is told nothing looks at the usual place.
+fn connects(pod: &Pod, role: Role, container: &Container) -> BTreeSet<Address> {
+    if matches!(role, Role::Istiod | Role::Cni) {
+        return BTreeSet::new();
+    }
+    let mut found = Address::of(pod, container);
+    if found.is_empty() {
+        found.insert(Address::usual());
+    }
+    found
 }
 
 /// What the runtime says that it started a container from.
@@ -211,33 +309,24 @@ fn image_id(pod: &Pod, container: &Container) -> String {
         .chain(&status.init_container_statuses)
         .chain(&status.ephemeral_container_statuses);
     let own = all.find(|it: &&ContainerStatus| it.name == container.name);
-    own.map(|it| it.image_id.clone()).unwrap_or_default()
+    own.map(|it| shortened(&it.image_id, IMAGE))
+        .unwrap_or_default()
 }
 
-/// The containers in addition to its own that come with a proxy, or have one's image.
-fn parts_beside<'a>(pod: &'a Pod, own: &'a Container) -> impl Iterator<Item = &'a Container> {
-    let put_in = pod.spec.ephemeral_containers.iter();
-    let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
-    all.chain(put_in.map(|it| &it.container))
-        .filter(move |it| !std::ptr::eq(*it, own))
-        .filter(|it| {
-            COMPANIONS.contains(&it.name.as_str()) || PROXIES.contains(&image_name(&it.image))
-        })
-}
-
-fn companions(pod: &Pod, own: &Container) -> BTreeSet<Companion> {
-    let companion = |container: &Container| Companion {
-        image: container.image.clone(),
+fn companions(pod: &Pod, beside: &[&Container]) -> BTreeSet<Companion> {
+    let companion = |container: &&Container| Companion {
+        image: shortened(&container.image, IMAGE),
         image_id: image_id(pod, container),
     };
-    parts_beside(pod, own).map(companion).collect()
+    beside.iter().map(companion).collect()
 }
 
-/// The last part of a reference, without tag and digest.
-fn image_name(image: &str) -> &str {
-    let last = image.split('@').next().and_then(|it| it.rsplit('/').next());
-    let name = last.and_then(|it| it.split(':').next());
-    name.unwrap_or_default()
+/// A text of at most so many characters, with a mark that it was longer.
+fn shortened(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
 }
 
 /// The workload that a restart has to name: the owner of a `ReplicaSet` where its labels tell which.
@@ -287,6 +376,9 @@ mod tests {
     use crate::facts::Namespace;
     use crate::facts::platform::Ground;
 
+    /// 2026-01-01T00:00:00Z
+    const NOW: i64 = 1_767_225_600;
+
     fn grounds() -> Grounds {
         let namespace = |name: &str, injection: Option<&str>| Namespace {
             name: name.to_owned(),
@@ -309,11 +401,31 @@ mod tests {
             virtual_node: true,
         };
         let nodes = BTreeMap::from([("real".to_owned(), real), ("virtual".to_owned(), elsewhere)]);
-        Grounds::new(&all, nodes)
+        Grounds {
+            now: NOW,
+            ..Grounds::new(&all, nodes, BTreeSet::new())
+        }
     }
 
     fn seated(pod: &Value) -> Seat {
         seat(&serde_json::from_value(pod.clone()).unwrap(), &grounds())
+    }
+
+    fn of_mesh(pod: &Value) -> Vec<Seated> {
+        match seated(pod) {
+            Seat::Mesh(all) => all,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// `istio-proxy sidecar, second sidecar`
+    fn roles(pod: &Value) -> String {
+        let all = of_mesh(pod);
+        let each = all.iter().map(|it| {
+            let role = format!("{:?}", it.class.role).to_lowercase();
+            format!("{} {role}", it.class.container)
+        });
+        each.collect::<Vec<_>>().join(", ")
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "literals are handed in")]
@@ -373,7 +485,7 @@ mod tests {
             (label("app", "istiod"), vec![], vec!["other"], None),
         ] {
             let found = match seated(&pod(metadata.clone(), &init, &main)) {
-                Seat::Mesh(seated) => Some(seated.class.role),
+                Seat::Mesh(seated) => Some(seated[0].class.role),
                 _ => None,
             };
             assert_eq!(found, role, "{metadata} {main:?}");
@@ -381,29 +493,12 @@ mod tests {
     }
 
     #[test]
-    fn only_istiods_own_agentgateways_are_of_the_mesh() {
-        for (controller, main, own) in [
-            ("istio.io-agentgateway-controller", "agentgateway", true),
-            (
-                "istio.io-agentgateway-waypoint-controller",
-                "agentgateway",
-                true,
-            ),
-            ("istio.io-agentgateway-controller", "other", false),
-            ("kgateway.dev", "agentgateway", false),
-        ] {
-            let metadata = json!({"labels": {"gateway.istio.io/managed": controller}});
-            let seat = seated(&pod(metadata, &[], &[main, "log"]));
-            let found = matches!(&seat, Seat::Mesh(it) if it.class.role == Role::Agentgateway);
-            assert_eq!(found, own, "{controller} {main}");
-        }
-    }
-
-    #[test]
     fn a_sidecar_is_known_by_its_own_image_and_those_that_come_with_it() {
-        let Seat::Mesh(seated) = seated(&pod(json!({}), &["istio-init", "istio-proxy"], &["app"]))
-        else {
-            panic!("not of the mesh")
+        let mut pod = pod(json!({}), &["istio-init", "istio-proxy"], &["app"]);
+        pod["spec"]["initContainers"][1]["restartPolicy"] = json!("Always");
+        let all = of_mesh(&pod);
+        let [seated] = all.as_slice() else {
+            panic!("{all:?}")
         };
         assert_eq!(seated.class.image, "r/istio-proxy:1");
         let others: Vec<&str> = seated
@@ -431,15 +526,25 @@ mod tests {
             .collect();
         pod["status"]["ephemeralContainerStatuses"] =
             json!([{"name": "debug-r/ztunnel", "imageID": "sha256:01"}]);
-        let Seat::Mesh(seated) = seated(&pod) else {
-            panic!("not of the mesh")
-        };
-        let others = seated.class.others.iter();
-        let others: Vec<_> = others
-            .map(|it| (it.image.as_str(), it.image_id.as_str()))
+        let all = of_mesh(&pod);
+        let images: Vec<_> = all
+            .iter()
+            .map(|it| (it.class.image.as_str(), it.class.image_id.as_str()))
             .collect();
-        assert_eq!(others, [("r/ztunnel", "sha256:01"), (names[0], "")]);
-        let strangers = seated.class.strangers().count();
+        assert_eq!(
+            images,
+            [
+                ("r/istio-proxy:1", ""),
+                (names[0], ""),
+                ("r/ztunnel", "sha256:01"),
+            ]
+        );
+        for container in pod["spec"]["ephemeralContainers"].as_array_mut().unwrap() {
+            container["command"] = json!(["sh"]);
+        }
+        let all = of_mesh(&pod);
+        assert_eq!(all.len(), 1);
+        let strangers = all[0].class.strangers().count();
         assert_eq!(strangers, 2, "both are other images than the proxy's");
     }
 
@@ -457,16 +562,79 @@ mod tests {
         ] {
             *pod.pointer_mut(&format!("/spec/{at}/image")).unwrap() = json!(image);
         }
-        let Seat::Mesh(seated) = seated(&pod) else {
-            panic!("not of the mesh")
-        };
-        let others: Vec<_> = seated
+        assert_eq!(roles(&pod), "second sidecar, istio-proxy sidecar");
+        let all = of_mesh(&pod);
+        let others: Vec<_> = all[0]
             .class
             .others
             .iter()
             .map(|it| it.image.as_str())
             .collect();
-        assert_eq!(others, ["r/proxyv2:2", "r/proxyv2:3"]);
+        assert_eq!(others, ["r/proxyv2:3"]);
+        assert!(all[1].class.others.is_empty() && all.iter().all(|it| it.shared));
+    }
+
+    #[test]
+    fn neither_labels_nor_names_take_a_proxy_out_of_the_totals() {
+        let labels = json!({"labels": {"app": "istiod", "k8s-app": "istio-cni-node",
+            "gateway.istio.io/managed": "istio.io-agentgateway-controller"}});
+        for (metadata, init, main, expected) in [
+            (
+                labels.clone(),
+                &["istio-init"][..],
+                &["discovery", "istio-proxy"][..],
+                "discovery istiod, istio-proxy sidecar",
+            ),
+            (
+                labels.clone(),
+                &[],
+                &["install-cni", "istio-proxy"],
+                "install-cni cni, istio-proxy sidecar",
+            ),
+            (
+                labels,
+                &[],
+                &["agentgateway", "istio-proxy"],
+                "agentgateway agentgateway, istio-proxy sidecar",
+            ),
+        ] {
+            assert_eq!(roles(&pod(metadata, init, main)), expected);
+        }
+        let mut shadowed = pod(json!({}), &["istio-proxy"], &["app", "real"]);
+        shadowed["spec"]["containers"][1]["args"] = json!(["proxy", "sidecar"]);
+        assert_eq!(roles(&shadowed), "real sidecar");
+        shadowed["spec"]["containers"][1]["args"] = json!([]);
+        assert_eq!(roles(&shadowed), "istio-proxy sidecar", "counted as one");
+    }
+
+    #[test]
+    fn a_proxy_without_an_address_looks_at_the_usual_place() {
+        let usual = Address::Istiod {
+            namespace: "istio-system".to_owned(),
+            revision: "default".to_owned(),
+        };
+        let metadata = json!({"annotations": {"istio.io/rev": "other"}});
+        let all = of_mesh(&pod(metadata, &[], &["istio-proxy", "app"]));
+        assert_eq!(all[0].class.connects, BTreeSet::from([usual]));
+        assert_eq!(all[0].class.revision, "other");
+    }
+
+    #[test]
+    fn texts_of_strangers_are_kept_short() {
+        let long = "x".repeat(10_000);
+        let mut pod = pod(
+            json!({"annotations": {"istio.io/rev": long}}),
+            &[],
+            &["istio-proxy"],
+        );
+        pod["spec"]["containers"][0]["image"] = json!(format!("r/proxyv2:{long}"));
+        pod["spec"]["containers"][0]["env"] = json!([{"name": "GODEBUG", "value": long}]);
+        pod["status"]["containerStatuses"] = json!([{"name": "istio-proxy", "imageID": long,
+            "state": {"waiting": {"reason": long}}}]);
+        let class = of_mesh(&pod).remove(0).class;
+        assert!(format!("{class:?}").len() < 4000);
+        assert!(class.settings.is_empty() && class.hidden_settings.contains("GODEBUG"));
+        assert_eq!(class.revision, NO_REVISION);
     }
 
     #[test]
@@ -479,7 +647,7 @@ mod tests {
             pod["status"]["initContainerStatuses"] =
                 json!([{"name": "istio-init", "imageID": init}]);
             match seated(&pod) {
-                Seat::Mesh(seated) => seated.class.strangers().count(),
+                Seat::Mesh(seated) => seated[0].class.strangers().count(),
                 other => panic!("{other:?}"),
             }
         };
@@ -521,25 +689,45 @@ mod tests {
     }
 
     #[test]
-    fn what_no_longer_runs_or_runs_elsewhere_is_not_applicable() {
+    fn what_no_longer_runs_is_not_applicable() {
         let with = |path: &str, value: Value| {
-            let mut pod = pod(json!({"namespace": "shop"}), &["istio-proxy"], &["app"]);
+            let mut pod = pod(json!({"namespace": "shop"}), &[], &["app", "istio-proxy"]);
+            pod["status"]["containerStatuses"] = json!([]);
             *pod.pointer_mut(path).unwrap() = value;
             seated(&pod)
         };
-        assert_eq!(
-            with("/status/phase", json!("Succeeded")),
-            Seat::NotApplicable("finished")
+        let finished = json!({"phase": "Succeeded"});
+        assert_eq!(with("/status", finished), Seat::NotApplicable("finished"));
+        let contradicted = json!({"phase": "Failed", "containerStatuses":
+            [{"name": "istio-proxy", "state": {"running": {}}}]});
+        assert!(matches!(with("/status", contradicted), Seat::Mesh(_)));
+        let on_virtual = with("/spec/nodeName", json!("virtual"));
+        assert!(
+            matches!(on_virtual, Seat::Mesh(_)),
+            "a node can label itself"
         );
-        assert_eq!(
-            with("/spec/nodeName", json!("virtual")),
-            Seat::NotApplicable("virtual node")
-        );
-        let leaving = json!({"namespace": "shop", "deletionTimestamp": "2026-01-01T00:00:00Z"});
-        assert_eq!(
-            with("/metadata", leaving),
-            Seat::NotApplicable("being deleted")
-        );
+    }
+
+    #[test]
+    fn a_pod_that_takes_longer_to_end_than_it_may_counts() {
+        let leaving = |end: &str, grace: i64| {
+            let metadata = json!({"namespace": "shop", "deletionTimestamp": end,
+                "deletionGracePeriodSeconds": grace});
+            seated(&pod(metadata, &[], &["app", "istio-proxy"]))
+        };
+        let soon = Seat::NotApplicable("being deleted");
+        for (end, grace, hidden) in [
+            ("2026-01-01T00:00:20Z", 30, true),
+            ("2025-12-31T23:59:30Z", 30, true),
+            ("2025-12-31T23:58:00Z", 30, false),
+            ("2026-01-01T00:55:00Z", 3600, true),
+            ("2026-01-01T00:50:00Z", 3600, false),
+            ("2030-01-01T00:00:00Z", 0, true),
+            ("2016-01-01T00:00:00Z", 30, false),
+            ("10000-01-01T00:00:00Z", 30, false),
+        ] {
+            assert_eq!(leaving(end, grace) == soon, hidden, "{end} {grace}");
+        }
     }
 
     #[test]
@@ -558,6 +746,10 @@ mod tests {
             (
                 json!({"annotations": {"sidecar.istio.io/status": "{"}}),
                 "default",
+            ),
+            (
+                json!({"annotations": {"istio.io/rev": "$(id)"}}),
+                NO_REVISION,
             ),
         ] {
             let pod: Pod = serde_json::from_value(json!({"metadata": metadata})).unwrap();

@@ -47,7 +47,7 @@ pub(in crate::facts) async fn permitted(session: &Session, revisions: &[&str]) -
             let references = revisions.iter().map(|it| ((*it).to_owned(), unknown()));
             return Permitted {
                 references: references.collect(),
-                mesh_files: MeshFiles::default(),
+                ..Permitted::default()
             };
         }
     };
@@ -71,6 +71,7 @@ pub(in crate::facts) async fn permitted(session: &Session, revisions: &[&str]) -
     Permitted {
         references: references.into_iter().collect(),
         mesh_files,
+        ..Permitted::default()
     }
 }
 

@@ -23,7 +23,7 @@ fn permitted() -> Permitted {
     }
     Permitted {
         references: BTreeMap::from([("default".to_owned(), Fact::Known(reference))]),
-        mesh_files: MeshFiles::default(),
+        ..Permitted::default()
     }
 }
 
@@ -31,7 +31,7 @@ fn permitted() -> Permitted {
 fn unasked() -> Permitted {
     Permitted {
         references: BTreeMap::from([("default".to_owned(), Fact::Unknown("forbidden".into()))]),
-        mesh_files: MeshFiles::default(),
+        ..Permitted::default()
     }
 }
 
@@ -759,11 +759,18 @@ fn a_mesh_configuration_is_mounted_from_the_control_plane_or_harmless() {
 fn only_revisions_in_scope_are_compared() {
     let hostile = of_proxy(json!({"command": ["/bin/sh"]}));
     assert!(found(&hostile, Role::Sidecar, &Permitted::default()).is_empty());
-    let other = Permitted {
+    let mut other = Permitted {
         references: BTreeMap::from([("canary".to_owned(), Fact::Unknown("x".into()))]),
-        mesh_files: MeshFiles::default(),
+        others: BTreeSet::from(["default".to_owned()]),
+        ..Permitted::default()
     };
     assert!(found(&hostile, Role::Sidecar, &other).is_empty());
+    other.others.clear();
+    assert!(
+        !found(&hostile, Role::Sidecar, &other).is_empty(),
+        "a revision that is not here is a claim"
+    );
+    other.others.insert("default".to_owned());
     assert!(
         !found(&hostile, Role::Ztunnel, &other).is_empty(),
         "ztunnel serves every revision"

@@ -139,7 +139,7 @@ mod tests {
         #[test]
         fn holds_what_the_lines_of_the_whole_text_hold(text in "(go_info|go|x|\n){0,40}", size in 1usize..9) {
             let wanted = text.split('\n').filter(|line| line.starts_with("go_info"));
-            let wanted: String = wanted.map(|line| format!("{line}\n")).collect();
+            let wanted = wanted.flat_map(|line| [line, "\n"]).collect::<String>();
             let chunks: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
             prop_assert_eq!(lines(&chunks).unwrap(), wanted);
         }

@@ -5,14 +5,63 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
+use http::header::ACCEPT;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use k8s_openapi::apimachinery::pkg::version::Info;
 use kube::api::{ListParams, ObjectList};
 use kube::client::Body;
 use kube::core::Request as Path;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{ClusterError, Result, Session};
+
+/// Objects that are named, of those that anybody may create.
+const NAMES: usize = 50;
+
+/// Bytes that their metadata may have.
+const NAMES_LIMIT: usize = 16 << 20;
+
+/// First choice first: metadata alone, from API servers that know how.
+const METADATA: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json;q=0.9";
+
+/// Where objects are, as `(namespace, name)`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    pub places: Vec<(String, String)>,
+    /// There are more of them.
+    pub more: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct NameList {
+    metadata: NameListMeta,
+    items: Option<Vec<NameItem>>,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct NameListMeta {
+    #[serde(rename = "continue")]
+    continuation: String,
+}
+
+#[derive(Deserialize)]
+struct NameItem {
+    metadata: NameMeta,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct NameMeta {
+    namespace: String,
+    name: String,
+}
 
 /// How often a request is repeated that the API server put off (429).
 const PUT_OFF: u32 = 5;
@@ -49,6 +98,39 @@ impl Session {
         let path = format!("{}/{name}", K::url_path(&(), namespace));
         match self.raw(&path).await {
             Ok(object) => Ok(Some(object)),
+            Err(ClusterError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Where the first objects are that fit a label selector, of all namespaces.
+    ///
+    /// For objects that anybody may create: the answer is bounded, however many and large they are.
+    pub async fn names(&self, path: &str, selector: &str) -> Result<Names> {
+        let pairs = [
+            ("limit", NAMES.to_string()),
+            ("labelSelector", selector.to_owned()),
+        ];
+        let request = Request::get(format!("{path}?{}", query(&pairs)))
+            .header(ACCEPT, METADATA)
+            .body(Body::empty());
+        let answer = self.send(path, request, self.timeout, NAMES_LIMIT).await?;
+        let list: NameList = parsed(path, &answer.success(path)?)?;
+        let items = list.items.unwrap_or_default().into_iter();
+        let mut places: Vec<_> = items
+            .map(|item| (item.metadata.namespace, item.metadata.name))
+            .collect();
+        let more = places.len() > NAMES || !list.metadata.continuation.is_empty();
+        places.truncate(NAMES);
+        Ok(Names { places, more })
+    }
+
+    /// One object of at most `size` bytes, where there is such a one.
+    pub async fn bounded<T: DeserializeOwned>(&self, path: &str, size: usize) -> Result<Option<T>> {
+        let request = Request::get(path).body(Body::empty());
+        let answer = self.send(path, request, self.timeout, size).await?;
+        match answer.success(path) {
+            Ok(body) => parsed(path, &body).map(Some),
             Err(ClusterError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -135,6 +217,13 @@ impl Session {
             }),
         }
     }
+}
+
+fn parsed<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T> {
+    serde_json::from_slice(body).map_err(|error| ClusterError::Garbled {
+        what: what.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 /// What was answered, good or bad.

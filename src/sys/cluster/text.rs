@@ -14,6 +14,19 @@ enum Message {
     Ephemeral,
     Container,
     Variable,
+    ValueFrom,
+    Bulk,
+    BulkSource,
+    Probe,
+    Lifecycle,
+    Handler,
+    Security,
+    Volume,
+    VolumeSource,
+    DownwardApi,
+    DownwardFile,
+    Projected,
+    Projection,
     Status,
     ContainerStatus,
     State,
@@ -24,22 +37,40 @@ enum Message {
 impl Message {
     /// The message that a field holds, by its number in Kubernetes' API.
     fn field(self, number: u64) -> Option<Message> {
-        match (self, number) {
-            (Message::Pod, 1) => Some(Message::Meta),
-            (Message::Pod, 2) => Some(Message::Spec),
-            (Message::Pod, 3) => Some(Message::Status),
-            (Message::Spec, 2 | 20) | (Message::Ephemeral, 1) => Some(Message::Container),
-            (Message::Spec, 34) => Some(Message::Ephemeral),
-            (Message::Container, 7) => Some(Message::Variable),
-            (Message::Status, 8 | 10 | 13) => Some(Message::ContainerStatus),
-            (Message::ContainerStatus, 2) => Some(Message::State),
-            (Message::Meta, 8 | 9 | 11 | 12 | 13)
-            | (Message::Container, 9 | 19)
-            | (Message::Variable, 3)
-            | (Message::Status, 2)
-            | (Message::State, 1..=3) => Some(Message::Flat),
-            _ => None,
-        }
+        use Message as M;
+        Some(match (self, number) {
+            (M::Pod, 1) => M::Meta,
+            (M::Pod, 2) => M::Spec,
+            (M::Pod, 3) => M::Status,
+            (M::Spec, 1) => M::Volume,
+            (M::Spec, 2 | 20) | (M::Ephemeral, 1) => M::Container,
+            (M::Spec, 34) => M::Ephemeral,
+            (M::Container, 7) => M::Variable,
+            (M::Container, 10 | 11 | 22) => M::Probe,
+            (M::Container, 12) => M::Lifecycle,
+            (M::Container, 15) => M::Security,
+            (M::Container, 19) => M::Bulk,
+            (M::Variable, 3) => M::ValueFrom,
+            (M::Probe, 1) | (M::Lifecycle, 1 | 2) => M::Handler,
+            (M::Bulk, 2 | 3) | (M::VolumeSource, 19) | (M::Projection, 1 | 3) => M::BulkSource,
+            (M::Volume, 2) => M::VolumeSource,
+            (M::VolumeSource, 16) => M::DownwardApi,
+            (M::VolumeSource, 26) => M::Projected,
+            (M::DownwardApi, 1) => M::DownwardFile,
+            (M::Projected, 1) => M::Projection,
+            (M::Status, 8 | 10 | 13) => M::ContainerStatus,
+            (M::ContainerStatus, 2) => M::State,
+            (M::Meta, 8 | 9 | 11 | 12 | 13)
+            | (M::Container, 9 | 21)
+            | (M::ValueFrom, 1 | 2)
+            | (M::Handler | M::Security | M::BulkSource, 1)
+            | (M::VolumeSource, 1 | 2 | 6 | 28)
+            | (M::DownwardFile, 2)
+            | (M::Projection, 2 | 4 | 5)
+            | (M::Status, 2)
+            | (M::State, 1..=3) => M::Flat,
+            _ => return None,
+        })
     }
 }
 
@@ -105,11 +136,22 @@ mod tests {
 
     /// A pod with text in every field that is decoded, each with the mark `ZZ`.
     fn pod() -> Pod {
+        let hook = json!({"exec": {"command": ["ZZ"]}});
         let container = |name: &str| {
             json!({"name": name, "image": "ZZ", "command": ["ZZ"], "args": ["ZZ"], "restartPolicy": "ZZ",
-                "volumeMounts": [{"name": "v", "mountPath": "ZZ"}], "envFrom": [{}],
-                "env": [{"name": "ZZ", "value": "ZZ"}, {"name": "ZZ", "valueFrom": {}}]})
+                "volumeMounts": [{"name": "ZZ", "mountPath": "ZZ", "subPath": "ZZ", "subPathExpr": "ZZ"}],
+                "envFrom": [{"prefix": "ZZ", "configMapRef": {"name": "ZZ"}, "secretRef": {"name": "ZZ"}}],
+                "livenessProbe": hook, "readinessProbe": hook, "startupProbe": hook,
+                "lifecycle": {"postStart": hook, "preStop": hook}, "workingDir": "ZZ", "terminationMessagePath": "ZZ",
+                "securityContext": {"procMount": "ZZ", "capabilities": {"add": ["ZZ"]}},
+                "volumeDevices": [{"devicePath": "ZZ"}],
+                "env": [{"name": "ZZ", "value": "ZZ"}, {"name": "ZZ", "valueFrom": {"fieldRef": {"fieldPath": "ZZ"}}}]})
         };
+        let files = json!({"items": [{"path": "ZZ", "fieldRef": {"fieldPath": "ZZ"}}]});
+        let sources = json!([{"secret": {"name": "ZZ"}}, {"configMap": {"name": "ZZ"}}, {"serviceAccountToken": {}}]);
+        let volumes = json!([{"name": "ZZ", "hostPath": {"path": "ZZ"}}, {"name": "ZZ", "secret": {"secretName": "ZZ"}},
+            {"name": "ZZ", "downwardAPI": files}, {"name": "ZZ", "configMap": {"name": "ZZ"}},
+            {"name": "ZZ", "projected": {"sources": sources}}, {"name": "ZZ", "csi": {"driver": "ZZ"}}]);
         let state = json!({"waiting": {"reason": "ZZ", "message": "ZZ"}, "running": {},
             "terminated": {"reason": "ZZ", "message": "ZZ", "exitCode": 3}});
         let status = json!([{"name": "ZZ", "imageID": "ZZ", "ready": true, "restartCount": 300, "state": state}]);
@@ -117,7 +159,7 @@ mod tests {
             "metadata": {"name": "ZZ", "namespace": "ZZ", "uid": "ZZ", "labels": {"ZZ": "ZZ"}, "annotations": {"ZZ": "ZZ"},
                 "deletionTimestamp": "2026-01-01T00:00:00Z",
                 "ownerReferences": [{"kind": "ZZ", "name": "ZZ", "controller": true}]},
-            "spec": {"nodeName": "ZZ", "containers": [container("ZZ")], "initContainers": [container("ZZ")],
+            "spec": {"nodeName": "ZZ", "volumes": volumes, "containers": [container("ZZ")], "initContainers": [container("ZZ")],
                 "ephemeralContainers": [container("ZZ")]},
             "status": {"phase": "ZZ", "message": "ZZ", "reason": "ZZ",
                 "conditions": [{"type": "ZZ", "status": "ZZ", "reason": "ZZ", "message": "ZZ"}],

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::{ClusterError, Result, Session};
 
 /// Owner of the fields that we write.
-const MANAGER: &str = "glooistio";
+pub const MANAGER: &str = "glooistio";
 
 /// Something one may be allowed to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -106,6 +106,8 @@ fn read(blobs: &Blobs, image: &Value, arch: Option<&str>) -> String {
         role: Role::Istiod,
         namespace: "istio-system".to_owned(),
         revision: "default".to_owned(),
+        connects: [].into(),
+        container: "discovery".to_owned(),
         image: format!("{}/istio/pilot:1", server.host),
         image_id,
         deviations: Deviations::default(),

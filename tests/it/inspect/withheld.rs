@@ -35,6 +35,8 @@ fn class(server: &Server, name: &str, digest: &str) -> Class {
         role: Role::Istiod,
         namespace: "istio-system".to_owned(),
         revision: "default".to_owned(),
+        connects: BTreeSet::new(),
+        container: "discovery".to_owned(),
         image: format!("{}/istio/{name}:1", server.host),
         image_id: format!("{}/istio/{name}@{digest}", server.host),
         deviations: Deviations::default(),

@@ -1,0 +1,212 @@
+//! Where a proxy gets its configuration: what connects it to a control plane.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::facts::control_plane::DEFAULT;
+use crate::sys::cluster::{Container, Pod};
+
+/// Where agents look that are told no address.
+const USUAL: &str = "istiod.istio-system.svc:15012";
+
+/// Bytes of a `ProxyConfig` that are read; longer ones are not understood.
+const LONGEST: usize = 64 << 10;
+
+/// An address that a proxy is told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Address {
+    /// The Service of an istiod, by the names of the charts.
+    Istiod { namespace: String, revision: String },
+    /// Any other, or one that its pod does not show.
+    Other,
+}
+
+impl Address {
+    /// The addresses that a container is told by its variables, its arguments and its pod's annotation.
+    pub(super) fn of(pod: &Pod, container: &Container) -> BTreeSet<Address> {
+        let mut found = BTreeSet::new();
+        for variable in &container.env {
+            let hidden = variable.value_from.is_some() || variable.value.contains("$(");
+            match variable.name.as_str() {
+                "XDS_ADDRESS" | "PROXY_CONFIG" if hidden => {
+                    found.insert(Address::Other);
+                }
+                "XDS_ADDRESS" => {
+                    found.insert(Address::parse(&variable.value));
+                }
+                "PROXY_CONFIG" => found.extend(in_config(&variable.value)),
+                _ => {}
+            }
+        }
+        let annotated = pod.metadata.annotations.get("proxy.istio.io/config");
+        found.extend(annotated.and_then(|text| in_config(text)));
+        let given: Vec<&str> = container.args.iter().map(String::as_str).collect();
+        for (at, word) in given.iter().enumerate() {
+            let Some(rest) = word.strip_prefix("--discoveryAddress") else {
+                continue;
+            };
+            let value = rest.strip_prefix('=').or(given.get(at + 1).copied());
+            found.insert(value.map_or(Address::Other, Address::parse));
+        }
+        let bulk = !container.env_from.is_empty();
+        found.extend((bulk && found.is_empty()).then_some(Address::Other));
+        found
+    }
+
+    /// Where an agent looks that is told nothing.
+    pub(super) fn usual() -> Address {
+        Address::parse(USUAL)
+    }
+
+    fn parse(text: &str) -> Address {
+        let host = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let host = host.split([':', '/']).next().unwrap_or_default();
+        let mut parts = host.split('.');
+        let (service, namespace) = (parts.next().unwrap_or_default(), parts.next());
+        let service = service.strip_suffix("-remote").unwrap_or(service);
+        let revision = match service.strip_prefix("istiod") {
+            Some("") => Some(DEFAULT),
+            Some(rest) => rest.strip_prefix('-'),
+            None => None,
+        };
+        match (revision, namespace) {
+            (Some(revision), Some(namespace)) if is_name(revision) && is_name(namespace) => {
+                Address::Istiod {
+                    namespace: namespace.to_owned(),
+                    revision: revision.to_owned(),
+                }
+            }
+            _ => Address::Other,
+        }
+    }
+}
+
+/// The address in a `ProxyConfig`, which is JSON or YAML.
+fn in_config(text: &str) -> Option<Address> {
+    if text.len() > LONGEST {
+        return Some(Address::Other);
+    }
+    if let Ok(config) = serde_json::from_str::<Value>(text) {
+        let keys = ["discoveryAddress", "discovery_address"];
+        let mut named = keys.iter().filter_map(|key| config.get(key));
+        return named
+            .next()
+            .map(|value| value.as_str().map_or(Address::Other, Address::parse));
+    }
+    let lines = text.lines().filter_map(|line| {
+        let line = line.trim();
+        let value = line.strip_prefix("discoveryAddress:")?;
+        Some(value.trim().trim_matches(['"', '\'']))
+    });
+    let mut found: Vec<&str> = lines.collect();
+    let mentioned = text.matches("iscovery").count();
+    // Escapes, anchors and flow style can say it in other ways.
+    let odd = text.contains(['\\', '&', '*', '{', '?', '!']);
+    match (found.pop(), found.is_empty()) {
+        (Some(value), true) if mentioned == 1 && !odd => Some(Address::parse(value)),
+        (None, _) if mentioned == 0 && !odd => None,
+        _ => Some(Address::Other),
+    }
+}
+
+/// Whether it can be the name of a namespace or revision.
+pub(super) fn is_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn istiod(namespace: &str, revision: &str) -> Address {
+        Address::Istiod {
+            namespace: namespace.to_owned(),
+            revision: revision.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_service_of_an_istiod_tells_namespace_and_revision() {
+        for (text, address) in [
+            (USUAL, istiod("istio-system", "default")),
+            (
+                "istiod-1-31.mesh.svc.cluster.local:15012",
+                istiod("mesh", "1-31"),
+            ),
+            ("https://istiod.a.svc:15012", istiod("a", "default")),
+            ("istiod-remote.a.svc:15012", istiod("a", "default")),
+            ("istiod-x-remote.a.svc:15012", istiod("a", "x")),
+            ("istiod", Address::Other),
+            ("10.0.0.1:15012", Address::Other),
+            ("evil.istio-system.svc:15012", Address::Other),
+            ("istiodx.a.svc", Address::Other),
+            ("istiod-\u{1b}.a.svc", Address::Other),
+            ("", Address::Other),
+        ] {
+            assert_eq!(Address::parse(text), address, "{text}");
+        }
+    }
+
+    fn found(annotation: &str, container: &Value) -> Vec<Address> {
+        let metadata = json!({"annotations": {"proxy.istio.io/config": annotation}});
+        let pod = serde_json::from_value(json!({"metadata": metadata})).unwrap();
+        let container = serde_json::from_value(container.clone()).unwrap();
+        Address::of(&pod, &container).into_iter().collect()
+    }
+
+    const CONFIG: &str = r#"{"discoveryAddress":"istiod-x.a.svc:15012"}"#;
+
+    fn env(name: &str, value: &str) -> Value {
+        json!({"env": [{"name": name, "value": value}]})
+    }
+
+    #[test]
+    fn every_place_of_an_address_counts() {
+        let x = || vec![istiod("a", "x")];
+        for (container, addresses) in [
+            (env("PROXY_CONFIG", "{}\n"), vec![]),
+            (env("PROXY_CONFIG", CONFIG), x()),
+            (
+                env("XDS_ADDRESS", "https://istiod.b.svc:15012"),
+                vec![istiod("b", "default")],
+            ),
+            (
+                json!({"env": [{"name": "PROXY_CONFIG", "valueFrom": {}}]}),
+                vec![Address::Other],
+            ),
+            (json!({"envFrom": [{}]}), vec![Address::Other]),
+            (
+                json!({"args": ["--discoveryAddress", "istiod-x.a.svc"]}),
+                x(),
+            ),
+            (json!({"args": ["--discoveryAddress=istiod-x.a.svc"]}), x()),
+        ] {
+            assert_eq!(found("", &container), addresses, "{container}");
+        }
+    }
+
+    #[test]
+    fn an_annotation_is_read_or_counts_as_another_address() {
+        let b = "discoveryAddress: istiod.b.svc";
+        for (annotation, addresses) in [
+            ("concurrency: 2", vec![]),
+            (
+                "discoveryAddress: istiod-x.a.svc:15012\nconcurrency: 2",
+                vec![istiod("a", "x")],
+            ),
+            (
+                "\"discovery\\u0041ddress\": istiod.b.svc",
+                vec![Address::Other],
+            ),
+            ("{discoveryAddress: istiod.b.svc}", vec![Address::Other]),
+        ] {
+            assert_eq!(found(annotation, &json!({})), addresses, "{annotation}");
+        }
+        let both = [istiod("a", "x"), istiod("b", "default")];
+        assert_eq!(found(b, &env("PROXY_CONFIG", CONFIG)), both);
+    }
+}
