@@ -6,7 +6,7 @@ use self::image::{other_entry_point, preloaded};
 use super::After;
 use super::pending::wanted;
 use crate::facts::{Class, Companion, Fact, ImageProgram, Role, RunningImage, SelfReport};
-use crate::fips::{Environment, ProgramRole, Subject};
+use crate::fips::{Environment, Evidence as BinaryFacts, ProgramRole, Subject};
 use crate::istio::ImageRef;
 use crate::report::{Deviations, Evidence, Module};
 
@@ -118,7 +118,7 @@ fn of_programs(after: &After<'_>, class: &Class, programs: &[ImageProgram]) -> V
     let other = other_entry_point(class.role, programs);
     let idle = |program: &&ImageProgram| {
         let evidence = program.reading.evidence.as_ref();
-        program.role != ProgramRole::Main && evidence.is_ok_and(|it| it.has_no_cryptography())
+        program.role != ProgramRole::Main && evidence.is_ok_and(BinaryFacts::has_no_cryptography)
     };
     let one = |program| {
         let statement = read(after, class, program);

@@ -65,9 +65,8 @@ impl Message {
             | (M::ValueFrom, 1 | 2)
             | (M::Handler | M::Security | M::BulkSource, 1)
             | (M::VolumeSource, 1 | 2 | 6 | 28)
-            | (M::DownwardFile, 2)
+            | (M::DownwardFile | M::Status, 2)
             | (M::Projection, 2 | 4 | 5)
-            | (M::Status, 2)
             | (M::State, 1..=3) => M::Flat,
             _ => return None,
         })

@@ -63,12 +63,15 @@ fn configuration(layer: &[u8]) -> Value {
         "rootfs": {"type": "layers", "diff_ids": [digest(layer)]}})
 }
 
+/// Makes an entry of a layout in a directory.
+type Make<'a> = &'a dyn Fn(&Path) -> Value;
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn skips_what_is_no_container_image_and_says_so() {
     let env = TestEnv::new();
     let empty = json!({"architecture": "", "os": "", "config": {}, "rootfs": {"type": "layers", "diff_ids": []}});
     let absent = digest(b"absent");
-    type Make<'a> = &'a dyn Fn(&Path) -> Value;
     let kinds: [(&str, Make<'_>); 8] = [
         ("application/vnd.dev.cosign.simplesigning.v1+json", &|dir| {
             manifest(
@@ -149,13 +152,13 @@ fn skips_what_is_no_container_image_and_says_so() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn image_that_cannot_be_read_is_unknown_beside_the_others() {
     let env = TestEnv::new();
     let absent = digest(b"absent");
     let layer = b"layer".as_slice();
     let of_kind =
         |dir: &Path, kind: &str| manifest(dir, (CONFIG, &configuration(layer)), &[(kind, layer)]);
-    type Make<'a> = &'a dyn Fn(&Path) -> Value;
     let kinds: [(&str, Make<'_>); 10] = [
         ("nydus", &|dir| {
             of_kind(dir, "application/vnd.oci.image.layer.nydus.blob.v1")
