@@ -338,7 +338,7 @@ mod tests {
 
     fn refusal(text: &str) -> String {
         match parse("f", text) {
-            Ok(_) => panic!("{:.200} was read", text),
+            Ok(_) => panic!("{text:.200} was read"),
             Err(error) => error.to_string(),
         }
     }
