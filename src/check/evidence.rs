@@ -563,7 +563,7 @@ mod tests {
         let own = running(Role::Sidecar, FIPS).image_id;
         let fine = "pilot-agent proven, envoy proven";
         assert_eq!(beside(&own, true), fine);
-        let lies = "its tag says FIPS, and the program has no FIPS module";
+        let lies = "the tag or a label of its image says FIPS, and it has no FIPS module";
         let wanted = format!("{fine}, pilot-agent contradicted ({lies})");
         assert_eq!(beside("sha256:other", true), wanted);
         let unread = format!("{fine}, pilot-agent declared");

@@ -56,7 +56,7 @@ impl Setting {
             SettingKind::Argument if value.is_empty() => self.name.clone(),
             SettingKind::Argument => format!("{}={value}", self.name),
             SettingKind::Mount => format!("{} ({value})", self.name),
-            SettingKind::Hook => format!("{value}` as `{}", self.name),
+            SettingKind::Hook => format!("{}: {value}", self.name),
             SettingKind::SharedVolume => format!("the volume at {} with {value}", self.name),
             SettingKind::Variable
             | SettingKind::VariableSource

@@ -241,15 +241,15 @@ fn what_starts_another_program_deviates() {
         (args(&["istio-iptables"]), "`istio-iptables`"),
         (
             of_proxy(json!({"lifecycle": {"postStart": exec(&["sh", "-c", "x"])}})),
-            "`sh -c x` as `postStart`",
+            "`postStart: sh -c x`",
         ),
         (
             of_proxy(json!({"lifecycle": {"preStop": exec(&["/x"])}})),
-            "/x` as `preStop`",
+            "drain /x`",
         ),
         (
             of_proxy(json!({"livenessProbe": exec(&["/x"])})),
-            "`/x` as `livenessProbe`",
+            "`livenessProbe: /x`",
         ),
         (
             of_proxy(json!({"startupProbe": exec(&["pilot-agent", "wait", "x"])})),
