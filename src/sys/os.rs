@@ -73,6 +73,8 @@ impl From<WriteError> for Failure {
 /// The bytes of a file of at most `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     let name = || format!("`{}`", path.display());
+    // A pipe that nobody writes to can be waited for without end, and the wait cannot be woken.
+    let _ends_by_signal = (!path.is_file()).then(signal::AtPrompt::begin);
     let file = File::open(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ReadError::Missing(path.to_owned()),
         _ => ReadError::Io {
@@ -93,6 +95,7 @@ pub fn exists(path: &Path) -> bool {
 
 /// The bytes of standard input, at most `limit`; a closed one is empty.
 pub fn read_stdin(limit: u64) -> Result<Vec<u8>, ReadError> {
+    let _ends_by_signal = signal::AtPrompt::begin();
     bounded(io::stdin().lock(), limit, || STDIN.to_owned())
 }
 

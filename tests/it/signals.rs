@@ -4,7 +4,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::cluster;
-use crate::env::LONGEST;
+use crate::env::{LONGEST, TestEnv};
 
 const TAG: &str = "1.31.0-solo-fips-distroless";
 const INSTALL: &[&str] = &["install", "--fips", "--distroless", "-y"];
@@ -31,6 +31,23 @@ fn while_the_cluster_is_asked() {
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(env.finish(child).code(), 130);
     assert!(env.calls("install").is_empty() && api.changes().is_empty());
+}
+
+#[test]
+fn while_a_pipe_is_waited_for() {
+    let env = TestEnv::new();
+    let pipe = env.file("unused", "").with_file_name("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let child = env
+        .command(&["render", "-f", pipe.to_str().unwrap()])
+        .spawn()
+        .unwrap();
+    // This waits until the program reads.
+    let writer = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(env.finish(child).code(), 130);
+    drop(writer);
 }
 
 #[test]

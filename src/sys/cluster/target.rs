@@ -1,5 +1,6 @@
 //! Which cluster is meant: kubeconfig files, context and identity.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use kube::config::{AuthInfo, ExecInteractiveMode, KubeConfigOptions, Kubeconfig, NamedAuthInfo};
@@ -7,7 +8,7 @@ use kube::config::{AuthInfo, ExecInteractiveMode, KubeConfigOptions, Kubeconfig,
 use super::ClusterError;
 use super::error::wrong;
 use crate::sys::os;
-use crate::sys::process::KEY_VARIABLE;
+use crate::sys::process::{self, FindError, KEY_VARIABLE};
 
 /// What a user says about the cluster, in the words of istioctl.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,6 +50,12 @@ impl KubeTarget {
         }
         let mut merged = Kubeconfig::default();
         for path in there {
+            let large = std::fs::metadata(path).is_ok_and(|meta| meta.len() > os::TEXT_LIMIT);
+            if large {
+                let limit = os::TEXT_LIMIT;
+                let problem = format!("`{}` is larger than {limit} bytes", path.display());
+                return Err(ClusterError::Kubeconfig(problem));
+            }
             merged = Kubeconfig::read_from(path)
                 .and_then(|next| merged.merge(next))
                 .map_err(|error| {
@@ -100,6 +107,7 @@ impl KubeTarget {
             });
         }
         kubeconfig.auth_infos.iter_mut().for_each(restrict_plugin);
+        find_plugin(&mut kubeconfig, &context, os::env("PATH").as_deref())?;
         let options = KubeConfigOptions {
             context: Some(context.clone()),
             ..Default::default()
@@ -142,6 +150,40 @@ fn restrict_plugin(named: &mut NamedAuthInfo) {
         let dropped = exec.drop_env.get_or_insert_default();
         dropped.push(KEY_VARIABLE.to_owned());
     }
+}
+
+/// Replaces the name of the context's credential plugin by its path: it may not come from the current directory.
+fn find_plugin(
+    kubeconfig: &mut Kubeconfig,
+    context: &str,
+    path: Option<&OsStr>,
+) -> Result<(), ClusterError> {
+    let named = kubeconfig
+        .contexts
+        .iter()
+        .find(|named| named.name == context);
+    let Some(user) = named.and_then(|named| named.context.as_ref()?.user.clone()) else {
+        return Ok(());
+    };
+    let infos = kubeconfig
+        .auth_infos
+        .iter_mut()
+        .filter(|named| named.name == user);
+    for exec in infos.filter_map(|named| named.auth_info.as_mut()?.exec.as_mut()) {
+        let Some(command) = &exec.command else {
+            continue;
+        };
+        match process::find(command, path) {
+            Ok(found) => exec.command = Some(found.to_string_lossy().into_owned()),
+            Err(error @ FindError::RelativeEntry { .. }) => {
+                let problem = format!("the credential plugin of user `{user}`: {error}");
+                return Err(ClusterError::Kubeconfig(problem));
+            }
+            // What cannot be started says so when it is needed.
+            Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -205,6 +247,31 @@ contexts:
             auth.impersonate_groups.as_deref(),
             Some(["ops".to_owned()].as_slice())
         );
+    }
+
+    #[test]
+    fn a_plugin_of_the_current_directory_is_refused() {
+        let dir = tempfile::Builder::new().tempdir_in("target").unwrap();
+        std::fs::copy("/bin/sh", dir.path().join("plugin")).unwrap();
+        let relative = std::path::Path::new("target").join(dir.path().file_name().unwrap());
+        let read = |command: &str| Kubeconfig::from_yaml(&TWO.replace("'false'", command)).unwrap();
+        let mut config = read("plugin");
+        let refused = find_plugin(&mut config, "a", Some(relative.as_os_str()));
+        assert!(
+            matches!(refused, Err(ClusterError::Kubeconfig(_))),
+            "{refused:?}"
+        );
+        for (command, want) in [("sh", "/bin/sh"), ("nosuch", "nosuch"), ("/x/y", "/x/y")] {
+            let mut config = read(command);
+            find_plugin(&mut config, "a", Some(OsStr::new("/bin"))).unwrap();
+            let exec = config.auth_infos[0]
+                .auth_info
+                .as_ref()
+                .unwrap()
+                .exec
+                .as_ref();
+            assert_eq!(exec.unwrap().command.as_deref(), Some(want));
+        }
     }
 
     #[test]

@@ -53,7 +53,11 @@ pub fn find(program: &str, path: Option<&OsStr>) -> Result<PathBuf, FindError> {
             Some(found) if found.is_relative() => {
                 return Err(FindError::RelativeEntry {
                     program: program.to_owned(),
-                    found: entry.join(program),
+                    found: if entry.as_os_str().is_empty() {
+                        Path::new(".").join(program)
+                    } else {
+                        entry.join(program)
+                    },
                     entry,
                 });
             }
