@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
@@ -36,8 +36,30 @@ pub struct Secrets(Arc<Known>);
 #[derive(Default)]
 struct Known {
     texts: Mutex<BTreeSet<String>>,
-    /// The matrix that knows which hubs have a key in their names; else the built-in one.
-    matrix: OnceLock<Matrix>,
+    /// Those of the user's matrix; else of the built-in one.
+    hubs: OnceLock<KeyedHubs>,
+}
+
+/// Which hubs have a key in their names. Every text of a report is searched for them.
+struct KeyedHubs {
+    matrix: Matrix,
+    /// What stands before the key, whole and the last part of it.
+    before: Vec<(String, String)>,
+}
+
+static BUILTIN: LazyLock<KeyedHubs> = LazyLock::new(|| KeyedHubs::of(Matrix::builtin()));
+
+impl KeyedHubs {
+    fn of(matrix: &Matrix) -> KeyedHubs {
+        let with_last = |whole: String| {
+            let last = whole.rsplit('/').next().unwrap_or_default().to_owned();
+            (whole, last)
+        };
+        KeyedHubs {
+            matrix: matrix.clone(),
+            before: matrix.keyed_hubs().into_iter().map(with_last).collect(),
+        }
+    }
 }
 
 impl fmt::Debug for Secrets {
@@ -82,7 +104,7 @@ impl Secrets {
     /// Masks the keys of all hubs in a text of the user, also where they stand without their hub later.
     pub fn add_keys_in(&self, text: &str) {
         for view in View::layers(text) {
-            for range in form::keys(&view.text, self.matrix()) {
+            for range in form::keys(&view.text, self.hubs()) {
                 self.add(&view.text[range]);
             }
         }
@@ -90,7 +112,7 @@ impl Secrets {
 
     /// Takes the forms of hubs from this matrix; the first one counts.
     pub fn use_matrix(&self, matrix: &Matrix) {
-        self.0.matrix.get_or_init(|| matrix.clone());
+        self.0.hubs.get_or_init(|| KeyedHubs::of(matrix));
     }
 
     /// The text without secrets.
@@ -117,7 +139,7 @@ impl Secrets {
     /// The parts of the original that are secret as they are read in a view.
     fn secret_in(&self, view: &View) -> Vec<Range<usize>> {
         let mut found = self.known_in(&view.text);
-        found.extend(form::keys(&view.text, self.matrix()));
+        found.extend(form::keys(&view.text, self.hubs()));
         found.extend(form::authorizations(&view.text));
         found.extend(form::parts_of_urls(&view.text));
         let original = found.iter().map(|range| view.original(range));
@@ -138,8 +160,8 @@ impl Secrets {
         each.collect()
     }
 
-    fn matrix(&self) -> &Matrix {
-        self.0.matrix.get().unwrap_or_else(|| Matrix::builtin())
+    fn hubs(&self) -> &KeyedHubs {
+        self.0.hubs.get().unwrap_or_else(|| &BUILTIN)
     }
 
     fn texts(&self) -> MutexGuard<'_, BTreeSet<String>> {

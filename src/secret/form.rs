@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::istio::Matrix;
+use super::KeyedHubs;
 
 /// Schemes of the header `Authorization`.
 const SCHEMES: [&str; 2] = ["basic ", "bearer "];
@@ -30,17 +30,21 @@ const NAMES: [&str; 12] = [
 ///
 /// Behind the name of a vendor's hub anything is a key that does not make it another hub of the data.
 /// Behind the last part of that name alone, as in a mirror, only what has the shape of keys is one.
-pub(super) fn keys(text: &str, matrix: &Matrix) -> Vec<Range<usize>> {
+pub(super) fn keys(text: &str, hubs: &KeyedHubs) -> Vec<Range<usize>> {
+    let matrix = &hubs.matrix;
     let lower = text.to_ascii_lowercase();
     let mut found = Vec::new();
-    for before in matrix.keyed_hubs() {
-        for key in runs_behind(&lower, &before, is_component) {
+    for (before, last) in &hubs.before {
+        // The last part is in the whole.
+        if !lower.contains(last.as_str()) {
+            continue;
+        }
+        for key in runs_behind(&lower, before, is_component) {
             let begin = key.start - before.len();
             if !matrix.is_whole_hub(&lower[begin..key.end]) {
                 found.push(key);
             }
         }
-        let last = before.rsplit('/').next().unwrap_or(&before);
         for key in runs_behind(&lower, last, |c| c.is_ascii_alphanumeric()) {
             let begin = key.start - last.len();
             let apart = !lower[..begin].ends_with(|c: char| c.is_ascii_alphanumeric());

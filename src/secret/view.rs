@@ -20,10 +20,15 @@ impl View {
             text: text.to_owned(),
             places: None,
         };
-        let mut layers = vec![view.clone()];
-        while layers.len() <= DEPTH && view.text.contains(['%', '\\']) && view.decode() {
-            layers.push(view.clone());
+        let mut layers = Vec::new();
+        while layers.len() < DEPTH && view.text.contains(['%', '\\']) {
+            let outer = view.clone();
+            if !view.decode() {
+                break;
+            }
+            layers.push(outer);
         }
+        layers.push(view);
         layers
     }
 
