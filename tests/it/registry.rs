@@ -109,6 +109,9 @@ fn programs(registry: &Registry, reference: &Reference) -> Result<Vec<String>, I
     let Inspected::Images(images) = read(&target, &Request::default(), registry, None)? else {
         panic!("no image")
     };
+    if let Some(unread) = images.unread.into_iter().next() {
+        return Err(unread.why);
+    }
     let programs = images.read.iter().flat_map(|image| {
         let platform = image.platform.to_string();
         image
