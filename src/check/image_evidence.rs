@@ -174,7 +174,7 @@ mod tests {
         let table = [
             (FIPS, Ok(boring(false)), None),
             (FIPS, Ok(own_module()), None),
-            (FIPS, Ok(standard()), Some("is standard")),
+            (FIPS, Ok(standard()), Some("is contradicted")),
             (FIPS, Ok(lying(boring(false))), Some("is contradicted")),
             (FIPS, Err("cut off"), Some("is unknown")),
             (PLAIN, Ok(standard()), None),

@@ -11,9 +11,11 @@ use super::store::{Blob, Store};
 use super::{Digest, ImageError, Platform};
 
 mod docker;
+mod listing;
 mod tag;
 
 pub(super) use docker::of_docker;
+pub(super) use listing::{Listing, Origin, Unreadable};
 use tag::name_of;
 pub(super) use tag::tagged;
 
@@ -31,55 +33,6 @@ const KEPT: usize = 16 << 20;
 
 /// Bytes of manifests and configurations that are read for that.
 const DOCUMENTS: usize = 64 << 20;
-
-/// What a store holds under a name.
-#[derive(Default)]
-pub(super) struct Listing {
-    /// The images that can be read.
-    pub(super) jobs: Vec<Job>,
-    /// Those that cannot.
-    pub(super) unread: Vec<Unreadable>,
-    /// What is no container image, by its media type.
-    pub(super) skipped: Vec<String>,
-    /// Platforms of an index that only some images were saved of.
-    pub(super) absent: Vec<String>,
-}
-
-impl Listing {
-    /// The images, where all of them can be read.
-    pub(super) fn complete(self) -> Result<Vec<Job>, ImageError> {
-        match self.unread.into_iter().next() {
-            Some(unread) => Err(unread.why),
-            None => Ok(self.jobs),
-        }
-    }
-}
-
-/// An image that cannot be read.
-pub(super) struct Unreadable {
-    pub(super) origin: Origin,
-    pub(super) why: ImageError,
-}
-
-/// What is known of an image before its configuration is read.
-#[derive(Default)]
-pub(super) struct Origin {
-    pub(super) name: String,
-    pub(super) index: Option<Digest>,
-    pub(super) manifest: Option<Digest>,
-    pub(super) platform: Option<Platform>,
-}
-
-impl Job {
-    pub(super) fn origin(&self) -> Origin {
-        Origin {
-            name: self.name.clone(),
-            index: self.index.clone(),
-            manifest: self.manifest.clone(),
-            platform: Some(self.configuration.platform.clone()),
-        }
-    }
-}
 
 /// One image, ready to be read.
 pub(super) struct Job {

@@ -13,7 +13,7 @@ use crate::fips::Work;
 const FREE: u64 = 64 << 20;
 
 /// Bytes that reading programs may cost, however small they are.
-const FREE_WORK: u64 = 512 << 20;
+const FREE_WORK: u64 = 256 << 20;
 
 /// Steps through directories and links that images may take, however small they are.
 const FREE_STEPS: u64 = 16 << 20;

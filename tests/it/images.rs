@@ -197,7 +197,10 @@ fn offline() -> Registry {
 
 fn images(target: &Target, request: &Request) -> Result<Vec<Image<Text>>, ImageError> {
     match read(target, request, &offline(), None)? {
-        Inspected::Images(images) => Ok(images.read),
+        Inspected::Images(images) => match images.unread.into_iter().next() {
+            Some(unread) => Err(unread.why),
+            None => Ok(images.read),
+        },
         other => panic!("{other:?}"),
     }
 }
@@ -411,7 +414,7 @@ fn what_cannot_be_read_is_named() {
                 "/config/mediaType",
                 "application/vnd.cncf.helm.config.v1+json",
             ),
-            "no container image but a `application/vnd.cncf.helm.config.v1+json`",
+            "nothing in it that could be run, only application/vnd.cncf.helm.config.v1+json",
         ),
         (
             changed(|manifest| *manifest = json!({"schemaVersion": 1, "fsLayers": []})).to_string(),

@@ -250,7 +250,6 @@ fn what_is_no_image_is_told_what_it_lacks() {
     env.file("elf", elf(b"nothing"));
     env.file("cut.tar", &rows[..600.min(rows.len())]);
     for (target, says) in [
-        ("empty", "index.json"),
         ("oci:empty", "index.json"),
         ("oci:layout:2.0", "1.31.0"),
         ("oci:", "directory"),

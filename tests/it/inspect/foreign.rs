@@ -275,7 +275,9 @@ fn layer_that_unpacks_to_something_else_is_refused_in_every_form() {
             let output = env.line(&format!("inspect -o short {target}"));
             assert_eq!(output.code(), 65, "{zipped} {target}: {output}");
             assert!(
-                output.stderr.contains("configuration of its image says"),
+                output
+                    .to_string()
+                    .contains("configuration of its image says"),
                 "{target}: {output}"
             );
         }
