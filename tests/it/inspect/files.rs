@@ -92,7 +92,7 @@ fn each_step_is_explained() {
                       3. Go build information: go1.24.3 X:boringcrypto (119 bytes at offset 0x80; label)
                       4. Go build setting: CGO_ENABLED=1 (119 bytes at offset 0x80; label)
 
-        Status check results are √
+        Status check results are ‼
         --- exit 0
         ");
 }
