@@ -183,7 +183,7 @@ fn unreached(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool) -> 
     let finding = |(unreached, pods): (&Unreached, u64)| {
         let Unreached { registry, why } = unreached;
         Finding::warning(format!(
-            "the images of {pods} pods were not read: {registry} does not answer"
+            "the images of {pods} pods were not read: their registry {registry} is out of reach"
         ))
         .found(why.clone())
         .wanted("a registry that answers: without the bytes, only tag and metrics are judged")

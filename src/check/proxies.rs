@@ -110,28 +110,27 @@ fn changed(after: &After<'_>, census: &Census) -> Outcome {
 
 fn everything(after: &After<'_>, census: &Census) -> Outcome {
     let mut right = 0;
-    let mut wrong: BTreeMap<(&str, Mismatch), (u64, &Members)> = BTreeMap::new();
+    let mut wrong: BTreeMap<(&str, Mismatch), Vec<(&Class, &Members)>> = BTreeMap::new();
     for (class, members, reason) in sidecars(after, census) {
         match reason {
             None => right += members.pods,
             Some(reason) => {
-                wrong
-                    .entry((&class.namespace, reason))
-                    .or_insert((0, members))
-                    .0 += members.pods;
+                let alike = wrong.entry((&class.namespace, reason)).or_default();
+                alike.push((class, members));
             }
         }
     }
-    let findings = wrong
-        .into_iter()
-        .map(|((namespace, reason), (pods, members))| {
-            let owner = members.workloads().next();
-            Finding::error(reason.to_string())
-                .subject(format!("namespace {namespace} ({pods} pods)"))
-                .found(members.examples.join(", "))
-                .fix("restart the workloads: a proxy changes only when its pod does")
-                .suggest(owner.and_then(WorkloadRef::restart_command))
-        });
+    let findings = wrong.into_iter().map(|((namespace, reason), alike)| {
+        let pods: u64 = alike.iter().map(|(_, members)| members.pods).sum();
+        let owner = alike
+            .iter()
+            .find_map(|(_, members)| members.workloads().next());
+        Finding::error(reason.to_string())
+            .subject(format!("namespace {namespace} ({pods} pods)"))
+            .found(examples(&alike))
+            .fix("restart the workloads: a proxy changes only when its pod does")
+            .suggest(owner.and_then(WorkloadRef::restart_command))
+    });
     let beside = of_nodes(after, census)
         .into_iter()
         .chain(orphans(after, census));
@@ -139,6 +138,23 @@ fn everything(after: &After<'_>, census: &Census) -> Outcome {
         findings.chain(beside).collect(),
         format!("{right} proxies are as expected"),
     )
+}
+
+/// Names that a finding lists.
+const NAMED: usize = 10;
+
+/// Pods of each class, with the container where it has not the usual name.
+fn examples(alike: &[(&Class, &Members)]) -> String {
+    let each = alike.iter().flat_map(|(class, members)| {
+        members
+            .examples
+            .iter()
+            .map(|pod| match class.container.as_str() {
+                "istio-proxy" => pod.clone(),
+                container => format!("{pod} (container {container})"),
+            })
+    });
+    each.take(NAMED).collect::<Vec<_>>().join(", ")
 }
 
 /// What names a revision that no control plane has: nobody's mesh, and nobody configures it any more.
@@ -226,6 +242,28 @@ mod tests {
             "{changed:?} {pods}"
         );
         assert_eq!(outcome(&right, Scope::Changed).1, 0);
+    }
+
+    #[test]
+    fn pods_of_every_class_are_named_with_a_container_of_another_name() {
+        let mut facts = facts(class(Role::Sidecar, "a", "1.31.0-solo"));
+        let hidden = Class {
+            container: "app".to_owned(),
+            ..class(Role::Sidecar, "a", "1.31.0-solo")
+        };
+        if let Fact::Known(census) = &mut facts.census {
+            census.classes.insert(hidden, members(1, "hidden"));
+        }
+        let Outcome::Found(findings) = outcome(&facts, Scope::Everything).0 else {
+            panic!("not found")
+        };
+        assert_eq!(findings.len(), 1);
+        let text = format!("{:?}", findings[0]);
+        assert!(
+            text.contains("hidden-1 (container app), reviews-1"),
+            "{text}"
+        );
+        assert!(text.contains("4 pods"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where a proxy gets its configuration: what connects it to a control plane.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -9,6 +10,9 @@ use crate::sys::cluster::{Container, Pod};
 
 /// Where agents look that are told no address.
 const USUAL: &str = "istiod.istio-system.svc:15012";
+
+/// Where agents look for a mesh configuration, which holds an address too.
+const MESH_FILES: &str = "/etc/istio/config";
 
 /// Bytes of a `ProxyConfig` that are read; longer ones are not understood.
 const LONGEST: usize = 64 << 10;
@@ -54,9 +58,20 @@ impl Address {
         found
     }
 
-    /// Where an agent looks that is told nothing.
-    pub(super) fn usual() -> Address {
-        Address::parse(USUAL)
+    /// Where an agent looks that is told nothing. The charts give gateways a file instead of an address: its
+    /// text is not in the pod, and what shows their istiod is where they get certificates from.
+    pub(super) fn untold(container: &Container) -> Address {
+        let file = Path::new(MESH_FILES);
+        let has_file = container.volume_mounts.iter().any(|mount| {
+            let path = Path::new(&mount.mount_path);
+            file.starts_with(path) || path.starts_with(file)
+        });
+        if !has_file {
+            return Address::parse(USUAL);
+        }
+        let authority = container.env.iter().rfind(|it| it.name == "CA_ADDR");
+        let shown = authority.filter(|it| it.value_from.is_none());
+        shown.map_or(Address::Other, |it| Address::parse(&it.value))
     }
 
     fn parse(text: &str) -> Address {
@@ -186,6 +201,28 @@ mod tests {
             (json!({"args": ["--discoveryAddress=istiod-x.a.svc"]}), x()),
         ] {
             assert_eq!(found("", &container), addresses, "{container}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_with_a_file_is_known_by_its_authority() {
+        let untold = |mount: &str, authority: &str| {
+            let container = json!({"volumeMounts": [{"mountPath": mount}],
+                "env": [{"name": "CA_ADDR", "value": authority}]});
+            Address::untold(&serde_json::from_value(container).unwrap())
+        };
+        let (x, usual) = (istiod("a", "x"), istiod("istio-system", "default"));
+        for (mount, authority, address) in [
+            ("/etc/istio/config", "istiod-x.a.svc:15012", &x),
+            ("/etc/istio", "istiod-x.a.svc:15012", &x),
+            (
+                "/etc/istio/config",
+                "istio-csr.cert-manager.svc:443",
+                &Address::Other,
+            ),
+            ("/etc/istio/proxy", "istiod-x.a.svc:15012", &usual),
+        ] {
+            assert_eq!(&untold(mount, authority), address, "{mount} {authority}");
         }
     }
 

@@ -295,7 +295,7 @@ fn connects(pod: &Pod, role: Role, container: &Container) -> BTreeSet<Address> {
     }
     let mut found = Address::of(pod, container);
     if found.is_empty() {
-        found.insert(Address::usual());
+        found.insert(Address::untold(container));
     }
     found
 }
