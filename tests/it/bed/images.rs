@@ -173,9 +173,9 @@ fn a_tag_that_lies_is_told_by_the_bytes() {
           amd64 /usr/local/bin/pilot-discovery: proven #4735
           arm64 /usr/local/bin/pilot-discovery: proven #4735
         proxyv2, exit 79
-          amd64 /usr/local/bin/envoy: standard
+          amd64 /usr/local/bin/envoy: contradicted
           amd64 /usr/local/bin/pilot-agent: proven #4735
-          arm64 /usr/local/bin/envoy: standard
+          arm64 /usr/local/bin/envoy: contradicted
           arm64 /usr/local/bin/pilot-agent: proven #4735
         install-cni, exit 0
           amd64 /opt/cni/bin/istio-cni: proven #4735
@@ -425,7 +425,7 @@ fn install_refuses_what_is_not_what_its_tag_says() {
         "1.31.0-patch4-solo-fips",
         flag,
         check,
-        &["envoy", "standard"],
+        &["envoy", "contradicted"],
     );
     refused(
         &images,
