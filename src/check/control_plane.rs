@@ -235,7 +235,7 @@ mod tests {
         for words in [
             "no pod of istiod runs",
             "outside of the namespaces",
-            "is no control plane that is known",
+            "is not a known control plane",
             "more Deployments",
         ] {
             assert!(found(&outcome, words), "{outcome:?}");

@@ -143,7 +143,7 @@ pub(super) fn unconnected(named: &Names, severity: Severity) -> Vec<Finding> {
     let finding = |(namespace, name): &(String, String)| {
         Finding::new(
             severity,
-            "is labelled app=istiod and is no control plane that is known",
+            "is labelled app=istiod and is not a known control plane",
         )
         .subject(format!("Deployment {namespace}/{name}"))
         .why("no webhook of Istio leads to its namespace, so that nothing is judged by it")

@@ -148,7 +148,7 @@ fn failed(before: &Before<'_>, image: &PlannedImage, why: &str) -> Finding {
         format!("{} could not be looked at", image.reference),
     )
     .found(why.to_owned())
-    .why("this is no outage of its registry, so what is in the image stays unknown")
+    .why("its registry answers other requests, so what is in the image stays unknown")
     .fix("run it again, look at the registry, or leave images out by --no-registry")
 }
 
