@@ -72,7 +72,11 @@ pub(crate) struct Ended {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    // The panic's own message stands on stderr by then.
+    // The message of a panic can hold what a stranger wrote.
+    std::panic::set_hook(Box::new(|panic| {
+        stderr_ui().always(&escape_line(&panic.to_string()));
+    }));
+    // The hook has written the message of the panic by then.
     let exit = std::panic::catch_unwind(started).unwrap_or_else(|_| {
         let failure = Failure::message(Exit::Internal, "this is a bug of glooistio");
         plain_failure(&failure.hint("report it with the command line and the lines above"))
@@ -130,7 +134,7 @@ fn unparsed(error: &clap::Error, machine: Option<Format>) -> Exit {
         } else {
             text.to_string()
         };
-        return output::written_or(&ui, Exit::Ok, &ui.result(text.as_bytes()));
+        return output::written_or(&ui, Exit::Ok, &ui.text_result(&text));
     }
     if machine.is_none() {
         let text = error.render().to_string();

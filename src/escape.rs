@@ -45,6 +45,44 @@ pub fn escape(text: &str) -> String {
     line
 }
 
+/// Returns the lines of `text` such that they cannot drive a terminal, with the colors that glooistio gives them.
+///
+/// This is the last step before a terminal. Line ends and color sequences (`ESC [ 1 ; 31 m`) stay; everything else that
+/// [`escape`] would change is changed. It cannot tell the colors and line ends of glooistio from those of a stranger, so text
+/// from strangers goes through [`escape_line`] before it becomes part of a line.
+pub fn escape_lines(text: &str) -> String {
+    let mut lines = String::with_capacity(text.len());
+    for (index, line) in text.split('\n').enumerate() {
+        if index > 0 {
+            lines.push('\n');
+        }
+        let mut rest = line;
+        while let Some((before, color, after)) = split_at_color(rest) {
+            lines.push_str(&escape(before));
+            lines.push_str(color);
+            rest = after;
+        }
+        lines.push_str(&escape(rest));
+    }
+    lines
+}
+
+/// The text around the first color sequence of a line, and that sequence.
+fn split_at_color(line: &str) -> Option<(&str, &str, &str)> {
+    const START: &str = "\u{1b}[";
+    for (start, _) in line.match_indices(START) {
+        let parameters = &line[start + START.len()..];
+        let end = parameters.find(|c: char| !c.is_ascii_digit() && c != ';');
+        if let Some(end) = end
+            && parameters[end..].starts_with('m')
+        {
+            let end = start + START.len() + end + 1;
+            return Some((&line[..start], &line[start..end], &line[end..]));
+        }
+    }
+    None
+}
+
 /// Whether a terminal shows the whole text as it is, on one line.
 pub fn is_plain(text: &str) -> bool {
     escape(text) == text
@@ -121,7 +159,38 @@ mod tests {
         assert_eq!(escape_line("  short \n"), "short");
     }
 
+    #[test]
+    fn lines_keep_line_ends_and_colors_only() {
+        for (text, shown) in [
+            (
+                "\u{1b}[1;31merror\u{1b}[0m: a\n  b\n",
+                "\u{1b}[1;31merror\u{1b}[0m: a\n  b\n",
+            ),
+            (
+                "a\u{1b}[2Jb\u{1b}]0;title\u{7}",
+                r"a\u{1b}[2Jb\u{1b}]0;title\u{7}",
+            ),
+            ("\u{1b}[\u{1b}[31mx", "\\u{1b}[\u{1b}[31mx"),
+            ("\u{1b}[31", r"\u{1b}[31"),
+            ("a\r\nb\u{61c}\u{e0041}", "a \nb\\u{61c}\\u{e0041}"),
+        ] {
+            assert_eq!(escape_lines(text), shown, "{text:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn lines_have_no_hidden_character_outside_of_colors(text in "(\u{1b}|\\[|[0-9;m]|\n|\\PC|\\pC){0,40}") {
+            for line in escape_lines(&text).split('\n') {
+                let mut rest = line;
+                while let Some((before, _, after)) = split_at_color(rest) {
+                    prop_assert!(is_plain(before));
+                    rest = after;
+                }
+                prop_assert!(is_plain(rest));
+            }
+        }
+
         #[test]
         fn output_is_one_plain_line(text in any::<String>()) {
             let line = escape(&text);

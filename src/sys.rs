@@ -5,3 +5,4 @@ pub mod os;
 pub mod process;
 pub mod registry;
 pub mod signal;
+pub mod stdio;

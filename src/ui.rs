@@ -3,15 +3,21 @@
 //! What a stream may show (colour, a live line, a question) is decided here once, from the
 //! terminal and the environment, and handed on as data.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the module that writes to a terminal"
+)]
+
 use std::io::{self, BufRead as _, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::Mutex;
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
+use crate::escape::{escape_line, escape_lines};
 use crate::report::text::Style;
 use crate::secret::Secrets;
-use crate::sys::signal;
+use crate::sys::{signal, stdio};
 
 /// Whatever says fewer is wrong.
 const LEAST_COLUMNS: usize = 20;
@@ -136,12 +142,20 @@ impl Ui {
 
     /// Shows what happens. Never fails: a closed stderr must not end an install.
     pub fn event(&self, event: &Event) {
+        // A secret is masked in the whole text, before a line that is too long is cut.
+        let shown = |text: &str| escape_line(&self.masked(text));
         match event {
             Event::Working(text) => self.work(text),
-            Event::Done(text) => self.line(&format!("{} {text}", self.mark("✔", "ok", "32"))),
-            Event::Gave(text) => self.always(&format!("{} {text}", self.mark("✘", "x", "31"))),
-            Event::Said(text) => self.line(&format!("  {text}")),
-            Event::Warning(text) => self.always(&format!("{} {text}", self.mark("‼", "!", "33"))),
+            Event::Done(text) => {
+                self.line(&format!("{} {}", self.mark("✔", "ok", "32"), shown(text)));
+            }
+            Event::Gave(text) => {
+                self.always(&format!("{} {}", self.mark("✘", "x", "31"), shown(text)));
+            }
+            Event::Said(text) => self.line(&format!("  {}", shown(text))),
+            Event::Warning(text) => {
+                self.always(&format!("{} {}", self.mark("‼", "!", "33"), shown(text)));
+            }
             // Only a live line can say it again and again.
             Event::Read { what, bytes, of } if self.live => self.work(&read(what, *bytes, *of)),
             Event::Read { .. } => {}
@@ -163,6 +177,11 @@ impl Ui {
         self.secrets.mask(text)
     }
 
+    /// `text` as a terminal may show it.
+    fn safe(&self, text: &str) -> String {
+        escape_lines(&self.masked(text))
+    }
+
     /// Says something to a person, unless they want quiet.
     pub fn status(&self, text: &str) {
         self.line(text);
@@ -173,12 +192,22 @@ impl Ui {
         self.clear();
         let mut stderr = io::stderr().lock();
         // A person who closed stderr has chosen not to read it.
-        writeln!(stderr, "{}", self.masked(text)).ok();
+        writeln!(stderr, "{}", self.safe(text)).ok();
     }
 
-    /// Writes the result to stdout. A reader that has gone away is no error.
-    pub fn result(&self, bytes: &[u8]) -> io::Result<()> {
+    /// Writes a result that a person reads to stdout: without secrets, and such that it cannot drive a terminal.
+    pub fn text_result(&self, text: &str) -> io::Result<()> {
+        self.document(self.safe(text).as_bytes())
+    }
+
+    /// Writes a JSON or YAML document to stdout. The writers of documents escape what would drive a terminal in their own way.
+    ///
+    /// A reader that has closed its end of the pipe does not make it fail; a stdout that was closed before the start does.
+    pub fn document(&self, bytes: &[u8]) -> io::Result<()> {
         self.clear();
+        if stdio::stdout_was_closed() {
+            return Err(io::Error::other("stdout is closed"));
+        }
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -194,7 +223,7 @@ impl Ui {
         self.clear();
         let _ends_by_signal = signal::AtPrompt::begin();
         let mut stderr = io::stderr().lock();
-        write!(stderr, "{} [y/N] ", self.masked(question))?;
+        write!(stderr, "{} [y/N] ", escape_line(&self.masked(question)))?;
         stderr.flush()?;
         let mut answer = String::new();
         let _prompt = signal::AtPrompt::begin();
@@ -222,7 +251,7 @@ impl Ui {
 
     fn work(&self, text: &str) {
         if !self.live {
-            return self.line(&format!("- {text}"));
+            return self.line(&format!("- {}", escape_line(&self.masked(text))));
         }
         if let Ok(mut bar) = self.bar.lock() {
             let bar = bar.get_or_insert_with(|| {
@@ -233,7 +262,7 @@ impl Ui {
                 bar.enable_steady_tick(std::time::Duration::from_millis(100));
                 bar
             });
-            bar.set_message(self.masked(text));
+            bar.set_message(escape_line(&self.masked(text)));
         }
     }
 

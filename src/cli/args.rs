@@ -305,14 +305,14 @@ fn day(text: &str) -> Result<Date, String> {
 }
 
 /// Reads a duration as Go writes it: `90s`, `5m0s`.
-fn duration(text: &str) -> Result<std::time::Duration, String> {
+pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     let parsed: jiff::SignedDuration = text
         .parse()
         .map_err(|_| "write it like 90s or 5m0s".to_owned())?;
     std::time::Duration::try_from(parsed)
         .ok()
         .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| "it must be longer than nothing".to_owned())
+        .ok_or_else(|| "must be greater than 0".to_owned())
 }
 
 #[cfg(test)]

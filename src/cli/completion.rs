@@ -21,7 +21,7 @@ impl Args {
         Ended {
             report: Report::new("completion"),
             result: Ok(Exit::Ok),
-            shown: Shown::Own(script),
+            shown: Shown::Document(script),
         }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(&self, ui: &Ui) -> Ended {
         let (shown, result) = match self.page(ui) {
-            Ok(text) => (Shown::Own(text.into_bytes()), Ok(Exit::Ok)),
+            Ok(text) => (Shown::Text(text), Ok(Exit::Ok)),
             Err(failure) => (Shown::Report, Err(failure)),
         };
         Ended {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Ended;
-use super::args::{Format, OutputArgs, ProofArgs, RegistryArgs};
+use super::args::{Format, OutputArgs, ProofArgs, RegistryArgs, duration};
 use super::output::Shown;
 use super::session;
 use crate::exit::{Exit, Failure};
@@ -52,6 +52,9 @@ pub(crate) struct Args {
     /// Show each step from the file to the certificate
     #[arg(long)]
     explain: bool,
+    /// Longest time that registries may take in all, such as 90s
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    timeout: Duration,
     #[command(flatten)]
     proof: ProofArgs,
     #[command(flatten)]
@@ -94,7 +97,7 @@ impl Args {
             (false, true) => Want::Known,
             (false, false) => Want::Paths(self.path.clone()),
         };
-        let images = session::images(&self.registry, &judge, Duration::MAX, ui.secrets());
+        let images = session::images(&self.registry, &judge, self.timeout, ui.secrets());
         let on_event = |event: &Event| ui.event(event);
         // Nothing is changed, so there is nothing to wind up.
         let _ends_by_signal = signal::AtPrompt::begin();

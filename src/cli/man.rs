@@ -16,7 +16,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(&self, _: &Ui, command: clap::Command) -> Ended {
         let (shown, result) = match self.page(command) {
-            Ok(bytes) => (Shown::Own(bytes), Ok(Exit::Ok)),
+            Ok(bytes) => (Shown::Document(bytes), Ok(Exit::Ok)),
             Err(failure) => (Shown::Report, Err(failure)),
         };
         Ended {

@@ -2,12 +2,12 @@
 
 use super::args::{Format, OutputArgs};
 use super::output::Shown;
-use super::{Ended, resolve, session};
+use super::{Ended, output, resolve, session};
 use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
 use crate::istio::{Level, Matrix, Minor, Part, Runs, Table};
-use crate::report::Report;
 use crate::report::text::wrap;
+use crate::report::{Report, json};
 use crate::ui::Ui;
 
 /// Show what is supported with what, and what can run on a Kubernetes with a Gloo Mesh
@@ -36,7 +36,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(&self, ui: &Ui) -> Ended {
         let (shown, result) = match self.tables(ui) {
-            Ok(tables) => (Shown::Own(self.written(ui, &tables)), Ok(Exit::Ok)),
+            Ok(tables) => self.written(ui, &tables),
             Err(failure) => (Shown::Report, Err(failure)),
         };
         Ended {
@@ -66,19 +66,30 @@ impl Args {
         Ok(vec![matrix.table(part)])
     }
 
-    fn written(&self, ui: &Ui, tables: &[Table]) -> Vec<u8> {
-        let value = || serde_json::json!(tables);
-        let text = match self.output.output {
-            Format::Short => tables.iter().map(short).collect(),
-            Format::Text => tables
-                .iter()
-                .map(|table| text(table, ui.out_style().color, ui.out_columns()))
-                .collect::<Vec<_>>()
-                .join("\n"),
-            Format::Json => format!("{:#}\n", value()),
-            Format::Yaml => crate::overlay::write(&value()),
+    fn written(&self, ui: &Ui, tables: &[Table]) -> (Shown, Result<Exit, Failure>) {
+        let mut value = serde_json::json!(tables);
+        output::mask(ui, &mut value);
+        let mut document = Vec::new();
+        let written = match self.output.output {
+            Format::Short => {
+                return (
+                    Shown::Text(tables.iter().map(short).collect()),
+                    Ok(Exit::Ok),
+                );
+            }
+            Format::Text => {
+                let (color, columns) = (ui.out_style().color, ui.out_columns());
+                let texts = tables.iter().map(|table| text(table, color, columns));
+                let text = texts.collect::<Vec<_>>().join("\n");
+                return (Shown::Text(text), Ok(Exit::Ok));
+            }
+            Format::Json => json::write(&value, &mut document),
+            Format::Yaml => json::write_yaml(&value, &mut document),
         };
-        ui.masked(&text).into_bytes()
+        let result = written
+            .map(|()| Exit::Ok)
+            .map_err(|error| Failure::new(Exit::CannotWrite, &error));
+        (Shown::Document(document), result)
     }
 }
 

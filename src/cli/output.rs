@@ -18,8 +18,10 @@ pub(crate) enum Shown {
     After,
     /// The documents, each after its command; the report is for the person.
     Documents,
-    /// Bytes of its own, whatever the format.
-    Own(Vec<u8>),
+    /// A document of its own, whatever the format: its writer escapes what would drive a terminal.
+    Document(Vec<u8>),
+    /// Text of its own for a person.
+    Text(String),
 }
 
 /// Writes the result of a command and gives the code to end with.
@@ -33,7 +35,7 @@ pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
         Ok(exit) => *exit,
         Err(failure) => failure.exit,
     };
-    let one_line = format == Format::Short && !matches!(shown, Shown::Own(_));
+    let one_line = format == Format::Short && !matches!(shown, Shown::Document(_) | Shown::Text(_));
     if let Err(failure) = &result {
         report.error = Some(error_report(failure));
         if !one_line {
@@ -41,8 +43,9 @@ pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
         }
     }
     let written = match (format, &shown) {
-        (_, Shown::Own(_)) if result.is_err() => Ok(()),
-        (_, Shown::Own(bytes)) => ui.result(bytes),
+        (_, Shown::Document(_) | Shown::Text(_)) if result.is_err() => Ok(()),
+        (_, Shown::Document(bytes)) => ui.document(bytes),
+        (_, Shown::Text(text)) => ui.text_result(text),
         (Format::Text, _) if result.is_err() => Ok(()),
         (Format::Text, _) => text(ui, &report, &shown),
         (format, _) => machine(ui, format, &report),
@@ -63,7 +66,7 @@ pub(crate) fn written_or(ui: &Ui, exit: Exit, written: &std::io::Result<()>) -> 
     let Err(error) = written else {
         return exit;
     };
-    ui.always(&format!("error: the result could not be written: {error}"));
+    ui.always(&format!("error: cannot write the result: {error}"));
     // What already went wrong says more than a full disk.
     if exit == Exit::Ok {
         Exit::CannotWrite
@@ -77,12 +80,14 @@ fn text(ui: &Ui, report: &Report, shown: &Shown) -> std::io::Result<()> {
     match shown {
         Shown::Documents => {
             before(ui, report)?;
-            return ui.result(manifests(ui, report).as_bytes());
+            return ui.document(manifests(ui, report).as_bytes());
         }
         Shown::After => report::text::write_after(report, ui.out_style(), &mut bytes)?,
-        Shown::Report | Shown::Own(_) => report::text::write(report, ui.out_style(), &mut bytes)?,
+        Shown::Report | Shown::Document(_) | Shown::Text(_) => {
+            report::text::write(report, ui.out_style(), &mut bytes)?;
+        }
     }
-    ui.result(ui.masked(&String::from_utf8_lossy(&bytes)).as_bytes())
+    ui.text_result(&String::from_utf8_lossy(&bytes))
 }
 
 /// The plan and its checks, for the person.
@@ -100,7 +105,7 @@ fn manifests(ui: &Ui, report: &Report) -> String {
         format!(
             "# {}/{count}: {}\n---\n{}",
             at + 1,
-            ui.masked(&document.command),
+            escape_line(&ui.masked(&document.command)),
             document.yaml
         )
     };
@@ -111,7 +116,7 @@ fn machine(ui: &Ui, format: Format, report: &Report) -> std::io::Result<()> {
     let mut bytes = Vec::new();
     if format == Format::Short {
         report::short::write(report, &mut bytes)?;
-        return ui.result(ui.masked(&String::from_utf8_lossy(&bytes)).as_bytes());
+        return ui.text_result(&String::from_utf8_lossy(&bytes));
     }
     let mut value = serde_json::to_value(report)?;
     mask(ui, &mut value);
@@ -126,11 +131,11 @@ fn machine(ui: &Ui, format: Format, report: &Report) -> std::io::Result<()> {
         Format::Yaml => report::json::write_yaml(&value, &mut bytes)?,
         _ => report::json::write(&value, &mut bytes)?,
     }
-    ui.result(&bytes)
+    ui.document(&bytes)
 }
 
 /// Masks secrets in values and names.
-fn mask(ui: &Ui, value: &mut Value) {
+pub(crate) fn mask(ui: &Ui, value: &mut Value) {
     match value {
         Value::String(text) => *text = ui.masked(text),
         Value::Array(items) => items.iter_mut().for_each(|item| mask(ui, item)),

@@ -43,7 +43,7 @@ impl Args {
         Ended {
             report,
             result,
-            shown: Shown::Own(bytes),
+            shown: Shown::Document(bytes),
         }
     }
 

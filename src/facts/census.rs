@@ -138,21 +138,21 @@ pub(super) async fn census(
     Ok(fold.finish())
 }
 
-fn items(page: Result<Pages>, grounds: &Grounds) -> Vec<Item> {
-    match page {
-        Ok(Pages::Pods(pods)) => pods
-            .into_iter()
-            .flat_map(|pod| match pod {
-                Ok(pod) => vec![
-                    Item::Unrelated(seat::unrelated(&pod, grounds)),
-                    Item::Seat(seat::seat(&pod, grounds)),
-                ],
-                Err(unreadable) => vec![Item::Unreadable(unreadable)],
-            })
-            .collect(),
-        Ok(Pages::Restarted) => vec![Item::Restarted],
-        Err(error) => vec![Item::Failed(error)],
-    }
+/// What becomes of the pods of a page, each judged when it is its turn: what is judged takes more memory than a pod.
+fn items(page: Result<Pages>, grounds: &Grounds) -> impl Iterator<Item = Item> {
+    let (pods, other) = match page {
+        Ok(Pages::Pods(pods)) => (pods, None),
+        Ok(Pages::Restarted) => (Vec::new(), Some(Item::Restarted)),
+        Err(error) => (Vec::new(), Some(Item::Failed(error))),
+    };
+    let pods = pods.into_iter().flat_map(|pod| match pod {
+        Ok(pod) => {
+            let (seat, unrelated) = seat::place(&pod, grounds);
+            [Some(Item::Unrelated(unrelated)), Some(Item::Seat(seat))]
+        }
+        Err(unreadable) => [Some(Item::Unreadable(unreadable)), None],
+    });
+    other.into_iter().chain(pods.flatten())
 }
 
 /// What programs in namespaces of control planes said, by the uid of their pod and its port.
@@ -177,7 +177,7 @@ impl Asking<'_> {
             while let Some(Ok(page)) = pages.next().await {
                 let Pages::Pods(pods) = page else { break };
                 let seats = pods.iter().filter_map(|pod| pod.as_ref().ok());
-                let seats = seats.map(|pod| seat::seat(pod, self.grounds));
+                let seats = seats.map(|pod| seat::place(pod, self.grounds).0);
                 let mesh = seats.filter_map(|seat| match seat {
                     Seat::Mesh(all) => Some(all),
                     _ => None,
@@ -619,7 +619,7 @@ mod tests {
                 "spec": {"containers": [{"name": "istio-proxy", "image": "r/proxyv2:1"}]}});
             let pod: Pod = serde_json::from_value(pod).unwrap();
             let grounds = Grounds::new(&[], BTreeMap::new(), BTreeSet::new());
-            let Seat::Mesh(mut seated) = seat::seat(&pod, &grounds) else {
+            let Seat::Mesh(mut seated) = seat::place(&pod, &grounds).0 else {
                 panic!("not of the mesh")
             };
             seated[0].class.deviations = Deviations::of(vec![one]);

@@ -9,7 +9,7 @@ use crate::check::{self, Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Census, Class, ControlPlane, Fact, WebhookKind};
 use crate::image;
-use crate::report::Counts;
+use crate::report::{Counts, PodRow};
 use crate::sys::cluster::Cluster;
 use crate::ui::Event;
 
@@ -87,7 +87,7 @@ pub fn running(
         session.report.counts = counts(census, &|class| {
             expected.of(class, planes(&facts)).is_some()
         });
-        session.report.pods.clone_from(&census.rows);
+        session.report.pods = pod_rows(census, planes(&facts));
     }
     session.ui.clear();
     Ok(if session.report.failed() {
@@ -95,6 +95,13 @@ pub fn running(
     } else {
         Exit::Ok
     })
+}
+
+/// The pods of the mesh, those of control planes' namespaces first: a table that is cut must not lose them to others.
+fn pod_rows(census: &Census, planes: &[ControlPlane]) -> Vec<PodRow> {
+    let mut rows = census.rows.clone();
+    rows.sort_by_key(|row| !planes.iter().any(|plane| plane.namespace == row.namespace));
+    rows
 }
 
 /// Reads the images that run where FIPS is expected, as far as registries may be asked.

@@ -180,7 +180,7 @@ fn ending(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples;
+    use crate::report::{PodRow, samples};
 
     const PLAIN: Style = Style {
         color: false,
@@ -216,6 +216,26 @@ mod tests {
             anstream::adapter::strip_str(&colored).to_string(),
             text(&PLAIN)
         );
+    }
+
+    #[test]
+    fn a_long_table_of_pods_is_cut_unless_verbose() {
+        let mut report = samples::full();
+        let pod = report.pods[0].clone();
+        report.pods = (0..10_000)
+            .map(|at| PodRow {
+                name: format!("gateway-{at}"),
+                ..pod.clone()
+            })
+            .collect();
+        for (verbose, rows) in [(false, 100), (true, 10_000)] {
+            let style = Style { verbose, ..PLAIN };
+            let mut bytes = Vec::new();
+            write(&report, &style, &mut bytes).unwrap();
+            let text = String::from_utf8(bytes).unwrap();
+            assert_eq!(text.matches("  gateway-").count(), rows);
+            assert_eq!(text.contains("and 9900 more"), !verbose, "{text}");
+        }
     }
 
     #[test]

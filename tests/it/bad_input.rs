@@ -443,6 +443,26 @@ mod ends {
         assert!(output.stderr.contains("stdin"), "{output}");
     }
 
+    /// The shell starts the program without any stdout; `/dev/null` in its place is a choice, and is fine.
+    #[test]
+    fn exits_74_when_stdout_was_closed_before_the_start() {
+        let env = TestEnv::new();
+        for (redirection, code) in [(">&-", 74), (">/dev/null", 0), ("1<>/dev/null", 0)] {
+            for line in ["render", "matrix", "--help", "man"] {
+                let script = format!("exec \"$0\" {line} {redirection}");
+                let program = env!("CARGO_BIN_EXE_glooistio");
+                let mut shell = std::process::Command::new("/bin/sh");
+                env.prepare(&mut shell);
+                shell.args(["-c", &script, program]);
+                let output = env.finish(shell.spawn().unwrap());
+                assert_eq!(output.code(), code, "{line} {redirection}: {output}");
+                if code == 74 {
+                    output.fails(74, &["cannot write the result"]);
+                }
+            }
+        }
+    }
+
     #[test]
     fn stdout_is_closed() {
         let env = TestEnv::new();
@@ -478,7 +498,7 @@ mod ends {
             let mut command = env.command(&args);
             let child = command.stdout(Stdio::from(full)).spawn().unwrap();
             let output = env.finish(child);
-            output.fails(code, &["could not be written"]);
+            output.fails(code, &["cannot write the result"]);
             let said = ["no kubeconfig", "--bogus"].map(|words| output.stderr.contains(words));
             assert_eq!(said.contains(&true), [64, 69].contains(&code), "{output}");
         }

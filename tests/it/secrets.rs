@@ -196,3 +196,38 @@ fn a_credential_program_gets_no_key_and_what_it_prints_is_not_repeated() {
     let seen = std::fs::read_to_string(env.work().join("seen")).unwrap();
     assert!(seen.contains("PATH=") && !seen.contains(KEY), "{seen}");
 }
+
+#[test]
+fn programs_of_a_kubeconfig_get_no_key() {
+    for (name, user) in [
+        (
+            "plugin",
+            "exec: {apiVersion: client.authentication.k8s.io/v1, command: PROGRAM, interactiveMode: Never}",
+        ),
+        (
+            "provider",
+            "auth-provider: {name: gcp, config: {cmd-path: PROGRAM, cmd-args: token, cmd-drop-env: NONE, token-key: '{.token}', expiry-key: '{.expiry}'}}",
+        ),
+    ] {
+        let api = cluster::installs("1.31.0-solo").0;
+        let mut env = TestEnv::with(&api);
+        env.var("GLOOISTIO_REPO_KEY", KEY);
+        let dir = env.work().display().to_string();
+        let program = env.file(
+            "credentials",
+            format!("#!/bin/sh\nenv > {dir}/seen\nexit 1\n"),
+        );
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let user = user.replace("PROGRAM", &program.display().to_string());
+        let mut kubeconfig: serde_json::Value = serde_yaml::from_str(&api.kubeconfig()).unwrap();
+        kubeconfig["users"][0]["user"] = serde_yaml::from_str(&format!("{{{user}}}")).unwrap();
+        env.kubeconfig(&kubeconfig.to_string());
+        let output = env.line("verify");
+        assert_ne!(output.code(), 0, "{name}: {output}");
+        let seen = std::fs::read_to_string(env.work().join("seen")).unwrap_or_default();
+        assert!(
+            seen.contains("PATH=") && !seen.contains(KEY),
+            "{name}: {seen}\n{output}"
+        );
+    }
+}

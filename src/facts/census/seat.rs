@@ -55,19 +55,38 @@ pub(super) struct Seated {
     pub(super) shared: bool,
 }
 
-pub(super) fn seat(pod: &Pod, grounds: &Grounds) -> Seat {
-    let Containers { mains, beside } = containers(pod);
-    if mains.is_empty() {
-        return outside(pod, grounds);
-    }
-    if let Some(why) = ended(pod, grounds.now) {
-        return Seat::NotApplicable(why);
-    }
-    let shared = mains.len() > 1;
-    let mut others = companions(pod, &beside);
+/// Where a pod is counted, and its containers that show nothing of a mesh, as if they were proxies: only the
+/// images that others run can tell whether they are.
+pub(super) fn place(pod: &Pod, grounds: &Grounds) -> (Seat, Vec<Seated>) {
+    let Containers {
+        mains,
+        beside,
+        unrelated,
+    } = containers(pod);
+    let ended = ended(pod, grounds.now);
+    let unrelated = unrelated
+        .into_iter()
+        .filter(|it| ended.is_none() && !image_id(pod, it).is_empty())
+        .map(|container| seated(pod, grounds, Role::Sidecar, container))
+        .collect();
+    let seat = match ended {
+        _ if mains.is_empty() => outside(pod, grounds),
+        Some(why) => Seat::NotApplicable(why),
+        None => in_mesh(pod, grounds, &mains, &beside),
+    };
+    (seat, unrelated)
+}
+
+fn in_mesh(
+    pod: &Pod,
+    grounds: &Grounds,
+    mains: &[(Role, &Container)],
+    beside: &[&Container],
+) -> Seat {
+    let mut others = companions(pod, beside);
     let seated = mains.iter().map(|&(role, container)| {
         let mut seated = seated(pod, grounds, role, container);
-        seated.shared = shared;
+        seated.shared = mains.len() > 1;
         let further = mains.iter().map(|(_, other)| *other);
         let further = further.filter(|other| !std::ptr::eq(*other, container));
         seated.class.deviations = grounds.permitted.deviations(&Parts {
@@ -85,7 +104,7 @@ pub(super) fn seat(pod: &Pod, grounds: &Grounds) -> Seat {
 }
 
 /// A container as one of that role, without what is beside it.
-pub(super) fn seated(pod: &Pod, grounds: &Grounds, role: Role, container: &Container) -> Seated {
+fn seated(pod: &Pod, grounds: &Grounds, role: Role, container: &Container) -> Seated {
     let node = grounds.nodes.get(&pod.spec.node_name);
     let columns = status::columns(pod);
     let row = [Role::Istiod, Role::Gateway, Role::Agentgateway]
@@ -122,69 +141,62 @@ pub(super) fn seated(pod: &Pod, grounds: &Grounds, role: Role, container: &Conta
     }
 }
 
-/// The containers that show nothing of a mesh, as if they were proxies: only the images that others run can
-/// tell whether they are.
-pub(super) fn unrelated(pod: &Pod, grounds: &Grounds) -> Vec<Seated> {
-    if ended(pod, grounds.now).is_some() {
-        return Vec::new();
-    }
-    let put_in = pod.spec.ephemeral_containers.iter();
-    let native = pod.spec.init_containers.iter();
-    let native = native.filter(|it| it.restart_policy == "Always");
-    let all = pod.spec.containers.iter().chain(native);
-    all.chain(put_in.map(|it| &it.container))
-        .filter(|it| program(pod, it).is_none() && !image_id(pod, it).is_empty())
-        .map(|container| seated(pod, grounds, Role::Sidecar, container))
-        .collect()
-}
-
-/// The containers of a pod that run something of a mesh.
+/// The containers of a pod, by what they run of a mesh.
+#[derive(Default)]
 struct Containers<'a> {
     mains: Vec<(Role, &'a Container)>,
     /// Those that come with a proxy, or have its image.
     beside: Vec<&'a Container>,
+    /// Those that run on and show nothing of a mesh.
+    unrelated: Vec<&'a Container>,
+}
+
+impl<'a> Containers<'a> {
+    /// Sorts a container in; `runs_on`: it does not end before the others start, nor is it there to look around.
+    fn add(&mut self, pod: &Pod, container: &'a Container, runs_on: bool) {
+        let program = program(pod, container);
+        let role = program.and_then(|program| role(pod, container, program));
+        match role {
+            Some(role) if runs_on => self.mains.push((role, container)),
+            None if program.is_none() && !has_proxy_image(container) => {
+                self.unrelated.extend(runs_on.then_some(container));
+            }
+            _ => self.beside.push(container),
+        }
+    }
 }
 
 fn containers(pod: &Pod) -> Containers<'_> {
-    let (mut mains, mut beside) = (Vec::new(), Vec::new());
-    let of_role = |container| Some((role(pod, container)?, container));
+    let mut all = Containers::default();
     for container in &pod.spec.init_containers {
-        let native = container.restart_policy == "Always";
-        match of_role(container) {
-            Some(main) if native => mains.push(main),
-            None if !is_companion(pod, container) => {}
-            _ => beside.push(container),
-        }
+        all.add(pod, container, container.restart_policy == "Always");
     }
     for container in &pod.spec.containers {
-        match of_role(container) {
-            Some(main) => mains.push(main),
-            None if is_companion(pod, container) => beside.push(container),
-            None => {}
-        }
+        all.add(pod, container, true);
     }
     for put_in in &pod.spec.ephemeral_containers {
         let container = &put_in.container;
         // A shell in a proxy's image, put in to look around, is no further proxy.
-        let starts_other = !container.command.is_empty() && !names_program(pod, container);
-        match of_role(container) {
-            Some(main) if !starts_other => mains.push(main),
-            None if !is_companion(pod, container) => {}
-            _ => beside.push(container),
-        }
+        let starts_other = has_proxy_image(container)
+            && !container.command.is_empty()
+            && !names_program(pod, container);
+        all.add(pod, container, !starts_other);
     }
     // What has a proxy's image and comes with no proxy counts as one.
-    if mains.is_empty()
-        && let Some(at) = beside.iter().position(|it| role(pod, it).is_some())
-    {
-        let container = beside.remove(at);
-        mains.extend(of_role(container));
+    if all.mains.is_empty() {
+        let of_role = |it: &&Container| role(pod, it, program(pod, it)?);
+        let first = all.beside.iter().enumerate();
+        let first = first.filter_map(|(at, it)| Some((at, of_role(it)?)));
+        if let Some((at, role)) = first.min_by_key(|(at, _)| *at) {
+            all.mains.push((role, all.beside.remove(at)));
+        }
     }
-    Containers { mains, beside }
+    all
 }
+
 /// The role of a container that runs a program of a mesh.
-fn role(pod: &Pod, container: &Container) -> Option<Role> {
-    match program(pod, container)? {
+fn role(pod: &Pod, container: &Container, program: Program) -> Option<Role> {
+    match program {
         Program::Discovery => Some(Role::Istiod),
         Program::Ztunnel => Some(Role::Ztunnel),
         Program::Cni => Some(Role::Cni),
@@ -207,10 +219,6 @@ fn is_gateway(pod: &Pod, container: &Container) -> bool {
         || label("gateway.networking.k8s.io/gateway-name").is_some();
     let mut main = pod.spec.containers.iter();
     alone && main.any(|it| std::ptr::eq(it, container))
-}
-
-fn is_companion(pod: &Pod, container: &Container) -> bool {
-    has_proxy_image(container) || program(pod, container) == Some(Program::Preparation)
 }
 
 /// Why a pod no longer runs anything, or not for long.
@@ -408,7 +416,7 @@ mod tests {
     }
 
     fn seated(pod: &Value) -> Seat {
-        seat(&serde_json::from_value(pod.clone()).unwrap(), &grounds())
+        place(&serde_json::from_value(pod.clone()).unwrap(), &grounds()).0
     }
 
     fn of_mesh(pod: &Value) -> Vec<Seated> {

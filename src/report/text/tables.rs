@@ -8,12 +8,20 @@ use crate::report::{PendingRestart, PodRow};
 /// Restarts shown unless verbose.
 const SHOWN: usize = 20;
 
+/// Pods shown unless verbose: two pages of a terminal. Tenants can have any number of pods that look like gateways.
+const PODS_SHOWN: usize = 100;
+
 pub(super) fn pods(page: &mut Page<'_>, pods: &[PodRow]) -> io::Result<()> {
     if pods.is_empty() {
         return Ok(());
     }
     let heading = ["NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS"].map(str::to_owned);
-    let rows = pods.iter().map(|pod| {
+    let shown = if page.verbose() {
+        pods.len()
+    } else {
+        PODS_SHOWN
+    };
+    let rows = pods.iter().take(shown).map(|pod| {
         [
             pod.namespace.clone(),
             pod.name.clone(),
@@ -24,6 +32,7 @@ pub(super) fn pods(page: &mut Page<'_>, pods: &[PodRow]) -> io::Result<()> {
     });
     page.heading("pods")?;
     page.table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())?;
+    left_out(page, pods.len(), shown)?;
     page.blank()
 }
 
@@ -50,13 +59,18 @@ pub(super) fn pending(page: &mut Page<'_>, pending: &[PendingRestart]) -> io::Re
             )?,
         }
     }
-    if pending.len() > shown {
-        let more = pending.len() - shown;
-        page.paragraph(
+    left_out(page, pending.len(), shown)?;
+    page.blank()
+}
+
+/// Says how many rows of `all` are not among those `shown`.
+fn left_out(page: &mut Page<'_>, all: usize, shown: usize) -> io::Result<()> {
+    match all.saturating_sub(shown) {
+        0 => Ok(()),
+        more => page.paragraph(
             0,
             Tone::Dim,
             &format!("and {more} more: --verbose shows them"),
-        )?;
+        ),
     }
-    page.blank()
 }

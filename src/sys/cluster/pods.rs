@@ -10,8 +10,8 @@ use super::message::{JsonPodList, Named, Pod, PodList, Unknown};
 use super::text::repair;
 use super::{ClusterError, Result, Session};
 
-/// Pods of one page, where they are of a usual size.
-const PAGE: usize = 500;
+/// Pods of one page, where they are of a usual size: about 3 MB. Two pages are held at once.
+const PAGE: usize = 250;
 
 /// Bytes that a page may have, about five times what a page of usual pods has. A single pod is smaller:
 /// the API server takes no request of more than 3 MiB.

@@ -142,13 +142,24 @@ impl KubeTarget {
     }
 }
 
-/// A plugin that asks would write into our output and wait for somebody who may not be there; the repo
-/// key is none of its business.
+/// Keeps the repo key away from what gives the credentials, and keeps that from asking.
+///
+/// A plugin that asks would write into the output of glooistio and wait for somebody who may not be there.
 fn restrict_plugin(named: &mut NamedAuthInfo) {
-    if let Some(exec) = named.auth_info.as_mut().and_then(|auth| auth.exec.as_mut()) {
+    let Some(auth) = named.auth_info.as_mut() else {
+        return;
+    };
+    if let Some(exec) = &mut auth.exec {
         exec.interactive_mode = Some(ExecInteractiveMode::Never);
         let dropped = exec.drop_env.get_or_insert_default();
         dropped.push(KEY_VARIABLE.to_owned());
+    }
+    if let Some(provider) = &mut auth.auth_provider {
+        // Names that blanks separate; kube reads this key only.
+        let dropped = provider.config.entry("cmd-drop-env".to_owned());
+        let dropped = dropped.or_default();
+        dropped.push(' ');
+        dropped.push_str(KEY_VARIABLE);
     }
 }
 
@@ -169,12 +180,9 @@ fn find_plugin(
         .auth_infos
         .iter_mut()
         .filter(|named| named.name == user);
-    for exec in infos.filter_map(|named| named.auth_info.as_mut()?.exec.as_mut()) {
-        let Some(command) = &exec.command else {
-            continue;
-        };
+    for command in infos.flat_map(plugin_commands) {
         match process::find(command, path) {
-            Ok(found) => exec.command = Some(found.to_string_lossy().into_owned()),
+            Ok(found) => *command = found.to_string_lossy().into_owned(),
             Err(error @ FindError::RelativeEntry { .. }) => {
                 let problem = format!("the credential plugin of user `{user}`: {error}");
                 return Err(ClusterError::Kubeconfig(problem));
@@ -184,6 +192,16 @@ fn find_plugin(
         }
     }
     Ok(())
+}
+
+/// The names of the programs that give a user's credentials: of the plugin, and of the older `auth-provider`.
+fn plugin_commands(named: &mut NamedAuthInfo) -> impl Iterator<Item = &mut String> {
+    named.auth_info.iter_mut().flat_map(|auth| {
+        let exec = auth.exec.as_mut().and_then(|exec| exec.command.as_mut());
+        let provider = auth.auth_provider.as_mut();
+        let provider = provider.and_then(|provider| provider.config.get_mut("cmd-path"));
+        exec.into_iter().chain(provider)
+    })
 }
 
 #[cfg(test)]
