@@ -111,7 +111,7 @@ impl Verify {
         Ok(Expectation {
             revisions,
             gateways: BTreeSet::new(),
-            others: BTreeSet::new(),
+            others: BTreeMap::new(),
         })
     }
 

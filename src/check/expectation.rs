@@ -51,8 +51,9 @@ pub struct Expectation {
     pub revisions: BTreeMap<String, Wanted>,
     /// `namespace/name` of the gateway Deployments that the install itself changed.
     pub gateways: BTreeSet<String>,
-    /// Revisions out of scope to which a webhook leads, also those of control planes outside of the cluster.
-    pub others: BTreeSet<String>,
+    /// Revisions out of scope to which a webhook leads, with the namespaces of the Services that it calls. A control plane outside
+    /// of the cluster can have none.
+    pub others: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Expectation {
@@ -89,12 +90,21 @@ impl Expectation {
         })
     }
 
-    /// Whether a program is configured by the other mesh that it names.
+    /// Whether a program is configured by the other mesh that it names: a Service of that name elsewhere is not its istiod.
     fn is_of_other_mesh(&self, class: &Class, planes: &[ControlPlane]) -> bool {
         let named = &class.revision;
-        let is_here =
-            self.others.contains(named) || planes.iter().any(|plane| plane.revision == *named);
-        let leads = |address: &Address| matches!(address, Address::Istiod { revision, .. } if revision == named);
+        let hooked = self.others.get(named);
+        let mut homes = hooked.cloned().unwrap_or_default();
+        let own = planes.iter().filter(|plane| plane.revision == *named);
+        homes.extend(own.map(|plane| plane.namespace.clone()));
+        let is_here = hooked.is_some() || !homes.is_empty();
+        let leads = |address: &Address| match address {
+            Address::Istiod {
+                namespace,
+                revision,
+            } => revision == named && (homes.is_empty() || homes.contains(namespace)),
+            Address::Other => false,
+        };
         let connected = !class.connects.is_empty() && class.connects.iter().all(leads);
         is_here && (connected || class.role == Role::Cni)
     }
@@ -295,13 +305,24 @@ mod tests {
             assert_eq!(wanted, judged, "{role:?} {revision} {:?}", class.connects);
         }
         let mut expected = expecting("1.31.0");
-        expected.others.insert("remote".to_owned());
         let remote = Class {
             revision: "remote".to_owned(),
             connects: BTreeSet::from([support::connected("remote")]),
             ..support::class(Role::Sidecar, "shop", "1.31.0")
         };
-        assert_eq!(expected.of(&remote, &here), None);
+        for (homes, judged) in [
+            (vec![], false),
+            (vec!["istio-system"], false),
+            (vec!["elsewhere"], true),
+        ] {
+            let homes = homes.into_iter().map(str::to_owned).collect();
+            expected.others.insert("remote".to_owned(), homes);
+            assert_eq!(
+                expected.of(&remote, &here).is_some(),
+                judged,
+                "{expected:?}"
+            );
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub(super) fn expecting(tag: &str) -> Expectation {
     Expectation {
         revisions: BTreeMap::from([("default".to_owned(), wanted)]),
         gateways: BTreeSet::new(),
-        others: BTreeSet::new(),
+        others: BTreeMap::new(),
     }
 }
 

@@ -11,7 +11,6 @@ use super::injected::injected;
 use super::platform::Ground;
 use super::{
     After, Census, Class, ControlPlane, Fact, Injected, Namespace, Nodes, Records, Reference,
-    Webhook,
 };
 use super::{platform, record, webhook};
 use crate::plan::DEFAULT_NAMESPACE;
@@ -96,7 +95,6 @@ async fn gather(
     let surroundings = Surroundings {
         nodes,
         namespaces,
-        webhooks: known,
         homes: &homes,
         permitted,
     };
@@ -134,21 +132,15 @@ type Places = (
 struct Surroundings<'a> {
     nodes: Result<(Nodes, BTreeMap<String, Ground>)>,
     namespaces: Result<Vec<Namespace>>,
-    webhooks: &'a [Webhook],
     /// Namespaces of control planes.
     homes: &'a BTreeSet<String>,
     permitted: Permitted,
 }
 
-/// Revisions that are compared with nothing: those of other meshes, and those where no FIPS is expected.
-fn others(webhooks: &[Webhook], revisions: &BTreeMap<&str, bool>) -> BTreeSet<String> {
-    let live = webhooks.iter().filter(|hook| !hook.deactivated);
-    let known = live.map(|hook| hook.revision.as_str());
-    known
-        .chain(revisions.keys().copied())
-        .filter(|revision| revisions.get(revision) != Some(&true))
-        .map(str::to_owned)
-        .collect()
+/// Revisions that are compared with nothing, since no FIPS is expected of them.
+fn uncompared(revisions: &BTreeMap<&str, bool>) -> BTreeSet<String> {
+    let plain = revisions.iter().filter(|(_, fips)| !**fips);
+    plain.map(|(revision, _)| (*revision).to_owned()).collect()
 }
 
 /// Nodes and namespaces, and what runs and would run there.
@@ -162,7 +154,6 @@ async fn places(
     let Surroundings {
         nodes,
         namespaces,
-        webhooks,
         homes,
         permitted,
     } = surroundings;
@@ -181,7 +172,8 @@ async fn places(
     let asked_first = if any { homes.clone() } else { BTreeSet::new() };
     let mut grounds = Grounds::new(known, stand, asked_first);
     grounds.permitted = permitted;
-    grounds.permitted.others = others(webhooks, revisions);
+    grounds.permitted.others = uncompared(revisions);
+    grounds.permitted.homes.extend(homes.iter().cloned());
     let outside: Vec<&Namespace> = known.iter().filter(|it| it.name != namespace).collect();
     let probing = revisions.keys().map(async |&revision| {
         let fact = match &namespaces {

@@ -20,7 +20,7 @@ mod setting;
 pub(super) use reference::permitted;
 
 use reference::MeshFiles;
-use rules::Rules;
+use rules::{Homes, Rules};
 use setting::{Setting, Value};
 
 /// Where the agent looks for a mesh configuration by itself.
@@ -37,9 +37,11 @@ pub struct Reference {
 #[derive(Debug, Default)]
 pub(super) struct Permitted {
     pub(super) references: BTreeMap<String, Fact<Reference>>,
-    /// Revisions whose pods are compared with nothing. A revision that is neither here nor there is the
+    /// Revisions in scope whose pods are compared with nothing, since no FIPS is expected of them. Any other revision is the
     /// claim of whoever created the pod: such a pod is compared like one of the revisions in scope.
     pub(super) others: BTreeSet<String>,
+    /// Namespaces of control planes: proxies may get their configuration from there.
+    pub(super) homes: Homes,
     mesh_files: MeshFiles,
 }
 
@@ -98,7 +100,7 @@ impl Permitted {
         all.retain(|setting| {
             let permitted = given.is_some_and(|given| given.contains(setting))
                 || is_judged_elsewhere(setting)
-                || Rules::builtin().permit(profile, setting)
+                || Rules::builtin().permit(profile, setting, &self.homes)
                 || self.is_mesh_file(parts, setting);
             !permitted
         });

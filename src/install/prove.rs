@@ -35,7 +35,7 @@ pub fn installed(
             .into_iter()
             .map(|(namespace, name)| format!("{namespace}/{name}"))
             .collect(),
-        others: BTreeSet::new(),
+        others: BTreeMap::new(),
     };
     let exit = running(session, cluster, expected, Scope::Changed, &plan.namespace)?;
     let next = if exit == Exit::Ok {
@@ -153,12 +153,18 @@ fn confirm_digests(
 }
 
 /// Revisions out of scope that a live injector serves, wherever its control plane is.
-fn other_revisions(facts: &facts::After, expected: &Expectation) -> BTreeSet<String> {
+fn other_revisions(
+    facts: &facts::After,
+    expected: &Expectation,
+) -> BTreeMap<String, BTreeSet<String>> {
     let hooks = facts.webhooks.known().into_iter().flatten();
     let live = hooks.filter(|hook| hook.kind == WebhookKind::Mutating && !hook.deactivated);
-    live.map(|hook| hook.revision.clone())
-        .filter(|revision| !expected.revisions.contains_key(revision))
-        .collect()
+    let mut others: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for hook in live.filter(|hook| !expected.revisions.contains_key(&hook.revision)) {
+        let homes = others.entry(hook.revision.clone()).or_default();
+        homes.extend(hook.service.iter().map(|(namespace, _)| namespace.clone()));
+    }
+    others
 }
 
 /// The control planes, as far as they are known.

@@ -40,6 +40,9 @@ const AGENTGATEWAYS: &str = "istio.io-agentgateway-";
 /// Beginnings of paths that only programs of a mesh are given.
 const MESH_MOUNTS: [&str; 3] = ["/etc/istio", "/var/run/secrets/istio", "/var/lib/istio"];
 
+/// The audience of the tokens that istiod takes.
+const MESH_AUDIENCE: &str = "istio-ca";
+
 /// What a container runs for a mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Program {
@@ -57,21 +60,78 @@ pub(super) enum Program {
 
 /// The program of a mesh that a container runs.
 pub(super) fn program(pod: &Pod, container: &Container) -> Option<Program> {
-    let words = words(container);
-    by_words(&words, pod, container)
+    let found = by_words(pod, container)
         .or_else(|| by_image(container))
-        .or_else(|| by_name(pod, container))
+        .or_else(|| by_name(pod, container));
+    // A proxy that takes the words or the name of another program is a proxy.
+    let is_proxy = match found {
+        None => is_proxy_by_settings(container) || has_mesh_token(pod, container),
+        Some(Program::Discovery | Program::Cni) => is_proxy_by_settings(container),
+        Some(_) => false,
+    };
+    if is_proxy {
+        Some(Program::Proxy)
+    } else {
+        found
+    }
 }
 
 /// Whether command and arguments name a program of a mesh that runs on.
 pub(super) fn names_program(pod: &Pod, container: &Container) -> bool {
-    let named = by_words(&words(container), pod, container);
+    let named = by_words(pod, container);
     named.is_some_and(|program| program != Program::Preparation)
 }
 
 /// Whether its image is one of a proxy, by its name.
 pub(super) fn has_proxy_image(container: &Container) -> bool {
     ["proxyv2", "ztunnel"].contains(&image_name(&container.image))
+}
+
+/// What command and arguments start. Values of flags are free text and decide nothing where the program is named first; behind a
+/// wrapper or an unknown program each word may be one.
+fn by_words(pod: &Pod, container: &Container) -> Option<Program> {
+    let mut given = container.command.iter().chain(&container.args);
+    let first = base(given.next()?);
+    if container.command.is_empty()
+        && let Some(program) = by_arguments(&container.args)
+    {
+        return Some(program);
+    }
+    match first {
+        "pilot-agent" => {
+            let arguments: Vec<String> = given.cloned().collect();
+            Some(by_arguments(&arguments).unwrap_or(Program::Proxy))
+        }
+        "pilot-discovery" => Some(Program::Discovery),
+        "install-cni" => Some(Program::Cni),
+        "ztunnel" => Some(Program::Ztunnel),
+        "envoy" => is_of_mesh(pod, container).then_some(Program::Proxy),
+        "agentgateway" => is_agentgateway_of_mesh(pod, container).then_some(Program::Agentgateway),
+        name if PREPARES.contains(&name) => Some(Program::Preparation),
+        name if WRAPPERS.contains(&name) => {
+            by_any_word(container).or_else(|| by_wrapped_word(pod, container))
+        }
+        _ => by_any_word(container),
+    }
+}
+
+/// What the arguments make of `pilot-agent`: its first word decides, and of a proxy the first word that names a mode.
+fn by_arguments(arguments: &[String]) -> Option<Program> {
+    let first = arguments.first()?;
+    if PREPARES.contains(&first.as_str()) {
+        return Some(Program::Preparation);
+    }
+    let mut modes = arguments.iter().filter_map(|word| mode(word));
+    modes.next().filter(|_| first == "proxy")
+}
+
+fn mode(word: &str) -> Option<Program> {
+    match word {
+        "sidecar" => Some(Program::Proxy),
+        "router" | "waypoint" => Some(Program::Router),
+        "ztunnel" => Some(Program::Ztunnel),
+        _ => None,
+    }
 }
 
 /// The words of command and arguments, those of a script too.
@@ -83,41 +143,57 @@ fn words(container: &Container) -> Vec<&str> {
         .collect()
 }
 
-fn by_words(words: &[&str], pod: &Pod, container: &Container) -> Option<Program> {
-    let mode = words.windows(2).find_map(|pair| match pair {
-        ["proxy", "sidecar"] => Some(Program::Proxy),
-        ["proxy", "router" | "waypoint"] => Some(Program::Router),
-        ["proxy", "ztunnel"] => Some(Program::Ztunnel),
-        _ => None,
-    });
-    if mode.is_some() {
-        return mode;
+/// A proxy before all, wherever its words are; then other programs that only a mesh has.
+fn by_any_word(container: &Container) -> Option<Program> {
+    let words = words(container);
+    let modes = words.windows(2).filter(|pair| pair[0] == "proxy");
+    if let Some(mode) = modes.filter_map(|pair| mode(pair[1])).next() {
+        return Some(mode);
     }
-    let programs: Vec<&str> = words.iter().map(|word| base(word)).collect();
-    if programs.iter().any(|word| PREPARES.contains(word)) {
-        return Some(Program::Preparation);
+    let agents = words.iter().zip(words.iter().skip(1).chain([&""]));
+    let mut agents = agents.filter(|(word, _)| base(word) == "pilot-agent");
+    if agents.any(|(_, next)| !PREPARES.contains(next)) {
+        return Some(Program::Proxy);
     }
-    let named = programs.iter().find_map(|word| match *word {
-        "pilot-agent" => Some(Program::Proxy),
+    words.iter().find_map(|word| match base(word) {
         "pilot-discovery" => Some(Program::Discovery),
         "install-cni" => Some(Program::Cni),
+        name if PREPARES.contains(&name) => Some(Program::Preparation),
         _ => None,
-    });
-    if named.is_some() {
-        return named;
-    }
-    let first = programs.first()?;
-    let started = if WRAPPERS.contains(first) {
-        &programs[..]
-    } else {
-        &programs[..1]
-    };
-    started.iter().find_map(|word| match *word {
+    })
+}
+
+/// Programs that other products run too, behind a wrapper.
+fn by_wrapped_word(pod: &Pod, container: &Container) -> Option<Program> {
+    words(container).iter().find_map(|word| match base(word) {
         "ztunnel" => Some(Program::Ztunnel),
         "envoy" if is_of_mesh(pod, container) => Some(Program::Proxy),
         "agentgateway" if is_agentgateway_of_mesh(pod, container) => Some(Program::Agentgateway),
         _ => None,
     })
+}
+
+/// Whether a container has what only a proxy has, whatever it starts: the name, the image, or the variables of the injector.
+fn is_proxy_by_settings(container: &Container) -> bool {
+    let has = |name: &str| container.env.iter().any(|it| it.name.starts_with(name));
+    let told = has("PROXY_CONFIG") && (has("CA_ADDR") || has("ISTIO_META_"));
+    container.name == PROXY || has_proxy_image(container) || told
+}
+
+/// Whether it has a token by which istiod gives certificates of the mesh.
+fn has_mesh_token(pod: &Pod, container: &Container) -> bool {
+    let of_mesh = |name: &str| {
+        let mut volumes = pod.spec.volumes.iter().filter(|it| it.name == name);
+        volumes.any(|volume| {
+            let projected = volume.source.as_ref().and_then(|it| it.projected.as_ref());
+            let sources = projected.into_iter().flat_map(|it| &it.sources);
+            sources
+                .filter_map(|it| it.service_account_token.as_ref())
+                .any(|token| token.audience == MESH_AUDIENCE)
+        })
+    };
+    let mut mounts = container.volume_mounts.iter();
+    mounts.any(|mount| of_mesh(&mount.name))
 }
 
 fn by_image(container: &Container) -> Option<Program> {
@@ -243,10 +319,60 @@ mod tests {
                 json!({"command": ["sh", "-c", "pilot-agent istio-iptables; pilot-agent proxy sidecar"]}),
                 Some(Program::Proxy),
             ),
+            (
+                json!({"args": ["proxy", "--domain", "istio-iptables", "sidecar"]}),
+                Some(Program::Proxy),
+            ),
+            (
+                json!({"args": ["proxy", "--domain", "pilot-discovery", "--concurrency", "2", "router"]}),
+                Some(Program::Router),
+            ),
+            (
+                json!({"command": ["pilot-agent"], "args": ["proxy", "--domain", "install-cni"]}),
+                Some(Program::Proxy),
+            ),
+            (
+                json!({"command": ["/usr/local/bin/envoy"], "args": ["--service-node", "istio-iptables"], "image": "r/proxyv2:1"}),
+                Some(Program::Proxy),
+            ),
+            (
+                json!({"command": ["/x/pilot-discovery"], "name": "istio-proxy"}),
+                Some(Program::Proxy),
+            ),
+            (
+                json!({"command": ["/x/pilot-discovery"], "env": [{"name": "PROXY_CONFIG"}, {"name": "CA_ADDR"}]}),
+                Some(Program::Proxy),
+            ),
+            (
+                json!({"command": ["/x/pilot-discovery"]}),
+                Some(Program::Discovery),
+            ),
+            (json!({"args": ["proxy"], "image": "r/kubectl:1"}), None),
+            (
+                json!({"args": ["proxy"], "env": [{"name": "PROXY_CONFIG"}, {"name": "ISTIO_META_MESH_ID"}]}),
+                Some(Program::Proxy),
+            ),
             (json!({"command": ["curl", "http://envoy:8080"]}), None),
             (json!({"image": "r/app:1"}), None),
         ] {
             assert_eq!(of(&json!({}), &container), expected, "{container}");
+        }
+    }
+
+    #[test]
+    fn a_container_with_a_token_for_istiod_is_a_proxy() {
+        let container = json!({"name": "app", "command": ["/lib/ld-linux.so.2", "/x/envoy"], "volumeMounts": [{"name": "t", "mountPath": "/x"}]});
+        for (audience, expected) in [
+            ("istio-ca", Some(Program::Proxy)),
+            ("vault", None),
+            ("", None),
+        ] {
+            let token = json!({"serviceAccountToken": {"audience": audience, "path": "token"}});
+            let pod =
+                json!({"spec": {"volumes": [{"name": "t", "projected": {"sources": [token]}}]}});
+            let pod = serde_json::from_value(pod).unwrap();
+            let container = serde_json::from_value(container.clone()).unwrap();
+            assert_eq!(program(&pod, &container), expected, "{audience}");
         }
     }
 

@@ -154,7 +154,11 @@ struct Containers<'a> {
 impl<'a> Containers<'a> {
     /// Sorts a container in; `runs_on`: it does not end before the others start, nor is it there to look around.
     fn add(&mut self, pod: &Pod, container: &'a Container, runs_on: bool) {
-        let program = program(pod, container);
+        // What prepares a pod ends: under its words something else runs.
+        let program = match program(pod, container) {
+            Some(Program::Preparation) if runs_on => Some(Program::Proxy),
+            program => program,
+        };
         let role = program.and_then(|program| role(pod, container, program));
         match role {
             Some(role) if runs_on => self.mains.push((role, container)),

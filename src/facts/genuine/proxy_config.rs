@@ -3,6 +3,7 @@
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use super::setting::Setting;
+use crate::escape::is_hidden;
 use crate::report::SettingKind;
 
 /// Bytes of a text that are read. Those of real pods have some hundreds.
@@ -44,7 +45,7 @@ struct Field {
 }
 
 /// What the agent's parser may understand otherwise than this one: aliases, tags, keys that are no
-/// scalars, and texts that are no YAML or have no end.
+/// scalars, characters that end a line for one of them only, and texts that are no YAML or have no end.
 struct Unreadable;
 
 impl Field {
@@ -73,7 +74,7 @@ enum Open {
 
 /// Every scalar of the text, of each of its documents. Items of lists have the path of their list.
 fn values(text: &str) -> Result<Vec<Field>, Unreadable> {
-    if text.len() > LONGEST {
+    if text.len() > LONGEST || text.contains(is_read_differently) {
         return Err(Unreadable);
     }
     let mut open: Vec<Open> = Vec::new();
@@ -114,6 +115,13 @@ fn values(text: &str) -> Result<Vec<Field>, Unreadable> {
         }
     }
     Ok(values)
+}
+
+/// Whether parsers disagree on a character. The agent reads YAML 1.1, where U+0085, U+2028 and U+2029 end a line, and with it a
+/// comment; real texts have no invisible characters.
+fn is_read_differently(c: char) -> bool {
+    let breaks = ['\u{85}', '\u{2028}', '\u{2029}'].contains(&c);
+    breaks || (is_hidden(c) && !['\n', '\r', '\t'].contains(&c))
 }
 
 /// After a value its map waits for the next key.

@@ -66,11 +66,14 @@ pub(in crate::facts) async fn permitted(session: &Session, revisions: &[&str]) -
         .flatten()
         .map(|it| it.namespace.clone())
         .collect();
-    let (references, mesh_files) =
-        futures::join!(join_all(asking), mesh_files(session, revisions, trusted));
+    let (references, mesh_files) = futures::join!(
+        join_all(asking),
+        mesh_files(session, revisions, trusted.clone())
+    );
     Permitted {
         references: references.into_iter().collect(),
         mesh_files,
+        homes: trusted,
         ..Permitted::default()
     }
 }
@@ -249,7 +252,8 @@ async fn mesh_files(session: &Session, revisions: &[&str], trusted: BTreeSet<Str
             let mut settings = texts
                 .flat_map(|text| proxy_config::of_mesh(name, text.as_str().unwrap_or_default()));
             let harmless = map["binaryData"].is_null()
-                && settings.all(|setting: Setting| Rules::builtin().permit(PROXY, &setting));
+                && settings
+                    .all(|setting: Setting| Rules::builtin().permit(PROXY, &setting, &trusted));
             found.insert((namespace.to_owned(), name.clone()), harmless);
         }
     }

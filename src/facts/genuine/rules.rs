@@ -1,6 +1,6 @@
 //! The data file of harmless settings: which names may have which values, by what a container is for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -13,6 +13,9 @@ const BUILTIN: &str = include_str!(concat!(env!("OUT_DIR"), "/facts.json"));
 
 /// The profile that each of the others includes.
 const COMMON: &str = "common";
+
+/// The namespaces of the control planes that are verified.
+pub(super) type Homes = BTreeSet<String>;
 
 /// The rules of every profile.
 pub(super) struct Rules {
@@ -77,6 +80,8 @@ enum Pattern {
     Number,
     /// `<regex>`: as text, and backslashes.
     Regex,
+    /// `<control-plane>`: the TLS port of a Service in a namespace of the control planes that are verified.
+    ControlPlane,
     /// `<field metadata.name>`, `<resource>`: where the value comes from.
     Source(String),
     /// A literal in which `*` stands for letters, digits, `.`, `-` and `_`.
@@ -121,19 +126,19 @@ impl Rules {
     }
 
     /// Whether a container of that purpose may have the setting.
-    pub(super) fn permit(&self, profile: &str, setting: &Setting) -> bool {
+    pub(super) fn permit(&self, profile: &str, setting: &Setting, homes: &Homes) -> bool {
         if setting.kind == SettingKind::Annotation && !self.reads(profile, &setting.name) {
             return true;
         }
         [profile, COMMON]
             .iter()
             .filter_map(|name| self.profiles.get(*name))
-            .any(|profile| profile.permits(setting))
+            .any(|profile| profile.permits(setting, homes))
     }
 }
 
 impl Profile {
-    fn permits(&self, setting: &Setting) -> bool {
+    fn permits(&self, setting: &Setting, homes: &Homes) -> bool {
         let key = (setting.kind, setting.name.clone());
         let exact = self.exact.get(&key).into_iter();
         let prefixes = self.prefixes.iter();
@@ -143,7 +148,7 @@ impl Profile {
         let mut patterns = exact
             .chain(prefixes.map(|(.., patterns)| patterns))
             .flatten();
-        patterns.any(|pattern| pattern.matches(&setting.value))
+        patterns.any(|pattern| pattern.matches(&setting.value, homes))
     }
 }
 
@@ -154,6 +159,7 @@ impl Pattern {
             "<text>" => Pattern::Text,
             "<number>" => Pattern::Number,
             "<regex>" => Pattern::Regex,
+            "<control-plane>" => Pattern::ControlPlane,
             text => match text.strip_prefix('<').and_then(|it| it.strip_suffix('>')) {
                 Some(source) => Pattern::Source(source.to_owned()),
                 None => Pattern::Literal(text.to_owned()),
@@ -161,7 +167,7 @@ impl Pattern {
         }
     }
 
-    fn matches(&self, value: &Value) -> bool {
+    fn matches(&self, value: &Value, homes: &Homes) -> bool {
         match (self, value) {
             (Pattern::Any, Value::Literal(_)) => true,
             (Pattern::Text, Value::Literal(text)) => is_one_string(text) && !text.contains('\\'),
@@ -169,6 +175,7 @@ impl Pattern {
             (Pattern::Number, Value::Literal(text)) => {
                 !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
             }
+            (Pattern::ControlPlane, Value::Literal(text)) => leads_home(text, homes),
             (Pattern::Source(wanted), Value::From(source)) => wanted == source,
             (Pattern::Literal(wanted), Value::Literal(text)) => {
                 let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
@@ -185,10 +192,25 @@ impl Pattern {
     }
 }
 
+/// Whether an address is the TLS port of a Service in one of these namespaces. Another ending than that of the cluster's own domain
+/// would be looked up elsewhere.
+fn leads_home(address: &str, homes: &Homes) -> bool {
+    let host = address.strip_prefix("https://").unwrap_or(address);
+    let host = host.strip_suffix(":15012").unwrap_or_default();
+    let host = host.strip_suffix(".cluster.local").unwrap_or(host);
+    let host = host.strip_suffix(".svc").unwrap_or_default();
+    let service = host.split_once('.');
+    service.is_some_and(|(service, namespace)| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        service.chars().all(plain) && homes.contains(namespace)
+    })
+}
+
 /// Whether a text without backslashes stays one JSON string where it is put between quotes unescaped, as
 /// the template of Envoy's bootstrap does, and names no other variable.
 fn is_one_string(text: &str) -> bool {
-    !text.contains("$(") && !text.contains(|c: char| c.is_control() || c == '"')
+    let ends = |c: char| c.is_control() || c == '"' || (c.is_whitespace() && c != ' ');
+    !text.contains("$(") && !text.contains(ends)
 }
 
 #[cfg(test)]
@@ -215,14 +237,52 @@ mod tests {
             ("<resource>", Value::From("resource".into()), true),
             ("<resource>", literal("<resource>"), false),
             ("<resource>", literal("resource"), false),
-            ("istiod*.svc:15012", literal("istiod-a.b.svc:15012"), true),
-            ("istiod*.svc:15012", literal("istiod/x.svc:15012"), false),
-            ("istiod*.svc:15012", literal("istiod.svc:150123"), false),
+            ("a*.svc:15012", literal("a-a.b.svc:15012"), true),
+            ("a*.svc:15012", literal("a/x.svc:15012"), false),
+            ("a*.svc:15012", literal("a.svc:150123"), false),
+            (
+                "<control-plane>",
+                literal("istiod.istio-system.svc:15012"),
+                true,
+            ),
+            (
+                "<control-plane>",
+                literal("https://istiod-x.istio-system.svc.cluster.local:15012"),
+                true,
+            ),
+            ("<control-plane>", literal("istiod.shop.svc:15012"), false),
+            (
+                "<control-plane>",
+                literal("istiod.istio-system.svc:15010"),
+                false,
+            ),
+            (
+                "<control-plane>",
+                literal("http://istiod.istio-system.svc:15012"),
+                false,
+            ),
+            (
+                "<control-plane>",
+                literal("istiod.istio-system.svc.evil.example:15012"),
+                false,
+            ),
+            (
+                "<control-plane>",
+                literal("evil.example/istiod.istio-system.svc:15012"),
+                false,
+            ),
+            (
+                "<control-plane>",
+                literal("x@istiod.istio-system.svc:15012"),
+                false,
+            ),
+            ("<control-plane>", literal("istiod.istio-system"), false),
             ("true", literal("true"), true),
             ("true", literal("TRUE"), false),
         ] {
             let read = Pattern::of(&Text(pattern.to_owned()));
-            assert_eq!(read.matches(&value), matches, "{pattern} {value:?}");
+            let homes = Homes::from(["istio-system".to_owned()]);
+            assert_eq!(read.matches(&value, &homes), matches, "{pattern} {value:?}");
         }
     }
 

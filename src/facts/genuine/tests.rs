@@ -23,6 +23,7 @@ fn permitted() -> Permitted {
     }
     Permitted {
         references: BTreeMap::from([("default".to_owned(), Fact::Known(reference))]),
+        homes: BTreeSet::from(["istio-system".to_owned()]),
         ..Permitted::default()
     }
 }
@@ -31,6 +32,7 @@ fn permitted() -> Permitted {
 fn unasked() -> Permitted {
     Permitted {
         references: BTreeMap::from([("default".to_owned(), Fact::Unknown("forbidden".into()))]),
+        homes: BTreeSet::from(["istio-system".to_owned()]),
         ..Permitted::default()
     }
 }
@@ -467,6 +469,40 @@ fn variables_outside_of_the_list_deviate_wherever_they_come_from() {
     each_deviates(cases);
 }
 
+/// The file that the agent takes for the root of trust is another key of a ConfigMap that has the right name.
+#[test]
+fn files_under_another_name_and_other_control_planes_deviate() {
+    let root = |items: Json| {
+        let map = json!({"name": "istio-ca-root-cert", "items": items});
+        mount("/var/run/secrets/istio", json!({"configMap": map}))
+    };
+    let same = root(json!([{"key": "root-cert.pem", "path": "root-cert.pem"}]));
+    assert!(found(&same, Role::Sidecar, &permitted()).is_empty());
+    each_deviates(vec![
+        (
+            root(json!([{"key": "evil.pem", "path": "root-cert.pem"}])),
+            "evil.pem as root-cert.pem",
+        ),
+        (
+            mount(
+                "/var/run/secrets/kubernetes.io/serviceaccount",
+                json!({"secret": {"secretName": "default-token-x"}}),
+            ),
+            "default-token-x",
+        ),
+        (variable("CA_ADDR", "istiod.shop.svc:15012"), "CA_ADDR"),
+        (variable("XDS_ADDRESS", "evil.example:15012"), "XDS_ADDRESS"),
+        (
+            variable("PILOT_CERT_PROVIDER", "custom"),
+            "PILOT_CERT_PROVIDER",
+        ),
+        (
+            variable("WORKLOAD_RSA_KEY_SIZE", "1024"),
+            "WORKLOAD_RSA_KEY_SIZE",
+        ),
+    ]);
+}
+
 #[test]
 fn fields_of_proxy_config_outside_of_the_list_deviate_in_every_spelling() {
     let texts = [
@@ -511,6 +547,29 @@ fn fields_of_proxy_config_outside_of_the_list_deviate_in_every_spelling() {
         ("concurrency: 2\nunknownField: 1", "unknownField"),
         ("a: &a {binaryPath: /x}\n<<: *a", "cannot be read"),
         ("[", "cannot be read"),
+        // The agent reads YAML 1.1, which has more characters that end a line.
+        ("# \u{2028}binaryPath: /x", "cannot be read"),
+        ("# \u{2029}binaryPath: /x", "cannot be read"),
+        ("# \u{85}binaryPath: /x", "cannot be read"),
+        (
+            "serviceCluster: |-\n  x\u{2028}binaryPath: /x",
+            "cannot be read",
+        ),
+        ("concurrency: 2\u{feff}", "cannot be read"),
+        ("controlPlaneAuthPolicy: NONE", "controlPlaneAuthPolicy"),
+        (
+            "discoveryAddress: istiod.shop.svc:15012",
+            "discoveryAddress",
+        ),
+        (
+            "discoveryAddress: istiod.istio-system.svc:15010",
+            "discoveryAddress",
+        ),
+        (
+            "proxyMetadata: {WORKLOAD_RSA_KEY_SIZE: '512'}",
+            "WORKLOAD_RSA_KEY_SIZE",
+        ),
+        ("proxyMetadata: {CA_PROVIDER: GoogleCA}", "CA_PROVIDER"),
     ];
     let cases: Vec<(Json, &str)> = texts
         .iter()
@@ -649,6 +708,8 @@ fn settings_that_start_nothing_are_no_deviation() {
         variable("EXIT_ON_ZERO_ACTIVE_CONNECTIONS", "true"),
         variable("GODEBUG", "fips140=on"),
         variable("AWS_ROLE_ARN", "arn:aws:iam::1:role/x"),
+        variable("XDS_ADDRESS", "istiod-x.istio-system.svc:15012"),
+        variable("WORKLOAD_RSA_KEY_SIZE", "4096"),
         proxy_config("{}"),
         proxy_config(
             r#"{"concurrency":2,"holdApplicationUntilProxyStarts":true,"tracing":{"sampling":10}}"#,

@@ -269,9 +269,9 @@ contexts:
 
     #[test]
     fn a_plugin_of_the_current_directory_is_refused() {
-        let dir = tempfile::Builder::new().tempdir_in("target").unwrap();
+        let dir = tempfile::Builder::new().tempdir_in(".").unwrap();
         std::fs::copy("/bin/sh", dir.path().join("plugin")).unwrap();
-        let relative = std::path::Path::new("target").join(dir.path().file_name().unwrap());
+        let relative = std::path::Path::new(".").join(dir.path().file_name().unwrap());
         let read = |command: &str| Kubeconfig::from_yaml(&TWO.replace("'false'", command)).unwrap();
         let mut config = read("plugin");
         let refused = find_plugin(&mut config, "a", Some(relative.as_os_str()));

@@ -17,6 +17,8 @@ enum Message {
     ValueFrom,
     Bulk,
     BulkSource,
+    FileSource,
+    SecretVolume,
     Probe,
     Lifecycle,
     Handler,
@@ -52,7 +54,9 @@ impl Message {
             (M::Container, 19) => M::Bulk,
             (M::Variable, 3) => M::ValueFrom,
             (M::Probe, 1) | (M::Lifecycle, 1 | 2) => M::Handler,
-            (M::Bulk, 2 | 3) | (M::VolumeSource, 19) | (M::Projection, 1 | 3) => M::BulkSource,
+            (M::Bulk, 2 | 3) => M::BulkSource,
+            (M::VolumeSource, 19) | (M::Projection, 1 | 3) => M::FileSource,
+            (M::VolumeSource, 6) => M::SecretVolume,
             (M::Volume, 2) => M::VolumeSource,
             (M::VolumeSource, 16) => M::DownwardApi,
             (M::VolumeSource, 26) => M::Projected,
@@ -63,9 +67,9 @@ impl Message {
             (M::Meta, 8 | 9 | 11 | 12 | 13)
             | (M::Container, 9 | 21)
             | (M::ValueFrom, 1 | 2)
-            | (M::Handler | M::Security | M::BulkSource, 1)
-            | (M::VolumeSource, 1 | 2 | 6 | 28)
-            | (M::DownwardFile | M::Status, 2)
+            | (M::Handler | M::Security | M::BulkSource | M::FileSource, 1)
+            | (M::VolumeSource, 1 | 2 | 28)
+            | (M::DownwardFile | M::Status | M::FileSource | M::SecretVolume, 2)
             | (M::Projection, 2 | 4 | 5)
             | (M::State, 1..=3) => M::Flat,
             _ => return None,

@@ -136,10 +136,10 @@ mod tests {
     #[test]
     fn a_program_of_the_current_directory_is_refused() {
         // The tests run in the directory of the package.
-        let dir = tempfile::Builder::new().tempdir_in("target").unwrap();
+        let dir = tempfile::Builder::new().tempdir_in(".").unwrap();
         let program = dir.path().join("istioctl");
         std::fs::copy("/bin/sh", &program).unwrap();
-        let relative = Path::new("target").join(dir.path().file_name().unwrap());
+        let relative = Path::new(".").join(dir.path().file_name().unwrap());
         for entry in [relative.clone(), Path::new(".").join(&relative)] {
             let path = std::env::join_paths([Path::new("/nonexistent"), &entry]).unwrap();
             let found = entry.join("istioctl");

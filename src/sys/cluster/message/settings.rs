@@ -101,6 +101,28 @@ pub struct BulkSource {
     pub reference: Option<Named>,
 }
 
+/// A ConfigMap or Secret as files.
+#[derive(Clone, PartialEq, Message, Deserialize)]
+pub struct FileSource {
+    #[prost(message, optional, tag = "1")]
+    #[serde(flatten)]
+    pub reference: Option<Named>,
+    /// The keys that become files; all of them where none is named.
+    #[prost(message, repeated, tag = "2")]
+    #[serde(default)]
+    pub items: Vec<KeyToPath>,
+}
+
+/// A key, and the name that it has as a file.
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default)]
+pub struct KeyToPath {
+    #[prost(string, tag = "1")]
+    pub key: String,
+    #[prost(string, tag = "2")]
+    pub path: String,
+}
+
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default)]
 pub struct Named {
@@ -132,7 +154,7 @@ pub struct VolumeSource {
     #[serde(rename = "downwardAPI")]
     pub downward_api: Option<DownwardApi>,
     #[prost(message, optional, tag = "19")]
-    pub config_map: Option<BulkSource>,
+    pub config_map: Option<FileSource>,
     #[prost(message, optional, tag = "26")]
     pub projected: Option<Projected>,
     #[prost(message, optional, tag = "28")]
@@ -151,6 +173,8 @@ pub struct HostPath {
 pub struct SecretVolume {
     #[prost(string, tag = "1")]
     pub secret_name: String,
+    #[prost(message, repeated, tag = "2")]
+    pub items: Vec<KeyToPath>,
 }
 
 #[derive(Clone, PartialEq, Message, Deserialize)]
@@ -172,16 +196,25 @@ pub struct Projected {
 #[serde(default, rename_all = "camelCase")]
 pub struct Projection {
     #[prost(message, optional, tag = "1")]
-    pub secret: Option<BulkSource>,
+    pub secret: Option<FileSource>,
     #[prost(message, optional, tag = "2")]
     #[serde(rename = "downwardAPI")]
     pub downward_api: Option<Present>,
     #[prost(message, optional, tag = "3")]
-    pub config_map: Option<BulkSource>,
+    pub config_map: Option<FileSource>,
     #[prost(message, optional, tag = "4")]
-    pub service_account_token: Option<Present>,
+    pub service_account_token: Option<TokenSource>,
     #[prost(message, optional, tag = "5")]
     pub cluster_trust_bundle: Option<Present>,
+}
+
+/// A token of the pod's service account.
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default)]
+pub struct TokenSource {
+    /// Who takes it; the API server where it is empty.
+    #[prost(string, tag = "1")]
+    pub audience: String,
 }
 
 #[derive(Clone, PartialEq, Message, Deserialize)]
@@ -215,15 +248,33 @@ impl BulkSource {
     }
 }
 
+impl FileSource {
+    /// Its name, and which keys have another name as a file.
+    fn text(&self) -> String {
+        let name = self.reference.as_ref().map_or("", |it| &it.name);
+        format!("{name}{}", renamed(&self.items))
+    }
+}
+
+/// Which keys have another name as a file: with it, a file that the agent trusts holds another text.
+fn renamed(items: &[KeyToPath]) -> String {
+    let other = items.iter().filter(|item| item.key != item.path);
+    let mut other: Vec<String> = other
+        .map(|item| format!(", {} as {}", item.key, item.path))
+        .collect();
+    other.sort();
+    other.concat()
+}
+
 impl VolumeSource {
     /// What it is, in words; of a kind that is not read that it is another.
     pub fn text(&self) -> String {
         if self.empty_dir.is_some() {
             "emptyDir".to_owned()
         } else if let Some(secret) = &self.secret {
-            format!("secret {}", secret.secret_name)
+            format!("secret {}{}", secret.secret_name, renamed(&secret.items))
         } else if let Some(map) = &self.config_map {
-            format!("configMap {}", map.name())
+            format!("configMap {}", map.text())
         } else if let Some(files) = &self.downward_api {
             let mut files: Vec<String> =
                 files.items.iter().filter_map(DownwardFile::text).collect();
@@ -257,9 +308,9 @@ impl Projection {
         if self.service_account_token.is_some() {
             "serviceAccountToken".to_owned()
         } else if let Some(map) = &self.config_map {
-            format!("configMap {}", map.name())
+            format!("configMap {}", map.text())
         } else if let Some(secret) = &self.secret {
-            format!("secret {}", secret.name())
+            format!("secret {}", secret.text())
         } else if self.downward_api.is_some() {
             "downwardAPI".to_owned()
         } else if self.cluster_trust_bundle.is_some() {
