@@ -166,7 +166,7 @@ fn orphans(after: &After<'_>, census: &Census) -> Vec<Finding> {
     let Some(planes) = after.facts.control_planes.known() else {
         return Vec::new();
     };
-    let mut left: BTreeMap<(&str, &str, &str), (Remedy, Vec<(&Class, &Members)>)> = BTreeMap::new();
+    let mut left: BTreeMap<(&str, &str, &str), Left<'_>> = BTreeMap::new();
     for (class, members) in &census.classes {
         let named = !serves_all(class) && !after.expected.revisions.contains_key(&class.revision);
         if named && planes.iter().all(|plane| plane.revision != class.revision) {
@@ -179,7 +179,7 @@ fn orphans(after: &After<'_>, census: &Census) -> Vec<Finding> {
             left.1.push((class, members));
         }
     }
-    let finding = |((binary, namespace, revision), ((why, fix), alike)): (_, (Remedy, Vec<_>))| {
+    let finding = |((binary, namespace, revision), ((why, fix), alike)): (_, Left<'_>)| {
         let pods: u64 = alike
             .iter()
             .map(|(_, members): &(_, &Members)| members.pods)
@@ -195,6 +195,9 @@ fn orphans(after: &After<'_>, census: &Census) -> Vec<Finding> {
 
 /// Why it matters that nobody's pods are left, and what to do.
 type Remedy = (&'static str, &'static str);
+
+/// Pods that nothing configures, with what to do about them.
+type Left<'a> = (Remedy, Vec<(&'a Class, &'a Members)>);
 
 fn remedy(role: Role) -> Remedy {
     match role {

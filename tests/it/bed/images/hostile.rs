@@ -2,6 +2,11 @@
 //!
 //! The objects are in `tests/testbed/hostile`; their names tell what is tried.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "a registry that must not be contacted listens"
+)]
+
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::process::Command;
