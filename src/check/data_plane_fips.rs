@@ -99,6 +99,27 @@ mod tests {
     }
 
     #[test]
+    fn pods_of_every_class_with_the_same_statement_are_named() {
+        let mut census = Census::default();
+        for owner in ["first", "second"] {
+            let class = Class {
+                container: owner.to_owned(),
+                report: SelfReport::Standard("fips_mode".into()),
+                ..class(Role::Sidecar, "a", "1.31.0-solo")
+            };
+            census.classes.insert(class, members(1, owner));
+        }
+        let mut facts = support::after();
+        facts.census = Fact::Known(census);
+        let outcome = run(&support::whole(&expecting(FIPS), &facts));
+        let text = format!("{outcome:?}");
+        assert!(
+            text.contains("first-1") && text.contains("second-1"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn status_that_is_too_old_for_the_policy_is_unknown_under_strict() {
         let class = support::running(Role::Ztunnel, FIPS);
         let path = "/usr/local/bin/ztunnel";

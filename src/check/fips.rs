@@ -6,7 +6,7 @@ use std::fmt;
 use super::evidence::{self, binary, statements};
 use super::expectation::demanded;
 use super::pending::{judged_now, stale, wanted};
-use super::proxies::other_build;
+use super::proxies::{examples, other_build};
 use super::{After, Outcome, Scope};
 use crate::facts::{Census, Class, Members, Role, Unreached};
 use crate::istio::ImageRef;
@@ -27,7 +27,7 @@ pub(super) fn judge(after: &After<'_>, concerns: fn(Role) -> bool) -> Outcome {
 #[derive(Default)]
 struct Alike<'a> {
     pods: u64,
-    examples: &'a [String],
+    classes: Vec<(&'a Class, &'a Members)>,
 }
 
 /// What is said of a program, and of which namespace and image.
@@ -72,7 +72,7 @@ fn gather<'a>(after: &After<'_>, census: &'a Census, concerns: fn(Role) -> bool)
             let key = (statement, class.namespace.as_str(), class.image.as_str());
             let alike = all.said.entry(key).or_default();
             alike.pods += members.pods;
-            alike.examples = &members.examples;
+            alike.classes.push((class, members));
         }
     }
     all
@@ -236,12 +236,12 @@ fn finding(
     (statement, namespace, image): &Said<'_>,
     alike: &Alike<'_>,
 ) -> Finding {
-    let Alike { pods, examples } = alike;
+    let Alike { pods, classes } = alike;
     let wanted = demanded(after.judge).unwrap_or_else(|| {
         "a FIPS module, at least declared by the program itself or its tag".to_owned()
     });
     let finding = Finding::error(message(statement, *pods))
-        .subject(format!("namespace {namespace}: {}", examples.join(", ")))
+        .subject(format!("namespace {namespace}: {}", examples(classes)))
         .found(&statement.source)
         .wanted(wanted);
     let Some(proof) = &statement.proof else {

@@ -44,7 +44,12 @@ fn judge(after: &After<'_>, census: &Census) -> Outcome {
         }
         if let Some(reason) = stale(after, class) {
             let owner = members.workloads().next();
-            let named = owner.map_or_else(|| class.namespace.clone(), WorkloadRef::to_string);
+            let pods = || {
+                let (namespace, pods) = (&class.namespace, members.examples.join(", "));
+                format!("namespace {namespace}: {pods}")
+            };
+            let sole = owner.filter(|_| members.owners.len() == 1);
+            let named = sole.map_or_else(pods, WorkloadRef::to_string);
             let finding = Finding::error(reason.to_string())
                 .subject(format!("{named} ({} pods)", members.pods))
                 .found(&class.image)
@@ -94,7 +99,7 @@ fn missing(after: &After<'_>, census: &Census) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::check::support::{self, class, expecting, found, members, passed};
-    use crate::facts::Fact;
+    use crate::facts::{Fact, Members};
 
     fn outcome(tag: &str, scope: Scope, installed: &[&str]) -> Outcome {
         let mut census = Census::default();
@@ -143,6 +148,33 @@ mod tests {
             matches!(&other, Outcome::Unknown(why) if why.contains("agentgateway")),
             "{other:?}"
         );
+    }
+
+    #[test]
+    fn pods_are_named_where_no_single_owner_can_be() {
+        let text = |members: Members| {
+            let mut facts = support::after();
+            let mut census = Census::default();
+            census
+                .classes
+                .insert(class(Role::Gateway, "a", "1.31.0-solo"), members);
+            facts.census = Fact::Known(census);
+            let outcome = support::run_after(run, &facts, "1.31.0-solo-fips");
+            format!("{outcome:?}")
+        };
+        let mut foreign = members(1, "evil");
+        foreign.owners = [(None, 1)].into();
+        let foreign = text(foreign);
+        assert!(
+            foreign.contains("namespace a: evil-1 (1 pods)"),
+            "{foreign}"
+        );
+        let mut two = members(2, "own");
+        two.owners.insert(None, 1);
+        let two = text(two);
+        assert!(two.contains("namespace a: own-1 (2 pods)"), "{two}");
+        let one = text(members(2, "own"));
+        assert!(one.contains("Deployment a/own (2 pods)"), "{one}");
     }
 
     const OURS: &[&str] = &["istio-ingress/istio-ingressgateway"];

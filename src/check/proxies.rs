@@ -143,17 +143,21 @@ fn everything(after: &After<'_>, census: &Census) -> Outcome {
 /// Names that a finding lists.
 const NAMED: usize = 10;
 
-/// Pods of each class, with the container where it has not the usual name.
-fn examples(alike: &[(&Class, &Members)]) -> String {
-    let each = alike.iter().flat_map(|(class, members)| {
-        members
-            .examples
-            .iter()
-            .map(|pod| match class.container.as_str() {
-                "istio-proxy" => pod.clone(),
-                container => format!("{pod} (container {container})"),
+/// Pods of these classes, one of each first, so that no class hides another; with the container of a proxy where
+/// it has not the usual name.
+pub(super) fn examples(alike: &[(&Class, &Members)]) -> String {
+    let nth = |at: usize| {
+        alike.iter().filter_map(move |(class, members)| {
+            let (pod, container) = (members.examples.get(at)?, &class.container);
+            let usual = class.role != Role::Sidecar || container == "istio-proxy";
+            Some(if usual {
+                pod.clone()
+            } else {
+                format!("{pod} (container {container})")
             })
-    });
+        })
+    };
+    let each = (0..Members::EXAMPLES).flat_map(nth);
     each.take(NAMED).collect::<Vec<_>>().join(", ")
 }
 
@@ -162,7 +166,7 @@ fn orphans(after: &After<'_>, census: &Census) -> Vec<Finding> {
     let Some(planes) = after.facts.control_planes.known() else {
         return Vec::new();
     };
-    let mut left: BTreeMap<(&str, &str, &str), (u64, Remedy)> = BTreeMap::new();
+    let mut left: BTreeMap<(&str, &str, &str), Left<'_>> = BTreeMap::new();
     for (class, members) in &census.classes {
         let named = !serves_all(class) && !after.expected.revisions.contains_key(&class.revision);
         if named && planes.iter().all(|plane| plane.revision != class.revision) {
@@ -171,13 +175,18 @@ fn orphans(after: &After<'_>, census: &Census) -> Vec<Finding> {
                 class.namespace.as_str(),
                 class.revision.as_str(),
             );
-            let left = left.entry(key).or_insert((0, remedy(class.role)));
-            left.0 += members.pods;
+            let left = left.entry(key).or_insert((remedy(class.role), Vec::new()));
+            left.1.push((class, members));
         }
     }
-    let finding = |((binary, namespace, revision), (pods, (why, fix))): (_, (u64, Remedy))| {
+    let finding = |((binary, namespace, revision), ((why, fix), alike)): (_, Left<'_>)| {
+        let pods: u64 = alike
+            .iter()
+            .map(|(_, members): &(_, &Members)| members.pods)
+            .sum();
         Finding::warning(format!("no control plane of revision {revision} is here"))
             .subject(format!("namespace {namespace} ({binary} of {pods} pods)"))
+            .found(examples(&alike))
             .why(why)
             .fix(fix)
     };
@@ -186,6 +195,9 @@ fn orphans(after: &After<'_>, census: &Census) -> Vec<Finding> {
 
 /// Why it matters that nobody's pods are left, and what to do.
 type Remedy = (&'static str, &'static str);
+
+/// Pods that nothing configures, with what to do about them.
+type Left<'a> = (Remedy, Vec<(&'a Class, &'a Members)>);
 
 fn remedy(role: Role) -> Remedy {
     match role {
@@ -264,6 +276,22 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("4 pods"), "{text}");
+    }
+
+    #[test]
+    fn many_pods_of_one_class_do_not_crowd_out_another() {
+        let own = class(Role::Sidecar, "a", "1.31.0-solo");
+        let crowd = Members {
+            examples: (0..Members::EXAMPLES)
+                .map(|n| format!("crowd-{n}"))
+                .collect(),
+            ..members(500, "crowd")
+        };
+        let hidden = members(1, "hidden");
+        let crowds = [(&own, &crowd), (&own, &crowd), (&own, &hidden)];
+        let named = examples(&crowds);
+        assert!(named.contains("hidden-1"), "{named}");
+        assert_eq!(named.split(", ").count(), NAMED);
     }
 
     #[test]

@@ -105,24 +105,48 @@ impl Session {
 
     /// Where the first objects are that fit a label selector, of all namespaces.
     ///
-    /// For objects that anybody may create: the answer is bounded, however many and large they are.
+    /// For objects that anybody may create: the answers are bounded, however many and large they are.
     pub async fn names(&self, path: &str, selector: &str) -> Result<Names> {
-        let pairs = [
-            ("limit", NAMES.to_string()),
+        let (mut places, mut begin, mut size) = (Vec::new(), String::new(), NAMES);
+        while places.len() < NAMES {
+            match self.names_page(path, selector, size, &begin).await {
+                // Long annotations hide no objects: a single one is always smaller.
+                Err(ClusterError::TooLarge { .. }) if size > 1 => size = 1,
+                Err(error) => return Err(error),
+                Ok(list) => {
+                    let items = list.items.unwrap_or_default().into_iter();
+                    places.extend(items.map(|item| (item.metadata.namespace, item.metadata.name)));
+                    begin = list.metadata.continuation;
+                    if begin.is_empty() {
+                        break;
+                    }
+                }
+            }
+        }
+        let more = places.len() > NAMES || !begin.is_empty();
+        places.truncate(NAMES);
+        Ok(Names { places, more })
+    }
+
+    async fn names_page(
+        &self,
+        path: &str,
+        selector: &str,
+        size: usize,
+        begin: &str,
+    ) -> Result<NameList> {
+        let mut pairs = vec![
+            ("limit", size.to_string()),
             ("labelSelector", selector.to_owned()),
         ];
+        if !begin.is_empty() {
+            pairs.push(("continue", begin.to_owned()));
+        }
         let request = Request::get(format!("{path}?{}", query(&pairs)))
             .header(ACCEPT, METADATA)
             .body(Body::empty());
         let answer = self.send(path, request, self.timeout, NAMES_LIMIT).await?;
-        let list: NameList = parsed(path, &answer.success(path)?)?;
-        let items = list.items.unwrap_or_default().into_iter();
-        let mut places: Vec<_> = items
-            .map(|item| (item.metadata.namespace, item.metadata.name))
-            .collect();
-        let more = places.len() > NAMES || !list.metadata.continuation.is_empty();
-        places.truncate(NAMES);
-        Ok(Names { places, more })
+        parsed(path, &answer.success(path)?)
     }
 
     /// One object of at most `size` bytes, where there is such a one.
@@ -285,4 +309,51 @@ pub(super) fn query(pairs: &[(&str, String)]) -> String {
         .map(|(key, value)| format!("{key}={}", escape(value)))
         .collect::<Vec<_>>()
         .join("&")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+
+    use super::*;
+    use crate::sys::cluster::Cluster;
+
+    #[test]
+    fn long_annotations_hide_no_object() {
+        let page = |name: &str, next: &str| {
+            format!(
+                r#"{{"metadata":{{"continue":"{next}"}},"items":[{{"metadata":{{"namespace":"shop","name":"{name}"}}}}]}}"#
+            )
+        };
+        let answer = move |request: Request<Body>| async move {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            let body = if !query.contains("limit=1&") {
+                " ".repeat(NAMES_LIMIT + 1)
+            } else if query.ends_with("&continue=x") {
+                page("b", "")
+            } else {
+                page("a", "x")
+            };
+            Response::new(Body::from(body.into_bytes()))
+        };
+        let cluster = Cluster::answering(answer, Duration::from_secs(5));
+        let named = cluster.run(async |session| session.names("/x", "app=y").await);
+        let named = named.unwrap().unwrap();
+        let places = ["a", "b"].map(|name| ("shop".to_owned(), name.to_owned()));
+        assert_eq!((named.places, named.more), (places.to_vec(), false));
+    }
+
+    #[test]
+    fn names_of_objects_end_after_so_many() {
+        let answer = |_| async {
+            let item = r#"{"metadata":{"namespace":"shop","name":"a"}}"#;
+            let items = vec![item; NAMES - 1].join(",");
+            let body = format!(r#"{{"metadata":{{"continue":"x"}},"items":[{items}]}}"#);
+            Response::new(Body::from(body.into_bytes()))
+        };
+        let cluster = Cluster::answering(answer, Duration::from_secs(5));
+        let named = cluster.run(async |session| session.names("/x", "app=y").await);
+        let named = named.unwrap().unwrap();
+        assert_eq!((named.places.len(), named.more), (NAMES, true));
+    }
 }

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use super::{Bed, failed};
 use crate::env::{CommandOutput, root};
 
+mod hostile;
+
 const DAY: &str = "2026-11-23";
 
 /// A bed whose registry is asked.
