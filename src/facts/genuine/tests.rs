@@ -6,7 +6,8 @@ use super::*;
 
 /// Pods that Istio's own injector and gateway controller made (the golden files of their tests in
 /// istio/istio of release-1.31, Apache-2.0), and those of `istioctl manifest generate` of 1.31.0 for
-/// several profiles; less what no setting is read from.
+/// several profiles; less what no setting is read from, and with the address of istiod and its certificate provider in place of
+/// the placeholders of those files.
 const INJECTED: &str = include_str!("../../../tests/data/injected-pods.json");
 
 fn injected(name: &str) -> Json {
