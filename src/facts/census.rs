@@ -10,7 +10,7 @@ use super::genuine::Permitted;
 use super::platform::Ground;
 use crate::report::{Deviation, Deviations, PodRow, SettingKind};
 use crate::sys::cluster::{
-    ClusterError, Pages, PodPages, PodPort, PodReader, Result, Session, Unreadable,
+    ClusterError, Pages, Pod, PodPages, PodPort, PodReader, Result, Session, Unreadable,
 };
 use crate::sys::os;
 
@@ -143,6 +143,7 @@ fn items(page: Result<Pages>, grounds: &Grounds) -> Vec<Item> {
         Ok(Pages::Pods(pods)) => pods
             .into_iter()
             .flat_map(|pod| match pod {
+                Ok(pod) if seat::is_crowded(&pod) => vec![Item::Unreadable(crowded(pod))],
                 Ok(pod) => vec![
                     Item::Unrelated(seat::unrelated(&pod, grounds)),
                     Item::Seat(seat::seat(&pod, grounds)),
@@ -152,6 +153,15 @@ fn items(page: Result<Pages>, grounds: &Grounds) -> Vec<Item> {
             .collect(),
         Ok(Pages::Restarted) => vec![Item::Restarted],
         Err(error) => vec![Item::Failed(error)],
+    }
+}
+
+/// A pod that would take too long to compare: nothing is known of it.
+fn crowded(pod: Pod) -> Unreadable {
+    Unreadable {
+        namespace: pod.metadata.namespace,
+        name: pod.metadata.name,
+        reason: format!("it runs more than {} programs of a mesh", seat::PROGRAMS),
     }
 }
 
@@ -177,6 +187,7 @@ impl Asking<'_> {
             while let Some(Ok(page)) = pages.next().await {
                 let Pages::Pods(pods) = page else { break };
                 let seats = pods.iter().filter_map(|pod| pod.as_ref().ok());
+                let seats = seats.filter(|pod| !seat::is_crowded(pod));
                 let seats = seats.map(|pod| seat::seat(pod, self.grounds));
                 let mesh = seats.filter_map(|seat| match seat {
                     Seat::Mesh(all) => Some(all),
@@ -402,7 +413,7 @@ mod tests {
     use kube::client::Body;
 
     use super::*;
-    use crate::sys::cluster::{Cluster, Pod};
+    use crate::sys::cluster::Cluster;
 
     const PODS: &str = r#"{"metadata":{},"items":[
         {"metadata":{"name":"a","namespace":"n"},"spec":{"containers":[{"name":"istio-proxy","image":"r/p:1"}]},"status":{"phase":"Running"}},
@@ -510,6 +521,22 @@ mod tests {
             ]
         );
         assert_eq!(census.seen, 3);
+    }
+
+    #[test]
+    fn a_pod_with_more_programs_than_any_mesh_has_is_not_judged() {
+        let proxies = |number: usize| {
+            let container =
+                |at| serde_json::json!({"name": format!("p{at}"), "image": "r/proxyv2:1"});
+            let containers: Vec<_> = (0..number).map(container).collect();
+            let pod = serde_json::json!({"metadata": {"name": "a", "namespace": "n"}, "spec": {"containers": containers}});
+            let pods = serde_json::json!({"metadata": {}, "items": [pod]}).to_string();
+            let pods: &'static str = Box::leak(pods.into_boxed_str());
+            let census = counted(&|_| false, move |_| (200, pods));
+            (census.classes.len(), census.unreadable.0, census.seen)
+        };
+        assert_eq!(proxies(seat::PROGRAMS), (seat::PROGRAMS, 0, 1));
+        assert_eq!(proxies(seat::PROGRAMS + 1), (0, 1, 1));
     }
 
     #[test]

@@ -25,6 +25,10 @@ const IMAGE: usize = 640;
 /// Characters of a setting or state that are kept.
 const TEXT: usize = 128;
 
+/// Programs of a mesh that one pod may have: each is compared with what its pod has and with each other. Real pods
+/// have two.
+pub(super) const PROGRAMS: usize = 100;
+
 /// Stands for a revision that cannot be one.
 const NO_REVISION: &str = "(not a name)";
 
@@ -53,6 +57,13 @@ pub(super) struct Seated {
     pub(super) running: bool,
     /// The pod runs several, so that it is not known which of them answers.
     pub(super) shared: bool,
+}
+
+/// Whether a pod has more programs of a mesh than are compared.
+pub(super) fn is_crowded(pod: &Pod) -> bool {
+    let spec = &pod.spec;
+    let all = spec.containers.len() + spec.init_containers.len() + spec.ephemeral_containers.len();
+    all > PROGRAMS && containers(pod).mains.len() > PROGRAMS
 }
 
 pub(super) fn seat(pod: &Pod, grounds: &Grounds) -> Seat {
@@ -228,9 +239,9 @@ pub(super) fn ended(pod: &Pod, now: i64) -> Option<&'static str> {
     }
     let end = pod.metadata.deletion_timestamp.as_ref()?.seconds;
     // The grace period is part of it, and its length the wish of whoever deleted the pod.
-    let grace = pod.metadata.deletion_grace_period_seconds;
+    let grace = pod.metadata.deletion_grace_period_seconds.max(0);
     let begin = end.saturating_sub(grace);
-    let limit = grace.clamp(0, LONGEST_GRACE).saturating_add(SLACK);
+    let limit = grace.min(LONGEST_GRACE).saturating_add(SLACK);
     (now <= begin.saturating_add(limit)).then_some("being deleted")
 }
 
@@ -725,6 +736,8 @@ mod tests {
             ("2030-01-01T00:00:00Z", 0, true),
             ("2016-01-01T00:00:00Z", 30, false),
             ("10000-01-01T00:00:00Z", 30, false),
+            ("2025-12-31T23:00:00Z", -7200, false),
+            ("2025-12-31T23:59:30Z", i64::MIN, true),
         ] {
             assert_eq!(leaving(end, grace) == soon, hidden, "{end} {grace}");
         }

@@ -1,6 +1,6 @@
 //! What a pod shows of a container, as comparable settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::report::SettingKind;
 use crate::sys::cluster::{Bulk, Container, Handler, Mount, Pod, Probe, ValueFrom, VolumeSource};
@@ -198,6 +198,7 @@ fn volumes(pod: &Pod, container: &Container, all: &mut Vec<Setting>) {
     let named: BTreeMap<&str, Option<&VolumeSource>> = named
         .map(|volume| (volume.name.as_str(), volume.source.as_ref()))
         .collect();
+    let writers = writers(pod, container);
     for mount in &container.volume_mounts {
         let path = clean(&mount.mount_path);
         let source = named.get(mount.name.as_str()).copied().flatten();
@@ -206,20 +207,35 @@ fn volumes(pod: &Pod, container: &Container, all: &mut Vec<Setting>) {
             &path,
             volume_text(source, mount),
         ));
-        if source.is_none_or(VolumeSource::is_writable) {
-            let others = containers(pod).filter(|it| it.name != container.name);
-            let writers = others.filter(|it| {
-                let mut mounts = it.volume_mounts.iter();
-                mounts.any(|other| other.name == mount.name && !other.read_only)
-            });
-            all.extend(writers.map(|it| {
-                let who = format!("container {}", it.name);
-                Setting::new(SettingKind::SharedVolume, &path, who)
-            }));
+        let shared = writers.get(mount.name.as_str());
+        if let Some((first, more)) = shared.filter(|_| source.is_none_or(VolumeSource::is_writable))
+        {
+            let who = match more {
+                0 => format!("container {first}"),
+                more => format!("container {first} and {more} more"),
+            };
+            all.push(Setting::new(SettingKind::SharedVolume, &path, who));
         }
     }
     let devices = container.volume_devices.iter();
     all.extend(devices.map(|it| Setting::new(SettingKind::Device, &it.device_path, "")));
+}
+
+/// The other containers that can write to a volume: one of them, and how many more there are. A pod may have
+/// thousands of both.
+fn writers<'a>(pod: &'a Pod, container: &Container) -> BTreeMap<&'a str, (&'a str, usize)> {
+    let mut writers: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
+    for other in containers(pod).filter(|it| it.name != container.name) {
+        let mounts = other.volume_mounts.iter().filter(|it| !it.read_only);
+        let volumes: BTreeSet<&str> = mounts.map(|it| it.name.as_str()).collect();
+        for volume in volumes {
+            let known = writers.entry(volume);
+            known
+                .and_modify(|(_, more)| *more += 1)
+                .or_insert((&other.name, 0));
+        }
+    }
+    writers
 }
 
 /// What is mounted, in the words of the data file.

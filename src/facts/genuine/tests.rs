@@ -776,3 +776,28 @@ fn only_revisions_in_scope_are_compared() {
         "ztunnel serves every revision"
     );
 }
+
+#[test]
+fn volumes_that_many_containers_share_are_one_setting_for_each_mount() {
+    let mount = |path: String| json!({"name": "v", "mountPath": path});
+    let mounts: Vec<Json> = (0..300).map(|at| mount(format!("/m{at}"))).collect();
+    let other =
+        |at: usize| json!({"name": format!("c{at}"), "volumeMounts": [mount("/x".to_owned())]});
+    let mut containers: Vec<Json> = (0..300).map(other).collect();
+    containers.push(json!({"name": "istio-proxy", "volumeMounts": mounts}));
+    let pod =
+        json!({"spec": {"containers": containers, "volumes": [{"name": "v", "emptyDir": {}}]}});
+    let pod: Pod = serde_json::from_value(pod).unwrap();
+    let own = pod.spec.containers.last().unwrap();
+    let all = setting::settings(&pod, own);
+    let shared: Vec<String> = all
+        .iter()
+        .filter(|it| it.kind == SettingKind::SharedVolume)
+        .map(Setting::item)
+        .collect();
+    assert_eq!(shared.len(), 300);
+    assert_eq!(
+        shared[0],
+        "the volume at /m0 with container c0 and 299 more"
+    );
+}
