@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::text::printable;
+use crate::escape::is_hidden;
 
 /// Keys longer than YAML's limit for a key before its colon need a mark of their own.
 const LONG_KEY: usize = 1000;
@@ -116,7 +117,8 @@ fn is_plain(text: &str) -> bool {
         && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
-/// Double quotes, with every character escaped that some reader would refuse or fold.
+/// Double quotes, with every character escaped that some reader would refuse or fold, or that drives or misleads a
+/// terminal.
 fn escaped(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
@@ -127,7 +129,7 @@ fn escaped(text: &str) -> String {
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
             '\u{85}' | '\u{a0}' | '\u{2028}' | '\u{2029}' => out.push_str(&unicode(c)),
-            c if printable(c) => out.push(c),
+            c if printable(c) && !is_hidden(c) => out.push(c),
             c => out.push_str(&unicode(c)),
         }
     }
@@ -135,9 +137,11 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// Whatever is above `\uFFFF` stands as it is.
 fn unicode(c: char) -> String {
-    format!("\\u{:04X}", u32::from(c))
+    match u32::from(c) {
+        code @ ..=0xffff => format!("\\u{code:04X}"),
+        code => format!("\\U{code:08X}"),
+    }
 }
 
 #[cfg(test)]
@@ -191,6 +195,8 @@ mod tests {
                 "\"\\u0085\\u2028\\uFEFF\\u0000\\u007F\"",
             ),
             ("ü😀", "\"ü😀\""),
+            ("a\u{202e}b\u{200b}", "\"a\\u202Eb\\u200B\""),
+            ("\u{e0041}", "\"\\U000E0041\""),
         ] {
             assert_eq!(quote(text), want);
             assert_eq!(reread(&format!("{}\n", quote(text))), json!(text));

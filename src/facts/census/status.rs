@@ -58,7 +58,7 @@ fn initialization(pod: &Pod, columns: &mut Columns) -> (bool, u32) {
     let statuses = &pod.status.init_container_statuses;
     let mut native_restarts = 0;
     for (at, status) in statuses.iter().enumerate() {
-        columns.restarts += restarts(status);
+        columns.restarts = columns.restarts.saturating_add(restarts(status));
         let spec = pod
             .spec
             .init_containers
@@ -66,7 +66,7 @@ fn initialization(pod: &Pod, columns: &mut Columns) -> (bool, u32) {
             .find(|it| it.name == status.name);
         let native = spec.is_some_and(|it| it.restart_policy == "Always");
         if native {
-            native_restarts += restarts(status);
+            native_restarts = restarts(status).saturating_add(native_restarts);
         }
         let state = status.state.clone().unwrap_or_default();
         match (state.terminated, state.waiting) {
@@ -94,7 +94,7 @@ fn initialization(pod: &Pod, columns: &mut Columns) -> (bool, u32) {
 fn running(pod: &Pod, columns: &mut Columns) {
     let mut any = false;
     for status in pod.status.container_statuses.iter().rev() {
-        columns.restarts += restarts(status);
+        columns.restarts = columns.restarts.saturating_add(restarts(status));
         let state = status.state.clone().unwrap_or_default();
         match (state.waiting, state.terminated, state.running) {
             (Some(waiting), _, _) if !waiting.reason.is_empty() => columns.status = waiting.reason,
@@ -190,6 +190,20 @@ mod tests {
             ),
         ] {
             assert_eq!(shown(pod(status.clone())), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn restarts_are_counted_up_to_the_largest_number() {
+        let many =
+            |name: &str| json!({"name": name, "restartCount": i32::MAX, "state": {"running": {}}});
+        let init = json!({"name": "init", "restartCount": i32::MAX, "state": {"terminated": {"exitCode": 0}}});
+        for status in [
+            json!({"phase": "Running", "containerStatuses": [many("a"), many("b"), many("c")]}),
+            json!({"phase": "Pending", "initContainerStatuses": [init, init, init, many("init")]}),
+        ] {
+            let shown = shown(pod(status));
+            assert!(shown.ends_with(" 4294967295"), "{shown}");
         }
     }
 

@@ -9,6 +9,9 @@ use crate::report::SettingKind;
 /// Bytes of a text that are read. Those of real pods have some hundreds.
 const LONGEST: usize = 16 << 10;
 
+/// Bytes of the paths of all values of a text: a long key is a part of the path of every value below it.
+const PATHS: usize = 64 << 10;
+
 /// How deep a text may be nested; `ProxyConfig` is four deep.
 const DEEPEST: usize = 32;
 
@@ -79,6 +82,7 @@ fn values(text: &str) -> Result<Vec<Field>, Unreadable> {
     }
     let mut open: Vec<Open> = Vec::new();
     let mut values = Vec::new();
+    let mut paths = 0;
     for event in Parser::new_from_str(text) {
         match event.map_err(|_| Unreadable)?.0 {
             Event::Alias(_) => return Err(Unreadable),
@@ -87,6 +91,10 @@ fn values(text: &str) -> Result<Vec<Field>, Unreadable> {
                     return Err(Unreadable);
                 }
                 let path = path(&open);
+                paths += path.len();
+                if paths > PATHS {
+                    return Err(Unreadable);
+                }
                 if let Some(Open::Map(key @ None)) = open.last_mut() {
                     *key = Some(spelled(&path, &text));
                     continue;
@@ -254,6 +262,24 @@ mod tests {
         );
         assert_eq!(said(&bomb), ["text at PROXY_CONFIG that cannot be read="]);
         assert_eq!(said(&"[".repeat(50_000)).len(), 1);
+    }
+
+    #[test]
+    fn long_keys_above_many_values_are_not_read() {
+        let text = format!(
+            "{}: [{}]",
+            "k".repeat(LONGEST / 2),
+            "1,".repeat(LONGEST / 8)
+        );
+        assert_eq!(said(&text), ["text at PROXY_CONFIG that cannot be read="]);
+        let long_key = format!("{}: 1", "k".repeat(LONGEST / 2));
+        assert_eq!(said(&long_key).len(), 1);
+        let variable = |at: usize| format!("\"VARIABLE_{at}\": \"x\"");
+        let many: Vec<String> = (0..500).map(variable).collect();
+        assert_eq!(
+            said(&format!("proxyMetadata: {{{}}}", many.join(","))).len(),
+            500
+        );
     }
 
     #[test]
