@@ -215,7 +215,7 @@ fn programs_of_a_kubeconfig_get_no_key() {
         let dir = env.work().display().to_string();
         let program = env.file(
             "credentials",
-            format!("#!/bin/sh\nenv > {dir}/seen\nexit 1\n"),
+            format!("#!/bin/sh\n/usr/bin/env > {dir}/seen\nexit 1\n"),
         );
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let user = user.replace("PROGRAM", &program.display().to_string());

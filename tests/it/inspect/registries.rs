@@ -159,7 +159,7 @@ fn what_is_no_image_or_another_one() {
 fn names_the_timeout_that_a_silent_registry_used_up() {
     let registry = Server::answering(|_| Reply::bad(Body::Silence));
     let output = TestEnv::new().run(&["inspect", "--timeout", "1s", &target(&registry)]);
-    output.fails(79, &["1 s"]);
+    output.fails(69, &["did not answer within 1 s"]);
     let refused = TestEnv::new().run(&["inspect", "--timeout", "0s", &target(&registry)]);
     refused.fails(64, &["must be greater than 0"]);
 }
