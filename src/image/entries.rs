@@ -159,8 +159,14 @@ impl<R: Read> Entries<R> {
                 let sparse = sparse::of_header(&mut self.input, header, stored)?;
                 return self.sparse(&raw, sparse, stored);
             }
-            _ if old_directory => Kind::Directory,
-            _ => Kind::File,
+            EntryType::Regular if old_directory => Kind::Directory,
+            EntryType::Regular => Kind::File,
+            // Some readers take it for a file; the runtimes refuse it.
+            _ => {
+                return Err(malformed(
+                    "an entry is neither a file nor a directory nor a link",
+                ));
+            }
         };
         if let Some(map) = extended.sparse.map()? {
             if kind != Kind::File {
@@ -503,6 +509,27 @@ mod tests {
         link.set_cksum();
         let bytes = [extended(b'K', b"\0c"), link.as_bytes().to_vec()].concat();
         assert!(list(&bytes).is_err());
+    }
+
+    #[test]
+    fn an_entry_of_a_kind_that_the_runtimes_refuse_is_refused() {
+        for (kind, known) in [
+            (b'0', true),
+            (b'\0', true),
+            (b'5', true),
+            (b'6', true),
+            (b'7', false),
+            (b'D', false),
+            (b'M', false),
+            (b'N', false),
+            (b'V', false),
+            (b'X', false),
+            (b'Z', false),
+            (0xff, false),
+        ] {
+            let bytes = header(b"app", kind, 0).as_bytes().to_vec();
+            assert_eq!(list(&bytes).is_ok(), known, "{kind}");
+        }
     }
 
     #[test]
