@@ -130,7 +130,7 @@ impl Document {
             (Some(_), None) => Ok(Document::Index(Index::parse(what, bytes)?)),
             (None, Some(_)) => {
                 let manifest: ImageManifest = json(what, bytes)?;
-                if let Some(kind) = artifact(&manifest) {
+                if let Some(kind) = artifact(what, &manifest)? {
                     return Ok(Document::Artifact(kind));
                 }
                 readable(what, &manifest)?;

@@ -19,6 +19,7 @@ static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
 
 #[derive(Deserialize)]
 struct Table {
+    #[serde(default)]
     wrappers: Vec<Group>,
 }
 
