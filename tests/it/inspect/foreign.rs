@@ -164,7 +164,7 @@ fn image_that_cannot_be_read_is_unknown_beside_the_others() {
             "there is no `blobs",
             &|_| json!({"mediaType": "application/x-nobody-knows", "digest": absent, "size": 3}),
         ),
-        ("it has no program", &|dir| {
+        ("no program of Istio", &|dir| {
             // Some runtimes go by the platform alone.
             let tar = "application/vnd.oci.image.layer.v1.tar";
             let layer = [0; 1024].as_slice();
