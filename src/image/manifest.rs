@@ -257,8 +257,8 @@ impl Configuration {
                 variant: written.variant.filter(|text| !text.is_empty()),
             },
             search: search(what, &env)?,
+            started: Command::follow(&command, &env),
             env,
-            started: Command::follow(&command),
             labelled_fips: config
                 .labels
                 .iter()

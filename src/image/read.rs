@@ -179,10 +179,16 @@ impl Search<'_> {
         let mut places = Vec::new();
         let mut files = BTreeSet::new();
         for path in &sought.paths {
-            let place = Place::of(self.find(tree, path)?);
+            let mut place = Place::of(self.find(tree, path)?);
+            if let Place::Entry(id) = place
+                && let Some(why) = sought.is_another(tree.name(id))
+            {
+                place = Place::Nowhere(Unread::NotTold(why));
+            }
             let counts = match place {
                 Place::Entry(id) => files.insert(id),
                 Place::Nowhere(Unread::Missing) => false,
+                Place::Nowhere(Unread::NotTold(_)) => true,
                 // The runtimes look on behind what is no file.
                 Place::Nowhere(_) => !sought.each,
             };

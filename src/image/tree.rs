@@ -116,6 +116,11 @@ impl<'a> Tree<'a> {
         })
     }
 
+    /// The path of an entry in its layer.
+    pub(super) fn name(&self, id: Id) -> &'a [u8] {
+        self.names.get(id).map(|(path, _)| path).unwrap_or_default()
+    }
+
     /// The wanted files with their paths, in no order.
     pub(super) fn files(&self, wanted: impl Fn(Id) -> bool) -> Result<Vec<(Vec<u8>, Id)>, Endless> {
         let mut files = Vec::new();

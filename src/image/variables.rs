@@ -35,7 +35,7 @@ pub(super) fn takes_over(env: &[String]) -> Option<String> {
 }
 
 /// Whether a variable is a known one, or one of those that begin like it.
-fn is(name: &str, known: &str) -> bool {
+pub(super) fn is(name: &str, known: &str) -> bool {
     match known.strip_suffix('*') {
         Some(start) => name.starts_with(start),
         None => name == known,

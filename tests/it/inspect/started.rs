@@ -72,6 +72,19 @@ fn an_image_that_brings_other_code_into_its_programs_is_unknown() {
 }
 
 #[test]
+fn a_wrapper_that_is_another_program_is_unknown() {
+    let config = json!({"Entrypoint": ["/tini", "/usr/local/bin/pilot-discovery"]});
+    let perl = [
+        Entry::File("bin/perl", b"x"),
+        Entry::Symlink("tini", "bin/perl"),
+    ];
+    let said = said(&config, &perl);
+    let wanted =
+        "refused unknown: IMAGE arm64 /tini: it is `/bin/perl`, and what that starts is not known";
+    assert!(said.contains(wanted), "{said}");
+}
+
+#[test]
 fn a_bare_word_is_found_by_the_path_of_the_image() {
     let plain = go_program("go1.24.3", "build\tCGO_ENABLED=0\n");
     let bare =
