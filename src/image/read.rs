@@ -560,6 +560,7 @@ mod tests {
                 .into(),
             each: true,
             required,
+            wrapper: false,
             unknown: None,
         };
         let said = |layers: &[&str], required| {
