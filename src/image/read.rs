@@ -1,6 +1,6 @@
 //! One image for one platform: which layers to read, how often, and what was found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::ops::Range;
 use std::rc::Rc;
@@ -64,9 +64,11 @@ impl Search<'_> {
         let ranges = self.first(layers, reader, &mut kept)?;
         let located = self.locate(&kept, &ranges)?;
         let unseen = unseen(&located, &kept);
+        let mut again = BTreeSet::new();
         for (number, range) in &ranges {
             if let Some(layer) = layers.get(*number)
                 && unseen.range(range.clone()).next().is_some()
+                && again.insert(range.start)
             {
                 let (first, ids) = (range.start, &unseen);
                 let pick = Pick::Again { first, ids };
@@ -95,8 +97,17 @@ impl Search<'_> {
         let pick = self.pick(&paths);
         let mut ranges = BTreeMap::new();
         let mut tries = 0;
+        // One that is in it more than once is read once.
+        let mut read: HashMap<String, Range<Id>> = HashMap::new();
         for (number, layer) in layers.iter().enumerate().rev() {
+            let Expected { size, .. } = layer.expected;
+            let identity = format!("{} {size}", layer.expected.identity());
+            if let Some(range) = read.get(&identity) {
+                ranges.insert(number, range.clone());
+                continue;
+            }
             let range = reader.layer((layer.open)()?, &layer.expected, &pick, kept)?;
+            read.insert(identity, range.clone());
             ranges.insert(number, range);
             let enough = kept.programs.len() >= self.sought.len() && tries < TRIES;
             if enough && !self.want.is_open() {
@@ -564,6 +575,20 @@ mod tests {
         ] {
             assert_eq!(found(layers), wanted, "{layers:?}");
         }
+    }
+
+    #[test]
+    fn a_layer_that_an_image_has_more_than_once_is_read_once() {
+        let base = "f b/x 1; s b/l /c/x";
+        let layers = [base, "f b/x 2; f c/x 3", base, base];
+        let outcome = search(&layers, &paths(&["/b/x", "/b/l"]), Limits::default()).unwrap();
+        let read = outcome
+            .programs
+            .iter()
+            .map(|program| program.reading.as_deref());
+        assert_eq!(read.collect::<Vec<_>>(), [Ok("1"), Ok("3")]);
+        // The second look is for what the link leads to.
+        assert_eq!(outcome.opened, [3, 1, 1]);
     }
 
     #[test]
