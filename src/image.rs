@@ -34,6 +34,7 @@ mod store;
 mod stream;
 mod target;
 mod tree;
+mod variables;
 mod wrapper;
 
 pub use cache::{Cache, cache_note};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::image::{other_entry_point, preloaded};
+use self::image::other_entry_point;
 use super::After;
 use super::pending::wanted;
 use crate::facts::{Class, Companion, Fact, ImageProgram, Role, RunningImage, SelfReport};
@@ -122,11 +122,7 @@ fn of_programs(after: &After<'_>, class: &Class, programs: &[ImageProgram]) -> V
     };
     let one = |program| {
         let statement = read(after, class, program);
-        unless(
-            statement,
-            Module::Unknown,
-            other.clone().or_else(|| preloaded(program)),
-        )
+        unless(statement, Module::Unknown, other.clone())
     };
     programs.iter().filter(|it| !idle(it)).map(one).collect()
 }
@@ -156,11 +152,7 @@ fn beside(after: &After<'_>, class: &Class, other: &Companion) -> Vec<Evidence> 
         let first = program.command.first();
         first.is_some_and(|first| *first == program.path || *first == name(&program.path))
     });
-    let one = |program| {
-        let statement = read(after, &seen, program);
-        unless(statement, Module::Unknown, preloaded(program))
-    };
-    started.map(one).collect()
+    started.map(|program| read(after, &seen, program)).collect()
 }
 
 /// What the process itself and the tag say.
@@ -487,19 +479,6 @@ mod tests {
                 "{starts}"
             );
         }
-    }
-
-    #[test]
-    fn an_image_that_preloads_code_is_unknown() {
-        let class = running(Role::Istiod, FIPS);
-        let path = "/usr/local/bin/pilot-discovery";
-        let mut of_image = program(path, path, Ok(boring(true)));
-        of_image.env = vec!["LD_AUDIT=".to_owned(), "LD_LIBRARY_PATH=/x".to_owned()];
-        let said = said_of(&class, &holding(&class, vec![of_image]));
-        assert!(
-            said.starts_with("pilot-discovery unknown (its image sets LD_LIBRARY_PATH"),
-            "{said}"
-        );
     }
 
     #[test]

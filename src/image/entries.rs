@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use ::tar::{EntryType, Header};
 
 pub(super) use self::block::is_header;
-use self::block::{BLOCK, fill, skip};
+use self::block::{BLOCK, disputed, fill, skip};
 use self::pax::Extended;
 use self::sparse::{Segment, Sparse};
 use super::path;
@@ -115,6 +115,9 @@ impl<R: Read> Entries<R> {
         if !is_header(&block) {
             return Err(malformed("the checksum of a header is wrong"));
         }
+        if let Some(why) = disputed(&block) {
+            return Err(malformed(why));
+        }
         Ok(Some(Header::from_byte_slice(&block).clone()))
     }
 
@@ -156,8 +159,14 @@ impl<R: Read> Entries<R> {
                 let sparse = sparse::of_header(&mut self.input, header, stored)?;
                 return self.sparse(&raw, sparse, stored);
             }
-            _ if old_directory => Kind::Directory,
-            _ => Kind::File,
+            EntryType::Regular if old_directory => Kind::Directory,
+            EntryType::Regular => Kind::File,
+            // Some readers take it for a file; the runtimes refuse it.
+            _ => {
+                return Err(malformed(
+                    "an entry is neither a file nor a directory nor a link",
+                ));
+            }
         };
         if let Some(map) = extended.sparse.map()? {
             if kind != Kind::File {
@@ -239,12 +248,14 @@ impl<R: Read> Entries<R> {
         (self.data, self.padding) = (size, (block - size % block) % block);
     }
 
-    /// A name that ends at its first zero.
+    /// A name, behind which only zeros are. To some readers an empty one is none, and another counts.
     fn text(&mut self, size: u64) -> io::Result<Vec<u8>> {
         let mut text = self.extension(size)?;
-        if let Some(end) = memchr::memchr(0, &text) {
-            text.truncate(end);
+        let end = memchr::memchr(0, &text).unwrap_or(text.len());
+        if end == 0 || text[end..].iter().any(|byte| *byte != 0) {
+            return Err(malformed("a long name is empty, or has a zero in it"));
         }
+        text.truncate(end);
         Ok(text)
     }
 
@@ -425,6 +436,100 @@ mod tests {
         assert_eq!(list(&bytes).unwrap(), ["a -> /b", "c file d"]);
         let global = [extended(b'g', &pax("path", "no")), file(b"c", b"d")].concat();
         assert_eq!(list(&global).unwrap(), ["c file d"]);
+    }
+
+    #[test]
+    fn a_header_that_readers_name_differently_is_refused() {
+        let of = |magic: &[u8; 8], prefix: &[u8], trailer: &[u8]| {
+            let mut header = header(b"app", b'0', 0);
+            let bytes = header.as_mut_bytes();
+            bytes[257..265].copy_from_slice(magic);
+            bytes[345..500].fill(0);
+            bytes[345..345 + prefix.len()].copy_from_slice(prefix);
+            bytes[512 - trailer.len()..].copy_from_slice(trailer);
+            header.set_cksum();
+            list(header.as_bytes()).map(|list| list.concat())
+        };
+        let named = |name: &str| Some(format!("{name} file "));
+        let long = "d/".repeat(66);
+        let binary = [0x80, 0, 0, 0, 0x7f, 1, 2, 3, 4, 5, 6, 7];
+        let large = [0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        for (magic, prefix, trailer, wanted) in [
+            (
+                b"ustar\x0000",
+                &b"usr/bin"[..],
+                &b""[..],
+                named("usr/bin/app"),
+            ),
+            (b"ustar\x0000", b"usr/bin", b"tar\0", named("usr/bin/app")),
+            (b"ustar\x0000", long.as_bytes(), b"tar\0", None),
+            (b"ustar\0  ", b"", b"", named("app")),
+            (b"ustar\0  ", b"usr", b"", None),
+            (
+                b"ustar  \0",
+                b"00000000017\0 00000000017",
+                b"",
+                named("app"),
+            ),
+            (b"ustar  \0", b" 17 ", b"", named("app")),
+            (b"ustar  \0", &binary, b"", named("app")),
+            (b"ustar  \0", &large, b"", None),
+            (b"ustar  \0", b"usr", b"", None),
+            (b"ustar  \0", b"\t17", b"", None),
+            (b"ustar  \0", b"1 7", b"", None),
+            (b"ustar  \0", b"00000000017\0usr", b"", None),
+            (b"\0\0\0\0\0\0\0\0", b"usr", b"", named("app")),
+        ] {
+            let prefix_text = String::from_utf8_lossy(prefix);
+            assert_eq!(
+                of(magic, prefix, trailer).ok(),
+                wanted,
+                "{magic:?} {prefix_text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_name_that_readers_do_not_agree_on_is_refused() {
+        for (name, wanted) in [
+            (&b"long"[..], Some("long file ")),
+            (b"long\0", Some("long file ")),
+            (b"long\0\0", Some("long file ")),
+            (b"", None),
+            (b"\0", None),
+            (b"\0long\0", None),
+            (b"long\0er\0", None),
+        ] {
+            let bytes = [extended(b'L', name), file(b"short", b"")].concat();
+            let listed = list(&bytes).ok().map(|list| list.concat());
+            assert_eq!(listed.as_deref(), wanted, "{name:?}");
+        }
+        let mut link = header(b"a", b'2', 0);
+        link.set_link_name("/b").unwrap();
+        link.set_cksum();
+        let bytes = [extended(b'K', b"\0c"), link.as_bytes().to_vec()].concat();
+        assert!(list(&bytes).is_err());
+    }
+
+    #[test]
+    fn an_entry_of_a_kind_that_the_runtimes_refuse_is_refused() {
+        for (kind, known) in [
+            (b'0', true),
+            (b'\0', true),
+            (b'5', true),
+            (b'6', true),
+            (b'7', false),
+            (b'D', false),
+            (b'M', false),
+            (b'N', false),
+            (b'V', false),
+            (b'X', false),
+            (b'Z', false),
+            (0xff, false),
+        ] {
+            let bytes = header(b"app", kind, 0).as_bytes().to_vec();
+            assert_eq!(list(&bytes).is_ok(), known, "{kind}");
+        }
     }
 
     #[test]

@@ -77,6 +77,7 @@ impl<T: Clone + Serialize> Flow<T> {
             flow.member(&mut entries, &entry, &pick, reader)
                 .map_err(fail)?;
         }
+        flow.passed.check().map_err(fail)?;
         Ok(flow)
     }
 
@@ -92,6 +93,7 @@ impl<T: Clone + Serialize> Flow<T> {
             return Err(Stop::Members.into());
         }
         let path = String::from_utf8_lossy(&entry.path).into_owned();
+        self.passed.name(&path)?;
         match &entry.kind {
             Kind::File => {}
             Kind::Symlink(target) => {

@@ -300,6 +300,13 @@ impl<'a> Jobs<'a> {
                 };
                 self.add(name, way, &manifest)
             }
+            // Some runtimes choose by the platform alone.
+            Document::Artifact(kind) if platform.is_some() => Err(ImageError::Unsupported {
+                what: name.clone(),
+                why: format!(
+                    "its index gives it a platform, and it is no container image but a `{kind}`"
+                ),
+            }),
             Document::Artifact(kind) => {
                 self.found.skipped.push(kind);
                 Ok(())

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::glob::{Pattern, is_pattern};
 use super::manifest::Configuration;
 use super::path;
+use super::wrapper::may_be;
 
 /// Words of a command after its first that are looked at: for a program that starts others.
 const WORDS: usize = 16;
@@ -81,6 +82,8 @@ pub(super) struct Sought {
     pub(super) each: bool,
     /// It is reported where it is missing.
     pub(super) required: bool,
+    /// It is started to start another one.
+    pub(super) wrapper: bool,
     /// Why it cannot be told which program it is.
     pub(super) unknown: Option<String>,
 }
@@ -179,6 +182,7 @@ fn started(configuration: &Configuration, words: &BTreeSet<String>) -> Vec<Sough
                 paths: configuration.places(word),
                 each: !word.contains('/'),
                 required,
+                wrapper: command.wrappers.contains(word),
                 unknown: None,
             });
         }
@@ -190,6 +194,7 @@ fn started(configuration: &Configuration, words: &BTreeSet<String>) -> Vec<Sough
             paths: Vec::new(),
             each: false,
             required: true,
+            wrapper: false,
             unknown: Some(why.clone()),
         }));
     }
@@ -197,6 +202,13 @@ fn started(configuration: &Configuration, words: &BTreeSet<String>) -> Vec<Sough
 }
 
 impl Sought {
+    /// Why the file `real` is not what the word names, where it starts another program by its own rules.
+    pub(super) fn is_another(&self, real: &[u8]) -> Option<String> {
+        let real = String::from_utf8_lossy(real);
+        let another = self.wrapper && !may_be(&self.name, &real);
+        another.then(|| format!("it is `/{real}`, and what that starts is not known"))
+    }
+
     /// The first of these that is there.
     fn first_of<P: AsRef<str>>(paths: &[P], required: bool) -> Sought {
         let paths: Vec<String> = paths.iter().map(|path| path.as_ref().to_owned()).collect();
@@ -205,6 +217,7 @@ impl Sought {
             paths,
             each: false,
             required,
+            wrapper: false,
             unknown: None,
         }
     }

@@ -84,6 +84,8 @@ pub(super) struct Passed {
 /// Reads the layers of a target.
 pub(super) struct Reader<'a, T> {
     limits: Limits,
+    /// Layers that came before, and whether that was for a second look: the same bytes pay once.
+    paid: HashSet<(String, bool)>,
     pub(super) each: &'a mut dyn FnMut(&ProgramBytes<'_>) -> T,
     pub(super) meter: Rc<Meter<'a>>,
     /// Has the meter count what was made of a program.
@@ -102,6 +104,7 @@ impl<'a, T> Reader<'a, T> {
         let meter = Rc::new(Meter::new(limits, budget));
         Reader {
             limits,
+            paid: HashSet::new(),
             each,
             meter,
             keep: |meter, made| meter.keep(made),
@@ -128,13 +131,17 @@ impl<'a, T> Reader<'a, T> {
     ) -> Result<Range<Id>, ImageError> {
         let hashers = expected.hashers()?;
         let meter = Rc::clone(&self.meter);
-        let input = Metered {
-            input,
-            meter: &meter,
+        let again = matches!(pick, Pick::Again { .. });
+        let passed = if self.paid.insert((expected.identity(), again)) {
+            let input = Metered {
+                input,
+                meter: &meter,
+            };
+            self.pass((input, expected.size), hashers, pick, kept)
+        } else {
+            self.pass((input, expected.size), hashers, pick, kept)
         };
-        let passed = self
-            .pass((input, expected.size), hashers, pick, kept)
-            .map_err(|error| ImageError::of_stream(&expected.name, error))?;
+        let passed = passed.map_err(|error| ImageError::of_stream(&expected.name, error))?;
         expected.verify(&passed)?;
         Ok(passed.entries)
     }
@@ -259,6 +266,12 @@ impl Expected {
         };
         let stored = self.stored.as_ref().map(hasher).transpose()?;
         Ok([stored, Some(hasher(&self.unpacked)?)])
+    }
+
+    /// What two layers have in common that are the same bytes.
+    pub(super) fn identity(&self) -> String {
+        let digests: Vec<&str> = self.digests().map(Digest::as_ref).collect();
+        digests.join(" ")
     }
 
     /// Every digest that says what the layer must be.

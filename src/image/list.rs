@@ -1,6 +1,6 @@
 //! The images that an archive lists.
 
-use super::job::{self, Listing};
+use super::job::{self, Job, Listing};
 use super::manifest::Document;
 use super::start::bare;
 use super::store::Store;
@@ -23,6 +23,9 @@ pub(super) fn listed(
     list: List<'_>,
     request: &Request,
 ) -> Result<Listing, ImageError> {
+    if let (Ok(index), Ok(manifest)) = (store.text("index.json"), store.text("manifest.json")) {
+        agree(store, name, &index, &manifest)?;
+    }
     let platforms = &request.platforms;
     let (oci, docker) = match list {
         List::Oci(tag) => (Some(tag), None),
@@ -62,5 +65,21 @@ pub(super) fn listed(
     Err(ImageError::NotAnImage {
         name: name.to_owned(),
         why: format!("there is {wanted}"),
+    })
+}
+
+/// Refuses an archive whose lists name different images: which of them counts depends on the runtime. That of Docker
+/// may have fewer.
+fn agree(store: &Store<'_>, name: &str, index: &[u8], manifest: &[u8]) -> Result<(), ImageError> {
+    let index = Document::parse(name, index)?;
+    let oci = job::of_document(store, name, (None, index), &[])?;
+    let docker = job::of_docker(store, (name, None), manifest, &[])?.complete()?;
+    let known = |job: &Job| oci.jobs.iter().any(|other| other.config == job.config);
+    if docker.iter().all(known) {
+        return Ok(());
+    }
+    Err(ImageError::Damaged {
+        what: name.to_owned(),
+        why: "its `index.json` and its `manifest.json` name different images".to_owned(),
     })
 }

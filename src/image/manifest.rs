@@ -12,9 +12,12 @@ use super::{Digest, ImageError, Platform};
 use crate::istio::tag_says_fips;
 
 mod elements;
+mod keys;
 mod kind;
 
 pub(super) use elements::elements;
+pub(super) use keys::OF_ARCHIVE;
+use keys::{OF_CONFIGURATION, OF_MANIFESTS};
 use kind::{artifact, short};
 pub(super) use kind::{is_image, skipped_as};
 
@@ -116,6 +119,7 @@ pub(super) struct Configuration {
 
 impl Document {
     pub(super) fn parse(what: &str, bytes: &[u8]) -> Result<Document, ImageError> {
+        plain(what, bytes, OF_MANIFESTS)?;
         let kind: Kind = json(what, bytes)?;
         let damaged = |why: &str| ImageError::Damaged {
             what: what.to_owned(),
@@ -126,7 +130,7 @@ impl Document {
             (Some(_), None) => Ok(Document::Index(Index::parse(what, bytes)?)),
             (None, Some(_)) => {
                 let manifest: ImageManifest = json(what, bytes)?;
-                if let Some(kind) = artifact(&manifest) {
+                if let Some(kind) = artifact(what, &manifest)? {
                     return Ok(Document::Artifact(kind));
                 }
                 readable(what, &manifest)?;
@@ -226,6 +230,7 @@ pub(super) fn platform_of(entry: &Descriptor) -> Option<Platform> {
 
 impl Configuration {
     pub(super) fn parse(what: &str, bytes: &[u8]) -> Result<Configuration, ImageError> {
+        plain(what, bytes, OF_CONFIGURATION)?;
         let written: Written = json(what, bytes)?;
         few_layers(what, written.rootfs.diff_ids.len())?;
         let weight = written.weight();
@@ -252,8 +257,8 @@ impl Configuration {
                 variant: written.variant.filter(|text| !text.is_empty()),
             },
             search: search(what, &env)?,
+            started: Command::follow(&command, &env),
             env,
-            started: Command::follow(&command),
             labelled_fips: config
                 .labels
                 .iter()
@@ -345,11 +350,20 @@ fn search(what: &str, env: &[String]) -> Result<Vec<String>, ImageError> {
     Ok(directories)
 }
 
-pub(super) fn json<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, ImageError> {
-    serde_json::from_slice(bytes).map_err(|error| ImageError::Damaged {
+/// Refuses a document in which readers may find different things; `counting` are the keys that are read.
+pub(super) fn plain(what: &str, bytes: &[u8], counting: &[&str]) -> Result<(), ImageError> {
+    keys::check(bytes, counting).map_err(|error| damaged(what, &error))
+}
+
+fn damaged(what: &str, error: &serde_json::Error) -> ImageError {
+    ImageError::Damaged {
         what: what.to_owned(),
         why: format!("it is not the JSON of an image: {error}"),
-    })
+    }
+}
+
+pub(super) fn json<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, ImageError> {
+    serde_json::from_slice(bytes).map_err(|error| damaged(what, &error))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::Descriptor;
 use positioned_io::ReadAt as _;
 
-use super::entries::{Entries, Kind};
+use super::entries::{Entries, Kind, malformed};
 use super::manifest::DOCUMENT_LIMIT;
 use super::stream::{Stop, Tally};
 use super::{Digest, ImageError};
@@ -40,6 +40,16 @@ pub(super) struct Passed {
 }
 
 impl Passed {
+    /// Fails where the archive had the name before.
+    pub(super) fn name(&self, path: &str) -> io::Result<()> {
+        once(self.sizes.contains_key(path) || self.links.contains_key(path))
+    }
+
+    /// Fails where a name leads through a link to a directory.
+    pub(super) fn check(&self) -> io::Result<()> {
+        through_no_link(&self.sizes, &self.links)
+    }
+
     /// The name that a member was read under: one step of links, as in [`Archive`].
     pub(super) fn real<'p>(&'p self, path: &'p str) -> &'p str {
         self.links.get(path).map_or(path, String::as_str)
@@ -249,10 +259,11 @@ impl Archive {
                 return Err(super::entries::cut());
             }
             let Some(entry) = entries.next()? else {
-                return Ok(());
+                return through_no_link(&self.members, &self.links);
             };
             let at = entries.get_mut().at;
             let path = String::from_utf8_lossy(&entry.path).into_owned();
+            once(self.members.contains_key(&path) || self.links.contains_key(&path))?;
             match &entry.kind {
                 Kind::File => drop(self.members.insert(path, (at, entry.size))),
                 Kind::Symlink(target) => {
@@ -303,6 +314,37 @@ impl Archive {
     }
 }
 
+/// Refuses a name that an archive has twice: which of the two counts depends on the reader.
+fn once(twice: bool) -> io::Result<()> {
+    if twice {
+        return Err(malformed("a name is in it twice"));
+    }
+    Ok(())
+}
+
+/// Refuses files below a link: what that replaces depends on the order.
+fn through_no_link<T>(
+    members: &BTreeMap<String, T>,
+    links: &BTreeMap<String, String>,
+) -> io::Result<()> {
+    let below = |link: &String| {
+        let start = format!("{link}/");
+        let first = |name: &String| name.starts_with(&start);
+        members
+            .range(start.clone()..)
+            .next()
+            .is_some_and(|(name, _)| first(name))
+            || links
+                .range(start.clone()..)
+                .next()
+                .is_some_and(|(name, _)| first(name))
+    };
+    if links.keys().any(below) {
+        return Err(malformed("a file is in it below a link"));
+    }
+    Ok(())
+}
+
 /// Where a link in an archive leads, from the archive's root.
 pub(super) fn linked(path: &str, target: &[u8]) -> io::Result<String> {
     let (directory, _) = super::path::split(path.as_bytes());
@@ -341,6 +383,35 @@ mod tests {
     use ::tar::Header;
 
     use super::*;
+
+    #[test]
+    fn a_name_that_an_archive_has_twice_is_refused() {
+        let of = |entries: &[(&str, &str)]| {
+            let mut builder = ::tar::Builder::new(Vec::new());
+            for (name, target) in entries {
+                let mut header = Header::new_gnu();
+                header.set_size(0);
+                if !target.is_empty() {
+                    header.set_entry_type(::tar::EntryType::Symlink);
+                    header.set_link_name(target).unwrap();
+                }
+                header.set_path(name).unwrap();
+                header.set_cksum();
+                builder.append(&header, &b""[..]).unwrap();
+            }
+            let bytes = builder.into_inner().unwrap();
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&bytes).unwrap();
+            Archive::open(file, bytes.len() as u64, "a.tar").is_ok()
+        };
+        assert!(of(&[("a", ""), ("b", ""), ("c", "a"), ("d/a", "../a")]));
+        assert!(!of(&[("a", ""), ("a", "")]));
+        assert!(!of(&[("a", ""), ("./a", "")]));
+        assert!(!of(&[("a", ""), ("a", "b")]));
+        assert!(!of(&[("a", "b"), ("a", "")]));
+        assert!(!of(&[("a", "b"), ("a", "c")]));
+        assert!(!of(&[("b/x", ""), ("a", "b"), ("a/x", "")]));
+    }
 
     #[test]
     fn a_member_that_ends_beyond_its_archive_is_an_error() {

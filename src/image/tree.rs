@@ -4,6 +4,7 @@
 //! which files no lower layer can change.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
 use super::meter::Budget;
 use super::names::{Id, Names, Put};
@@ -25,6 +26,18 @@ pub(super) struct Tree<'a> {
     wanted: Wanted<'a>,
     /// Something was put where a link of a lower layer could make it a wanted path.
     doubt: bool,
+    /// The layer that is laid.
+    layer: Range<Id>,
+    /// What the last walk came by.
+    way: Way,
+}
+
+/// What a walk came by.
+#[derive(Default)]
+struct Way {
+    disputed: bool,
+    /// Links that were there before the layer that is laid.
+    lower: Vec<usize>,
 }
 
 /// The directory that something is in, and its name there.
@@ -46,6 +59,9 @@ struct Node<'a> {
     place: Option<Place<'a>>,
     /// Every directory above it is known to be one: no lower layer can make it another place.
     certain: bool,
+    /// A layer reaches it through a link of a lower one. Where layers are unpacked over each other the link
+    /// leads on, and where each is a directory of its own there is no link.
+    disputed: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -71,6 +87,8 @@ pub(super) enum Found {
     Missing,
     /// Too many links.
     Links,
+    /// What it is differs between runtimes.
+    Disputed,
 }
 
 /// Where a walk ended.
@@ -95,6 +113,17 @@ pub(super) enum Endless {
     Path,
 }
 
+impl Node<'_> {
+    fn of(what: Is, certain: bool) -> Self {
+        Node {
+            what,
+            place: None,
+            certain,
+            disputed: false,
+        }
+    }
+}
+
 impl<'a> Tree<'a> {
     /// Whether lower layers, were there any, could change where wanted paths lead.
     pub(super) fn doubt(&self) -> bool {
@@ -103,7 +132,11 @@ impl<'a> Tree<'a> {
 
     /// Where a path leads, through all links.
     pub(super) fn find(&mut self, path: &'a [u8]) -> Result<Found, Endless> {
-        let (at, certain) = match self.walk(path, true, false)? {
+        let end = self.walk(path, true, false)?;
+        if self.way.disputed {
+            return Ok(Found::Disputed);
+        }
+        let (at, certain) = match end {
             End::Node { at, certain } => (at, certain),
             End::Missing => return Ok(Found::Missing),
             End::Links => return Ok(Found::Links),
@@ -116,24 +149,34 @@ impl<'a> Tree<'a> {
         })
     }
 
-    /// The wanted files with their paths, in no order.
-    pub(super) fn files(&self, wanted: impl Fn(Id) -> bool) -> Result<Vec<(Vec<u8>, Id)>, Endless> {
+    /// The path of an entry in its layer.
+    pub(super) fn name(&self, id: Id) -> &'a [u8] {
+        self.names.get(id).map(|(path, _)| path).unwrap_or_default()
+    }
+
+    /// The wanted files with their paths, in no order, and whether they are disputed.
+    pub(super) fn files(
+        &self,
+        wanted: impl Fn(Id) -> bool,
+    ) -> Result<Vec<(Vec<u8>, Id, bool)>, Endless> {
         let mut files = Vec::new();
         for &child in self.children.values() {
             if let Is::File(id) = self.nodes[child].what
                 && wanted(id)
-                && let Some(path) = self.path(child)?
+                && let Some((path, disputed)) = self.path(child)?
             {
-                files.push((path, id));
+                files.push((path, id, disputed));
             }
         }
         Ok(files)
     }
 
     /// Where something is; nowhere, where a directory above it was emptied.
-    fn path(&self, node: usize) -> Result<Option<Vec<u8>>, Endless> {
+    fn path(&self, node: usize) -> Result<Option<(Vec<u8>, bool)>, Endless> {
         let (mut at, mut parts, mut length) = (node, Vec::new(), 0);
+        let mut disputed = self.nodes[self.root].disputed;
         while at != self.root {
+            disputed |= self.nodes[at].disputed;
             let place = self.nodes[at].place;
             let Some((parent, name)) = place.filter(|it| self.children.get(it) == Some(&at)) else {
                 return Ok(None);
@@ -146,7 +189,8 @@ impl<'a> Tree<'a> {
             at = parent;
         }
         let names = parts.into_iter().rev();
-        Ok(Some(names.flat_map(|name| [b"/", name].concat()).collect()))
+        let path = names.flat_map(|name| [b"/", name].concat()).collect();
+        Ok(Some((path, disputed)))
     }
 
     fn step(&self, steps: usize) -> Result<(), Endless> {
@@ -157,11 +201,10 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn set(&mut self, place: Place<'a>, (what, certain): (Is, bool)) -> usize {
+    fn set(&mut self, place: Place<'a>, node: Node<'a>) -> usize {
         let node = self.add(Node {
-            what,
             place: Some(place),
-            certain,
+            ..node
         });
         self.children.insert(place, node);
         node
@@ -178,6 +221,10 @@ impl<'a> Tree<'a> {
         let mut ahead: Vec<&'a [u8]> = path::parts(path).rev().collect();
         let mut above = Vec::new();
         let (mut at, mut certain, mut links) = (self.root, true, 0);
+        self.way = Way {
+            disputed: self.nodes[at].disputed,
+            ..Way::default()
+        };
         while let Some(name) = ahead.pop() {
             self.step(1)?;
             if name == b".." {
@@ -190,14 +237,18 @@ impl<'a> Tree<'a> {
             let next = match self.children.get(&(at, name)) {
                 Some(next) => *next,
                 // A directory that no entry named: a lower layer may have something else there.
-                None if create => self.set((at, name), (Is::Directory, false)),
+                None if create => self.set((at, name), Node::of(Is::Directory, false)),
                 None => return Ok(End::Missing),
             };
             certain &= self.nodes[next].certain;
+            self.way.disputed |= self.nodes[next].disputed;
             if let Is::Link(id) = self.nodes[next].what
                 && (last || !ahead.is_empty())
                 && let Some((_, Put::Symlink(target))) = self.names.get(id)
             {
+                if !self.layer.contains(&id) {
+                    self.way.lower.push(next);
+                }
                 links += 1;
                 if links > LINKS {
                     return Ok(End::Links);

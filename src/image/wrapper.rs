@@ -4,28 +4,67 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::variables::is;
+
 mod shell;
 
 /// Wrappers that may stand one behind the other.
 const DEPTH: usize = 8;
 
-static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
+static TABLE: LazyLock<Data> = LazyLock::new(|| {
     let text = include_str!(concat!(env!("OUT_DIR"), "/image.json"));
     // A test reads it: what cannot be read has no rows.
     let files: Vec<(String, Table)> = serde_json::from_str(text).unwrap_or_default();
-    let groups = files.into_iter().flat_map(|(_, table)| table.wrappers);
-    groups.flat_map(|group| group.rows).collect()
+    let mut data = Data::default();
+    for (_, table) in files {
+        let groups = table.wrappers.into_iter();
+        data.rows.extend(groups.flat_map(|group| group.rows));
+        let shells = table.shells.into_iter();
+        data.built_in.extend(shells.flat_map(|group| group.words));
+        let inherited = table.inherited.into_iter();
+        data.inherited
+            .extend(inherited.flat_map(|group| group.names));
+        let holders = table.holders.into_iter();
+        data.holders.extend(holders.flat_map(|group| group.names));
+    }
+    data
 });
 
+#[derive(Default)]
+struct Data {
+    rows: Vec<Row>,
+    /// Words that a shell takes for itself.
+    built_in: Vec<String>,
+    /// Variables by which a wrapper starts something else.
+    inherited: Vec<String>,
+    /// Files that have wrappers built in.
+    holders: Vec<String>,
+}
+
 #[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
 struct Table {
     wrappers: Vec<Group>,
+    shells: Vec<Words>,
+    inherited: Vec<Names>,
+    holders: Vec<Names>,
 }
 
 /// Rows of one source.
 #[derive(Deserialize)]
 struct Group {
     rows: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+struct Words {
+    words: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Names {
+    names: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -75,8 +114,25 @@ pub(super) struct Command {
 }
 
 impl Command {
-    /// Follows a command line to the program that it starts in the end.
-    pub(super) fn follow(line: &[String]) -> Command {
+    /// Follows a command line to the program that it starts in the end, with the variables of its image.
+    pub(super) fn follow(line: &[String], env: &[String]) -> Command {
+        let command = Command::of_line(line);
+        if command.wrappers.is_empty() || command.unknown.is_some() {
+            return command;
+        }
+        let name = |pair: &String| pair.split('=').next().unwrap_or_default().to_owned();
+        let mut set = command.env.iter().map(name);
+        let changed = set.find(|name| is_inherited(name) || is(name, "PATH") || is(name, "LD_*"));
+        match changed.or_else(|| env.iter().map(name).find(|name| is_inherited(name))) {
+            Some(name) => {
+                let why = format!("the variable {name} changes what is started");
+                command.lost(&why)
+            }
+            None => command,
+        }
+    }
+
+    fn of_line(line: &[String]) -> Command {
         let mut command = Command::default();
         // The program that has the next one built in.
         let mut holder: Option<String> = None;
@@ -88,7 +144,7 @@ impl Command {
             let Some(first) = first.clone() else {
                 return command.lost("the running container decides what is started");
             };
-            let Some(row) = TABLE.iter().find(|row| row.has(&first)) else {
+            let Some(row) = TABLE.rows.iter().find(|row| row.has(&first)) else {
                 let built_in = holder.is_some();
                 command.words = holder.into_iter().collect();
                 command
@@ -142,9 +198,9 @@ impl Row {
             Form::User => self.behind_options(words)?.get(1..)?,
             Form::Environment => {
                 let rest = self.behind_options(words)?;
-                let set = rest
-                    .iter()
-                    .take_while(|word| is_assignment(word.as_deref()));
+                // Whatever its name is.
+                let is_set = |word: &&Word| word.as_deref().is_some_and(|word| word.contains('='));
+                let set = rest.iter().take_while(is_set);
                 let count = set.clone().count();
                 env.extend(set.flatten().cloned());
                 rest.get(count..)?
@@ -233,8 +289,28 @@ impl Row {
                 .is_some_and(|word| word.starts_with('-'));
             return (!option).then_some(next);
         }
-        Some(next)
+        // A variable of a form that only some shells know, or nothing that is a file.
+        let own = |word: &str| word.contains('=') || TABLE.built_in.iter().any(|it| it == word);
+        let own = next.first()?.as_deref().is_some_and(own);
+        (!own).then_some(next)
     }
+}
+
+/// Whether a wrapper that is started as `word` may be the file `real`: the same one under another name, or one
+/// that has it built in.
+pub(super) fn may_be(word: &str, real: &str) -> bool {
+    let real = base(real);
+    let is_of = |name: &String| {
+        let rest = real.strip_prefix(name.as_str());
+        rest.is_some_and(|rest| !rest.starts_with(|first: char| first.is_ascii_alphabetic()))
+    };
+    let mut rows = TABLE.rows.iter();
+    rows.any(|row| row.has(word) && row.names.iter().any(is_of))
+        || TABLE.holders.iter().any(|name| name == real)
+}
+
+fn is_inherited(name: &str) -> bool {
+    TABLE.inherited.iter().any(|known| is(name, known))
 }
 
 /// Whether a word is `NAME=VALUE`; one whose value is not known is none.
@@ -260,7 +336,7 @@ mod tests {
     /// `WRAPPERS > WORDS [VARIABLES]`, or why not.
     fn followed(line: &[&str]) -> String {
         let line: Vec<String> = line.iter().map(|&word| word.to_owned()).collect();
-        let command = Command::follow(&line);
+        let command = Command::follow(&line, &[]);
         if let Some(unknown) = command.unknown {
             return format!("? {unknown}");
         }
@@ -303,6 +379,7 @@ mod tests {
             ),
             (&["sh", "-c", "exec app"], "sh > app"),
             (&["sh", "-c", "app --port 1"], "sh > app --port 1"),
+            (&["sh", "-c", "\n \u{a0}app\u{b}"], "sh > \u{a0}app\u{b}"),
             (
                 &["/bin/sh", "-ec", "exec /app 'a b' \"c d\" e\\ f"],
                 "/bin/sh > /app a b c d e f",
@@ -352,6 +429,22 @@ mod tests {
             &["sh", "-c", "'app"],
             &["sh", "-c", "exec -a x app"],
             &["sh", "-c", "/opt/*/app"],
+            &["env", "PATH=/evil", "app"],
+            &["env", "LD_PRELOAD=/x.so", "app"],
+            &["env", "BASH_FUNC_app%%=() { /evil; }", "bash", "-c", "app"],
+            &["env", "BASH_ENV=/x", "bash", "-c", "app"],
+            &["busybox", "env", "PATH=/evil", "app"],
+            &["sh", "-c", "PATH=/evil exec app"],
+            &["sh", "-c", "PATH=/evil app"],
+            &["bash", "-c", "A+=b exec app"],
+            &["sh", "-c", "'A=b' app"],
+            &["sh", "-c", "A\\=b app"],
+            &["sh", "-c", "app\r"],
+            &["sh", "-c", "eval /evil/app"],
+            &["sh", "-c", ". /evil/app"],
+            &["sh", "-c", "command /evil/app"],
+            &["sh", "-c", "A=b source /evil/app"],
+            &["bash", "-c", "time /evil/app"],
             &["/init", "app"],
             &["/init"],
             &["s6-svscan", "/etc/s6"],
@@ -370,8 +463,44 @@ mod tests {
     }
 
     #[test]
+    fn variables_of_the_image_can_change_what_a_wrapper_starts() {
+        for (line, pair, known) in [
+            (&["bash", "-c", "app"][..], "BASH_ENV=/x", false),
+            (
+                &["bash", "-c", "app"],
+                "BASH_FUNC_app%%=() { /evil; }",
+                false,
+            ),
+            (&["sh", "-c", "app"], "ENV=/x", false),
+            (&["sh", "-c", "app"], "PATH=/bin", true),
+            (&["tini", "--", "app"], "A=b", true),
+            (&["/app"], "BASH_ENV=/x", true),
+        ] {
+            let line: Vec<String> = line.iter().map(|&word| word.to_owned()).collect();
+            let command = Command::follow(&line, &[pair.to_owned()]);
+            assert_eq!(command.unknown.is_none(), known, "{line:?} {pair}");
+        }
+    }
+
+    #[test]
     fn every_row_is_read() {
-        assert!(TABLE.iter().any(|row| row.has("/sbin/tini")));
-        assert!(TABLE.len() > 8);
+        for (word, real, wanted) in [
+            ("/tini", "sbin/tini", true),
+            ("tini", "usr/bin/tini-static-amd64", true),
+            ("/bin/sh", "usr/bin/bash", true),
+            ("/bin/sh", "bin/busybox", true),
+            ("/bin/sh", "bin/[", true),
+            ("env", "usr/bin/coreutils", true),
+            ("/tini", "bin/perl", false),
+            ("/tini", "bin/bash", false),
+            ("env", "bin/environment", false),
+        ] {
+            assert_eq!(may_be(word, real), wanted, "{word} {real}");
+        }
+        assert!(TABLE.rows.len() > 8);
+        for word in [".", "eval", "command", "time", "{", "[", "true"] {
+            assert!(TABLE.built_in.iter().any(|it| it == word), "{word}");
+        }
+        assert!(is_inherited("BASH_FUNC_app%%") && !is_inherited("PATH"));
     }
 }

@@ -8,7 +8,8 @@ use crate::image::job::{self, Job, Listing, Origin, Place};
 use crate::image::manifest::Document;
 use crate::image::read::{Input, Layer, Search};
 use crate::image::store::Store;
-use crate::image::{Digest, Image, ImageError, Images, Inspected, Program, UnreadImage};
+use crate::image::variables::takes_over;
+use crate::image::{Digest, Image, ImageError, Images, Inspected, Program, Unread, UnreadImage};
 
 impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
     pub(super) fn document(
@@ -160,15 +161,22 @@ impl Origin {
 }
 
 impl Job {
-    pub(in crate::image) fn image<T>(self, programs: Vec<Program<T>>) -> Image<T> {
+    /// The image with its programs, of which nothing is known where a variable of it decides more than they do.
+    pub(in crate::image) fn image<T>(self, mut programs: Vec<Program<T>>) -> Image<T> {
         let started = self.configuration.started;
+        let env = [self.configuration.env, started.env].concat();
+        if let Some(why) = takes_over(&env) {
+            for program in &mut programs {
+                program.reading = Err(Unread::NotTold(why.clone()));
+            }
+        }
         Image {
             name: self.name,
             index: self.index,
             manifest: self.manifest,
             config: self.config,
             platform: self.configuration.platform,
-            env: [self.configuration.env, started.env].concat(),
+            env,
             command: match started.unknown {
                 Some(_) => self.configuration.command,
                 None => started.words,

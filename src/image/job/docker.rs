@@ -1,12 +1,11 @@
 //! The images of a Docker archive.
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::{Job, Jobs, Listing, Origin, Part, Place};
 use crate::image::error::some_of;
 use crate::image::layer::Expected;
-use crate::image::manifest::{Configuration, ENTRIES, elements, json};
+use crate::image::manifest::{Configuration, ENTRIES, OF_ARCHIVE, elements, json, plain};
 use crate::image::store::Store;
 use crate::image::{Digest, ImageError, Platform};
 use crate::sys::registry::{Hasher, Reference};
@@ -43,7 +42,7 @@ pub(in crate::image) fn of_docker(
     manifest: &[u8],
     platforms: &[Platform],
 ) -> Result<Listing, ImageError> {
-    let _: IgnoredAny = json(name, manifest)?;
+    plain(name, manifest, OF_ARCHIVE)?;
     let list = elements(manifest, None, ENTRIES).ok_or_else(|| ImageError::Damaged {
         what: name.to_owned(),
         why: "its `manifest.json` is not a list".to_owned(),

@@ -39,10 +39,9 @@ fn list_of(document: &[u8], key: &str) -> Option<usize> {
         let end = value(document, at)?;
         let name = document.get(at..end)?;
         let start = space(document, space(document, end) + 1);
-        let bare = name
-            .strip_prefix(b"\"")
-            .and_then(|name| name.strip_suffix(b"\""));
-        if bare == Some(key.as_bytes()) {
+        // However it is spelled: `\u006d` is an `m`.
+        let name: Option<String> = serde_json::from_slice(name).ok();
+        if name.as_deref() == Some(key) {
             return Some(start);
         }
         at = space(document, value(document, start)?);
@@ -126,6 +125,7 @@ mod tests {
                 &["1", "[2]"],
             ),
             (r#"{"m" : [ {} ] , "z": 1}"#, Some("m"), &["{}"]),
+            (r#"{"\u006d":[1]}"#, Some("m"), &["1"]),
             (r"[1,2,3,4,5,6]", None, &["1", "2", "3", "4"]),
         ] {
             assert_eq!(texts(document, key).unwrap(), wanted, "{document}");

@@ -1,8 +1,12 @@
 //! What is a container image, and what other things registries and layouts hold.
 
+use std::sync::LazyLock;
+
 use oci_spec::image::{Descriptor, ImageManifest};
+use serde::Deserialize;
 
 use super::platform_of;
+use crate::image::ImageError;
 
 /// What buildx writes beside images: not to be run.
 const ATTESTATION: (&str, &str) = ("vnd.docker.reference.type", "attestation-manifest");
@@ -22,24 +26,58 @@ const CONFIGURATIONS: [&str; 2] = [
     "application/vnd.docker.container.image.v1+json",
 ];
 
+/// How the media types begin of what is certainly no container image.
+static ARTIFACTS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let text = include_str!(concat!(env!("OUT_DIR"), "/image.json"));
+    // A test reads it: what cannot be read has no types, and nothing is skipped.
+    let files: Vec<(String, Table)> = serde_json::from_str(text).unwrap_or_default();
+    let groups = files.into_iter().flat_map(|(_, table)| table.artifacts);
+    groups.flat_map(|group| group.types).collect()
+});
+
+#[derive(Deserialize)]
+struct Table {
+    #[serde(default)]
+    artifacts: Vec<Group>,
+}
+
+/// Media types of one source.
+#[derive(Deserialize)]
+struct Group {
+    types: Vec<String>,
+}
+
+/// A media type as they are compared: in lower case, without its parameters.
+fn essence(kind: &str) -> String {
+    let bare = kind.split(';').next().unwrap_or(kind);
+    bare.trim().to_ascii_lowercase()
+}
+
+fn is_artifact(kind: &str) -> bool {
+    let kind = essence(kind);
+    ARTIFACTS.iter().any(|start| kind.starts_with(start))
+}
+
 /// What a manifest is of, where that is no container image. Signatures and attestations of cosign have
 /// the configuration of an image, and layers that are documents.
-pub(super) fn artifact(manifest: &ImageManifest) -> Option<String> {
+pub(super) fn artifact(what: &str, manifest: &ImageManifest) -> Result<Option<String>, ImageError> {
     let config = manifest.config().media_type().as_ref();
-    if !CONFIGURATIONS.contains(&config) {
-        return Some(short(config));
+    if is_artifact(config) {
+        return Ok(Some(short(config)));
+    }
+    // The runtimes do not look at it.
+    if !CONFIGURATIONS.contains(&essence(config).as_str()) {
+        return Err(ImageError::Unsupported {
+            what: what.to_owned(),
+            why: format!("nothing is known of things that have a `{}`", short(config)),
+        });
     }
     let layers = || {
-        manifest
-            .layers()
-            .iter()
-            .map(|layer| layer.media_type().as_ref())
+        let layers = manifest.layers().iter();
+        layers.map(|layer| layer.media_type().as_ref())
     };
-    let documents = layers().all(|kind| {
-        let kind = kind.to_ascii_lowercase();
-        kind.ends_with("json") || kind.starts_with("text/")
-    });
-    layers().next().filter(|_| documents).map(short)
+    let documents = layers().all(is_artifact);
+    Ok(layers().next().filter(|_| documents).map(short))
 }
 
 /// A media type that can be shown: it comes from whoever made the image.
@@ -54,16 +92,19 @@ pub(in crate::image) fn is_image(entry: &Descriptor) -> bool {
     skipped_as(entry).is_none()
 }
 
-/// What an entry of an index is, where that is nothing that the runtimes choose. They look at its media
-/// type and its platform alone: where it has one, no annotation makes it anything else.
+/// What an entry of an index is, where that is nothing that the runtimes choose. Some choose by the platform
+/// alone: where it has one, no media type and no annotation makes it anything else.
 pub(in crate::image) fn skipped_as(entry: &Descriptor) -> Option<String> {
-    let kind = entry.media_type().as_ref();
-    if !MANIFESTS.contains(&kind) {
-        return Some(short(kind));
-    }
     if let Some(platform) = platform_of(entry) {
         let unknown = platform.os == "unknown" && platform.architecture == "unknown";
         return unknown.then(|| ATTESTATION.1.to_owned());
+    }
+    let kind = entry.media_type().as_ref();
+    if is_artifact(kind) {
+        return Some(short(kind));
+    }
+    if !MANIFESTS.contains(&essence(kind).as_str()) {
+        return None;
     }
     let attested = entry.annotations().as_ref().is_some_and(|annotations| {
         annotations.get(ATTESTATION.0).map(String::as_str) == Some(ATTESTATION.1)
@@ -75,4 +116,68 @@ pub(in crate::image) fn skipped_as(entry: &Descriptor) -> Option<String> {
         .artifact_type()
         .as_ref()
         .map(|kind| short(kind.as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const MANIFEST: &str = MANIFESTS[1];
+
+    #[test]
+    fn what_some_runtime_may_choose_is_not_skipped() {
+        let arm = json!({"os": "linux", "architecture": "arm64"});
+        let none = json!({"os": "unknown", "architecture": "unknown"});
+        for (kind, platform, skipped) in [
+            (MANIFEST, json!(null), false),
+            (MANIFEST, arm.clone(), false),
+            (MANIFEST, none, true),
+            ("application/json", arm.clone(), false),
+            ("application/vnd.in-toto+json", arm, false),
+            ("application/vnd.in-toto+json", json!(null), true),
+            ("Application/VND.in-toto+json; a=b", json!(null), true),
+            ("application/json", json!(null), false),
+            ("application/x-nobody-knows", json!(null), false),
+        ] {
+            let mut entry = json!({"mediaType": kind, "size": 1,
+                "digest": format!("sha256:{}", "ab".repeat(32))});
+            if !platform.is_null() {
+                entry["platform"] = platform;
+            }
+            let said = skipped_as(&serde_json::from_value(entry.clone()).unwrap());
+            assert_eq!(said.is_some(), skipped, "{entry}");
+        }
+    }
+
+    #[test]
+    fn what_a_manifest_is_of_shows_its_configuration() {
+        let of = |config: &str, layers: &[&str]| {
+            let blob = |kind: &str| {
+                json!({"mediaType": kind, "size": 1,
+                    "digest": format!("sha256:{}", "ab".repeat(32))})
+            };
+            let layers: Vec<_> = layers.iter().map(|kind| blob(kind)).collect();
+            let manifest = json!({"schemaVersion": 2, "config": blob(config), "layers": layers});
+            artifact("x", &serde_json::from_value(manifest).unwrap())
+        };
+        let image = CONFIGURATIONS[0];
+        let tar = "application/vnd.oci.image.layer.v1.tar";
+        let signature = "application/vnd.dev.cosign.simplesigning.v1+json";
+        assert_eq!(of(image, &[tar]).unwrap(), None);
+        assert_eq!(of(&format!("{image}; a=b"), &[tar]).unwrap(), None);
+        assert_eq!(of(&image.to_ascii_uppercase(), &[]).unwrap(), None);
+        assert_eq!(of(image, &[signature]).unwrap().unwrap(), signature);
+        assert_eq!(of(image, &[signature, tar]).unwrap(), None);
+        assert_eq!(of(image, &["application/json"]).unwrap(), None);
+        assert!(
+            of("application/vnd.cncf.helm.config.v1+json", &[tar])
+                .unwrap()
+                .is_some()
+        );
+        for unknown in ["application/octet-stream", "application/json", ""] {
+            assert!(of(unknown, &[tar]).is_err(), "{unknown}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Budget, End, Endless, Id, Is, Names, Node, Put, Tree, Wanted, path};
+use super::{Budget, End, Endless, Id, Is, Names, Node, Put, Tree, Wanted, Way, path};
 
 /// Files and directories, those among them that only paths name.
 pub(super) const NODES: usize = 320 << 10;
@@ -17,11 +17,7 @@ impl<'a> Tree<'a> {
         layers: impl Iterator<Item = std::ops::Range<Id>>,
         wanted: impl Iterator<Item = &'a [u8]>,
     ) -> Result<Tree<'a>, Endless> {
-        let root = Node {
-            what: Is::Directory,
-            place: None,
-            certain: true,
-        };
+        let root = Node::of(Is::Directory, true);
         let mut tree = Tree {
             names,
             nodes: vec![root],
@@ -30,12 +26,15 @@ impl<'a> Tree<'a> {
             budget,
             wanted: Wanted::default(),
             doubt: false,
+            layer: 0..0,
+            way: Way::default(),
         };
         for path in wanted {
             tree.wanted.parts.extend(path::parts(path));
             tree.wanted.last.extend(path::parts(path).next_back());
         }
         for layer in layers {
+            tree.layer = layer.clone();
             // Whiteouts hide what is below their layer and nothing in it, wherever they stand in it.
             for (path, _) in layer.clone().filter_map(|id| names.get(id)) {
                 tree.step(1)?;
@@ -67,14 +66,31 @@ impl<'a> Tree<'a> {
             End::Node { at, certain } => Some((at, certain)),
             End::Missing | End::Links => None,
         };
+        let through = self.through();
         let certain = parent.is_some_and(|(_, certain)| certain);
         self.doubt |= !certain && (opaque || self.wanted.parts.contains(hidden));
         match parent {
+            Some((parent, _)) if through => {
+                let child = self.children.get(&(parent, hidden)).copied();
+                let hidden = if opaque { Some(parent) } else { child };
+                if let Some(hidden) = hidden {
+                    self.nodes[hidden].disputed = true;
+                }
+            }
             Some((parent, _)) if opaque => self.empty(parent),
             Some((parent, _)) => drop(self.children.remove(&(parent, hidden))),
             None => {}
         }
         Ok(())
+    }
+
+    /// Whether the last walk led through links of lower layers; what is behind them is disputed from now on.
+    fn through(&mut self) -> bool {
+        let lower = std::mem::take(&mut self.way.lower);
+        for link in &lower {
+            self.nodes[*link].disputed = true;
+        }
+        !lower.is_empty()
     }
 
     /// A directory loses all that is in it: its place is taken by a new one.
@@ -95,7 +111,9 @@ impl<'a> Tree<'a> {
         if name.is_empty() || name.starts_with(WHITEOUT) {
             return Ok(());
         }
-        let End::Node { at, certain } = self.walk(directory, true, true)? else {
+        let end = self.walk(directory, true, true)?;
+        let mut disputed = self.through();
+        let End::Node { at, certain } = end else {
             return Ok(());
         };
         if !matches!(self.nodes[at].what, Is::Directory) {
@@ -110,34 +128,40 @@ impl<'a> Tree<'a> {
         let node = match put {
             Put::Directory => {
                 let old = self.children.get(&place).copied();
-                if let Some(old) = old.filter(|old| matches!(self.nodes[*old].what, Is::Directory))
-                {
-                    self.nodes[old].certain |= certain;
-                    return Ok(());
+                if let Some(old) = old.map(|old| &mut self.nodes[old]) {
+                    if matches!(old.what, Is::Directory) {
+                        old.certain |= certain;
+                        return Ok(());
+                    }
+                    // Where there was no link, its directory keeps what was put there.
+                    disputed |= old.disputed;
                 }
-                (Is::Directory, certain)
+                Node::of(Is::Directory, certain)
             }
-            Put::File => (Is::File(id), certain),
-            Put::Special => (Is::Special, certain),
-            Put::Symlink(_) => (Is::Link(id), certain),
+            Put::File => Node::of(Is::File(id), certain),
+            Put::Special => Node::of(Is::Special, certain),
+            Put::Symlink(_) => Node::of(Is::Link(id), certain),
             Put::Hardlink(target) => self.linked(target, certain)?,
         };
-        self.set(place, node);
+        disputed |= node.disputed;
+        self.set(place, Node { disputed, ..node });
         Ok(())
     }
 
     /// What another name of `target` is.
-    fn linked(&mut self, target: &'a [u8], certain: bool) -> Result<(Is, bool), Endless> {
-        let End::Node {
-            at,
-            certain: target_certain,
-        } = self.walk(target, false, false)?
-        else {
-            return Ok((Is::Nothing, false));
+    fn linked(&mut self, target: &'a [u8], certain: bool) -> Result<Node<'a>, Endless> {
+        let end = self.walk(target, false, false)?;
+        let disputed = self.way.disputed || !self.way.lower.is_empty();
+        let (what, certain) = match end {
+            End::Node { at, certain: own } => match self.nodes[at].what {
+                Is::Directory => (Is::Nothing, false),
+                what => (what, certain && own),
+            },
+            End::Missing | End::Links => (Is::Nothing, false),
         };
-        Ok(match self.nodes[at].what {
-            Is::Directory => (Is::Nothing, false),
-            what => (what, certain && target_certain),
+        Ok(Node {
+            disputed,
+            ..Node::of(what, certain)
         })
     }
 }

@@ -1,6 +1,6 @@
 //! A text in the language of the shell that is one simple command.
 
-use super::Word;
+use super::{Word, is_assignment};
 
 /// What stands for the arguments of the text.
 const ARGUMENTS: &str = "$@";
@@ -9,7 +9,8 @@ const ARGUMENTS: &str = "$@";
 /// A word that the shell computes has no value. What is more than one command is none: which programs it
 /// starts only a shell can tell.
 pub(super) fn command(text: &str, arguments: &[Word]) -> Option<Vec<Word>> {
-    let text = text.trim();
+    // Other white space is a part of a word to the shells.
+    let text = text.trim_matches([' ', '\t', '\n']);
     let text = text.strip_suffix(';').unwrap_or(text);
     let mut words = Vec::new();
     let mut rest = text.chars().peekable();
@@ -19,6 +20,13 @@ pub(super) fn command(text: &str, arguments: &[Word]) -> Option<Vec<Word>> {
             return (!words.is_empty()).then_some(words);
         }
         let word = Part::read(&mut rest)?;
+        let first = words
+            .iter()
+            .all(|word: &Word| is_assignment(word.as_deref()));
+        // What begins with a quote is a program, though it looks like a variable.
+        if first && word.quoted {
+            return None;
+        }
         if word.text == ARGUMENTS && word.computed {
             words.extend_from_slice(arguments);
         } else {
@@ -33,6 +41,8 @@ struct Part {
     text: String,
     /// The shell puts something else in the place of a part of it.
     computed: bool,
+    /// A part of it in front of its first `=` was quoted, and it has one.
+    quoted: bool,
 }
 
 type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
@@ -40,9 +50,11 @@ type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
 impl Part {
     fn read(rest: &mut Chars<'_>) -> Option<Part> {
         let mut word = Part::default();
+        let mut quoted = false;
         while let Some(c) = rest.next_if(|c| !matches!(c, ' ' | '\t')) {
+            quoted |= matches!(c, '\'' | '"' | '\\') && !word.text.contains('=');
             match c {
-                '\'' => word.quoted(rest)?,
+                '\'' => word.single_quoted(rest)?,
                 '"' => word.double_quoted(rest)?,
                 '\\' => word.text.push(rest.next().filter(|c| *c != '\n')?),
                 '$' => word.variable(rest)?,
@@ -56,10 +68,11 @@ impl Part {
                 c => word.text.push(c),
             }
         }
+        word.quoted = quoted && word.text.contains('=');
         Some(word)
     }
 
-    fn quoted(&mut self, rest: &mut Chars<'_>) -> Option<()> {
+    fn single_quoted(&mut self, rest: &mut Chars<'_>) -> Option<()> {
         loop {
             match rest.next()? {
                 '\'' => return Some(()),

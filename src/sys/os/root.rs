@@ -16,6 +16,10 @@ use super::ReadError;
 /// Links that one path may lead through, as for the kernel.
 const LINKS: usize = 40;
 
+/// Directories within each other that are looked into: each is opened from the root, and more than these have no
+/// programs.
+const DEPTH: usize = 128;
+
 /// How files are opened: a link or a pipe that takes a file's place meanwhile is not followed and does not
 /// block.
 const FILE: OFlags = OFlags::RDONLY
@@ -136,9 +140,9 @@ impl Root {
     /// `limit` files and directories are an error.
     pub fn list(&self, limit: usize) -> io::Result<RootListing> {
         let mut listing = RootListing::default();
-        let mut pending = vec![PathBuf::from("/")];
+        let mut pending = vec![(PathBuf::from("/"), 0)];
         let mut count = 0;
-        while let Some(path) = pending.pop() {
+        while let Some((path, depth)) = pending.pop() {
             let names = match self.names(&path) {
                 Ok(names) => names,
                 Err(error) => {
@@ -156,7 +160,11 @@ impl Root {
                 match kind {
                     FileType::RegularFile => listing.files.push(whole),
                     FileType::Directory if device != self.device => listing.mounts.push(whole),
-                    FileType::Directory => pending.push(whole),
+                    FileType::Directory if depth == DEPTH => {
+                        let why = format!("it is more than {DEPTH} directories deep");
+                        listing.unread.push((whole, why));
+                    }
+                    FileType::Directory => pending.push((whole, depth + 1)),
                     _ => {}
                 }
             }
@@ -280,5 +288,20 @@ mod tests {
             .collect();
         assert_eq!(files, ["/secret", "/usr/bin/app"]);
         assert!(root.list(3).is_err());
+    }
+
+    #[test]
+    fn what_is_too_deep_is_not_listed_and_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("d/".repeat(DEPTH));
+        std::fs::create_dir_all(deep.join("e")).unwrap();
+        std::fs::write(deep.join("app"), "").unwrap();
+        std::fs::write(deep.join("e/app"), "").unwrap();
+        let listing = Root::open(dir.path()).unwrap().list(1000).unwrap();
+        assert_eq!(listing.files.len(), 1);
+        let [(path, why)] = &listing.unread[..] else {
+            panic!("{:?}", listing.unread)
+        };
+        assert!(path.ends_with("d/e") && why.contains("128"), "{why}");
     }
 }

@@ -1,7 +1,10 @@
 //! Archives and layouts: what counts is the file system that the layers make together.
 
+use serde_json::json;
+
 use super::image::{Entry, Image, docker_archive, elf, go_program, layer};
 use crate::env::{CommandOutput, TestEnv};
+use crate::fake_registry::digest;
 use crate::images::gzip;
 
 const ISTIOD: &str = "usr/local/bin/pilot-discovery";
@@ -284,5 +287,83 @@ fn what_is_no_image_is_told_what_it_lacks() {
         ("layout --platform amd64", "linux/arm64"),
     ] {
         refused(&env.line(&format!("inspect {target}")), says);
+    }
+}
+
+/// A tar archive of files.
+fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        tar.append_data(&mut header, name, *bytes).unwrap();
+    }
+    tar.into_inner().unwrap()
+}
+
+#[test]
+fn an_archive_in_which_two_readers_find_two_images_is_refused() {
+    let env = TestEnv::new();
+    let (good, plain) = (Image::of(&labelled()), Image::of(&plain()));
+    let list = |config: &str, layer: &str| {
+        json!([{"Config": config, "RepoTags": ["a:1"], "Layers": [layer]}]).to_string()
+    };
+    let (first, second) = (list("g.json", "g.tar"), list("p.json", "p.tar"));
+    let mut twice: Vec<(&str, &[u8])> = vec![
+        ("g.tar", &good.layers[0]),
+        ("p.tar", &plain.layers[0]),
+        ("g.json", &good.config),
+        ("p.json", &plain.config),
+        ("manifest.json", first.as_bytes()),
+    ];
+    env.file("good.tar", tar(&twice));
+    twice.push(("manifest.json", second.as_bytes()));
+    env.file("twice.tar", tar(&twice));
+    env.file("twice.tgz", gzip(&tar(&twice)));
+    let blob = |bytes: &[u8]| format!("blobs/{}", digest(bytes).replace(':', "/"));
+    let two = list(&blob(&plain.config), &blob(&plain.layers[0]));
+    let one = list(&blob(&good.config), &blob(&good.layers[0]));
+    let dir = env.work().join("layout");
+    good.layout(&dir);
+    let index = std::fs::read(dir.join("index.json")).unwrap();
+    let hybrid = |list: &str| {
+        let blobs = [&good, &plain].map(|image| [&image.config, &image.manifest, &image.layers[0]]);
+        let blobs: Vec<_> = blobs
+            .concat()
+            .into_iter()
+            .map(|it| (blob(it), it.as_slice()))
+            .collect();
+        let mut files: Vec<(&str, &[u8])> = blobs
+            .iter()
+            .map(|(name, it)| (name.as_str(), *it))
+            .collect();
+        files.extend([
+            ("index.json", index.as_slice()),
+            ("manifest.json", list.as_bytes()),
+        ]);
+        tar(&files)
+    };
+    env.file("same.tar", hybrid(&one));
+    env.file("two.tar", hybrid(&two));
+    env.file("two.tgz", gzip(&hybrid(&two)));
+    for (target, wanted) in [
+        ("good.tar", "declared BoringCrypto"),
+        ("same.tar", "declared BoringCrypto"),
+        ("twice.tar", "a name is in it twice"),
+        ("twice.tgz", "a name is in it twice"),
+        ("docker-archive:twice.tgz", "a name is in it twice"),
+        ("two.tar", "name different images"),
+        ("docker-archive:two.tar", "name different images"),
+        ("two.tgz", "name different images"),
+    ] {
+        let output = env.line(&format!("inspect -o short {target}"));
+        let all = format!("{}{}", output.stdout, output.stderr);
+        let all = all.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(all.contains(wanted), "{target}: {output}");
+        assert_eq!(
+            output.code() == 0,
+            wanted.starts_with("declared"),
+            "{target}: {output}"
+        );
     }
 }

@@ -115,8 +115,8 @@ fn skips_what_is_no_container_image_and_says_so() {
             json!({"mediaType": kind, "digest": digest, "size": size})
         }),
         (
-            "application/x-nobody-knows",
-            &|_| json!({"mediaType": "application/x-nobody-knows", "digest": absent, "size": 3}),
+            "application/vnd.in-toto+json",
+            &|_| json!({"mediaType": "application/vnd.in-toto+json", "digest": absent, "size": 3}),
         ),
         ("attestation-manifest", &|_| {
             json!({"mediaType": MANIFEST, "digest": absent, "size": 3,
@@ -159,7 +159,31 @@ fn image_that_cannot_be_read_is_unknown_beside_the_others() {
     let layer = b"layer".as_slice();
     let of_kind =
         |dir: &Path, kind: &str| manifest(dir, (CONFIG, &configuration(layer)), &[(kind, layer)]);
-    let kinds: [(&str, Make<'_>); 10] = [
+    let kinds: [(&str, Make<'_>); 14] = [
+        (
+            "there is no `blobs",
+            &|_| json!({"mediaType": "application/x-nobody-knows", "digest": absent, "size": 3}),
+        ),
+        ("no program of Istio", &|dir| {
+            // Some runtimes go by the platform alone.
+            let tar = "application/vnd.oci.image.layer.v1.tar";
+            let layer = [0; 1024].as_slice();
+            let mut entry = manifest(dir, (CONFIG, &configuration(layer)), &[(tar, layer)]);
+            entry["mediaType"] = json!("application/json");
+            entry["platform"] = json!({"os": "linux", "architecture": "arm64"});
+            entry
+        }),
+        ("it is no container image but a", &|dir| {
+            let helm = "application/vnd.cncf.helm.config.v1+json";
+            let mut entry = manifest(dir, (helm, &json!({})), &[("text/plain", b"x")]);
+            entry["platform"] = json!({"os": "linux", "architecture": "arm64"});
+            entry
+        }),
+        ("application/octet-stream", &|dir| {
+            let tar = "application/vnd.oci.image.layer.v1.tar";
+            let config = configuration(layer);
+            manifest(dir, ("application/octet-stream", &config), &[(tar, layer)])
+        }),
         ("nydus", &|dir| {
             of_kind(dir, "application/vnd.oci.image.layer.nydus.blob.v1")
         }),

@@ -57,6 +57,34 @@ fn a_program_that_the_image_starts_is_read_beside_the_one_that_has_its_name() {
 }
 
 #[test]
+fn an_image_that_brings_other_code_into_its_programs_is_unknown() {
+    let started =
+        json!({"Entrypoint": ["/usr/local/bin/pilot-discovery"], "Env": ["LD_PRELOAD=/x.so"]});
+    insta::assert_snapshot!(said(&started, &[]), @"refused unknown: IMAGE arm64 /usr/local/bin/pilot-discovery: its image sets LD_PRELOAD, by which other code or other settings get into the process");
+    let by_env =
+        json!({"Entrypoint": ["env", "OPENSSL_CONF=/x", "/usr/local/bin/pilot-discovery"]});
+    let env = [Entry::File("bin/env", b"x")];
+    let said = said(&by_env, &env);
+    assert!(
+        said.contains("pilot-discovery: its image sets OPENSSL_CONF"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_wrapper_that_is_another_program_is_unknown() {
+    let config = json!({"Entrypoint": ["/tini", "/usr/local/bin/pilot-discovery"]});
+    let perl = [
+        Entry::File("bin/perl", b"x"),
+        Entry::Symlink("tini", "bin/perl"),
+    ];
+    let said = said(&config, &perl);
+    let wanted =
+        "refused unknown: IMAGE arm64 /tini: it is `/bin/perl`, and what that starts is not known";
+    assert!(said.contains(wanted), "{said}");
+}
+
+#[test]
 fn a_bare_word_is_found_by_the_path_of_the_image() {
     let plain = go_program("go1.24.3", "build\tCGO_ENABLED=0\n");
     let bare =
