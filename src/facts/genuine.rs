@@ -67,18 +67,15 @@ impl Permitted {
         }
         let any = || self.references.values().next().filter(|_| !of_node);
         let reference = known.or_else(any).and_then(Fact::known);
-        let mut all = self.of_container(parts, reference, profile(parts.role), parts.own);
-        for other in &parts.others {
+        let own = self.of_container(parts, reference, profile(parts.role), parts.own);
+        let others = parts.others.iter().flat_map(|other| {
+            let kind = SettingKind::Container;
             match companion(&other.name) {
-                Some(profile) => all.extend(self.of_container(parts, reference, profile, other)),
-                None => all.push(Deviation::new(
-                    &other.name,
-                    SettingKind::Container,
-                    &other.image,
-                )),
+                Some(profile) => self.of_container(parts, reference, profile, other),
+                None => vec![Deviation::new(&other.name, kind, &other.image)],
             }
-        }
-        Deviations::of(all)
+        });
+        Deviations::of(own.into_iter().chain(others))
     }
 
     fn of_container(
