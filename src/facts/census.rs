@@ -123,6 +123,9 @@ pub(super) async fn census(
     let told = &asking.of_homes().await;
     let listed = stream::unfold((pages, 0), async |(mut pages, round)| {
         let page = pages.next().await?;
+        if let Ok(Pages::Pods(pods)) = &page {
+            grounds.permitted.read_mesh_files(session, pods).await;
+        }
         let round = round + u32::from(matches!(page, Ok(Pages::Restarted)));
         Some(((round, page), (pages, round)))
     });

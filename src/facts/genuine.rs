@@ -10,7 +10,7 @@ use super::{Fact, Role};
 use crate::fips::Environment;
 use crate::istio::ImageRef;
 use crate::report::{Deviation, Deviations, SettingKind};
-use crate::sys::cluster::{Container, Pod};
+use crate::sys::cluster::{Container, Listed, Pod, Session};
 
 mod proxy_config;
 mod reference;
@@ -57,6 +57,12 @@ pub(super) struct Parts<'a> {
 }
 
 impl Permitted {
+    /// Reads the mesh configurations that pods mount, as far as they are not known yet.
+    pub(super) async fn read_mesh_files(&self, session: &Session, pods: &[Listed]) {
+        let pods = pods.iter().filter_map(|pod| pod.as_ref().ok());
+        self.mesh_files.read(session, pods).await;
+    }
+
     /// What the pod has that nothing permits; nothing where its revision is not compared.
     pub(super) fn deviations(&self, parts: &Parts<'_>) -> Deviations {
         let known = self.references.get(parts.revision);
