@@ -205,9 +205,9 @@ pub(super) fn ended(pod: &Pod, now: i64) -> Option<&'static str> {
     }
     let end = pod.metadata.deletion_timestamp.as_ref()?.seconds;
     // The grace period is part of it, and its length the wish of whoever deleted the pod.
-    let grace = pod.metadata.deletion_grace_period_seconds;
+    let grace = pod.metadata.deletion_grace_period_seconds.max(0);
     let begin = end.saturating_sub(grace);
-    let limit = grace.clamp(0, LONGEST_GRACE).saturating_add(SLACK);
+    let limit = grace.min(LONGEST_GRACE).saturating_add(SLACK);
     (now <= begin.saturating_add(limit)).then_some("being deleted")
 }
 
@@ -685,6 +685,8 @@ mod tests {
             ("2030-01-01T00:00:00Z", 0, true),
             ("2016-01-01T00:00:00Z", 30, false),
             ("10000-01-01T00:00:00Z", 30, false),
+            ("2025-12-31T23:00:00Z", -7200, false),
+            ("2025-12-31T23:59:30Z", i64::MIN, true),
         ] {
             assert_eq!(leaving(end, grace) == soon, hidden, "{end} {grace}");
         }
