@@ -41,7 +41,7 @@ pub use cache::{Cache, cache_note};
 pub use error::{ImageError, Unread, some_of};
 pub use exists::{Found, exists_all};
 pub use glob::{Pattern, PatternError, is_pattern};
-pub use known::Want;
+pub use known::{Want, is_image_of_istio};
 pub use meter::Budget;
 pub use read::read_layer;
 pub use running::{ImageId, ImageIdError, Running, Unresolved, digests, resolve};

@@ -211,7 +211,7 @@ mod tests {
         let outcome = |command: Option<&str>| {
             let mut class = support::running(Role::Sidecar, FIPS);
             let command = command.map(|it| Deviation::new("istio-proxy", SettingKind::Command, it));
-            class.deviations = Deviations::of(command.into_iter().collect());
+            class.deviations = Deviations::of(command);
             let programs = ["pilot-agent", "envoy"].map(|name| {
                 let path = format!("/usr/local/bin/{name}");
                 support::program(

@@ -150,7 +150,7 @@ async fn certificates(
     }
     let (authority, served) = futures::join!(
         authority::authority(session, asked.namespace),
-        authority::gateways(session),
+        authority::gateways(session, asked.namespace),
     );
     (authority, Fact::Known(served))
 }

@@ -16,6 +16,8 @@ use crate::sys::os;
 
 mod address;
 mod class;
+mod common;
+mod crowd;
 mod fips_variables;
 mod program;
 mod seat;
@@ -121,6 +123,9 @@ pub(super) async fn census(
     let told = &asking.of_homes().await;
     let listed = stream::unfold((pages, 0), async |(mut pages, round)| {
         let page = pages.next().await?;
+        if let Ok(Pages::Pods(pods)) = &page {
+            grounds.permitted.read_mesh_files(session, pods).await;
+        }
         let round = round + u32::from(matches!(page, Ok(Pages::Restarted)));
         Some(((round, page), (pages, round)))
     });
@@ -370,28 +375,21 @@ impl Fold {
     fn finish(self) -> Census {
         let mut census = self.census;
         let proxies = census.classes.keys().filter(|class| class.role.is_proxy());
-        let digests: BTreeSet<String> = proxies.filter_map(|it| digest(&it.image_id)).collect();
+        let digests: BTreeSet<String> = proxies.filter_map(Class::hex_digest).collect();
         let same = self
             .unrelated
             .into_iter()
-            .filter(|(class, _)| digest(&class.image_id).is_some_and(|it| digests.contains(&it)));
+            .filter(|(class, _)| class.hex_digest().is_some_and(|it| digests.contains(&it)));
         // No injector makes such a container.
         let same = same.map(|(mut class, members)| {
             let (name, image) = (&class.container, &class.image);
             let deviation = Deviation::new(name, SettingKind::Container, image);
-            class.deviations = Deviations::of(vec![deviation]);
+            class.deviations = Deviations::of([deviation]);
             (class, members)
         });
         census.classes.extend(same);
         census
     }
-}
-
-/// The hexadecimal digest at the end of an imageID.
-fn digest(image_id: &str) -> Option<String> {
-    let last = image_id.rsplit(['@', ':', '/']).next()?;
-    let whole = last.len() == 64 && last.bytes().all(|byte| byte.is_ascii_hexdigit());
-    whole.then(|| last.to_ascii_lowercase())
 }
 
 #[cfg(test)]

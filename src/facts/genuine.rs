@@ -10,7 +10,7 @@ use super::{Fact, Role};
 use crate::fips::Environment;
 use crate::istio::ImageRef;
 use crate::report::{Deviation, Deviations, SettingKind};
-use crate::sys::cluster::{Container, Pod};
+use crate::sys::cluster::{Container, Listed, Pod, Session};
 
 mod proxy_config;
 mod reference;
@@ -57,6 +57,12 @@ pub(super) struct Parts<'a> {
 }
 
 impl Permitted {
+    /// Reads the mesh configurations that pods mount, as far as they are not known yet.
+    pub(super) async fn read_mesh_files(&self, session: &Session, pods: &[Listed]) {
+        let pods = pods.iter().filter_map(|pod| pod.as_ref().ok());
+        self.mesh_files.read(session, pods).await;
+    }
+
     /// What the pod has that nothing permits; nothing where its revision is not compared.
     pub(super) fn deviations(&self, parts: &Parts<'_>) -> Deviations {
         let known = self.references.get(parts.revision);
@@ -67,18 +73,15 @@ impl Permitted {
         }
         let any = || self.references.values().next().filter(|_| !of_node);
         let reference = known.or_else(any).and_then(Fact::known);
-        let mut all = self.of_container(parts, reference, profile(parts.role), parts.own);
-        for other in &parts.others {
+        let own = self.of_container(parts, reference, profile(parts.role), parts.own);
+        let others = parts.others.iter().flat_map(|other| {
+            let kind = SettingKind::Container;
             match companion(&other.name) {
-                Some(profile) => all.extend(self.of_container(parts, reference, profile, other)),
-                None => all.push(Deviation::new(
-                    &other.name,
-                    SettingKind::Container,
-                    &other.image,
-                )),
+                Some(profile) => self.of_container(parts, reference, profile, other),
+                None => vec![Deviation::new(&other.name, kind, &other.image)],
             }
-        }
-        Deviations::of(all)
+        });
+        Deviations::of(own.into_iter().chain(others))
     }
 
     fn of_container(

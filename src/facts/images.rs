@@ -17,6 +17,10 @@ use crate::image::{
 use crate::istio::ImageRef;
 use crate::sys::registry::{ParseError, Reference, RegistryError};
 
+mod strangers;
+
+use strangers::{Refused, Strangers};
+
 /// The way to the bytes of images.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
@@ -25,7 +29,7 @@ pub struct Reader<'a> {
     pub modules: &'a Modules,
 }
 
-/// References to images that pods pin by digest and that a registry is asked for: a mesh has six images.
+/// References to images that pods pin by digest and that a registry is asked for: Istio has seven images.
 const MOST_PINNED: usize = 8;
 
 /// What is in an image, for each architecture.
@@ -117,8 +121,8 @@ impl Reader<'_> {
     }
 
     /// Reads the images that run where FIPS is expected: each manifest once, whatever names it has.
-    /// Those at registries that the user named come first, so that others cannot take their time.
-    /// The only error is an interruption.
+    /// Those at registries that the user named come first, so that others cannot take their time. No image of a
+    /// pod is read in which other code may run: it would show nothing. The only error is an interruption.
     ///
     /// An image counts as out of reach only if its registry gave no answer to any question of the run:
     /// one that fails for a single image may hide what contradicts its tag.
@@ -129,7 +133,8 @@ impl Reader<'_> {
     ) -> Result<ReadImages, ImageError> {
         let registry = self.sources.registry;
         let _work = registry.working();
-        let classes = census.classes.keys().filter(|class| wanted(class));
+        let genuine = |class: &&Class| wanted(class) && class.deviations.is_empty();
+        let classes = census.classes.keys().filter(genuine);
         let mut images: BTreeMap<RunningImage, BTreeSet<String>> = BTreeMap::new();
         for (image, word) in classes.flat_map(Class::images) {
             let words = images.entry(image).or_default();
@@ -137,10 +142,18 @@ impl Reader<'_> {
         }
         let mut images: Vec<_> = images.into_iter().collect();
         images.sort_by_key(|(image, _)| !registry.allows(&image.image));
-        let mut progress = Progress::default();
+        let (mut progress, mut strangers) = (Progress::default(), Strangers::default());
         let mut answers = Vec::new();
         for (image, words) in images {
-            match self.of_running(&image, words, &mut progress) {
+            let named = registry.allows(&image.image);
+            let answer = match strangers.admit(&image.image, named) {
+                Ok(()) => self.of_running(&image, words, &mut progress),
+                Err(refused) => Err(Gap::Refused(refused)),
+            };
+            if let Err(Gap::Image(ImageError::Registry(error))) = &answer {
+                strangers.note(error);
+            }
+            match answer {
                 Err(Gap::Image(ImageError::Interrupted)) => return Err(ImageError::Interrupted),
                 answer => answers.push((image, answer)),
             }
@@ -329,6 +342,8 @@ enum Gap {
     Which(String),
     #[error("what is known of the images that run takes more than {} MiB, so no more are read", KEPT_OF_RUN >> 20)]
     TooMuch,
+    #[error(transparent)]
+    Refused(Refused),
     #[error(transparent)]
     Image(#[from] ImageError),
 }

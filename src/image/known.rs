@@ -37,6 +37,11 @@ struct Known {
     programs: &'static [&'static [&'static str]],
 }
 
+/// Whether it is the name of an image of Istio.
+pub fn is_image_of_istio(name: &str) -> bool {
+    IMAGES.iter().any(|image| image.name == name)
+}
+
 const IMAGES: &[Known] = &[
     Known {
         name: "pilot",

@@ -9,6 +9,7 @@ use crate::check::{self, Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Census, Class, ControlPlane, Fact, WebhookKind};
 use crate::image;
+use crate::istio::ImageRef;
 use crate::report::{Counts, PodRow};
 use crate::sys::cluster::Cluster;
 use crate::ui::Event;
@@ -66,8 +67,10 @@ pub fn running(
         .collect();
     let mut facts = facts::after(cluster, &fips, namespace)?;
     expected.others = other_revisions(&facts, &expected);
-    confirm_digests(session, &facts, &mut expected)?;
+    accept_injected(&facts, &mut expected);
+    // What is read proves; digests only tell builds apart, and come last in the time that registries have.
     read_images(session, &expected, &mut facts)?;
+    confirm_digests(session, &facts, &mut expected)?;
     if let (Some(cluster), Some(seen)) = (&mut session.report.cluster, facts.cluster.known()) {
         cluster.kubernetes = Some(seen.version.to_string());
     }
@@ -128,28 +131,52 @@ fn read_images(
     Ok(())
 }
 
+/// Takes the digests that the injectors of the revisions write.
+fn accept_injected(facts: &facts::After, expected: &mut Expectation) {
+    for (revision, wanted) in &mut expected.revisions {
+        if let Some(injected) = facts.injected.get(revision).and_then(Fact::known) {
+            wanted.accept_injected(injected);
+        }
+    }
+}
+
 /// Learns which digests are of the wanted builds, for images that are pinned by one.
 fn confirm_digests(
     session: &Session<'_>,
     facts: &facts::After,
     expected: &mut Expectation,
 ) -> Result<(), Failure> {
-    for (revision, wanted) in &mut expected.revisions {
-        if let Some(injected) = facts.injected.get(revision).and_then(Fact::known) {
-            wanted.accept_injected(injected);
-        }
-    }
     let (Some(images), Some(census)) = (&session.images, facts.census.known()) else {
         return Ok(());
     };
     let registries = images.reader(session.judge, &|_| {});
-    for wanted in expected.revisions.values_mut() {
-        let classes = census.classes.keys();
-        let pinned = classes.filter_map(|class| wanted.to_confirm(&class.image));
-        let digests = registries.digests(&pinned.collect())?;
-        wanted.digests.extend(digests);
+    for (revision, wanted) in &mut expected.revisions {
+        let pinned = pinned(census, wanted, &own_names(facts, revision));
+        wanted.digests.extend(registries.digests(&pinned)?);
     }
     Ok(())
+}
+
+/// The names of the images that the control planes and the injector of a revision run.
+fn own_names(facts: &facts::After, revision: &str) -> BTreeSet<String> {
+    let own = planes(facts).iter().filter(|it| it.revision == revision);
+    let injected = facts.injected.get(revision).and_then(Fact::known);
+    let injected = injected.into_iter().flat_map(|it| it.images.values());
+    let all = own.map(|plane| &plane.image).chain(injected);
+    all.filter_map(|image| Some(image.parse::<ImageRef>().ok()?.name().to_owned()))
+        .collect()
+}
+
+/// References of pinned images that may be builds of a mesh: whoever creates a pod can pin any number of names,
+/// and one in which other code may run is judged by no image.
+fn pinned(census: &Census, wanted: &Wanted, own: &BTreeSet<String>) -> BTreeSet<String> {
+    let genuine = census.classes.keys().filter(|it| it.deviations.is_empty());
+    let is_known = |image: &String| {
+        let image = image.parse::<ImageRef>();
+        image.is_ok_and(|it| own.contains(it.name()) || image::is_image_of_istio(it.name()))
+    };
+    let pinned = genuine.filter_map(|class| wanted.to_confirm(&class.image));
+    pinned.filter(is_known).collect()
 }
 
 /// Revisions out of scope that a live injector serves, wherever its control plane is.
@@ -204,4 +231,60 @@ fn next(prepared: &Prepared) -> Vec<String> {
         format!("kubectl label namespace NAMESPACE {label}   # its new pods get the proxy"),
         "glooistio verify   # judges every proxy, strictly".to_owned(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Members, Role, SelfReport};
+    use crate::report::{Deviation, Deviations, SettingKind};
+
+    fn class(name: &str, deviations: Deviations) -> Class {
+        Class {
+            role: Role::Sidecar,
+            namespace: "shop".to_owned(),
+            revision: "default".to_owned(),
+            connects: BTreeSet::new(),
+            container: "istio-proxy".to_owned(),
+            image: format!(
+                "r.io/solo/{name}:1.31.0-solo-fips@sha256:{}",
+                "0".repeat(64)
+            ),
+            image_id: String::new(),
+            deviations,
+            settings: BTreeMap::new(),
+            hidden_settings: BTreeSet::new(),
+            others: BTreeSet::new(),
+            ready: true,
+            status: "Running".to_owned(),
+            arch: None,
+            report: SelfReport::NotAsked,
+        }
+    }
+
+    #[test]
+    fn names_that_strangers_invent_are_asked_of_no_registry() {
+        let invented = (0..1200).map(|n| class(&format!("n{n}"), Deviations::default()));
+        let command = Deviation::new("istio-proxy", SettingKind::Command, "/bin/sh");
+        let all = invented.chain([
+            class("proxyv2", Deviations::default()),
+            class("own-proxy", Deviations::default()),
+            class("ztunnel", Deviations::of([command])),
+        ]);
+        let census = Census {
+            classes: all.map(|it| (it, Members::default())).collect(),
+            ..Census::default()
+        };
+        let wanted = Wanted {
+            hub: "r.io/solo".to_owned(),
+            tag: "1.31.0-solo-fips".parse().unwrap(),
+            source: Source::Plan,
+            digests: BTreeSet::new(),
+            fips: true,
+        };
+        let asked = pinned(&census, &wanted, &BTreeSet::from(["own-proxy".to_owned()]));
+        let names = ["own-proxy", "proxyv2"];
+        let names = names.map(|name| format!("r.io/solo/{name}:1.31.0-solo-fips"));
+        assert_eq!(asked, BTreeSet::from(names));
+    }
 }

@@ -50,6 +50,8 @@ pub enum SettingKind {
     /// The container itself.
     Container,
     Image,
+    /// There are more programs or settings in its pod than are compared.
+    TooMany,
 }
 
 impl Deviations {
@@ -60,13 +62,24 @@ impl Deviations {
         self.total == 0
     }
 
-    /// Keeps the first of them, in their own order.
-    pub fn of(mut all: Vec<Deviation>) -> Deviations {
-        all.sort();
-        all.dedup();
-        let total = all.len() as u64;
-        all.truncate(Self::MOST);
-        Deviations { total, first: all }
+    pub fn of(all: impl IntoIterator<Item = Deviation>) -> Deviations {
+        let mut deviations = Deviations::default();
+        all.into_iter().for_each(|one| deviations.add(one));
+        deviations
+    }
+
+    /// Counts another one, and keeps the first of them in their own order.
+    ///
+    /// One that is there already counts once, as far as it is still kept: memory has a limit.
+    pub fn add(&mut self, one: Deviation) {
+        let Err(at) = self.first.binary_search(&one) else {
+            return;
+        };
+        self.total += 1;
+        if at < Self::MOST {
+            self.first.truncate(Self::MOST - 1);
+            self.first.insert(at, one);
+        }
     }
 
     /// Those of a pod when too many others have their own.
@@ -124,6 +137,7 @@ impl fmt::Display for Deviation {
                 write!(out, "has the image of a proxy and is not one of the mesh")
             }
             SettingKind::Image => write!(out, "runs the image {item}"),
+            SettingKind::TooMany => write!(out, "is in a pod that has {item}"),
         }
     }
 }
@@ -150,7 +164,7 @@ mod tests {
     fn deviations_of_a_stranger_are_bounded_in_number_and_length() {
         let name = |n: usize| format!("{n:04}{}", "ü".repeat(100_000));
         let all = (0..1000).map(|n| Deviation::new("istio-proxy", SettingKind::Variable, &name(n)));
-        let found = Deviations::of(all.collect());
+        let found = Deviations::of(all.rev());
         assert_eq!((found.total, found.first.len()), (1000, Deviations::MOST));
         assert!(found.to_string().len() < 4000);
         assert!(found.to_string().ends_with("; and 990 more"));

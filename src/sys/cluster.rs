@@ -31,7 +31,7 @@ pub use message::{
 };
 pub use pods::{Listed, Pages, PodPages, Unreadable};
 pub use proxy::{PodPort, PodReader};
-pub use session::Names;
+pub use session::{Names, ObjectPage};
 pub use target::KubeTarget;
 pub use watch::Watched;
 pub use write::{Access, MANAGER};

@@ -11,11 +11,11 @@ use crate::sys::cluster::{ClusterError, Pages, Session};
 /// Gateways of Istio and of the Gateway API, in the versions that the clusters of every Istio serve.
 const LISTS: [(&str, &str); 2] = [
     (
-        "/apis/networking.istio.io/v1beta1/gateways",
+        "/apis/networking.istio.io/v1beta1",
         "gateways.networking.istio.io",
     ),
     (
-        "/apis/gateway.networking.k8s.io/v1/gateways",
+        "/apis/gateway.networking.k8s.io/v1",
         "gateways.gateway.networking.k8s.io",
     ),
 ];
@@ -23,13 +23,31 @@ const LISTS: [(&str, &str); 2] = [
 /// Secrets that are read, and selectors whose pods are: a mesh that has more is looked at by hand.
 const LIMIT: usize = 64;
 
+/// Gateways of one page, where they are of a usual size.
+const PAGE: usize = 50;
+
+/// Bytes of a page. A single object is smaller.
+const PAGE_LIMIT: usize = 2 << 20;
+
+/// Bytes of all pages of a list, more than a thousand usual Gateways.
+const LIST_LIMIT: usize = 8 << 20;
+
+/// Bytes of a selector that is followed: one for pods of charts has about thirty.
+const LONGEST_SELECTOR: usize = 1024;
+
 /// How a secret is named by the kinds of Istio's resources.
 const KINDS: [&str; 2] = ["kubernetes://", "kubernetes-gateway://"];
 
-#[derive(Deserialize)]
-struct List {
-    #[serde(default)]
-    items: Vec<Gateway>,
+/// What a Gateway names, as far as it is looked at.
+#[derive(Debug, PartialEq, Eq)]
+struct Named {
+    namespace: String,
+    /// Of Istio: which pods are this gateway, in whatever namespace.
+    selector: Option<String>,
+    /// `credentialName`s with their namespace, if they have one: one more than is read shows that some were left out.
+    credentials: BTreeSet<(Option<String>, String)>,
+    /// Namespace and name of secrets, likewise.
+    references: BTreeSet<(String, String)>,
 }
 
 #[derive(Deserialize)]
@@ -78,23 +96,32 @@ struct Reference {
     kind: Option<String>,
 }
 
-/// Reads the secrets that gateways name. One that is not there is left out: that the gateway does not
-/// work is no matter of its key.
-pub(in crate::facts) async fn gateways(session: &Session) -> Served {
+/// Reads the secrets that gateways name, those in the namespace of the control plane first. One that is not there
+/// is left out: that the gateway does not work is no matter of its key.
+pub(in crate::facts) async fn gateways(session: &Session, home: &str) -> Served {
     let mut served = Served::default();
-    let mut gateways: Vec<Gateway> = Vec::new();
-    for (path, what) in LISTS {
-        match session.raw::<List>(path).await {
-            Ok(list) => gateways.extend(list.items),
-            Err(ClusterError::NotFound(_)) => {}
-            Err(error) => {
-                served.unread.insert(gap("list", what, &error));
+    let mut gateways: Vec<Named> = Vec::new();
+    for (group, what) in LISTS {
+        for path in [
+            format!("{group}/namespaces/{home}/gateways"),
+            format!("{group}/gateways"),
+        ] {
+            match list(session, &path, &mut gateways).await {
+                Ok(None) | Err(ClusterError::NotFound(_) | ClusterError::Api { code: 404, .. }) => {
+                }
+                Ok(Some(cut)) => {
+                    served.unread.insert(format!("{what}: {cut}"));
+                }
+                Err(error) => {
+                    served.unread.insert(gap("list", what, &error));
+                }
             }
         }
     }
-    let places = places(session, &gateways, &mut served).await;
+    let places = places(session, &gateways, home, &mut served).await;
     let named = gateways.iter().flat_map(|one| secrets(one, &places));
-    let named: BTreeSet<(String, String)> = named.collect();
+    let mut named: Vec<(String, String)> = named.collect::<BTreeSet<_>>().into_iter().collect();
+    named.sort_by_key(|(namespace, _)| namespace != home);
     served.left_out = named.len().saturating_sub(LIMIT);
     for (namespace, name) in named.iter().take(LIMIT) {
         match read(session, (namespace, name), fips::Secret::Gateway).await {
@@ -109,11 +136,54 @@ pub(in crate::facts) async fn gateways(session: &Session) -> Served {
     served
 }
 
+/// Adds what the Gateways of a list name, and returns why it was not read to its end, if so.
+///
+/// Anybody may create them: each page has a limit, and so have all together.
+async fn list(
+    session: &Session,
+    path: &str,
+    all: &mut Vec<Named>,
+) -> Result<Option<String>, ClusterError> {
+    let (mut begin, mut number, mut bytes) = (String::new(), PAGE, 0);
+    loop {
+        let page = session.objects::<Gateway>(path, &begin, (number, PAGE_LIMIT));
+        let page = match page.await {
+            Err(ClusterError::TooLarge { .. }) if number > 1 => {
+                number = 1;
+                continue;
+            }
+            page => page?,
+        };
+        all.extend(page.items.into_iter().map(Named::from));
+        bytes += page.bytes;
+        if page.continuation.is_empty() {
+            return Ok(None);
+        }
+        if bytes >= LIST_LIMIT {
+            let read = LIST_LIMIT >> 20;
+            return Ok(Some(format!("no more than {read} MiB were read")));
+        }
+        begin = page.continuation;
+        number = PAGE.min(number * 2);
+    }
+}
+
 /// Selector of pods → namespaces in which they run.
 type Places = BTreeMap<String, BTreeSet<String>>;
 
-async fn places(session: &Session, gateways: &[Gateway], served: &mut Served) -> Places {
-    let selectors: BTreeSet<String> = gateways.iter().filter_map(selector).collect();
+/// The Gateways of the namespace of the control plane are followed first.
+async fn places(session: &Session, gateways: &[Named], home: &str, served: &mut Served) -> Places {
+    let mut selecting: Vec<&Named> = gateways.iter().collect();
+    selecting.sort_by_key(|one| (one.namespace != home, &one.selector));
+    let mut selectors: Vec<&String> = Vec::new();
+    let mut known = BTreeSet::new();
+    let named = selecting.iter().filter_map(|one| one.selector.as_ref());
+    selectors.extend(named.filter(|selector| known.insert(*selector)));
+    if selectors.iter().any(|it| it.len() > LONGEST_SELECTOR) {
+        let long = format!("a Gateway selects its pods by more than {LONGEST_SELECTOR} characters");
+        served.unread.insert(long);
+        selectors.retain(|it| it.len() <= LONGEST_SELECTOR);
+    }
     if selectors.len() > LIMIT {
         let said = format!(
             "Gateways select pods in {} ways: {LIMIT} were followed",
@@ -123,9 +193,9 @@ async fn places(session: &Session, gateways: &[Gateway], served: &mut Served) ->
     }
     let mut places = Places::new();
     for selector in selectors.into_iter().take(LIMIT) {
-        match namespaces(session, &selector).await {
+        match namespaces(session, selector).await {
             Ok(found) => {
-                places.insert(selector, found);
+                places.insert(selector.clone(), found);
             }
             Err(error) => {
                 served.unread.insert(gap("list", "pods", &error));
@@ -150,62 +220,91 @@ async fn namespaces(session: &Session, selector: &str) -> Result<BTreeSet<String
     Ok(found)
 }
 
+impl From<Gateway> for Named {
+    fn from(gateway: Gateway) -> Named {
+        let namespace = gateway.metadata.namespace;
+        let Spec {
+            selector,
+            servers,
+            listeners,
+        } = gateway.spec;
+        let credentials = tls(servers).flat_map(|tls| {
+            let one = std::iter::once(tls.credential_name);
+            one.chain(tls.credential_names)
+        });
+        let credentials: BTreeSet<_> = credentials.filter_map(|name| credential(&name)).collect();
+        let is_secret = |one: &Reference| one.kind.as_deref().is_none_or(|kind| kind == "Secret");
+        let references: BTreeSet<_> = tls(listeners)
+            .flat_map(|tls| tls.certificate_refs)
+            .filter(is_secret)
+            .map(|one| (one.namespace.unwrap_or_else(|| namespace.clone()), one.name))
+            .filter(|(namespace, name)| is_name(namespace) && is_name(name))
+            .collect();
+        Named {
+            selector: labels(&selector),
+            credentials: credentials.into_iter().take(LIMIT + 1).collect(),
+            references: references.into_iter().take(LIMIT + 1).collect(),
+            namespace,
+        }
+    }
+}
+
 /// The labels that a Gateway of Istio asks of its pods, where they can be any.
-fn selector(gateway: &Gateway) -> Option<String> {
+fn labels(labels: &BTreeMap<String, String>) -> Option<String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
-    let labels = &gateway.spec.selector;
     let possible = labels
         .iter()
         .all(|(name, value)| name.bytes().chain(value.bytes()).all(allowed));
     let pairs = labels.iter().map(|(name, value)| format!("{name}={value}"));
-    (possible && !labels.is_empty()).then(|| pairs.collect::<Vec<_>>().join(","))
+    let text = (possible && !labels.is_empty()).then(|| pairs.collect::<Vec<_>>().join(","));
+    // One that is too long is kept as far as it shows that.
+    text.map(|text| text.chars().take(LONGEST_SELECTOR + 1).collect())
 }
 
 /// Namespace and name of each secret that a gateway names.
 ///
 /// Istio reads those of its own Gateways where their pods are (here the Gateway's own namespace counts
 /// as long as there are none), those of the Gateway API where the Gateway is, unless it says otherwise.
-fn secrets(gateway: &Gateway, places: &Places) -> Vec<(String, String)> {
-    let own = &gateway.metadata.namespace;
-    let running = selector(gateway).and_then(|selector| places.get(&selector));
-    let alone = BTreeSet::from([own.clone()]);
+fn secrets(gateway: &Named, places: &Places) -> Vec<(String, String)> {
+    let running = gateway.selector.as_ref();
+    let running = running.and_then(|selector| places.get(selector));
+    let alone = BTreeSet::from([gateway.namespace.clone()]);
     let running = running.filter(|it| !it.is_empty()).unwrap_or(&alone);
-    let mut named = Vec::new();
-    for tls in tls(&gateway.spec.servers) {
-        let credential_names = [&tls.credential_name]
-            .into_iter()
-            .chain(&tls.credential_names);
-        named.extend(credential_names.flat_map(|name| credentials(name, running)));
-    }
-    for tls in tls(&gateway.spec.listeners) {
-        let is_secret = |one: &&Reference| one.kind.as_deref().is_none_or(|kind| kind == "Secret");
-        named.extend(tls.certificate_refs.iter().filter(is_secret).map(|one| {
-            let namespace = one.namespace.as_ref().unwrap_or(own);
-            (namespace.clone(), one.name.clone())
-        }));
-    }
-    named.retain(|(namespace, name)| is_name(namespace) && is_name(name));
+    let credentials = gateway.credentials.iter();
+    let mut named: Vec<_> = credentials
+        .flat_map(|credential| places_of(credential, running))
+        .collect();
+    named.extend(gateway.references.iter().cloned());
     named
 }
 
-fn tls(ports: &[Port]) -> impl Iterator<Item = &Tls> {
-    ports.iter().filter_map(|port| port.tls.as_ref())
+fn tls(ports: Vec<Port>) -> impl Iterator<Item = Tls> {
+    ports.into_iter().filter_map(|port| port.tls)
 }
 
-/// The secrets that a `credentialName` names for pods in these namespaces; that of another one is refused.
-fn credentials(name: &str, running: &BTreeSet<String>) -> Vec<(String, String)> {
-    let kind = KINDS.iter().find_map(|kind| name.strip_prefix(kind));
-    let name = kind.unwrap_or(name);
+/// The namespace, if there is one, and the name in a `credentialName`.
+fn credential(text: &str) -> Option<(Option<String>, String)> {
+    let kind = KINDS.iter().find_map(|kind| text.strip_prefix(kind));
+    let name = kind.unwrap_or(text);
     let (namespace, name) = match name.split_once('/') {
         Some((namespace, name)) => (Some(namespace), name),
         None => (None, name),
     };
+    let possible = namespace.is_none_or(is_name) && is_name(name);
+    possible.then(|| (namespace.map(str::to_owned), name.to_owned()))
+}
+
+/// The secrets that a `credentialName` names for pods in these namespaces; that of another one is refused.
+fn places_of(
+    (namespace, name): &(Option<String>, String),
+    running: &BTreeSet<String>,
+) -> Vec<(String, String)> {
     let places = running
         .iter()
-        .filter(|it| namespace.is_none_or(|named| named == *it));
+        .filter(|it| namespace.as_ref().is_none_or(|named| named == *it));
     // One more than is read shows that some were left out.
     let places = places.take(LIMIT + 1);
-    places.map(|it| (it.clone(), name.to_owned())).collect()
+    places.map(|it| (it.clone(), name.clone())).collect()
 }
 
 /// Whether it can be the name of an object, and part of a path: gateways may hold any text.
@@ -249,7 +348,7 @@ mod tests {
         };
         let cluster = Cluster::answering(service, Duration::from_secs(5));
         cluster
-            .run(async |session| gateways(session).await)
+            .run(async |session| gateways(session, "istio-system").await)
             .unwrap()
     }
 
@@ -389,6 +488,64 @@ mod tests {
             path if path.contains("/secrets/") => secret("tls.crt"),
             _ => status(404),
         });
+        assert_eq!((served.held.len(), served.left_out), (LIMIT, 1));
+    }
+
+    #[test]
+    fn a_tenant_displaces_no_secret_of_the_control_plane() {
+        let gateway = |namespace: &str, number: usize| {
+            let name = |n| format!(r#"{{"tls":{{"credentialName":"s{n}"}}}}"#);
+            let servers: Vec<String> = (0..number).map(name).collect();
+            format!(
+                r#"{{"items":[{{"metadata":{{"namespace":"{namespace}"}},"spec":{{"servers":[{}]}}}}]}}"#,
+                servers.join(",")
+            )
+        };
+        let answer = move |request: Request<Body>| async move {
+            let path = request.uri().path();
+            let (status, body) = match path {
+                "/apis/networking.istio.io/v1beta1/namespaces/istio-system/gateways" => {
+                    (200, gateway("istio-system", 2))
+                }
+                "/apis/networking.istio.io/v1beta1/gateways" => (200, gateway("a", 3000)),
+                path if path.contains("/secrets/") => secret("tls.crt"),
+                _ => status(404),
+            };
+            let body = Body::from(body.into_bytes());
+            Response::builder().status(status).body(body).unwrap()
+        };
+        let cluster = Cluster::answering(answer, Duration::from_secs(5));
+        let served = cluster.run(async |session| gateways(session, "istio-system").await);
+        let served = served.unwrap();
+        let first = &found(&served)[..2];
+        let own = ["istio-system/s0", "istio-system/s1"];
+        assert_eq!(first, own.map(|secret| (secret, "tls.crt")));
         assert_eq!((served.held.len(), served.left_out), (LIMIT, 3));
+    }
+
+    #[test]
+    fn gateways_are_listed_in_pages_with_a_limit() {
+        let served = asked(|path| {
+            let note = |size: usize| format!(r#"{{"spec":{{"note":"{}"}}}}"#, "x".repeat(size));
+            match path {
+                path if path.contains("networking.istio.io") => {
+                    let (items, more) = (note(PAGE_LIMIT / 2), "more");
+                    let list =
+                        format!(r#"{{"metadata":{{"continue":"{more}"}},"items":[{items}]}}"#);
+                    (200, list)
+                }
+                path if path.contains("networking.k8s.io") => (200, note(2 * PAGE_LIMIT)),
+                _ => status(404),
+            }
+        });
+        let unread: Vec<String> = served.unread.into_iter().collect();
+        assert!(
+            unread[0].contains("gateway.networking.k8s.io"),
+            "{unread:?}"
+        );
+        assert!(
+            unread[1].ends_with("no more than 8 MiB were read"),
+            "{unread:?}"
+        );
     }
 }

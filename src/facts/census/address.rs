@@ -17,6 +17,9 @@ const MESH_FILES: &str = "/etc/istio/config";
 /// Bytes of a `ProxyConfig` that are read; longer ones are not understood.
 const LONGEST: usize = 64 << 10;
 
+/// Addresses of one program that are told apart. The charts and the injector give one.
+const MOST: usize = 4;
+
 /// An address that a proxy is told.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Address {
@@ -29,29 +32,41 @@ pub enum Address {
 impl Address {
     /// The addresses that a container is told by its variables, its arguments and its pod's annotation.
     pub(super) fn of(pod: &Pod, container: &Container) -> BTreeSet<Address> {
+        Address::told(Address::annotated(pod), container)
+    }
+
+    /// The address in a pod's annotation.
+    pub(super) fn annotated(pod: &Pod) -> Option<Address> {
+        let text = pod.metadata.annotations.get("proxy.istio.io/config");
+        text.and_then(|text| in_config(text))
+    }
+
+    /// The addresses that a container is told by its variables and its arguments, and that of its pod: of more
+    /// than a few the rest is another one, so that the program never counts as one of another mesh.
+    pub(super) fn told(annotated: Option<Address>, container: &Container) -> BTreeSet<Address> {
         let mut found = BTreeSet::new();
+        let mut add = |address: Address| {
+            let has_room = found.len() < MOST || found.contains(&address);
+            found.insert(if has_room { address } else { Address::Other });
+        };
+        annotated.into_iter().for_each(&mut add);
         for variable in &container.env {
             let hidden = variable.value_from.is_some() || variable.value.contains("$(");
             match variable.name.as_str() {
-                "XDS_ADDRESS" | "PROXY_CONFIG" if hidden => {
-                    found.insert(Address::Other);
-                }
-                "XDS_ADDRESS" => {
-                    found.insert(Address::parse(&variable.value));
-                }
-                "PROXY_CONFIG" => found.extend(in_config(&variable.value)),
+                "XDS_ADDRESS" | "PROXY_CONFIG" if hidden => add(Address::Other),
+                "XDS_ADDRESS" => add(Address::parse(&variable.value)),
+                "PROXY_CONFIG" => in_config(&variable.value).into_iter().for_each(&mut add),
                 _ => {}
             }
         }
-        let annotated = pod.metadata.annotations.get("proxy.istio.io/config");
-        found.extend(annotated.and_then(|text| in_config(text)));
-        let given: Vec<&str> = container.args.iter().map(String::as_str).collect();
-        for (at, word) in given.iter().enumerate() {
+        let mut given = container.args.iter().peekable();
+        while let Some(word) = given.next() {
             let Some(rest) = word.strip_prefix("--discoveryAddress") else {
                 continue;
             };
-            let value = rest.strip_prefix('=').or(given.get(at + 1).copied());
-            found.insert(value.map_or(Address::Other, Address::parse));
+            let value = rest.strip_prefix('=');
+            let value = value.or_else(|| given.peek().map(|next| next.as_str()));
+            add(value.map_or(Address::Other, Address::parse));
         }
         let bulk = !container.env_from.is_empty();
         found.extend((bulk && found.is_empty()).then_some(Address::Other));
@@ -202,6 +217,19 @@ mod tests {
         ] {
             assert_eq!(found("", &container), addresses, "{container}");
         }
+    }
+
+    #[test]
+    fn thousands_of_addresses_are_a_few_and_another_one() {
+        let name = |n| json!({"name": "XDS_ADDRESS", "value": format!("istiod-{n:05}.a.svc")});
+        let env: Vec<Value> = (0..12_000).map(name).collect();
+        let arguments: Vec<String> = (0..MOST)
+            .map(|n| format!("--discoveryAddress=istiod-{n:05}.a.svc"))
+            .collect();
+        let few = found("", &json!({"args": arguments}));
+        assert!(few.len() == MOST && !few.contains(&Address::Other));
+        let all = found("", &json!({"args": arguments, "env": env}));
+        assert_eq!(all, [few, vec![Address::Other]].concat());
     }
 
     #[test]

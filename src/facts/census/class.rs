@@ -86,6 +86,13 @@ impl Class {
         self.located(&self.image, &self.image_id)
     }
 
+    /// The hexadecimal digest at the end of its imageID.
+    pub(super) fn hex_digest(&self) -> Option<String> {
+        let last = self.image_id.rsplit(['@', ':', '/']).next()?;
+        let whole = last.len() == 64 && last.bytes().all(|byte| byte.is_ascii_hexdigit());
+        whole.then(|| last.to_ascii_lowercase())
+    }
+
     /// Its image, and those of its other containers that run another one; each with the word that its
     /// container starts, where that is not the entry point of the image.
     pub fn images(&self) -> impl Iterator<Item = (RunningImage, Option<&'static str>)> {

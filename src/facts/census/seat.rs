@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::address::is_name;
-use super::fips_variables::settings;
+use super::common::Common;
+use super::crowd;
 use super::program::{Program, has_proxy_image, names_program, program};
-use super::status::{self, Columns};
-use super::{Address, Class, Companion, Grounds, Role, SelfReport};
+use super::status::Columns;
+use super::{Class, Companion, Grounds, Role};
 use crate::facts::control_plane::{DEFAULT, REVISION};
 use crate::facts::genuine::Parts;
-use crate::report::{Deviations, PodRow};
+use crate::report::PodRow;
 use crate::sys::cluster::{Container, ContainerStatus, Pod};
 use crate::workload::{WorkloadKind, WorkloadRef};
 
@@ -20,10 +21,10 @@ const LONGEST_GRACE: i64 = 300;
 const SLACK: i64 = 60;
 
 /// Characters of an image or imageID that are kept: longer than any that can be pulled.
-const IMAGE: usize = 640;
+pub(super) const IMAGE: usize = 640;
 
 /// Characters of a setting or state that are kept.
-const TEXT: usize = 128;
+pub(super) const TEXT: usize = 128;
 
 /// Stands for a revision that cannot be one.
 const NO_REVISION: &str = "(not a name)";
@@ -63,34 +64,42 @@ pub(super) fn place(pod: &Pod, grounds: &Grounds) -> (Seat, Vec<Seated>) {
         beside,
         unrelated,
     } = containers(pod);
-    let ended = ended(pod, grounds.now);
-    let unrelated = unrelated
-        .into_iter()
-        .filter(|it| ended.is_none() && !image_id(pod, it).is_empty())
-        .map(|container| seated(pod, grounds, Role::Sidecar, container))
-        .collect();
-    let seat = match ended {
-        _ if mains.is_empty() => outside(pod, grounds),
-        Some(why) => Seat::NotApplicable(why),
-        None => in_mesh(pod, grounds, &mains, &beside),
-    };
-    (seat, unrelated)
+    let has_mesh = !mains.is_empty();
+    match ended(pod, grounds.now) {
+        Some(why) if has_mesh => (Seat::NotApplicable(why), Vec::new()),
+        None if has_mesh || !unrelated.is_empty() => {
+            let common = Common::of(pod, grounds);
+            let started = unrelated.into_iter();
+            let started = started.filter(|it| !common.image_id(it).is_empty());
+            let unrelated = started.map(|it| common.seated(Role::Sidecar, it)).collect();
+            let seat = if has_mesh {
+                Seat::Mesh(in_mesh(&common, grounds, &mains, &beside))
+            } else {
+                outside(pod, grounds)
+            };
+            (seat, unrelated)
+        }
+        Some(_) | None => (outside(pod, grounds), Vec::new()),
+    }
 }
 
 fn in_mesh(
-    pod: &Pod,
+    common: &Common<'_>,
     grounds: &Grounds,
     mains: &[(Role, &Container)],
     beside: &[&Container],
-) -> Seat {
-    let mut others = companions(pod, beside);
+) -> Vec<Seated> {
+    if let Some(excess) = crowd::excess(mains, beside) {
+        return crowd::seated(common, mains, beside, &excess);
+    }
+    let mut others = companions(common, beside);
     let seated = mains.iter().map(|&(role, container)| {
-        let mut seated = seated(pod, grounds, role, container);
+        let mut seated = common.seated(role, container);
         seated.shared = mains.len() > 1;
         let further = mains.iter().map(|(_, other)| *other);
         let further = further.filter(|other| !std::ptr::eq(*other, container));
         seated.class.deviations = grounds.permitted.deviations(&Parts {
-            pod,
+            pod: common.pod,
             role,
             revision: &seated.class.revision,
             own: container,
@@ -100,45 +109,7 @@ fn in_mesh(
         seated.class.others = std::mem::take(&mut others);
         seated
     });
-    Seat::Mesh(seated.collect())
-}
-
-/// A container as one of that role, without what is beside it.
-fn seated(pod: &Pod, grounds: &Grounds, role: Role, container: &Container) -> Seated {
-    let node = grounds.nodes.get(&pod.spec.node_name);
-    let columns = status::columns(pod);
-    let row = [Role::Istiod, Role::Gateway, Role::Agentgateway]
-        .contains(&role)
-        .then(|| row(pod, &columns));
-    let (mut settings, mut hidden_settings) = settings(container);
-    let long = settings.extract_if(.., |_, value| value.len() > TEXT);
-    hidden_settings.extend(long.map(|(name, _)| name));
-    let class = Class {
-        role,
-        namespace: pod.metadata.namespace.clone(),
-        deviations: Deviations::default(),
-        revision: revision(pod),
-        connects: connects(pod, role, container),
-        container: container.name.clone(),
-        image: shortened(&container.image, IMAGE),
-        image_id: image_id(pod, container),
-        settings,
-        hidden_settings,
-        others: BTreeSet::new(),
-        ready: status::condition(pod, "Ready"),
-        status: shortened(&columns.status, TEXT),
-        arch: node.and_then(|node| node.arch.clone()),
-        report: SelfReport::NotAsked,
-    };
-    Seated {
-        class,
-        name: pod.metadata.name.clone(),
-        uid: pod.metadata.uid.clone(),
-        owner: owner(pod),
-        row,
-        running: pod.status.phase == "Running",
-        shared: false,
-    }
+    seated.collect()
 }
 
 /// The containers of a pod, by what they run of a mesh.
@@ -227,22 +198,16 @@ fn is_gateway(pod: &Pod, container: &Container) -> bool {
 
 /// Why a pod no longer runs anything, or not for long.
 pub(super) fn ended(pod: &Pod, now: i64) -> Option<&'static str> {
-    let status = &pod.status;
-    let all = status
-        .container_statuses
-        .iter()
-        .chain(&status.init_container_statuses)
-        .chain(&status.ephemeral_container_statuses);
     let runs = |it: &ContainerStatus| it.state.as_ref().is_some_and(|it| it.running.is_some());
-    let terminal = ["Succeeded", "Failed"].contains(&status.phase.as_str());
-    if terminal && !all.into_iter().any(runs) {
+    let terminal = ["Succeeded", "Failed"].contains(&pod.status.phase.as_str());
+    if terminal && !statuses(pod).any(runs) {
         return Some("finished");
     }
     let end = pod.metadata.deletion_timestamp.as_ref()?.seconds;
     // The grace period is part of it, and its length the wish of whoever deleted the pod.
-    let grace = pod.metadata.deletion_grace_period_seconds;
+    let grace = pod.metadata.deletion_grace_period_seconds.max(0);
     let begin = end.saturating_sub(grace);
-    let limit = grace.clamp(0, LONGEST_GRACE).saturating_add(SLACK);
+    let limit = grace.min(LONGEST_GRACE).saturating_add(SLACK);
     (now <= begin.saturating_add(limit)).then_some("being deleted")
 }
 
@@ -284,7 +249,7 @@ fn outside(pod: &Pod, grounds: &Grounds) -> Seat {
 
 /// The revision that a pod names: the injector writes it into an annotation, since the label may name a
 /// tag. It is a claim of whoever created the pod.
-fn revision(pod: &Pod) -> String {
+pub(super) fn revision(pod: &Pod) -> String {
     let meta = &pod.metadata;
     let written = || {
         let status = meta.annotations.get("sidecar.istio.io/status")?;
@@ -300,41 +265,24 @@ fn revision(pod: &Pod) -> String {
     }
 }
 
-/// Where a program gets its configuration; a proxy that is told nothing looks at the usual place.
-fn connects(pod: &Pod, role: Role, container: &Container) -> BTreeSet<Address> {
-    if matches!(role, Role::Istiod | Role::Cni) {
-        return BTreeSet::new();
-    }
-    let mut found = Address::of(pod, container);
-    if found.is_empty() {
-        found.insert(Address::untold(container));
-    }
-    found
-}
-
-/// What the runtime says that it started a container from.
-fn image_id(pod: &Pod, container: &Container) -> String {
+/// What the runtime says of the containers of a pod.
+pub(super) fn statuses(pod: &Pod) -> impl DoubleEndedIterator<Item = &ContainerStatus> {
     let status = &pod.status;
-    let mut all = status
-        .container_statuses
-        .iter()
-        .chain(&status.init_container_statuses)
-        .chain(&status.ephemeral_container_statuses);
-    let own = all.find(|it: &&ContainerStatus| it.name == container.name);
-    own.map(|it| shortened(&it.image_id, IMAGE))
-        .unwrap_or_default()
+    let all = status.container_statuses.iter();
+    all.chain(&status.init_container_statuses)
+        .chain(&status.ephemeral_container_statuses)
 }
 
-fn companions(pod: &Pod, beside: &[&Container]) -> BTreeSet<Companion> {
+fn companions(common: &Common<'_>, beside: &[&Container]) -> BTreeSet<Companion> {
     let companion = |container: &&Container| Companion {
         image: shortened(&container.image, IMAGE),
-        image_id: image_id(pod, container),
+        image_id: common.image_id(container),
     };
     beside.iter().map(companion).collect()
 }
 
 /// A text of at most so many characters, with a mark that it was longer.
-fn shortened(text: &str, limit: usize) -> String {
+pub(super) fn shortened(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
@@ -344,7 +292,7 @@ fn shortened(text: &str, limit: usize) -> String {
 /// The workload that a restart has to name: the owner of a `ReplicaSet` where its labels tell which.
 ///
 /// `None` where the owner is of a kind that is not known here, or has no valid name: its creator chose both.
-fn owner(pod: &Pod) -> Option<WorkloadRef> {
+pub(super) fn owner(pod: &Pod) -> Option<WorkloadRef> {
     let meta = &pod.metadata;
     let workload = |kind, name: &str| WorkloadRef::new(kind, &meta.namespace, name);
     let Some(owner) = meta.owner_references.iter().find(|it| it.controller) else {
@@ -368,7 +316,7 @@ fn owner(pod: &Pod) -> Option<WorkloadRef> {
     }
 }
 
-fn row(pod: &Pod, columns: &Columns) -> PodRow {
+pub(super) fn row(pod: &Pod, columns: &Columns) -> PodRow {
     PodRow {
         namespace: pod.metadata.namespace.clone(),
         name: pod.metadata.name.clone(),
@@ -385,8 +333,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::facts::Namespace;
     use crate::facts::platform::Ground;
+    use crate::facts::{Address, Namespace};
 
     /// 2026-01-01T00:00:00Z
     const NOW: i64 = 1_767_225_600;
@@ -737,6 +685,8 @@ mod tests {
             ("2030-01-01T00:00:00Z", 0, true),
             ("2016-01-01T00:00:00Z", 30, false),
             ("10000-01-01T00:00:00Z", 30, false),
+            ("2025-12-31T23:00:00Z", -7200, false),
+            ("2025-12-31T23:59:30Z", i64::MIN, true),
         ] {
             assert_eq!(leaving(end, grace) == soon, hidden, "{end} {grace}");
         }

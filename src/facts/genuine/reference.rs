@@ -1,17 +1,21 @@
 //! What the injector of a revision gives a plain pod: it is asked through the API server.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use futures::future::join_all;
+use futures::{StreamExt, stream};
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, WebhookClientConfig,
 };
 use kube::ResourceExt;
 use kube::api::ListParams;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::rules::Rules;
+use super::rules::{Homes, Rules};
 use super::setting::Setting;
 use super::{PROXY, Permitted, Reference, proxy_config};
 use crate::facts::Fact;
@@ -25,15 +29,17 @@ const SHAPES: [(&str, &str); 3] = [
     ("inject.istio.io/templates", "gateway"),
 ];
 
-/// Bytes of all `ConfigMap`s of the names that mesh configurations have.
-const MESH_FILES_LIMIT: usize = 8 << 20;
+/// Bytes of the `ConfigMap` of a mesh configuration, as JSON: those of real meshes have some thousands.
+const MESH_FILE_LIMIT: usize = 256 << 10;
+
+/// Mesh configurations that are read at once.
+const AT_ONCE: usize = 32;
 
 /// Where a webhook listens that names no port.
 const HTTPS: i32 = 443;
 
-/// What pods of these revisions may have: their injectors are asked, and the files that gateways mount
-/// are read. The answers depend on the control planes alone: no other webhook, default of a namespace
-/// or quota touches them.
+/// What pods of these revisions may have: their injectors are asked. The answers depend on the control planes
+/// alone: no other webhook, default of a namespace or quota touches them.
 pub(in crate::facts) async fn permitted(session: &Session, revisions: &[&str]) -> Permitted {
     if revisions.is_empty() {
         return Permitted::default();
@@ -66,13 +72,10 @@ pub(in crate::facts) async fn permitted(session: &Session, revisions: &[&str]) -
         .flatten()
         .map(|it| it.namespace.clone())
         .collect();
-    let (references, mesh_files) = futures::join!(
-        join_all(asking),
-        mesh_files(session, revisions, trusted.clone())
-    );
+    let references = join_all(asking).await.into_iter().collect();
     Permitted {
-        references: references.into_iter().collect(),
-        mesh_files,
+        references,
+        mesh_files: MeshFiles::new(revisions, trusted.clone()),
         homes: trusted,
         ..Permitted::default()
     }
@@ -186,81 +189,100 @@ fn fill_volumes(pod: &mut Value) {
 pub(in crate::facts) struct MeshFiles {
     /// The names that they have: `istio`, `istio-REVISION`.
     names: Vec<String>,
-    /// Those that exist; all of them unknown where they could not be listed.
-    found: Option<BTreeMap<(String, String), bool>>,
+    /// Those that pods mount and that were read. One that could not be read is not harmless.
+    read: RefCell<BTreeMap<(String, String), bool>>,
     /// Of control planes, which alone decide on what is in their own namespaces.
     trusted: BTreeSet<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MeshFile {
+    data: Option<BTreeMap<String, String>>,
+    binary_data: Option<IgnoredAny>,
+}
+
+impl MeshFile {
+    /// Whether no text of it makes a proxy run other code: a pod may mount any of its keys as the file that the
+    /// agent reads.
+    fn is_harmless(&self, name: &str, homes: &Homes) -> bool {
+        let texts = self.data.iter().flat_map(BTreeMap::values);
+        let mut settings = texts.flat_map(|text| proxy_config::of_mesh(name, text));
+        self.binary_data.is_none()
+            && settings.all(|setting: Setting| Rules::builtin().permit(PROXY, &setting, homes))
+    }
+}
+
 impl MeshFiles {
+    fn new(revisions: &[&str], trusted: BTreeSet<String>) -> MeshFiles {
+        let name = |revision: &&str| match *revision {
+            "default" => "istio".to_owned(),
+            revision => format!("istio-{revision}"),
+        };
+        MeshFiles {
+            names: revisions.iter().map(name).collect(),
+            read: RefCell::default(),
+            trusted,
+        }
+    }
+
     /// Whether a pod of that namespace may mount the ConfigMap.
     pub(super) fn permit(&self, namespace: &str, name: &str) -> bool {
-        if !self.names.iter().any(|known| known == name) {
-            return false;
-        }
+        let is_harmless = || {
+            let key = (namespace.to_owned(), name.to_owned());
+            self.read.borrow().get(&key) == Some(&true)
+        };
+        let is_known = self.names.iter().any(|known| known == name);
+        is_known && (self.trusted.contains(namespace) || is_harmless())
+    }
+
+    /// Reads those that pods mount, each for itself: what one namespace puts there is no matter of the others.
+    pub(super) async fn read(&self, session: &Session, pods: impl Iterator<Item = &Pod>) {
+        let mounted: BTreeSet<(String, String)> =
+            pods.flat_map(|pod| self.unread(pod).into_iter()).collect();
+        let read = stream::iter(mounted)
+            .map(async |(namespace, name)| {
+                let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
+                let file = session.bounded::<MeshFile>(&path, MESH_FILE_LIMIT).await;
+                // The charts mount it whether it is there or not.
+                let harmless =
+                    file.is_ok_and(|it| it.is_none_or(|it| it.is_harmless(&name, &self.trusted)));
+                ((namespace, name), harmless)
+            })
+            .buffer_unordered(AT_ONCE);
+        let read: Vec<_> = read.collect().await;
+        self.read.borrow_mut().extend(read);
+    }
+
+    /// Those of a pod that are not known yet.
+    fn unread(&self, pod: &Pod) -> Vec<(String, String)> {
+        let namespace = &pod.metadata.namespace;
         if self.trusted.contains(namespace) {
-            return true;
+            return Vec::new();
         }
-        let key = (namespace.to_owned(), name.to_owned());
-        let found = self.found.as_ref();
-        // The charts mount it whether it is there or not.
-        found.is_some_and(|found| found.get(&key).copied().unwrap_or(true))
+        let sources = pod.spec.volumes.iter().filter_map(|it| it.source.as_ref());
+        let maps = sources.filter_map(|source| source.config_map.as_ref());
+        let named = maps.filter(|map| self.names.iter().any(|name| name == map.name()));
+        let keys = named.map(|map| (namespace.clone(), map.name().to_owned()));
+        let read = self.read.borrow();
+        keys.filter(|key| !read.contains_key(key)).collect()
     }
 }
 
 #[cfg(test)]
 impl MeshFiles {
-    /// Those of the default revision: namespace, name, and whether they are harmless.
+    /// Those of the default revision: namespace, name, and whether they are harmless; there is none in
+    /// `istio-ingress`.
     pub(super) fn of(found: &[(&str, &str, bool)], trusted: &str) -> MeshFiles {
-        let found = found.iter().map(|&(namespace, name, harmless)| {
+        let absent = ("istio-ingress", "istio", true);
+        let read = found.iter().chain([&absent]);
+        let read = read.map(|&(namespace, name, harmless)| {
             ((namespace.to_owned(), name.to_owned()), harmless)
         });
         MeshFiles {
-            names: vec!["istio".to_owned(), "istio-canary".to_owned()],
-            found: Some(found.collect()),
-            trusted: BTreeSet::from([trusted.to_owned()]),
+            read: RefCell::new(read.collect()),
+            ..MeshFiles::new(&["default", "canary"], BTreeSet::from([trusted.to_owned()]))
         }
-    }
-}
-
-/// Reads the mesh configurations of the revisions in every namespace.
-async fn mesh_files(session: &Session, revisions: &[&str], trusted: BTreeSet<String>) -> MeshFiles {
-    let names: Vec<String> = revisions
-        .iter()
-        .map(|&revision| match revision {
-            "default" => "istio".to_owned(),
-            revision => format!("istio-{revision}"),
-        })
-        .collect();
-    let mut found = BTreeMap::new();
-    let mut complete = true;
-    for name in &names {
-        let path = format!("/api/v1/configmaps?limit=500&fieldSelector=metadata.name%3D{name}");
-        let Ok(list) = session.raw_within(&path, MESH_FILES_LIMIT).await else {
-            complete = false;
-            break;
-        };
-        let more = list["metadata"]["continue"].as_str();
-        complete &= more.is_none_or(str::is_empty);
-        for map in list["items"].as_array().into_iter().flatten() {
-            let namespace = map["metadata"]["namespace"].as_str().unwrap_or_default();
-            // A pod may mount any of its keys as the file that the agent reads.
-            let texts = map["data"]
-                .as_object()
-                .into_iter()
-                .flat_map(|keys| keys.values());
-            let mut settings = texts
-                .flat_map(|text| proxy_config::of_mesh(name, text.as_str().unwrap_or_default()));
-            let harmless = map["binaryData"].is_null()
-                && settings
-                    .all(|setting: Setting| Rules::builtin().permit(PROXY, &setting, &trusted));
-            found.insert((namespace.to_owned(), name.clone()), harmless);
-        }
-    }
-    MeshFiles {
-        names,
-        found: complete.then_some(found),
-        trusted,
     }
 }
 
@@ -281,10 +303,22 @@ mod tests {
         {"metadata":{"name":"tag","labels":{"istio.io/rev":"default","istio.io/tag":"prod"}},"webhooks":[{"name":"a.istio.io","clientConfig":{"service":{"namespace":"tagged","name":"x","path":"/inject"}},"admissionReviewVersions":["v1"],"sideEffects":"None"}]},
         {"metadata":{"name":"own","labels":{"istio.io/rev":"default"}},"webhooks":[{"name":"rev.namespace.sidecar-injector.istio.io","clientConfig":{"service":{"namespace":"istio-system","name":"istiod","path":"/inject/cluster/c","port":15017}},"admissionReviewVersions":["v1"],"sideEffects":"None"}]}]}"#;
 
-    const MAPS: &str = r#"{"metadata":{},"items":[
-        {"metadata":{"namespace":"bad","name":"istio"},"data":{"x":"defaultConfig: {binaryPath: /x}"}},
-        {"metadata":{"namespace":"binary","name":"istio"},"binaryData":{"mesh":"eA=="}},
-        {"metadata":{"namespace":"good","name":"istio"},"data":{"mesh":"defaultConfig: {concurrency: 2}","meshNetworks":"networks: {}"}}]}"#;
+    /// The `ConfigMap` of a path.
+    fn map(path: &str) -> Option<String> {
+        let namespace = path
+            .strip_prefix("/api/v1/namespaces/")?
+            .strip_suffix("/configmaps/istio")?;
+        let text = match namespace {
+            "bad" => r#"{"data":{"x":"defaultConfig: {binaryPath: /x}"}}"#,
+            "binary" => r#"{"binaryData":{"mesh":"eA=="}}"#,
+            "good" => {
+                r#"{"data":{"mesh":"defaultConfig: {concurrency: 2}","meshNetworks":"networks: {}"}}"#
+            }
+            "large" => return Some(" ".repeat(MESH_FILE_LIMIT + 1)),
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
 
     /// What pods may have in a cluster whose injector answers so.
     fn asked(injector: fn() -> (u16, String)) -> Permitted {
@@ -293,10 +327,14 @@ mod tests {
                 "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations" => {
                     (200, HOOKS.to_owned())
                 }
-                "/api/v1/configmaps" => (200, MAPS.to_owned()),
                 "/api/v1/namespaces/istio-system/services/https:istiod:15017/proxy/inject/cluster/c" => {
                     injector()
                 }
+                path if path.contains("/configmaps/") => match map(path) {
+                    Some(map) => (200, map),
+                    None if path.contains("/absent/") => (404, status(404)),
+                    None => (403, status(403)),
+                },
                 other => (404, format!("no {other}")),
             };
             Response::builder()
@@ -306,8 +344,25 @@ mod tests {
         };
         let cluster = Cluster::answering(service, Duration::from_secs(5));
         cluster
-            .run(async |session| permitted(session, &["default"]).await)
+            .run(async |session| {
+                let permitted = permitted(session, &["default"]).await;
+                let pods = ["absent", "bad", "binary", "forbidden", "good", "large"]
+                    .map(|namespace| Ok(mounting(namespace)));
+                permitted.read_mesh_files(session, &pods).await;
+                permitted
+            })
             .unwrap()
+    }
+
+    fn status(code: u16) -> String {
+        json!({"kind": "Status", "code": code, "message": "no"}).to_string()
+    }
+
+    /// A pod of a namespace that mounts a `ConfigMap` which may be a mesh configuration.
+    fn mounting(namespace: &str) -> Pod {
+        let maps = ["istio", "mine"].map(|name| json!({"name": name, "configMap": {"name": name}}));
+        let pod = json!({"metadata": {"namespace": namespace}, "spec": {"volumes": maps}});
+        serde_json::from_value(pod).unwrap()
     }
 
     fn patched(patch: &Value) -> String {
@@ -391,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn mesh_configurations_of_tenants_are_read_whatever_key_they_mount() {
+    fn each_mesh_configuration_of_a_tenant_is_read_for_itself_whatever_key_is_mounted() {
         let files = asked(|| (403, String::new())).mesh_files;
         for (namespace, name, permit) in [
             ("istio-system", "istio", true),
@@ -399,6 +454,9 @@ mod tests {
             ("good", "istio", true),
             ("bad", "istio", false),
             ("binary", "istio", false),
+            ("forbidden", "istio", false),
+            ("large", "istio", false),
+            ("not-mounted", "istio", false),
             ("absent", "mine", false),
         ] {
             assert_eq!(files.permit(namespace, name), permit, "{namespace}/{name}");

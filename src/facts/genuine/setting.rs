@@ -1,6 +1,6 @@
 //! What a pod shows of a container, as comparable settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::report::SettingKind;
 use crate::sys::cluster::{Bulk, Container, Handler, Mount, Pod, Probe, ValueFrom, VolumeSource};
@@ -65,7 +65,8 @@ impl Setting {
             | SettingKind::ProxyConfig
             | SettingKind::Annotation
             | SettingKind::SharedProcesses
-            | SettingKind::Container => self.name.clone(),
+            | SettingKind::Container
+            | SettingKind::TooMany => self.name.clone(),
         }
     }
 }
@@ -193,38 +194,65 @@ fn bulk_name(bulk: &Bulk) -> String {
     }
 }
 
+/// Containers that can write to one volume and are named; more of them are counted.
+const MOST_WRITERS: usize = 16;
+
 fn volumes(pod: &Pod, container: &Container, all: &mut Vec<Setting>) {
     let named = pod.spec.volumes.iter();
-    let named: BTreeMap<&str, Option<&VolumeSource>> = named
+    let named: BTreeMap<&str, (Option<&VolumeSource>, String)> = named
         .map(|volume| (volume.name.as_str(), volume.source.as_ref()))
+        .map(|(name, source)| (name, (source, source_text(source))))
         .collect();
+    let writers = writers(pod, container);
     for mount in &container.volume_mounts {
         let path = clean(&mount.mount_path);
-        let source = named.get(mount.name.as_str()).copied().flatten();
-        all.push(Setting::new(
-            SettingKind::Mount,
-            &path,
-            volume_text(source, mount),
-        ));
-        if source.is_none_or(VolumeSource::is_writable) {
-            let others = containers(pod).filter(|it| it.name != container.name);
-            let writers = others.filter(|it| {
-                let mut mounts = it.volume_mounts.iter();
-                mounts.any(|other| other.name == mount.name && !other.read_only)
-            });
-            all.extend(writers.map(|it| {
-                let who = format!("container {}", it.name);
-                Setting::new(SettingKind::SharedVolume, &path, who)
-            }));
+        let (source, text) = match named.get(mount.name.as_str()) {
+            Some((source, text)) => (*source, text.clone()),
+            None => (None, source_text(None)),
+        };
+        let text = volume_text(text, mount);
+        all.push(Setting::new(SettingKind::Mount, &path, text));
+        let writers = writers.get(mount.name.as_str());
+        let writers = writers.filter(|_| source.is_none_or(VolumeSource::is_writable));
+        let shared = |who: String| Setting::new(SettingKind::SharedVolume, &path, who);
+        match writers {
+            Some(many) if many.len() > MOST_WRITERS => {
+                all.push(shared(format!("{} containers", many.len())));
+            }
+            Some(few) => all.extend(few.iter().map(|name| shared(format!("container {name}")))),
+            None => {}
         }
     }
     let devices = container.volume_devices.iter();
     all.extend(devices.map(|it| Setting::new(SettingKind::Device, &it.device_path, "")));
 }
 
-/// What is mounted, in the words of the data file.
-fn volume_text(source: Option<&VolumeSource>, mount: &Mount) -> String {
+/// The other containers that can write to each volume: found once for all mounts of a container.
+fn writers<'a>(pod: &'a Pod, container: &Container) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
+    let mut writers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for other in containers(pod).filter(|it| it.name != container.name) {
+        for mount in other.volume_mounts.iter().filter(|it| !it.read_only) {
+            let known = writers.entry(mount.name.as_str()).or_default();
+            known.insert(other.name.as_str());
+        }
+    }
+    writers
+}
+
+/// Characters of the text of a volume that are kept: those of the injector are shorter, and any number of mounts can have the same.
+const LONGEST_VOLUME: usize = 1024;
+
+/// A volume, in the words of the data file.
+fn source_text(source: Option<&VolumeSource>) -> String {
     let text = source.map_or_else(|| "another kind of volume".to_owned(), VolumeSource::text);
+    match text.char_indices().nth(LONGEST_VOLUME) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// What is mounted of a volume with that text.
+fn volume_text(text: String, mount: &Mount) -> String {
     let part = if mount.sub_path.is_empty() {
         &mount.sub_path_expr
     } else {
@@ -298,4 +326,44 @@ fn clean(path: &str) -> String {
         }
     }
     format!("/{}", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn mounts_of_a_shared_volume_cost_what_each_of_them_costs() {
+        let other = |n| {
+            let mounts = json!([{"name": "v", "mountPath": "/v"}]);
+            json!({"name": format!("c{n}"), "volumeMounts": mounts})
+        };
+        let key = |n| json!({"key": format!("k{n}"), "path": format!("p{n}")});
+        let keys: Vec<_> = (0..1000).map(key).collect();
+        let mounts: Vec<_> = (0..1000)
+            .flat_map(|n| {
+                ["v", "map"].map(|name| json!({"name": name, "mountPath": format!("/{name}{n}")}))
+            })
+            .collect();
+        let settings = |others: usize| {
+            let mut containers: Vec<_> = (0..others).map(other).collect();
+            containers.push(json!({"name": "istio-proxy", "volumeMounts": mounts}));
+            let volumes = json!([{"name": "v", "emptyDir": {}}, {"name": "map", "configMap": {"name": "m", "items": keys}}]);
+            let pod = json!({"spec": {"containers": containers, "volumes": volumes}});
+            let pod: Pod = serde_json::from_value(pod).unwrap();
+            settings(&pod, &pod.spec.containers[others])
+        };
+        assert_eq!(settings(MOST_WRITERS).len(), 2000 + 1000 * MOST_WRITERS);
+        let many = settings(1000);
+        assert_eq!(many.len(), 2000 + 1000);
+        let items: usize = many.iter().map(|it| it.item().len()).sum();
+        assert!(items < 2_000_000, "{items}");
+        let shared = many.iter().find(|it| it.kind == SettingKind::SharedVolume);
+        assert_eq!(
+            shared.unwrap().item(),
+            "the volume at /v0 with 1000 containers"
+        );
+    }
 }

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::page::{Page, Tone};
+use super::tables::left_out;
 use crate::report::{Certificate, Evidence, Module, Proof, Remark, RemarkKind};
+
+/// Statements of one program and module that are shown unless verbose: pods of strangers can differ in any number of ways.
+const SHOWN: usize = 10;
 
 /// Everything that makes two statements alike for a reader.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -64,8 +68,17 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
     page.heading("what was proved, and how")?;
     let mut modules = BTreeSet::new();
     let mut described = Described::default();
-    for (statement, sum) in fold(&running) {
+    let mut of_kind: BTreeMap<(&str, Module), usize> = BTreeMap::new();
+    let all = fold(&running);
+    let (number, mut shown) = (all.len(), 0);
+    for (statement, sum) in all {
         modules.insert(statement.module);
+        let alike = of_kind.entry((statement.binary, statement.module));
+        let alike = alike.or_default();
+        if *alike >= SHOWN && !page.verbose() {
+            continue;
+        }
+        (*alike, shown) = (*alike + 1, shown + 1);
         page.marked(statement.tone, &sentence(&statement, &sum))?;
         for because in statement.refused {
             page.labelled(4, "refused", because)?;
@@ -79,6 +92,7 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
         }
         page.labelled(4, "settings", statement.configuration)?;
     }
+    left_out(page, number, shown)?;
     for module in modules {
         let meaning = format!("{}: {}", module.word(), meaning(module));
         page.paragraph(0, Tone::Dim, &meaning)?;
@@ -255,5 +269,50 @@ pub fn meaning(module: Module) -> &'static str {
         Module::Contradicted => "a label says FIPS and the bytes do not, or a module was changed",
         Module::Standard => "no FIPS module, or no cryptography at all",
         Module::Unknown => "could not be read, and so never counts as a pass",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::text::Style;
+    use crate::report::{Deviations, samples};
+
+    /// A statement for each of the sources of so many pods.
+    fn text(number: usize, verbose: bool) -> String {
+        let one = |n| Evidence {
+            source: format!("nothing: container c{n:04} is unknown"),
+            module: Module::Unknown,
+            binary: "envoy".to_owned(),
+            count: 1,
+            proof: None,
+            deviations: Deviations::default(),
+            ..samples::full().evidence.remove(0)
+        };
+        let mut evidence: Vec<Evidence> = (0..number).map(one).collect();
+        evidence.push(Evidence {
+            binary: "pilot-discovery".to_owned(),
+            ..one(number)
+        });
+        let style = Style {
+            color: false,
+            width: 80,
+            ascii: false,
+            verbose,
+        };
+        let mut bytes = Vec::new();
+        write(&mut Page::new(&style, &mut bytes), &evidence).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn ten_statements_of_a_kind_are_shown_and_the_others_counted() {
+        let short = text(1200, false);
+        assert_eq!(short.matches("envoy: ").count(), SHOWN);
+        assert_eq!(short.matches("pilot-discovery: ").count(), 1);
+        let rest = "and 1190 more: --verbose shows them";
+        assert!(short.contains(rest) && short.len() < 4000, "{short}");
+        let all = text(1200, true);
+        assert!(all.matches("envoy: ").count() == 1200 && !all.contains(rest));
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn pending(page: &mut Page<'_>, pending: &[PendingRestart]) -> io::Re
 }
 
 /// Says how many rows of `all` are not among those `shown`.
-fn left_out(page: &mut Page<'_>, all: usize, shown: usize) -> io::Result<()> {
+pub(super) fn left_out(page: &mut Page<'_>, all: usize, shown: usize) -> io::Result<()> {
     match all.saturating_sub(shown) {
         0 => Ok(()),
         more => page.paragraph(

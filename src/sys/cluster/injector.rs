@@ -63,13 +63,6 @@ impl Session {
         let mut review: Value = read(&what, &answer.success(&what)?)?;
         Ok(review["response"].take())
     }
-
-    /// The object or list at a path, of at most `limit` bytes.
-    pub async fn raw_within(&self, path: &str, limit: usize) -> Result<Value> {
-        let request = Request::get(path).header(ACCEPT, JSON).body(Body::empty());
-        let answer = self.send(path, request, self.timeout, limit).await?;
-        read(path, &answer.success(path)?)
-    }
 }
 
 fn read(what: &str, body: &[u8]) -> Result<Value> {

@@ -22,9 +22,15 @@ use super::{ClusterError, Result, Session};
 /// Failures in a namespace, more than successes, after which the rest of its pods are left out.
 const FAILURES: u32 = 8;
 
-/// Time that failures may take in all. What they take is counted once for each pod, and many pods are
-/// read at once.
+/// Time in which an answer costs nothing: pods of a loaded cluster need about so long.
+const PROMPT: Duration = Duration::from_secs(1);
+
+/// Time that failures and slow answers may take in all. What they take is counted once for each pod, and
+/// many pods are read at once.
 const WASTE: Duration = Duration::from_secs(640);
+
+/// The same of one namespace, so that it cannot use up the time of the others.
+const WASTE_OF_NAMESPACE: Duration = Duration::from_secs(160);
 
 /// Bytes of an answer that is not the text.
 const REFUSAL: usize = 16 << 10;
@@ -53,6 +59,7 @@ enum Proxy {
 struct Seen {
     succeeded: u32,
     failed: u32,
+    wasted: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +67,39 @@ struct State {
     proxy: Proxy,
     namespaces: BTreeMap<String, Seen>,
     wasted: Duration,
+}
+
+impl State {
+    /// Counts a pod that was asked, and the time that it wasted: all of a failure, and what a slow answer
+    /// took too long.
+    fn count(&mut self, namespace: &str, succeeded: bool, took: Duration) {
+        let seen = self.namespaces.entry(namespace.to_owned()).or_default();
+        let (number, wasted) = if succeeded {
+            (&mut seen.succeeded, took.saturating_sub(PROMPT))
+        } else {
+            (&mut seen.failed, took)
+        };
+        *number = number.saturating_add(1);
+        seen.wasted = seen.wasted.saturating_add(wasted);
+        self.wasted = self.wasted.saturating_add(wasted);
+    }
+
+    /// Why no further pod of a namespace is asked.
+    fn refusal(&self, namespace: &str) -> Option<String> {
+        let seen = self.namespaces.get(namespace).copied().unwrap_or_default();
+        let prompt = seen.succeeded > 0 && seen.wasted.is_zero();
+        if seen.failed >= seen.succeeded.saturating_add(FAILURES) {
+            Some(format!(
+                "{FAILURES} pods of its namespace or more did not answer"
+            ))
+        } else if seen.wasted >= WASTE_OF_NAMESPACE {
+            Some("pods of its namespace took too much time to answer".to_owned())
+        } else if self.wasted >= WASTE && !prompt {
+            Some("too many pods of other namespaces did not answer, or too slowly".to_owned())
+        } else {
+            None
+        }
+    }
 }
 
 /// Reads lines of text from pods, and remembers which way is open.
@@ -103,20 +143,14 @@ impl PodReader<'_> {
     /// The wanted lines at `path`. No error of it says that the pod is gone: the pod itself may have
     /// answered, or something in front of the API server.
     ///
-    /// Pods of a namespace where most do not answer are left out, and so are those of every namespace
-    /// where none did once the time for failures is used up.
+    /// Pods of a namespace where most do not answer, or too slowly, are left out. Once the time for such pods
+    /// is used up, so are those of every namespace where not every pod so far answered promptly.
     pub async fn get(&self, at: PodPort<'_>, path: &str, wanted: Wanted) -> Result<String> {
         self.admit(at)?;
         let began = tokio::time::Instant::now();
         let answer = self.ask(at, path, wanted).await;
-        let state = &mut *self.state.borrow_mut();
-        let seen = state.namespaces.entry(at.namespace.to_owned()).or_default();
-        if answer.is_ok() {
-            seen.succeeded = seen.succeeded.saturating_add(1);
-        } else {
-            seen.failed = seen.failed.saturating_add(1);
-            state.wasted = state.wasted.saturating_add(began.elapsed());
-        }
+        let mut state = self.state.borrow_mut();
+        state.count(at.namespace, answer.is_ok(), began.elapsed());
         answer
     }
 
@@ -139,20 +173,13 @@ impl PodReader<'_> {
 
     /// Whether a pod is asked at all.
     fn admit(&self, at: PodPort<'_>) -> Result<()> {
-        let state = self.state.borrow();
-        let seen = state.namespaces.get(at.namespace);
-        let seen = seen.copied().unwrap_or_default();
-        let reason = if seen.failed >= seen.succeeded.saturating_add(FAILURES) {
-            format!("{FAILURES} pods of its namespace or more did not answer")
-        } else if state.wasted >= WASTE && seen.succeeded == 0 {
-            "too many pods of other namespaces did not answer".to_owned()
-        } else {
-            return Ok(());
-        };
-        Err(ClusterError::LeftOut {
-            what: named(at),
-            reason,
-        })
+        match self.state.borrow().refusal(at.namespace) {
+            None => Ok(()),
+            Some(reason) => Err(ClusterError::LeftOut {
+                what: named(at),
+                reason,
+            }),
+        }
     }
 
     async fn by_proxy(&self, at: PodPort<'_>, path: &str, wanted: Wanted) -> Result<String> {
@@ -380,5 +407,32 @@ mod tests {
         let (unknown, known) = answers.unwrap();
         assert!(matches!(unknown, Err(ClusterError::LeftOut { .. })));
         assert!(known.is_ok() && asked.load(Ordering::SeqCst) == 0);
+    }
+
+    /// How many of `pods` are asked, of namespaces in turn, where each answers after that time.
+    fn asked(state: &mut State, namespaces: &[&str], pods: usize, took: Duration) -> usize {
+        let names = namespaces.iter().cycle().take(pods);
+        let asked = names.filter(|name| {
+            let admitted = state.refusal(name).is_none();
+            if admitted {
+                state.count(name, true, took);
+            }
+            admitted
+        });
+        asked.count()
+    }
+
+    #[test]
+    fn slow_answers_use_up_the_time_of_their_namespace_and_no_other() {
+        let slow = Duration::from_millis(4500);
+        let mut state = State::default();
+        assert_eq!(asked(&mut state, &["slow"], 1000, slow), 46);
+        let ordinary = Duration::from_millis(900);
+        assert_eq!(asked(&mut state, &["shop"], 10_000, ordinary), 10_000);
+        let tenants = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        assert!(asked(&mut state, &tenants, 1000, slow) < 200);
+        assert!(state.wasted < WASTE + slow);
+        assert_eq!(asked(&mut state, &["shop"], 10_000, ordinary), 10_000);
+        assert_eq!(asked(&mut state, &["unknown"], 1, ordinary), 0);
     }
 }

@@ -42,6 +42,22 @@ struct NameList {
     items: Option<Vec<NameItem>>,
 }
 
+/// A page of objects, and where the next one begins.
+pub struct ObjectPage<T> {
+    pub items: Vec<T>,
+    /// Empty after the last.
+    pub continuation: String,
+    /// How long the answer was.
+    pub bytes: usize,
+}
+
+#[derive(Deserialize)]
+struct Objects<T> {
+    #[serde(default)]
+    metadata: NameListMeta,
+    items: Option<Vec<T>>,
+}
+
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
@@ -147,6 +163,26 @@ impl Session {
             .body(Body::empty());
         let answer = self.send(path, request, self.timeout, NAMES_LIMIT).await?;
         parsed(path, &answer.success(path)?)
+    }
+
+    /// A page of the objects at a path from `begin` on: at most so many, of so many bytes.
+    pub async fn objects<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        begin: &str,
+        (number, size): (usize, usize),
+    ) -> Result<ObjectPage<T>> {
+        let mut pairs = vec![("limit", number.to_string())];
+        pairs.extend((!begin.is_empty()).then(|| ("continue", begin.to_owned())));
+        let request = Request::get(format!("{path}?{}", query(&pairs))).body(Body::empty());
+        let answer = self.send(path, request, self.timeout, size).await?;
+        let body = answer.success(path)?;
+        let list: Objects<T> = parsed(path, &body)?;
+        Ok(ObjectPage {
+            items: list.items.unwrap_or_default(),
+            continuation: list.metadata.continuation,
+            bytes: body.len(),
+        })
     }
 
     /// One object of at most `size` bytes, where there is such a one.

@@ -249,10 +249,13 @@ impl BulkSource {
 }
 
 impl FileSource {
+    pub fn name(&self) -> &str {
+        self.reference.as_ref().map_or("", |it| &it.name)
+    }
+
     /// Its name, and which keys have another name as a file.
     fn text(&self) -> String {
-        let name = self.reference.as_ref().map_or("", |it| &it.name);
-        format!("{name}{}", renamed(&self.items))
+        format!("{}{}", self.name(), renamed(&self.items))
     }
 }
 

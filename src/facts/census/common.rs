@@ -1,0 +1,102 @@
+//! What all programs of a pod have in common.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::fips_variables::settings;
+use super::seat::{IMAGE, Seated, TEXT, owner, revision, row, shortened, statuses};
+use super::status;
+use super::{Address, Class, Grounds, Role, SelfReport};
+use crate::report::{Deviations, PodRow};
+use crate::sys::cluster::{Container, Pod};
+
+/// What all programs of a pod have in common. It is read once: a pod can have thousands of containers.
+pub(super) struct Common<'a> {
+    pub(super) pod: &'a Pod,
+    /// A program of the pod, without anything of its container.
+    any: Seated,
+    row: PodRow,
+    /// What the runtime says that it started each container from.
+    image_ids: HashMap<&'a str, &'a str>,
+    /// The address in the pod's annotation.
+    annotated: Option<Address>,
+}
+
+impl<'a> Common<'a> {
+    pub(super) fn of(pod: &'a Pod, grounds: &Grounds) -> Self {
+        let node = grounds.nodes.get(&pod.spec.node_name);
+        let columns = status::columns(pod);
+        let statuses = statuses(pod).map(|it| (it.name.as_str(), it.image_id.as_str()));
+        let class = Class {
+            role: Role::Sidecar,
+            namespace: pod.metadata.namespace.clone(),
+            deviations: Deviations::default(),
+            revision: revision(pod),
+            connects: BTreeSet::new(),
+            container: String::new(),
+            image: String::new(),
+            image_id: String::new(),
+            settings: BTreeMap::new(),
+            hidden_settings: BTreeSet::new(),
+            others: BTreeSet::new(),
+            ready: status::condition(pod, "Ready"),
+            status: shortened(&columns.status, TEXT),
+            arch: node.and_then(|node| node.arch.clone()),
+            report: SelfReport::NotAsked,
+        };
+        Common {
+            pod,
+            any: Seated {
+                class,
+                name: pod.metadata.name.clone(),
+                uid: pod.metadata.uid.clone(),
+                owner: owner(pod),
+                row: None,
+                running: pod.status.phase == "Running",
+                shared: false,
+            },
+            row: row(pod, &columns),
+            // The first of a name counts.
+            image_ids: statuses.rev().filter(|(_, id)| !id.is_empty()).collect(),
+            annotated: Address::annotated(pod),
+        }
+    }
+
+    /// A container as one of that role, without what is beside it.
+    pub(super) fn seated(&self, role: Role, container: &Container) -> Seated {
+        let has_row = [Role::Istiod, Role::Gateway, Role::Agentgateway].contains(&role);
+        let (mut settings, mut hidden_settings) = settings(container);
+        let long = settings.extract_if(.., |_, value| value.len() > TEXT);
+        hidden_settings.extend(long.map(|(name, _)| name));
+        let mut seated = self.any.clone();
+        seated.row = has_row.then(|| self.row.clone());
+        seated.class = Class {
+            role,
+            connects: self.connects(role, container),
+            container: container.name.clone(),
+            image: shortened(&container.image, IMAGE),
+            image_id: self.image_id(container),
+            settings,
+            hidden_settings,
+            ..seated.class
+        };
+        seated
+    }
+
+    /// Where a program gets its configuration; a proxy that is told nothing looks at the usual place.
+    fn connects(&self, role: Role, container: &Container) -> BTreeSet<Address> {
+        if matches!(role, Role::Istiod | Role::Cni) {
+            return BTreeSet::new();
+        }
+        let mut found = Address::told(self.annotated.clone(), container);
+        if found.is_empty() {
+            found.insert(Address::untold(container));
+        }
+        found
+    }
+
+    /// What the runtime says that it started a container from.
+    pub(super) fn image_id(&self, container: &Container) -> String {
+        let id = self.image_ids.get(container.name.as_str());
+        shortened(id.copied().unwrap_or_default(), IMAGE)
+    }
+}

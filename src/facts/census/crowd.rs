@@ -1,0 +1,153 @@
+//! Pods with more programs or settings of a mesh than any injector makes: they are not compared, and so unknown.
+//!
+//! Each program of a pod is compared with its others, so that the cost would grow with the square of their number.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::common::Common;
+use super::seat::Seated;
+use super::{Address, Role};
+use crate::report::{Deviation, Deviations, SettingKind};
+use crate::sys::cluster::Container;
+
+/// Programs of a mesh in one pod. A pod of the largest kind has four: a proxy, and what prepares for it.
+const MOST_PROGRAMS: usize = 16;
+
+/// Settings that these programs have together. A proxy has about one hundred.
+const MOST_SETTINGS: usize = 2000;
+
+/// Stands for the image of programs that run different ones: it can be none.
+const SEVERAL_IMAGES: &str = "(several images)";
+
+/// What a pod has too many of.
+pub(super) fn excess(mains: &[(Role, &Container)], beside: &[&Container]) -> Option<String> {
+    let programs = mains.len() + beside.len();
+    if programs > MOST_PROGRAMS {
+        return Some(format!(
+            "{programs} programs of a mesh, and at most {MOST_PROGRAMS} are compared"
+        ));
+    }
+    let settings: usize = all(mains, beside).map(settings).sum();
+    (settings > MOST_SETTINGS)
+        .then(|| format!("{settings} settings of a mesh, and at most {MOST_SETTINGS} are compared"))
+}
+
+/// One program for each role that the pod has: it counts, is named, and never passes.
+pub(super) fn seated(
+    common: &Common<'_>,
+    mains: &[(Role, &Container)],
+    beside: &[&Container],
+    excess: &str,
+) -> Vec<Seated> {
+    let first: BTreeMap<Role, &Container> = mains.iter().rev().copied().collect();
+    let one = |(role, container): (Role, &Container)| {
+        let mut seated = common.seated(role, container);
+        seated.shared = true;
+        let class = &mut seated.class;
+        let deviation = Deviation::new(&container.name, SettingKind::TooMany, excess);
+        class.deviations = Deviations::of([deviation]);
+        // What is not looked at is no sign that it belongs to another mesh.
+        class.connects = BTreeSet::from([Address::Other]);
+        if all(mains, beside).any(|other| other.image != container.image) {
+            SEVERAL_IMAGES.clone_into(&mut class.image);
+            class.image_id.clear();
+        }
+        seated
+    };
+    first.into_iter().map(one).collect()
+}
+
+fn all<'a>(
+    mains: &[(Role, &'a Container)],
+    beside: &[&'a Container],
+) -> impl Iterator<Item = &'a Container> {
+    let mains = mains.iter().map(|(_, container)| *container);
+    mains.chain(beside.iter().copied())
+}
+
+/// How many settings a container has, of those that there can be any number of.
+fn settings(container: &Container) -> usize {
+    let context = container.security_context.as_ref();
+    let added = context.and_then(|it| it.capabilities.as_ref());
+    container.env.len()
+        + container.env_from.len()
+        + container.args.len()
+        + container.volume_mounts.len()
+        + container.volume_devices.len()
+        + added.map_or(0, |it| it.add.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::seat::{Seat, place};
+    use super::*;
+    use crate::facts::census::Grounds;
+
+    fn placed(containers: Vec<Value>) -> Vec<Seated> {
+        let pod = json!({"metadata": {"name": "p", "namespace": "shop"},
+            "status": {"phase": "Running"}, "spec": {"containers": containers}});
+        let grounds = Grounds::new(&[], BTreeMap::new(), BTreeSet::new());
+        match place(&serde_json::from_value(pod).unwrap(), &grounds).0 {
+            Seat::Mesh(all) => all,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn proxies(number: usize, image: fn(usize) -> String) -> Vec<Value> {
+        let one =
+            |n| json!({"name": format!("c{n}"), "image": image(n), "args": ["proxy", "sidecar"]});
+        (0..number).map(one).collect()
+    }
+
+    #[test]
+    fn a_pod_with_thousands_of_programs_is_one_unknown_program() {
+        let same = |_| "r/proxyv2:1".to_owned();
+        assert_eq!(placed(proxies(MOST_PROGRAMS, same)).len(), MOST_PROGRAMS);
+        let all = placed(proxies(5000, same));
+        let [seated] = &all[..] else {
+            panic!("{} programs", all.len());
+        };
+        let class = &seated.class;
+        assert_eq!(
+            (class.image.as_str(), class.deviations.total),
+            ("r/proxyv2:1", 1)
+        );
+        assert_eq!(class.connects, BTreeSet::from([Address::Other]));
+        let why = class.deviations.to_string();
+        assert!(why.contains("5000 programs of a mesh"), "{why}");
+        let other = |n| format!("r/proxyv2:{n}");
+        assert_eq!(placed(proxies(5000, other))[0].class.image, SEVERAL_IMAGES);
+    }
+
+    #[test]
+    fn each_role_in_a_crowd_counts_and_companions_are_part_of_it() {
+        let mut containers = proxies(20, |_| "r/x:1".to_owned());
+        containers.push(json!({"name": "n", "image": "r/x:1", "args": ["proxy", "ztunnel"]}));
+        let roles: Vec<Role> = placed(containers).iter().map(|it| it.class.role).collect();
+        assert_eq!(roles, [Role::Sidecar, Role::Ztunnel]);
+        let mut few = proxies(1, |_| "r/x:1".to_owned());
+        few.extend((0..20).map(
+            |n| json!({"name": format!("i{n}"), "image": "r/y:1", "args": ["istio-iptables"]}),
+        ));
+        let all = placed(few);
+        assert_eq!(
+            (all.len(), all[0].class.image.as_str()),
+            (1, SEVERAL_IMAGES)
+        );
+        assert!(all[0].class.others.is_empty() && !all[0].class.deviations.is_empty());
+    }
+
+    #[test]
+    fn settings_without_number_make_a_program_unknown() {
+        let mounts = |number: usize| {
+            let mount = |n| json!({"name": "v", "mountPath": format!("/{n}")});
+            let mounts: Vec<Value> = (0..number).map(mount).collect();
+            let proxy = json!({"name": "istio-proxy", "image": "r/x:1", "volumeMounts": mounts});
+            placed(vec![proxy])[0].class.deviations.clone()
+        };
+        assert!(mounts(MOST_SETTINGS).is_empty(), "nothing is compared here");
+        assert_eq!(mounts(MOST_SETTINGS + 1).total, 1);
+    }
+}
