@@ -225,7 +225,7 @@ fn what_its_digests_contradict_is_damaged() {
     let env = TestEnv::new();
     let image = Image::of(&plain());
     image.layout(&env.work().join("layout"));
-    let blob = crate::fake_registry::digest(&image.layers[0]).replace(':', "/");
+    let blob = digest(&image.layers[0]).replace(':', "/");
     let blob = env.work().join("layout/blobs").join(blob);
     let mut bytes = std::fs::read(&blob).unwrap();
     bytes[600] ^= 1;
