@@ -70,6 +70,13 @@ impl From<RegistryError> for ImageError {
 }
 
 impl ImageError {
+    pub(super) fn artifact(name: &str, kind: &str) -> ImageError {
+        ImageError::Unsupported {
+            what: name.to_owned(),
+            why: format!("it is no container image but a `{kind}`"),
+        }
+    }
+
     /// What ended a stream of `what`: the registry's own words, a bound, or damage.
     pub(super) fn of_stream(what: &str, error: io::Error) -> ImageError {
         let what = what.to_owned();

@@ -114,12 +114,7 @@ pub(super) fn of_document(
             };
             jobs.add(name, way, &manifest)?;
         }
-        Document::Artifact(kind) => {
-            return Err(ImageError::Unsupported {
-                what: name.to_owned(),
-                why: format!("it is no container image but a `{kind}`"),
-            });
-        }
+        Document::Artifact(kind) => return Err(ImageError::artifact(name, &kind)),
         Document::Index(index) => jobs.enter(name, digest.as_ref(), 1, &index)?,
     }
     while let Some(next) = jobs.open.pop_front() {
@@ -301,12 +296,9 @@ impl<'a> Jobs<'a> {
                 self.add(name, way, &manifest)
             }
             // Some runtimes choose by the platform alone.
-            Document::Artifact(kind) if platform.is_some() => Err(ImageError::Unsupported {
-                what: name.clone(),
-                why: format!(
-                    "its index gives it a platform, and it is no container image but a `{kind}`"
-                ),
-            }),
+            Document::Artifact(kind) if platform.is_some() => {
+                Err(ImageError::artifact(name, &kind))
+            }
             Document::Artifact(kind) => {
                 self.found.skipped.push(kind);
                 Ok(())

@@ -645,7 +645,7 @@ mod tests {
             // Below `b` could be a link.
             (&["f b/x 1", "f b/x 2"], &[1, 0]),
             // `a` could be one to `b`.
-            (&["s a b", "d b; f b/x 2; f a/x 3"], &[1, 0, 1]),
+            (&["s a b", "d b; f b/x 2; f a/x 3"], &[1, 0]),
             (&["s a b", "d b; f b/x 2", "f a/.wh.x -"], &[2, 1, 0]),
             (&["s a b", "d b; f b/x 2", "f a/.wh..wh..opq -"], &[2, 1, 0]),
             (&["s a b", "d b; f b/x 2", "d a/x"], &[2, 1, 0]),
