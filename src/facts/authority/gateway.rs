@@ -544,7 +544,7 @@ mod tests {
             "{unread:?}"
         );
         assert!(
-            unread[1].ends_with("no more than 8 MiB were read"),
+            unread[2].ends_with("no more than 8 MiB were read"),
             "{unread:?}"
         );
     }

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use crate::facts::census::Grounds;
 
-    fn placed(containers: Vec<Value>) -> Vec<Seated> {
+    fn placed(containers: &[Value]) -> Vec<Seated> {
         let pod = json!({"metadata": {"name": "p", "namespace": "shop"},
             "status": {"phase": "Running"}, "spec": {"containers": containers}});
         let grounds = Grounds::new(&[], BTreeMap::new(), BTreeSet::new());
@@ -104,8 +104,8 @@ mod tests {
     #[test]
     fn a_pod_with_thousands_of_programs_is_one_unknown_program() {
         let same = |_| "r/proxyv2:1".to_owned();
-        assert_eq!(placed(proxies(MOST_PROGRAMS, same)).len(), MOST_PROGRAMS);
-        let all = placed(proxies(5000, same));
+        assert_eq!(placed(&proxies(MOST_PROGRAMS, same)).len(), MOST_PROGRAMS);
+        let all = placed(&proxies(5000, same));
         let [seated] = &all[..] else {
             panic!("{} programs", all.len());
         };
@@ -118,20 +118,20 @@ mod tests {
         let why = class.deviations.to_string();
         assert!(why.contains("5000 programs of a mesh"), "{why}");
         let other = |n| format!("r/proxyv2:{n}");
-        assert_eq!(placed(proxies(5000, other))[0].class.image, SEVERAL_IMAGES);
+        assert_eq!(placed(&proxies(5000, other))[0].class.image, SEVERAL_IMAGES);
     }
 
     #[test]
     fn each_role_in_a_crowd_counts_and_companions_are_part_of_it() {
         let mut containers = proxies(20, |_| "r/x:1".to_owned());
         containers.push(json!({"name": "n", "image": "r/x:1", "args": ["proxy", "ztunnel"]}));
-        let roles: Vec<Role> = placed(containers).iter().map(|it| it.class.role).collect();
+        let roles: Vec<Role> = placed(&containers).iter().map(|it| it.class.role).collect();
         assert_eq!(roles, [Role::Sidecar, Role::Ztunnel]);
         let mut few = proxies(1, |_| "r/x:1".to_owned());
         few.extend((0..20).map(
             |n| json!({"name": format!("i{n}"), "image": "r/y:1", "args": ["istio-iptables"]}),
         ));
-        let all = placed(few);
+        let all = placed(&few);
         assert_eq!(
             (all.len(), all[0].class.image.as_str()),
             (1, SEVERAL_IMAGES)
@@ -145,7 +145,7 @@ mod tests {
             let mount = |n| json!({"name": "v", "mountPath": format!("/{n}")});
             let mounts: Vec<Value> = (0..number).map(mount).collect();
             let proxy = json!({"name": "istio-proxy", "image": "r/x:1", "volumeMounts": mounts});
-            placed(vec![proxy])[0].class.deviations.clone()
+            placed(&[proxy])[0].class.deviations.clone()
         };
         assert!(mounts(MOST_SETTINGS).is_empty(), "nothing is compared here");
         assert_eq!(mounts(MOST_SETTINGS + 1).total, 1);
