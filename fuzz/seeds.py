@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets: small files that have everything the readers look for.
 
-usage: seeds.py DIR     makes DIR/program (all targets but layer) and DIR/layer
+usage: seeds.py DIR     makes DIR/program (for the targets that read programs), and DIR/TARGET for each other one
 """
 
 import gzip
 import io
 import pathlib
+import re
 import struct
 import sys
 import tarfile
@@ -295,13 +296,192 @@ def layers():
         yield f"{name}-over-plain", bytes([blocks]) + plain + data
 
 
+# Instructions of the target `pods`: fields of messages without their lengths, which a fuzzer would break.
+WORDS = re.findall(r'"((?:[^"\\\\]|\\\\.)*)"', re.search(r"const WORDS.*?= \[(.*?)\n\];", (
+    pathlib.Path(__file__).parent / "../src/sys/cluster/pods/fuzz.rs").read_text(), re.S)[1])
+
+
+def message(number, *parts):
+    return bytes([number]) + b"".join(parts) + b"\xfe"
+
+
+def text(number, value):
+    if isinstance(value, str):
+        if value in WORDS:
+            return bytes([0x40 | number, 0x80 + WORDS.index(value)])
+        value = value.encode()
+    if len(value) < 0x80:
+        return bytes([0x40 | number, len(value)]) + value
+    raise ValueError(f"{value} is too long")
+
+
+def often(number, value, times):
+    return bytes([0xC0 | number, *text(number, value)[1:], times])
+
+
+def number(field, value):
+    return bytes([0x80 | field, value])
+
+
+def entry(field, key, value):
+    return message(field, text(1, key), text(2, value))
+
+
+def meta(name, namespace, *parts):
+    return message(1, text(1, name), text(3, namespace), *parts)
+
+
+def container(name, image, *parts, field=2):
+    return message(field, text(1, name), text(2, image), *parts)
+
+
+def status(phase, *parts):
+    return message(3, text(1, phase), *parts)
+
+
+def pods():
+    ended = status("Succeeded", message(8, text(1, "istio-proxy"), message(2, message(3, number(1, 0)))))
+    running = status("Running", message(2, text(1, "Ready"), text(2, "True")),
+                     message(8, text(1, "istio-proxy"), message(2, message(2)), number(4, 1), number(5, 3),
+                             text(7, "r/proxyv2@sha256:" + "0a" * 32)))
+    restarts = status("Running", *(message(8, text(1, name), number(5, 0xA1)) for name in "abc"))
+    owner = message(13, text(1, "ReplicaSet"), text(3, "cart-5"), text(5, "apps/v1"), number(6, 1))
+    owned = owner + entry(11, "pod-template-hash", "5")
+    proxy = container("istio-proxy", "r/proxyv2:1")
+    told = container(
+        "istio-proxy", "r/proxyv2:1", text(3, "sh"), text(4, "proxy"), text(4, "sidecar"), text(4, "--discoveryAddress"),
+        text(4, "istiod.a.svc:15012"), text(5, "/usr/local/bin"), entry(7, "PROXY_CONFIG", "proxyMetadata: {A: b, C_D: {e: [f]}}"),
+        entry(7, "GODEBUG", "fips140=on"), message(7, text(1, "XDS_ADDRESS"), message(3, message(1, text(2, "x")))),
+        message(9, text(1, "v"), number(2, 1), text(3, "/etc/istio/proxy"), text(4, "x"), text(6, "$(X)")),
+        message(10, message(1, message(1, text(1, "sh")))), message(12, message(1, message(1, text(1, "sh")))),
+        text(13, "/etc/istio/config"), message(15, message(1, text(1, "NET_ADMIN")), number(2, 1), text(9, "Unmasked")),
+        message(19, text(1, "p"), message(2, message(1, text(1, "m")))), message(21, text(2, "/dev/x")),
+        message(22, message(1, message(1, text(1, "sh")))), text(24, "Always"),
+    )
+    volumes = b"".join(message(1, text(1, "v"), message(2, source)) for source in (
+        message(1, text(1, "/")), message(2), message(6, text(1, "s")), message(16, message(1, text(1, "f"))),
+        message(19, message(1, text(1, "m"))), message(28, text(1, "csi")),
+        message(26, *(message(1, message(kind, message(1, text(1, "p")))) for kind in range(1, 6))),
+    ))
+    annotations = (entry(12, "sidecar.istio.io/status", '{"revision": "a"}')
+                   + entry(12, "proxy.istio.io/config", "discoveryAddress: istiod.b.svc")
+                   + entry(12, "inject.istio.io/templates", "gateway"))
+    shapes = {
+        "plain": [meta("a", "shop"), message(2, proxy), running],
+        "owned": [meta("a", "shop", owned), message(2, proxy, text(10, "real")), running],
+        "job": [meta("a", "shop"), message(2, proxy), ended],
+        "leaving": [meta("a", "shop", message(9, number(1, 0xD0)), number(10, 30)), message(2, proxy), running],
+        "restarts": [meta("a", "shop"), message(2, container("discovery", "r/pilot:1", text(4, "discovery")), proxy), restarts],
+        "told": [meta("a", "shop", annotations), message(2, volumes, told, number(12, 1), number(27, 1)), running],
+        "native": [meta("a", "free", entry(11, "istio.io/rev", "a")),
+                   message(2, container("istio-proxy", "r/app:1", text(24, "Always"), field=20),
+                           container("istio-init", "r/proxyv2:1", text(4, "istio-iptables"), field=20),
+                           container("app", "r/app:1")), running],
+        "debug": [meta("a", "shop"), message(2, proxy, message(34, container("d", "r/proxyv2:1", field=1), text(2, "istio-proxy")))],
+        "nodes": [meta("a", "shop"), message(2, *(container(name, image) for name, image in (
+            ("install-cni", "r/install-cni:1"), ("istio-proxy", "r/ztunnel:1"), ("agentgateway", "r/app:1"))))],
+        "uninjected": [meta("a", "shop"), message(2, container("app", "r/app:1"), text(10, "virtual"))],
+        "opted-out": [meta("a", "out", entry(11, "sidecar.istio.io/inject", "true")), message(2, container("app", "r/app:1"))],
+        "not-utf-8": [meta(b"a\xff", b"\xc3", entry(12, b"\xed\xa0", b"\x80")), message(2, proxy)],
+        "terminal": [meta("\x1b[2J\u202e", "a\nb", owner), message(2, container("istio-proxy", "\U000e0041\u061c"))],
+        "many": [meta("a", "shop"), message(2, container("istio-proxy", "r/proxyv2:1", often(4, "--x=y", 200)), message(2, text(1, "b")))],
+        "no-message": [b"\xfd\xff\xfd\xff"],
+        "wrong-type": [meta("a", "shop"), number(2, 1), text(3, "x")],
+    }
+    for name, parts in shapes.items():
+        yield name, b"\0" + b"".join(parts)
+    yield "all", b"\0" + b"\xff".join(b"".join(parts) for parts in shapes.values())
+    # A list as a server sends it, the same without its envelope, and one of JSON.
+    def field(number, data):
+        return varint(number << 3 | 2) + varint(len(data)) + data
+    pod = field(1, field(1, b"a") + field(3, b"shop")) + field(2, field(2, field(1, b"istio-proxy") + field(2, b"r/proxyv2:1")))
+    wire = field(1, field(3, b"more")) + field(2, pod) + field(2, pod)
+    yield "wire", b"\xe0" + wire
+    yield "envelope", b"\xf0" + field(2, wire)
+    yield "json", b'\xff{"metadata":{},"items":[{"metadata":{"name":"a","namespace":"shop","deletionTimestamp":"2026-01-01T00:00:00Z"},' \
+        b'"spec":{"containers":[{"name":"istio-proxy","image":"r/proxyv2:1"}]}},{"metadata":{"name":"b","labels":7}},7]}'
+
+
+def commands():
+    hostile = ("$(touch pwned)", "`x`", "a'b", "''", "\\", "-n", "--kubeconfig=x", "a b;c|d&e>f", "~root", "=ls", "#x", "%1", "!!", "*?[a]",
+               "\u202e", "a\nb", "\x1b[2J", "{a,b}", "x=y", "", "cart-5.v1")
+    for at in range(8):
+        yield f"plain-{at}", bytes([at]) + b"\xff".join([b"shop", b"cart", b"Deployment", b"apps/v1"])
+    for at, value in enumerate(hostile):
+        yield f"hostile-{at}", bytes([at]) + b"\xff".join([value.encode()] * 2 + [b"Rollout", b"argoproj.io/v1alpha1"])
+    for kind, group in (("DaemonSet", "apps/v1"), ("StatefulSet", "apps/v1"), ("Job", "batch/v1"), ("ReplicaSet", "apps/v1")):
+        yield kind, b"\2" + f"shop|cart|{kind}|{group}".encode().replace(b"|", b"\xff")
+    yield "long", b"\0" + b"y" * 4000
+
+
+def escapes():
+    for at, value in enumerate(("plain", "a\x1b[31mb\nc", "\r\x08\x7f\x9b", "\u202e\u2066\u061c", "\U000e0041\U000e0001", "\u200b\u200d\ufeff\xad",
+                                "\u3164\u2800\uffa0", "\ufe0f\U000e0100", "\ue000\U0010fffd", "\u2028\u2029\x85\xa0", "e" + "\u0301" * 5, "x" * 2001,
+                                "é" * 2100, " a ", "猫 “ok”")):
+        yield f"text-{at}", b"\0" + value.encode()
+    def string(value):
+        return bytes([100, len(value.encode())]) + value.encode()
+    def mapping(*pairs):
+        return bytes([201, len(pairs)]) + b"".join(string(key)[1:] + value for key, value in pairs)
+    texts = ("x", "no", "1e3", "~", "a: b", "\n- a", "'\"\\", "\u202e", "\U000e0041", "\x85\u2028", "\0", "%", "<<", "---", "# x")
+    for at, value in enumerate(texts):
+        items = bytes([200, 2]) + string(value) + mapping(("c", string(value)))
+        # Keys of a limited length, which a report has too, and of any.
+        yield f"report-{at}", b"\x80\x00" + mapping((value, string(value)), ("b", items))
+        yield f"document-{at}", b"\x80\xc0" + mapping((value, string(value)), ("b", items))
+    yield "long-key", b"\x80\xc0" + bytes([201, 1, 220, 200]) + b"key: \xe2\x80\xae " * 2 + string("x")
+    yield "numbers", (b"\x80\x00" + bytes([200, 4, 50, 0]) + b"\xff" * 8 + bytes([50, 1]) + b"\xff" * 8
+                      + bytes([50, 2, 1, 2, 3, 0, 0, 0, 0, 0, 33]))
+
+
+TEMPLATES = {
+    "plain": "a: {{params.cluster}}\nb:\n  - {{join params.network \"x\"}}\nc: {{either \"\" hub}}\n",
+    "operator": "{{> operator profile=\"ambient\"}}\n  values:\n    global:\n{{> global}}\n",
+    "inline": "{{#*inline \"a\"}}{{#*inline \"b\"}}x: {{y}}\n{{/inline}}{{> b y=params.cluster}}{{/inline}}{{> a}}{{> a this}}",
+    "recursive": "{{#*inline \"a\"}}{{#if fips}}{{> b}}{{/if}}{{/inline}}{{#*inline \"b\"}}{{> a}}{{/inline}}{{> a}}",
+    "again": "{{#*inline \"a\"}}1{{/inline}}{{#*inline \"a\"}}{{> @partial-block}}{{/inline}}{{#> a}}x{{/a}}{{> a}}",
+    "each": "{{#each params as |v k|}}{{#each ../can as |w l|}}{{k}}{{@index}}{{@../key}}{{v}}{{w}}{{else}}none{{/each}}{{/each}}",
+    "lists": "{{#each [1, [2, {\"a\": 3}], \"x\"] as |v|}}{{#each v}}{{this}}{{@first}}{{@last}}{{/each}}{{len v}}{{/each}}",
+    "with": "{{#with params as |p|}}{{p.cluster}}{{#with (lookup p \"network\")}}{{this}}{{../hub}}{{@root.tag}}{{/with}}{{else}}x{{/with}}",
+    "if": "{{#if (and fips (not distroless))}}{{~hub~}}{{else if (eq hub \"x\")}}y{{else}}{{{tag}}}{{&name}}{{/if}}{{#unless revision includeZero=true}}z{{/unless}}",
+    "compare": "{{gt 1 2}}{{lte (len params) 5}}{{ne hub tag}}{{or fips can}}{{lookup params \"cluster\"}}",
+    "raw": "{{{{raw}}}}{{x}}{{{{/raw}}}}\\{{y}}{{! comment }}{{!-- {{a}} --}}{{log hub level=\"error\"}}",
+    "computed": "{{> (lookup this \"hub\")}}{{#*inline hub}}{{/inline}}",
+    "passed": "{{#*inline \"a\"}}{{#each this}}{{@key}}{{/each}}{{/inline}}{{#each params}}{{> a b=@root c=(join @key @root.hub)}}{{/each}}",
+    "grows": "".join(f"{{{{#*inline \"p{n}\"}}}}{{{{> p{n + 1} a=this b=this}}}}{{{{/inline}}}}" for n in range(12)) + "{{#*inline \"p12\"}}{{a}}{{/inline}}{{> p0}}",
+    "deep": "{{#if fips}}" * 101 + "{{/if}}" * 101,
+    "nested": "{{join " + "(join hub " * 60 + "tag" + ")" * 60 + "}}",
+    "loops": "{{#each params}}{{#each @root.params}}" * 8 + "{{/each}}{{/each}}" * 8,
+    "decorator": "{{* x}}{{#* y}}z{{/y}}{{>missing}}{{unknown 1}}{{#unknown}}{{/unknown}}",
+    "block-expression": "{{#each (either \"\" params)}}{{#if @first}}{{@key}}{{^}}-{{/if}}{{/each}}{{^if fips}}a{{/if}}",
+    "odd": "{{ params.[cluster] }}{{this/hub}}{{./tag}}{{../x}}{{@root}}{{params.cluster.[0]}}{{\"hub\"}}{{null}}{{1.5e3}}",
+    "empty": "",
+}
+VALUES = ("a\nhub: evil", "x: y", "- a", "#", "'\"", "{{hub}}")
+
+
+def templates():
+    values = b"\xff".join(value.encode() for value in VALUES)
+    for name, value in TEMPLATES.items():
+        yield name, b"\0" + value.encode() + b"\xff" + values
+    for path in sorted((pathlib.Path(__file__).parent / "../templates").glob("**/*.hbs")):
+        yield path.stem, b"\0" + path.read_bytes() + b"\xff" + values
+    for kind in range(224, 229):
+        yield f"preset-{kind}", bytes([kind]) + values
+    for kind in range(6):
+        # One block of each kind inside the others, with an expression of each kind behind it.
+        inside = bytes([1, 132 + kind]) + bytes([0, 138 - kind]) * 3 + bytes(range(8)) * 2
+        yield f"blocks-{kind}", bytes([128]) + inside + values
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     root = pathlib.Path(sys.argv[1])
-    for folder, seeds in (("program", programs()), ("layer", layers())):
+    kinds = {"program": programs, "layer": layers, "pods": pods, "command": commands, "escape": escapes, "template": templates}
+    for folder, make in kinds.items():
         (root / folder).mkdir(parents=True, exist_ok=True)
-        for name, data in seeds:
+        for name, data in make():
             (root / folder / name).write_bytes(data)
 
 

@@ -6,6 +6,9 @@
 
 use std::fmt::Write as _;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 /// Characters of one line: longer text is cut, with the number of characters that are left out.
 ///
 /// No sentence of glooistio comes near it; an annotation may have 256 KiB.

@@ -32,6 +32,8 @@ pub use after::{Installed, after, installed};
 pub use authority::{Held, Served};
 pub use before::{Asked, before};
 pub use causes::causes;
+#[cfg(any(test, fuzzing))]
+pub use census::fuzz;
 pub use census::{Address, Census, Class, Companion, Members, Role, SelfReport};
 pub use genuine::Reference;
 pub use images::Reader;

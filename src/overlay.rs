@@ -10,6 +10,8 @@ mod convert;
 mod early;
 mod error;
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod map;
 mod merge;
 mod parse;

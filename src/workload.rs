@@ -6,6 +6,9 @@ use serde::Serialize;
 
 use crate::suggestion::SuggestedCommand;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 /// Characters of a namespace's name (RFC 1123 label).
 const LONGEST_LABEL: usize = 63;
 

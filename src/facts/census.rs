@@ -19,6 +19,8 @@ mod class;
 mod common;
 mod crowd;
 mod fips_variables;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod program;
 mod seat;
 mod speech;

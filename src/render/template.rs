@@ -18,6 +18,8 @@ use crate::overlay;
 use crate::plan::Plan;
 
 mod cost;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 
 /// Bytes of a template. The largest preset has three thousand.
 const MAX_TEXT: usize = 64 << 10;

@@ -29,6 +29,8 @@ pub use message::{
     Bulk, Condition, Container, ContainerStatus, Handler, Mount, Pod, Probe, Terminated, ValueFrom,
     VolumeSource,
 };
+#[cfg(any(test, fuzzing))]
+pub(crate) use pods::fuzz;
 pub use pods::{Listed, Pages, PodPages, Unreadable};
 pub use proxy::{PodPort, PodReader};
 pub use session::{Names, ObjectPage};

@@ -46,12 +46,13 @@ pub(super) enum CostError {
     Expensive,
 }
 
-/// Refuses a template that may cost more than the limits: the bound may be too high, never too low.
+/// Returns how many bytes filling in a template may copy; refuses one that may copy more than the limit. The bound
+/// may be too high, never too low.
 pub(super) fn check(
     main: &Template,
     engine: &Handlebars<'_>,
     context: &Value,
-) -> Result<(), CostError> {
+) -> Result<u64, CostError> {
     let mut inline = Inline::default();
     for template in engine.get_templates().values().chain([main]) {
         inline.collect(template, 0)?;
@@ -70,7 +71,8 @@ pub(super) fn check(
         times: 1,
         depth: 0,
     };
-    walk.template(main, scope)
+    walk.template(main, scope)?;
+    Ok(walk.cost)
 }
 
 /// The inline partials of a template, wherever they are defined: which of them a name means is decided while the
@@ -314,7 +316,7 @@ mod tests {
 
     fn checked(text: &str, context: &Value) -> Result<(), CostError> {
         let engine = super::super::engine().unwrap();
-        check(&Template::compile(text).unwrap(), &engine, context)
+        check(&Template::compile(text).unwrap(), &engine, context).map(drop)
     }
 
     fn small() -> Value {

@@ -10,6 +10,9 @@ use super::message::{JsonPodList, Named, Pod, PodList, Unknown};
 use super::text::repair;
 use super::{ClusterError, Result, Session};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 /// Pods of one page, where they are of a usual size: about 3 MB. Two pages are held at once.
 const PAGE: usize = 250;
 

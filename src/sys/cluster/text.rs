@@ -7,7 +7,7 @@ use prost::encoding::decode_varint;
 
 /// The messages of a pod that hold other messages. Whatever else has a length is text.
 #[derive(Clone, Copy)]
-enum Message {
+pub(super) enum Message {
     Pod,
     Meta,
     Spec,
@@ -38,7 +38,7 @@ enum Message {
 
 impl Message {
     /// The message that a field holds, by its number in Kubernetes' API.
-    fn field(self, number: u64) -> Option<Message> {
+    pub(super) fn field(self, number: u64) -> Option<Message> {
         use Message as M;
         Some(match (self, number) {
             (M::Pod, 1) => M::Meta,

@@ -1,0 +1,301 @@
+//! What must hold of the census whatever the pods are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::seat::{self, Seat};
+use super::{Census, Fold, Grounds, Item, Members, NAMED, items};
+use crate::escape::fuzz::assert_shown;
+use crate::facts::genuine::{Permitted, Reference};
+use crate::facts::platform::Ground;
+use crate::facts::{Fact, Namespace};
+use crate::report::{
+    CheckResult, Deviations, Finding, PendingRestart, Phase, Report, Severity, Status, json, short,
+    text,
+};
+use crate::sys::cluster::{Container, Listed, Pages, Pod, fuzz};
+use crate::workload::WorkloadRef;
+
+/// 2026-01-01T00:00:00Z
+const NOW: i64 = 1_767_225_600;
+
+/// Seconds that a pod may be left out for after the time at which it was to be gone.
+const LATEST: i64 = 60;
+
+/// Characters of the longest text that is kept of a container.
+const LONGEST: usize = 641;
+
+/// A server's answer: every pod is counted once, no proxy is left out, and a report of it drives no terminal.
+///
+/// # Panics
+///
+/// Where something does not hold.
+pub fn pods(bytes: &[u8]) {
+    let Some(pods) = fuzz::pods(bytes) else {
+        return;
+    };
+    let grounds = grounds();
+    let mut fold = Fold::default();
+    let (mut proxies, mut elsewhere, mut unreadable) = (0, 0, 0);
+    for pod in &pods {
+        let page = Pages::Pods(vec![pod.clone()]);
+        for item in items(Ok(page), &grounds) {
+            match &item {
+                Item::Seat(seat) => {
+                    judge(pod, seat);
+                    elsewhere += u64::from(*seat == Seat::Elsewhere);
+                    proxies += programs(seat);
+                }
+                Item::Unreadable(_) => {
+                    unreadable += 1;
+                    assert!(pod.is_err(), "{pod:?}");
+                }
+                Item::Unrelated(_) => {}
+                Item::Gone | Item::Restarted | Item::Failed(_) => {
+                    unreachable!("no server was asked")
+                }
+            }
+            assert!(fold.count(0, item).is_ok());
+        }
+    }
+    let counted: u64 = fold
+        .census
+        .classes
+        .values()
+        .map(|members| members.pods)
+        .sum();
+    assert_eq!(counted, proxies);
+    let census = fold.finish();
+    let seen = (census.seen, census.unreadable.0);
+    assert_eq!(seen, (pods.len() as u64, unreadable));
+    let named = census.unreadable.1.len() as u64;
+    assert_eq!(named, unreadable.min(NAMED as u64));
+    let outside: u64 = census
+        .uninjected
+        .values()
+        .chain(census.not_applicable.values())
+        .sum();
+    assert!(outside + unreadable + elsewhere <= census.seen);
+    bounded(&census);
+    shown(&census);
+}
+
+/// The number of programs of a mesh.
+fn programs(seat: &Seat) -> u64 {
+    match seat {
+        Seat::Mesh(all) => all.len() as u64,
+        _ => 0,
+    }
+}
+
+/// What becomes of a pod, compared with what is obvious of it.
+fn judge(pod: &Listed, seat: &Seat) {
+    let Ok(pod) = pod else {
+        return;
+    };
+    match seat {
+        Seat::Mesh(all) => assert!(!all.is_empty()),
+        Seat::NotApplicable("finished") => {
+            assert!(["Succeeded", "Failed"].contains(&pod.status.phase.as_str()));
+        }
+        Seat::NotApplicable("being deleted") => {
+            let end = pod
+                .metadata
+                .deletion_timestamp
+                .as_ref()
+                .map(|it| it.seconds);
+            assert!(
+                end.is_some_and(|end| NOW <= end.saturating_add(LATEST)),
+                "{end:?}"
+            );
+        }
+        Seat::NotApplicable(_) | Seat::Uninjected(_) | Seat::Elsewhere => {
+            let mut containers = pod.spec.containers.iter();
+            assert!(!containers.any(is_proxy), "{pod:?}");
+        }
+    }
+    if containers(pod).any(is_proxy) {
+        assert!(
+            matches!(
+                seat,
+                Seat::Mesh(_) | Seat::NotApplicable("finished" | "being deleted")
+            ),
+            "{pod:?}"
+        );
+    }
+}
+
+/// The containers that run as long as the pod.
+fn containers(pod: &Pod) -> impl Iterator<Item = &Container> {
+    let native = pod
+        .spec
+        .init_containers
+        .iter()
+        .filter(|it| it.restart_policy == "Always");
+    pod.spec.containers.iter().chain(native)
+}
+
+/// Whether name or image alone show that it is a proxy.
+fn is_proxy(container: &Container) -> bool {
+    let told_nothing = container.command.is_empty() && container.args.is_empty();
+    let image = container.image.split(['@', ':']).next().unwrap_or_default();
+    let named = container.name == "istio-proxy" && image == "r/app";
+    told_nothing && (named || image == "r/proxyv2" || image == "r/ztunnel")
+}
+
+/// Texts of pods are cut before they are kept.
+fn bounded(census: &Census) {
+    for (class, members) in &census.classes {
+        assert!(members.examples.len() <= Members::EXAMPLES);
+        assert!(class.deviations.first.len() <= Deviations::MOST);
+        let texts = [&class.image, &class.image_id, &class.status].into_iter();
+        let others = class.others.iter().flat_map(|it| [&it.image, &it.image_id]);
+        for text in texts.chain(others).chain(class.settings.values()) {
+            assert!(text.chars().count() <= LONGEST, "{} bytes", text.len());
+        }
+    }
+}
+
+/// A report with everything that a stranger chose.
+fn report(census: &Census) -> Report {
+    let mut report = Report::new("verify");
+    report.pods.clone_from(&census.rows);
+    let finding =
+        |subject: String, found: String| Finding::error("pod").subject(subject).found(found);
+    let unreadable = census
+        .unreadable
+        .1
+        .iter()
+        .map(|name| finding(name.clone(), String::new()));
+    let uninjected = census
+        .uninjected
+        .keys()
+        .map(|name| finding(name.clone(), String::new()));
+    let classes = census.classes.iter().map(|(class, members)| {
+        let subject = format!("{} {} {}", class.namespace, class.revision, class.container);
+        let words = [&class.image, &class.image_id, &class.status]
+            .map(String::as_str)
+            .join(" ");
+        let found = format!(
+            "{words}; {}; {}",
+            class.deviations,
+            members.examples.join(", ")
+        );
+        finding(subject, found).command("kubectl get pods -n {}", &[&class.namespace])
+    });
+    report.checks.push(CheckResult {
+        id: "proxies",
+        title: "pods",
+        category: "mesh",
+        phase: Phase::After,
+        status: Status::Failed,
+        severity: Some(Severity::Error),
+        detail: String::new(),
+        findings: unreadable.chain(uninjected).chain(classes).collect(),
+    });
+    for (class, members) in &census.classes {
+        report
+            .pending
+            .extend(members.owners.iter().map(|(owner, pods)| PendingRestart {
+                namespace: class.namespace.clone(),
+                workload: owner.clone(),
+                pods: *pods,
+                reason: class.status.clone(),
+                command: owner.as_ref().and_then(WorkloadRef::restart_command),
+            }));
+    }
+    report
+}
+
+/// Writes the report of a census in every format.
+fn shown(census: &Census) {
+    let report = report(census);
+    let style = text::Style {
+        color: false,
+        width: 80,
+        ascii: false,
+        verbose: true,
+    };
+    let (mut page, mut line, mut document) = (Vec::new(), Vec::new(), Vec::new());
+    let written = [
+        text::write(&report, &style, &mut page),
+        short::write(&report, &mut line),
+        json::write(&report, &mut document),
+    ];
+    assert!(written.iter().all(Result::is_ok), "{written:?}");
+    for (bytes, lines) in [(&page, true), (&line, true), (&document, true)] {
+        assert_shown(&String::from_utf8_lossy(bytes), lines);
+    }
+    assert_eq!(String::from_utf8_lossy(&line).lines().count(), 1);
+    let value: Result<serde_json::Value, _> = serde_json::from_slice(&document);
+    assert_eq!(value.ok(), serde_json::to_value(&report).ok());
+}
+
+/// Two namespaces with injection and without, one that opted out, two nodes, one revision in scope.
+fn grounds() -> Grounds {
+    let namespace = |name: &str, injection: Option<&str>| Namespace {
+        name: name.to_owned(),
+        enforce: None,
+        injection: injection.map(str::to_owned),
+        opted_out: name == "out",
+        ambient: false,
+    };
+    let namespaces = [
+        namespace("shop", Some("default")),
+        namespace("free", None),
+        namespace("out", None),
+    ];
+    let node = |virtual_node| Ground {
+        arch: Some("amd64".to_owned()),
+        virtual_node,
+    };
+    let nodes = BTreeMap::from([
+        ("real".to_owned(), node(false)),
+        ("virtual".to_owned(), node(true)),
+    ]);
+    let mut permitted = Permitted::default();
+    let known = ("default".to_owned(), Fact::Known(Reference::default()));
+    permitted.references.extend([known]);
+    permitted.others.insert("a".to_owned());
+    Grounds {
+        permitted,
+        now: NOW,
+        ..Grounds::new(&namespaces, nodes, BTreeSet::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn holds_on_any_bytes(first: u8, bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            pods(&[&[first], bytes.as_slice()].concat());
+        }
+    }
+
+    #[test]
+    fn holds_on_numbers_of_any_size() {
+        // Three statuses with the largest number of restarts; a pod that was to be gone long ago, and a negative grace
+        // period.
+        let restarts = [0x08, 0x41, 0x80, 0x85, 0xa1, 0xfe];
+        let proxy = [0x02, 0x02, 0x41, 0x80, 0xfe, 0xfe];
+        let ended = [0x01, 0x09, 0x81, 0xc1, 0xfe, 0x8a, 0xea, 0xfe];
+        pods(&[&[0][..], &proxy, &[0x03], &restarts.repeat(3)].concat());
+        pods(&[&[0][..], &ended, &proxy].concat());
+    }
+
+    #[test]
+    fn holds_on_pods_of_json() {
+        let hostile = "a\u{202e}\u{1b}[2J\n";
+        let list = serde_json::json!({"items": [
+            {"metadata": {"name": hostile, "namespace": "shop", "labels": {"istio.io/rev": hostile}},
+                "spec": {"containers": [{"name": "istio-proxy", "image": hostile, "command": [hostile]}]}},
+            {"metadata": {"name": hostile, "namespace": "shop", "labels": 7}},
+            {"metadata": {"name": "x", "namespace": "shop"}},
+        ]});
+        pods(&[&[255], list.to_string().as_bytes()].concat());
+    }
+}
