@@ -34,10 +34,8 @@ pub fn template(bytes: &[u8]) {
     match kind {
         0..=127 => arbitrary(input),
         128..=223 => {
-            let mut text = String::new();
-            let mut names = 0;
-            document(&mut input, &mut text, &mut names, (2, DEEPEST));
-            quoted(&format!("a:\n{text}"), &input.texts());
+            let text = built(&mut input);
+            quoted(&text, &input.texts());
         }
         _ => {
             let (_, text) = PRESETS[usize::from(kind) % PRESETS.len()];
@@ -74,8 +72,9 @@ fn arbitrary(input: Input<'_>) {
 
 /// A template that leaves quoting to the engine means the same whatever its parameters are.
 ///
-/// It is filled in with plain words, and the words are replaced in what a reader of YAML makes of it.
-fn quoted(template: &str, given: &[String]) {
+/// It is filled in with plain words, and the words are replaced in what a reader of YAML makes of it. Returns whether
+/// it could be filled in.
+fn quoted(template: &str, given: &[String]) -> bool {
     // An empty parameter is left out by `if` and `either`: that is another document.
     let value = |at: usize| given.get(at).filter(|text| !text.is_empty()).cloned();
     let value = |at: usize| value(at).unwrap_or_else(|| "x".to_owned());
@@ -83,7 +82,7 @@ fn quoted(template: &str, given: &[String]) {
     let plain = filled(template, context(word));
     let filled = filled(template, context(value));
     let (Ok(plain), Ok(filled)) = (plain, filled) else {
-        return;
+        return false;
     };
     let mut wanted = parsed(&plain);
     for document in wanted.iter_mut().flatten() {
@@ -98,6 +97,7 @@ fn quoted(template: &str, given: &[String]) {
     }
     assert!(wanted.is_some(), "{template}\n{plain}");
     assert_eq!(parsed(&filled), wanted, "{template}\n{filled}");
+    true
 }
 
 fn context(param: impl Fn(usize) -> String) -> Value {
@@ -135,6 +135,13 @@ fn replace(value: &mut Value, with: &impl Fn(&str) -> String) {
     }
 }
 
+/// A template that the bytes describe.
+fn built(input: &mut Input<'_>) -> String {
+    let mut text = "a:\n".to_owned();
+    document(input, &mut text, &mut 0, (2, DEEPEST));
+    text
+}
+
 /// Lines of a map in which every value is an expression; `names` makes each key another one.
 fn document(
     input: &mut Input<'_>,
@@ -160,7 +167,10 @@ fn document(
                 text,
                 "{key}{{{{#if @root.params.cluster}}}}\n{inner}{{{{/if}}}}\n"
             ),
-            1 => write!(text, "{key}{{{{#with @root}}}}\n{inner}{{{{/with}}}}\n"),
+            1 => write!(
+                text,
+                "{key}{{{{#with @root.params}}}}\n{inner}{{{{/with}}}}\n"
+            ),
             2 => write!(
                 text,
                 "{key}{{{{#each @root.params as |v k|}}}}\n{item}[{{{{v}}}}, {{{{k}}}}, {{{{@key}}}}, {{{{@index}}}}]\n\
@@ -231,6 +241,23 @@ mod tests {
             let values = values.join(&0xff);
             template(&[&[128], shape.as_slice(), &[0xff], values.as_slice()].concat());
             template(&[&[0], shape.as_slice(), &[0xff], values.as_slice()].concat());
+        }
+    }
+
+    #[test]
+    fn blocks_and_expressions_of_every_kind_are_filled_in() {
+        let values = HOSTILE.map(str::to_owned);
+        for kind in 128..=133 {
+            for expression in 0..8 {
+                let text = built(&mut Input::new(&[
+                    1, kind, 1, kind, 0, expression, 1, expression, 2,
+                ]));
+                let plain = filled(&text, context(|_| "x".to_owned()));
+                assert!(quoted(&text, &values), "{text}\n{plain:?}");
+            }
+        }
+        for (name, text) in PRESETS {
+            assert!(quoted(text, &values), "{name}");
         }
     }
 
