@@ -146,8 +146,8 @@ fn words(container: &Container) -> Vec<&str> {
 /// A proxy before all, wherever its words are; then other programs that only a mesh has.
 fn by_any_word(container: &Container) -> Option<Program> {
     let words = words(container);
-    let modes = words.windows(2).filter(|pair| pair[0] == "proxy");
-    if let Some(mode) = modes.filter_map(|pair| mode(pair[1])).next() {
+    let mut after = words.windows(2).filter(|pair| pair[0] == "proxy");
+    if let Some(mode) = after.find_map(|pair| mode(pair[1])) {
         return Some(mode);
     }
     let agents = words.iter().zip(words.iter().skip(1).chain([&""]));
