@@ -261,6 +261,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one table of cases")]
     fn a_program_is_of_another_mesh_only_where_that_one_configures_it() {
         let here = [
             support::control_plane("default", "1.31.0"),

@@ -507,6 +507,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one table of cases")]
     fn layers_hide_what_is_below_them() {
         const MISSING: &str = "not in the image";
         const DISPUTED: &str =

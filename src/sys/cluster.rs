@@ -27,7 +27,7 @@ pub use injector::HookService;
 pub use lines::Wanted;
 pub use message::{
     Bulk, Condition, Container, ContainerStatus, Handler, Mount, Pod, Probe, Terminated, ValueFrom,
-    VolumeSource,
+    Volume, VolumeSource,
 };
 #[cfg(any(test, fuzzing))]
 pub(crate) use pods::fuzz;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::seat::{self, Seat};
+use super::seat::Seat;
 use super::{Census, Fold, Grounds, Item, Members, NAMED, items};
 use crate::escape::fuzz::assert_shown;
 use crate::facts::genuine::{Permitted, Reference};

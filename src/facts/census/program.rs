@@ -2,8 +2,10 @@
 //!
 //! Labels and annotations are no evidence: whoever creates a pod chooses them.
 
+use std::collections::HashSet;
+
 use super::address::Address;
-use crate::sys::cluster::{Container, Pod};
+use crate::sys::cluster::{Container, Pod, Volume};
 
 /// Name of the container of a proxy, and of ztunnel.
 const PROXY: &str = "istio-proxy";
@@ -182,18 +184,21 @@ fn is_proxy_by_settings(container: &Container) -> bool {
 
 /// Whether it has a token by which istiod gives certificates of the mesh.
 fn has_mesh_token(pod: &Pod, container: &Container) -> bool {
-    let of_mesh = |name: &str| {
-        let mut volumes = pod.spec.volumes.iter().filter(|it| it.name == name);
-        volumes.any(|volume| {
-            let projected = volume.source.as_ref().and_then(|it| it.projected.as_ref());
-            let sources = projected.into_iter().flat_map(|it| &it.sources);
-            sources
-                .filter_map(|it| it.service_account_token.as_ref())
-                .any(|token| token.audience == MESH_AUDIENCE)
-        })
+    if container.volume_mounts.is_empty() {
+        return false;
+    }
+    let has_token = |volume: &&Volume| {
+        let projected = volume.source.as_ref().and_then(|it| it.projected.as_ref());
+        let sources = projected.into_iter().flat_map(|it| &it.sources);
+        sources
+            .filter_map(|it| it.service_account_token.as_ref())
+            .any(|token| token.audience == MESH_AUDIENCE)
     };
+    let volumes = pod.spec.volumes.iter().filter(has_token);
+    // A pod can have thousands of volumes and mounts.
+    let volumes: HashSet<&str> = volumes.map(|it| it.name.as_str()).collect();
     let mut mounts = container.volume_mounts.iter();
-    mounts.any(|mount| of_mesh(&mount.name))
+    mounts.any(|mount| volumes.contains(mount.name.as_str()))
 }
 
 fn by_image(container: &Container) -> Option<Program> {
@@ -271,6 +276,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one table of cases")]
     fn command_and_arguments_tell_the_program_whatever_it_is_called() {
         for (container, expected) in [
             (json!({"args": ["proxy", "sidecar"]}), Some(Program::Proxy)),

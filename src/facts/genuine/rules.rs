@@ -218,6 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one table of cases")]
     fn patterns_take_no_more_than_they_say() {
         let literal = |text: &str| Value::Literal(text.to_owned());
         for (pattern, value, matches) in [

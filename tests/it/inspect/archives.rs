@@ -302,6 +302,7 @@ fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 fn an_archive_in_which_two_readers_find_two_images_is_refused() {
     let env = TestEnv::new();
     let (good, plain) = (Image::of(&labelled()), Image::of(&plain()));
