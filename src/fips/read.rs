@@ -14,7 +14,7 @@ use super::{Evidence, Format, Go, Library, Link, Modules, Opaque, Place, Work, g
 
 /// Number of what is read and how: readings with another one are made again. It grows with every change
 /// to [`Evidence`] or to what is put there.
-pub const READER: u32 = 6;
+pub const READER: u32 = 7;
 
 /// Reads what the `size` bytes of a program say: the `modules` have the values and names that are looked for.
 ///

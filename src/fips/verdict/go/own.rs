@@ -146,7 +146,7 @@ impl Program<'_> {
             ),
             AtStart::Unknown => finding.at_most(
                 Module::Identified,
-                "nothing in it tells for certain whether the module is switched on at start",
+                "the GODEBUG that its runtime begins with could not be read from its code, as it can be on amd64 and arm64, so it is not known whether the module is switched on at start: let the program print crypto/fips140.Enabled()",
             ),
         }
     }

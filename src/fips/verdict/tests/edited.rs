@@ -23,7 +23,6 @@ fn edited_labels_and_names_are_seen_by_what_they_disagree_with() {
             place: None,
             godebug: godebug.then_some(PLACE),
             begins: None,
-            fips140: Vec::new(),
         });
         evidence
     };
