@@ -138,34 +138,52 @@ fn loads_of_amd64(code: &[u8], start: u64) -> Vec<u64> {
         .collect()
 }
 
-/// `adrp x27, page`, `add x27, x27, #rest`, `ldp x0, x1, [x27]`, in whatever registers.
+/// Both words at once, `adrp x27, page`, `add x27, x27, #rest`, `ldp x0, x1, [x27]`; before Go 1.25 each by itself,
+/// `adrp x27, page`, `ldr x0, [x27, #rest]`. The registers may be others.
 fn loads_of_arm64(code: &[u8], start: u64) -> Vec<u64> {
     let (words, _) = code.as_chunks();
     let words: Vec<u32> = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
-    let register = |word: u32, at: u32| word >> at & 0x1f;
-    let found = words.windows(3).enumerate().filter_map(|(index, three)| {
-        let &[page, rest, load] = three else {
+    let pair = |at: usize| -> Option<u64> {
+        let (address, page) = page_of_arm64(&words, start, at)?;
+        let &[add, load] = words.get(at + 1..at + 3)? else {
             return None;
         };
-        let kinds = page & 0x9f00_0000 == 0x9000_0000
-            && rest & 0xff80_0000 == 0x9100_0000
-            && load & 0xffc0_0000 == 0xa940_0000;
-        let address = register(page, 0);
-        let same = [register(rest, 5), register(rest, 0), register(load, 5)];
-        if !kinds || same != [address; 3] {
-            return None;
-        }
-        let at = start.checked_add(index as u64 * 4)?;
-        // 21 bits with their sign, counted in pages of 4 KiB.
-        let pages = i64::from((page >> 5 & 0x7_ffff) << 2 | page >> 29 & 3) << 43 >> 43;
-        let shift = if rest & 1 << 22 == 0 { 0 } else { 12 };
-        let words = i64::from(load >> 15 & 0x7f) << 57 >> 57;
-        (at & !0xfff)
-            .checked_add_signed(pages << 12)?
-            .checked_add(u64::from(rest >> 10 & 0xfff) << shift)?
-            .checked_add_signed(words * 8)
-    });
-    found.collect()
+        let kinds = add & 0xff80_0000 == 0x9100_0000 && load & 0xffc0_0000 == 0xa940_0000;
+        let same = [register(add, 5), register(add, 0), register(load, 5)] == [address; 3];
+        let shift = if add & 1 << 22 == 0 { 0 } else { 12 };
+        let inside = i64::from(load >> 15 & 0x7f) << 57 >> 57;
+        let begin = page.checked_add(u64::from(add >> 10 & 0xfff) << shift)?;
+        (kinds && same).then(|| begin.checked_add_signed(inside * 8))?
+    };
+    let single = |at: usize| -> Option<u64> {
+        let (address, page) = page_of_arm64(&words, start, at)?;
+        let load = *words.get(at + 1)?;
+        let is_load = load & 0xffc0_0000 == 0xf940_0000 && register(load, 5) == address;
+        is_load.then(|| page.checked_add(u64::from(load >> 10 & 0xfff) * 8))?
+    };
+    (0..words.len())
+        .filter_map(|at| {
+            pair(at).or_else(|| {
+                let (first, second) = (single(at)?, single(at + 2)?);
+                (second == first.checked_add(8)?).then_some(first)
+            })
+        })
+        .collect()
+}
+
+/// The register and the page of `adrp` at this place of the code.
+fn page_of_arm64(words: &[u32], start: u64, at: usize) -> Option<(u32, u64)> {
+    let word = *words.get(at)?;
+    let address = start.checked_add(at as u64 * 4)?;
+    // 21 bits with their sign, counted in pages of 4 KiB.
+    let pages = i64::from((word >> 5 & 0x7_ffff) << 2 | word >> 29 & 3) << 43 >> 43;
+    let page = (address & !0xfff).checked_add_signed(pages << 12)?;
+    (word & 0x9f00_0000 == 0x9000_0000).then_some((register(word, 0), page))
+}
+
+/// The number of a register, which stands at this bit of an instruction of arm64.
+fn register(word: u32, at: u32) -> u32 {
+    word >> at & 0x1f
 }
 
 fn text(bytes: &Bytes<'_>, layout: &Layout, address: u64) -> io::Result<Text> {
@@ -239,6 +257,11 @@ mod tests {
         // adrp x27, one page before; add x27, x27, #1, lsl #12; ldp x0, x1, [x27, #-8].
         let code = [0xf0ff_fffb, 0x9140_077b, 0xa97f_8760];
         assert_eq!(variables(&code, 0x1234), [0xff8]);
+        // Go 1.24.9: adrp x27, 4fc000; ldr x0, [x27, #2400]; adrp x27, 4fc000; ldr x1, [x27, #2408].
+        let code = [0xf000_24fb, 0xf944_b360, 0xf000_24fb, 0xf944_b761];
+        assert_eq!(variables(&code, 0x5_d348), [0x4f_c960]);
+        let other = [0xf000_24fb, 0xf944_b360, 0xf000_24fb, 0xf944_bb61];
+        assert_eq!(variables(&other, 0x5_d348), [0; 0]);
         for (index, word) in [
             // adr, for a page; sub, for an addition; an addition to another register, and from one.
             (0, 0x5000_261b),
