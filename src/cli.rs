@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::escape::escape_line;
+use crate::escape::{cut, escape_line};
 use crate::exit::{Exit, Failure};
 use crate::report::Report;
 use crate::secret::Secrets;
@@ -161,10 +161,19 @@ fn indented(line: &str) -> String {
 }
 
 /// A failure before any command ran; for a machine still one document.
-fn usage(failure: Failure, machine: Option<Format>) -> Exit {
+fn usage(mut failure: Failure, machine: Option<Format>) -> Exit {
     match machine {
         None => plain_failure(&failure),
-        Some(format) => output::failure_only(&stderr_ui(), format, failure),
+        Some(format) => {
+            // What was typed may be as long as a command line.
+            let ui = stderr_ui();
+            let shown = |text: &str| cut(&ui.masked(text)).into_owned();
+            failure.message = shown(&failure.message);
+            for hint in &mut failure.hints {
+                *hint = shown(hint);
+            }
+            output::failure_only(&ui, format, failure)
+        }
     }
 }
 

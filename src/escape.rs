@@ -4,6 +4,7 @@
 //! control characters, and characters that reorder or hide others make a line say what it does not. Everything that
 //! is written for a person goes through this module, and only this module decides what a terminal may show.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 #[cfg(any(test, fuzzing))]
@@ -19,13 +20,19 @@ const MARKS: usize = 2;
 
 /// Returns one line that cannot drive a terminal, cut to a length that a person can read.
 pub fn escape_line(text: &str) -> String {
-    let text = text.trim();
+    escape(&cut(text.trim()))
+}
+
+/// Returns the text, cut to a length that a person can read.
+///
+/// A secret of which a part is left out is not masked any more: mask the text first.
+pub fn cut(text: &str) -> Cow<'_, str> {
     let Some((end, _)) = text.char_indices().nth(LONGEST_LINE) else {
-        return escape(text);
+        return text.into();
     };
     let (shown, rest) = text.split_at(end);
     let left_out = rest.chars().count();
-    format!("{}… ({left_out} more characters)", escape(shown))
+    format!("{shown}… ({left_out} more characters)").into()
 }
 
 /// Returns one line that cannot drive a terminal, whatever its length.

@@ -142,6 +142,7 @@ impl Secrets {
         found.extend(form::keys(&view.text, self.hubs()));
         found.extend(form::authorizations(&view.text));
         found.extend(form::parts_of_urls(&view.text));
+        found.extend(form::logins(&view.text));
         let original = found.iter().map(|range| view.original(range));
         original.collect()
     }
@@ -185,6 +186,30 @@ mod tests {
 
     fn masked(text: &str) -> String {
         Secrets::default().mask(text)
+    }
+
+    #[test]
+    fn masks_login_of_reference_without_scheme() {
+        for (text, expected) in [
+            ("`user:PASS@h.io/x:1` is not", "`****@h.io/x:1` is not"),
+            ("user:PASS@h.io/x:1", "****@h.io/x:1"),
+            (
+                "a u:p/a@b@h.io:5000/x@sha256:ab c",
+                "a ****@h.io:5000/x@sha256:ab c",
+            ),
+            ("docker://user:PASS@h.io/x:1", "docker://****@h.io/x:1"),
+            ("user%3APASS@h.io/x", "****@h.io/x"),
+        ] {
+            assert_eq!(masked(text), expected);
+        }
+        for text in [
+            "h.io/x:1@sha256:0123",
+            "h.io:5000/x/y:1@sha512:0123/",
+            "admin@cluster/x",
+            "user:x@cluster",
+        ] {
+            assert_eq!(masked(text), text);
+        }
     }
 
     #[test]

@@ -233,8 +233,8 @@ fn by_default(build: Build) -> Option<Effect> {
         )),
         AtStart::Unknown => Some(Effect::new(
             Severity::Error,
-            "nothing that was read shows that the module is switched on: its build information does not tell, and its environment does not set it",
-            "set GODEBUG=fips140=on, or take a build with its build information",
+            "nothing that was read shows that the module is switched on: the GODEBUG that its runtime begins with could not be read from its code, and its environment does not set it",
+            "set GODEBUG=fips140=on, or take a build for amd64 or arm64",
         )),
         AtStart::HostMode => Some(host_mode()),
         AtStart::On | AtStart::Only | AtStart::Panics => None,

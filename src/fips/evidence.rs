@@ -187,10 +187,6 @@ pub struct Carried {
     /// it none, absent where it could not be located.
     #[serde(default)]
     pub begins: Option<String>,
-    /// Every value of `fips140` in a text that the linker was given for a variable, as it is given the GODEBUG
-    /// that the runtime begins with.
-    #[serde(default)]
-    pub fips140: Vec<String>,
 }
 
 /// What the names in the function table tell.

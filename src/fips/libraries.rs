@@ -54,6 +54,9 @@ pub struct FipsBuild {
     /// Parts of the text by which the build names itself and its maker.
     #[serde(default)]
     pub named_by: Vec<String>,
+    /// A word of that text by which another build says that it is none.
+    #[serde(default)]
+    pub denied_by: Option<String>,
     /// Its version is a text by itself, and the only one of that form.
     #[serde(default)]
     pub version_alone: bool,

@@ -162,7 +162,10 @@ impl Modules {
         let libraries = self.libraries.iter().map(|row| {
             let patterns: Vec<&str> = row.patterns().collect();
             let fips = row.fips.as_ref();
-            let fips = fips.map(|fips| (&fips.sonames, &fips.version_says, fips.version_alone));
+            let fips = fips.map(|fips| {
+                let word = (&fips.version_says, &fips.denied_by);
+                (&fips.sonames, word, fips.version_alone)
+            });
             let shape = (&row.name, &row.sonames, row.dated, &row.crates);
             format!("{:?}", (&row.key, shape, patterns, fips))
         });

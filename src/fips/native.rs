@@ -442,6 +442,47 @@ mod tests {
     }
 
     #[test]
+    fn takes_no_library_for_fips_build_by_file_name_alone() {
+        let rows = Modules::builtin().libraries();
+        for (soname, given, expected) in [
+            (
+                "libsoftokn3.so",
+                &["Version: NSS 3.87.1 Basic ECC"][..],
+                false,
+            ),
+            (
+                "libsoftokn3.so",
+                &["Generic NSS 3.87.1 Basic ECC Unvalidated"],
+                false,
+            ),
+            ("libfreeblpriv3.so", &["Version: NSS 3.87.1"], false),
+            (
+                "libsoftokn3.so",
+                &["Red Hat Enterprise Linux 9 nss-softokn 3.90.0"],
+                true,
+            ),
+            ("fips.so", &[], false),
+            ("fips.so", &["Module_Integrity", "module-mac"], true),
+            ("libbc-fips-avx.so", &[], false),
+        ] {
+            let sample = Sample::new(SHAPES[0]);
+            let dynamic = sample.words(&[5, 0x71_0000, 14, 1, 0, 0]);
+            let name = format!("\0{soname}\0");
+            let file = sample
+                .rodata(".rodata", 0x40_1000, &texts(given))
+                .rodata(".dynstr", 0x71_0000, &[name.as_bytes(), &[0; 300]].concat())
+                .data(".dynamic", 0x73_0000, &dynamic)
+                .build();
+            let bytes = Bytes::new(&file, file.len() as u64);
+            let layout = Layout::read(&bytes).unwrap().unwrap();
+            let found = scan(&bytes, Some(&layout), rows).unwrap().libraries;
+            let [library] = found.try_into().unwrap();
+            assert_eq!(library.link, Link::Itself(soname.to_owned()));
+            assert_eq!(library.is_fips, expected, "{soname} {given:?}");
+        }
+    }
+
+    #[test]
     fn texts_that_only_speak_of_a_library_show_none() {
         for given in [
             "SM2 signatures requires Botan 2.8 or higher",

@@ -14,7 +14,7 @@ use super::{Evidence, Format, Go, Library, Link, Modules, Opaque, Place, Work, g
 
 /// Number of what is read and how: readings with another one are made again. It grows with every change
 /// to [`Evidence`] or to what is put there.
-pub const READER: u32 = 6;
+pub const READER: u32 = 7;
 
 /// Reads what the `size` bytes of a program say: the `modules` have the values and names that are looked for.
 ///
@@ -83,6 +83,14 @@ fn elf(bytes: &Bytes<'_>, modules: &Modules, evidence: &mut Evidence) -> io::Res
     }
     evidence.opaque = match &headers {
         Ok(Layout {
+            flaw: Some(Flaw::Loader),
+            interpreter,
+            ..
+        }) => damaged(format!(
+            "its headers (PT_INTERP) name {:?} as the program that is started to load it, which no linker for its processor writes there: what runs is that program",
+            interpreter.as_deref().unwrap_or_default()
+        )),
+        Ok(Layout {
             flaw: Some(flaw), ..
         }) => Some(opaque(*flaw)),
         Err(reason) if nothing => damaged(match searched {
@@ -104,6 +112,7 @@ fn opaque(flaw: Flaw) -> Opaque {
         Flaw::Rewritten => {
             "its headers let other bytes run than those of its code: segments over each other, or DT_TEXTREL"
         }
+        Flaw::Loader => "its headers name another program as the one that loads it",
         Flaw::Cut => "its segments reach beyond the end of the file: it is cut off",
         Flaw::Codeless => "it has no code, only what a debugger needs beside the program",
     };
@@ -248,6 +257,36 @@ mod tests {
         for address in [0x40_0fff - 3, 0x40_3000] {
             assert_eq!(opaque(address), None, "{address:x}");
         }
+    }
+
+    #[test]
+    fn does_not_believe_program_that_another_program_replaces() {
+        const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
+        let long: &'static str = Box::leak("/x".repeat(200).into_boxed_str());
+        for (interpreter, libraries, replaced) in [
+            (None, &[][..], false),
+            (Some(LOADER), &["libc.so.6"][..], false),
+            // Nothing to load, in a program that is loaded to one address only.
+            (Some(LOADER), &[], true),
+            (Some("/tmp/evil"), &["libc.so.6"], true),
+            (Some("/tmp/evil"), &[], true),
+            (Some(""), &["libc.so.6"], true),
+            (Some(long), &["libc.so.6"], true),
+        ] {
+            let mut sample = Sample::new(SHAPES[0]).text(".text", 0x40_1000, b"code");
+            sample.interpreter = interpreter;
+            sample.libraries = libraries.to_vec();
+            let opaque = evidence(&sample.build()).opaque;
+            let named = |why: &str| why.contains("PT_INTERP");
+            let found = matches!(&opaque, Some(Opaque::Damaged(why)) if named(why));
+            assert_eq!(found, replaced, "{interpreter:?} {libraries:?} {opaque:?}");
+        }
+        // Go's linker names a loader in a program that may be loaded to any address.
+        let mut sample = Sample::new(SHAPES[0]).text(".text", 0x40_1000, b"code");
+        sample.interpreter = Some(LOADER);
+        let mut file = sample.build();
+        file[16] = 3;
+        assert_eq!(evidence(&file).opaque, None);
     }
 
     #[test]

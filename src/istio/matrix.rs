@@ -1,6 +1,7 @@
 //! What is known about builds, hubs and versions: dated claims with their sources, and the
 //! questions they answer. Pages contradict each other, so every claim is kept; see `claim::judge`.
 
+mod bounds;
 mod builds;
 mod capabilities;
 mod cells;
@@ -209,6 +210,10 @@ impl Matrix {
 
 /// Reads a file of data; an error has its line and column.
 pub(crate) fn parse<F: DeserializeOwned>(name: &str, text: &str) -> Result<F, MatrixError> {
+    if let Err((line, message)) = bounds::check(text) {
+        let place = format!("{name}:{line}");
+        return Err(MatrixError::Parse { place, message });
+    }
     serde_yaml::from_str(text).map_err(|error| {
         let place = error.location().map_or_else(
             || name.to_owned(),

@@ -76,6 +76,27 @@ fn runs_behind<'t>(
     })
 }
 
+/// User and password before the host of an image reference: `user:password@host/name`.
+pub(super) fn logins(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for word in text.split_inclusive(ends_url) {
+        let name = word.trim_end_matches(ends_url);
+        let login = name.rmatch_indices('@').find_map(|(at, _)| {
+            let (login, rest) = (&name[..at], &name[at + 1..]);
+            // A digest follows an `@`, too.
+            let is_host = rest.contains('/') && !rest.starts_with("sha");
+            (is_host && login.contains(':')).then_some(login)
+        });
+        // The part of a URL before its host is no user.
+        if let Some(login) = login.filter(|login| !login.contains("://")) {
+            found.push(start..start + login.len());
+        }
+        start += word.len();
+    }
+    found
+}
+
 /// What follows `Basic` and `Bearer`, where it is no ordinary word.
 pub(super) fn authorizations(text: &str) -> Vec<Range<usize>> {
     let lower = text.to_ascii_lowercase();

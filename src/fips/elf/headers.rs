@@ -8,7 +8,7 @@ use object::elf;
 use object::pod::{self, Pod};
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _, SectionHeader as _};
 
-use super::{Flaw, Layout, Section, Segment};
+use super::{Flaw, Layout, Section, Segment, loader};
 use crate::fips::bytes::Bytes;
 use crate::fips::{Arch, Place};
 
@@ -78,6 +78,12 @@ pub(super) fn read<H: FileHeader<Endian = Endianness>>(
         if let Some(program) = programs.find(|program| program.p_type(endian) == kind) {
             tables.describe(program, &mut layout)?;
         }
+    }
+    if let Some(path) = &layout.interpreter {
+        let known = loader::is_known(path, layout.arch.as_ref());
+        // Linkers name a loader in what may be loaded to any address, and where there are libraries to load.
+        let fixed = header.e_type(endian) == elf::ET_EXEC && layout.libraries.is_empty();
+        layout.note(Flaw::Loader, !known || fixed);
     }
     Ok(Ok(layout))
 }
@@ -209,7 +215,10 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
                     offset,
                     len: len.min(NAME_LIMIT),
                 })?;
-                layout.interpreter = text(&window);
+                // The kernel takes longer paths than those of loaders.
+                let path = text(&window);
+                let path = path.unwrap_or_else(|| String::from_utf8_lossy(&window).into_owned());
+                layout.interpreter = Some(path);
             }
             elf::PT_DYNAMIC => {
                 let len = len.min(DYNAMIC_LIMIT);

@@ -5,16 +5,11 @@ use std::io;
 
 use memchr::memmem::{self, Finder};
 
+use super::anywhere;
 use super::buildinfo::{Build, CLOSE, MODULES_LIMIT, OPEN, TRIES};
-use super::{anywhere, fips140};
 use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
 use crate::fips::{Carried, Place};
-
-const SETTING: &[u8] = b"fips140=";
-
-/// Bytes from a setting to the end of its text: there are fewer than a hundred settings.
-const GODEBUG_LIMIT: u64 = 4 << 10;
 
 type Settings = BTreeMap<String, String>;
 
@@ -67,33 +62,7 @@ pub(super) fn read(
         place,
         godebug,
         begins: None,
-        fips140: values(bytes, &constants, apart)?,
     })
-}
-
-/// The values of `fips140` in all texts of variables, each once.
-fn values(bytes: &Bytes<'_>, constants: &[Place], apart: Option<Place>) -> io::Result<Vec<String>> {
-    let mut values = Vec::new();
-    for offset in find(bytes, SETTING, (constants, apart))? {
-        let window = bytes.window(Place {
-            offset,
-            len: GODEBUG_LIMIT,
-        })?;
-        let end = window.iter().position(|byte| !is_of_godebug(*byte));
-        let text = end
-            .filter(|&end| window[end] == 0)
-            .map(|end| &window[..end]);
-        let text = text.and_then(|text| str::from_utf8(text).ok());
-        let value = text.and_then(fips140).map(str::to_owned);
-        values.extend(value.filter(|value| !values.contains(value)));
-    }
-    Ok(values)
-}
-
-/// Whether a text of settings has this byte: the linker ends it with a zero, and texts without a variable, which
-/// follow each other, have others between two settings.
-fn is_of_godebug(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"_=,#.+-/".contains(&byte)
 }
 
 /// Where `text` stands in `places`, the one that is set `apart` left out.
@@ -173,25 +142,6 @@ mod tests {
         assert_eq!(found.settings, Some(said(SAYS).settings));
         assert_eq!(at(&file, found.place.unwrap()), text(SAYS));
         assert_eq!(at(&file, found.godebug.unwrap()), b"a=1,fips140=on");
-    }
-
-    #[test]
-    fn every_value_that_a_variable_has_is_kept_once() {
-        for (constants, expected) in [
-            (&b"a=1,fips140=on\0"[..], &["on"][..]),
-            (b"fips140=on\0xfips140=on,b=2\0", &["on"]),
-            (b"fips140=on\0..fips140=off\0", &["on", "off"]),
-            (b"fips140=off,fips140=on#1\0", &["on"]),
-            (b"fips140=\0", &["off"]),
-            (b"unknown GODEBUG setting fips140=: and so on\0", &[]),
-            (b"build\tDefaultGODEBUG=fips140=on\n\0", &[]),
-            (b"fips140=on", &[]),
-            (b"nothing\0", &[]),
-        ] {
-            let mut constants = constants.to_vec();
-            constants.push(b'\n');
-            assert_eq!(carried(&constants, None).0.fips140, expected);
-        }
     }
 
     #[test]

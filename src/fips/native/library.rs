@@ -119,7 +119,15 @@ fn of_row(
                 .as_ref()
                 .is_some_and(|it| it.to_lowercase().contains(word))
         };
+        let own_names: Vec<String> = own_names(texts, fips).collect();
+        let denied = fips.denied_by.as_deref();
+        if denied.is_some_and(|word| own_names.iter().any(|name| name.contains(word))) {
+            return false;
+        }
+        // Every library can have the name of a file: a build with texts of its own has them.
+        let has_texts = !fips.texts.is_empty() || !fips.named_by.is_empty();
         let named = soname.is_some_and(|soname| fips.is_named(soname));
+        let named = named && (!has_texts || !own_names.is_empty());
         named || fips_text.is_some() || word.is_some_and(says)
     };
     let fips = fips.filter(|fips| says(fips));
@@ -129,10 +137,7 @@ fn of_row(
         }
         (version, _) => version,
     };
-    let module = fips.and_then(|fips| {
-        let mut named = fips.named_by.iter().flat_map(|text| texts.named(text));
-        named.find_map(Found::c_string)
-    });
+    let module = fips.and_then(|fips| own_names(texts, fips).next());
     Ok(Some(Library {
         name: row.name.clone(),
         key: row.key.clone(),
@@ -147,6 +152,12 @@ fn of_row(
         },
         place: shown.map(|found| found.place),
     }))
+}
+
+/// The texts by which a FIPS build names itself.
+fn own_names<'a>(texts: &'a Texts, fips: &'a FipsBuild) -> impl Iterator<Item = String> + 'a {
+    let named = fips.named_by.iter().flat_map(|text| texts.named(text));
+    named.filter_map(Found::c_string)
 }
 
 /// The libraries that are recognised by paths of their source.

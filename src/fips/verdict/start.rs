@@ -47,20 +47,18 @@ impl Unsupported {
 const SYSTEMS: [&str; 1] = ["openbsd"];
 
 pub(super) fn of(go: &Go) -> AtStart {
+    let begins = go.carried.as_ref().map(|carried| carried.begins.as_deref());
     let settings = go.build_settings();
-    let built = settings
-        .get("DefaultGODEBUG")
-        .and_then(|text| fips140(text));
-    let carried = go.carried.as_ref();
-    let begins = carried.and_then(|carried| carried.begins.as_deref());
-    let texts = carried.map(|carried| &carried.fips140[..]);
-    let value = match (built, texts.unwrap_or_default()) {
+    let value = match begins {
         // The variable itself, whatever else the file says.
-        _ if let Some(begins) = begins => fips140(begins).unwrap_or("off"),
-        (Some(built), texts) if texts.iter().all(|text| text == built) => built,
-        (None, []) if !settings.is_empty() => "off",
-        // Without build information there is no other word for what the variable of the runtime says.
-        (None, [text]) if settings.is_empty() => text,
+        Some(Some(begins)) => fips140(begins).unwrap_or("off"),
+        // The settings are a copy for tools, which `-X runtime.godebugDefault` does not change.
+        Some(None) if knows_fips140(go) => return AtStart::Unknown,
+        // An ordinary build, in which the variable is not looked for.
+        _ if !settings.is_empty() => {
+            let built = settings.get("DefaultGODEBUG");
+            built.and_then(|text| fips140(text)).unwrap_or("off")
+        }
         _ => return AtStart::Unknown,
     };
     match value {
@@ -102,8 +100,8 @@ mod tests {
     use super::*;
     use crate::fips::{Carried, Fipsinfo, Integrity, Names, Place};
 
-    /// A program with a seal: its build settings, and what its variables say of `fips140`.
-    fn program(settings: &[(&str, &str)], texts: &[&str]) -> Go {
+    /// A program with a seal: its build settings, and the GODEBUG that its runtime begins with.
+    fn program(settings: &[(&str, &str)], begins: Option<&str>) -> Go {
         let place = Place { offset: 0, len: 0 };
         let settings = settings
             .iter()
@@ -111,7 +109,7 @@ mod tests {
         Go {
             settings: settings.collect(),
             carried: Some(Carried {
-                fips140: texts.iter().map(|&text| text.to_owned()).collect(),
+                begins: begins.map(str::to_owned),
                 ..Carried::default()
             }),
             fipsinfo: Some(Fipsinfo {
@@ -126,52 +124,57 @@ mod tests {
     }
 
     #[test]
-    fn build_settings_and_texts_of_variables_have_to_agree() {
-        let default = |text| vec![("DefaultGODEBUG", text)];
-        for (settings, texts, expected) in [
-            (default("fips140=on"), &["on"][..], AtStart::On),
-            (default("a=1,fips140=only,b=2"), &["only"], AtStart::Only),
-            (default("fips140=debug"), &[], AtStart::On),
-            (default("fips140=on,fips140=off"), &["off"], AtStart::Off),
-            (default("fips140="), &["off"], AtStart::Off),
-            (default("fips140=auto"), &["auto"], AtStart::Panics),
-            (default("fips140=ON"), &["ON"], AtStart::Panics),
-            (default("a=1"), &[], AtStart::Off),
-            (vec![("CGO_ENABLED", "0")], &[], AtStart::Off),
-            // Another variable, or one that was set by hand.
-            (default("fips140=on"), &["on", "off"], AtStart::Unknown),
-            (default("fips140=on"), &["off"], AtStart::Unknown),
-            (default("a=1"), &["on"], AtStart::Unknown),
-            // Without build information.
-            (vec![], &["on"], AtStart::On),
-            (vec![], &["off"], AtStart::Off),
-            (vec![], &["only", "off"], AtStart::Unknown),
-            (vec![], &[], AtStart::Unknown),
-        ] {
-            let go = program(&settings, texts);
-            assert_eq!(of(&go), expected, "{settings:?} {texts:?}");
-        }
-    }
-
-    #[test]
-    fn the_variable_of_the_runtime_outweighs_every_other_text() {
+    fn decides_by_variable_of_runtime_whatever_settings_say() {
         for (begins, expected) in [
             ("", AtStart::Off),
             ("a=1", AtStart::Off),
             ("a=1,fips140=off", AtStart::Off),
+            ("fips140=on,fips140=off", AtStart::Off),
+            ("fips140=", AtStart::Off),
             ("fips140=on", AtStart::On),
+            ("fips140=debug", AtStart::On),
+            ("a=1,fips140=only,b=2", AtStart::Only),
+            ("fips140=auto", AtStart::Panics),
+            ("fips140=ON", AtStart::Panics),
         ] {
-            for settings in [&[("DefaultGODEBUG", "fips140=on")][..], &[]] {
-                let mut go = program(settings, &["on"]);
-                go.carried.as_mut().unwrap().begins = Some(begins.to_owned());
-                assert_eq!(of(&go), expected, "{begins}");
+            for settings in [
+                &[("DefaultGODEBUG", "fips140=on")][..],
+                &[("DefaultGODEBUG", "fips140=off")],
+                &[],
+            ] {
+                let go = program(settings, Some(begins));
+                assert_eq!(of(&go), expected, "{begins} {settings:?}");
             }
         }
     }
 
     #[test]
+    fn believes_no_settings_where_variable_was_not_located() {
+        for settings in [
+            &[("DefaultGODEBUG", "fips140=on")][..],
+            &[("DefaultGODEBUG", "a=1")],
+            &[],
+        ] {
+            assert_eq!(of(&program(settings, None)), AtStart::Unknown);
+        }
+    }
+
+    #[test]
+    fn reads_settings_of_ordinary_build() {
+        for (settings, expected) in [
+            (&[("DefaultGODEBUG", "fips140=on")][..], AtStart::On),
+            (&[("CGO_ENABLED", "0")], AtStart::Off),
+            (&[], AtStart::Unknown),
+        ] {
+            let mut go = program(settings, None);
+            go.carried = None;
+            assert_eq!(of(&go), expected, "{settings:?}");
+        }
+    }
+
+    #[test]
     fn auto_is_known_where_the_functions_for_it_are_linked() {
-        let mut go = program(&[("DefaultGODEBUG", "fips140=auto")], &["auto"]);
+        let mut go = program(&[("DefaultGODEBUG", "fips140=auto")], Some("fips140=auto"));
         go.names = Some(Names {
             host_fips: true,
             ..Names::default()
@@ -184,7 +187,7 @@ mod tests {
 
     #[test]
     fn names_what_the_module_is_not_supported_with() {
-        let unsupported = |key, value| unsupported(&program(&[(key, value)], &[]));
+        let unsupported = |key, value| unsupported(&program(&[(key, value)], None));
         assert_eq!(
             unsupported("-asan", "true"),
             Some(Unsupported::AddressSanitizer)

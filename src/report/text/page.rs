@@ -74,7 +74,8 @@ impl<'a> Page<'a> {
 
     /// A heading with a line of dashes as long as itself.
     pub(super) fn heading(&mut self, text: &str) -> io::Result<()> {
-        self.line(0, Tone::Heading, text)?;
+        let text = self.shown(text);
+        self.line(0, Tone::Heading, &text)?;
         let dashes = "-".repeat(text.chars().count());
         self.line(0, Tone::Plain, &dashes)
     }
@@ -101,7 +102,7 @@ impl<'a> Page<'a> {
                 writeln!(self.out, "{:indent$}{line}", "")?;
                 continue;
             }
-            let label = self.paint(Tone::Dim, &format!("{label:<LABEL$}"));
+            let label = self.label(label);
             writeln!(self.out, "{:indent$}{label}{line}", "")?;
         }
         Ok(())
@@ -109,7 +110,7 @@ impl<'a> Page<'a> {
 
     /// A labelled command: never broken, so that it can be copied.
     pub(super) fn command(&mut self, indent: usize, label: &str, text: &str) -> io::Result<()> {
-        let label = self.paint(Tone::Dim, &format!("{label:<LABEL$}"));
+        let label = self.label(label);
         // A command that is cut would be another command.
         let command = self.paint(Tone::Command, &self.drawn(escape(text)));
         writeln!(self.out, "{:indent$}{label}{command}", "")
@@ -150,9 +151,15 @@ impl<'a> Page<'a> {
     /// A sentence that a glyph ends.
     pub(super) fn verdict(&mut self, text: &str, tone: Tone) -> io::Result<()> {
         let glyph = self.paint(tone, &tone.glyph(self.style.ascii).to_string());
-        writeln!(self.out, "{text} {glyph}")
+        writeln!(self.out, "{} {glyph}", self.shown(text))
     }
 
+    /// A label as wide as its column.
+    fn label(&self, text: &str) -> String {
+        self.paint(Tone::Dim, &format!("{:<LABEL$}", self.shown(text)))
+    }
+
+    /// Writes text that is shown as it is: every caller escapes it.
     fn line(&mut self, indent: usize, tone: Tone, text: &str) -> io::Result<()> {
         let text = self.paint(tone, text);
         writeln!(self.out, "{:indent$}{text}", "")
@@ -253,6 +260,43 @@ mod tests {
             String::from_utf8(bytes).unwrap(),
             format!("    chain     1. the file is\n         {digest}\n              (x)\n")
         );
+    }
+
+    #[test]
+    fn every_writer_escapes_text_that_drives_a_terminal() {
+        const HOSTILE: &str = "a\u{1b}[2Jb\r\nc\u{202e}d\u{7}\u{9b}e\u{200b}";
+        type Write = fn(&mut Page<'_>) -> io::Result<()>;
+        let writers: [(&str, usize, Write); 9] = [
+            ("heading", 2, |page| page.heading(HOSTILE)),
+            ("marked", 1, |page| page.marked(Tone::Bad, HOSTILE)),
+            ("label", 1, |page| page.labelled(4, HOSTILE, "x")),
+            ("labelled", 1, |page| page.labelled(4, "x", HOSTILE)),
+            ("label of command", 1, |page| page.command(4, HOSTILE, "x")),
+            ("command", 1, |page| page.command(4, "x", HOSTILE)),
+            ("verbatim", 1, |page| page.verbatim(4, HOSTILE)),
+            ("verdict", 1, |page| page.verdict(HOSTILE, Tone::Good)),
+            ("table", 2, |page| {
+                page.table(&[[HOSTILE.to_owned()], ["x".to_owned()]])
+            }),
+        ];
+        let paragraph: (&str, usize, Write) =
+            ("paragraph", 1, |page| page.paragraph(0, Tone::Dim, HOSTILE));
+        for (name, lines, write) in writers.into_iter().chain([paragraph]) {
+            let style = Style {
+                color: false,
+                width: 200,
+                ascii: false,
+                verbose: false,
+            };
+            let mut bytes = Vec::new();
+            write(&mut Page::new(&style, &mut bytes)).unwrap();
+            let text = String::from_utf8(bytes).unwrap();
+            assert_eq!(text.lines().count(), lines, "{name}: {text:?}");
+            for line in text.lines() {
+                assert!(crate::escape::is_plain(line), "{name}: {line:?}");
+            }
+            assert!(text.contains("a\\u{1b}[2Jb"), "{name}: {text:?}");
+        }
     }
 
     proptest! {

@@ -39,7 +39,12 @@ impl KubeTarget {
 
     pub(super) async fn resolve(&self) -> Result<Resolved, ClusterError> {
         let paths = self.paths();
-        let there: Vec<&PathBuf> = paths.iter().filter(|path| path.is_file()).collect();
+        // kubectl, too, passes over what is not there.
+        let there: Vec<&PathBuf> = paths.iter().filter(|path| path.exists()).collect();
+        if let Some(path) = there.iter().find(|path| !path.is_file()) {
+            let problem = format!("`{}` is not a regular file", path.display());
+            return Err(ClusterError::Kubeconfig(problem));
+        }
         if there.is_empty() {
             let in_pod = self.kubeconfig.is_none() && os::env("KUBERNETES_SERVICE_HOST").is_some();
             return if in_pod {

@@ -130,6 +130,10 @@ func (c config) truth(t *toolchain, arch, program string) row {
 	case c.gofips != "" && module == validatedGoModule:
 		r.group, r.holds, r.expect, r.certificate = groupFrozen, holdsYes, []string{"proven"}, validatedGoCertificate
 		r.why = "built from the frozen module " + module
+		if arch != "amd64" && arch != "arm64" {
+			r.group, r.expect, r.certificate = groupPending, []string{"identified"}, "-"
+			r.why += "; whether it is switched on is read from code of amd64 and arm64 only"
+		}
 	case c.gofips != "":
 		r.group, r.holds, r.expect = groupPending, holdsYes, []string{"identified"}
 		r.why = "built from module " + module + ", which has no certificate"

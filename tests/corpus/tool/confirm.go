@@ -50,7 +50,7 @@ func (r row) runs() bool {
 func (r row) dies() bool {
 	_, place, flipped := strings.Cut(r.variant, "flip-")
 	switch {
-	case r.variant == "godebug-auto", r.variant == "asan":
+	case r.variant == "godebug-auto", r.variant == "asan", strings.HasSuffix(r.variant, "forged-interpreter"):
 		return true
 	case strings.HasPrefix(r.variant, "ext-pie-lld") && r.holds == holdsBroken:
 		return true

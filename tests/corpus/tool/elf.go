@@ -40,6 +40,26 @@ func offset(file []byte, address uint64) (int, error) {
 	return 0, fmt.Errorf("no byte of the file at %#x", address)
 }
 
+// otherInterpreter makes an interpreter of the first note of a 64-bit
+// little-endian ELF file: a program that the kernel starts in its place.
+func otherInterpreter(file []byte) ([]byte, error) {
+	const path = "/nonexistent/loader\x00"
+	le := binary.LittleEndian
+	at, size, count := int(le.Uint64(file[0x20:])), int(le.Uint16(file[0x36:])), int(le.Uint16(file[0x38:]))
+	for number := range count {
+		header := file[at+number*size:]
+		if elf.ProgType(le.Uint32(header)) != elf.PT_NOTE {
+			continue
+		}
+		le.PutUint32(header, uint32(elf.PT_INTERP))
+		le.PutUint64(header[0x08:], uint64(len(file)))
+		le.PutUint64(header[0x20:], uint64(len(path)))
+		le.PutUint64(header[0x28:], uint64(len(path)))
+		return append(file, path...), nil
+	}
+	return nil, errors.New("no note")
+}
+
 func section(file []byte, name string) ([]byte, error) {
 	parsed, err := elf.NewFile(bytes.NewReader(file))
 	if err != nil {

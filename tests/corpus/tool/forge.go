@@ -126,6 +126,8 @@ func (b *builder) forged(chain *toolchain) {
 	if !b.seen[validated.file] {
 		return
 	}
+	b.patched(validated, patch{"forged-interpreter", otherInterpreter,
+		is(groupForged, holdsHidden, "built from the validated module; its headers name another program as its loader, which runs in its place", "unknown")})
 	b.patched(validated, patch{"forged-other-key", label(same, "GOFIPS140=v1.26.0"),
 		is(groupForged, holdsBroken, "built from the validated module; key edited to another one", "contradicted")})
 }
@@ -148,7 +150,12 @@ func (b *builder) forgedBuilds(chain *toolchain) {
 
 // special is one build with flags of its own, perhaps changed afterwards.
 func (b *builder) special(chain *toolchain, c config, program, variant string, change func([]byte) ([]byte, error), truth func(*row), flags ...string) {
-	l := link{chain: chain, config: c, program: program, arch: "amd64"}
+	b.specialLink(link{chain: chain, config: c, program: program, arch: "amd64"}, variant, change, truth, flags...)
+}
+
+// specialLink is the same for the architecture of the link.
+func (b *builder) specialLink(l link, variant string, change func([]byte) ([]byte, error), truth func(*row), flags ...string) {
+	chain, c, program := l.chain, l.config, l.program
 	r := c.truth(chain, l.arch, program)
 	r.variant, r.file = variant, l.name(variant)
 	truth(&r)

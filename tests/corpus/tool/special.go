@@ -60,6 +60,17 @@ func (b *builder) switches(chain *toolchain) {
 	b.special(chain, frozen, "hash", "godebug-twice", unchanged,
 		is(groupPending, holdsOff, "built from the validated module; -X turns it off, and another variable has the text that turns it on", "contradicted", "identified"),
 		"-ldflags=-s -w "+defaultVariable+"fips140=off -X=main.note=fips140=on")
+	b.special(chain, frozen, "hash", "godebug-only", unchanged,
+		is(groupFrozen, holdsYes, "built from the validated module; -X makes it refuse what is not approved", "proven"), "-ldflags=-s -w "+defaultVariable+"fips140=only")
+	for _, arch := range []string{"amd64", "arm64"} {
+		l := link{chain: chain, config: frozen, program: "hash", arch: arch}
+		off := is(groupPending, holdsOff, "built from the validated module; -X takes its GODEBUG away, and another variable has the text that turns it on", "identified")
+		flags := "-ldflags=-s -w " + defaultVariable + "panicnil=1 -X=main.note=fips140=on"
+		b.specialLink(l, "godebug-elsewhere", unchanged, off, flags)
+		b.specialLink(l, "pie-godebug-elsewhere", unchanged, off, flags, "-buildmode=pie")
+	}
+	b.specialLink(link{chain: chain, config: frozen, program: "hash", arch: "arm64"}, "godebug-only", unchanged,
+		is(groupFrozen, holdsYes, "built from the validated module; -X makes it refuse what is not approved", "proven"), "-ldflags=-s -w "+defaultVariable+"fips140=only")
 	b.special(chain, frozen, "other", "other", unchanged,
 		is(groupFrozen, holdsYes, "built from the validated module, beside a package of other cryptography", "proven"), "-ldflags=-s -w")
 	self, err := os.Executable()

@@ -21,29 +21,34 @@ const CODE_LIMIT: u64 = 4 << 10;
 /// Bytes of a GODEBUG: there are fewer than a hundred settings.
 const TEXT_LIMIT: u64 = 4 << 10;
 
-/// Bytes of `mov reg, [rip + distance]`.
+/// Bytes of `mov reg, [rip + distance]` on amd64.
 const LOAD: usize = 7;
+
+/// The processors with a way to find the variable in the code: none of the others is believed.
+#[derive(Debug, Clone, Copy)]
+enum Processor {
+    Amd64,
+    Arm64,
+}
 
 impl Functions {
     /// The text of the variable, empty where the linker did not set it; none where the variable could not be
-    /// located, as on every architecture but amd64.
+    /// located, as on every architecture but amd64 and arm64.
     pub(in crate::fips::go) fn godebug(
         &self,
         bytes: &Bytes<'_>,
         layout: &Layout,
     ) -> io::Result<Option<String>> {
-        if layout
-            .arch
-            .as_ref()
-            .is_none_or(|Arch(name)| name != "amd64")
-        {
-            return Ok(None);
-        }
+        let processor = match layout.arch.as_ref().map(|Arch(name)| name.as_str()) {
+            Some("amd64") => Processor::Amd64,
+            Some("arm64") => Processor::Arm64,
+            _ => return Ok(None),
+        };
         let Some((start, code)) = self.reader(bytes, layout)? else {
             return Ok(None);
         };
         let mut found: Option<String> = None;
-        for variable in variables(&bytes.window(code)?, start) {
+        for variable in processor.variables(&bytes.window(code)?, start) {
             match text(bytes, layout, variable)? {
                 Text::Other => {}
                 // Two texts: which of them is meant is not known.
@@ -63,7 +68,7 @@ impl Functions {
         Ok(found)
     }
 
-    /// The address of the function that reads it, and where its code stands.
+    /// The address of the function that reads it, and where its code is: up to the next function.
     fn reader(&self, bytes: &Bytes<'_>, layout: &Layout) -> io::Result<Option<(u64, Place)>> {
         let (Some(wanted), Some(entries), Some(text)) =
             (self.reader, self.table.entries, self.text)
@@ -78,15 +83,17 @@ impl Functions {
         })?;
         let (numbers, _) = window.as_chunks();
         let mut ahead = Ahead::new(bytes);
-        for entry in numbers.chunks_exact(2) {
+        for (index, entry) in numbers.chunks_exact(2).enumerate() {
             let (at, data) = (words.four(entry[0]), words.four(entry[1]));
             let name = ahead.four(entries.saturating_add(data).saturating_add(4))?;
             if name.map(|name| words.four(name)) == Some(wanted) {
+                let next = numbers.get(2 * index + 2).map(|next| words.four(*next));
+                let len = next.and_then(|next| next.checked_sub(at));
                 let start = text.saturating_add(at);
                 let code = layout
                     .range(start, start.saturating_add(1))
                     .map(|place| Place {
-                        len: CODE_LIMIT,
+                        len: len.unwrap_or(CODE_LIMIT).min(CODE_LIMIT),
                         ..place
                     });
                 return Ok(code.map(|code| (start, code)));
@@ -105,11 +112,17 @@ enum Text {
     Other,
 }
 
-/// Where code at the address `start` loads two words that follow each other, one load after the other, up to the
-/// padding after the function.
-fn variables(code: &[u8], start: u64) -> Vec<u64> {
-    let end = memchr::memmem::find(code, &[0xcc; 2]).unwrap_or(code.len());
-    let code = &code[..end];
+impl Processor {
+    /// Where code at the address `start` loads two words that follow each other, one load after the other.
+    fn variables(self, code: &[u8], start: u64) -> Vec<u64> {
+        match self {
+            Self::Amd64 => loads_of_amd64(code, start),
+            Self::Arm64 => loads_of_arm64(code, start),
+        }
+    }
+}
+
+fn loads_of_amd64(code: &[u8], start: u64) -> Vec<u64> {
     let target = |at: usize| -> Option<u64> {
         let load = code.get(at..at + LOAD)?;
         let is_load = load[0] & 0xfb == 0x48 && load[1] == 0x8b && load[2] & 0xc7 == 0x05;
@@ -123,6 +136,54 @@ fn variables(code: &[u8], start: u64) -> Vec<u64> {
             (second == first.checked_add(8)?).then_some(first)
         })
         .collect()
+}
+
+/// Both words at once, `adrp x27, page`, `add x27, x27, #rest`, `ldp x0, x1, [x27]`; before Go 1.25 each by itself,
+/// `adrp x27, page`, `ldr x0, [x27, #rest]`. The registers may be others.
+fn loads_of_arm64(code: &[u8], start: u64) -> Vec<u64> {
+    let (words, _) = code.as_chunks();
+    let words: Vec<u32> = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
+    let pair = |at: usize| -> Option<u64> {
+        let (address, page) = page_of_arm64(&words, start, at)?;
+        let &[add, load] = words.get(at + 1..at + 3)? else {
+            return None;
+        };
+        let kinds = add & 0xff80_0000 == 0x9100_0000 && load & 0xffc0_0000 == 0xa940_0000;
+        let same = [register(add, 5), register(add, 0), register(load, 5)] == [address; 3];
+        let shift = if add & 1 << 22 == 0 { 0 } else { 12 };
+        let inside = i64::from(load >> 15 & 0x7f) << 57 >> 57;
+        let begin = page.checked_add(u64::from(add >> 10 & 0xfff) << shift)?;
+        (kinds && same).then(|| begin.checked_add_signed(inside * 8))?
+    };
+    let single = |at: usize| -> Option<u64> {
+        let (address, page) = page_of_arm64(&words, start, at)?;
+        let load = *words.get(at + 1)?;
+        let is_load = load & 0xffc0_0000 == 0xf940_0000 && register(load, 5) == address;
+        is_load.then(|| page.checked_add(u64::from(load >> 10 & 0xfff) * 8))?
+    };
+    (0..words.len())
+        .filter_map(|at| {
+            pair(at).or_else(|| {
+                let (first, second) = (single(at)?, single(at + 2)?);
+                (second == first.checked_add(8)?).then_some(first)
+            })
+        })
+        .collect()
+}
+
+/// The register and the page of `adrp` at this place of the code.
+fn page_of_arm64(words: &[u32], start: u64, at: usize) -> Option<(u32, u64)> {
+    let word = *words.get(at)?;
+    let address = start.checked_add(at as u64 * 4)?;
+    // 21 bits with their sign, counted in pages of 4 KiB.
+    let pages = i64::from((word >> 5 & 0x7_ffff) << 2 | word >> 29 & 3) << 43 >> 43;
+    let page = (address & !0xfff).checked_add_signed(pages << 12)?;
+    (word & 0x9f00_0000 == 0x9000_0000).then_some((register(word, 0), page))
+}
+
+/// The number of a register, which stands at this bit of an instruction of arm64.
+fn register(word: u32, at: u32) -> u32 {
+    word >> at & 0x1f
 }
 
 fn text(bytes: &Bytes<'_>, layout: &Layout, address: u64) -> io::Result<Text> {
@@ -166,8 +227,9 @@ mod tests {
     #[test]
     fn finds_two_loads_of_words_that_follow_each_other() {
         let pair = loads([0x100, 0x101]);
+        let variables = loads_of_amd64;
         assert_eq!(variables(&pair, 0x1000), [0x1107]);
-        let code = [&[0x55, 0x90][..], &pair, &[0xc3, 0xcc, 0xcc], &pair].concat();
+        let code = [&[0x55, 0x90][..], &pair, &[0xc3]].concat();
         assert_eq!(variables(&code, 0x1000), [0x1109]);
         assert_eq!(variables(&loads([-8, -7]), 0x1000), [0xfff]);
         for distances in [[0x100, 0x109], [0x100, 0xf9], [0x100, 0x100]] {
@@ -181,5 +243,39 @@ mod tests {
         let mut other = pair;
         other[1] = 0x8d;
         assert_eq!(variables(&other, 0x1000), [0; 0]);
+    }
+
+    #[test]
+    fn finds_load_of_two_words_by_page_of_arm64() {
+        let variables = |code: &[u32], start| {
+            let code: Vec<u8> = code.iter().flat_map(|word| word.to_le_bytes()).collect();
+            loads_of_arm64(&code, start)
+        };
+        // runtime.godebugNotify of Go 1.26: adrp x27, 52c000; add x27, x27, #0xa90; ldp x0, x1, [x27].
+        let code = [0xf940_009a, 0xd000_261b, 0x912a_437b, 0xa940_0760];
+        assert_eq!(variables(&code, 0x6_a14c), [0x52_ca90]);
+        // adrp x27, one page before; add x27, x27, #1, lsl #12; ldp x0, x1, [x27, #-8].
+        let code = [0xf0ff_fffb, 0x9140_077b, 0xa97f_8760];
+        assert_eq!(variables(&code, 0x1234), [0xff8]);
+        // Go 1.24.9: adrp x27, 4fc000; ldr x0, [x27, #2400]; adrp x27, 4fc000; ldr x1, [x27, #2408].
+        let code = [0xf000_24fb, 0xf944_b360, 0xf000_24fb, 0xf944_b761];
+        assert_eq!(variables(&code, 0x5_d348), [0x4f_c960]);
+        let other = [0xf000_24fb, 0xf944_b360, 0xf000_24fb, 0xf944_bb61];
+        assert_eq!(variables(&other, 0x5_d348), [0; 0]);
+        for (index, word) in [
+            // adr, for a page; sub, for an addition; an addition to another register, and from one.
+            (0, 0x5000_261b),
+            (1, 0xd12a_437b),
+            (1, 0x912a_437a),
+            (1, 0x912a_435b),
+            // ldr of one word; stp; a load by another register.
+            (2, 0xf940_0360),
+            (2, 0xa900_0760),
+            (2, 0xa940_0740),
+        ] {
+            let mut code = [0xd000_261b, 0x912a_437b, 0xa940_0760];
+            code[index] = word;
+            assert_eq!(variables(&code, 0x6_a150), [0; 0], "{word:x}");
+        }
     }
 }

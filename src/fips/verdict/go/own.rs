@@ -2,6 +2,7 @@
 
 use super::{Program, nothing_linked, seal_holds};
 use crate::fips::Coverage;
+use crate::fips::go::fips140;
 use crate::fips::verdict::{AtStart, Finding, start};
 use crate::report::Module;
 
@@ -87,7 +88,9 @@ impl Program<'_> {
             return Some(format!("GOFIPS140={key}"));
         }
         let default = default?;
-        let same = copied("DefaultGODEBUG", default) && carried.godebug.is_some();
+        // Where the variable itself was read, it decides: -ldflags sets it after the go command.
+        let found = carried.begins.is_some() || carried.godebug.is_some();
+        let same = copied("DefaultGODEBUG", default) && found;
         (!same).then(|| format!("DefaultGODEBUG={default}"))
     }
 
@@ -119,8 +122,30 @@ impl Program<'_> {
         self.switched_on(finding)
     }
 
+    /// The setting of the module that -ldflags put in the place of the one of the build information.
+    fn set_by_linker_flag(&self) -> Option<String> {
+        let begins = self.go.carried.as_ref()?.begins.as_deref()?;
+        let default = self.go.build_settings().get("DefaultGODEBUG")?;
+        let (begins, default) = (fips140(begins), fips140(default));
+        let named = |value: Option<&str>| match value {
+            Some(value) => format!("fips140={value}"),
+            None => "no fips140".to_owned(),
+        };
+        (begins != default).then(|| {
+            format!(
+                "its runtime begins with {}, which was set by -ldflags (-X runtime.godebugDefault); its build information (DefaultGODEBUG) has {}",
+                named(begins),
+                named(default)
+            )
+        })
+    }
+
     /// Nothing is proven of a module that the program does not run with.
     fn switched_on(&self, finding: Finding) -> Finding {
+        let finding = match self.set_by_linker_flag() {
+            Some(reason) => finding.because(reason),
+            None => finding,
+        };
         let finding = match start::unsupported(self.go) {
             Some(unsupported) => finding.at_most(
                 Module::Identified,
@@ -146,7 +171,7 @@ impl Program<'_> {
             ),
             AtStart::Unknown => finding.at_most(
                 Module::Identified,
-                "nothing in it tells for certain whether the module is switched on at start",
+                "the GODEBUG that its runtime begins with could not be read from its code, as it can be on amd64 and arm64, so it is not known whether the module is switched on at start: let the program print crypto/fips140.Enabled()",
             ),
         }
     }

@@ -23,7 +23,16 @@ fn edited_labels_and_names_are_seen_by_what_they_disagree_with() {
             place: None,
             godebug: godebug.then_some(PLACE),
             begins: None,
-            fips140: Vec::new(),
+        });
+        evidence
+    };
+    let beginning = |begins: &str| {
+        let said = [KEY, "DefaultGODEBUG=fips140=on"];
+        let mut evidence = go("go1.26.6", &said, Some(frozen(FROZEN))).sealed(Integrity::Holds);
+        evidence.go.as_mut().unwrap().carried = Some(Carried {
+            settings: Some(settings(&said)),
+            begins: Some(begins.to_owned()),
+            ..Carried::default()
         });
         evidence
     };
@@ -63,6 +72,35 @@ fn edited_labels_and_names_are_seen_by_what_they_disagree_with() {
             carrying(&LATEST, None, false),
             Module::Contradicted,
             "DefaultGODEBUG=fips140=on, and the copy",
+        ),
+        (
+            "-ldflags set another GODEBUG",
+            beginning("fips140=only"),
+            Module::Proven,
+            "fips140=only, which was set by -ldflags",
+        ),
+        (
+            "-ldflags took the GODEBUG away",
+            beginning("panicnil=1"),
+            Module::Identified,
+            "no fips140, which was set by -ldflags",
+        ),
+        (
+            "-ldflags repeats the GODEBUG",
+            beginning("fips140=on"),
+            Module::Proven,
+            "#5247",
+        ),
+        (
+            "the copy has another key, whatever the runtime begins with",
+            {
+                let mut evidence = beginning("fips140=on");
+                let carried = evidence.go.as_mut().unwrap().carried.as_mut().unwrap();
+                carried.settings = Some(settings(&["CGO_ENABLED=0"]));
+                evidence
+            },
+            Module::Contradicted,
+            "and the copy",
         ),
         (
             "sealed again",
