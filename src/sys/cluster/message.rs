@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer};
 
 mod settings;
 
-pub use settings::{Bulk, Handler, Probe, ValueFrom, VolumeSource};
-use settings::{Device, Lifecycle, SecurityContext, Volume};
+pub use settings::{Bulk, Handler, Probe, ValueFrom, Volume, VolumeSource};
+use settings::{Device, Lifecycle, SecurityContext};
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Unknown {
