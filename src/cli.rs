@@ -223,24 +223,30 @@ fn environment() -> Environment {
 
 fn run(command: &Command) -> Exit {
     match command {
-        Command::Render(args) => finish(&args.output, |ui| args.run(ui)),
-        Command::Check(args) => finish(&args.output, |ui| args.run(ui)),
-        Command::Install(args) => finish(&args.output, |ui| args.run(ui)),
-        Command::Upgrade(args) => finish(&args.install.output, |ui| args.run(ui)),
-        Command::Verify(args) => finish(&args.output, |ui| args.run(ui)),
-        Command::Inspect(args) => finish(&args.output, |ui| args.run(ui)),
-        Command::Matrix(args) => finish(&args.output, |ui| args.run(ui)),
-        Command::Explain(args) => finish(&args.output, |ui| args.run(ui)),
-        Command::Completion(args) => finish(&OutputArgs::default(), |ui| {
+        Command::Render(args) => finish(&args.output, args.checks.verbose, |ui| args.run(ui)),
+        Command::Check(args) => finish(&args.output, args.checks.verbose, |ui| args.run(ui)),
+        Command::Install(args) => finish(&args.output, args.checks.verbose, |ui| args.run(ui)),
+        Command::Upgrade(args) => {
+            let verbose = args.install.checks.verbose;
+            finish(&args.install.output, verbose, |ui| args.run(ui))
+        }
+        Command::Verify(args) => finish(&args.output, args.checks.verbose, |ui| args.run(ui)),
+        // Its targets are those that the user named: nothing is left out.
+        Command::Inspect(args) => finish(&args.output, true, |ui| args.run(ui)),
+        Command::Matrix(args) => finish(&args.output, false, |ui| args.run(ui)),
+        Command::Explain(args) => finish(&args.output, false, |ui| args.run(ui)),
+        Command::Completion(args) => finish(&OutputArgs::default(), false, |ui| {
             args.run(ui, &mut Cli::command())
         }),
-        Command::Man(args) => finish(&OutputArgs::default(), |ui| args.run(ui, Cli::command())),
+        Command::Man(args) => finish(&OutputArgs::default(), false, |ui| {
+            args.run(ui, Cli::command())
+        }),
     }
 }
 
 /// Runs a command and says how it ended.
-fn finish(output: &OutputArgs, run: impl FnOnce(&Ui) -> Ended) -> Exit {
-    let ui = Ui::new(output.color, output.quiet, &environment(), secrets());
+fn finish(output: &OutputArgs, verbose: bool, run: impl FnOnce(&Ui) -> Ended) -> Exit {
+    let ui = Ui::new(output.color, output.quiet, &environment(), secrets()).with_verbose(verbose);
     let ended = run(&ui);
     output::end(&ui, output.output, ended)
 }

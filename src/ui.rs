@@ -125,6 +125,14 @@ impl Ui {
         }
     }
 
+    /// Shows what is left out otherwise, where `verbose` says so.
+    #[must_use]
+    pub fn with_verbose(mut self, verbose: bool) -> Ui {
+        self.err.verbose = verbose;
+        self.out.verbose = verbose;
+        self
+    }
+
     /// How text looks on stderr.
     pub fn err_style(&self) -> &Style {
         &self.err

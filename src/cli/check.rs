@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     flags: IstioctlFlags,
     #[command(flatten)]
-    checks: CheckArgs,
+    pub(crate) checks: CheckArgs,
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]

@@ -26,7 +26,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) flags: IstioctlFlags,
     #[command(flatten)]
-    checks: CheckArgs,
+    pub(crate) checks: CheckArgs,
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     flags: IstioctlFlags,
     #[command(flatten)]
-    checks: CheckArgs,
+    pub(crate) checks: CheckArgs,
     /// Write each document to a file of its own in this directory, readable for you alone: a hub can hold a key
     #[arg(short = 'O', long, value_name = "DIR")]
     output_dir: Option<PathBuf>,

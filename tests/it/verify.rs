@@ -52,6 +52,16 @@ fn a_healthy_mesh_passes() {
 }
 
 #[test]
+fn verbose_shows_the_checks_that_do_not_apply() {
+    let (_api, env) = world(STANDARD);
+    let lines = |line: &str| env.line(line).success().lines().count();
+    let short = lines("verify --no-registry");
+    for flag in ["-v", "--verbose"] {
+        assert!(lines(&format!("verify --no-registry {flag}")) > short);
+    }
+}
+
+#[test]
 fn pods_whose_proxies_are_closed_are_not_gone() {
     let not_found = "the server could not find the requested resource";
     for (code, says) in [(404, not_found), (403, "may not"), (500, "no")] {
