@@ -45,7 +45,11 @@ pub(crate) fn says(api: &Api, fips: bool) {
 
 /// What the injector makes of a new pod.
 pub(crate) fn injects(api: &Api, tag: &str) {
-    let image = format!("{HUB}/proxyv2:{tag}");
+    injects_image(api, &format!("{HUB}/proxyv2:{tag}"));
+}
+
+/// The same with an image of any place.
+pub(crate) fn injects_image(api: &Api, image: &str) {
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": "probe", "namespace": "default", "annotations": {"sidecar.istio.io/status": "{}"}},

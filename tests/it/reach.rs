@@ -68,7 +68,10 @@ fn the_image_of_a_pod_sends_no_request_to_this_machine() {
 fn a_registry_that_was_not_contacted_is_named_and_is_contacted_where_the_user_names_it() {
     let server = Server::new();
     let image = format!("{}/any/path", server.host);
-    let (_api, env) = mesh(&format!("{image}:{FIPS}"), &format!("{image}@{}", digest()));
+    let tagged = format!("{image}:{FIPS}");
+    let (api, env) = mesh(&tagged, &format!("{image}@{}", digest()));
+    // The image of a pod that deviates would not be read at all.
+    cluster::injects_image(&api, &tagged);
     let report = env.line("verify -o json").json();
     let check = |report: &Value| {
         let checks = report["checks"].as_array().unwrap().iter();
