@@ -43,7 +43,7 @@ struct Known {
 /// Which hubs have a key in their names. Every text of a report is searched for them.
 struct KeyedHubs {
     matrix: Matrix,
-    /// What stands before the key, whole and the last part of it.
+    /// The part of a hub's name before the key: the whole of it, and its last part.
     before: Vec<(String, String)>,
 }
 

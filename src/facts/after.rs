@@ -172,7 +172,7 @@ async fn places(
     let asked_first = if any { homes.clone() } else { BTreeSet::new() };
     let mut grounds = Grounds::new(known, stand, asked_first);
     grounds.permitted = permitted;
-    grounds.permitted.others = uncompared(revisions);
+    grounds.permitted.uncompared = uncompared(revisions);
     grounds.permitted.homes.extend(homes.iter().cloned());
     let outside: Vec<&Namespace> = known.iter().filter(|it| it.name != namespace).collect();
     let probing = revisions.keys().map(async |&revision| {

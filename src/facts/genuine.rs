@@ -39,7 +39,7 @@ pub(super) struct Permitted {
     pub(super) references: BTreeMap<String, Fact<Reference>>,
     /// Revisions in scope whose pods are compared with nothing, since no FIPS is expected of them. Any other revision is the
     /// claim of whoever created the pod: such a pod is compared like one of the revisions in scope.
-    pub(super) others: BTreeSet<String>,
+    pub(super) uncompared: BTreeSet<String>,
     /// Namespaces of control planes: proxies may get their configuration from there.
     pub(super) homes: Homes,
     mesh_files: MeshFiles,
@@ -67,7 +67,7 @@ impl Permitted {
     pub(super) fn deviations(&self, parts: &Parts<'_>) -> Deviations {
         let known = self.references.get(parts.revision);
         let of_node = matches!(parts.role, Role::Ztunnel | Role::Cni);
-        let is_other = !of_node && self.others.contains(parts.revision);
+        let is_other = !of_node && self.uncompared.contains(parts.revision);
         if self.references.is_empty() || known.is_none() && is_other {
             return Deviations::default();
         }

@@ -121,8 +121,8 @@ impl Reader<'_> {
     }
 
     /// Reads the images that run where FIPS is expected: each manifest once, whatever names it has.
-    /// Those at registries that the user named come first, so that others cannot take their time. No image of a
-    /// pod is read in which other code may run: it would show nothing. The only error is an interruption.
+    /// Those at registries that the user named or that have the images of control planes (`own`) come first, so that
+    /// others cannot take their time. No image of a pod is read in which other code may run: it would show nothing. The only error is an interruption.
     ///
     /// An image counts as out of reach only if its registry gave no answer to any question of the run:
     /// one that fails for a single image may hide what contradicts its tag.
@@ -130,8 +130,14 @@ impl Reader<'_> {
         &self,
         census: &Census,
         wanted: &dyn Fn(&Class) -> bool,
+        own: &BTreeSet<String>,
     ) -> Result<ReadImages, ImageError> {
         let registry = self.sources.registry;
+        let is_own = |image: &str| {
+            let reference = image.parse::<Reference>();
+            reference.is_ok_and(|reference| own.contains(reference.registry()))
+        };
+        let is_named = |image: &RunningImage| registry.allows(&image.image) || is_own(&image.image);
         let _work = registry.working();
         let genuine = |class: &&Class| wanted(class) && class.deviations.is_empty();
         let classes = census.classes.keys().filter(genuine);
@@ -141,12 +147,11 @@ impl Reader<'_> {
             words.extend(word.map(str::to_owned));
         }
         let mut images: Vec<_> = images.into_iter().collect();
-        images.sort_by_key(|(image, _)| !registry.allows(&image.image));
+        images.sort_by_key(|(image, _)| !is_named(image));
         let (mut progress, mut strangers) = (Progress::default(), Strangers::default());
         let mut answers = Vec::new();
         for (image, words) in images {
-            let named = registry.allows(&image.image);
-            let answer = match strangers.admit(&image.image, named) {
+            let answer = match strangers.admit(&image.image, is_named(&image)) {
                 Ok(()) => self.of_running(&image, words, &mut progress),
                 Err(refused) => Err(Gap::Refused(refused)),
             };

@@ -54,7 +54,7 @@ pub struct FipsBuild {
     /// Parts of the text by which the build names itself and its maker.
     #[serde(default)]
     pub named_by: Vec<String>,
-    /// A word of that text by which another build says that it is none.
+    /// A word of that text that only builds other than FIPS builds have.
     #[serde(default)]
     pub denied_by: Option<String>,
     /// Its version is a text by itself, and the only one of that form.

@@ -87,7 +87,7 @@ fn elf(bytes: &Bytes<'_>, modules: &Modules, evidence: &mut Evidence) -> io::Res
             interpreter,
             ..
         }) => damaged(format!(
-            "its headers (PT_INTERP) name {:?} as the program that is started to load it, which no linker for its processor writes there: what runs is that program",
+            "its headers (PT_INTERP) name {:?} as the program that is started to load it, which is not the loader of a known system for its processor: that program runs in its place",
             interpreter.as_deref().unwrap_or_default()
         )),
         Ok(Layout {

@@ -73,7 +73,7 @@ impl ImageError {
     pub(super) fn artifact(name: &str, kind: &str) -> ImageError {
         ImageError::Unsupported {
             what: name.to_owned(),
-            why: format!("it is no container image but a `{kind}`"),
+            why: format!("it is not a container image but a `{kind}`"),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::image;
 use crate::istio::ImageRef;
 use crate::report::{Counts, PodRow};
 use crate::sys::cluster::Cluster;
+use crate::sys::registry::Reference;
 use crate::ui::Event;
 
 /// Verifies what an install changed.
@@ -121,9 +122,17 @@ fn read_images(
         let wanted = expected.of(class, planes(facts));
         wanted.is_some_and(|wanted| wanted.fips)
     };
+    // A registry of strangers that does not answer must not keep these from being read.
+    let references = planes(facts)
+        .iter()
+        .map(|plane| plane.image.parse::<Reference>());
+    let own = references
+        .flatten()
+        .map(|it| it.registry().to_owned())
+        .collect();
     let read = images
         .reader(session.judge, &on_event)
-        .running(census, &wanted)?;
+        .running(census, &wanted, &own)?;
     facts.images = read.images;
     facts.unreached = read.unreached;
     let notes = &mut session.report.expected.notes;

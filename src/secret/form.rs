@@ -88,7 +88,7 @@ pub(super) fn logins(text: &str) -> Vec<Range<usize>> {
             let is_host = rest.contains('/') && !rest.starts_with("sha");
             (is_host && login.contains(':')).then_some(login)
         });
-        // The part of a URL before its host is no user.
+        // The scheme of a URL is not a user name.
         if let Some(login) = login.filter(|login| !login.contains("://")) {
             found.push(start..start + login.len());
         }

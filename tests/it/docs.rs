@@ -142,6 +142,7 @@ fn data() -> String {
     let folders = [
         "src/facts/data",
         "src/fips/data",
+        "src/fips/elf/data",
         "src/image/data",
         "src/istio/data",
     ];

@@ -219,7 +219,10 @@ fn known(classes: impl IntoIterator<Item = Class>) -> Vec<String> {
         },
         modules: glooistio::fips::Modules::builtin(),
     };
-    let facts = reader.running(&census, &|_| true).unwrap().images;
+    let facts = reader
+        .running(&census, &|_| true, &BTreeSet::new())
+        .unwrap()
+        .images;
     let words = facts.iter().map(|(image, fact)| {
         let word = match fact {
             Fact::Known(programs) => format!("{} programs", programs.len()),

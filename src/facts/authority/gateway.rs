@@ -97,7 +97,7 @@ struct Reference {
 }
 
 /// Reads the secrets that gateways name, those in the namespace of the control plane first. One that is not there
-/// is left out: that the gateway does not work is no matter of its key.
+/// is left out: a gateway that does not work says nothing about its key.
 pub(in crate::facts) async fn gateways(session: &Session, home: &str) -> Served {
     let mut served = Served::default();
     let mut gateways: Vec<Named> = Vec::new();

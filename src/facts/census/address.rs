@@ -32,7 +32,7 @@ pub enum Address {
 impl Address {
     /// The addresses that a container is told by its variables, its arguments and its pod's annotation.
     pub(super) fn of(pod: &Pod, container: &Container) -> BTreeSet<Address> {
-        Address::told(Address::annotated(pod), container)
+        Address::from_settings(Address::annotated(pod), container)
     }
 
     /// The address in a pod's annotation.
@@ -43,7 +43,10 @@ impl Address {
 
     /// The addresses that a container is told by its variables and its arguments, and that of its pod: of more
     /// than a few the rest is another one, so that the program never counts as one of another mesh.
-    pub(super) fn told(annotated: Option<Address>, container: &Container) -> BTreeSet<Address> {
+    pub(super) fn from_settings(
+        annotated: Option<Address>,
+        container: &Container,
+    ) -> BTreeSet<Address> {
         let mut found = BTreeSet::new();
         let mut add = |address: Address| {
             let has_room = found.len() < MOST || found.contains(&address);
@@ -73,9 +76,9 @@ impl Address {
         found
     }
 
-    /// Where an agent looks that is told nothing. The charts give gateways a file instead of an address: its
+    /// Where an agent without an address looks. The charts give gateways a file instead of an address: its
     /// text is not in the pod, and what shows their istiod is where they get certificates from.
-    pub(super) fn untold(container: &Container) -> Address {
+    pub(super) fn from_defaults(container: &Container) -> Address {
         let file = Path::new(MESH_FILES);
         let has_file = container.volume_mounts.iter().any(|mount| {
             let path = Path::new(&mount.mount_path);
@@ -237,7 +240,7 @@ mod tests {
         let untold = |mount: &str, authority: &str| {
             let container = json!({"volumeMounts": [{"mountPath": mount}],
                 "env": [{"name": "CA_ADDR", "value": authority}]});
-            Address::untold(&serde_json::from_value(container).unwrap())
+            Address::from_defaults(&serde_json::from_value(container).unwrap())
         };
         let (x, usual) = (istiod("a", "x"), istiod("istio-system", "default"));
         for (mount, authority, address) in [

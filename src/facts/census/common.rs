@@ -82,14 +82,14 @@ impl<'a> Common<'a> {
         seated
     }
 
-    /// Where a program gets its configuration; a proxy that is told nothing looks at the usual place.
+    /// Where a program gets its configuration; a proxy without an address uses the default one.
     fn connects(&self, role: Role, container: &Container) -> BTreeSet<Address> {
         if matches!(role, Role::Istiod | Role::Cni) {
             return BTreeSet::new();
         }
-        let mut found = Address::told(self.annotated.clone(), container);
+        let mut found = Address::from_settings(self.annotated.clone(), container);
         if found.is_empty() {
-            found.insert(Address::untold(container));
+            found.insert(Address::from_defaults(container));
         }
         found
     }

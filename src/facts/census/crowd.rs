@@ -16,7 +16,7 @@ const MOST_PROGRAMS: usize = 16;
 /// Settings that these programs have together. A proxy has about one hundred.
 const MOST_SETTINGS: usize = 2000;
 
-/// Stands for the image of programs that run different ones: it can be none.
+/// Stands for the image where programs run different ones. No real reference has this form.
 const SEVERAL_IMAGES: &str = "(several images)";
 
 /// What a pod has too many of.
@@ -46,7 +46,7 @@ pub(super) fn seated(
         let class = &mut seated.class;
         let deviation = Deviation::new(&container.name, SettingKind::TooMany, excess);
         class.deviations = Deviations::of([deviation]);
-        // What is not looked at is no sign that it belongs to another mesh.
+        // Addresses that are not read do not show that it belongs to another mesh.
         class.connects = BTreeSet::from([Address::Other]);
         if all(mains, beside).any(|other| other.image != container.image) {
             SEVERAL_IMAGES.clone_into(&mut class.image);

@@ -255,7 +255,7 @@ fn grounds() -> Grounds {
     let mut permitted = Permitted::default();
     let known = ("default".to_owned(), Fact::Known(Reference::default()));
     permitted.references.extend([known]);
-    permitted.others.insert("a".to_owned());
+    permitted.uncompared.insert("a".to_owned());
     Grounds {
         permitted,
         now: NOW,

@@ -236,7 +236,7 @@ impl MeshFiles {
         is_known && (self.trusted.contains(namespace) || is_harmless())
     }
 
-    /// Reads those that pods mount, each for itself: what one namespace puts there is no matter of the others.
+    /// Reads those that pods mount, each for itself: what one namespace puts there does not affect the others.
     pub(super) async fn read(&self, session: &Session, pods: impl Iterator<Item = &Pod>) {
         let mounted: BTreeSet<(String, String)> =
             pods.flat_map(|pod| self.unread(pod).into_iter()).collect();

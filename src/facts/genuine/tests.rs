@@ -823,16 +823,16 @@ fn only_revisions_in_scope_are_compared() {
     assert!(found(&hostile, Role::Sidecar, &Permitted::default()).is_empty());
     let mut other = Permitted {
         references: BTreeMap::from([("canary".to_owned(), Fact::Unknown("x".into()))]),
-        others: BTreeSet::from(["default".to_owned()]),
+        uncompared: BTreeSet::from(["default".to_owned()]),
         ..Permitted::default()
     };
     assert!(found(&hostile, Role::Sidecar, &other).is_empty());
-    other.others.clear();
+    other.uncompared.clear();
     assert!(
         !found(&hostile, Role::Sidecar, &other).is_empty(),
         "a revision that is not here is a claim"
     );
-    other.others.insert("default".to_owned());
+    other.uncompared.insert("default".to_owned());
     assert!(
         !found(&hostile, Role::Ztunnel, &other).is_empty(),
         "ztunnel serves every revision"

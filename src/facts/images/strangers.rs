@@ -11,7 +11,7 @@ const MOST: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Strangers {
     asked: BTreeSet<String>,
-    /// Whether one of them kept silent: a wait takes up to half of the time that all registries together have.
+    /// Whether one of them did not answer: a wait takes up to half of the time that all registries together have.
     silent: bool,
 }
 
@@ -23,7 +23,7 @@ pub(super) enum Refused {
     )]
     Number(String),
     #[error(
-        "its registry {0} is not asked: another one kept silent (--allow-registry {0} names it)"
+        "its registry {0} is not asked: another one did not answer (--allow-registry {0} names it)"
     )]
     Time(String),
 }

@@ -1,113 +1,49 @@
 //! The programs that load others (`PT_INTERP`): the kernel starts the loader, which decides what runs.
 
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
 use crate::fips::Arch;
 
-/// Paths of the loaders of Linux distributions and of the BSDs, by Go's name of the processor.
-///
-/// Sources, seen on 2026-11-30: Go 1.26.8 `cmd/link/internal/*/obj.go` (`Linuxdynld`, `LinuxdynldMusl`,
-/// `Freebsddynld`, `Openbsddynld`, `Netbsddynld`); glibc 2.36 `sysdeps/unix/sysv/linux/*/shlib-versions` and
-/// `ldconfig.h`; musl 1.2.3 `configure` (`ld-musl-$ARCH$SUBARCH.so.1`). Distributions with one directory for
-/// libraries link `/lib64` and `/usr/lib64` to each other.
-const LOADERS: [(&str, &[&str]); 15] = [
-    (
-        "amd64",
-        &[
-            "ld-linux-x86-64.so.2",
-            "ld-musl-x86_64.so.1",
-            "ld-elf.so.1",
-            "ld.so",
-            "ld.elf_so",
-        ],
-    ),
-    ("amd64p32", &["ld-linux-x32.so.2", "ld-musl-x32.so.1"]),
-    (
-        "arm64",
-        &[
-            "ld-linux-aarch64.so.1",
-            "ld-musl-aarch64.so.1",
-            "ld-elf.so.1",
-            "ld.so",
-            "ld.elf_so",
-        ],
-    ),
-    (
-        "386",
-        &[
-            "ld-linux.so.2",
-            "ld-musl-i386.so.1",
-            "ld-elf.so.1",
-            "ld.so",
-            "ld.elf_so",
-        ],
-    ),
-    (
-        "arm",
-        &[
-            "ld-linux.so.3",
-            "ld-linux-armhf.so.3",
-            "ld-musl-arm.so.1",
-            "ld-musl-armhf.so.1",
-            "ld-elf.so.1",
-            "ld.so",
-            "ld.elf_so",
-        ],
-    ),
-    ("ppc64", &["ld64.so.1", "ld-musl-powerpc64.so.1", "ld.so"]),
-    (
-        "ppc64le",
-        &["ld64.so.2", "ld-musl-powerpc64le.so.1", "ld.so"],
-    ),
-    ("ppc", &["ld.so.1", "ld-musl-powerpc.so.1"]),
-    ("s390x", &["ld64.so.1", "ld-musl-s390x.so.1"]),
-    (
-        "riscv64",
-        &[
-            "ld.so.1",
-            "ld-linux-riscv64-lp64d.so.1",
-            "ld-linux-riscv64-lp64.so.1",
-            "ld-musl-riscv64.so.1",
-            "ld-elf.so.1",
-            "ld.so",
-        ],
-    ),
-    (
-        "loong64",
-        &["ld-linux-loongarch-lp64d.so.1", "ld-musl-loongarch64.so.1"],
-    ),
-    ("mips", &["ld.so.1", "ld-musl-mips.so.1"]),
-    ("mipsle", &["ld.so.1", "ld-musl-mipsel.so.1"]),
-    (
-        "mips64",
-        &["ld64.so.1", "ld.so.1", "ld-musl-mips64.so.1", "ld.so"],
-    ),
-    (
-        "mips64le",
-        &["ld64.so.1", "ld.so.1", "ld-musl-mips64el.so.1", "ld.so"],
-    ),
-];
+/// The data that is part of the program, `[[file name, file]]` as `build.rs` wrote it.
+const BUILTIN: &str = include_str!(concat!(env!("OUT_DIR"), "/elf.json"));
 
-/// Directories that loaders are in: only whoever builds the system writes there.
-const DIRECTORIES: [&str; 9] = [
-    "/lib",
-    "/lib64",
-    "/lib32",
-    "/libx32",
-    "/usr/lib",
-    "/usr/lib64",
-    "/usr/lib32",
-    "/libexec",
-    "/usr/libexec",
-];
+static FILES: LazyLock<Vec<(String, File)>> = LazyLock::new(|| {
+    // A test reads it: where nothing can be read, no loader is known.
+    serde_json::from_str(BUILTIN).unwrap_or_default()
+});
+
+/// `data/loaders.yaml`, which says what each field means.
+#[derive(Deserialize)]
+struct File {
+    directories: Vec<String>,
+    loaders: Vec<Loaders>,
+}
+
+/// The loaders of one processor.
+#[derive(Deserialize)]
+struct Loaders {
+    arch: String,
+    names: Vec<String>,
+}
+
+impl File {
+    fn has(&self, directory: &str, name: &str, arch: &str) -> bool {
+        let mut of_arch = self.loaders.iter().filter(|it| it.arch == arch);
+        self.directories.iter().any(|known| known == directory)
+            && of_arch.any(|it| it.names.iter().any(|known| known == name))
+    }
+}
 
 /// Whether the path is that of a loader which a system for this processor has.
 pub(super) fn is_known(path: &str, arch: Option<&Arch>) -> bool {
-    let Some((directory, name)) = path.rsplit_once('/') else {
+    let (Some((directory, name)), Some(Arch(arch))) = (path.rsplit_once('/'), arch) else {
         return false;
     };
-    let names = LOADERS
+    FILES
         .iter()
-        .find(|(known, _)| arch.is_some_and(|Arch(arch)| arch == known));
-    DIRECTORIES.contains(&directory) && names.is_some_and(|(_, names)| names.contains(&name))
+        .any(|(_, file)| file.has(directory, name, arch))
 }
 
 #[cfg(test)]

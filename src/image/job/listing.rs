@@ -10,7 +10,7 @@ pub(in crate::image) struct Listing {
     pub(in crate::image) jobs: Vec<Job>,
     /// Those that cannot.
     pub(in crate::image) unread: Vec<Unreadable>,
-    /// What is no container image, by its media type.
+    /// Media types of entries other than container images.
     pub(in crate::image) skipped: Vec<String>,
     /// Platforms of an index that only some images were saved of.
     pub(in crate::image) absent: Vec<String>,

@@ -1,7 +1,7 @@
 //! The keys of a document, as the runtimes take them.
 //!
-//! Go's reader of JSON takes `config` and `Config` for one key, and of two the last counts. What two
-//! readers take for two documents is none.
+//! Go's reader of JSON takes `config` and `Config` for one key, and of two the last counts. A document
+//! that two readers can take for different ones is damaged.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -48,7 +48,7 @@ pub(super) const OF_CONFIGURATION: &[&str] = &[
 /// Those of the list of a Docker archive.
 pub(in crate::image) const OF_ARCHIVE: &[&str] = &["Config", "RepoTags", "Layers"];
 
-/// What these name is a map whose keys are anybody's, and Go tells them apart.
+/// Fields that are maps: their keys are free, and Go compares them exactly.
 const MAPS: [&str; 4] = ["annotations", "Labels", "ExposedPorts", "Volumes"];
 
 /// Fails where a key is twice in one object, or is one of `counting` in another case.

@@ -26,7 +26,7 @@ const CONFIGURATIONS: [&str; 2] = [
     "application/vnd.docker.container.image.v1+json",
 ];
 
-/// How the media types begin of what is certainly no container image.
+/// Beginnings of the media types of known artifacts other than container images.
 static ARTIFACTS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let text = include_str!(concat!(env!("OUT_DIR"), "/image.json"));
     // A test reads it: what cannot be read has no types, and nothing is skipped.
@@ -58,7 +58,7 @@ fn is_artifact(kind: &str) -> bool {
     ARTIFACTS.iter().any(|start| kind.starts_with(start))
 }
 
-/// What a manifest is of, where that is no container image. Signatures and attestations of cosign have
+/// Returns what a manifest describes, if that is not a container image. Signatures and attestations of cosign have
 /// the configuration of an image, and layers that are documents.
 pub(super) fn artifact(what: &str, manifest: &ImageManifest) -> Result<Option<String>, ImageError> {
     let config = manifest.config().media_type().as_ref();

@@ -173,7 +173,7 @@ fn image_that_cannot_be_read_is_unknown_beside_the_others() {
             entry["platform"] = json!({"os": "linux", "architecture": "arm64"});
             entry
         }),
-        ("it is no container image but a", &|dir| {
+        ("it is not a container image but a", &|dir| {
             let helm = "application/vnd.cncf.helm.config.v1+json";
             let mut entry = manifest(dir, (helm, &json!({})), &[("text/plain", b"x")]);
             entry["platform"] = json!({"os": "linux", "architecture": "arm64"});

@@ -1,6 +1,6 @@
 //! Images that run: what may be any of several is proven by all of them or by none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use glooistio::facts::{Census, Class, Fact, Members, Reader, Role, RunningImage, SelfReport};
 use glooistio::image::{Budget, ImageId, Sources, resolve};
@@ -136,7 +136,11 @@ fn read(blobs: &Blobs, image: &Value, arch: Option<&str>) -> String {
         sources,
         modules: glooistio::fips::Modules::builtin(),
     };
-    match &reader.running(&census, &|_| true).unwrap().images[&key] {
+    match &reader
+        .running(&census, &|_| true, &BTreeSet::new())
+        .unwrap()
+        .images[&key]
+    {
         Fact::Known(programs) => {
             let said = programs.iter().map(|it| {
                 let go = it.reading.evidence.as_ref().unwrap().go.as_ref();

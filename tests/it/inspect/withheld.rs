@@ -66,7 +66,9 @@ fn read(registry: &Registry, classes: Vec<Class>) -> ReadImages {
         sources,
         modules: Modules::builtin(),
     };
-    reader.running(&census, &|_| true).unwrap()
+    reader
+        .running(&census, &|_| true, &BTreeSet::new())
+        .unwrap()
 }
 
 /// `a: 1 programs`, `b: unknown`, `c: not asked` of each image, by its name.

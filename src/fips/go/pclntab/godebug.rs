@@ -181,7 +181,7 @@ fn page_of_arm64(words: &[u32], start: u64, at: usize) -> Option<(u32, u64)> {
     (word & 0x9f00_0000 == 0x9000_0000).then_some((register(word, 0), page))
 }
 
-/// The number of a register, which stands at this bit of an instruction of arm64.
+/// Returns the number of the register that an instruction of arm64 encodes from this bit on.
 fn register(word: u32, at: u32) -> u32 {
     word >> at & 0x1f
 }
