@@ -13,7 +13,7 @@ use std::io;
 
 use super::boring;
 use super::bytes::Bytes;
-use super::elf::Layout;
+use super::elf::{Layout, Segment};
 use super::libraries::LibraryRow;
 use super::{Label, Library, Mark, Place};
 use text::Texts;
@@ -29,23 +29,70 @@ pub(super) struct Native {
     pub libraries: Vec<Library>,
 }
 
-/// Reads the texts of a program; of the whole file where its headers tell nothing.
+/// Returns everything that the loader maps; the whole file where its headers do not say.
+pub(super) fn mapped(bytes: &Bytes<'_>, layout: Option<&Layout>) -> Vec<Place> {
+    let mapped = layout.map_or_else(Vec::new, |layout| layout.places(|_| true));
+    if mapped.is_empty() {
+        return vec![Place {
+            offset: 0,
+            len: bytes.size(),
+        }];
+    }
+    mapped
+}
+
+/// Returns the parts that hold the constants of a Go program and of the libraries of C in it, without
+/// the function `table` of Go, which can be as large as all of them.
+///
+/// A linker puts constants into the segment of the code only if no other segment is read-only. The
+/// integrity test of a module covers constants among its code, but a library has some outside of it.
+pub(super) fn constants(
+    bytes: &Bytes<'_>,
+    layout: Option<&Layout>,
+    table: Option<Place>,
+) -> Vec<Place> {
+    let read_only = |it: &Segment| !it.executable && !it.writable;
+    let Some(layout) = layout.filter(|layout| layout.segments.iter().any(read_only)) else {
+        return mapped(bytes, layout);
+    };
+    let places = layout.places(|segment| !segment.executable);
+    places
+        .into_iter()
+        .flat_map(|place| without(place, table))
+        .collect()
+}
+
+/// Returns what is left of `place` before and after `hole`.
+fn without(place: Place, hole: Option<Place>) -> impl Iterator<Item = Place> {
+    let end = place.offset.saturating_add(place.len);
+    let hole = hole.unwrap_or(Place {
+        offset: end,
+        len: 0,
+    });
+    let hole_end = hole.offset.saturating_add(hole.len);
+    [
+        (place.offset, end.min(hole.offset)),
+        (place.offset.max(hole_end), end),
+    ]
+    .into_iter()
+    .filter(|(from, to)| from < to)
+    .map(|(from, to)| Place {
+        offset: from,
+        len: to - from,
+    })
+}
+
+/// Reads the texts of a program in the parts `mapped`.
 pub(super) fn scan(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
+    mapped: &[Place],
     rows: &[LibraryRow],
 ) -> io::Result<Native> {
-    let mut mapped = layout.map_or_else(Vec::new, |layout| layout.places(|_| true));
-    if mapped.is_empty() {
-        mapped.push(Place {
-            offset: 0,
-            len: bytes.size(),
-        });
-    }
     let patterns = rows.iter().flat_map(LibraryRow::patterns);
-    let texts = Texts::read(bytes, &mapped, patterns)?;
+    let texts = Texts::read(bytes, mapped, patterns)?;
     let mut labels = Vec::new();
-    labels.extend(envoy::label(bytes, &texts, &mapped)?);
+    labels.extend(envoy::label(bytes, &texts, mapped)?);
     labels.extend(ztunnel::label(&texts));
     labels.extend(library::labels(&texts));
     Ok(Native {
@@ -67,7 +114,8 @@ mod tests {
 
     fn scan_file(file: &[u8]) -> Native {
         let rows = Modules::builtin().libraries();
-        scan(&Bytes::new(&file, file.len() as u64), None, rows).unwrap()
+        let bytes = Bytes::new(&file, file.len() as u64);
+        scan(&bytes, None, &mapped(&bytes, None), rows).unwrap()
     }
 
     /// Texts as C has them, after something else.
@@ -436,9 +484,45 @@ mod tests {
             let file = sample.build();
             let bytes = Bytes::new(&file, file.len() as u64);
             let layout = Layout::read(&bytes).unwrap().unwrap();
-            let native = scan(&bytes, Some(&layout), rows).unwrap();
+            let native = scan(&bytes, Some(&layout), &mapped(&bytes, Some(&layout)), rows).unwrap();
             assert_eq!(native.libraries.len(), found);
         }
+    }
+
+    #[test]
+    fn constants_are_without_code_and_function_table_unless_code_holds_them() {
+        let text = b"\0OpenSSL 3.5.1 1 Jul 2025\0";
+        let code = Sample::new(SHAPES[0]).text(".text", 0x40_1000, text);
+        let read = |sample: Sample, hidden: Option<&[u8]>| {
+            let file = sample.build();
+            let bytes = Bytes::new(&file, file.len() as u64);
+            let layout = Layout::read(&bytes).unwrap().unwrap();
+            let table = hidden.and_then(|hidden| {
+                Some(Place {
+                    offset: memchr::memmem::find(&file, hidden)? as u64,
+                    len: hidden.len() as u64,
+                })
+            });
+            let places = constants(&bytes, Some(&layout), table);
+            let rows = Modules::builtin().libraries();
+            let native = scan(&bytes, Some(&layout), &places, rows).unwrap();
+            native.libraries.len()
+        };
+        // A linker that keeps code and constants apart, and one that does not.
+        assert_eq!(
+            read(code.clone().rodata(".rodata", 0x48_0000, b"text"), None),
+            0
+        );
+        assert_eq!(read(code.clone(), None), 1);
+        let both = Sample::new(SHAPES[0])
+            .text(".text", 0x40_1000, b"code")
+            .rodata(".rodata", 0x48_0000, text);
+        assert_eq!(read(both.clone(), None), 1);
+        assert_eq!(read(both.clone(), Some(&text[1..])), 0);
+        // What comes before and after a table is read.
+        let around = [b"table", &text[..], b"table"].concat();
+        let around = both.rodata(".gopclntab", 0x50_0000, &around);
+        assert_eq!(read(around, Some(b"table")), 1);
     }
 
     #[test]
@@ -475,7 +559,9 @@ mod tests {
                 .build();
             let bytes = Bytes::new(&file, file.len() as u64);
             let layout = Layout::read(&bytes).unwrap().unwrap();
-            let found = scan(&bytes, Some(&layout), rows).unwrap().libraries;
+            let found = scan(&bytes, Some(&layout), &mapped(&bytes, Some(&layout)), rows)
+                .unwrap()
+                .libraries;
             let [library] = found.try_into().unwrap();
             assert_eq!(library.link, Link::Itself(soname.to_owned()));
             assert_eq!(library.is_fips, expected, "{soname} {given:?}");

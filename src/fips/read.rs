@@ -14,7 +14,7 @@ use super::{Evidence, Format, Go, Library, Link, Modules, Opaque, Place, Work, g
 
 /// Number of what is read and how: readings with another one are made again. It grows with every change
 /// to [`Evidence`] or to what is put there.
-pub const READER: u32 = 7;
+pub const READER: u32 = 8;
 
 /// Reads what the `size` bytes of a program say: the `modules` have the values and names that are looked for.
 ///
@@ -132,7 +132,13 @@ fn code(
     if !boring && names.is_some_and(|names| !names.cgo) {
         return Ok(());
     }
-    let native = native::scan(bytes, layout, modules.libraries())?;
+    // The marks of a module in C can be anywhere in the code; libraries beside Go's module have texts.
+    let places = if boring {
+        native::constants(bytes, layout, names.and_then(|names| names.place))
+    } else {
+        native::mapped(bytes, layout)
+    };
+    let native = native::scan(bytes, layout, &places, modules.libraries())?;
     evidence.libraries.extend(native.libraries);
     let hint = if boring {
         Hint::Names
