@@ -42,19 +42,28 @@ pub(super) fn mapped(bytes: &Bytes<'_>, layout: Option<&Layout>) -> Vec<Place> {
 }
 
 /// Returns the parts that hold the constants of a Go program and of the libraries of C in it, without
-/// the function `table` of Go, which can be as large as all of them.
+/// Go's function table, which can be as large as all of them. `names` is where that has its names.
 ///
 /// A linker puts constants into the segment of the code only if no other segment is read-only. The
 /// integrity test of a module covers constants among its code, but a library has some outside of it.
 pub(super) fn constants(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
-    table: Option<Place>,
+    names: Option<Place>,
 ) -> Vec<Place> {
     let read_only = |it: &Segment| !it.executable && !it.writable;
     let Some(layout) = layout.filter(|layout| layout.segments.iter().any(read_only)) else {
         return mapped(bytes, layout);
     };
+    let table = names.map(|names| {
+        // The names come first; a section that ends before them is another one.
+        let section = layout.section(".gopclntab").map(|section| section.place);
+        let end = section.map_or(0, |it| it.offset.saturating_add(it.len));
+        Place {
+            len: names.len.max(end.saturating_sub(names.offset)),
+            ..names
+        }
+    });
     let places = layout.places(|segment| !segment.executable);
     places
         .into_iter()
@@ -493,17 +502,17 @@ mod tests {
     fn constants_are_without_code_and_function_table_unless_code_holds_them() {
         let text = b"\0OpenSSL 3.5.1 1 Jul 2025\0";
         let code = Sample::new(SHAPES[0]).text(".text", 0x40_1000, text);
-        let read = |sample: Sample, hidden: Option<&[u8]>| {
+        let read = |sample: Sample, names: Option<&[u8]>| {
             let file = sample.build();
             let bytes = Bytes::new(&file, file.len() as u64);
             let layout = Layout::read(&bytes).unwrap().unwrap();
-            let table = hidden.and_then(|hidden| {
+            let names = names.and_then(|names| {
                 Some(Place {
-                    offset: memchr::memmem::find(&file, hidden)? as u64,
-                    len: hidden.len() as u64,
+                    offset: memchr::memmem::find(&file, names)? as u64,
+                    len: names.len() as u64,
                 })
             });
-            let places = constants(&bytes, Some(&layout), table);
+            let places = constants(&bytes, Some(&layout), names);
             let rows = Modules::builtin().libraries();
             let native = scan(&bytes, Some(&layout), &places, rows).unwrap();
             native.libraries.len()
@@ -519,10 +528,13 @@ mod tests {
             .rodata(".rodata", 0x48_0000, text);
         assert_eq!(read(both.clone(), None), 1);
         assert_eq!(read(both.clone(), Some(&text[1..])), 0);
-        // What comes before and after a table is read.
-        let around = [b"table", &text[..], b"table"].concat();
-        let around = both.rodata(".gopclntab", 0x50_0000, &around);
-        assert_eq!(read(around, Some(b"table")), 1);
+        // The table ends with its section; what comes before it and after it is read.
+        let table = |bytes: &[u8]| {
+            let sample = code.clone().rodata(".gopclntab", 0x50_0000, bytes);
+            read(sample, Some(b"names"))
+        };
+        assert_eq!(table(&[b"names", &text[..]].concat()), 0);
+        assert_eq!(table(&[&text[..], b"names"].concat()), 1);
     }
 
     #[test]
