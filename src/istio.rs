@@ -32,6 +32,8 @@ macro_rules! text_serde {
     };
 }
 
+pub mod image_reference;
+
 pub mod version;
 
 pub mod flavor;

@@ -15,6 +15,7 @@ use crate::image::{
     Unresolved, Want,
 };
 use crate::istio::ImageRef;
+use crate::istio::image_reference::parse_reference;
 use crate::sys::registry::{ParseError, Reference, RegistryError};
 
 mod strangers;
@@ -66,7 +67,7 @@ impl Reader<'_> {
         let mut planned = Vec::new();
         let mut references = Vec::new();
         for image in images {
-            match image.parse::<Reference>() {
+            match parse_reference(image) {
                 Ok(reference) => {
                     self.sources.registry.allow(reference.registry());
                     references.push(reference);
@@ -134,7 +135,7 @@ impl Reader<'_> {
     ) -> Result<ReadImages, ImageError> {
         let registry = self.sources.registry;
         let is_own = |image: &str| {
-            let reference = image.parse::<Reference>();
+            let reference = parse_reference(image);
             reference.is_ok_and(|reference| own.contains(reference.registry()))
         };
         let is_named = |image: &RunningImage| registry.allows(&image.image) || is_own(&image.image);
@@ -207,7 +208,7 @@ impl Reader<'_> {
         words: BTreeSet<String>,
         progress: &mut Progress,
     ) -> Result<Programs, Gap> {
-        let (spec, id): (Reference, _) = (image.image.parse()?, image.image_id.parse()?);
+        let (spec, id) = (parse_reference(&image.image)?, image.image_id.parse()?);
         let arch = image.arch.as_deref();
         let candidates = image::resolve(self.sources.registry, &id, &spec, arch)?;
         let want = Want::Started(words);

@@ -11,6 +11,7 @@ use super::job::{Job, of_document};
 use super::manifest::Document;
 use super::store::Store;
 use super::{Digest, ImageError, Platform};
+use crate::istio::image_reference::parse_reference;
 use crate::sys::registry::{Reference, Registry};
 
 /// Images of an index that may be the one that runs.
@@ -40,7 +41,7 @@ impl FromStr for ImageId {
         let bare = text.split_once("://").map_or(text, |(_, bare)| bare);
         if let Some((_, digest)) = bare.rsplit_once('@') {
             let digest = digest.parse().map_err(|_| unknown())?;
-            let place: Reference = bare.parse().map_err(|_| unknown())?;
+            let place = parse_reference(bare).map_err(|_| unknown())?;
             return Ok(ImageId::Place {
                 repository: format!("{}/{}", place.registry(), place.repository()),
                 digest,
@@ -104,8 +105,8 @@ pub fn resolve(
         (Err(ImageError::Registry(error)), ImageId::Place { repository, digest })
             if error.is_not_found() =>
         {
-            let place = format!("{repository}@{digest}").parse().map_err(|_| error);
-            let place: Reference = place.map_err(ImageError::Registry)?;
+            let place = parse_reference(&format!("{repository}@{digest}")).map_err(|_| error);
+            let place = place.map_err(ImageError::Registry)?;
             look(registry, &place, architecture)?
         }
         (found, _) => found?,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Exit, Failure};
+use crate::istio::image_reference::parse_reference;
 use crate::sys::registry::Reference;
 
 /// What is inspected.
@@ -156,7 +157,7 @@ fn names_an_image(text: &str) -> bool {
 }
 
 fn reference(text: &str) -> Result<Target, TargetError> {
-    match text.parse() {
+    match parse_reference(text) {
         Ok(reference) => Ok(Target::Registry(reference)),
         Err(error) => Err(TargetError::Reference {
             text: text.to_owned(),

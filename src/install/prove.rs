@@ -10,9 +10,9 @@ use crate::exit::{Exit, Failure};
 use crate::facts::{self, Census, Class, ControlPlane, Fact, WebhookKind};
 use crate::image;
 use crate::istio::ImageRef;
+use crate::istio::image_reference::parse_reference;
 use crate::report::{Counts, PodRow};
 use crate::sys::cluster::Cluster;
-use crate::sys::registry::Reference;
 use crate::ui::Event;
 
 /// Verifies what an install changed.
@@ -125,7 +125,7 @@ fn read_images(
     // A registry of strangers that does not answer must not keep these from being read.
     let references = planes(facts)
         .iter()
-        .map(|plane| plane.image.parse::<Reference>());
+        .map(|plane| parse_reference(&plane.image));
     let own = references
         .flatten()
         .map(|it| it.registry().to_owned())

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use oci_spec::distribution::Reference;
 
+use super::image_reference::parse_reference;
+
 /// A reference to an image, such as `r.io/istio/proxyv2:1.31.0-solo@sha256:…`.
 ///
 /// The grammar is that of the container registries. A digest is kept: where there is one, it is what a runtime pulls,
@@ -29,7 +31,7 @@ impl FromStr for ImageRef {
     type Err = ImageRefError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let reference = text.parse().map_err(|error| ImageRefError {
+        let reference = parse_reference(text).map_err(|error| ImageRefError {
             text: text.to_owned(),
             why: format!("{error}"),
         })?;
@@ -86,7 +88,7 @@ impl ImageRef {
 
     /// Whether the image comes from a hub: `docker.io/istio` and `istio` are the same one.
     pub fn is_from_hub(&self, hub: &str) -> bool {
-        let other = format!("{hub}/{}", self.name()).parse::<Reference>();
+        let other = parse_reference(&format!("{hub}/{}", self.name()));
         other.is_ok_and(|other| {
             (other.registry(), other.repository())
                 == (self.reference.registry(), self.reference.repository())

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::sys::registry::{Reference, RegistryError, Why};
+use crate::istio::image_reference::parse_reference;
+use crate::sys::registry::{RegistryError, Why};
 
 /// Registries that are asked in a run. Meshes take their images from a few.
 const MOST: usize = 16;
@@ -31,7 +32,7 @@ pub(super) enum Refused {
 impl Strangers {
     /// Counts the registry of an image that is about to be asked, unless the user named it.
     pub(super) fn admit(&mut self, image: &str, is_named: bool) -> Result<(), Refused> {
-        match image.parse::<Reference>() {
+        match parse_reference(image) {
             Ok(reference) if !is_named => self.admit_host(reference.registry()),
             // One that cannot be read is asked of no registry.
             Ok(_) | Err(_) => Ok(()),

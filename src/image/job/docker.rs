@@ -8,7 +8,8 @@ use crate::image::layer::Expected;
 use crate::image::manifest::{Configuration, ENTRIES, OF_ARCHIVE, elements, json, plain};
 use crate::image::store::Store;
 use crate::image::{Digest, ImageError, Platform};
-use crate::sys::registry::{Hasher, Reference};
+use crate::istio::image_reference::parse_reference;
+use crate::sys::registry::Hasher;
 
 /// An entry of `manifest.json` in a Docker archive.
 #[derive(Deserialize)]
@@ -28,7 +29,7 @@ impl Saved {
             return Some(name.to_owned());
         };
         // `istio/pilot:1` and `docker.io/istio/pilot:1` are one name.
-        let whole = |name: &str| name.parse::<Reference>().ok();
+        let whole = |name: &str| parse_reference(name).ok();
         let wanted = whole(wanted)?;
         let tag = tags.iter().find(|tag| whole(tag).as_ref() == Some(&wanted));
         tag.cloned()
