@@ -122,11 +122,12 @@ fn split_registry(name: &str) -> (String, String) {
     if ![DEFAULT_REGISTRY, DEFAULT_REGISTRY_ALIAS].contains(&registry) {
         return (registry.to_owned(), repository.to_owned());
     }
-    let repository = match repository.contains('/') {
-        true => repository.to_owned(),
-        false => format!("library/{repository}"),
+    let owner = if repository.contains('/') {
+        ""
+    } else {
+        "library/"
     };
-    (DEFAULT_REGISTRY.to_owned(), repository)
+    (DEFAULT_REGISTRY.to_owned(), format!("{owner}{repository}"))
 }
 
 #[cfg(test)]
