@@ -28,7 +28,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Every code of our own with the line that README prints for it.
+    /// Every code of our own with the line that docs/pipelines.md prints for it.
     pub const TABLE: [(Exit, &str); 8] = [
         (Exit::Ok, "done, nothing wrong found"),
         (Exit::Usage, "wrong flag, word or combination of flags"),

@@ -1,4 +1,4 @@
-//! README.md and ARCHITECTURE.md say what the code says.
+//! The documents say what the code says.
 //!
 //! `UPDATE_DOCS=1 cargo test --test it docs` writes what stands between `<!-- generated: NAME -->`
 //! and `<!-- end -->`; with `TRYCMD=overwrite` it writes the output in `console` blocks.
@@ -17,15 +17,18 @@ use crate::env::{TestEnv, root};
 
 const README: &str = "README.md";
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
+const CHECKS_PAGE: &str = "docs/checks.md";
+const PIPELINES: &str = "docs/pipelines.md";
+const RENDER: &str = "docs/render.md";
 
 /// What is written by a test: file, name of the block, and what it should hold.
 type Block = (&'static str, &'static str, fn() -> String);
 
 const BLOCKS: [Block; 5] = [
     (README, "commands", commands),
-    (README, "presets", presets),
-    (README, "checks", checks),
-    (README, "exit codes", exit_codes),
+    (RENDER, "presets", presets),
+    (CHECKS_PAGE, "checks", checks),
+    (PIPELINES, "exit codes", exit_codes),
     (ARCHITECTURE, "data", data),
 ];
 
@@ -111,7 +114,7 @@ fn checks() -> String {
     for check in CHECKS {
         let phase = format!("{:?}", check.phase()).to_lowercase();
         let file = check.id.replace('-', "_");
-        let page = format!("[{}](src/check/{file}.md)", check.id);
+        let page = format!("[{}](../src/check/{file}.md)", check.id);
         match rows.last_mut() {
             Some(row) if row[0] == phase && category == check.category => {
                 row[1] = format!("{}, {page}", row[1]);
@@ -181,6 +184,18 @@ fn files(dir: &str, extension: &str) -> Vec<PathBuf> {
     found
 }
 
+/// README, ARCHITECTURE and the pages in docs.
+fn documents() -> Vec<String> {
+    let pages = files("docs", "md");
+    let pages = pages.iter().map(|page| {
+        let page = page.strip_prefix(root()).unwrap();
+        page.to_str().unwrap().to_owned()
+    });
+    pages
+        .chain([README, ARCHITECTURE].map(str::to_owned))
+        .collect()
+}
+
 /// The document with another text in one of its blocks.
 fn replaced(document: &str, name: &str, wanted: &str) -> String {
     let open = format!("<!-- generated: {name} -->\n");
@@ -217,7 +232,7 @@ fn generated_blocks_say_what_the_code_says() {
 }
 
 #[test]
-fn the_readme_shows_what_its_commands_say() {
+fn documents_show_what_their_commands_print() {
     let empty = tempfile::tempdir().unwrap();
     let nowhere = empty.path().display().to_string();
     let cases = trycmd::TestCases::new();
@@ -234,12 +249,15 @@ fn the_readme_shows_what_its_commands_say() {
     ] {
         cases.env(name, value);
     }
-    cases.case(root().join(README)).run();
+    for file in documents() {
+        cases.case(root().join(file));
+    }
+    cases.run();
 }
 
 #[test]
-fn the_json_of_the_readme_has_every_key_of_a_report() {
-    let text = read(README);
+fn the_documented_json_has_every_key_of_a_report() {
+    let text = read(PIPELINES);
     let (_, rest) = text.split_once("```json\n").expect("a JSON report");
     let (sample, _) = rest.split_once("```").unwrap();
     let sample: serde_json::Value = serde_json::from_str(sample).unwrap();
@@ -292,12 +310,12 @@ fn words(text: &str, start: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_readme_names_every_variable_of_ours() {
+fn the_page_of_pipelines_names_every_variable_of_ours() {
     let code: String = files("src", "rs")
         .iter()
         .map(|path| std::fs::read_to_string(path).unwrap())
         .collect();
-    let shown: BTreeSet<String> = words(&read(README), "GLOOISTIO_")
+    let shown: BTreeSet<String> = words(&read(PIPELINES), "GLOOISTIO_")
         .into_iter()
         .filter(|word| !word.starts_with("GLOOISTIO_TESTBED") && word != "GLOOISTIO_NO_BED")
         .collect();
@@ -330,10 +348,15 @@ fn what_the_documents_name_is_there() {
         .map(|path| std::fs::read_to_string(path).unwrap())
         .collect();
     let mut complaints = Vec::new();
-    for file in [README, ARCHITECTURE] {
-        let text = read(file);
+    for file in documents() {
+        let text = read(&file);
+        let place = root().join(&file);
+        let folder = place.parent().unwrap();
         let links = text.split("](").skip(1).map(|rest| rest.split(')').next());
         let links = links.flatten().filter(|link| !link.contains("://"));
+        let files = links.filter_map(|link| link.split('#').next());
+        let missing = files.filter(|link| !folder.join(link).exists());
+        complaints.extend(missing.map(|link| format!("{file}: there is no {link}")));
         let quoted: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
         let is_path = |word: &&str| {
             let place = ["src/", "tests/", "scripts/", "templates/"]
@@ -342,9 +365,7 @@ fn what_the_documents_name_is_there() {
             place && !word.contains([' ', '*'])
         };
         let paths = quoted.iter().copied().filter(is_path);
-        let missing = links
-            .chain(paths)
-            .filter(|path| !root().join(path).exists());
+        let missing = paths.filter(|path| !root().join(path).exists());
         complaints.extend(missing.map(|path| format!("{file}: there is no {path}")));
         let is_test = |word: &&str| {
             let letters = |c: char| c.is_ascii_lowercase() || c == '_';
