@@ -26,15 +26,18 @@ const FOLDERS: [(&str, &str); 5] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?;
+    let mut dates = Vec::new();
     for (folder, name) in FOLDERS {
         println!("cargo::rerun-if-changed={folder}");
-        fs::write(Path::new(&out).join(name), files(folder)?)?;
+        fs::write(Path::new(&out).join(name), files(folder, &mut dates)?)?;
     }
+    let dates = format!("[{}]", dates.join(","));
+    fs::write(Path::new(&out).join("dates.json"), dates)?;
     Ok(())
 }
 
-/// Every file of a folder in the order of the names.
-fn files(folder: &str) -> Result<String, Box<dyn Error>> {
+/// Every file of a folder in the order of the names. Its date is added to `dates` as `["name","date"]`.
+fn files(folder: &str, dates: &mut Vec<String>) -> Result<String, Box<dyn Error>> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<_, std::io::Error>>()?;
@@ -47,7 +50,11 @@ fn files(folder: &str) -> Result<String, Box<dyn Error>> {
     for path in files {
         println!("cargo::rerun-if-changed={}", path.display());
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let json = json(&fs::read_to_string(&path)?).map_err(|error| format!("{name}: {error}"))?;
+        let text = fs::read_to_string(&path)?;
+        let json = json(&text).map_err(|error| format!("{name}: {error}"))?;
+        let date = text.lines().find_map(|line| line.strip_prefix("date: "));
+        let date = date.ok_or_else(|| format!("{name}: no date"))?;
+        dates.push(format!("[{},{}]", quoted(&name), quoted(date.trim())));
         all.push(format!("[{},{json}]", quoted(&name)));
     }
     Ok(format!("[{}]", all.join(",")))

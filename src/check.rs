@@ -31,13 +31,16 @@ mod gateways;
 mod gloo_mesh_range;
 mod hpa_target;
 mod hub;
+mod hub_retirement;
 mod image_certificates;
 mod image_evidence;
 mod image_exists;
 mod injection;
+mod istioctl_issues;
 mod istioctl_version;
 mod known_issues;
 mod kubernetes_range;
+mod licence;
 mod manager;
 mod mismatch;
 mod namespace_alone;
@@ -54,6 +57,7 @@ mod privileged_ports;
 mod proxies;
 mod record;
 mod revision_tags;
+mod running_hubs;
 #[cfg(test)]
 mod support;
 mod uninjected;
@@ -80,6 +84,7 @@ use crate::report::{CheckResult, Finding, Phase, Skipped, Status};
 /// Every check in the order it is shown: the order of a person's way.
 pub const CHECKS: &[Check] = &[
     istioctl_version::CHECK,
+    istioctl_issues::CHECK,
     kubernetes_range::CHECK,
     openshift_range::CHECK,
     nodes::CHECK,
@@ -89,11 +94,13 @@ pub const CHECKS: &[Check] = &[
     permissions::CHECK,
     build_known::CHECK,
     hub::CHECK,
+    hub_retirement::CHECK,
     image_exists::CHECK,
     image_evidence::CHECK,
     image_certificates::CHECK,
     end_of_life::CHECK,
     known_issues::CHECK,
+    licence::CHECK,
     gloo_mesh_range::CHECK,
     features::CHECK,
     documents_agree::CHECK,
@@ -123,6 +130,7 @@ pub const CHECKS: &[Check] = &[
     injection::CHECK,
     proxies::CHECK,
     uninjected::CHECK,
+    running_hubs::CHECK,
     pod_nodes::CHECK,
     control_plane_fips::CHECK,
     data_plane_fips::CHECK,

@@ -22,6 +22,7 @@ mod genuine;
 mod images;
 mod injected;
 mod istioctl;
+mod licence;
 mod permission;
 mod platform;
 mod record;
@@ -36,8 +37,10 @@ pub use causes::causes;
 pub use census::fuzz;
 pub use census::{Address, Census, Class, Companion, Members, Role, SelfReport};
 pub use genuine::Reference;
-pub use images::Reader;
+pub(crate) use genuine::read_settings;
+pub use images::{PinnedName, Reader};
 pub use istioctl::istioctl;
+pub use licence::{Licence, LicenceSecret, LicenceSource, licences};
 pub use permission::INJECTOR;
 pub use record::{Kept, Records, record_name, write_record};
 pub use rollout::{rolled_out, webhooks_filled};
@@ -277,6 +280,8 @@ pub struct Before {
     pub authority: Fact<Option<Vec<Held>>>,
     /// The certificates that gateways show where a FIPS build is planned.
     pub served: Fact<Served>,
+    /// The secrets that the documents take a licence key from.
+    pub licences: Fact<Vec<LicenceSecret>>,
 }
 
 /// An image that a plan needs, as its registry answers.
@@ -353,14 +358,6 @@ pub struct RunningImage {
     pub image_id: String,
     /// Of its node, by Go's name, where that is known.
     pub arch: Option<String>,
-}
-
-/// An image that is pinned by its digest: `proxyv2` and `sha256:…`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PinnedName {
-    /// The last part of its repository.
-    pub name: String,
-    pub digest: String,
 }
 
 /// What the injector would do to a new pod: a server-side dry run.

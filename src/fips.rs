@@ -31,6 +31,7 @@ mod verdict;
 mod work;
 
 pub use configuration::{Build, Effect, Environment, Policies, ambient, approved_only, effects};
+pub(crate) use elf::read_loaders;
 pub use evidence::{
     Arch, Carried, Coverage, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Library,
     Link, Located, Mark, Names, Opaque, OtherCryptography, Place, Signatures,

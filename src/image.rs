@@ -58,8 +58,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::fips::{ProgramRole, Work};
+use crate::istio::MatrixError;
 use crate::sys::registry::Registry;
 use crate::ui::Event;
+
+/// Reads a data file of images, to find its mistakes.
+pub(crate) fn read_tables(name: &str, text: &str) -> Result<(), MatrixError> {
+    manifest::read_table(name, text)?;
+    variables::read_table(name, text)?;
+    wrapper::read_table(name, text)
+}
 
 /// Operating system and processor, by Go's names for them: `linux/arm64/v8`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -119,9 +119,11 @@ impl Session<'_> {
         istioctl: Fact<Istioctl>,
         prepared: &Prepared,
     ) -> Result<facts::Before, Failure> {
+        let licences = prepared.licence_secrets(self.matrix);
         let asked = facts::Asked {
             namespace: &prepared.plan.namespace,
             fips: prepared.plan.tag.flavor.is_fips(),
+            licences: &licences,
         };
         let mut facts = facts::before(cluster, istioctl, asked);
         facts.images = self.planned(prepared, &facts.nodes)?;

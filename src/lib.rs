@@ -29,6 +29,8 @@ pub mod image;
 
 pub mod facts;
 
+pub mod data;
+
 pub mod check;
 
 pub mod action;

@@ -272,6 +272,9 @@ pub struct Cluster {
 pub struct DataFile {
     pub name: String,
     pub date: String,
+    /// How many days old it is, where that is more than data may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days_old: Option<i64>,
 }
 
 /// A check that was left out, and why.

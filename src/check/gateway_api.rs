@@ -21,9 +21,12 @@ fn run(before: &Before<'_>) -> Outcome {
         let Ok(installed) = version.parse::<KubeVersion>() else {
             return Outcome::Unknown(format!("`{version}` is no version of the Gateway API"));
         };
-        let judgement = before
-            .matrix
-            .gateway_api(before.plan.tag.minor(), Some(installed.minor()));
+        let tag = &before.plan.tag;
+        let judgement = before.matrix.gateway_api(
+            tag.minor(),
+            tag.flavor.distribution,
+            Some(installed.minor()),
+        );
         if judgement.level == Level::NoData {
             return Outcome::NotApplicable("no page limits it for this Istio".to_owned());
         }

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::answer::finding;
 use super::walk::walk;
 use super::{Before, Check, Outcome, Run};
-use crate::istio::{Concern, IssueFinding, Setting};
+use crate::facts::{ControlPlane, Manager, licences};
+use crate::istio::{Concern, IssueFinding, KubeVersion, Setting, Spans};
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
@@ -20,7 +21,7 @@ fn run(before: &Before<'_>) -> Outcome {
     let issues = before.matrix.known_issues(&before.plan.tag);
     let findings = issues
         .into_iter()
-        .filter(|issue| concerns(before, issue.concerns))
+        .filter(|issue| concerns(before, issue.concerns) && shows(before, issue))
         .filter_map(|issue| one(before, issue));
     Outcome::of(findings.collect(), "none is known")
 }
@@ -45,8 +46,55 @@ fn concerns(before: &Before<'_>, concern: Concern) -> bool {
         }),
         // Nothing that is looked at tells whether pods will run there.
         Concern::Fargate => false,
-        Concern::Istioctl => before.facts.istioctl.known().is_some(),
+        Concern::Revision => {
+            before.plan.revision.is_some()
+                || planes(before).any(|plane| plane.revision != "default")
+        }
+        Concern::Helm => planes(before).any(|plane| matches!(plane.manager, Manager::Helm { .. })),
+        Concern::GlooOperator => planes(before).any(is_of_gloo_operator),
+        Concern::Licence => gives_licence(before),
     }
+}
+
+fn planes<'a>(before: &'a Before<'_>) -> impl Iterator<Item = &'a ControlPlane> {
+    before.facts.control_planes.known().into_iter().flatten()
+}
+
+/// Whether the Gloo Operator manages a control plane: by its owner, or by the name that it gives.
+fn is_of_gloo_operator(plane: &ControlPlane) -> bool {
+    let managed = matches!(&plane.manager, Manager::Operator { name } if name.to_lowercase().contains("gloo"));
+    managed || plane.name == "istiod-gloo"
+}
+
+/// Whether a document gives istiod a licence key.
+fn gives_licence(before: &Before<'_>) -> bool {
+    let variables = before.matrix.licence_variables(&before.plan.tag);
+    let read: Vec<&str> = variables
+        .iter()
+        .filter(|row| row.read)
+        .map(|row| row.variable.as_str())
+        .collect();
+    let mut documents = before.documents.iter();
+    documents.any(|document| !licences(&document.value, &read).is_empty())
+}
+
+/// Pods of a node, as the kubelet limits them unless it is told otherwise.
+const PODS_PER_NODE: u64 = 110;
+
+/// Whether the cluster is as the issue needs it: large enough, as far as that is known, and with such a
+/// Gateway API.
+fn shows(before: &Before<'_>, issue: &IssueFinding) -> bool {
+    let large = |workloads: u64| {
+        let nodes = before.facts.nodes.known();
+        nodes.is_none_or(|nodes| nodes.total.saturating_mul(PODS_PER_NODE) >= workloads)
+    };
+    let gateway_api = |spans: &Spans| match before.facts.gateway_api.known() {
+        Some(Some(version)) => version
+            .parse::<KubeVersion>()
+            .is_ok_and(|version| spans.contains_minor(version.minor())),
+        Some(None) | None => false,
+    };
+    issue.workloads.is_none_or(large) && issue.gateway_api.as_ref().is_none_or(gateway_api)
 }
 
 fn one(before: &Before<'_>, issue: IssueFinding) -> Option<Finding> {
@@ -96,7 +144,8 @@ fn is_set(before: &Before<'_>, setting: &Setting) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::support::{Given, found, passed};
+    use crate::check::support::{Given, control_plane, found, passed};
+    use crate::facts::{Fact, Nodes};
 
     const DATA: &str = "
 known-issues:
@@ -129,6 +178,77 @@ known-issues:
                 "{tag}: {outcome:?}"
             );
         }
+    }
+
+    const CONCERNS: &str = "
+known-issues:
+  - source: https://example.com/issues
+    evidence: docs
+    page: {era: now}
+    order: 1
+    rows:
+      - {issue: relabel, istio: .., text: interrupts traffic, fixed: x, concerns: revision}
+      - {issue: helm, istio: .., text: conflicts with Helm, fixed: x, concerns: helm}
+      - {issue: operator, istio: .., text: is refused, fixed: x, concerns: gloo-operator, gateway-api: 1.5..}
+      - {issue: licence, istio: .., text: exits, fixed: x, concerns: licence}
+      - {issue: large, istio: .., text: cannot reconnect, fixed: x, workloads: 40000}
+licence-variables:
+  - source: https://example.com/licence
+    evidence: docs
+    page: {era: now}
+    order: 1
+    rows:
+      - {variable: SOLO_LICENSE_KEY, read: true, istio: .., text: x}
+";
+
+    /// The issues that are found; a cluster of so many nodes, so that a large one is ruled out.
+    fn names(change: impl FnOnce(&mut Given), nodes: u64, spec: &str) -> Vec<String> {
+        let mut given = Given::tag("1.30.0-solo")
+            .data(CONCERNS)
+            .document("istio", spec);
+        given.facts.nodes = Fact::Known(Nodes {
+            total: nodes,
+            ..Nodes::default()
+        });
+        change(&mut given);
+        match given.run(run) {
+            Outcome::Found(findings) => {
+                let subjects = findings.into_iter().filter_map(|finding| finding.subject);
+                subjects.collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn issue_that_concerns_some_users_is_shown_to_them_only() {
+        let nothing = "profile: default";
+        assert_eq!(names(|_| {}, 363, nothing), [""; 0]);
+        assert_eq!(names(|_| {}, 364, nothing), ["large"]);
+        let plane = |change: fn(&mut ControlPlane)| {
+            move |given: &mut Given| {
+                let mut plane = control_plane("default", "1.30.0");
+                change(&mut plane);
+                given.facts.control_planes = Fact::Known(vec![plane]);
+            }
+        };
+        let canary = plane(|plane| plane.revision = "canary".to_owned());
+        assert_eq!(names(canary, 1, nothing), ["relabel"]);
+        let helm = plane(|plane| {
+            plane.manager = Manager::Helm {
+                release: "istiod".to_owned(),
+            };
+        });
+        assert_eq!(names(helm, 1, nothing), ["helm"]);
+        for (version, found) in [("v1.4.1", 0), ("v1.5.0", 1)] {
+            let operator = |given: &mut Given| {
+                plane(|plane| plane.name = "istiod-gloo".to_owned())(given);
+                given.facts.gateway_api = Fact::Known(Some(version.to_owned()));
+            };
+            assert_eq!(names(operator, 1, nothing).len(), found, "{version}");
+        }
+        let key = "values: {pilot: {env: {SOLO_LICENSE_KEY: abc}}}";
+        assert_eq!(names(|_| {}, 1, key), ["licence"]);
     }
 
     #[test]

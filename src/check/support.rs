@@ -337,6 +337,7 @@ fn nothing() -> facts::Before {
         images: Fact::NotAsked("in this test"),
         authority: Fact::NotAsked(NOT_ASKED),
         served: Fact::Known(facts::Served::default()),
+        licences: Fact::NotAsked(NOT_ASKED),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::args::{CheckArgs, ProofArgs, RegistryArgs, RunArgs};
 use super::istioctl_flags::IstioctlFlags;
 use crate::check::Policy;
+use crate::data;
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Fact, Istioctl};
 use crate::fips::{Judge, Modules, READER};
@@ -33,7 +34,12 @@ impl Rules {
         report: &mut Report,
     ) -> Result<Rules, Failure> {
         let matrix = matrix(args.matrix.as_deref(), ui)?;
-        report.data = matrix.data_dates().iter().map(data_file).collect();
+        let own = matrix.data_dates().iter().filter(|file| !file.builtin);
+        add_data(
+            report,
+            data::files().iter().chain(own),
+            proof.max_data_age.0,
+        );
         let policy = Policy::parse(&args.severity, &args.skip, args.strict)
             .map_err(|error| Failure::new(Exit::Usage, &error))?;
         Ok(Rules {
@@ -100,7 +106,7 @@ pub(crate) fn judge(args: &ProofArgs, strict: bool, report: &mut Report) -> Resu
             })?
         }
     };
-    report.data.extend(modules.dates().iter().map(data_file));
+    add_data(report, modules.dates(), args.max_data_age.0);
     Ok(Judge {
         modules,
         at: args.at.unwrap_or_else(os::today),
@@ -111,10 +117,18 @@ pub(crate) fn judge(args: &ProofArgs, strict: bool, report: &mut Report) -> Resu
     })
 }
 
-fn data_file(data: &DataDate) -> DataFile {
-    DataFile {
-        name: data.file.clone(),
-        date: data.date.to_string(),
+/// Names the files that are judged by in the report, each once, with the age of those that are old.
+fn add_data<'a>(report: &mut Report, files: impl IntoIterator<Item = &'a DataDate>, max_age: u32) {
+    let today = os::today();
+    for data in files {
+        let file = DataFile {
+            name: data.file.clone(),
+            date: data.date.to_string(),
+            days_old: data::is_old(data.date, today, max_age).then(|| data::age(data.date, today)),
+        };
+        if !report.data.contains(&file) {
+            report.data.push(file);
+        }
     }
 }
 

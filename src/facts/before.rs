@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::census::{Grounds, census};
 use super::control_plane::{control_planes, homes, split, unconnected};
 use super::{Before, Census, ControlPlane, Fact, Held, Istioctl, ProxyKey, Role, RunningGateway};
-use super::{Served, Webhook, authority, permission, platform, record, webhook};
+use super::{Served, Webhook, authority, licence, permission, platform, record, webhook};
 use crate::sys::cluster::{Cluster, Names, PodPages, Result, Session};
 
 impl Before {
@@ -29,6 +29,7 @@ impl Before {
             images: Fact::NotAsked(why),
             authority: Fact::NotAsked(why),
             served: Fact::NotAsked(why),
+            licences: Fact::NotAsked(why),
         }
     }
 
@@ -52,6 +53,7 @@ impl Before {
             images: Fact::NotAsked("the cluster did not answer"),
             authority: Fact::Unknown(why.to_owned()),
             served: Fact::Unknown(why.to_owned()),
+            licences: Fact::Unknown(why.to_owned()),
         }
     }
 }
@@ -63,6 +65,8 @@ pub struct Asked<'a> {
     pub namespace: &'a str,
     /// Whether a FIPS build is planned: only then certificates are read.
     pub fips: bool,
+    /// Names of the secrets that the documents take a licence key from.
+    pub licences: &'a [String],
 }
 
 /// Asks a cluster, permissions for an install among the rest.
@@ -86,6 +90,7 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
         gateway_api,
         gloo_mesh,
         (authority, served),
+        licences,
         census,
     ) = futures::join!(
         platform::cluster_fact(cluster, session),
@@ -95,6 +100,7 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
         platform::gateway_api(session),
         platform::gloo_mesh(session),
         certificates(session, asked),
+        licence::secrets(session, asked.namespace, asked.licences),
         places(session, pages),
     );
     let (nodes, namespaces, census) = census;
@@ -116,6 +122,7 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
         images: Fact::NotAsked("the registry was not asked"),
         authority,
         served,
+        licences,
     }
 }
 
@@ -241,6 +248,7 @@ mod tests {
         let asked = Asked {
             namespace: "istio-system",
             fips: true,
+            licences: &[],
         };
         before(&cluster, Fact::NotAsked("in this test"), asked)
     }

@@ -20,6 +20,7 @@ mod setting;
 pub(super) use reference::permitted;
 
 use reference::MeshFiles;
+pub(crate) use rules::read_settings;
 use rules::{Homes, Rules};
 use setting::{Setting, Value};
 

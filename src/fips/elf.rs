@@ -2,6 +2,8 @@
 
 mod headers;
 mod loader;
+
+pub(crate) use loader::read_loaders;
 mod relocation;
 
 use std::io;

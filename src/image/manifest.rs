@@ -15,6 +15,8 @@ mod elements;
 mod keys;
 mod kind;
 
+pub(super) use kind::read_table;
+
 pub(super) use elements::elements;
 pub(super) use keys::OF_ARCHIVE;
 use keys::{OF_CONFIGURATION, OF_MANIFESTS};

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::istio::matrix::{MatrixError, parse};
+
 static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let text = include_str!(concat!(env!("OUT_DIR"), "/image.json"));
     // A test reads it: what cannot be read has no names.
@@ -16,6 +18,11 @@ static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
 struct Table {
     #[serde(default)]
     variables: Vec<Group>,
+}
+
+/// Reads the variables of a data file, to find its mistakes.
+pub(super) fn read_table(name: &str, text: &str) -> Result<(), MatrixError> {
+    parse::<Table>(name, text).map(drop)
 }
 
 /// Names of one source.

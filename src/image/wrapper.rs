@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::variables::is;
+use crate::istio::matrix::{MatrixError, parse};
 
 mod shell;
 
@@ -39,6 +40,11 @@ struct Data {
     inherited: Vec<String>,
     /// Files that have wrappers built in.
     holders: Vec<String>,
+}
+
+/// Reads the wrappers of a data file, to find its mistakes.
+pub(super) fn read_table(name: &str, text: &str) -> Result<(), MatrixError> {
+    parse::<Table>(name, text).map(drop)
 }
 
 #[derive(Deserialize)]

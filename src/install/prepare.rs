@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::exit::Failure;
-use crate::facts::{Fact, Istioctl};
+use crate::facts::{self, Fact, Istioctl};
 use crate::istio::Matrix;
 use crate::options::Options;
 use crate::overlay::{self, Assignment, UserDocument};
@@ -62,6 +62,22 @@ impl Prepared {
         let own = std::iter::once(self.plan.namespace.clone());
         own.chain(self.gateways().into_iter().map(|(namespace, _)| namespace))
             .collect()
+    }
+
+    /// Names of the secrets that the documents take a licence key from.
+    pub fn licence_secrets(&self, matrix: &Matrix) -> Vec<String> {
+        let variables = matrix.licence_variables(&self.plan.tag);
+        let read: Vec<&str> = variables
+            .iter()
+            .filter(|row| row.read)
+            .map(|row| row.variable.as_str())
+            .collect();
+        let named = self.manifest.documents.iter();
+        let named = named.flat_map(|document| facts::licences(&document.value, &read));
+        let secrets: BTreeSet<String> = named
+            .filter_map(|licence| licence.secret().map(str::to_owned))
+            .collect();
+        secrets.into_iter().collect()
     }
 
     /// Every image that the documents make the cluster pull.

@@ -99,6 +99,12 @@ capabilities! {
     VklogFlag = "vklog-flag",
     /// `--dry-run` of istioctl writes nothing.
     SafeDryRun = "safe-dry-run",
+    /// `manifest generate -o FILE`
+    ManifestOutputFile = "manifest-output-file",
+    /// istioctl verifies the certificate of istiod over XDS, unless `--insecure` is given.
+    XdsCertificateCheck = "xds-certificate-check",
+    /// Release files are signed with the second key of Istio.
+    CosignKeyV2 = "cosign-key-v2",
 
     // fields
     /// `spec.addonComponents`
@@ -175,6 +181,10 @@ capabilities! {
     ZtunnelImage = "ztunnel-image",
     /// `ztunnel version` names its cryptographic provider.
     ZtunnelCryptoProvider = "ztunnel-crypto-provider",
+    /// `TLS12_ENABLED` of ztunnel
+    ZtunnelTls12 = "ztunnel-tls12",
+    /// ztunnel with the OpenSSL backend keeps to FIPS 140-3 by itself.
+    ZtunnelFips1403 = "ztunnel-fips-140-3",
     /// There is an operator image.
     OperatorImage = "operator-image",
     /// istioctl shows the whole tag of a control plane, not only what stands before its first `-`.

@@ -6,6 +6,7 @@ mod builds;
 mod capabilities;
 mod cells;
 mod claim;
+mod client_issues;
 mod complete;
 mod definitions;
 mod features;
@@ -15,8 +16,10 @@ mod hubs;
 mod issues;
 mod known;
 mod kubernetes;
+mod licence;
 mod openshift;
 mod releases;
+mod retirement;
 mod show;
 
 use std::sync::LazyLock;
@@ -29,6 +32,7 @@ pub use builds::{Build, DefaultBuild, MissingBuild, Variety, VarietyRow};
 pub use capabilities::CapabilityRow;
 pub use cells::{Bound, CellError, Minors, Span, Spans, When};
 pub use claim::{Era, Evidence, Judgement, Level, Page, Quote, Row, Source};
+pub use client_issues::{ClientIssue, ClientIssueFinding};
 pub use complete::{Completed, CompletionError, Wanted};
 pub use definitions::DefinitionRow;
 pub use features::{Feature, FeatureFinding, UnknownFeature};
@@ -38,8 +42,10 @@ pub use hubs::{HubKind, HubPattern, HubRow, KeyShape};
 pub use issues::{Concern, Issue, IssueFinding, Setting};
 pub use known::Known;
 pub use kubernetes::{GatewayApi, KubernetesRange};
+pub use licence::LicenceVariable;
 pub use openshift::OpenShift;
 pub use releases::{Release, SupportWindow};
+pub use retirement::{HubRetirement, Retirement, RetirementPhase};
 pub use show::{Part, Table, UnknownPart};
 
 use claim::{claims, doubled, replace};
@@ -118,6 +124,8 @@ sections! {
     defaults / "default": DefaultBuild,
     /// Hubs and what they hold.
     hubs / "hubs": HubRow,
+    /// Hubs that are switched off and removed.
+    retirements / "retirements": Retirement,
     /// What repo keys look like, and who gives them.
     keys / "repo-key": KeyShape,
     /// Gloo Mesh × Istio × Kubernetes.
@@ -134,8 +142,12 @@ sections! {
     openshift / "openshift": OpenShift,
     /// What a feature needs.
     features / "features": Feature,
+    /// The environment variables that people give istiod its licence key by.
+    licence_variables / "licence-variables": LicenceVariable,
     /// Known issues.
     issues / "known-issues": Issue,
+    /// Known issues of istioctl itself.
+    client_issues / "client-issues": ClientIssue,
     /// What a version can do.
     capabilities / "capabilities": CapabilityRow,
     /// Which custom resource definitions a version brings.

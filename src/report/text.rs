@@ -40,6 +40,7 @@ pub fn write(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<
 /// Writes what is known before anything changes: the plan with its reasons, and the Before checks.
 pub fn write_before(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let mut page = Page::new(style, out);
+    old_data(&mut page, report)?;
     plan(&mut page, report)?;
     checks::write(&mut page, report, Phase::Before)
 }
@@ -55,6 +56,24 @@ pub fn write_after(report: &Report, style: &Style, out: &mut dyn Write) -> io::R
     next(&mut page, &report.next)?;
     error(&mut page, report)?;
     ending(&mut page, report)
+}
+
+/// Data that a release of Istio may have overtaken.
+fn old_data(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let old = report.data.iter().filter_map(|file| {
+        let days = file.days_old?;
+        Some(format!("{} ({}, {days} days)", file.name, file.date))
+    });
+    let old: Vec<String> = old.collect();
+    if old.is_empty() {
+        return Ok(());
+    }
+    let text = format!(
+        "data is old: {}; use a newer glooistio, or give newer rows by --matrix or --modules",
+        old.join(", ")
+    );
+    page.marked(Tone::Warned, &text)?;
+    page.blank()
 }
 
 fn plan(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
@@ -198,6 +217,33 @@ mod tests {
     #[test]
     fn eighty_columns() {
         insta::assert_snapshot!(text(&PLAIN));
+    }
+
+    #[test]
+    fn data_that_is_old_is_named_with_its_date_before_the_plan() {
+        let mut report = samples::full();
+        let file = |name: &str, days_old| crate::report::DataFile {
+            name: name.to_owned(),
+            date: "2026-08-22".to_owned(),
+            days_old,
+        };
+        report.data = vec![file("openshift.yaml", Some(100)), file("builds.yaml", None)];
+        let mut bytes = Vec::new();
+        write_before(
+            &report,
+            &Style {
+                width: 400,
+                ..PLAIN
+            },
+            &mut bytes,
+        )
+        .unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(
+            text.starts_with("‼ data is old: openshift.yaml (2026-08-22, 100 days); use a newer"),
+            "{text}"
+        );
+        assert!(!text.contains("builds.yaml"), "{text}");
     }
 
     #[test]

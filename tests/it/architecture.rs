@@ -23,6 +23,7 @@ const ORDER: &[&str] = &[
     "fips",
     "image",
     "facts",
+    "data",
     "check",
     "action",
     "install",

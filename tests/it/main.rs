@@ -13,6 +13,7 @@ mod architecture;
 mod bad_input;
 mod bed;
 mod cluster;
+mod data;
 mod docs;
 mod env;
 mod fake_registry;

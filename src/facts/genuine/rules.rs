@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::setting::{Setting, Value};
+use crate::istio::matrix::{MatrixError, parse};
 use crate::report::SettingKind;
 
 /// The data that is part of the program, `[[file name, file]]` as `build.rs` wrote it.
@@ -53,6 +54,11 @@ struct Row {
     values: Vec<Text>,
     #[expect(dead_code, reason = "for readers of the file")]
     source: String,
+}
+
+/// Reads a file of harmless settings, to find its mistakes.
+pub(crate) fn read_settings(name: &str, text: &str) -> Result<(), MatrixError> {
+    parse::<File>(name, text).map(drop)
 }
 
 /// A scalar of the data, which may look like a number or a boolean.

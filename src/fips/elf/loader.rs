@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::fips::Arch;
+use crate::istio::matrix::{MatrixError, parse};
 
 /// The data that is part of the program, `[[file name, file]]` as `build.rs` wrote it.
 const BUILTIN: &str = include_str!(concat!(env!("OUT_DIR"), "/elf.json"));
@@ -34,6 +35,11 @@ impl File {
         self.directories.iter().any(|known| known == directory)
             && of_arch.any(|it| it.names.iter().any(|known| known == name))
     }
+}
+
+/// Reads a file of loaders, to find its mistakes.
+pub(crate) fn read_loaders(name: &str, text: &str) -> Result<(), MatrixError> {
+    parse::<File>(name, text).map(drop)
 }
 
 /// Whether the path is that of a loader which a system for this processor has.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::platform_of;
 use crate::image::ImageError;
+use crate::istio::matrix::{MatrixError, parse};
 
 /// What buildx writes beside images: not to be run.
 const ATTESTATION: (&str, &str) = ("vnd.docker.reference.type", "attestation-manifest");
@@ -39,6 +40,11 @@ static ARTIFACTS: LazyLock<Vec<String>> = LazyLock::new(|| {
 struct Table {
     #[serde(default)]
     artifacts: Vec<Group>,
+}
+
+/// Reads the media types of a data file, to find its mistakes.
+pub(in crate::image) fn read_table(name: &str, text: &str) -> Result<(), MatrixError> {
+    parse::<Table>(name, text).map(drop)
 }
 
 /// Media types of one source.

@@ -16,6 +16,11 @@ const KEY: &str = "<key>";
 pub struct HubPattern(String);
 
 impl HubPattern {
+    /// The pattern as the data writes it.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     pub fn needs_key(&self) -> bool {
         self.0.contains(KEY)
     }

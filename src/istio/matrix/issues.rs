@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Evidence, Judgement, Level, Matrix, Row, Spans, claims};
+use crate::istio::flavor::Distribution;
 use crate::istio::tag::ImageTag;
 
 /// An environment variable of istiod that avoids an issue.
@@ -30,8 +31,14 @@ pub enum Concern {
     Fargate,
     /// Who wants FIPS.
     Fips,
-    /// Who installs with that istioctl.
-    Istioctl,
+    /// Who has, or plans, a control plane with a revision.
+    Revision,
+    /// Who manages a control plane with Helm.
+    Helm,
+    /// Who runs the Gloo Operator.
+    GlooOperator,
+    /// Who gives istiod of a Solo build a licence key.
+    Licence,
 }
 
 impl Concern {
@@ -42,14 +49,17 @@ impl Concern {
             Self::Ambient => "ambient",
             Self::Fargate => "fargate",
             Self::Fips => "fips",
-            Self::Istioctl => "istioctl",
+            Self::Revision => "revision",
+            Self::Helm => "helm",
+            Self::GlooOperator => "gloo-operator",
+            Self::Licence => "licence",
         }
     }
 }
 
 /// A known issue.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Issue {
     /// A short name, for reports.
     pub issue: String,
@@ -61,10 +71,24 @@ pub struct Issue {
     pub setting: Option<Setting>,
     #[serde(default)]
     pub concerns: Concern,
+    /// The versions of the Gateway API in the cluster that it needs.
+    #[serde(default)]
+    pub gateway_api: Option<Spans>,
+    /// The number of workloads from which on it shows.
+    #[serde(default)]
+    pub workloads: Option<u64>,
 }
 
 impl Row for Issue {
-    const COLUMNS: &'static [&'static str] = &["issue", "istio", "text", "fixed", "concerns"];
+    const COLUMNS: &'static [&'static str] = &[
+        "issue",
+        "istio",
+        "text",
+        "fixed",
+        "concerns",
+        "gateway api",
+        "workloads",
+    ];
 
     fn key(&self) -> String {
         self.issue.clone()
@@ -72,12 +96,16 @@ impl Row for Issue {
 
     fn cells(&self) -> Vec<String> {
         let (istio, concerns) = (self.istio.to_string(), self.concerns.name().into());
+        let gateway_api = self.gateway_api.as_ref().map(ToString::to_string);
+        let workloads = self.workloads.map(|workloads| workloads.to_string());
         vec![
             self.issue.clone(),
             istio,
             self.text.clone(),
             self.fixed.clone(),
             concerns,
+            gateway_api.unwrap_or_default(),
+            workloads.unwrap_or_default(),
         ]
     }
 
@@ -93,32 +121,46 @@ pub struct IssueFinding {
     pub concerns: Concern,
     /// The setting that avoids it.
     pub setting: Option<Setting>,
+    /// The versions of the Gateway API in the cluster that it needs.
+    pub gateway_api: Option<Spans>,
+    /// The number of workloads from which on it shows.
+    pub workloads: Option<u64>,
     pub judgement: Judgement,
+}
+
+/// How much a known issue weighs: a warning where the claim is first-hand, else info.
+pub(super) const fn issue_level(evidence: Evidence) -> Level {
+    match evidence {
+        Evidence::Docs | Evidence::Workshop => Level::Warning,
+        Evidence::User | Evidence::SecondHand | Evidence::Bare | Evidence::Derived => Level::Info,
+    }
 }
 
 impl Matrix {
     /// The issues of a build: warnings, or only info where the claim is not first-hand.
     ///
-    /// Whether one that concerns ambient, Fargate or a setting matters is the caller's to judge.
+    /// Whether one that concerns a part of the users or a setting matters is the caller's to judge.
     pub fn known_issues(&self, tag: &ImageTag) -> Vec<IssueFinding> {
         let build = tag.rebuild();
         let touches = |row: &Issue| {
-            row.istio.contains(&build) && (row.concerns != Concern::Fips || tag.flavor.is_fips())
+            row.istio.contains(&build)
+                && match row.concerns {
+                    Concern::Fips => tag.flavor.is_fips(),
+                    Concern::Licence => tag.flavor.distribution == Distribution::Solo,
+                    _ => true,
+                }
         };
         let found = claims(&self.issues, touches).into_iter().map(|claim| {
             let row = claim.row;
-            let first_hand = matches!(claim.page.evidence, Evidence::Docs | Evidence::Workshop);
-            let level = if first_hand {
-                Level::Warning
-            } else {
-                Level::Info
-            };
+            let level = issue_level(claim.page.evidence);
             let found = format!("{tag}: {}", row.text);
             let quotes = vec![claim.quote()];
             IssueFinding {
                 issue: row.issue.clone(),
                 concerns: row.concerns,
                 setting: row.setting.clone(),
+                gateway_api: row.gateway_api.clone(),
+                workloads: row.workloads,
                 judgement: Judgement {
                     level,
                     found,
@@ -174,6 +216,26 @@ mod tests {
             ("1.29.0", "debug-endpoint", true),
             ("1.30.3", "waypoint-service-entry", true),
             ("1.31.0", "waypoint-service-entry", false),
+            ("1.29.6", "security-2026-006", true),
+            ("1.29.7", "security-2026-006", false),
+            ("1.30.3-solo", "security-2026-006", true),
+            ("1.30.4", "security-2026-006", false),
+            ("1.29.8", "security-2026-007", true),
+            ("1.29.9", "security-2026-007", false),
+            ("1.30.5", "security-2026-007", true),
+            ("1.30.6", "security-2026-007", false),
+            ("1.31.1", "security-2026-007", true),
+            ("1.31.2", "security-2026-007", false),
+            ("1.30.8", "gateway-rev-outage", true),
+            ("1.31.0", "gateway-rev-outage", false),
+            ("1.29.9", "gateway-api-silent", false),
+            ("1.30.0", "gateway-api-silent", true),
+            ("1.31.0", "wds-message-size", true),
+            ("1.31.0", "default-chart-ssa-conflict", true),
+            ("1.31.1", "default-chart-ssa-conflict", false),
+            ("1.30.0-solo", "licence-rejected-stops-istiod", true),
+            ("1.30.0", "licence-rejected-stops-istiod", false),
+            ("1.24.0-solo", "licence-rejected-stops-istiod", false),
         ];
         for (tag, issue, expected) in table {
             assert_eq!(

@@ -305,7 +305,7 @@ mod tests {
     fn the_nearest_build_is_of_the_same_line_and_distribution() {
         let nearest = |text: &str| Matrix::builtin().nearest(&tag(text)).unwrap().to_string();
         assert_eq!(nearest("1.13.6-solo"), "1.13.5-solo");
-        assert_eq!(nearest("1.31.1-solo-fips"), "1.31.0-solo-fips");
+        assert_eq!(nearest("1.31.2-solo-fips"), "1.31.1-solo-fips");
         assert_eq!(nearest("1.13.7-solo"), "1.13.8-solo");
         assert_eq!(nearest("1.99.0-solo"), nearest("1.98.0-solo"));
     }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::claim::{judge, quotes};
 use super::{Judgement, Level, Matrix, Minors, Row, Spans, claims};
+use crate::istio::flavor::Distribution;
 use crate::istio::version::Minor;
 
 /// The Kubernetes versions of one line of Istio.
@@ -75,20 +76,25 @@ pub struct GatewayApi {
     pub istio: Spans,
     #[serde(rename = "gateway-api")]
     pub gateway_api: Spans,
+    /// Whose builds it is about, where not everybody's.
+    #[serde(default)]
+    pub distribution: Option<Distribution>,
     pub text: String,
 }
 
 impl Row for GatewayApi {
-    const COLUMNS: &'static [&'static str] = &["istio", "gateway api", "text"];
+    const COLUMNS: &'static [&'static str] = &["istio", "gateway api", "distribution", "text"];
 
     fn key(&self) -> String {
         self.istio.to_string()
     }
 
     fn cells(&self) -> Vec<String> {
+        let distribution = self.distribution.map(|of| of.to_string());
         vec![
             self.istio.to_string(),
             self.gateway_api.to_string(),
+            distribution.unwrap_or_default(),
             self.text.clone(),
         ]
     }
@@ -112,7 +118,9 @@ impl Matrix {
         let supported = about.iter().find_map(|claim| claim.row.kubernetes.as_ref());
         let tested = about.iter().find_map(|claim| claim.row.tested.as_ref());
         let wanted = match (supported, tested) {
-            (None, _) => format!("no data of Istio {istio}"),
+            (None, _) => self
+                .tagged_only(istio)
+                .unwrap_or_else(|| format!("no data of Istio {istio}")),
             (Some(supported), None) => format!("{supported} for Istio {istio}"),
             (Some(supported), Some(tested)) => {
                 format!("{supported} for Istio {istio} (tested, not supported: {tested})")
@@ -127,8 +135,16 @@ impl Matrix {
     }
 
     /// Whether the Gateway API in a cluster goes with Istio; `None` where it is not installed.
-    pub fn gateway_api(&self, istio: Minor, installed: Option<Minor>) -> Judgement {
-        let about = claims(&self.gateway_api, |row| row.istio.contains_minor(istio));
+    pub fn gateway_api(
+        &self,
+        istio: Minor,
+        distribution: Distribution,
+        installed: Option<Minor>,
+    ) -> Judgement {
+        let concerns = |row: &GatewayApi| {
+            row.istio.contains_minor(istio) && row.distribution.is_none_or(|of| of == distribution)
+        };
+        let about = claims(&self.gateway_api, concerns);
         let level = match installed {
             None if about.is_empty() => Level::NoData,
             None => Level::Info,
@@ -242,11 +258,18 @@ mod tests {
 
     #[test]
     fn the_gateway_api_is_judged_both_ways() {
-        let level = |istio: &str, api: Option<&str>| {
+        let of = |distribution, istio: &str, api: Option<&str>| {
             Matrix::builtin()
-                .gateway_api(minor(istio), api.map(minor))
+                .gateway_api(minor(istio), distribution, api.map(minor))
                 .level
         };
+        let level = |istio: &str, api| of(Distribution::Standard, istio, api);
+        // Solo tests other pairs, and only its own builds.
+        let solo = |istio: &str, api| of(Distribution::Solo, istio, Some(api));
+        assert_eq!(solo("1.29", "1.5"), Level::Pass);
+        assert_eq!(solo("1.30", "1.6"), Level::Pass);
+        assert_eq!(solo("1.30", "1.7"), Level::Warning);
+        assert_eq!(level("1.30", Some("1.7")), Level::Pass);
         assert_eq!(level("1.31", Some("1.5")), Level::Pass);
         assert_eq!(level("1.31", None), Level::Info);
         assert_ne!(level("1.31", Some("1.4")), Level::Pass);

@@ -1,10 +1,12 @@
 //! When a line of Istio came and when its support ends: the community's, and the vendor's n-4.
 
+use std::collections::BTreeSet;
+
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::claim::quotes;
+use super::claim::{Claim, quotes};
 use super::{Judgement, Level, Matrix, Row, When, claims};
 use crate::istio::flavor::{Distribution, Flavor};
 use crate::istio::version::{IstioVersion, Minor};
@@ -29,11 +31,23 @@ pub struct Release {
     /// From this month on istioctl prints a warning of its own.
     #[serde(default)]
     pub warns: Option<When>,
+    /// The day of its first tag, where the release itself was not seen.
+    #[serde(default)]
+    pub tagged: Option<When>,
+    #[serde(default)]
+    pub note: String,
 }
 
 impl Row for Release {
-    const COLUMNS: &'static [&'static str] =
-        &["istio", "released", "ends", "last patch", "istioctl warns"];
+    const COLUMNS: &'static [&'static str] = &[
+        "istio",
+        "released",
+        "ends",
+        "last patch",
+        "istioctl warns",
+        "tagged",
+        "note",
+    ];
 
     fn key(&self) -> String {
         self.istio.to_string()
@@ -51,6 +65,8 @@ impl Row for Release {
                 .map(ToString::to_string)
                 .unwrap_or_default(),
             when(&self.warns),
+            when(&self.tagged),
+            self.note.clone(),
         ]
     }
 }
@@ -94,7 +110,10 @@ impl Matrix {
             .iter()
             .find_map(|claim| Some((claim.row.ends.as_ref()?, claim.row.expected)))
         else {
-            let wanted = "no data of its end of life".into();
+            let wanted = self.tagged_only(istio).map_or_else(
+                || "no data of its end of life".into(),
+                |tagged| format!("a line whose end of life is known: {tagged}"),
+            );
             return Judgement {
                 level: Level::NoData,
                 found,
@@ -104,12 +123,7 @@ impl Matrix {
         };
         let mut said = quotes(&about);
         if ends.last().is_none_or(|last| today <= last) {
-            let about_it = if expected {
-                "is expected to end"
-            } else {
-                "ends"
-            };
-            let wanted = format!("community support, which {about_it} {ends}");
+            let wanted = supported(&about, ends, expected);
             return Judgement {
                 level: Level::Pass,
                 found,
@@ -150,6 +164,20 @@ impl Matrix {
         }
     }
 
+    /// What is known of a line that was tagged and whose release was not seen.
+    pub fn tagged_only(&self, istio: Minor) -> Option<String> {
+        let about = claims(&self.releases, |row| row.istio == istio);
+        if about.iter().any(|claim| claim.row.released.is_some()) {
+            return None;
+        }
+        let row = about.iter().find(|claim| claim.row.tagged.is_some())?.row;
+        let tagged = row.tagged.as_ref()?;
+        Some(format!(
+            "Istio {istio} was tagged on {tagged}; {}",
+            row.note
+        ))
+    }
+
     /// When the community's support of a line ends, where that is soon.
     pub fn ends_soon(&self, istio: Minor, today: Date) -> Option<String> {
         let about = claims(&self.releases, |row| row.istio == istio);
@@ -160,16 +188,27 @@ impl Matrix {
 
     /// The newest line that was released by that day.
     pub fn newest_released(&self, today: Date) -> Option<Minor> {
-        let out = |row: &Release| {
-            row.released
-                .as_ref()
-                .and_then(When::first)
-                .is_some_and(|day| day <= today)
-        };
-        claims(&self.releases, out)
+        let lines: BTreeSet<Minor> = claims(&self.releases, |_| true)
             .iter()
             .map(|claim| claim.row.istio)
-            .max()
+            .collect();
+        let is_out = |line: &Minor| {
+            let about = claims(&self.releases, |row| row.istio == *line);
+            let day = about.iter().find_map(|claim| claim.row.released.as_ref());
+            day.and_then(When::first).is_some_and(|day| day <= today)
+        };
+        lines.into_iter().rfind(is_out)
+    }
+}
+
+/// Says until when the community supports a line.
+fn supported(about: &[Claim<'_, Release>], ends: &When, expected: bool) -> String {
+    let note = about.iter().find(|claim| !claim.row.note.is_empty());
+    match (ends.last(), note) {
+        (None, Some(claim)) => format!("community support: {}", claim.row.note),
+        (None, None) => "community support, whose end is not known".to_owned(),
+        (Some(_), _) if expected => format!("community support, which is expected to end {ends}"),
+        (Some(_), _) => format!("community support, which ends {ends}"),
     }
 }
 
@@ -201,6 +240,7 @@ mod tests {
             ("1.28", standard, Level::Warning),
             ("1.7", standard, Level::Warning),
             ("1.99", SOLO, Level::NoData),
+            ("1.32", standard, Level::NoData),
         ];
         for (istio, flavor, level) in table {
             assert_eq!(
@@ -249,6 +289,44 @@ mod tests {
     }
 
     #[test]
+    fn end_that_depends_on_an_unseen_release_is_unknown_and_not_today() {
+        let standard = Flavor::default();
+        for day in ["2026-11-30", "2026-12-01", "2027-03-01"] {
+            let judgement = judged("1.30", day, standard);
+            assert_eq!(judgement.level, Level::Pass, "{day}");
+            let wanted = &judgement.wanted;
+            assert!(wanted.contains("after the release of 1.32"), "{wanted}");
+            // The older page, which named a day, is still quoted.
+            let days = judgement.quotes.iter();
+            assert!(
+                days.into_iter()
+                    .any(|quote| quote.text.contains("2026-11-30"))
+            );
+        }
+        let soon = Matrix::builtin().ends_soon(Minor::new(1, 30), "2026-11-30".parse().unwrap());
+        assert_eq!(soon, None);
+        assert_eq!(judged("1.29", "2026-10-16", standard).level, Level::Warning);
+        assert_eq!(judged("1.29", "2026-10-15", standard).level, Level::Pass);
+    }
+
+    #[test]
+    fn tagged_line_is_named_with_what_is_not_known_of_it() {
+        let matrix = Matrix::builtin();
+        let tagged = matrix.tagged_only(Minor::new(1, 32)).unwrap();
+        assert!(
+            tagged.starts_with("Istio 1.32 was tagged on 2026-10-21; "),
+            "{tagged}"
+        );
+        assert_eq!(matrix.tagged_only(Minor::new(1, 31)), None);
+        assert_eq!(matrix.tagged_only(Minor::new(1, 99)), None);
+        let kubernetes = matrix.istio_on_kubernetes(Minor::new(1, 32), Minor::new(1, 34));
+        assert_eq!(kubernetes.level, Level::NoData);
+        assert!(kubernetes.wanted.contains("was tagged on 2026-10-21"));
+        let end = judged("1.32", "2026-11-30", Flavor::default());
+        assert!(end.wanted.contains("was tagged on 2026-10-21"), "{end:?}");
+    }
+
+    #[test]
     fn every_line_from_1_7_on_is_dated_in_order() {
         let mut before: Option<Date> = None;
         for line in 7..=31 {
@@ -257,10 +335,8 @@ mod tests {
             });
             let row = about.first().unwrap().row;
             let (released, ends) = (row.released.clone().unwrap(), row.ends.clone().unwrap());
-            assert!(
-                before < released.first() && released.first() < ends.last(),
-                "1.{line}"
-            );
+            let ends_later = ends.last().is_none_or(|end| released.first() < Some(end));
+            assert!(before < released.first() && ends_later, "1.{line}");
             before = released.first();
         }
     }
