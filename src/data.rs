@@ -73,6 +73,7 @@ fn to_text<T, E: std::fmt::Display>(read: Result<T, E>) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::os;
 
     /// The data files of the sources.
     fn sources() -> Vec<(String, String)> {
@@ -89,8 +90,8 @@ mod tests {
             .flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
         let paths = entries.map(|entry| entry.unwrap().path());
         let read = paths.map(|path| {
-            let text = std::fs::read_to_string(&path).unwrap();
-            (path.display().to_string(), text)
+            let text = os::read(&path, os::TEXT_LIMIT).unwrap();
+            (path.display().to_string(), String::from_utf8(text).unwrap())
         });
         read.collect()
     }
