@@ -6,7 +6,8 @@ use std::io;
 use jiff::civil::Date;
 
 use super::{
-    Census, Class, Fact, ImageProgram, NoImage, PlannedImage, ReadImages, RunningImage, Unreached,
+    Census, Class, Fact, ImageProgram, NoImage, PinnedName, PlannedImage, ReadImages, RunningImage,
+    Unreached,
 };
 use crate::fips::{Evidence, Integrity, Modules, Reading};
 use crate::image::{
@@ -20,14 +21,6 @@ use crate::sys::registry::{ParseError, Reference, RegistryError};
 mod strangers;
 
 use strangers::{Refused, Strangers};
-
-/// An image that is pinned by its digest: `proxyv2` and `sha256:…`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PinnedName {
-    /// The last part of its repository.
-    pub name: String,
-    pub digest: String,
-}
 
 /// The way to the bytes of images.
 #[derive(Clone, Copy)]
