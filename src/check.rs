@@ -44,6 +44,7 @@ mod licence;
 mod manager;
 mod mismatch;
 mod namespace_alone;
+mod namespace_labels;
 mod node_architecture;
 mod nodes;
 mod openshift_range;
@@ -128,6 +129,7 @@ pub const CHECKS: &[Check] = &[
     gateways::CHECK,
     pods_ready::CHECK,
     injection::CHECK,
+    namespace_labels::CHECK,
     proxies::CHECK,
     uninjected::CHECK,
     running_hubs::CHECK,

@@ -17,6 +17,7 @@ mod args;
 mod argv;
 mod check;
 mod completion;
+mod context;
 mod explain;
 mod inspect;
 mod install;
@@ -170,7 +171,7 @@ fn usage(mut failure: Failure, machine: Option<Format>) -> Exit {
             let shown = |text: &str| cut(&ui.masked(text)).into_owned();
             failure.message = shown(&failure.message);
             for hint in &mut failure.hints {
-                *hint = shown(hint);
+                hint.text = shown(&hint.text);
             }
             output::failure_only(&ui, format, failure)
         }
@@ -231,8 +232,8 @@ fn run(command: &Command) -> Exit {
             finish(&args.install.output, verbose, |ui| args.run(ui))
         }
         Command::Verify(args) => finish(&args.output, args.checks.verbose, |ui| args.run(ui)),
-        // Its targets are those that the user named: nothing is left out.
-        Command::Inspect(args) => finish(&args.output, true, |ui| args.run(ui)),
+        // Its targets are those that the user named: nothing is left out, unless they want quiet.
+        Command::Inspect(args) => finish(&args.output, !args.output.quiet, |ui| args.run(ui)),
         Command::Matrix(args) => finish(&args.output, false, |ui| args.run(ui)),
         Command::Explain(args) => finish(&args.output, false, |ui| args.run(ui)),
         Command::Completion(args) => finish(&OutputArgs::default(), false, |ui| {

@@ -4,6 +4,8 @@
 //! The first that applies in the order of the stages counts: usage, data, what is needed to begin,
 //! what the checks found.
 
+use crate::suggestion::{CommandContext, SuggestedCommand};
+
 /// Why the process ended as it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
@@ -74,7 +76,14 @@ pub struct Failure {
     /// Lower case, without a full stop.
     pub message: String,
     /// Next steps, most likely first.
-    pub hints: Vec<String>,
+    pub hints: Vec<Hint>,
+}
+
+/// A next step after a failure: a sentence, or a command and what it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    pub text: String,
+    pub command: Option<SuggestedCommand>,
 }
 
 impl Failure {
@@ -105,10 +114,62 @@ impl Failure {
         }
     }
 
+    /// Returns the hints as lines, their commands with what the run was given.
+    pub fn hint_lines(&self, context: &CommandContext) -> Vec<String> {
+        let lines = self.hints.iter();
+        lines.filter_map(|hint| hint.line(context)).collect()
+    }
+
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Failure {
+    pub fn hint(mut self, hint: impl Into<Hint>) -> Failure {
         self.hints.push(hint.into());
         self
+    }
+
+    /// Adds a command that helps, and what it is for; nothing where it cannot be suggested.
+    #[must_use]
+    pub fn hint_command(self, text: &str, template: &'static str, values: &[&str]) -> Failure {
+        match SuggestedCommand::new(template, values) {
+            Some(command) => self.hint(Hint::command(text, command)),
+            None => self,
+        }
+    }
+}
+
+impl Hint {
+    /// A command and what it is for: `see who wrote it`.
+    pub fn command(text: impl Into<String>, command: SuggestedCommand) -> Hint {
+        Hint {
+            text: text.into(),
+            command: Some(command),
+        }
+    }
+
+    /// Returns the hint as one line, its command with the flags of the run; `None` where it is nothing without a
+    /// command that cannot be suggested.
+    pub fn line(&self, context: &CommandContext) -> Option<String> {
+        match &self.command {
+            None => Some(self.text.clone()),
+            Some(command) => {
+                let command = command.in_context(context)?;
+                Some(format!("{}: {command}", self.text))
+            }
+        }
+    }
+}
+
+impl From<String> for Hint {
+    fn from(text: String) -> Hint {
+        Hint {
+            text,
+            command: None,
+        }
+    }
+}
+
+impl From<&str> for Hint {
+    fn from(text: &str) -> Hint {
+        Hint::from(text.to_owned())
     }
 }
 

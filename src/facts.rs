@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use crate::fips::{ProgramRole, Reading};
 use crate::image::Found;
 use crate::istio::{ClientVersion, ImageTag, KubeVersion, Minor};
-use crate::sys::cluster::{ClusterError, Names};
+use crate::sys::cluster::Names;
 
 mod after;
 mod authority;
@@ -18,6 +18,7 @@ mod before;
 mod causes;
 mod census;
 mod control_plane;
+mod fact;
 mod genuine;
 mod images;
 mod injected;
@@ -26,6 +27,7 @@ mod licence;
 mod permission;
 mod pinned;
 mod platform;
+mod rbac;
 mod record;
 mod rollout;
 mod webhook;
@@ -37,6 +39,7 @@ pub use causes::causes;
 #[cfg(any(test, fuzzing))]
 pub use census::fuzz;
 pub use census::{Address, Census, Class, Companion, Members, Role, SelfReport};
+pub use fact::Fact;
 pub use genuine::Reference;
 pub(crate) use genuine::read_settings;
 pub use images::Reader;
@@ -44,46 +47,9 @@ pub use istioctl::istioctl;
 pub use licence::{Licence, LicenceSecret, LicenceSource, licences};
 pub use permission::INJECTOR;
 pub use pinned::PinnedName;
+pub use rbac::cluster_role;
 pub use record::{Kept, Records, record_name, write_record};
 pub use rollout::{rolled_out, webhooks_filled};
-
-/// Something about the outside, or why it is not known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fact<T> {
-    Known(T),
-    /// It should have been seen and could not be: forbidden, timed out, garbled.
-    Unknown(String),
-    /// The command cannot see it by its nature: `render` has no cluster.
-    NotAsked(&'static str),
-}
-
-impl<T> Fact<T> {
-    pub fn known(&self) -> Option<&T> {
-        match self {
-            Fact::Known(value) => Some(value),
-            Fact::Unknown(_) | Fact::NotAsked(_) => None,
-        }
-    }
-}
-
-impl<T> Fact<T> {
-    /// A gap, with the right that would close it where one is missing.
-    fn needing(error: &ClusterError, right: &str) -> Fact<T> {
-        Fact::Unknown(match error {
-            ClusterError::Forbidden(_) => format!("{error}; allow {right}"),
-            error => error.to_string(),
-        })
-    }
-}
-
-impl<T> From<Result<T, ClusterError>> for Fact<T> {
-    fn from(answer: Result<T, ClusterError>) -> Self {
-        match answer {
-            Ok(value) => Fact::Known(value),
-            Err(error) => Fact::Unknown(error.to_string()),
-        }
-    }
-}
 
 /// The istioctl that will be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +87,17 @@ pub struct Permission {
     pub allowed: bool,
     /// What the API server said, where it said something.
     pub reason: String,
+}
+
+impl Permission {
+    /// `deployments.apps`.
+    pub fn full_resource(&self) -> String {
+        if self.group.is_empty() {
+            self.resource.to_owned()
+        } else {
+            format!("{}.{}", self.resource, self.group)
+        }
+    }
 }
 
 /// Who looks after a control plane.
@@ -200,6 +177,8 @@ pub struct Namespace {
     pub injection: Option<String>,
     /// `istio-injection` with another value than `enabled`: its pods cannot ask either.
     pub opted_out: bool,
+    /// The revision of an `istio.io/rev` that has no effect, because `istio-injection` is there too.
+    pub ignored_revision: Option<String>,
     pub ambient: bool,
 }
 
@@ -220,6 +199,9 @@ pub struct Record {
     /// Name and text of the user's own template: the file may be gone at the next upgrade.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<(String, String)>,
+    /// Its gateways were left to another revision.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_gateways: bool,
     /// Name and sha256 of each document.
     pub documents: BTreeMap<String, String>,
     /// Name and date of each data file.
@@ -251,6 +233,7 @@ pub struct ProxyKey {
 pub struct RunningGateway {
     pub revision: String,
     pub image: String,
+    pub pods: u64,
 }
 
 /// Everything that the Before checks look at.

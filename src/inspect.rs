@@ -8,7 +8,7 @@ use crate::image::{
     self, Image, Images, Inspected, Program, Request, Sources, Target, UnreadImage, Want, some_of,
 };
 use crate::istio::{ImageRef, tag_says_fips};
-use crate::report::{ErrorReport, Evidence, PinnedImage, Report, Severity};
+use crate::report::{Count, ErrorReport, Evidence, PinnedImage, Report, Severity};
 use crate::sys::os;
 
 /// What to inspect, and how to judge it.
@@ -58,7 +58,7 @@ impl Inspect<'_> {
             ),
             hints: failures
                 .iter()
-                .flat_map(|failure| failure.hints.clone())
+                .flat_map(|failure| failure.hint_lines(&report.context))
                 .collect(),
         });
         Ok(exit)
@@ -99,7 +99,8 @@ impl Inspect<'_> {
                         "{holder}: other file systems that are mounted in it are skipped: {}",
                         some_of(&left_out)
                     ));
-                    *report.counts.entry("entries skipped").or_default() += left_out.len() as u64;
+                    *report.counts.entry(Count::SkippedEntries).or_default() +=
+                        left_out.len() as u64;
                 }
                 self.directory(&holder, &programs)
             }
@@ -117,7 +118,7 @@ impl Inspect<'_> {
                 notes.extend(left_out(&target.holder(), &images));
                 let skipped = (images.skipped.len() + images.absent.len()) as u64;
                 if skipped > 0 {
-                    *report.counts.entry("entries skipped").or_default() += skipped;
+                    *report.counts.entry(Count::SkippedEntries).or_default() += skipped;
                 }
                 pin(read, &mut report.expected.images);
                 let of_read = read.iter().flat_map(|image| self.image(image, &holder));

@@ -18,13 +18,17 @@ use crate::report::{self, Report};
 use crate::sys::cluster::{Cluster, ClusterError, KubeTarget};
 use crate::sys::registry::Registry;
 use crate::sys::signal;
-use crate::ui::{ConfirmError, Event, Ui};
+use crate::ui::{Event, Ui};
 
 pub mod apply;
+mod next_steps;
+mod origin;
 pub mod prepare;
 pub mod prove;
+mod question;
 mod way_back;
 
+pub use origin::Origin;
 use prepare::{Prepared, prepare};
 
 /// What every command has at hand.
@@ -61,6 +65,8 @@ pub struct Install<'a> {
     pub handed_on: Vec<String>,
     /// Our own options as typed, for the record.
     pub typed: Vec<String>,
+    /// What an upgrade starts from.
+    pub origin: Option<&'a Origin>,
     pub yes: bool,
     pub dry_run: bool,
     pub verify: bool,
@@ -171,7 +177,7 @@ impl Session<'_> {
         expected.tag = Some(plan.tag.to_string());
         expected.revision = Some(plan.revision_label().to_owned());
         expected.namespace = Some(plan.namespace.clone());
-        expected.chosen.clone_from(&plan.chosen);
+        expected.chosen.extend(plan.chosen.iter().cloned());
         expected
             .notes
             .extend(prepared.manifest.notices.iter().map(ToString::to_string));
@@ -221,10 +227,24 @@ impl Install<'_> {
         if session.report.failed() {
             return Ok(Exit::Findings);
         }
+        let up_to_date = self.origin.is_some_and(|it| it.is_up_to_date(&prepared));
+        if up_to_date {
+            session
+                .report
+                .expected
+                .notes
+                .push(up_to_date_note(&prepared));
+        }
         if self.dry_run {
             return Ok(Exit::Ok);
         }
-        self.confirm(session, &prepared)?;
+        if up_to_date {
+            return self.keep(session, &cluster, &prepared, &facts);
+        }
+        session.show_before()?;
+        if !self.yes {
+            question::confirm(session, self, &prepared, &facts)?;
+        }
         let late = apply::apply(session, &cluster, &prepared, &actions, self)?;
         let exit = if self.verify {
             prove::installed(session, &cluster, &prepared, &facts)?
@@ -252,34 +272,32 @@ impl Install<'_> {
         )
     }
 
-    fn confirm(&self, session: &mut Session<'_>, prepared: &Prepared) -> Result<(), Failure> {
+    /// Leaves in place what is planned and runs already, and judges it.
+    fn keep(
+        &self,
+        session: &mut Session<'_>,
+        cluster: &Cluster,
+        prepared: &Prepared,
+        facts: &facts::Before,
+    ) -> Result<Exit, Failure> {
         session.show_before()?;
-        if self.yes {
-            return Ok(());
+        session.report.up_to_date = Some(up_to_date_note(prepared));
+        if self.verify {
+            prove::installed(session, cluster, prepared, facts)
+        } else {
+            Ok(Exit::Ok)
         }
-        let context = session
-            .report
-            .cluster
-            .as_ref()
-            .map_or("", |cluster| cluster.context.as_str());
-        let context = crate::escape::escape_line(context);
-        let question = format!("Install {} on context {context}?", prepared.plan.tag);
-        session.ui.confirm(&question).map_err(|error| match error {
-            ConfirmError::Declined => {
-                Failure::message(Exit::Interrupted, "declined: nothing was changed")
-            }
-            error => Failure::new(Exit::Usage, &error).hint("give -y to install without asking"),
-        })
     }
 }
 
 impl Session<'_> {
     /// Shows the plan and what the Before checks found, to the person at the terminal.
-    fn show_before(&self) -> Result<(), Failure> {
+    fn show_before(&mut self) -> Result<(), Failure> {
+        self.report.complete_commands();
         let mut text = Vec::new();
         report::text::write_before(self.report, self.ui.err_style(), &mut text)
             .map_err(|error| Failure::new(Exit::CannotWrite, &error))?;
-        self.ui.status(&String::from_utf8_lossy(&text));
+        self.ui.report(&String::from_utf8_lossy(&text));
         Ok(())
     }
 }
@@ -289,7 +307,21 @@ fn unfinished(late: &[String], limit: Duration) -> Failure {
     let (names, seconds) = (late.join(", "), limit.as_secs());
     let message = format!("not rolled out within {seconds} s: {names}");
     Failure::message(Exit::Findings, message)
-        .hint("once it is, `glooistio verify` judges what runs; --timeout waits longer")
+        .hint_command(
+            "judge what runs once it is rolled out",
+            "glooistio verify",
+            &[],
+        )
+        .hint("--timeout waits longer")
+}
+
+fn up_to_date_note(prepared: &Prepared) -> String {
+    let plan = &prepared.plan;
+    format!(
+        "revision {} already runs {} from the same documents: nothing is changed",
+        plan.revision_label(),
+        plan.tag
+    )
 }
 
 fn interrupted() -> Failure {

@@ -34,6 +34,28 @@ pub struct Options {
     pub recorded_hub: Option<Hub>,
     /// A tag that an upgrade replaces wherever the overlays of its record still say it.
     pub supersedes: Option<String>,
+    pub gateways: Gateways,
+    pub consent: Consent,
+}
+
+/// What becomes of the gateways that the inputs name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Gateways {
+    #[default]
+    Install,
+    /// They stay as they are, with the revision that they belong to.
+    LeaveOut,
+}
+
+/// What a person agreed to by a flag of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// To an older build than the one that runs.
+    pub downgrade: bool,
+    /// To a build without FIPS in place of one with it.
+    pub fips_loss: bool,
+    /// To gateways that move to another revision.
+    pub gateways: bool,
 }
 
 /// Where the first document comes from.

@@ -9,7 +9,7 @@ use crate::istio::{
     Capability, ClientVersion, CompletionError, Hub, HubError, ImageTag, Matrix, Minor, NoHub,
     RepoKey, TagError,
 };
-use crate::options::{Options, Revision, RevisionError, Template};
+use crate::options::{Consent, Options, Revision, RevisionError, Template};
 use crate::overlay::{Early, Engine, Rules};
 use crate::report::Choice;
 
@@ -34,6 +34,7 @@ pub struct Plan {
     pub platform: Option<String>,
     pub gloo_mesh: Option<Minor>,
     pub features: Vec<String>,
+    pub consent: Consent,
     /// How that Istio's own installer understands documents.
     pub rules: Rules,
     pub capabilities: BTreeSet<Capability>,
@@ -110,6 +111,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
         platform: platform(options, &capabilities),
         gloo_mesh: options.gloo_mesh,
         features: options.features.clone(),
+        consent: options.consent,
         rules: rules(&capabilities),
         capabilities,
         chosen,

@@ -1,16 +1,19 @@
 //! Plan → IstioOperator documents, parsed back and compared with what was meant. Pure.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::exit::{Exit, Failure};
 use crate::istio::Hub;
-use crate::options::Options;
+use crate::options::{Gateways, Options};
 use crate::overlay::{
     self, Assignment, Base, Document, Effective, Notice, OverlayError, UserDocument,
 };
 use crate::plan::Plan;
 
+mod gateways;
 mod images;
 pub mod template;
 
@@ -33,6 +36,8 @@ pub struct Rendered {
 pub struct Manifest {
     pub documents: Vec<Rendered>,
     pub notices: Vec<Notice>,
+    /// Namespace and name of the gateways that the inputs name and the documents leave out.
+    pub gateways_left_out: BTreeSet<(String, String)>,
 }
 
 /// Why there are no documents.
@@ -73,9 +78,19 @@ pub fn render(
 ) -> Result<Manifest, RenderError> {
     let base = base(&template::fill(plan, &options.params)?)?;
     let mut merged = overlay::merge(plan.rules, &base, files, sets)?;
+    let mut left_out = BTreeSet::new();
     for document in &mut merged.documents {
         settle(plan, options, &mut document.value);
+        if options.gateways == Gateways::LeaveOut {
+            left_out.extend(gateways::leave_out(&mut document.value, &plan.namespace));
+        }
         document.value = in_order(std::mem::take(&mut document.value));
+    }
+    if options.gateways == Gateways::LeaveOut {
+        // What is left of a document with nothing but gateways would install nothing.
+        merged
+            .documents
+            .retain(|document| installs_more(&document.value));
     }
     let documents = merged
         .documents
@@ -84,7 +99,16 @@ pub fn render(
     Ok(Manifest {
         documents: documents.collect::<Result<_, _>>()?,
         notices: merged.notices,
+        gateways_left_out: left_out,
     })
+}
+
+/// Whether a document installs something else than gateways.
+fn installs_more(document: &Value) -> bool {
+    let components = place(document, &["spec", "components"]).and_then(Value::as_object);
+    let others = components.into_iter().flatten();
+    let mut others = others.filter(|(name, _)| !name.ends_with("Gateways"));
+    has_control_plane(document) || others.next().is_some()
 }
 
 fn base(text: &str) -> Result<Vec<Base>, RenderError> {

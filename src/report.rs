@@ -4,18 +4,22 @@
 
 use serde::Serialize;
 
+mod counts;
 mod deviation;
 mod finding;
 pub mod json;
+mod next_step;
 mod proof;
 pub mod short;
 pub mod text;
 
-use crate::suggestion::SuggestedCommand;
+use crate::suggestion::{CommandContext, SuggestedCommand};
 use crate::workload::WorkloadRef;
 
+pub use counts::{Count, Counts};
 pub use deviation::{Deviation, Deviations, SettingKind};
 pub use finding::{Finding, Severity};
+pub use next_step::NextStep;
 pub use proof::{
     Certificate, Judgement, OtherCryptography, Proof, Recipe, Remark, RemarkKind, Statement,
     Strength,
@@ -293,9 +297,6 @@ pub struct ErrorReport {
     pub hints: Vec<String>,
 }
 
-/// Numbers of a run: proxies seen, of other meshes, gone while being read, …
-pub type Counts = std::collections::BTreeMap<&'static str, u64>;
-
 /// The program that wrote the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tool {
@@ -316,6 +317,9 @@ pub struct Report {
     pub evidence: Vec<Evidence>,
     pub counts: Counts,
     pub skipped: Vec<Skipped>,
+    /// Said of an upgrade that had nothing to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up_to_date: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub documents: Vec<Document>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -324,7 +328,10 @@ pub struct Report {
     pub pending: Vec<PendingRestart>,
     /// What to do next; commands where there are some.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub next: Vec<String>,
+    pub next: Vec<NextStep>,
+    /// What the run was given that every suggested command needs too.
+    #[serde(skip)]
+    pub context: CommandContext,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorReport>,
 }
@@ -346,10 +353,12 @@ impl Report {
             evidence: Vec::new(),
             counts: Counts::new(),
             skipped: Vec::new(),
+            up_to_date: None,
             documents: Vec::new(),
             pods: Vec::new(),
             pending: Vec::new(),
             next: Vec::new(),
+            context: CommandContext::default(),
             error: None,
         }
     }

@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
 use crate::escape::{escape_line, escape_lines};
-use crate::report::text::Style;
+use crate::report::text::{Detail, Style};
 use crate::secret::Secrets;
 use crate::sys::{signal, stdio};
 
@@ -110,7 +110,7 @@ impl Ui {
                 .or(env.columns())
                 .map_or(usize::MAX, |columns| columns.min(120)),
             ascii: dumb,
-            verbose: false,
+            detail: if quiet { Detail::Quiet } else { Detail::Normal },
         };
         let out = columns(&io::stdout(), env);
         Ui {
@@ -128,8 +128,10 @@ impl Ui {
     /// Shows what is left out otherwise, where `verbose` says so.
     #[must_use]
     pub fn with_verbose(mut self, verbose: bool) -> Ui {
-        self.err.verbose = verbose;
-        self.out.verbose = verbose;
+        if verbose {
+            self.err.detail = Detail::Verbose;
+            self.out.detail = Detail::Verbose;
+        }
         self
     }
 
@@ -193,6 +195,13 @@ impl Ui {
     /// Says something to a person, unless they want quiet.
     pub fn status(&self, text: &str) {
         self.line(text);
+    }
+
+    /// Shows a part of a report, which leaves out itself what a person who wants quiet does not need.
+    pub fn report(&self, text: &str) {
+        if !text.trim().is_empty() {
+            self.always(text.trim_end());
+        }
     }
 
     /// Writes text for a person to stderr, quiet or not.

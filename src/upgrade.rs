@@ -1,42 +1,95 @@
 //! Upgrade: install over something older, with what its record says applied again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, ControlPlane, Record};
-use crate::install::Session;
+use crate::facts::{self, ControlPlane, Kept, Record};
+use crate::install::{Origin, Session};
 use crate::istio::{Hub, HubKind, Matrix, Request};
-use crate::options::{Options, Revision, Template};
+use crate::options::{Gateways, Options, Revision, Template};
 use crate::overlay::{self, UserDocument};
 use crate::plan::DEFAULT_NAMESPACE;
-use crate::report::AppliedAgain;
+use crate::report::{AppliedAgain, Choice, Expected};
 
-/// What is upgraded: the record of its install, or what istiod itself tells where there is none.
+/// Which parts of a record an upgrade takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recall {
+    /// What the record applies again is not shown to a person first.
+    pub unattended: bool,
+    /// Nothing but the build of what runs is taken: `--forget-overlays`.
+    pub forget: bool,
+}
+
+/// Finds what is upgraded: the record of its install, or what istiod itself tells where there is none.
 ///
-/// A revision that is not there yet starts from the one that is: that is the canary way. `unattended`
-/// means that what the record applies again is not shown to a person first.
-pub fn from(
+/// A revision that does not exist yet starts from the one that does: that is a canary upgrade.
+pub fn find_origin(
     session: &mut Session<'_>,
     options: &Options,
-    unattended: bool,
-) -> Result<Record, Failure> {
+    recall: Recall,
+) -> Result<Origin, Failure> {
     let cluster = session.connect()?;
     let namespace = options.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
     let installed = facts::installed(&cluster, Some(namespace))?;
     let asked = options.revision.clone().flatten();
-    let plane = origin(&installed.planes, asked.as_ref(), namespace)?;
-    let label = &plane.revision;
+    let plane = starting_plane(&installed.planes, asked.as_ref(), namespace)?;
     let kept = installed.records.of(plane);
     let expected = &mut session.report.expected;
+    expected.chosen.push(started_from(plane));
+    let record = if recall.forget {
+        forgotten(plane, expected)?
+    } else {
+        recalled((plane, kept), options, recall, expected)?
+    };
+    Ok(Origin {
+        beside: asked.is_some_and(|asked| asked.as_str() != plane.revision),
+        plane: plane.clone(),
+        record,
+    })
+}
+
+/// What runs, as the plan shows it.
+fn started_from(plane: &ControlPlane) -> Choice {
+    let tag = match &plane.tag {
+        Ok(tag) => tag.to_string(),
+        Err(text) => text.clone(),
+    };
+    Choice {
+        what: "from".to_owned(),
+        value: tag,
+        why: format!("what istiod of revision {} runs", plane.revision),
+    }
+}
+
+/// The build that runs, and nothing of what its record holds.
+fn forgotten(plane: &ControlPlane, expected: &mut Expected) -> Result<Record, Failure> {
+    expected.notes.push(format!(
+        "--forget-overlays: nothing of the record of revision {} is applied again",
+        plane.revision
+    ));
+    match &plane.tag {
+        Ok(tag) => Ok(running_build(plane, tag.clone())),
+        Err(tag) => Err(no_tag(&plane.revision, tag)),
+    }
+}
+
+/// The record of a control plane, or what istiod tells.
+fn recalled(
+    (plane, kept): (&ControlPlane, Option<&Kept>),
+    options: &Options,
+    recall: Recall,
+    expected: &mut Expected,
+) -> Result<Record, Failure> {
+    let label = &plane.revision;
     match (kept.map(|kept| &kept.record), &plane.tag) {
         (Some(Ok(record)), _) => {
-            expected.applied_again = applied_again(record);
+            expected.applied_again = applied_again(record, options);
             if let Some(writer) = kept.and_then(|kept| kept.foreign.as_ref()) {
                 let changed = format!(
                     "the record of revision {label} was last written by {writer}, not by glooistio"
                 );
-                if unattended {
-                    return Err(untrusted(&changed, namespace, label));
+                if recall.unattended {
+                    return Err(untrusted(&changed, &plane.namespace, label));
                 }
                 expected
                     .notes
@@ -52,35 +105,110 @@ pub fn from(
             expected.notes.push(format!(
                 "revision {label} has no record of an install{why}: hub and flavour are those of its istiod, the rest is what is given now"
             ));
-            Ok(seen(plane, tag.clone()))
+            Ok(running_build(plane, tag.clone()))
         }
-        (_, Err(tag)) => {
-            let message = format!(
-                "revision {label} runs `{tag}`, which is no tag that could be upgraded, and has no record"
-            );
-            Err(Failure::message(Exit::Data, message)
-                .hint("use `glooistio install` with every option"))
-        }
+        (_, Err(tag)) => Err(no_tag(label, tag)),
     }
 }
 
-/// Nobody reads what it applies again, so that its last writer must be an install.
+fn no_tag(revision: &str, tag: &str) -> Failure {
+    let message = format!(
+        "revision {revision} runs `{tag}`, which is not a tag that can be upgraded, and has no usable record"
+    );
+    Failure::message(Exit::Data, message).hint("use `glooistio install` with every option")
+}
+
+/// The inputs of a record are applied without being read by a person, so that its last writer must be an install.
 fn untrusted(changed: &str, namespace: &str, label: &str) -> Failure {
     Failure::message(Exit::Data, format!("{changed}, and -y applies it unread"))
         .hint("run the same command without -y, or with --dry-run, and read what it applies again")
-        .hint(format!(
-            "see who wrote it: kubectl get configmap {} -n {namespace} -o yaml --show-managed-fields",
-            facts::record_name(label)
-        ))
+        .hint_command(
+            "see who wrote it",
+            "kubectl get configmap {} -n {} -o yaml --show-managed-fields",
+            &[&facts::record_name(label), namespace],
+        )
+        .hint("--forget-overlays takes nothing of it")
         .hint("or use `glooistio install` with every option: it writes a new record")
 }
 
+/// Returns the record of the revision in a namespace, where an install by glooistio wrote one that can be used.
+pub fn find_record(
+    session: &mut Session<'_>,
+    namespace: &str,
+    revision: &str,
+) -> Result<Option<Record>, Failure> {
+    let cluster = session.connect()?;
+    // What cannot be read here, the checks name with the right that is missing.
+    let Ok(installed) = facts::installed(&cluster, Some(namespace)) else {
+        return Ok(None);
+    };
+    let mut planes = installed.planes.iter();
+    let plane = planes.find(|plane| plane.revision == revision);
+    let kept = plane.and_then(|plane| installed.records.of(plane));
+    Ok(kept.and_then(|kept| kept.record.clone().ok()))
+}
+
+/// Names the overlays, `--set` and template of a record that the inputs of now do not have.
+///
+/// A file with the same name or the same text, and a value for the same path, are there again.
+pub fn dropped_inputs(record: &Record, options: &Options) -> Vec<String> {
+    let is_given = |name: Option<&String>, text: &String| {
+        let same_name = |given: &str| name.is_some_and(|name| file_name(name) == file_name(given));
+        let mut files = options.files.iter();
+        files.any(|(given, bytes)| same_name(given) || bytes == text.as_bytes())
+    };
+    let overlays = record.overlays.iter().enumerate();
+    let overlays = overlays
+        .filter(|(at, text)| !is_given(record.overlay_names.get(*at), text))
+        .map(|(at, _)| overlay_source(record, at));
+    let path = |set: &String| set.split('=').next().unwrap_or_default().to_owned();
+    let given: BTreeSet<String> = options.sets.iter().map(path).collect();
+    let sets = record.sets.iter().filter(|set| !given.contains(&path(set)));
+    let template = record.template.iter();
+    let template = template.filter(|_| options.template.is_none());
+    overlays
+        .chain(sets.map(|set| format!("--set {set}")))
+        .chain(template.map(|(name, _)| format!("--template {name}")))
+        .collect()
+}
+
+/// The last part of a path: a pipeline may run in another directory.
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// `overlay 1 (base.yaml)`.
+fn overlay_source(record: &Record, at: usize) -> String {
+    let name = record.overlay_names.get(at);
+    let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+    format!("overlay {}{name}", at + 1)
+}
+
+/// Refuses an install that would leave out what the record of the last one has.
+pub fn refuse_dropped(revision: &str, dropped: &[String]) -> Result<(), Failure> {
+    if dropped.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "this install would drop what the last install of revision {revision} was given: {}",
+        dropped.join(", ")
+    );
+    Err(Failure::message(Exit::Usage, message)
+        .hint("give them again")
+        .hint_command(
+            "keep them, as its record has them",
+            "glooistio upgrade -r {}",
+            &[revision],
+        )
+        .hint("or give --forget-overlays to install without them"))
+}
+
 /// What a record applies again, with its settings.
-fn applied_again(record: &Record) -> Vec<AppliedAgain> {
-    let overlays = record.overlays.iter().enumerate().map(|(at, text)| {
-        let name = record.overlay_names.get(at);
-        let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
-        let source = format!("overlay {}{name}", at + 1);
+fn applied_again(record: &Record, options: &Options) -> Vec<AppliedAgain> {
+    let overlays = record.overlays.iter().enumerate();
+    let overlays = overlays.filter(|(at, _)| !is_replaced(record, *at, options));
+    let overlays = overlays.map(|(at, text)| {
+        let source = overlay_source(record, at);
         let settings = match overlay::read(&source, text.as_bytes()) {
             Ok(documents) => documents.iter().flat_map(UserDocument::settings).collect(),
             Err(error) => vec![format!("cannot be read: {error}")],
@@ -100,8 +228,15 @@ fn applied_again(record: &Record) -> Vec<AppliedAgain> {
     overlays.chain(lists).chain(template).collect()
 }
 
+/// Whether a file of the same name is given now, which takes the place of the one in the record.
+fn is_replaced(record: &Record, at: usize, options: &Options) -> bool {
+    let name = record.overlay_names.get(at);
+    let mut files = options.files.iter();
+    name.is_some_and(|name| files.any(|(given, _)| file_name(given) == file_name(name)))
+}
+
 /// The control plane that an upgrade starts from.
-fn origin<'a>(
+fn starting_plane<'a>(
     planes: &'a [ControlPlane],
     asked: Option<&Revision>,
     namespace: &str,
@@ -116,7 +251,7 @@ fn origin<'a>(
             Exit::Unavailable,
             format!("there is no Istio in {namespace} to upgrade"),
         )
-        .hint("install one: glooistio install")
+        .hint_command("install one", "glooistio install", &[])
         .hint("or name its namespace by -i")),
         ([only], Some(_)) => Ok(only),
         (_, Some(_)) => planes
@@ -124,11 +259,14 @@ fn origin<'a>(
             .find(|plane| plane.revision == "default")
             .ok_or_else(|| {
                 let message = format!(
-                    "revision {label} is new, and it is not said which it follows: {}",
+                    "revision {label} does not exist yet, and there are several to upgrade from: {}",
                     names.join(", ")
                 );
-                Failure::message(Exit::Usage, message)
-                    .hint("install it with every option: glooistio install -r NAME")
+                Failure::message(Exit::Usage, message).hint_command(
+                    "install it, with every option",
+                    "glooistio install -r {}",
+                    &[label],
+                )
             }),
         (_, None) => Err(Failure::message(
             Exit::Usage,
@@ -139,7 +277,7 @@ fn origin<'a>(
 }
 
 /// What istiod itself tells.
-fn seen(plane: &ControlPlane, tag: crate::istio::ImageTag) -> Record {
+fn running_build(plane: &ControlPlane, tag: crate::istio::ImageTag) -> Record {
     Record {
         revision: plane.revision.clone(),
         hub: plane.hub.clone(),
@@ -149,6 +287,7 @@ fn seen(plane: &ControlPlane, tag: crate::istio::ImageTag) -> Record {
         sets: Vec::new(),
         options: Vec::new(),
         template: None,
+        without_gateways: false,
         documents: BTreeMap::new(),
         data: BTreeMap::new(),
         tool: String::new(),
@@ -158,14 +297,17 @@ fn seen(plane: &ControlPlane, tag: crate::istio::ImageTag) -> Record {
 /// Puts what was installed under what is asked for now: then's inputs come first, so now's count.
 ///
 /// The flavour stays what it was unless a whole tag is asked for.
-pub fn over(record: &Record, options: &mut Options, matrix: &Matrix) {
+pub fn apply_record(origin: &Origin, options: &mut Options, matrix: &Matrix) {
+    let record = &origin.record;
     let then = record.overlays.iter().enumerate();
+    let then = then.filter(|(at, _)| !is_replaced(record, *at, options));
+    // The name that the file had stays: the next record and every message have it.
     let then = then.map(|(at, text)| {
-        (
-            format!("overlay {} of the record", at + 1),
-            text.clone().into_bytes(),
-        )
+        let name = record.overlay_names.get(at).cloned();
+        let name = name.unwrap_or_else(|| format!("overlay {} of the record", at + 1));
+        (name, text.clone().into_bytes())
     });
+    let then: Vec<_> = then.collect();
     options.files.splice(0..0, then);
     options.sets.splice(0..0, record.sets.iter().cloned());
     if options.template.is_none()
@@ -174,6 +316,11 @@ pub fn over(record: &Record, options: &mut Options, matrix: &Matrix) {
         options.template = Some(Template::File { name, text });
     }
     options.supersedes = Some(record.tag.to_string());
+    // Gateways serve one revision at a time: they move when they are told to, and not with a canary.
+    let stay = origin.beside || record.without_gateways;
+    if stay && !options.consent.gateways {
+        options.gateways = Gateways::LeaveOut;
+    }
     let flavor = record.tag.flavor;
     if !matches!(options.request, Some(Request::Tag(_))) {
         options.distribution.get_or_insert(flavor.distribution);
@@ -229,9 +376,9 @@ mod tests {
             overlay_names: vec!["base.yaml".into()],
             sets: vec!["a=b".into()],
             template: Some(("t.hbs".into(), "one\ntwo".into())),
-            ..seen(&plane("default"), "1.30.2".parse().unwrap())
+            ..running_build(&plane("default"), "1.30.2".parse().unwrap())
         };
-        let again = applied_again(&record);
+        let again = applied_again(&record, &Options::default());
         let sources: Vec<&str> = again.iter().map(|it| it.source.as_str()).collect();
         assert_eq!(
             sources,
@@ -248,6 +395,85 @@ mod tests {
         assert_eq!(again[3].settings, ["one", "two"]);
     }
 
+    fn origin_of(record: Record) -> Origin {
+        Origin {
+            plane: plane("default"),
+            record,
+            beside: false,
+        }
+    }
+
+    /// A record of `base.yaml`, a `--set` and a template.
+    fn full_record() -> Record {
+        Record {
+            overlays: vec!["spec: {hub: a}".into()],
+            overlay_names: vec!["overlays/base.yaml".into()],
+            sets: vec!["a.b=1".into()],
+            template: Some(("t.hbs".into(), "one".into())),
+            ..running_build(&plane("default"), "1.30.2".parse().unwrap())
+        }
+    }
+
+    #[test]
+    fn inputs_of_the_last_install_that_are_missing_are_named() {
+        let dropped = |options: &Options| dropped_inputs(&full_record(), options).join(", ");
+        let all = "overlay 1 (overlays/base.yaml), --set a.b=1, --template t.hbs";
+        assert_eq!(dropped(&Options::default()), all);
+        let given = Options {
+            files: vec![("./base.yaml".into(), b"spec: {hub: b}".to_vec())],
+            sets: vec!["a.b=2".into()],
+            template: Some(Template::Preset("minimal".into())),
+            ..Options::default()
+        };
+        assert_eq!(dropped(&given), "");
+        let renamed = Options {
+            files: vec![("other.yaml".into(), b"spec: {hub: a}".to_vec())],
+            ..given
+        };
+        assert_eq!(dropped(&renamed), "");
+    }
+
+    #[test]
+    fn overlays_keep_their_names_and_one_of_the_same_name_replaces_them() {
+        let names = |given: &[(&str, &str)]| {
+            let files = given.iter();
+            let files = files.map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()));
+            let mut options = Options {
+                files: files.collect(),
+                ..Options::default()
+            };
+            apply_record(&origin_of(full_record()), &mut options, Matrix::builtin());
+            options
+                .files
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[]), ["overlays/base.yaml"]);
+        assert_eq!(
+            names(&[("more.yaml", "")]),
+            ["overlays/base.yaml", "more.yaml"]
+        );
+        assert_eq!(names(&[("base.yaml", "spec: {}")]), ["base.yaml"]);
+    }
+
+    #[test]
+    fn a_canary_leaves_gateways_where_they_are_until_they_are_asked_for() {
+        let without = |beside: bool, recorded: bool, asked: bool| {
+            let mut origin = origin_of(full_record());
+            (origin.beside, origin.record.without_gateways) = (beside, recorded);
+            let mut options = Options::default();
+            options.consent.gateways = asked;
+            apply_record(&origin, &mut options, Matrix::builtin());
+            options.gateways == Gateways::LeaveOut
+        };
+        assert!(!without(false, false, false));
+        assert!(without(true, false, false));
+        assert!(without(false, true, false));
+        assert!(!without(true, false, true));
+        assert!(!without(false, true, true));
+    }
+
     fn revision(name: &str) -> Option<Revision> {
         Revision::parse(name).unwrap()
     }
@@ -257,7 +483,7 @@ mod tests {
         let both = [plane("default"), plane("1-30")];
         let one = [plane("1-30")];
         let found = |planes: &[ControlPlane], asked: &str| {
-            origin(planes, revision(asked).as_ref(), "istio-system")
+            starting_plane(planes, revision(asked).as_ref(), "istio-system")
                 .map(|plane| plane.revision.clone())
         };
         assert_eq!(found(&both, "1-30").unwrap(), "1-30");
@@ -277,14 +503,15 @@ mod tests {
         let record = Record {
             overlays: vec!["then".into()],
             sets: vec!["a=then".into()],
-            ..seen(&plane("default"), "1.30.2-solo-fips".parse().unwrap())
+            ..running_build(&plane("default"), "1.30.2-solo-fips".parse().unwrap())
         };
         let mut options = Options {
             request: Some("1.30.5".parse().unwrap()),
             sets: vec!["a=now".into()],
             ..Options::default()
         };
-        over(&record, &mut options, Matrix::builtin());
+        let origin = origin_of(record);
+        apply_record(&origin, &mut options, Matrix::builtin());
         assert_eq!(options.sets, ["a=then", "a=now"]);
         assert!(options.fips && !options.distroless);
         assert_eq!(
@@ -299,7 +526,7 @@ mod tests {
             request: Some("1.31.0-solo".parse().unwrap()),
             ..Options::default()
         };
-        over(&record, &mut other, Matrix::builtin());
+        apply_record(&origin, &mut other, Matrix::builtin());
         assert!(!other.fips, "a whole tag says its own flavour");
         assert!(
             other.recorded_hub.is_some(),

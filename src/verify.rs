@@ -126,25 +126,27 @@ impl Verify {
             Manager::Operator { name } if self.revision.is_none() => Some((plane, name)),
             _ => None,
         });
-        let hints: Vec<String> = left_out
-            .map(|(plane, name)| {
-                let ControlPlane { revision, namespace, .. } = plane;
-                format!("revision {revision} in {namespace} is looked after by {name}: judge it by -r {revision}")
-            })
-            .collect();
+        let left_out: Vec<_> = left_out.collect();
         let message = format!("no Istio control plane{} runs on {context}", self.which());
-        if hints.is_empty() {
+        if left_out.is_empty() {
             let failure = Failure::message(Exit::Findings, message)
-                .hint("install one: glooistio install")
+                .hint_command("install one", "glooistio install", &[])
                 .hint("or name its namespace by -i and its revision by -r");
             let named = unconnected.places.iter().take(NAMED).map(|(namespace, name)| {
                 format!("Deployment {namespace}/{name} is labelled app=istiod, and no webhook of Istio leads to its namespace")
             });
             return named.fold(failure, Failure::hint);
         }
-        let message = format!("{message} but what operators look after");
+        let message = format!("{message} but what operators manage");
         let failure = Failure::message(Exit::Findings, message);
-        hints.into_iter().fold(failure, Failure::hint)
+        left_out.iter().fold(failure, |failure, (plane, name)| {
+            let (revision, namespace) = (&plane.revision, &plane.namespace);
+            failure.hint_command(
+                &format!("{name} manages revision {revision} in {namespace}; judge it"),
+                "glooistio verify -r {} -i {}",
+                &[revision, namespace],
+            )
+        })
     }
 
     /// Meshes that an operator looks after are somebody else's, unless they are asked for.

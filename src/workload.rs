@@ -84,16 +84,24 @@ impl WorkloadRef {
 
     /// Returns the command that replaces its pods by new ones.
     ///
-    /// `None` for the kinds that have none: deleting a Job, a `ReplicaSet` or a bare Pod loses what it does.
+    /// `None` for the kinds that have none: deleting a Job or a `ReplicaSet` loses what it does. A Pod that nothing
+    /// owns is saved first, since nothing else could make it again.
     pub fn restart_command(&self) -> Option<SuggestedCommand> {
+        let (name, namespace) = (self.name.as_str(), self.namespace.as_str());
         let template = match self.kind {
+            WorkloadKind::Pod => {
+                return SuggestedCommand::new(
+                    "kubectl get pod {} -n {} -o yaml > {}.yaml && kubectl replace --force -f {}.yaml",
+                    &[name, namespace, name, name],
+                );
+            }
             WorkloadKind::DaemonSet => "kubectl rollout restart daemonset/{} -n {}",
             WorkloadKind::Deployment => "kubectl rollout restart deployment/{} -n {}",
             WorkloadKind::StatefulSet => "kubectl rollout restart statefulset/{} -n {}",
             WorkloadKind::Rollout => "kubectl argo rollouts restart {} -n {}",
-            WorkloadKind::Job | WorkloadKind::Pod | WorkloadKind::ReplicaSet => return None,
+            WorkloadKind::Job | WorkloadKind::ReplicaSet => return None,
         };
-        SuggestedCommand::new(template, &[&self.name, &self.namespace])
+        SuggestedCommand::new(template, &[name, namespace])
     }
 }
 
@@ -201,7 +209,12 @@ mod tests {
                 Some("kubectl argo rollouts restart cart -n shop"),
             ),
             (WorkloadKind::Job, None),
-            (WorkloadKind::Pod, None),
+            (
+                WorkloadKind::Pod,
+                Some(
+                    "kubectl get pod cart -n shop -o yaml > cart.yaml && kubectl replace --force -f cart.yaml",
+                ),
+            ),
             (WorkloadKind::ReplicaSet, None),
         ] {
             assert_eq!(command(kind).as_deref(), wanted);

@@ -46,7 +46,9 @@ pub(super) fn finding(message: impl Into<String>, judgement: Judgement) -> Optio
         .wanted(judgement.wanted);
     Some(match judgement.quotes.as_slice() {
         [] => finding,
-        quotes => finding.why(pages(quotes)),
+        quotes => finding
+            .why(pages(quotes))
+            .sources(quotes.iter().map(Quote::to_string)),
     })
 }
 

@@ -36,8 +36,11 @@ fn changes(before: &Before<'_>, plane: &ControlPlane) -> Vec<Finding> {
         .filter(|running| running.flavor != plan.tag.flavor)
         .map(|running| {
             let lost = running.flavor.is_fips() && !plan.tag.flavor.is_fips();
-            let finding = if lost {
-                Finding::warning("the mesh would no longer be a FIPS build").fix("give --fips")
+            let message = "the mesh would no longer be a FIPS build";
+            let finding = if lost && plan.consent.fips_loss {
+                Finding::warning(message)
+            } else if lost {
+                Finding::error(message).fix("give --fips, or agree to it by --allow-fips-loss")
             } else {
                 Finding::info("the flavour changes")
             };
@@ -60,6 +63,21 @@ mod tests {
     use super::*;
     use crate::check::support::{Given, control_plane, found, passed};
     use crate::facts::Fact;
+    use crate::report::Severity;
+
+    #[test]
+    fn fips_is_lost_with_a_flag_of_its_own_alone() {
+        for (allowed, severity) in [(false, Severity::Error), (true, Severity::Warning)] {
+            let mut given = Given::tag("1.31.0-solo");
+            given.plan.consent.fips_loss = allowed;
+            let planes = vec![control_plane("default", "1.30.0-solo-fips")];
+            given.facts.control_planes = Fact::Known(planes);
+            let Outcome::Found(findings) = given.run(run) else {
+                panic!("{allowed}");
+            };
+            assert_eq!(findings[0].severity, severity, "{allowed}");
+        }
+    }
 
     #[test]
     fn flavour_and_hub_are_named_and_lost_fips_warns() {

@@ -67,7 +67,8 @@ fn finding(planned: &ImageTag, tag: &str, home: bool, group: &Group<'_>) -> Opti
         return Some(
             finding
                 .subject(subject)
-                .fix("`istioctl version` asks the proxies themselves"),
+                .fix("ask the proxies themselves")
+                .command("istioctl version", &[]),
         );
     };
     let severity = if home {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::evidence::environment;
 use super::pending::wanted;
 use super::{After, Check, Outcome, Run};
-use crate::facts::{Census, Class, Fact, ImageProgram};
-use crate::fips::{Build, Floor, approved_only, effects};
+use crate::facts::{Census, Class, Fact, ImageProgram, Role};
+use crate::fips::{Build, Environment, Floor, Policies, approved_only, effects};
 use crate::report::{Finding, Module, Severity};
 
 pub(super) const CHECK: Check = Check {
@@ -48,12 +48,18 @@ fn of_census(after: &After<'_>, census: &Census) -> Outcome {
         return Outcome::NotChecked("no image that runs was read".to_owned());
     }
     let findings = said.into_iter().map(|(remark, (binaries, pods))| {
-        let (severity, message, fix) = remark;
         let binaries: Vec<&str> = binaries.into_iter().collect();
-        Finding::new(severity, message)
+        let finding = Finding::new(remark.severity, remark.message)
             .subject(binaries.join(", "))
             .found(format!("{pods} pods"))
-            .fix(fix)
+            .fix(remark.fix);
+        match remark.policy {
+            Some((revision, policy)) => finding.command(
+                "glooistio upgrade -r {} --set values.pilot.env.COMPLIANCE_POLICY={}",
+                &[&revision, policy],
+            ),
+            None => finding,
+        }
     });
     Outcome::of(findings.collect(), format!("{read} programs"))
 }
@@ -66,8 +72,54 @@ fn programs<'a>(after: &After<'a>, class: &Class) -> &'a [ImageProgram] {
     }
 }
 
-/// What is said of a program, and its fix: one finding for all programs of which it is.
-type Remark = (Severity, String, &'static str);
+/// What is wrong with a program, and its fix: one finding for all programs of which it is true.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Remark {
+    severity: Severity,
+    message: String,
+    fix: &'static str,
+    /// The revision whose setting it is, and the policy that fits the program.
+    policy: Option<(String, &'static str)>,
+}
+
+impl Remark {
+    fn new(severity: Severity, message: impl Into<String>, fix: &'static str) -> Remark {
+        Remark {
+            severity,
+            message: message.into(),
+            fix,
+            policy: None,
+        }
+    }
+}
+
+/// The policies that limit a mesh to approved algorithms, and what Istio's chart sets along with each.
+const POLICIES: [(&str, &[(&str, &str)]); 2] = [
+    ("fips-140-3", &[("GODEBUG", "fips140=only")]),
+    ("fips-140-2", &[]),
+];
+
+/// The policy that this version knows, under which the program runs and takes approved algorithms only.
+fn fitting_policy(build: Build, known: Option<Policies>) -> Option<&'static str> {
+    let known = known?;
+    let fits = |(policy, along): &(&'static str, &[(&str, &str)])| {
+        let settings = along.iter().copied();
+        let settings = settings.chain([("COMPLIANCE_POLICY", *policy)]);
+        let environment = Environment::of(settings);
+        let mut effects = effects(&environment, build, Some(known)).into_iter();
+        known.knows(policy)
+            && effects.all(|effect| effect.severity < Severity::Error)
+            && approved_only(&environment, build, Some(known)).is_some()
+    };
+    POLICIES.into_iter().find(fits).map(|(policy, _)| policy)
+}
+
+/// Whether a ztunnel runs that speaks TLS 1.3 only, which `fips-140-2` switches off.
+fn has_ztunnel(after: &After<'_>) -> bool {
+    let census = after.facts.census.known();
+    let mut classes = census.into_iter().flat_map(|census| census.classes.keys());
+    classes.any(|class| class.role == Role::Ztunnel)
+}
 
 fn remarks(after: &After<'_>, class: &Class, program: &ImageProgram) -> Vec<Remark> {
     let Some(verdict) = after.judge.verdict(&program.reading) else {
@@ -77,7 +129,7 @@ fn remarks(after: &After<'_>, class: &Class, program: &ImageProgram) -> Vec<Rema
     let (build, known) = (Build::from(&verdict), after.policies(class));
     let effects = effects(&environment, build, known).into_iter();
     let mut remarks: Vec<Remark> = effects
-        .map(|effect| (effect.severity, effect.message, effect.fix))
+        .map(|effect| Remark::new(effect.severity, effect.message, effect.fix))
         .collect();
     let limited = approved_only(&environment, build, known).is_some();
     if verdict.module < Module::Declared || verdict.fipsonly.is_none() {
@@ -90,7 +142,7 @@ fn remarks(after: &After<'_>, class: &Class, program: &ImageProgram) -> Vec<Rema
     };
     let hidden: Vec<&str> = class.hidden_settings.iter().map(String::as_str).collect();
     if !hidden.is_empty() {
-        remarks.push((
+        remarks.push(Remark::new(
             severity,
             format!(
                 "the pod does not show {}, so what that does was not judged",
@@ -99,11 +151,16 @@ fn remarks(after: &After<'_>, class: &Class, program: &ImageProgram) -> Vec<Rema
             "write the values into the container's env, not behind valueFrom or envFrom",
         ));
     } else if !limited {
-        remarks.push((
-            severity,
-            "algorithms that are not approved are taken as well".to_owned(),
-            "set COMPLIANCE_POLICY (glooistio explain fips-configuration), or take a build with fipsonly",
-        ));
+        let policy = fitting_policy(build, known)
+            .filter(|policy| *policy != "fips-140-2" || !has_ztunnel(after));
+        remarks.push(Remark {
+            policy: policy.map(|policy| (class.revision.clone(), policy)),
+            ..Remark::new(
+                severity,
+                "algorithms that are not approved are taken as well",
+                "set COMPLIANCE_POLICY (glooistio explain fips-configuration), or take a build with fipsonly",
+            )
+        });
     }
     remarks
 }
@@ -114,7 +171,6 @@ mod tests {
     use crate::check::support::{
         boring, expecting, holding, judge, own_module, program, running, standard, whole,
     };
-    use crate::facts::Role;
     use crate::fips::Evidence;
 
     const FIPS: &str = "1.31.0-solo-fips";
@@ -229,6 +285,23 @@ mod tests {
         };
         assert_eq!(one.subject.as_deref(), Some("pilot-agent, pilot-discovery"));
         assert_eq!(one.found.as_deref(), Some("3 pods"));
+    }
+
+    #[test]
+    fn the_setting_that_limits_a_build_can_be_pasted() {
+        let command = |evidence| {
+            let facts = holding(
+                &running(Role::Istiod, FIPS),
+                vec![program(PATH, PATH, Ok(evidence))],
+            );
+            let Outcome::Found(findings) = run(&whole(&expecting(FIPS), &facts)) else {
+                panic!("nothing was found");
+            };
+            findings[0].command.as_ref().map(ToString::to_string)
+        };
+        let line = "glooistio upgrade -r default --set values.pilot.env.COMPLIANCE_POLICY=";
+        assert_eq!(command(boring(false)), Some(format!("{line}fips-140-2")));
+        assert_eq!(command(own_module()), Some(format!("{line}fips-140-3")));
     }
 
     #[test]

@@ -42,16 +42,22 @@ fn judge(
     }
     let there_now = there.image.parse::<ImageRef>();
     let was_fips = there_now.is_ok_and(|image| image.is_tagged_fips());
+    let consent = before.plan.consent;
+    let taken_over = "a gateway of another revision would be taken over";
     let (severity, message) = if was_fips && !before.plan.tag.flavor.is_fips() {
+        let severity = if consent.fips_loss {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
         (
-            Severity::Error,
+            severity,
             "a gateway of another revision would lose its FIPS build",
         )
+    } else if consent.gateways {
+        (Severity::Info, taken_over)
     } else {
-        (
-            Severity::Warning,
-            "a gateway of another revision would be taken over",
-        )
+        (Severity::Warning, taken_over)
     };
     Some(
         Finding::new(severity, message)
@@ -59,7 +65,7 @@ fn judge(
             .found(format!("revision {}, {}", there.revision, there.image))
             .wanted(format!("revision {planned}, {}", before.plan.tag))
             .why("gateways are not revisioned: installing one of the same name changes the one that serves")
-            .fix("install the revision without gateways: --preset minimal"),
+            .fix("install the revision without gateways: --preset minimal, or `glooistio upgrade -r`, which leaves them out"),
     )
 }
 
@@ -77,6 +83,7 @@ mod tests {
         let running = RunningGateway {
             revision: revision.into(),
             image: image.into(),
+            pods: 1,
         };
         given.facts.gateways = Fact::Known(BTreeMap::from([(gateway, running)]));
         given.run(run)

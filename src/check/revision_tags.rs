@@ -1,7 +1,9 @@
 //! A revision tag points to a control plane that exists.
 
 use super::{After, Check, Outcome, Run};
+use crate::facts::ControlPlane;
 use crate::report::Finding;
+use crate::suggestion::SuggestedCommand;
 
 pub(super) const CHECK: Check = Check {
     id: "revision-tags",
@@ -21,11 +23,11 @@ fn run(after: &After<'_>) -> Outcome {
             return Outcome::NotApplicable("no revision tags".to_owned());
         }
         after.facts.control_planes.judge(|planes| {
-            let findings =
-                tags.iter()
-                    .filter(|(hook, _)| !planes.iter().any(|plane| plane.revision == hook.revision))
-                    .map(|(hook, tag)| {
-                        Finding::error(format!(
+            let findings = tags
+                .iter()
+                .filter(|(hook, _)| !planes.iter().any(|plane| plane.revision == hook.revision))
+                .map(|(hook, tag)| {
+                    Finding::error(format!(
                         "points to revision {}, which is not there",
                         hook.revision
                     ))
@@ -33,11 +35,18 @@ fn run(after: &After<'_>) -> Outcome {
                     .why(
                         "new pods of the namespaces that use this tag get no proxy, or are refused",
                     )
-                    .command("istioctl tag set {} --revision REVISION --overwrite", &[tag])
-                    });
+                    .suggest(moved(tag, planes))
+                });
             Outcome::of(findings.collect(), format!("{} tags", tags.len()))
         })
     })
+}
+
+/// The command that moves a tag to the newest revision that is there.
+fn moved(tag: &str, planes: &[ControlPlane]) -> Option<SuggestedCommand> {
+    let newest = planes.iter().max_by_key(|plane| plane.tag.as_ref().ok())?;
+    let values = [tag, newest.revision.as_str()];
+    SuggestedCommand::new("istioctl tag set {} --revision {} --overwrite", &values)
 }
 
 #[cfg(test)]

@@ -166,6 +166,7 @@ pub(super) fn namespace(name: &str, injection: Option<&str>) -> Namespace {
         enforce: None,
         injection: injection.map(str::to_owned),
         opted_out: false,
+        ignored_revision: None,
         ambient: false,
     }
 }
@@ -311,6 +312,7 @@ fn plan(tag: &str) -> Plan {
         platform: None,
         gloo_mesh: None,
         features: Vec::new(),
+        consent: crate::options::Consent::default(),
         rules: RULES,
         capabilities: BTreeSet::new(),
         chosen: Vec::new(),

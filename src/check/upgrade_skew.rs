@@ -3,6 +3,7 @@
 use super::{Before, Check, Outcome, Run};
 use crate::facts::ControlPlane;
 use crate::istio::ImageTag;
+use crate::plan::Plan;
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
@@ -25,7 +26,7 @@ fn run(before: &Before<'_>) -> Outcome {
         });
         let findings: Vec<Finding> = match own.clone().next() {
             Some(_) => own
-                .filter_map(|plane| in_place(&before.plan.tag, plane))
+                .filter_map(|plane| in_place(before.plan, plane))
                 .collect(),
             None => beside(&before.plan.tag, planes).into_iter().collect(),
         };
@@ -38,10 +39,11 @@ fn run(before: &Before<'_>) -> Outcome {
     })
 }
 
-fn in_place(planned: &ImageTag, plane: &ControlPlane) -> Option<Finding> {
+fn in_place(plan: &Plan, plane: &ControlPlane) -> Option<Finding> {
+    let planned = &plan.tag;
     let finding = match &plane.tag {
         Err(text) => Finding::warning("what runs has a tag that no rule can judge").found(text),
-        Ok(running) => step(planned, running)?.found(running.to_string()),
+        Ok(running) => step(plan, running)?.found(running.to_string()),
     };
     Some(
         finding
@@ -50,13 +52,25 @@ fn in_place(planned: &ImageTag, plane: &ControlPlane) -> Option<Finding> {
     )
 }
 
-fn step(planned: &ImageTag, running: &ImageTag) -> Option<Finding> {
+/// An older build, which nobody gets by accident: an older istioctl plans one as well.
+fn downgrade(plan: &Plan, message: &str, why: &str) -> Finding {
+    if plan.consent.downgrade {
+        return Finding::warning(message).why(why);
+    }
+    Finding::error(message).why(why).fix(
+        "name a newer build by --to or --istio, take a newer istioctl, or give --allow-downgrade",
+    )
+}
+
+fn step(plan: &Plan, running: &ImageTag) -> Option<Finding> {
+    let planned = &plan.tag;
     let up = planned.minor().above(running.minor());
     let finding = match up {
-        Some(0) if planned.rebuild() < running.rebuild() => {
-            Finding::warning("this goes back to an older build")
-                .why("fixes of the newer one are lost")
-        }
+        Some(0) if planned.rebuild() < running.rebuild() => downgrade(
+            plan,
+            "this goes back to an older build",
+            "fixes of the newer one are lost",
+        ),
         Some(0..=IN_PLACE) => return None,
         Some(minors) if minors > IN_PLACE => {
             Finding::error(format!("{minors} minors at once, in place"))
@@ -66,8 +80,11 @@ fn step(planned: &ImageTag, running: &ImageTag) -> Option<Finding> {
                     planned.minor().back(u32::try_from(minors - 1).unwrap_or(1))
                 ))
         }
-        Some(-1) => Finding::warning("this goes one minor back")
-            .why("that is the most that Istio supports, with the istioctl of the lower version"),
+        Some(-1) => downgrade(
+            plan,
+            "this goes one minor back",
+            "that is the most that Istio supports, with the istioctl of the lower version",
+        ),
         _ => Finding::error("this goes back further than Istio supports")
             .why("one minor back is the most")
             .fix("install beside it with -r NAME and move the workloads"),
@@ -95,6 +112,7 @@ mod tests {
     use super::*;
     use crate::check::support::{Given, control_plane, found, passed};
     use crate::facts::Fact;
+    use crate::report::Severity;
 
     #[test]
     fn steps_are_judged_by_minor_and_build() {
@@ -121,6 +139,25 @@ mod tests {
                 },
                 "{running}: {outcome:?}"
             );
+        }
+    }
+
+    #[test]
+    fn an_older_build_needs_a_flag_of_its_own() {
+        for (running, allowed, severity) in [
+            ("1.31.2-solo", false, Severity::Error),
+            ("1.31.2-solo", true, Severity::Warning),
+            ("1.32.0-solo", false, Severity::Error),
+            ("1.32.0-solo", true, Severity::Warning),
+            ("1.33.0-solo", true, Severity::Error),
+        ] {
+            let mut given = Given::tag("1.31.0-solo");
+            given.plan.consent.downgrade = allowed;
+            given.facts.control_planes = Fact::Known(vec![control_plane("default", running)]);
+            let Outcome::Found(findings) = given.run(run) else {
+                panic!("{running}");
+            };
+            assert_eq!(findings[0].severity, severity, "{running} {allowed}");
         }
     }
 

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 
 use crate::exit::{Exit, Failure};
 use crate::fips::{Floor, Policy};
+use crate::options::Consent;
 use crate::ui::ColorChoice;
 
 /// Names the istioctl to run where no flag does.
@@ -31,7 +32,7 @@ pub(super) struct OutputArgs {
     /// Format of the result on stdout
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) output: Format,
-    /// Say nothing but warnings, errors and the result
+    /// Show only what is not green: warnings, errors, and documents that were asked for
     #[arg(short, long)]
     pub(super) quiet: bool,
     /// When to use colour (`NO_COLOR` is respected)
@@ -110,6 +111,29 @@ impl PlanArgs {
             .collect()
     }
 
+    /// Names what these recorded options have and `now` has not; what only checks look at is not part of it.
+    pub(super) fn missing_in(&self, now: &PlanArgs) -> Vec<String> {
+        let one = |name: &str, then: &Option<String>, now: bool| {
+            let value = then.as_ref().filter(|_| !now)?;
+            Some(format!("--{name} {value}"))
+        };
+        let preset = now.preset.is_some() || now.template.is_some();
+        let single = [
+            one("hub", &self.hub, now.hub.is_some()),
+            one("platform", &self.platform, now.platform.is_some()),
+            one("preset", &self.preset, preset),
+        ];
+        let name = |param: &str| param.split('=').next().unwrap_or_default().to_owned();
+        let given: Vec<String> = now.param.iter().map(|param| name(param)).collect();
+        let params = self.param.iter();
+        let params = params.filter(|param| !given.contains(&name(param)));
+        single
+            .into_iter()
+            .flatten()
+            .chain(params.map(|param| format!("--param {param}")))
+            .collect()
+    }
+
     /// Reads what [`PlanArgs::typed`] wrote.
     pub(super) fn read(typed: &[String]) -> Result<PlanArgs, clap::Error> {
         <Recorded as clap::Parser>::try_parse_from(typed).map(|recorded| recorded.plan)
@@ -133,6 +157,28 @@ impl PlanArgs {
                 .cloned(),
         );
         both
+    }
+}
+
+/// What an install does only where a person says so.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Checks")]
+pub(super) struct ConsentArgs {
+    /// Install an older build than the one that runs
+    #[arg(long)]
+    allow_downgrade: bool,
+    /// Replace a FIPS build by one without FIPS
+    #[arg(long)]
+    allow_fips_loss: bool,
+}
+
+impl ConsentArgs {
+    pub(super) fn consent(&self, gateways: bool) -> Consent {
+        Consent {
+            downgrade: self.allow_downgrade,
+            fips_loss: self.allow_fips_loss,
+            gateways,
+        }
     }
 }
 
@@ -170,8 +216,8 @@ pub(super) struct CheckArgs {
     /// YAML file whose rows replace those of the built-in matrix
     #[arg(long, value_name = "FILE")]
     pub(super) matrix: Option<PathBuf>,
-    /// Show every check, also those that passed or do not apply
-    #[arg(short, long)]
+    /// Show everything: checks that do not apply, whole lists, and the sources of the data
+    #[arg(short, long, conflicts_with = "quiet", help_heading = "Output")]
     pub(super) verbose: bool,
 }
 
@@ -292,7 +338,7 @@ impl Default for RunArgs {
             timeout: std::time::Duration::from_mins(1),
             proof: ProofArgs::default(),
             registry: RegistryArgs::default(),
-            no_registry: true,
+            no_registry: false,
         }
     }
 }
@@ -332,10 +378,31 @@ mod tests {
             param: vec!["cluster=b".into()],
             ..PlanArgs::default()
         };
+        assert_eq!(
+            read.missing_in(&now),
+            [
+                "--hub h.io/mirror",
+                "--preset production",
+                "--param network=n"
+            ]
+        );
         let both = now.over(&read);
         assert_eq!(both.preset.as_deref(), Some("production"));
         assert_eq!(both.hub.as_deref(), Some("h.io/mirror"));
         assert_eq!(both.param, ["cluster=a", "network=n", "cluster=b"]);
+    }
+
+    #[test]
+    fn a_run_without_flags_is_the_default_run() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            run: RunArgs,
+        }
+        let typed = <Line as clap::Parser>::try_parse_from(["x"]).unwrap().run;
+        let default = RunArgs::default();
+        assert_eq!(typed.timeout, default.timeout);
+        assert_eq!((typed.no_registry, default.no_registry), (false, false));
     }
 
     #[test]

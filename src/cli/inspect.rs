@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Ended;
 use super::args::{Format, OutputArgs, ProofArgs, RegistryArgs, duration};
 use super::output::Shown;
-use super::session;
+use super::{context, session};
 use crate::exit::{Exit, Failure};
 use crate::image::{Pattern, Platform, Request, Want, is_pattern};
 use crate::inspect::Inspect;
@@ -49,8 +49,8 @@ pub(crate) struct Args {
     /// Take warnings for errors: a certificate that is not active, or a status older than --max-data-age
     #[arg(long)]
     strict: bool,
-    /// Show each step from the file to the certificate
-    #[arg(long)]
+    /// Show each step from the file to the certificate, and its sources
+    #[arg(short = 'v', long, visible_alias = "verbose", conflicts_with = "quiet")]
     explain: bool,
     /// Longest time that registries may take in all, such as 90s
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
@@ -66,6 +66,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(&self, ui: &Ui) -> Ended {
         let mut report = Report::new("inspect");
+        report.context = context::of_inspect(&self.proof, &self.registry);
         let result = self.inspect(ui, &mut report);
         if self.output.output == Format::Text && !self.explain {
             shorten(&mut report);

@@ -1,17 +1,19 @@
 //! `install`, also as `apply` and `manifest install`.
 
 use super::Ended;
-use super::args::{CheckArgs, ImageArgs, OutputArgs, PlanArgs, RunArgs};
+use super::args::{CheckArgs, ConsentArgs, ImageArgs, OutputArgs, PlanArgs, RunArgs};
 use super::istioctl_flags::IstioctlFlags;
 use super::output::Shown;
-use super::{resolve, session};
+use super::{context, resolve, session};
 use crate::exit::{Exit, Failure};
 use crate::facts::{Fact, Record};
-use crate::install::Install;
-use crate::install::prepare::prepare;
+use crate::install::prepare::{Prepared, check_inputs, prepare};
+use crate::install::{Install, Session};
 use crate::options::Options;
+use crate::plan::Plan;
 use crate::report::Report;
 use crate::ui::Ui;
+use crate::upgrade::{self, Recall};
 
 /// Render, check, install by the real istioctl, and verify what runs
 #[derive(Debug, clap::Args)]
@@ -35,14 +37,26 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Checks")]
     no_verify: bool,
     #[command(flatten)]
+    consent: ConsentArgs,
+    /// Leave out the overlays, --set, template and options that the record of the last install has
+    #[arg(long, help_heading = "What to install")]
+    forget_overlays: bool,
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
 impl Args {
     pub(crate) fn run(&self, ui: &Ui) -> Ended {
-        let mut report = Report::new("install");
+        let mut report = self.report("install");
         let result = self.install(ui, &mut report);
         self.ended(report, result)
+    }
+
+    /// An empty report, with what its suggested commands need.
+    pub(super) fn report(&self, command: &'static str) -> Report {
+        let mut report = Report::new(command);
+        report.context = context::of_run(&self.flags, &self.checks, &self.run);
+        report
     }
 
     pub(super) fn ended(&self, report: Report, result: Result<Exit, Failure>) -> Ended {
@@ -59,44 +73,70 @@ impl Args {
     }
 
     fn install(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
-        let options = resolve::options(&self.plan, &self.flags)?;
+        let mut options = resolve::options(&self.plan, &self.flags)?;
+        options.consent = self.consent.consent(false);
         self.can_ask(ui)?;
         let inspect = self.images.inspected(&self.run)?;
         let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
-        sound(&options, &rules)?;
+        let prepared = validate_inputs(&options, &rules)?;
         let istioctl = session::istioctl(&self.run)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
         session.inspect_images(inspect);
+        if !self.forget_overlays {
+            self.keep_inputs(&mut session, &options, &prepared.plan)?;
+        }
         self.request(&options, istioctl).run(&mut session)
     }
 
-    /// The same over something older: `to` is what to upgrade to.
+    /// Refuses to leave out what the last install of the revision was given.
+    fn keep_inputs(
+        &self,
+        session: &mut Session<'_>,
+        options: &Options,
+        plan: &Plan,
+    ) -> Result<(), Failure> {
+        let revision = plan.revision_label();
+        let Some(record) = upgrade::find_record(session, &plan.namespace, revision)? else {
+            return Ok(());
+        };
+        let mut dropped = upgrade::dropped_inputs(&record, options);
+        dropped.extend(recorded_options(&record)?.missing_in(&self.plan));
+        upgrade::refuse_dropped(revision, &dropped)
+    }
+
+    /// The same over something older.
     pub(super) fn upgrade(
         &self,
-        to: Option<&str>,
+        target: Target<'_>,
         ui: &Ui,
         report: &mut Report,
     ) -> Result<Exit, Failure> {
         let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
         let mut options = resolve::options(&self.plan, &self.flags)?;
-        if let Some(to) = to {
+        if let Some(to) = target.to {
             options.request = Some(resolve::parsed("--to", to)?);
         }
         self.can_ask(ui)?;
-        sound(&options, &rules)?;
+        // What is to be installed is known once the record is read: its hub, say.
+        check_inputs(&options)?;
         let inspect = self.images.inspected(&self.run)?;
         let istioctl = session::istioctl(&self.run)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
         session.inspect_images(inspect);
-        let unattended = self.flags.on("skip-confirmation") && !self.flags.on("dry-run");
-        let record = crate::upgrade::from(&mut session, &options, unattended)?;
-        let typed = self.plan.over(&then(&record)?);
+        let recall = Recall {
+            unattended: self.flags.on("skip-confirmation") && !self.flags.on("dry-run"),
+            forget: self.forget_overlays,
+        };
+        let origin = upgrade::find_origin(&mut session, &options, recall)?;
+        let typed = self.plan.over(&recorded_options(&origin.record)?);
         let now = options;
         let mut options = resolve::with_files(&typed, &self.flags, now.files)?;
         options.request = now.request;
-        crate::upgrade::over(&record, &mut options, &rules.matrix);
+        options.consent = self.consent.consent(target.gateways);
+        upgrade::apply_record(&origin, &mut options, &rules.matrix);
         let install = Install {
             typed: typed.typed(),
+            origin: Some(&origin),
             ..self.request(&options, istioctl)
         };
         install.run(&mut session)
@@ -118,6 +158,7 @@ impl Args {
             istioctl,
             handed_on: self.flags.handed_on(),
             typed: self.plan.typed(),
+            origin: None,
             yes: self.flags.on("skip-confirmation"),
             dry_run: self.flags.on("dry-run"),
             verify: !self.no_verify,
@@ -125,23 +166,31 @@ impl Args {
     }
 }
 
+/// What an upgrade goes to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// `--to`.
+    pub(super) to: Option<&'a str>,
+    /// `--gateways`.
+    pub(super) gateways: bool,
+}
+
 /// What is wrong with the input itself is said before any program or cluster is asked.
-fn sound(options: &Options, rules: &session::Rules) -> Result<(), Failure> {
+fn validate_inputs(options: &Options, rules: &session::Rules) -> Result<Prepared, Failure> {
     prepare(
         options,
         &rules.matrix,
         &Fact::NotAsked("the input is looked at first"),
     )
-    .map(drop)
 }
 
 /// The options of a record, read by the same parser that took them in.
-fn then(record: &Record) -> Result<PlanArgs, Failure> {
+fn recorded_options(record: &Record) -> Result<PlanArgs, Failure> {
     PlanArgs::read(&record.options).map_err(|error| {
         Failure::message(
             Exit::Data,
             format!("the options of the record cannot be read: {error}"),
         )
-        .hint("give the options of the install again, or delete the record's ConfigMap")
+        .hint("give --forget-overlays and the options of the install again")
     })
 }

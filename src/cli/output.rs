@@ -7,6 +7,7 @@ use super::args::Format;
 use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
 use crate::report::{self, ErrorReport, Report};
+use crate::suggestion::CommandContext;
 use crate::ui::Ui;
 
 /// What of a command's end is its result.
@@ -36,11 +37,14 @@ pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
         Err(failure) => failure.exit,
     };
     let one_line = format == Format::Short && !matches!(shown, Shown::Document(_) | Shown::Text(_));
+    report.complete_commands();
     if let Err(failure) = &result {
-        report.error = Some(error_report(failure));
+        let error = error_report(failure, &report.context);
         if !one_line {
-            say_failure(ui, failure);
+            say_error(ui, &error.message);
+            say_hints(ui, &error.hints);
         }
+        report.error = Some(error);
     }
     let written = match (format, &shown) {
         (_, Shown::Document(_) | Shown::Text(_)) if result.is_err() => Ok(()),
@@ -94,7 +98,7 @@ fn text(ui: &Ui, report: &Report, shown: &Shown) -> std::io::Result<()> {
 pub(crate) fn before(ui: &Ui, report: &Report) -> std::io::Result<()> {
     let mut text = Vec::new();
     report::text::write_before(report, ui.err_style(), &mut text)?;
-    ui.status(String::from_utf8_lossy(&text).trim_end());
+    ui.report(&String::from_utf8_lossy(&text));
     Ok(())
 }
 
@@ -153,7 +157,7 @@ pub(crate) fn mask(ui: &Ui, value: &mut Value) {
 /// Says a failure to a person.
 pub(crate) fn say_failure(ui: &Ui, failure: &Failure) {
     say_error(ui, &failure.message);
-    say_hints(ui, &failure.hints);
+    say_hints(ui, &failure.hint_lines(&CommandContext::default()));
 }
 
 fn say_error(ui: &Ui, message: &str) {
@@ -176,11 +180,11 @@ pub(crate) fn failure_only(ui: &Ui, format: Format, failure: Failure) -> Exit {
     end(ui, format, ended)
 }
 
-fn error_report(failure: &Failure) -> ErrorReport {
+fn error_report(failure: &Failure, context: &CommandContext) -> ErrorReport {
     ErrorReport {
         exit: failure.exit.code(),
         message: failure.message.clone(),
-        hints: failure.hints.clone(),
+        hints: failure.hint_lines(context),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::{CheckArgs, Format, OutputArgs, PlanArgs, ProofArgs};
+use super::args::{CheckArgs, Format, OutputArgs, PlanArgs, ProofArgs, RunArgs};
 use super::istioctl_flags::IstioctlFlags;
 use super::output::{self, Shown};
 use super::{Ended, resolve, session};
@@ -61,7 +61,10 @@ impl Args {
         let rules = session::Rules::of(&self.checks, &ProofArgs::default(), ui, report)?;
         let client = Fact::NotAsked("render starts no program");
         let prepared = prepare(&options, &rules.matrix, &client)?;
-        let run = super::args::RunArgs::default();
+        let run = RunArgs {
+            no_registry: true,
+            ..RunArgs::default()
+        };
         let mut session = rules.session(ui, report, KubeTarget::default(), &run);
         session.describe(&prepared);
         session.check(

@@ -7,7 +7,7 @@ use super::args::PlanArgs;
 use super::istioctl_flags::IstioctlFlags;
 use crate::exit::{Exit, Failure};
 use crate::istio::{Distribution, Minor, RepoKey};
-use crate::options::{Options, Revision, Template};
+use crate::options::{Consent, Gateways, Options, Revision, Template};
 use crate::sys::os;
 use crate::sys::process::KEY_VARIABLE;
 
@@ -62,6 +62,8 @@ pub(super) fn with_files(
         namespace: flags.last("istioNamespace").map(str::to_owned),
         recorded_hub: None,
         supersedes: None,
+        gateways: Gateways::default(),
+        consent: Consent::default(),
     })
 }
 
@@ -75,7 +77,7 @@ where
         .map_err(|error| Failure::message(Exit::Data, format!("{flag}: {error}")))
 }
 
-fn distribution(text: &str) -> Result<Distribution, Failure> {
+pub(super) fn distribution(text: &str) -> Result<Distribution, Failure> {
     match text {
         "solo" => Ok(Distribution::Solo),
         "standard" => Ok(Distribution::Standard),

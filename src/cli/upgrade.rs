@@ -1,28 +1,35 @@
 //! `upgrade`
 
 use super::Ended;
-use super::install;
-use crate::report::Report;
+use super::install::{self, Target};
 use crate::ui::Ui;
 
 /// Install over something older, by the skew rules, with the overlays of its record again
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   glooistio upgrade --to 1.31
-  glooistio upgrade -y -o short --to 1.31 --fips")]
+  glooistio upgrade -y -o short --to 1.31 --fips
+  glooistio upgrade --to 1.31 -r 1-31")]
 #[group(id = "upgrade")]
 pub(crate) struct Args {
     /// Version or tag to upgrade to [default: istioctl's own version]
     #[arg(long, value_name = "VERSION|TAG", conflicts_with = "istio")]
     to: Option<String>,
+    /// Move the gateways too: `-r NAME` with a new revision leaves them where they are otherwise
+    #[arg(long)]
+    gateways: bool,
     #[command(flatten)]
     pub(crate) install: install::Args,
 }
 
 impl Args {
     pub(crate) fn run(&self, ui: &Ui) -> Ended {
-        let mut report = Report::new("upgrade");
-        let result = self.install.upgrade(self.to.as_deref(), ui, &mut report);
+        let mut report = self.install.report("upgrade");
+        let target = Target {
+            to: self.to.as_deref(),
+            gateways: self.gateways,
+        };
+        let result = self.install.upgrade(target, ui, &mut report);
         self.install.ended(report, result)
     }
 }

@@ -3,10 +3,13 @@
 use super::args::{CheckArgs, OutputArgs, RunArgs};
 use super::istioctl_flags::{IstioctlFlags, Reader};
 use super::output::Shown;
-use super::{Ended, resolve, session};
+use super::{Ended, context, resolve, session};
 use crate::exit::{Exit, Failure};
+use crate::facts::Fact;
+use crate::istio::{ImageTag, Request, Wanted};
 use crate::options::Revision;
-use crate::report::Report;
+use crate::plan::PlanError;
+use crate::report::{Choice, Report};
 use crate::ui::Ui;
 use crate::verify::Verify;
 
@@ -17,12 +20,21 @@ use crate::verify::Verify;
   glooistio verify -r 1-31 -o json
   glooistio verify --fips --require proven --policy 140-3-active")]
 pub(crate) struct Args {
-    /// Tag that must run [default: what the record says, else istiod's own]
-    #[arg(long, value_name = "TAG")]
+    /// Version or tag that must run, completed as `install` does [default: what the record says, else istiod's own]
+    #[arg(long, value_name = "VERSION|TAG")]
     istio: Option<String>,
     /// FIPS must run, whatever the record says
     #[arg(long)]
     fips: bool,
+    /// Distribution of --istio: `solo` or `standard` [default: solo where that version has one]
+    #[arg(long, value_name = "DISTRIBUTION", requires = "istio")]
+    distribution: Option<String>,
+    /// The distroless build of --istio
+    #[arg(long, requires = "istio")]
+    distroless: bool,
+    /// The ARM build of --istio
+    #[arg(long, requires = "istio")]
+    arm: bool,
     #[command(flatten)]
     flags: IstioctlFlags,
     #[command(flatten)]
@@ -36,6 +48,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(&self, ui: &Ui) -> Ended {
         let mut report = Report::new("verify");
+        report.context = context::of_run(&self.flags, &self.checks, &self.run);
         let result = self.verify(ui, &mut report);
         Ended {
             report,
@@ -46,6 +59,7 @@ impl Args {
 
     fn verify(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
         let flags = self.flags.read_by(Reader::Verify)?;
+        let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
         let revision = flags.last("revision").map(Revision::parse).transpose();
         let revision = revision
             .map_err(|error| Failure::message(Exit::Data, format!("--revision: {error}")))?;
@@ -54,14 +68,42 @@ impl Args {
                 name.map_or_else(|| "default".to_owned(), |name| name.as_str().to_owned())
             }),
             namespace: flags.last("istioNamespace").map(str::to_owned),
-            tag: self
-                .istio
-                .as_deref()
-                .map(|text| resolve::parsed("--istio", text))
-                .transpose()?,
+            tag: self.tag(&rules, report)?,
             fips: self.fips,
         };
-        let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
         verify.run(&mut rules.session(ui, report, session::target(flags), &self.run))
+    }
+
+    /// The build that must run, completed by the rule of `install`.
+    fn tag(
+        &self,
+        rules: &session::Rules,
+        report: &mut Report,
+    ) -> Result<Option<ImageTag>, Failure> {
+        let Some(text) = &self.istio else {
+            return Ok(None);
+        };
+        let request: Request = resolve::parsed("--istio", text)?;
+        let distribution = self.distribution.as_deref();
+        let wanted = Wanted {
+            distribution: distribution.map(resolve::distribution).transpose()?,
+            fips: self.fips.then_some(true),
+            distroless: self.distroless.then_some(true),
+            arm: self.arm.then_some(true),
+        };
+        // A release line means the version of istioctl where that is of it.
+        let client = match request {
+            Request::Minor(_) => session::istioctl_if_there(&self.run),
+            _ => Fact::NotAsked("the version is given"),
+        };
+        let client = client.known().map(|client| &client.version);
+        let completed = rules.matrix.complete(Some(&request), wanted, client);
+        let completed = completed.map_err(PlanError::from)?;
+        report.expected.chosen.push(Choice {
+            what: "tag".to_owned(),
+            value: completed.tag.to_string(),
+            why: completed.why,
+        });
+        Ok(Some(completed.tag))
     }
 }

@@ -9,6 +9,7 @@ use super::control_plane::{control_planes, homes, unconnected};
 use super::genuine::{Permitted, permitted};
 use super::injected::injected;
 use super::platform::Ground;
+use super::webhook::RIGHTS as HOOKS;
 use super::{
     After, Census, Class, ControlPlane, Fact, Injected, Namespace, Nodes, Records, Reference,
 };
@@ -106,12 +107,12 @@ async fn gather(
     let (nodes, namespaces, census, injected, references) = around;
     After {
         cluster: version,
-        control_planes: planes.into(),
-        unconnected: unconnected.into(),
-        webhooks: webhooks.into(),
+        control_planes: Fact::read(planes, "list of deployments.apps"),
+        unconnected: Fact::read(unconnected, "list of deployments.apps"),
+        webhooks: Fact::read(webhooks, HOOKS),
         nodes,
         namespaces,
-        crds: crds.into(),
+        crds: Fact::read(crds, "list of customresourcedefinitions"),
         census,
         images: BTreeMap::new(),
         unreached: BTreeMap::new(),
@@ -162,10 +163,7 @@ async fn places(
         |error| (Fact::needing(&error, "list of nodes"), BTreeMap::new()),
         |(nodes, stand)| (Fact::Known(nodes), stand),
     );
-    let namespaces = namespaces.map_or_else(
-        |error| Fact::needing(&error, "list of namespaces"),
-        Fact::Known,
-    );
+    let namespaces = Fact::read(namespaces, "list of namespaces");
     let known = namespaces.known().map(Vec::as_slice).unwrap_or_default();
     // What a pod names is a claim: programs of other revisions are asked too.
     let any = revisions.values().any(|fips| *fips);
@@ -187,5 +185,6 @@ async fn places(
         futures::join!(census(session, pages, &grounds, &asks), join_all(probing));
     let injected = injected.into_iter().collect();
     let Permitted { references, .. } = grounds.permitted;
-    (nodes, namespaces, counted.into(), injected, references)
+    let counted = Fact::read(counted, "list of pods");
+    (nodes, namespaces, counted, injected, references)
 }

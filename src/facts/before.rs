@@ -107,18 +107,18 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
     Before {
         istioctl: Fact::NotAsked("the caller knows it"),
         cluster: version,
-        openshift: openshift.into(),
+        openshift: Fact::read(openshift, "get of clusterversions.config.openshift.io"),
         nodes,
         permissions: permissions.into(),
-        control_planes: planes.into(),
-        unconnected: unconnected.into(),
-        webhooks: webhooks.into(),
+        control_planes: Fact::read(planes, "list of deployments.apps"),
+        unconnected: Fact::read(unconnected, "list of deployments.apps"),
+        webhooks: Fact::read(webhooks, webhook::RIGHTS),
         namespaces,
-        gateway_api: gateway_api.into(),
+        gateway_api: Fact::read(gateway_api, "get of customresourcedefinitions"),
         gloo_mesh,
         gateways: folded(&census, gateways),
         proxies: folded(&census, by_tag),
-        records: records.map(record::Records::all).into(),
+        records: Fact::read(records.map(record::Records::all), "get of configmaps"),
         images: Fact::NotAsked("the registry was not asked"),
         authority,
         served,
@@ -174,7 +174,7 @@ async fn places(session: &Session, pages: PodPages) -> Places {
         futures::join!(platform::nodes(session), platform::namespaces(session));
     let (nodes, stand) = match nodes {
         Ok((nodes, stand)) => (Fact::Known(nodes), stand),
-        Err(error) => (Fact::Unknown(error.to_string()), BTreeMap::new()),
+        Err(error) => (Fact::needing(&error, "list of nodes"), BTreeMap::new()),
     };
     let grounds = Grounds::new(
         namespaces.as_deref().unwrap_or_default(),
@@ -182,7 +182,11 @@ async fn places(session: &Session, pages: PodPages) -> Places {
         BTreeSet::new(),
     );
     let counted = census(session, pages, &grounds, &|_| false).await;
-    (nodes, namespaces.into(), counted.into())
+    (
+        nodes,
+        Fact::read(namespaces, "list of namespaces"),
+        Fact::read(counted, "list of pods"),
+    )
 }
 
 /// A fact made of the census.
@@ -200,12 +204,15 @@ fn gateways(census: &Census) -> BTreeMap<(String, String), RunningGateway> {
         .iter()
         .filter(|(class, _)| class.role == Role::Gateway);
     let named = of_gateways.flat_map(|(class, members)| {
-        members.workloads().map(|owner| {
+        let owned = members.owners.iter();
+        owned.filter_map(|(owner, pods)| {
             let running = RunningGateway {
                 revision: class.revision.clone(),
                 image: class.image.clone(),
+                pods: *pods,
             };
-            ((class.namespace.clone(), owner.name().to_owned()), running)
+            let name = owner.as_ref()?.name().to_owned();
+            Some(((class.namespace.clone(), name), running))
         })
     });
     named.collect()
@@ -285,17 +292,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forbidden_is_unknown_with_the_words_of_the_server() {
+    fn what_is_forbidden_is_unknown_with_the_words_of_the_server_and_the_right() {
         let facts = asked(|_| {
             (
                 403,
                 r#"{"kind":"Status","code":403,"message":"cannot list"}"#,
             )
         });
-        let why = || "forbidden: cannot list".to_owned();
-        assert_eq!(facts.control_planes, Fact::Unknown(why()));
-        assert_eq!(facts.nodes, Fact::Unknown(why()));
-        assert_eq!(facts.proxies, Fact::Unknown(why()));
-        assert_eq!(facts.openshift, Fact::Unknown(why()));
+        let why = |right: &str| format!("forbidden: cannot list; allow {right}");
+        let planes = why("list of deployments.apps");
+        assert_eq!(facts.control_planes, Fact::Unknown(planes));
+        assert_eq!(facts.nodes, Fact::Unknown(why("list of nodes")));
+        assert_eq!(facts.namespaces, Fact::Unknown(why("list of namespaces")));
+        assert_eq!(facts.proxies, Fact::Unknown(why("list of pods")));
+        let openshift = why("get of clusterversions.config.openshift.io");
+        assert_eq!(facts.openshift, Fact::Unknown(openshift));
     }
 }

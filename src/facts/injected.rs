@@ -152,6 +152,7 @@ mod tests {
             enforce: None,
             injection: injection.map(str::to_owned),
             opted_out: false,
+            ignored_revision: None,
             ambient: false,
         }
     }

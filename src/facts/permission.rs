@@ -32,7 +32,7 @@ const OF_CLUSTER: [(&str, &str); 6] = [
     ("apiextensions.k8s.io", "customresourcedefinitions"),
 ];
 
-const RBAC: &str = "rbac.authorization.k8s.io";
+pub(super) const RBAC: &str = "rbac.authorization.k8s.io";
 
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
@@ -73,7 +73,12 @@ pub(super) async fn permissions(
     answers.into_iter().collect()
 }
 
-fn needed(namespace: &str, fips: bool) -> impl Iterator<Item = Access<'_>> {
+/// What istioctl creates and changes, by group.
+pub(super) fn written() -> impl Iterator<Item = (&'static str, &'static str)> {
+    IN_NAMESPACE.into_iter().chain(OF_CLUSTER)
+}
+
+pub(super) fn needed(namespace: &str, fips: bool) -> impl Iterator<Item = Access<'_>> {
     let within = IN_NAMESPACE
         .into_iter()
         .map(move |it| (Some(namespace), it));

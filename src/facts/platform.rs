@@ -195,6 +195,10 @@ fn namespace(namespace: &KubeNamespace) -> Namespace {
         opted_out: labels
             .get("istio-injection")
             .is_some_and(|value| value != "enabled"),
+        ignored_revision: labels
+            .get(REVISION)
+            .filter(|_| labels.contains_key("istio-injection"))
+            .cloned(),
         ambient: labels
             .get("istio.io/dataplane-mode")
             .is_some_and(|mode| mode == "ambient"),
@@ -240,7 +244,9 @@ pub(super) async fn gloo_mesh(session: &Session) -> Fact<GlooMeshes> {
     );
     let (own, mut others) = match (own, all) {
         (Ok(own), Ok(all)) => (own, all),
-        (Err(error), _) | (_, Err(error)) => return Fact::Unknown(error.to_string()),
+        (Err(error), _) | (_, Err(error)) => {
+            return Fact::needing(&error, "list of deployments.apps");
+        }
     };
     others
         .places

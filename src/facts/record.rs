@@ -260,6 +260,7 @@ mod tests {
             sets: vec!["a=b".to_owned()],
             options: vec!["--fips".to_owned()],
             template: None,
+            without_gateways: false,
             documents: BTreeMap::from([("default".to_owned(), "ab".to_owned())]),
             data: BTreeMap::new(),
             tool: "0.1.0".to_owned(),

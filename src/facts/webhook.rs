@@ -22,6 +22,10 @@ const TAG: &str = "istio.io/tag";
 /// What istioctl puts into every selector of a webhook that it switches off.
 const NEVER: &str = "istio.io/deactivated";
 
+/// What must be allowed to read them.
+pub(super) const RIGHTS: &str =
+    "list of mutating- and validatingwebhookconfigurations, and of services and endpointslices";
+
 const BY_URL: &str = "called by URL, not by Service";
 
 /// One entry of a webhook configuration.

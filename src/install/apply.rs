@@ -6,7 +6,7 @@ use crate::action::{Action, namespace, progress};
 use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
 use crate::facts;
-use crate::options::Template;
+use crate::options::{Gateways, Template};
 use crate::sys::cluster::Cluster;
 use crate::sys::process::{self, Status};
 use crate::sys::signal;
@@ -136,6 +136,7 @@ fn record(
             Template::File { name, text } => Some((name.clone(), text.clone())),
             Template::Preset(_) | Template::None => None,
         },
+        without_gateways: install.options.gateways == Gateways::LeaveOut,
         documents: prepared
             .manifest
             .documents
@@ -171,7 +172,7 @@ fn explained(
         failure.hints.extend(
             causes
                 .into_iter()
-                .map(|cause| format!("the cluster says: {cause}")),
+                .map(|cause| format!("the cluster says: {cause}").into()),
         );
     }
     let place = if in_place.is_empty() {
@@ -179,9 +180,7 @@ fn explained(
     } else {
         format!("in place: {}", in_place.join(", "))
     };
-    failure.hints.push(format!("{place}; stopped at: {failed}"));
     failure
-        .hints
-        .push("run the same command again: it goes on where it stopped".to_owned());
-    failure
+        .hint(format!("{place}; stopped at: {failed}"))
+        .hint("run the same command again: it goes on where it stopped")
 }

@@ -41,6 +41,15 @@ pub fn prepare(
     Ok(Prepared { plan, manifest })
 }
 
+/// Reads the user's documents and `--set` alone: what is wrong with them needs no plan to be seen.
+pub fn check_inputs(options: &Options) -> Result<(), Failure> {
+    files(options)?;
+    for text in &options.sets {
+        Assignment::parse(text)?;
+    }
+    Ok(())
+}
+
 fn files(options: &Options) -> Result<Vec<UserDocument>, Failure> {
     let read = |(name, bytes): &(String, Vec<u8>)| overlay::read(name, bytes);
     let read: Vec<Vec<UserDocument>> = options.files.iter().map(read).collect::<Result<_, _>>()?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Session;
+use super::next_steps::next_steps;
 use super::prepare::Prepared;
 use super::way_back;
 use crate::check::{self, Expectation, Scope, Source, Wanted};
@@ -11,7 +12,7 @@ use crate::facts::{self, Census, Class, ControlPlane, Fact, WebhookKind};
 use crate::image;
 use crate::istio::ImageRef;
 use crate::istio::image_reference::parse_reference;
-use crate::report::{Counts, PodRow};
+use crate::report::{Count, Counts, PodRow};
 use crate::sys::cluster::Cluster;
 use crate::ui::Event;
 
@@ -41,7 +42,7 @@ pub fn installed(
     };
     let exit = running(session, cluster, expected, Scope::Changed, &plan.namespace)?;
     let next = if exit == Exit::Ok {
-        next(prepared)
+        next_steps(prepared, before)
     } else {
         way_back::commands(session, prepared, before)
     };
@@ -220,26 +221,12 @@ fn counts(census: &Census, ours: &dyn Fn(&Class) -> bool) -> Counts {
     };
     let proxy = |class: &Class| class.role.is_proxy();
     Counts::from([
-        ("pods", census.seen),
-        ("proxies", pods(&|class| ours(class) && proxy(class))),
-        ("of other meshes", pods(&|class| !ours(class))),
-        ("not applicable", census.not_applicable.values().sum()),
-        ("gone while being read", census.gone),
+        (Count::Pods, census.seen),
+        (Count::Proxies, pods(&|class| ours(class) && proxy(class))),
+        (Count::OtherMeshes, pods(&|class| !ours(class))),
+        (Count::NotApplicable, census.not_applicable.values().sum()),
+        (Count::Gone, census.gone),
     ])
-}
-
-/// What a person does after an install that was proved.
-fn next(prepared: &Prepared) -> Vec<String> {
-    let revision = prepared.plan.revision_label();
-    let label = if revision == "default" {
-        "istio-injection=enabled".to_owned()
-    } else {
-        format!("istio.io/rev={revision}")
-    };
-    vec![
-        format!("kubectl label namespace NAMESPACE {label}   # its new pods get the proxy"),
-        "glooistio verify   # judges every proxy, strictly".to_owned(),
-    ]
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::Session;
 use super::prepare::Prepared;
 use crate::facts::{self, ControlPlane};
 use crate::istio::{Hub, ImageTag, Matrix};
+use crate::report::NextStep;
 use crate::suggestion::SuggestedCommand;
 
 /// The commands that bring back what ran before, and judge it; none where that is not known.
@@ -11,7 +12,7 @@ pub(super) fn commands(
     session: &Session<'_>,
     prepared: &Prepared,
     before: &facts::Before,
-) -> Vec<String> {
+) -> Vec<NextStep> {
     let Some(planes) = before.control_planes.known() else {
         return Vec::new();
     };
@@ -27,16 +28,21 @@ pub(super) fn commands(
         planned: &prepared.plan.tag,
         plane,
     };
-    let verify = SuggestedCommand::new("glooistio verify -r {} -i {}", &[revision, namespace]);
-    let verify = verify.map(|command| format!("{command}   # then judges what runs"));
+    let verify = NextStep::command(
+        "then judges what runs",
+        "glooistio verify -r {} -i {}",
+        &[revision, namespace],
+    );
     way.install().into_iter().chain(verify).collect()
 }
 
 /// Removes a control plane where none ran before, with its gateways and webhooks.
-fn uninstall(revision: &str, namespace: &str) -> Option<String> {
-    let values = [revision, namespace];
-    let command = SuggestedCommand::new("istioctl uninstall --revision {} -i {}", &values)?;
-    Some(format!("{command}   # nothing of this revision ran before"))
+fn uninstall(revision: &str, namespace: &str) -> Option<NextStep> {
+    NextStep::command(
+        "nothing of this revision ran before",
+        "istioctl uninstall --revision {} -i {}",
+        &[revision, namespace],
+    )
 }
 
 /// What brings back a control plane that was replaced.
@@ -52,14 +58,20 @@ struct WayBack<'a> {
 }
 
 impl WayBack<'_> {
-    fn install(&self) -> Option<String> {
+    fn install(&self) -> Option<NextStep> {
         let tag = self.plane.tag.as_ref().ok()?;
-        let command = self.command(&tag.to_string())?;
-        let notes = self.notes(tag);
-        if notes.is_empty() {
-            return Some(command.to_string());
+        let mut command = self.command(&tag.to_string())?;
+        if tag.rebuild() < self.planned.rebuild() {
+            command = command.followed_by("--allow-downgrade", &[])?;
         }
-        Some(format!("{command}   # {}", notes.join("; ")))
+        if self.planned.flavor.is_fips() && !tag.flavor.is_fips() {
+            command = command.followed_by("--allow-fips-loss", &[])?;
+        }
+        let notes = self.notes(tag);
+        Some(NextStep {
+            command: Some(command),
+            text: notes.join("; "),
+        })
     }
 
     fn command(&self, tag: &str) -> Option<SuggestedCommand> {
@@ -132,7 +144,7 @@ mod tests {
             planned: &planned,
             plane,
         };
-        way.install()
+        way.install().map(|step| step.to_string())
     }
 
     #[test]
@@ -141,7 +153,7 @@ mod tests {
         assert_eq!(
             command.as_deref(),
             Some(
-                "glooistio install --istio 1.31.0-solo --hub h.io/mirror -r default -i istio-system   # with the -f, --set and options of that install"
+                "glooistio install --istio 1.31.0-solo --hub h.io/mirror -r default -i istio-system --allow-fips-loss   # with the -f, --set and options of that install"
             )
         );
         assert_eq!(back(false, &plane("default", "custom")), None);
@@ -153,7 +165,7 @@ mod tests {
         assert_eq!(
             command.as_deref(),
             Some(
-                "glooistio upgrade --to 1.30.5-solo-fips -r 1-30 -i istio-system   # with an istioctl of 1.30"
+                "glooistio upgrade --to 1.30.5-solo-fips -r 1-30 -i istio-system --allow-downgrade   # with an istioctl of 1.30"
             )
         );
     }
@@ -183,7 +195,7 @@ mod tests {
 
     #[test]
     fn first_install_is_taken_away_again() {
-        let command = uninstall("1-31", "mesh");
+        let command = uninstall("1-31", "mesh").map(|step| step.to_string());
         assert_eq!(
             command.as_deref(),
             Some(

@@ -29,6 +29,9 @@ pub struct Finding {
     /// Why it matters, or where the claim comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Every page that the claim is from, as `--verbose` shows them; `why` quotes the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
     /// The next step, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
@@ -47,6 +50,7 @@ impl Finding {
             found: None,
             wanted: None,
             why: None,
+            sources: Vec::new(),
             fix: None,
             command: None,
         }
@@ -99,6 +103,13 @@ impl Finding {
     #[must_use]
     pub fn why(mut self, text: impl Into<String>) -> Self {
         self.why = Some(text.into());
+        self
+    }
+
+    /// Where the claim comes from, page by page.
+    #[must_use]
+    pub fn sources(mut self, sources: impl IntoIterator<Item = String>) -> Self {
+        self.sources = sources.into_iter().collect();
         self
     }
 

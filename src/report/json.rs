@@ -93,7 +93,7 @@ mod tests {
     fn hidden_characters_are_escaped_and_keep_their_value() {
         let hostile = "a\u{1b}[2J\u{7f}\u{202e}\u{61c}\u{e0041}\n";
         let mut report = samples::full();
-        report.next = vec![hostile.to_owned()];
+        report.next = vec![crate::report::NextStep::text(hostile)];
         let json = written(write, &report);
         let yaml = written(write_yaml, &report);
         for text in [&json, &yaml] {
@@ -101,7 +101,7 @@ mod tests {
         }
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         let yaml: serde_json::Value = serde_yaml::from_str(&yaml).unwrap();
-        assert_eq!(json["next"][0], hostile);
+        assert_eq!(json["next"][0]["text"], hostile);
         assert_eq!(json, yaml);
     }
 

@@ -177,7 +177,7 @@ pub(super) fn full() -> Report {
         evidence("envoy", Module::Declared, "arm64", 1),
         evidence("pilot-discovery", Module::Contradicted, "amd64", 1),
     ];
-    report.counts = Counts::from([("proxies", 12), ("pods of other meshes", 3)]);
+    report.counts = Counts::from([(Count::Proxies, 12), (Count::OtherMeshes, 3)]);
     report.skipped = vec![Skipped {
         check: "permissions".into(),
         reason: "agreed with Jo".into(),
@@ -196,7 +196,9 @@ pub(super) fn full() -> Report {
             &["reviews-v1", "bookinfo"],
         ),
     }];
-    report.next = vec!["glooistio verify".into()];
+    report.next = NextStep::command("judges every proxy", "glooistio verify", &[])
+        .into_iter()
+        .collect();
     report
 }
 

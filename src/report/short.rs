@@ -23,7 +23,11 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         "ok"
     };
     let stopped = report.checks.is_empty() && report.error.is_some();
-    let parts = [(!stopped).then(|| counts(report)), worst(report)];
+    let parts = [
+        report.up_to_date.clone(),
+        (!stopped).then(|| counts(report)),
+        worst(report),
+    ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     let line = format!("{} {verdict}: {}", report.command, parts.join("; "));
     writeln!(out, "{}", escape_line(&line))
@@ -150,10 +154,15 @@ fn worst(report: &Report) -> Option<String> {
     if weight == Severity::Info {
         return None;
     }
-    let check = report
-        .checks
-        .iter()
-        .find(|check| check.severity == Some(weight))?;
+    // What was found says more than what could not be seen.
+    let weighty = || {
+        report
+            .checks
+            .iter()
+            .filter(|check| check.severity == Some(weight))
+    };
+    let is_found = |check: &&CheckResult| check.status != Status::Unknown;
+    let check = weighty().find(is_found).or_else(|| weighty().next())?;
     Some(format!("{}: {}", check.id, headline(check, weight)))
 }
 
@@ -184,6 +193,26 @@ mod tests {
     #[test]
     fn the_worst_finding_stands_behind_the_counts() {
         insta::assert_snapshot!(line(&samples::full()), @r#"install failed: 3 passed, 1 warned, 1 failed, 1 unknown, 1 skipped, 3 pods to restart; kubernetes-range: Kubernetes 1.22 is newer than Istio 1.9 supports"#);
+    }
+
+    #[test]
+    fn a_check_that_failed_is_named_before_one_that_is_unknown() {
+        let mut report = samples::full();
+        report
+            .checks
+            .sort_by_key(|check| check.status != Status::Unknown);
+        assert_eq!(report.checks[0].status, Status::Unknown);
+        assert!(
+            line(&report).contains("; kubernetes-range: "),
+            "{}",
+            line(&report)
+        );
+        report.checks.retain(|check| check.status != Status::Failed);
+        assert!(
+            !line(&report).contains("kubernetes-range"),
+            "{}",
+            line(&report)
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub use page::wrap;
 use page::{Page, Tone};
 pub use proof::meaning;
 
-use super::{Evidence, Module, Phase, Report, Status};
+use super::{Evidence, Module, NextStep, Phase, Report, Status};
 
 /// How the text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,18 @@ pub struct Style {
     pub width: usize,
     /// Plain ASCII glyphs, for a dumb terminal.
     pub ascii: bool,
-    /// Also what passed in detail, what was not applicable, and every finding.
-    pub verbose: bool,
+    pub detail: Detail,
+}
+
+/// How much of a report is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Detail {
+    /// Only what is not green: a run with nothing to say writes nothing.
+    Quiet,
+    #[default]
+    Normal,
+    /// Everything: each check, each row of a list, and where the data come from.
+    Verbose,
 }
 
 /// Writes all of the report.
@@ -53,7 +63,14 @@ pub fn write_after(report: &Report, style: &Style, out: &mut dyn Write) -> io::R
     programs::write(&mut page, report)?;
     proof::write(&mut page, &report.evidence)?;
     tables::pending(&mut page, &report.pending)?;
-    next(&mut page, &report.next)?;
+    if let Some(up_to_date) = report.up_to_date.as_ref().filter(|_| !page.is_quiet()) {
+        page.paragraph(0, Tone::Plain, up_to_date)?;
+        page.blank()?;
+    }
+    // After a run that went well, the next step is no news.
+    if !page.is_quiet() || report.failed() {
+        next(&mut page, &report.next)?;
+    }
     error(&mut page, report)?;
     ending(&mut page, report)
 }
@@ -78,6 +95,9 @@ fn old_data(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
 
 fn plan(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let expected = &report.expected;
+    if page.is_quiet() {
+        return Ok(());
+    }
     if expected.chosen.is_empty() && expected.notes.is_empty() {
         return Ok(());
     }
@@ -110,6 +130,11 @@ fn plan(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     for note in &expected.notes {
         page.labelled(0, "note", note)?;
     }
+    if page.is_verbose() {
+        for file in &report.data {
+            page.labelled(0, "data", &format!("{} of {}", file.name, file.date))?;
+        }
+    }
     page.blank()
 }
 
@@ -126,13 +151,16 @@ fn shortened(setting: &str) -> String {
     }
 }
 
-fn next(page: &mut Page<'_>, steps: &[String]) -> io::Result<()> {
+fn next(page: &mut Page<'_>, steps: &[NextStep]) -> io::Result<()> {
     if steps.is_empty() {
         return Ok(());
     }
     page.heading("next")?;
     for step in steps {
-        page.verbatim(0, step)?;
+        match step.command {
+            Some(_) => page.verbatim(0, &step.to_string())?,
+            None => page.paragraph(0, Tone::Plain, &step.text)?,
+        }
     }
     page.blank()
 }
@@ -150,6 +178,9 @@ fn error(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
 
 /// The counts, and linkerd's last line.
 fn ending(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    if page.is_quiet() && !report.failed() && report.error.is_none() {
+        return Ok(());
+    }
     let counted = [
         (Status::Passed, "passed"),
         (Status::Warned, "with warnings"),
@@ -179,7 +210,7 @@ fn ending(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         .counts
         .iter()
         .filter(|(_, number)| **number > 0)
-        .map(|(what, number)| format!("{number} {what}"))
+        .map(|(what, number)| format!("{number} {}", what.words()))
         .collect();
     if !seen.is_empty() {
         page.paragraph(0, Tone::Dim, &format!("seen: {}", seen.join(", ")))?;
@@ -199,13 +230,13 @@ fn ending(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{PodRow, samples};
+    use crate::report::{Count, PodRow, samples};
 
     const PLAIN: Style = Style {
         color: false,
         width: 80,
         ascii: false,
-        verbose: false,
+        detail: Detail::Normal,
     };
 
     fn text(style: &Style) -> String {
@@ -275,7 +306,12 @@ mod tests {
             })
             .collect();
         for (verbose, rows) in [(false, 100), (true, 10_000)] {
-            let style = Style { verbose, ..PLAIN };
+            let detail = if verbose {
+                Detail::Verbose
+            } else {
+                Detail::Normal
+            };
+            let style = Style { detail, ..PLAIN };
             let mut bytes = Vec::new();
             write(&report, &style, &mut bytes).unwrap();
             let text = String::from_utf8(bytes).unwrap();
@@ -298,7 +334,7 @@ mod tests {
     fn verbose_shows_what_passed_and_what_did_not_apply() {
         let quiet = text(&PLAIN);
         let loud = text(&Style {
-            verbose: true,
+            detail: Detail::Verbose,
             ..PLAIN
         });
         for only_loud in [
@@ -311,6 +347,24 @@ mod tests {
                 "{only_loud}"
             );
         }
+    }
+
+    #[test]
+    fn quiet_shows_only_what_is_not_green() {
+        let quiet = Style {
+            detail: Detail::Quiet,
+            ..PLAIN
+        };
+        insta::assert_snapshot!(text(&quiet));
+        let mut green = samples::full();
+        green.checks.retain(|check| check.status == Status::Passed);
+        green
+            .evidence
+            .retain(|one| one.module != Module::Contradicted);
+        green.pending.clear();
+        let mut bytes = Vec::new();
+        write(&green, &quiet, &mut bytes).unwrap();
+        assert_eq!(String::from_utf8(bytes).unwrap(), "");
     }
 
     #[test]
@@ -435,7 +489,7 @@ mod tests {
     #[test]
     fn what_was_not_seen_is_not_counted() {
         let mut report = Report::new("verify");
-        report.counts = crate::report::Counts::from([("proxies", 12), ("gone", 0)]);
+        report.counts = crate::report::Counts::from([(Count::Proxies, 12), (Count::Gone, 0)]);
         let mut bytes = Vec::new();
         write(&report, &PLAIN, &mut bytes).unwrap();
         let text = String::from_utf8(bytes).unwrap();

@@ -14,6 +14,7 @@ mod images;
 mod lifecycle;
 mod merge;
 mod red;
+mod suggested;
 mod surface;
 
 /// Hub and tag of the demo.
@@ -113,6 +114,43 @@ impl Bed {
         let output = child.wait_with_output().unwrap();
         writer.join().unwrap();
         output
+    }
+
+    /// Runs a suggested command as a person does who pastes it into a shell, and answers its question with yes.
+    pub(crate) fn paste(&self, command: &str) -> CommandOutput {
+        let asks = [
+            "glooistio install",
+            "glooistio upgrade",
+            "istioctl uninstall",
+        ];
+        let answered = if asks.iter().any(|word| command.starts_with(word)) {
+            format!("{command} -y")
+        } else {
+            command.to_owned()
+        };
+        let mut shell = Command::new("/bin/sh");
+        self.env.prepare(&mut shell);
+        let own = std::path::Path::new(env!("CARGO_BIN_EXE_glooistio"));
+        let own = own.parent().unwrap().display().to_string();
+        let path = format!("{own}:{}", std::env::var("PATH").unwrap());
+        shell.env("PATH", path).args(["-c", &answered]);
+        self.env.finish(shell.spawn().unwrap())
+    }
+
+    /// Pastes every command of a report's findings and pending restarts: each must at least run.
+    #[track_caller]
+    pub(crate) fn paste_all(&self, report: &Value) {
+        let checks = report["checks"].as_array().into_iter().flatten();
+        let findings = checks.flat_map(|check| check["findings"].as_array().into_iter().flatten());
+        let pending = report["pending"].as_array().into_iter().flatten();
+        let all = findings
+            .chain(pending)
+            .filter_map(|one| one["command"].as_str());
+        // What is read of images needs their registry.
+        for command in all.filter(|command| !command.contains("inspect")) {
+            let output = self.paste(command);
+            assert_eq!(output.code(), 0, "{command}: {output}");
+        }
     }
 
     pub(crate) fn kubectl(&self, line: &str) -> String {

@@ -292,7 +292,9 @@ fn full() -> Report {
         reason: text(),
         command: SuggestedCommand::new("true", &[]),
     });
-    report.next.push(text());
+    report
+        .next
+        .extend(glooistio::report::NextStep::command("a step", "true", &[]));
     report.error = Some(ErrorReport {
         exit: 0,
         message: text(),

@@ -135,8 +135,8 @@ fn verify_names_the_operators_mesh_that_it_leaves_out() {
         api.add(object.clone());
     }
     let said = [
-        "looked after by IstioRevision/prod",
-        "judge it by -r default",
+        "IstioRevision/prod manages revision default",
+        "judge it: glooistio verify -r default -i istio-system",
     ];
     env.line("verify").fails(79, &said);
     let named = env.line("verify -r default");

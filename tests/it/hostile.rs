@@ -152,7 +152,7 @@ fn no_label_or_name_takes_a_proxy_out_of_the_totals() {
             said.contains("runs 1.31.0-solo, wanted") && said.contains("evil-1"),
             "{what}: {said}"
         );
-        assert_eq!(output.json()["counts"]["not applicable"], 0, "{what}");
+        assert_eq!(output.json()["counts"]["not_applicable"], 0, "{what}");
     }
 }
 

@@ -32,6 +32,8 @@ mod registry;
 mod render;
 mod secrets;
 mod signals;
+mod suggestions;
 mod terminal;
+mod upgrade;
 mod verify;
 mod whole_mesh;

@@ -54,7 +54,9 @@ fn yes_installs() {
         assert_eq!(code, 0, "{text}");
         assert_eq!(env.calls("install").len(), 1, "{text}");
         assert!(
-            text.contains(&format!("Install {TAG} on context test?")),
+            text.contains(&format!(
+                "Install {TAG} as revision default in istio-system on context test?"
+            )),
             "{text}"
         );
     }

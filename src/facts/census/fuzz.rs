@@ -213,7 +213,7 @@ fn shown(census: &Census) {
         color: false,
         width: 80,
         ascii: false,
-        verbose: true,
+        detail: text::Detail::Verbose,
     };
     let (mut page, mut line, mut document) = (Vec::new(), Vec::new(), Vec::new());
     let written = [
@@ -237,6 +237,7 @@ fn grounds() -> Grounds {
         enforce: None,
         injection: injection.map(str::to_owned),
         opted_out: name == "out",
+        ignored_revision: None,
         ambient: false,
     };
     let namespaces = [

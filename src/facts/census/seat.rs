@@ -345,6 +345,7 @@ mod tests {
             enforce: None,
             injection: injection.map(str::to_owned),
             opted_out: name == "out",
+            ignored_revision: None,
             ambient: false,
         };
         let all = [

@@ -10,12 +10,14 @@ const SHOWN: usize = 8;
 const INDENT: usize = 4;
 
 pub(super) fn write(page: &mut Page<'_>, report: &Report, phase: Phase) -> io::Result<()> {
-    let verbose = page.verbose();
-    let shown: Vec<&CheckResult> = report
-        .checks
-        .iter()
-        .filter(|check| check.phase == phase && (verbose || tone(check.status) != Tone::Aside))
-        .collect();
+    let (verbose, quiet) = (page.is_verbose(), page.is_quiet());
+    let is_shown = |check: &&CheckResult| match tone(check.status) {
+        Tone::Aside => verbose,
+        Tone::Good => !quiet,
+        _ => true,
+    };
+    let shown = report.checks.iter().filter(|check| check.phase == phase);
+    let shown: Vec<&CheckResult> = shown.filter(is_shown).collect();
     for group in shown.chunk_by(|left, right| left.category == right.category) {
         if let [first, ..] = group {
             page.heading(first.category)?;
@@ -40,10 +42,10 @@ fn tone(status: Status) -> Tone {
 
 fn check(page: &mut Page<'_>, check: &CheckResult) -> io::Result<()> {
     page.marked(tone(check.status), check.title)?;
-    if !check.detail.is_empty() && (page.verbose() || check.status == Status::Unknown) {
+    if !check.detail.is_empty() && (page.is_verbose() || check.status == Status::Unknown) {
         page.paragraph(INDENT, Tone::Dim, &check.detail)?;
     }
-    let shown = if page.verbose() {
+    let shown = if page.is_verbose() {
         check.findings.len()
     } else {
         SHOWN
@@ -101,6 +103,11 @@ fn write_finding(page: &mut Page<'_>, status: Status, finding: &Finding) -> io::
             page.labelled(INDENT, label, text)?;
         }
     }
+    if page.is_verbose() {
+        for source in &finding.sources {
+            page.labelled(INDENT, "source", source)?;
+        }
+    }
     if let Some(command) = &finding.command {
         page.command(INDENT, "run", command.as_str())?;
     }
@@ -110,7 +117,7 @@ fn write_finding(page: &mut Page<'_>, status: Status, finding: &Finding) -> io::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::text::Style;
+    use crate::report::text::{Detail, Style};
 
     #[test]
     fn a_person_reads_a_thing_once() {
@@ -118,7 +125,7 @@ mod tests {
             color: false,
             width: 80,
             ascii: false,
-            verbose: false,
+            detail: Detail::Normal,
         };
         let said = |finding: &Finding| {
             let mut bytes = Vec::new();

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style as Ansi};
 
-use super::Style;
+use super::{Detail, Style};
 use crate::escape::{escape, escape_line};
 
 /// What a piece of text means; colour and glyph follow from it.
@@ -64,8 +64,14 @@ impl<'a> Page<'a> {
         Page { style, out }
     }
 
-    pub(super) fn verbose(&self) -> bool {
-        self.style.verbose
+    /// Whether everything is shown.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.style.detail == Detail::Verbose
+    }
+
+    /// Whether only what is not green is shown.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.style.detail == Detail::Quiet
     }
 
     pub(super) fn blank(&mut self) -> io::Result<()> {
@@ -249,7 +255,7 @@ mod tests {
             color: false,
             width: 80,
             ascii: false,
-            verbose: false,
+            detail: Detail::Normal,
         };
         let mut bytes = Vec::new();
         let digest = format!("sha256:{}", "a".repeat(64));
@@ -286,7 +292,7 @@ mod tests {
                 color: false,
                 width: 200,
                 ascii: false,
-                verbose: false,
+                detail: Detail::Normal,
             };
             let mut bytes = Vec::new();
             write(&mut Page::new(&style, &mut bytes)).unwrap();

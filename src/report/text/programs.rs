@@ -14,6 +14,9 @@ pub(super) fn write(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         let Some(proof) = one.proof.as_deref() else {
             continue;
         };
+        if page.is_quiet() && proof.judgement.accepted && !super::proof::needs_attention(one) {
+            continue;
+        }
         let image = proof.image.as_deref().map(|image| (image, &one.arch));
         if heading != Some(image) {
             if let Some((image, arch)) = image {

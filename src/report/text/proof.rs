@@ -61,7 +61,9 @@ struct Sum<'a> {
 }
 
 pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()> {
-    let running: Vec<&Evidence> = evidence.iter().filter(|one| one.count > 0).collect();
+    let quiet = page.is_quiet();
+    let is_shown = |one: &&Evidence| one.count > 0 && (!quiet || needs_attention(one));
+    let running: Vec<&Evidence> = evidence.iter().filter(is_shown).collect();
     if running.is_empty() {
         return Ok(());
     }
@@ -75,7 +77,7 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()
         modules.insert(statement.module);
         let alike = of_kind.entry((statement.binary, statement.module));
         let alike = alike.or_default();
-        if *alike >= SHOWN && !page.verbose() {
+        if *alike >= SHOWN && !page.is_verbose() {
             continue;
         }
         (*alike, shown) = (*alike + 1, shown + 1);
@@ -245,6 +247,11 @@ fn counted(number: u64, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
 }
 
+/// Whether a statement is more than a plain description: refused, unknown, or with a warning of its validation.
+pub(super) fn needs_attention(one: &Evidence) -> bool {
+    matches!(tone(one), Tone::Bad | Tone::Unknown) || one.has_warning()
+}
+
 pub(super) fn tone(one: &Evidence) -> Tone {
     match one.module {
         _ if !one.refused().is_empty() => Tone::Bad,
@@ -275,7 +282,7 @@ pub fn meaning(module: Module) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::text::Style;
+    use crate::report::text::{Detail, Style};
     use crate::report::{Deviations, samples};
 
     /// A statement for each of the sources of so many pods.
@@ -298,7 +305,11 @@ mod tests {
             color: false,
             width: 80,
             ascii: false,
-            verbose,
+            detail: if verbose {
+                Detail::Verbose
+            } else {
+                Detail::Normal
+            },
         };
         let mut bytes = Vec::new();
         write(&mut Page::new(&style, &mut bytes), &evidence).unwrap();

@@ -12,11 +12,12 @@ const SHOWN: usize = 20;
 const PODS_SHOWN: usize = 100;
 
 pub(super) fn pods(page: &mut Page<'_>, pods: &[PodRow]) -> io::Result<()> {
-    if pods.is_empty() {
+    // What is wrong with a pod, a check says.
+    if pods.is_empty() || page.is_quiet() {
         return Ok(());
     }
     let heading = ["NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS"].map(str::to_owned);
-    let shown = if page.verbose() {
+    let shown = if page.is_verbose() {
         pods.len()
     } else {
         PODS_SHOWN
@@ -41,7 +42,11 @@ pub(super) fn pending(page: &mut Page<'_>, pending: &[PendingRestart]) -> io::Re
         return Ok(());
     }
     page.heading("pending restarts")?;
-    let shown = if page.verbose() { pending.len() } else { SHOWN };
+    let shown = if page.is_verbose() {
+        pending.len()
+    } else {
+        SHOWN
+    };
     for restart in pending.iter().take(shown) {
         let pods = if restart.pods == 1 { "pod" } else { "pods" };
         let owner = match &restart.workload {

@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure};
 pub enum ClusterError {
     #[error("no kubeconfig: looked for {}; name one by --kubeconfig or KUBECONFIG", listed(.0))]
     NoKubeconfig(Vec<PathBuf>),
-    #[error("kubeconfig cannot be used: {0}; see `kubectl config view`")]
+    #[error("kubeconfig cannot be used: {0}")]
     Kubeconfig(String),
     #[error("kubeconfig has no context `{wanted}`: there is {}", names(known))]
     NoContext { wanted: String, known: Vec<String> },
@@ -31,9 +31,7 @@ pub enum ClusterError {
         "no trusted TLS connection to {server}: {reason}; check certificate-authority in the kubeconfig"
     )]
     Tls { server: String, reason: String },
-    #[error(
-        "the credentials are not accepted or have expired: log in again, then try `kubectl auth whoami`"
-    )]
+    #[error("the credentials are not accepted or have expired: log in again")]
     Unauthorized,
     #[error("forbidden: {0}")]
     Forbidden(String),
@@ -69,8 +67,15 @@ impl From<ClusterError> for Failure {
         };
         let failure = Failure::new(exit, &error);
         match error {
+            ClusterError::Kubeconfig(_) => {
+                failure.hint_command("see what it holds", "kubectl config view", &[])
+            }
+            ClusterError::Unauthorized => {
+                failure.hint_command("see who you are", "kubectl auth whoami", &[])
+            }
             ClusterError::Forbidden(_) => failure
-                .hint("see what you may: kubectl auth can-i --list; reading needs get and list, and pods/proxy or pods/portforward"),
+                .hint_command("see what you may do", "kubectl auth can-i --list", &[])
+                .hint("reading needs get and list, and pods/proxy or pods/portforward"),
             _ => failure,
         }
     }

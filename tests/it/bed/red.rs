@@ -16,6 +16,7 @@ fn red(bed: &Bed, check: &str, says: &str) {
         "{check} is not among {ids:?}: {output}"
     );
     assert!(output.stdout.contains(says), "{says}: {output}");
+    bed.paste_all(&output.json());
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn skips_what_is_no_container_image_and_says_so() {
                     .ends_with(&format!("1 × {kind}")),
                 "{report}"
             );
-            assert_eq!(report["counts"]["entries skipped"], 1, "{report}");
+            assert_eq!(report["counts"]["skipped_entries"], 1, "{report}");
             assert_eq!(report["evidence"].as_array().unwrap().len(), 1);
         }
     }

@@ -291,7 +291,7 @@ fn assert_totals(hostile: &Hostile, report: &Value) {
     let more = |name: &str| count(report, name) - count(&hostile.healthy, name);
     assert_eq!(more("pods"), pods, "every pod is seen");
     assert_eq!(more("proxies"), pods + 1, "one pod has two proxies");
-    for name in ["not applicable", "of other meshes", "gone while being read"] {
+    for name in ["not_applicable", "other_meshes", "gone"] {
         assert_eq!(count(report, name), 0, "{name}");
     }
 }

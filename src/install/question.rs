@@ -1,0 +1,231 @@
+//! The question before a cluster is changed: from what, to what, with which inputs, and what follows.
+
+use super::prepare::Prepared;
+use super::{Install, Session};
+use crate::escape::escape_line;
+use crate::exit::{Exit, Failure};
+use crate::facts::{self, ControlPlane};
+use crate::istio::ImageRef;
+use crate::options::Options;
+use crate::ui::ConfirmError;
+
+/// Overlays that the question names; the plan above it lists all of them.
+const NAMED: usize = 5;
+
+/// Asks whether the cluster may be changed.
+pub(super) fn confirm(
+    session: &Session<'_>,
+    install: &Install<'_>,
+    prepared: &Prepared,
+    before: &facts::Before,
+) -> Result<(), Failure> {
+    let cluster = session.report.cluster.as_ref();
+    let question = Question {
+        verb: if install.origin.is_some() {
+            "Upgrade"
+        } else {
+            "Install"
+        },
+        context: cluster.map_or("", |cluster| cluster.context.as_str()),
+        prepared,
+        options: install.options,
+        before,
+    };
+    let answer = session.ui.confirm(&question.text());
+    answer.map_err(|error| match error {
+        ConfirmError::Declined => {
+            Failure::message(Exit::Interrupted, "declined: nothing was changed")
+        }
+        error => Failure::new(Exit::Usage, &error).hint("give -y to install without asking"),
+    })
+}
+
+/// What the question is about.
+struct Question<'a> {
+    /// `Install` or `Upgrade`.
+    verb: &'static str,
+    context: &'a str,
+    prepared: &'a Prepared,
+    options: &'a Options,
+    before: &'a facts::Before,
+}
+
+impl Question<'_> {
+    /// `14 pods must be restarted afterwards. Upgrade revision default …?`
+    fn text(&self) -> String {
+        let plan = &self.prepared.plan;
+        let (tag, verb) = (plan.tag.to_string(), self.verb);
+        let revision = plan.revision_label();
+        let place = format!("{} on context {}", plan.namespace, self.context);
+        let step = match self.replaced().map(shown_tag) {
+            Some(running) if running == tag => {
+                format!("{verb} {tag} again over revision {revision} in {place}")
+            }
+            Some(running) => {
+                format!("{verb} revision {revision} in {place} from {running} to {tag}")
+            }
+            None => format!("{verb} {tag} as revision {revision} in {place}"),
+        };
+        let inputs = self.inputs().unwrap_or_default();
+        let restarts = self.restarts().unwrap_or_default();
+        escape_line(&format!("{restarts}{step}{inputs}?"))
+    }
+
+    /// The control plane that the install replaces.
+    fn replaced(&self) -> Option<&ControlPlane> {
+        let plan = &self.prepared.plan;
+        let mut planes = self.before.control_planes.known()?.iter();
+        planes.find(|it| it.revision == plan.revision_label() && it.namespace == plan.namespace)
+    }
+
+    /// `, with the overlay base.yaml and 2 --set`.
+    fn inputs(&self) -> Option<String> {
+        let files = &self.options.files;
+        let mut names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        let more = names.len().saturating_sub(NAMED);
+        names.truncate(NAMED);
+        let mut inputs = Vec::new();
+        if !names.is_empty() {
+            let noun = if files.len() == 1 {
+                "overlay"
+            } else {
+                "overlays"
+            };
+            let rest = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            inputs.push(format!("the {noun} {}{rest}", names.join(" ")));
+        }
+        if !self.options.sets.is_empty() {
+            inputs.push(format!("{} --set", self.options.sets.len()));
+        }
+        (!inputs.is_empty()).then(|| format!(", with {}", inputs.join(" and ")))
+    }
+
+    /// Pods that keep the old proxy until somebody restarts them.
+    fn restarts(&self) -> Option<String> {
+        let plan = &self.prepared.plan;
+        let revision = plan.revision_label();
+        let tag = plan.tag.to_string();
+        let behind = self.before.proxies.known()?.iter();
+        let behind = behind.filter(|(key, _)| key.revision == revision && key.tag != tag);
+        let all: u64 = behind.map(|(_, pods)| *pods).sum();
+        let running = self.before.gateways.known()?;
+        let own = self.prepared.gateways();
+        let own = own.iter().filter_map(|gateway| running.get(gateway));
+        let is_behind = |image: &str| {
+            let image = image.parse::<ImageRef>();
+            image.map_or(true, |image| image.tag() != Some(tag.as_str()))
+        };
+        let rolled = own.filter(|it| it.revision == revision && is_behind(&it.image));
+        let rolled: u64 = rolled.map(|gateway| gateway.pods).sum();
+        match all.saturating_sub(rolled) {
+            0 => None,
+            1 => Some("1 pod must be restarted afterwards. ".to_owned()),
+            pods => Some(format!("{pods} pods must be restarted afterwards. ")),
+        }
+    }
+}
+
+fn shown_tag(plane: &ControlPlane) -> String {
+    match &plane.tag {
+        Ok(tag) => tag.to_string(),
+        Err(text) => text.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::facts::{Before, Fact, Manager, ProxyKey, RunningGateway};
+    use crate::install::prepare::prepare;
+    use crate::istio::Matrix;
+
+    fn plane(tag: &str) -> ControlPlane {
+        ControlPlane {
+            namespace: "istio-system".to_owned(),
+            name: "istiod".to_owned(),
+            uid: String::new(),
+            revision: "default".to_owned(),
+            image: String::new(),
+            hub: String::new(),
+            tag: tag.parse().map_err(|_| tag.to_owned()),
+            manager: Manager::Unknown,
+            replicas: 1,
+            ready: 1,
+            lacks: None,
+        }
+    }
+
+    fn asked(verb: &'static str, options: &Options, before: &Before) -> String {
+        let client = Fact::NotAsked("in this test");
+        let prepared = prepare(options, Matrix::builtin(), &client).unwrap();
+        let question = Question {
+            verb,
+            context: "prod",
+            prepared: &prepared,
+            options,
+            before,
+        };
+        question.text()
+    }
+
+    fn before() -> Before {
+        Before::not_asked("in this test", Fact::NotAsked("in this test"))
+    }
+
+    #[test]
+    fn a_first_install_names_what_and_where() {
+        let options = Options {
+            request: Some("1.31.0-solo".parse().unwrap()),
+            ..Options::default()
+        };
+        assert_eq!(
+            asked("Install", &options, &before()),
+            "Install 1.31.0-solo as revision default in istio-system on context prod?"
+        );
+    }
+
+    #[test]
+    fn an_upgrade_names_from_to_inputs_and_pods() {
+        let options = Options {
+            request: Some("1.31.0-solo".parse().unwrap()),
+            files: vec![
+                ("base.yaml".into(), b"spec: {}\n".to_vec()),
+                ("prod.yaml".into(), b"spec: {}\n".to_vec()),
+            ],
+            sets: vec!["values.pilot.replicaCount=2".into()],
+            ..Options::default()
+        };
+        let key = |tag: &str, namespace: &str| ProxyKey {
+            revision: "default".to_owned(),
+            tag: tag.to_owned(),
+            namespace: namespace.to_owned(),
+        };
+        let gateway = RunningGateway {
+            revision: "default".to_owned(),
+            image: "r.io/istio/proxyv2:1.30.2-solo".to_owned(),
+            pods: 2,
+        };
+        let place = ("istio-system".to_owned(), "istio-ingressgateway".to_owned());
+        let before = Before {
+            control_planes: Fact::Known(vec![plane("1.30.2-solo")]),
+            proxies: Fact::Known(BTreeMap::from([
+                (key("1.30.2-solo", "shop"), 14),
+                (key("1.30.2-solo", "istio-system"), 2),
+                (key("1.31.0-solo", "new"), 5),
+            ])),
+            gateways: Fact::Known(BTreeMap::from([(place, gateway)])),
+            ..before()
+        };
+        assert_eq!(
+            asked("Upgrade", &options, &before),
+            "14 pods must be restarted afterwards. Upgrade revision default in istio-system on context prod \
+             from 1.30.2-solo to 1.31.0-solo, with the overlays base.yaml prod.yaml and 1 --set?"
+        );
+    }
+}
