@@ -77,6 +77,10 @@ pub fn write_after(report: &Report, style: &Style, out: &mut dyn Write) -> io::R
 
 /// Data that a release of Istio may have overtaken.
 fn old_data(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    // It is about this program, and not about what was judged.
+    if page.is_quiet() {
+        return Ok(());
+    }
     let old = report.data.iter().filter_map(|file| {
         let days = file.days_old?;
         Some(format!("{} ({}, {days} days)", file.name, file.date))
