@@ -40,6 +40,9 @@ const SINGLE: [(&str, &str, &str); 5] = [
     ("create", "", INJECTOR),
 ];
 
+/// The secret with the certificates of the authority.
+const AUTHORITY: &str = "cacerts";
+
 /// Returns the `ClusterRole`.
 ///
 /// `escalate` and `bind` are part of it: Istio's own roles grant more than its installer needs for itself, and
@@ -77,8 +80,19 @@ pub fn cluster_role() -> ClusterRole {
             name: Some(NAME.to_owned()),
             ..ObjectMeta::default()
         },
-        rules: Some(rules.collect()),
+        rules: Some(rules.chain([certificates()]).collect()),
         aggregation_rule: None,
+    }
+}
+
+/// The certificates of the authority, of which a FIPS build refuses some keys; no other secret is read.
+fn certificates() -> PolicyRule {
+    PolicyRule {
+        api_groups: Some(vec![String::new()]),
+        resources: Some(vec!["secrets".to_owned()]),
+        resource_names: Some(vec![AUTHORITY.to_owned()]),
+        verbs: vec!["get".to_owned()],
+        ..PolicyRule::default()
     }
 }
 
@@ -94,7 +108,8 @@ mod tests {
             rules.iter().any(|rule| {
                 let has =
                     |all: &Option<Vec<String>>, one: &str| all.iter().flatten().any(|it| it == one);
-                rule.verbs.iter().any(|it| it == verb)
+                rule.resource_names.is_none()
+                    && rule.verbs.iter().any(|it| it == verb)
                     && has(&rule.api_groups, group)
                     && has(&rule.resources, resource)
             })

@@ -3,6 +3,7 @@
 //! Run by `scripts/test`, one after the other, inside the bed:
 //! `scripts/testbed run -- cargo test --all-features --test it bed:: -- --ignored --test-threads 1`.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::process::{Command, Output, Stdio};
 
@@ -147,7 +148,8 @@ impl Bed {
             .chain(pending)
             .filter_map(|one| one["command"].as_str());
         // What is read of images needs their registry.
-        for command in all.filter(|command| !command.contains("inspect")) {
+        let all: BTreeSet<&str> = all.filter(|it| !it.contains("inspect")).collect();
+        for command in all {
             let output = self.paste(command);
             assert_eq!(output.code(), 0, "{command}: {output}");
         }
