@@ -16,12 +16,14 @@ use std::{env, fs};
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
 /// A folder of data, and the file in `OUT_DIR` that it becomes: `[[file name, file], …]`.
-const FOLDERS: [(&str, &str); 5] = [
+const FOLDERS: [(&str, &str); 7] = [
     ("src/istio/data", "data.json"),
     ("src/fips/data", "fips.json"),
     ("src/fips/elf/data", "elf.json"),
     ("src/facts/data", "facts.json"),
     ("src/image/data", "image.json"),
+    ("src/overlay/schema/data", "fields.json"),
+    ("src/overlay/data", "rules.json"),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -15,6 +15,7 @@ mod data_plane_skew;
 mod default_revision;
 mod distroless_exec;
 mod distroless_twice;
+mod document_fields;
 mod document_names;
 mod documents_agree;
 mod end_of_life;
@@ -62,7 +63,6 @@ mod running_hubs;
 #[cfg(test)]
 mod support;
 mod uninjected;
-mod unknown_fields;
 mod upgrade_skew;
 mod walk;
 mod webhooks;
@@ -106,7 +106,7 @@ pub const CHECKS: &[Check] = &[
     features::CHECK,
     documents_agree::CHECK,
     document_names::CHECK,
-    unknown_fields::CHECK,
+    document_fields::CHECK,
     distroless_twice::CHECK,
     distroless_exec::CHECK,
     hpa_target::CHECK,

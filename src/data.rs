@@ -6,6 +6,7 @@ use jiff::civil::Date;
 
 use crate::fips::{self, Modules};
 use crate::istio::{DataDate, Matrix};
+use crate::overlay::schema;
 use crate::{facts, image};
 
 /// Days after which a data file may have missed a release of Istio, which come each quarter.
@@ -63,6 +64,12 @@ pub fn validate(path: &str, text: &str) -> Result<(), String> {
     if is("src/image/data") {
         return to_text(image::read_tables(path, text));
     }
+    if is("src/overlay/schema/data") {
+        return to_text(schema::validate_fields(path, text));
+    }
+    if is("src/overlay/data") {
+        return to_text(schema::validate_rules(path, text));
+    }
     Ok(())
 }
 
@@ -83,6 +90,8 @@ mod tests {
             "src/fips/elf/data",
             "src/image/data",
             "src/istio/data",
+            "src/overlay/data",
+            "src/overlay/schema/data",
         ];
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let entries = folders

@@ -14,6 +14,7 @@ mod fields;
 pub mod fuzz;
 mod map;
 mod merge;
+mod nulls;
 mod parse;
 mod path;
 mod places;
@@ -21,10 +22,12 @@ mod precedence;
 mod read;
 mod route;
 mod scalar;
+pub mod schema;
 mod set;
 mod settings;
 mod split;
 mod strategic;
+mod tabs;
 mod text;
 mod write;
 
@@ -120,9 +123,12 @@ pub struct Base {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
     pub value: Value,
-    /// Where image, hub, tag and other watched values were set last, by canonical path.
-    origins: HashMap<String, Origin>,
+    pub origins: Origins,
 }
+
+/// Where each value of a document was set last, by its path.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Origins(HashMap<String, Origin>);
 
 impl Document {
     /// Its `metadata.name`, empty without one.

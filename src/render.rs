@@ -9,7 +9,7 @@ use crate::exit::{Exit, Failure};
 use crate::istio::Hub;
 use crate::options::{Gateways, Options};
 use crate::overlay::{
-    self, Assignment, Base, Document, Effective, Notice, OverlayError, UserDocument,
+    self, Assignment, Base, Document, Effective, Notice, Origins, OverlayError, UserDocument,
 };
 use crate::plan::Plan;
 
@@ -29,6 +29,8 @@ pub struct Rendered {
     pub yaml: String,
     /// Every place in it where an image can come from.
     pub effective: Effective,
+    /// Where each value of it was set.
+    pub origins: Origins,
 }
 
 /// All documents of a plan, and what was understood otherwise than istioctl alone would have.
@@ -270,5 +272,6 @@ fn written(plan: &Plan, document: &Document) -> Result<Rendered, RenderError> {
         value: document.value.clone(),
         yaml,
         effective,
+        origins: document.origins.clone(),
     })
 }

@@ -57,12 +57,13 @@ fn twice(before: &Before<'_>, document: &Rendered) -> Option<Finding> {
 
 /// A profile that sets the variant by itself, unless the document empties it.
 fn by_profile(before: &Before<'_>, document: &Rendered) -> bool {
-    let ambient = document
-        .effective
-        .profile
-        .as_deref()
-        .is_some_and(|profile| profile.contains("ambient"));
-    ambient
+    let chart_profile = document.value["spec"]["values"]["profile"].as_str();
+    let profiles = [document.effective.profile.as_deref(), chart_profile];
+    let mut ambient = profiles
+        .into_iter()
+        .flatten()
+        .map(|profile| profile.contains("ambient"));
+    ambient.any(|ambient| ambient)
         && document.effective.variant.is_none()
         && before
             .plan
@@ -90,6 +91,10 @@ mod tests {
             ),
             (
                 "{tag: 1.31.0-distroless, profile: ambient}",
+                "by the tag and",
+            ),
+            (
+                "{tag: 1.31.0-distroless, profile: minimal, values: {profile: ambient}}",
                 "by the tag and",
             ),
             (

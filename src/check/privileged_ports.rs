@@ -17,34 +17,33 @@ pub(super) const CHECK: Check = Check {
 
 const FIRST_FREE: u64 = 1024;
 
+/// The lists of gateways, and the values that say whether those gateways run as root.
+const KINDS: [(&str, &str); 2] = [
+    ("ingressGateways", "istio-ingressgateway"),
+    ("egressGateways", "istio-egressgateway"),
+];
+
 fn run(before: &Before<'_>) -> Outcome {
     let mut findings = Vec::new();
-    for document in before
-        .documents
-        .iter()
-        .filter(|document| !as_root(document))
-    {
-        walk(&document.value, &mut |path, value| {
-            let gateway = path.contains("Gateways[") && path.ends_with(".k8s.service.ports");
-            let ports = value.as_array().filter(|_| gateway);
-            findings.extend(
-                ports
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|port| finding(path, port, document)),
-            );
-        });
+    for document in before.documents {
+        for (list, _) in KINDS
+            .iter()
+            .filter(|(_, values)| !runs_as_root(document, values))
+        {
+            walk(&document.value, &mut |path, value| {
+                let gateway = path.starts_with(&format!("spec.components.{list}["))
+                    && path.ends_with(".k8s.service.ports");
+                let ports = value.as_array().filter(|_| gateway);
+                let ports = ports.into_iter().flatten();
+                findings.extend(ports.filter_map(|port| finding(path, port, document)));
+            });
+        }
     }
     Outcome::of(findings, "every target port is above 1023")
 }
 
-fn as_root(document: &Rendered) -> bool {
-    let gateways = &document.value["spec"]["values"]["gateways"];
-    gateways.as_object().is_some_and(|gateways| {
-        gateways
-            .values()
-            .any(|gateway| gateway["runAsRoot"] == true)
-    })
+fn runs_as_root(document: &Rendered, values: &str) -> bool {
+    document.value["spec"]["values"]["gateways"][values]["runAsRoot"] == true
 }
 
 fn finding(path: &str, port: &Value, document: &Rendered) -> Option<Finding> {
@@ -87,6 +86,11 @@ mod tests {
                 "{port: 80}",
                 "{gateways: {istio-ingressgateway: {runAsRoot: true}}}",
                 "",
+            ),
+            (
+                "{port: 80}",
+                "{gateways: {istio-egressgateway: {runAsRoot: true}}}",
+                "listen on 80",
             ),
         ] {
             let spec = format!(

@@ -285,6 +285,7 @@ impl Given {
             value: document.value,
             yaml: String::new(),
             effective,
+            origins: document.origins,
         });
         self
     }

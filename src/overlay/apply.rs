@@ -58,7 +58,9 @@ impl Apply<'_> {
     fn leaf(&self, target: &mut Value) -> Result<(), OverlayError> {
         let value = &self.assignment.value;
         match (&mut *target, fields::shape(&self.path)) {
-            (Value::Array(list), None | Some(Shape::List)) if self.engine == Engine::Strategic => {
+            (Value::Array(list), None | Some(Shape::List))
+                if self.engine == Engine::Strategic && !list.iter().any(Value::is_object) =>
+            {
                 list.push(value.clone());
                 return Ok(());
             }
@@ -70,9 +72,9 @@ impl Apply<'_> {
                 let next = format!("name a field in it: {}.FIELD=…", self.assignment_path());
                 return Err(self.refuse(format!("{} is a map", self.path), next));
             }
-            (_, Some(Shape::Bool)) if !value.is_boolean() => {
-                let problem = format!("{} is a switch", self.path);
-                return Err(self.refuse(problem, "write true or false"));
+            (_, Some(shape)) if !shape.fits(value) => {
+                let (wanted, next) = shape.words();
+                return Err(self.refuse(format!("{} is {wanted}", self.path), next));
             }
             _ => {}
         }
@@ -86,7 +88,14 @@ impl Apply<'_> {
             return Err(self.refuse(format!("{} is text", self.path), next));
         }
         if target.is_null() {
-            *target = Value::Object(Map::new());
+            match fields::shape(&self.path) {
+                Some(Shape::List) => *target = Value::Array(Vec::new()),
+                Some(shape @ (Shape::Switch | Shape::Whole)) => {
+                    let (wanted, next) = shape.words();
+                    return Err(self.refuse(format!("{} is {wanted}", self.path), next));
+                }
+                Some(Shape::Map) | None => *target = Value::Object(Map::new()),
+            }
         }
         match target {
             Value::Object(map) => Ok(map),
@@ -107,7 +116,14 @@ impl Apply<'_> {
         selector: &Segment,
     ) -> Result<&'v mut Vec<Value>, OverlayError> {
         if target.is_null() && matches!(selector, Segment::Index(_)) {
-            *target = Value::Array(Vec::new());
+            match fields::shape(&self.path) {
+                None | Some(Shape::List) => *target = Value::Array(Vec::new()),
+                Some(shape) => {
+                    let (wanted, _) = shape.words();
+                    let problem = format!("{} is {wanted}", self.path);
+                    return Err(self.refuse(problem, "leave out the brackets"));
+                }
+            }
         }
         match target {
             Value::Array(list) => Ok(list),

@@ -17,7 +17,7 @@ const MAX_NAMED: usize = 32 << 20;
 pub(super) struct Converter<'a> {
     source: &'a str,
     path: Path,
-    /// Where watched values stand, by canonical path; a later one of the same path wins.
+    /// Where each value stands, by canonical path; a later one of the same path wins.
     pub(super) places: Vec<(String, Position)>,
     pub(super) notices: Vec<Notice>,
     /// Bytes of both so far.
@@ -41,8 +41,8 @@ impl<'a> Converter<'a> {
             Data::List(items) => self.list(items),
             Data::Map(pairs) => self.map(pairs),
         }?;
-        self.check_shape(node, &value)?;
-        if fields::is_watched(&self.path) && !value.is_null() {
+        let value = self.shaped(node, value)?;
+        if !self.path.steps().is_empty() {
             let place = self.path.to_string();
             self.count(node, place.len())?;
             self.places.push((place, self.at(node)));
@@ -90,15 +90,27 @@ impl<'a> Converter<'a> {
                 continue;
             }
             let key = self.key(key_node)?;
-            if !own.insert(key.clone()) {
-                let problem = format!("{key} stands twice in one map");
-                return Err(self.refuse(key_node, problem, "remove one of the two"));
-            }
             self.path.push_key(&key);
-            map.insert(key, self.value(node)?);
+            let value = self.value(node)?;
             self.path.pop();
+            if !own.insert(key.clone()) {
+                self.repeated(key_node, &key, map.get(&key) == Some(&value))?;
+            }
+            map.insert(key, value);
         }
         Ok(Value::Object(map))
+    }
+
+    /// A key that its map has already: harmless with the same value.
+    fn repeated(&mut self, node: &Node, key: &str, same: bool) -> Result<(), OverlayError> {
+        if same {
+            return self.notice(
+                node,
+                format!("{key} is set twice to the same value; remove one"),
+            );
+        }
+        let problem = format!("{key} is set twice in one map, to different values");
+        Err(self.refuse(node, problem, "remove one of the two"))
     }
 
     /// `<<`: the first of several maps wins; what stands in the map itself wins over all.
@@ -197,16 +209,18 @@ impl<'a> Converter<'a> {
         if matches!(read, Ok(Value::String(_) | Value::Null)) {
             return Ok(read.unwrap_or_default());
         }
-        if fields::is_text(&self.path) {
-            if read
-                .as_ref()
-                .map_or(true, |value| !scalar::is_written(value, text))
-            {
-                let said = format!(
-                    "{} is kept as the text {text:?}; put it in quotes",
-                    self.path
-                );
-                self.notice(node, said)?;
+        let kept = read
+            .as_ref()
+            .is_ok_and(|value| scalar::is_written(value, text));
+        let printed = matches!(&read, Ok(Value::Number(number)) if fields::is_variable(&self.path)
+            && !(kept && scalar::is_printed(number)));
+        if printed || fields::is_text(&self.path) {
+            if !kept || printed {
+                let place = &self.path;
+                self.notice(
+                    node,
+                    format!("{place} is kept as the text {text:?}; put it in quotes"),
+                )?;
             }
             return Ok(text.into());
         }
@@ -237,24 +251,20 @@ impl<'a> Converter<'a> {
         })
     }
 
-    fn check_shape(&self, node: &Node, value: &Value) -> Result<(), OverlayError> {
-        let (fits, wanted, next) = match fields::shape(&self.path) {
-            None => return Ok(()),
-            Some(Shape::Map) => (
-                value.is_object(),
-                "a map",
-                "write its fields below it, indented",
-            ),
-            Some(Shape::List) => (value.is_array(), "a list", "write `- ` before each entry"),
-            Some(Shape::Bool) => (
-                value.is_boolean(),
-                "a switch",
-                "write true or false, without quotes",
-            ),
+    /// The value as every release takes it at its place, where all agree on that.
+    fn shaped(&mut self, node: &Node, value: Value) -> Result<Value, OverlayError> {
+        let Some(shape) = fields::shape(&self.path) else {
+            return Ok(value);
         };
-        if fits || value.is_null() {
-            return Ok(());
+        if shape.fits(&value) || value.is_null() {
+            return Ok(value);
         }
+        if let (Shape::Whole, Some(number)) = (shape, value.as_str().and_then(whole)) {
+            let text = format!("{} is the number {number}; remove the quotes", self.path);
+            self.notice(node, text)?;
+            return Ok(number.into());
+        }
+        let (wanted, next) = shape.words();
         Err(self.refuse(node, format!("{} must be {wanted}", self.path), next))
     }
 
@@ -275,6 +285,12 @@ impl<'a> Converter<'a> {
     ) -> OverlayError {
         OverlayError::file(self.at(node), problem, next)
     }
+}
+
+/// A whole number written as text.
+fn whole(text: &str) -> Option<i64> {
+    let number: i64 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
 }
 
 fn is_merge(node: &Node) -> bool {

@@ -1,334 +1,161 @@
-//! What is known about the fields of an IstioOperator.
+//! What values mean while a document is read, before it is known which Istio it is for.
+//!
+//! The answers hold for every release: a value is text where one release takes text and none anything else.
 
-use super::path::{Path, fits};
+use serde_json::Value;
 
-/// Values that are text whatever they look like: kept as typed, `1.20` stays `1.20`.
-const TEXT: &[&str] = &[
-    "apiVersion",
-    "kind",
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.labels.*",
-    "metadata.annotations.*",
-    "spec.hub",
-    "spec.tag",
-    "spec.revision",
-    "spec.namespace",
-    "spec.profile",
-    "spec.compatibilityVersion",
-    "spec.components.*.hub",
-    "spec.components.*.tag",
-    "spec.components.*.namespace",
-    "spec.components.*.k8s.env.[].name",
-    "spec.components.*.k8s.env.[].value",
-    "spec.components.*.k8s.nodeSelector.*",
-    "spec.components.*.k8s.podAnnotations.*",
-    "spec.components.*.k8s.serviceAnnotations.*",
-    "spec.components.*.[].name",
-    "spec.components.*.[].hub",
-    "spec.components.*.[].tag",
-    "spec.components.*.[].namespace",
-    "spec.components.*.[].label.*",
-    "spec.components.*.[].k8s.env.[].name",
-    "spec.components.*.[].k8s.env.[].value",
-    "spec.components.*.[].k8s.nodeSelector.*",
-    "spec.components.*.[].k8s.podAnnotations.*",
-    "spec.components.*.[].k8s.serviceAnnotations.*",
-];
+use super::path::{Path, Step};
+use super::schema::{Cursor, Kind, RULES};
 
-/// The same below `spec.values` and `spec.unvalidatedValues`.
-const TEXT_VALUES: &[&str] = &[
-    "revision",
-    "defaultRevision",
-    "compatibilityVersion",
-    "profile",
-    "global.istioNamespace",
-    "global.network",
-    "global.meshID",
-    "global.multiCluster.clusterName",
-    "global.proxy.image",
-    "global.proxy_init.image",
-    "cni.repair.hub",
-    "cni.repair.tag",
-    "cni.repair.image",
-    "*.hub",
-    "*.tag",
-    "*.image",
-    "*.variant",
-    "*.env.*",
-    "*.nodeSelector.*",
-    "*.podAnnotations.*",
-    "*.serviceAnnotations.*",
-    "gateways.*.env.*",
-    "gateways.*.nodeSelector.*",
-    "gateways.*.podAnnotations.*",
-    "gateways.*.serviceAnnotations.*",
-];
+/// What a place is in all releases that have it; none where any value is accepted.
+fn kinds(path: &Path) -> Vec<Kind> {
+    let cursors = cursors(path);
+    let kinds = cursors.iter().map(|cursor| cursor.kind);
+    kinds.filter(|kind| *kind != Kind::ChartOnly).collect()
+}
 
-/// The same below `spec.meshConfig` and `spec.values.meshConfig`.
-const TEXT_MESH: &[&str] = &[
-    "trustDomain",
-    "rootNamespace",
-    "defaultConfig.image.imageType",
-    "defaultConfig.proxyMetadata.*",
-];
+fn cursors(path: &Path) -> Vec<Cursor> {
+    let mut cursors = vec![Cursor::document()];
+    for (place, step) in path.steps().iter().enumerate() {
+        cursors = match step {
+            // The charts get both alike.
+            Step::Key(key) if place == 1 && key == "unvalidatedValues" => {
+                fields_of(&cursors, "values")
+            }
+            Step::Key(key) => fields_of(&cursors, key),
+            Step::Item { .. } => cursors.into_iter().map(Cursor::item).collect(),
+        };
+    }
+    cursors
+}
 
-/// Not necessarily text, but findings name where they stand.
-const WATCHED: &[&str] = &[
-    "spec.components.*.k8s.overlays.[].patches.[].value",
-    "spec.components.*.[].k8s.overlays.[].patches.[].value",
-];
+fn fields_of(cursors: &[Cursor], name: &str) -> Vec<Cursor> {
+    let fields = cursors.iter().flat_map(|cursor| cursor.field_ever(name));
+    fields.collect()
+}
 
-const VALUES: &[&str] = &["spec.values", "spec.unvalidatedValues"];
-const MESH: &[&str] = &["spec.meshConfig", "spec.values.meshConfig"];
-
-/// Whether the value at `path` is text by its meaning.
+/// Whether the value at `path` is text whatever it looks like: kept as typed, `1.20` stays `1.20`.
 pub(super) fn is_text(path: &Path) -> bool {
-    TEXT.iter().any(|pattern| path.matches(pattern))
-        || under(path, VALUES, TEXT_VALUES)
-        || under(path, MESH, TEXT_MESH)
+    let kinds = kinds(path);
+    let typed: Vec<&Kind> = kinds.iter().filter(|kind| **kind != Kind::Any).collect();
+    if typed.is_empty() {
+        return RULES.is_text(path) || is_tag(path);
+    }
+    let text = |kind: &&Kind| matches!(kind, Kind::Text | Kind::Quantity);
+    let number = |kind: &&Kind| {
+        matches!(
+            kind,
+            Kind::Switch | Kind::Whole | Kind::Count | Kind::Number | Kind::WholeOrText
+        )
+    };
+    typed.iter().copied().any(|kind| text(&kind))
+        && !typed.iter().copied().any(|kind| number(&kind))
 }
 
-/// Whether `path` is an annotation, label or variable: their keys often have dots.
+/// Tags outside values, of which istioctl does not say what they are.
+fn is_tag(path: &Path) -> bool {
+    [
+        "spec.tag",
+        "spec.components.*.tag",
+        "spec.components.*.[].tag",
+    ]
+    .iter()
+    .any(|pattern| path.matches(pattern))
+}
+
+/// Whether the value at `path` is a variable of a container whose type istioctl leaves open.
+pub(super) fn is_variable(path: &Path) -> bool {
+    RULES.is_variable(path)
+}
+
+/// Whether `path` is an entry of a map of text, such as an annotation, a label or a variable: their keys often have dots.
 pub(super) fn is_entry(path: &Path) -> bool {
-    const HOLDERS: [&str; 8] = [
-        "annotations",
-        "env",
-        "label",
-        "labels",
-        "nodeSelector",
-        "podAnnotations",
-        "proxyMetadata",
-        "serviceAnnotations",
-    ];
-    let words = path.words();
-    matches!(words.as_slice(), [.., holder, _] if HOLDERS.contains(holder)) && is_text(path)
+    let [parent @ .., Step::Key(_)] = path.steps() else {
+        return false;
+    };
+    let parent = Path::from_steps(parent);
+    let of_text = |kind: Kind| matches!(kind, Kind::Map(values) if values.kind() == Kind::Text);
+    kinds(&parent).into_iter().any(of_text) || RULES.is_variable(path) || RULES.is_text_entry(path)
 }
 
-/// Whether the place of the value at `path` is kept.
-pub(super) fn is_watched(path: &Path) -> bool {
-    is_text(path) || WATCHED.iter().any(|pattern| path.matches(pattern))
+/// Names of fields of the document itself.
+pub(super) fn is_top(name: &str) -> bool {
+    Cursor::document().names().contains(&name)
 }
-
-fn under(path: &Path, roots: &[&str], patterns: &[&str]) -> bool {
-    let rest = roots.iter().find_map(|root| path.below(root));
-    rest.is_some_and(|steps| patterns.iter().any(|pattern| fits(steps, pattern)))
-}
-
-pub(super) const TOP: &[&str] = &["apiVersion", "kind", "metadata", "spec", "status"];
-pub(super) const METADATA: &[&str] = &["name", "namespace", "labels", "annotations"];
-pub(super) const SPEC: &[&str] = &[
-    "profile",
-    "installPackagePath",
-    "hub",
-    "tag",
-    "namespace",
-    "revision",
-    "compatibilityVersion",
-    "meshConfig",
-    "components",
-    "values",
-    "unvalidatedValues",
-];
-const COMPONENTS: &[&str] = &[
-    "base",
-    "pilot",
-    "cni",
-    "ztunnel",
-    "istiodRemote",
-    "ingressGateways",
-    "egressGateways",
-];
-const COMPONENT: &[&str] = &["enabled", "namespace", "hub", "tag", "k8s", "name", "label"];
-const K8S: &[&str] = &[
-    "affinity",
-    "env",
-    "hpaSpec",
-    "imagePullPolicy",
-    "nodeSelector",
-    "overlays",
-    "podAnnotations",
-    "podDisruptionBudget",
-    "priorityClassName",
-    "readinessProbe",
-    "replicaCount",
-    "resources",
-    "securityContext",
-    "service",
-    "serviceAnnotations",
-    "strategy",
-    "tolerations",
-    "volumes",
-    "volumeMounts",
-];
-/// First words below `spec.values`: enough to see that a file holds chart values.
-pub(super) const VALUE_ROOTS: &[&str] = &[
-    "base",
-    "cni",
-    "gateways",
-    "global",
-    "istio_cni",
-    "istiodRemote",
-    "pilot",
-    "sidecarInjectorWebhook",
-    "telemetry",
-    "ztunnel",
-];
-const GLOBAL: &[&str] = &[
-    "hub",
-    "tag",
-    "variant",
-    "istioNamespace",
-    "proxy",
-    "imagePullSecrets",
-];
-
-/// Which names are known for the fields of the map at a path.
-const NAMES: &[(&str, &[&str])] = &[
-    ("", TOP),
-    ("metadata", METADATA),
-    ("spec", SPEC),
-    ("spec.components", COMPONENTS),
-    ("spec.components.*", COMPONENT),
-    ("spec.components.*.[]", COMPONENT),
-    ("spec.components.*.k8s", K8S),
-    ("spec.components.*.[].k8s", K8S),
-    ("spec.values", VALUE_ROOTS),
-    ("spec.values.global", GLOBAL),
-];
 
 /// The right spelling of a field that is known in other letter case.
 pub(super) fn respelled(parent: &Path, field: &str) -> Option<&'static str> {
-    let known = NAMES.iter().find(|(pattern, _)| parent.matches(pattern))?.1;
-    let same = known.iter().find(|name| name.eq_ignore_ascii_case(field))?;
-    (*same != field).then_some(*same)
+    let cursors = cursors(parent);
+    let names = || cursors.iter().flat_map(|cursor| cursor.names());
+    if names().any(|name| name == field) {
+        return None;
+    }
+    names().find(|name| name.eq_ignore_ascii_case(field))
 }
 
 /// Where a field belongs that stands at the top of a document by mistake.
 pub(super) fn rightful_place(field: &str) -> Option<String> {
-    [
-        ("spec", SPEC),
-        ("metadata", METADATA),
-        ("spec.components", COMPONENTS),
-        ("spec.values", VALUE_ROOTS),
-    ]
-    .into_iter()
-    .find(|(_, names)| names.contains(&field))
-    .map(|(place, _)| format!("{place}.{field}"))
+    let places: [&[&str]; 4] = [
+        &["spec"],
+        &["metadata"],
+        &["spec", "components"],
+        &["spec", "values"],
+    ];
+    let holder = places.into_iter().find(|words| {
+        let document = vec![Cursor::document()];
+        let cursors = words
+            .iter()
+            .fold(document, |cursors, name| fields_of(&cursors, name));
+        cursors.iter().any(|cursor| cursor.names().contains(&field))
+    })?;
+    Some(format!("{}.{field}", holder.join(".")))
 }
 
-/// What kind of thing the engines insist on at a path.
+/// What kind of thing every release insists on at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Map,
     List,
-    Bool,
+    Switch,
+    Whole,
 }
 
-const SHAPES: &[(&str, Shape)] = &[
-    ("metadata", Shape::Map),
-    ("spec", Shape::Map),
-    ("spec.components", Shape::Map),
-    ("spec.components.base", Shape::Map),
-    ("spec.components.pilot", Shape::Map),
-    ("spec.components.cni", Shape::Map),
-    ("spec.components.ztunnel", Shape::Map),
-    ("spec.components.istiodRemote", Shape::Map),
-    ("spec.components.ingressGateways", Shape::List),
-    ("spec.components.egressGateways", Shape::List),
-    ("spec.components.*.[]", Shape::Map),
-    ("spec.components.*.enabled", Shape::Bool),
-    ("spec.components.*.[].enabled", Shape::Bool),
-    ("spec.components.*.k8s", Shape::Map),
-    ("spec.components.*.[].k8s", Shape::Map),
-    ("spec.meshConfig", Shape::Map),
-    ("spec.meshConfig.defaultConfig", Shape::Map),
-    ("spec.values", Shape::Map),
-    ("spec.values.cni", Shape::Map),
-    ("spec.values.gateways", Shape::Map),
-    ("spec.values.global", Shape::Map),
-    ("spec.values.meshConfig", Shape::Map),
-    ("spec.values.pilot", Shape::Map),
-    ("spec.values.ztunnel", Shape::Map),
-    ("spec.values.global.proxy", Shape::Map),
-    ("spec.values.global.imagePullSecrets", Shape::List),
-    ("spec.unvalidatedValues", Shape::Map),
-];
-
+/// The shape of the value at `path`, where all releases agree on it.
 pub(super) fn shape(path: &Path) -> Option<Shape> {
-    SHAPES
-        .iter()
-        .find(|(pattern, _)| path.matches(pattern))
-        .map(|(_, shape)| *shape)
+    if path.steps().is_empty() {
+        // What is no document at all is refused in other words.
+        return None;
+    }
+    let shape = |kind: Kind| match kind {
+        kind if kind.is_map() => Some(Shape::Map),
+        Kind::List(_) => Some(Shape::List),
+        Kind::Switch => Some(Shape::Switch),
+        Kind::Whole | Kind::Count => Some(Shape::Whole),
+        _ => None,
+    };
+    let mut shapes = kinds(path).into_iter().map(shape);
+    let first = shapes.next()??;
+    shapes.all(|other| other == Some(first)).then_some(first)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn path(words: &[&str]) -> Path {
-        let mut path = Path::default();
-        for word in words {
-            match *word {
-                "[]" => path.push_item(0, None),
-                key => path.push_key(key),
-            }
-        }
-        path
-    }
-
-    #[test]
-    fn tags_and_metadata_are_text_and_switches_are_not() {
-        for (words, want) in [
-            (&["spec", "tag"][..], true),
-            (&["spec", "values", "global", "tag"], true),
-            (&["spec", "unvalidatedValues", "global", "tag"], true),
-            (&["spec", "components", "pilot", "tag"], true),
-            (
-                &["spec", "components", "ingressGateways", "[]", "name"],
-                true,
-            ),
-            (
-                &["spec", "meshConfig", "defaultConfig", "proxyMetadata", "X"],
-                true,
-            ),
-            (&["spec", "values", "meshConfig", "trustDomain"], true),
-            (&["spec", "components", "pilot", "enabled"], false),
-            (&["spec", "values", "pilot", "traceSampling"], false),
-        ] {
-            assert_eq!(is_text(&path(words)), want, "{words:?}");
+impl Shape {
+    /// Whether `value` has it.
+    pub(super) fn fits(self, value: &Value) -> bool {
+        match self {
+            Shape::Map => value.is_object(),
+            Shape::List => value.is_array(),
+            Shape::Switch => value.is_boolean(),
+            Shape::Whole => value.is_i64() || value.is_u64(),
         }
     }
 
-    #[test]
-    fn letter_case_is_corrected_where_names_are_known() {
-        for (parent, field, want) in [
-            (&["spec"][..], "Tag", Some("tag")),
-            (&["spec"], "tag", None),
-            (&["spec"], "bogus", None),
-            (&[], "Spec", Some("spec")),
-            (&["spec", "components", "pilot"], "K8S", Some("k8s")),
-            (
-                &["spec", "components", "egressGateways", "[]"],
-                "Name",
-                Some("name"),
-            ),
-            (&["spec", "meshConfig"], "Tag", None),
-        ] {
-            assert_eq!(respelled(&path(parent), field), want, "{parent:?} {field}");
-        }
-    }
-
-    #[test]
-    fn a_misplaced_field_is_sent_home() {
-        for (field, want) in [
-            ("hub", Some("spec.hub")),
-            ("name", Some("metadata.name")),
-            ("ingressGateways", Some("spec.components.ingressGateways")),
-            ("global", Some("spec.values.global")),
-            ("bogus", None),
-        ] {
-            assert_eq!(rightful_place(field).as_deref(), want, "{field}");
+    /// What it is called, and what to write.
+    pub(super) fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Shape::Map => ("a map", "write its fields below it, indented"),
+            Shape::List => ("a list", "write `- ` before each entry"),
+            Shape::Switch => ("a switch", "write true or false, without quotes"),
+            Shape::Whole => ("a whole number", "write digits, without quotes"),
         }
     }
 }

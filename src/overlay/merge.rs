@@ -1,15 +1,15 @@
 //! Puts base, files and assignments together.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::path::Path;
 use super::route::{Router, Target};
 use super::set::Assignment;
 use super::{
-    Base, Document, Engine, Merged, Notice, Origin, OverlayError, Rules, UserDocument, apply, map,
-    split, strategic,
+    Base, Document, Engine, Merged, Notice, Origin, Origins, OverlayError, Rules, UserDocument,
+    apply, map, nulls, split, strategic,
 };
 
 /// Merges `base` < `files` in order < `sets` in order, as the engine would; one document per target.
@@ -20,13 +20,22 @@ pub fn merge(
     files: &[UserDocument],
     sets: &[Assignment],
 ) -> Result<Merged, OverlayError> {
+    let files: Cow<'_, [UserDocument]> = match rules.engine {
+        Engine::Map => files.iter().map(nulls::without_nulls).collect(),
+        Engine::Strategic => files.into(),
+    };
     let mut notices: Vec<Notice> = files.iter().flat_map(|file| file.notices.clone()).collect();
-    let mut router = Router::new(base, files)?;
+    let mut router = Router::new(base, &files)?;
     for (place, file) in files.iter().enumerate() {
         for (target, part) in split::parts(&router, place, file)? {
+            let preset = base.get(target).and_then(|base| base.value.as_object());
             let target = &mut router.targets[target];
             notices.extend(renaming(target, file));
-            overlay(rules.engine, target, part, file)?;
+            match rules.engine {
+                Engine::Map => map::merge(&mut target.document, part),
+                Engine::Strategic => strategic::merge(&mut target.document, part, preset)?,
+            }
+            note_origins(target, file);
         }
     }
     for assignment in sets {
@@ -49,16 +58,8 @@ pub fn merge(
     })
 }
 
-fn overlay(
-    engine: Engine,
-    target: &mut Target,
-    part: Map<String, Value>,
-    file: &UserDocument,
-) -> Result<(), OverlayError> {
-    match engine {
-        Engine::Map => map::merge(&mut target.document, part),
-        Engine::Strategic => strategic::merge(&mut target.document, part)?,
-    }
+/// Remembers where the values of a file are said.
+fn note_origins(target: &mut Target, file: &UserDocument) {
     // Where a preset begins the document, it is the origin of what no file sets.
     target
         .origins
@@ -69,7 +70,6 @@ fn overlay(
         .iter()
         .map(|(path, at)| (path.clone(), Origin::File(at.clone())));
     target.origins.extend(places);
-    Ok(())
 }
 
 /// Files become one document in istioctl's way, even where each was meant to be one.
@@ -86,20 +86,16 @@ fn renaming(target: &Target, file: &UserDocument) -> Option<Notice> {
 }
 
 fn finished(engine: Engine, target: Target) -> Result<Document, OverlayError> {
-    let value = Value::Object(target.document);
+    let mut value = Value::Object(target.document);
+    let origins = Origins(target.origins);
+    nulls::drop_nulls(engine, &mut value, &origins)?;
     for list in ["ingressGateways", "egressGateways"] {
         let Some(gateways) = value["spec"]["components"][list].as_array() else {
             continue;
         };
         check_gateways(engine, list, gateways)?;
     }
-    if engine == Engine::Map {
-        check_nulls(&value, &mut Path::default())?;
-    }
-    Ok(Document {
-        value,
-        origins: target.origins,
-    })
+    Ok(Document { value, origins })
 }
 
 fn check_gateways(engine: Engine, list: &str, gateways: &[Value]) -> Result<(), OverlayError> {
@@ -120,56 +116,6 @@ fn check_gateways(engine: Engine, list: &str, gateways: &[Value]) -> Result<(), 
         }
     }
     Ok(())
-}
-
-/// Where a null makes the engine panic, break a chart, or write an image tag `<nil>`.
-const FATAL_NULLS: &[&str] = &[
-    "spec.hub",
-    "spec.tag",
-    "spec.components",
-    "spec.components.ingressGateways",
-    "spec.components.egressGateways",
-    "spec.components.*.tag",
-    "spec.components.*.[].tag",
-    "spec.values.global",
-    "spec.values.global.hub",
-    "spec.values.global.tag",
-    "spec.values.global.proxy",
-    "spec.values.global.proxy.image",
-    "spec.values.global.proxy_init",
-    "spec.values.global.proxy_init.image",
-];
-
-fn check_nulls(value: &Value, path: &mut Path) -> Result<(), OverlayError> {
-    match value {
-        Value::Null if FATAL_NULLS.iter().any(|pattern| path.matches(pattern)) => {
-            let gateways = path.matches("spec.components.ingressGateways")
-                || path.matches("spec.components.egressGateways");
-            let next = if gateways {
-                "write `[]` to have none"
-            } else {
-                "remove it, or give it a value"
-            };
-            Err(OverlayError::value(
-                path,
-                "istioctl fails on null here",
-                next,
-            ))
-        }
-        Value::Object(map) => map.iter().try_for_each(|(key, value)| {
-            path.push_key(key);
-            check_nulls(value, path)?;
-            path.pop();
-            Ok(())
-        }),
-        Value::Array(list) => list.iter().enumerate().try_for_each(|(index, value)| {
-            path.push_item(index, None);
-            check_nulls(value, path)?;
-            path.pop();
-            Ok(())
-        }),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

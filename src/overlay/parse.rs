@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
-use super::{OverlayError, Position, fields};
+use super::{OverlayError, Position, fields, tabs};
 
 /// Nodes of a stream, its aliases written out. The largest real documents have some thousands.
 const MAX_NODES: usize = 50_000;
@@ -66,10 +66,14 @@ pub(super) fn parse(source: &str, text: &str) -> Result<Vec<Rc<Node>>, OverlayEr
         return Err(OverlayError::file(start, problem, "use several files"));
     }
     let mut text = Cow::Borrowed(text);
+    let mut spaced = false;
     for _ in 0..MAX_OUTDENTED {
         match attempt(source, &text) {
             Err(Failure::Outdented(line)) => text = indented(&text, line).into(),
-            Err(Failure::Other(error)) => return Err(error),
+            Err(Failure::Other(error)) => match tabs::as_spaces(&text).filter(|_| !spaced) {
+                Some(better) => (text, spaced) = (better.into(), true),
+                None => return Err(error),
+            },
             Ok(roots) => return Ok(roots),
         }
     }

@@ -49,6 +49,14 @@ impl Path {
             .collect()
     }
 
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    pub(super) fn from_steps(steps: &[Step]) -> Path {
+        Path(steps.to_vec())
+    }
+
     /// The steps below `root`, when this path leads through it.
     pub(super) fn below(&self, root: &str) -> Option<&[Step]> {
         let (front, rest) = self.0.split_at_checked(root.split('.').count())?;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::path::Path;
 use super::precedence::{HUB, NAMESPACE, PROFILE, REVISION, TAG, VARIANT, at, beaten, said};
-use super::{Document, Origin, Rules};
+use super::{Document, Origin, Origins, Rules};
 
 /// What a place decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +146,7 @@ impl Walk<'_> {
 
     fn add(&mut self, value: String, decides: Decides, ignored: Option<&'static str>) {
         let path = self.path.to_string();
-        let origin = self.document.origin(&path);
+        let origin = self.document.origins.of(&path);
         self.places.push(Place {
             path,
             value,
@@ -218,20 +218,13 @@ fn images_in(value: &Value, images: &mut Vec<String>) {
     }
 }
 
-impl Document {
-    /// Where the value at `path` was said last, or what it stands in.
-    fn origin(&self, path: &str) -> Origin {
-        let mut place = path;
-        loop {
-            if let Some(origin) = self.origins.get(place) {
-                return origin.clone();
-            }
-            place = match place.rfind(['.', '[']) {
-                Some(end) => &place[..end],
-                None if place.is_empty() => return Origin::Base("default".into()),
-                None => "",
-            };
-        }
+impl Origins {
+    /// Where the value at `path` was set last; what no file and no `--set` says is of what the document began with.
+    pub fn of(&self, path: &str) -> Origin {
+        let exact = self.0.get(path).or_else(|| self.0.get(""));
+        exact
+            .cloned()
+            .unwrap_or_else(|| Origin::Base("default".into()))
     }
 }
 

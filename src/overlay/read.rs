@@ -17,7 +17,7 @@ pub(super) const API_VERSION: &str = "install.istio.io/v1alpha1";
 pub struct UserDocument {
     pub(super) value: Value,
     pub(super) start: Position,
-    /// The place of every watched value, by canonical path.
+    /// The place of every value, by canonical path.
     pub(super) places: Vec<(String, Position)>,
     pub(super) notices: Vec<Notice>,
 }
@@ -145,7 +145,7 @@ fn check_top(converter: &Converter<'_>, root: &Node) -> Result<(), OverlayError>
         let Data::Scalar { text, .. } = &key.data else {
             continue;
         };
-        if fields::TOP.contains(&text.as_str()) || text == "<<" {
+        if fields::is_top(text) || text == "<<" {
             continue;
         }
         let next = match fields::rightful_place(text) {
@@ -355,7 +355,7 @@ mod tests {
             twice
                 .unwrap_err()
                 .to_string()
-                .starts_with("f:4:18: true stands twice in one map")
+                .starts_with("f:4:18: true is set twice in one map")
         );
         for key in ["1.5", "~", "[a]", "{a: b}", "fd00::"] {
             assert!(

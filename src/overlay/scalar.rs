@@ -89,6 +89,11 @@ pub(super) fn is_written(value: &Value, text: &str) -> bool {
     written == text
 }
 
+/// Whether charts print the number as it is always written: from a million on they use an exponent.
+pub(super) fn is_printed(number: &Number) -> bool {
+    number.as_f64().is_some_and(|number| number.abs() < 1e6)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

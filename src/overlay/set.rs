@@ -174,10 +174,13 @@ fn typing(path: &[Segment], value: &str, notices: &mut Notices<'_>) -> Result<Va
         }
         return Ok(text.into());
     };
-    if !fields::is_text(&place) {
+    let kept = scalar::is_written(&read, value);
+    let printed = matches!(&read, Value::Number(number) if fields::is_variable(&place)
+        && !(kept && scalar::is_printed(number)));
+    if !printed && !fields::is_text(&place) {
         return Ok(read);
     }
-    if !scalar::is_written(&read, value) {
+    if !kept || printed {
         notices.add(format!("{place} is kept as the text {value:?}"));
     }
     Ok(text.into())
@@ -194,7 +197,8 @@ fn is_image_part(place: &Path, last: &str) -> bool {
     .any(|parent| place.matches(&format!("{parent}.{last}")))
 }
 
-fn typed(value: &str) -> Option<Value> {
+/// A value as `--set` reads it; none is text.
+pub(super) fn typed(value: &str) -> Option<Value> {
     if let Ok(number) = value.parse::<i64>() {
         return Some(number.into());
     }

@@ -50,29 +50,40 @@ const REPLACED: &str = "defaultConfig.tracing";
 
 const MESH: [&str; 2] = ["spec.meshConfig", "spec.values.meshConfig"];
 
+/// Merges `over` over `base`, which began as `preset`. A null takes back what another file said, and never what the
+/// preset says: that stands for the profile, which no null changes.
 pub(super) fn merge(
     base: &mut Map<String, Value>,
     over: Map<String, Value>,
+    preset: Option<&Map<String, Value>>,
 ) -> Result<(), OverlayError> {
-    merge_map(base, over, &mut Path::default())
+    merge_map(base, over, preset, &mut Path::default())
 }
 
 fn merge_map(
     base: &mut Map<String, Value>,
     over: Map<String, Value>,
+    preset: Option<&Map<String, Value>>,
     path: &mut Path,
 ) -> Result<(), OverlayError> {
     for (key, value) in over {
         path.push_key(&key);
+        let preset = preset.and_then(|preset| preset.get(&key));
         match (base.get_mut(&key), value) {
-            (Some(_), Value::Null) => {
-                base.shift_remove(&key);
-            }
+            (Some(slot), Value::Null) => match preset {
+                Some(preset) => slot.clone_from(preset),
+                None => drop(base.shift_remove(&key)),
+            },
             (None, Value::Null) => {}
             (Some(Value::Object(base)), Value::Object(over)) if !in_mesh(path, REPLACED) => {
-                merge_map(base, over, path)?;
+                merge_map(base, over, preset.and_then(Value::as_object), path)?;
             }
-            (Some(Value::Array(base)), Value::Array(over)) => merge_list(base, over, path)?,
+            (Some(Value::Array(base)), Value::Array(over)) => {
+                let preset = preset
+                    .and_then(Value::as_array)
+                    .map_or(&[][..], Vec::as_slice);
+                merge_list(base, over, preset, path)?;
+            }
             (Some(slot), value) => *slot = without_nulls(value),
             (None, value) => {
                 base.insert(key, without_nulls(value));
@@ -91,6 +102,7 @@ fn in_mesh(path: &Path, field: &str) -> bool {
 fn merge_list(
     base: &mut Vec<Value>,
     over: Vec<Value>,
+    preset: &[Value],
     path: &mut Path,
 ) -> Result<(), OverlayError> {
     if let Some((_, key)) = BY_KEY.iter().find(|(pattern, _)| path.matches(pattern)) {
@@ -105,7 +117,8 @@ fn merge_list(
                 .position(|other| other == id)
                 .map(|at| base[at].clone());
             path.push_item(place, id.as_str());
-            merged.push(merge_element(old, element, path)?);
+            let preset = preset.iter().find(|element| element.get(key) == Some(id));
+            merged.push(merge_element(old, element, preset, path)?);
             path.pop();
         }
         *base = in_order(std::mem::take(base), &base_ids, merged, &over_ids);
@@ -129,10 +142,15 @@ fn id(element: &Value, key: &str, path: &Path) -> Result<Value, OverlayError> {
         })
 }
 
-fn merge_element(old: Option<Value>, new: Value, path: &mut Path) -> Result<Value, OverlayError> {
+fn merge_element(
+    old: Option<Value>,
+    new: Value,
+    preset: Option<&Value>,
+    path: &mut Path,
+) -> Result<Value, OverlayError> {
     match (old, new) {
         (Some(Value::Object(mut base)), Value::Object(over)) => {
-            merge_map(&mut base, over, path)?;
+            merge_map(&mut base, over, preset.and_then(Value::as_object), path)?;
             Ok(Value::Object(base))
         }
         (_, new) => Ok(without_nulls(new)),

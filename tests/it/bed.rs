@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::env::{CommandOutput, TestEnv, root};
 
+mod fields;
 mod images;
 mod lifecycle;
 mod merge;

@@ -148,6 +148,8 @@ fn data() -> String {
         "src/fips/elf/data",
         "src/image/data",
         "src/istio/data",
+        "src/overlay/data",
+        "src/overlay/schema/data",
     ];
     let all = folders.map(|dir| files(dir, "yaml"));
     let rows = all.into_iter().flatten().map(|path| {

@@ -17,6 +17,7 @@ mod data;
 mod docs;
 mod env;
 mod fake_registry;
+mod fields;
 mod gaps;
 mod hostile;
 mod hostile_files;

@@ -1,0 +1,193 @@
+//! The fields of an IstioOperator: which there are, and what kind of value each takes in which version of Istio.
+//!
+//! A pure lookup in the data files of `src/overlay/schema/data`, and in the rules of `src/overlay/data`. A [`Cursor`] stands for the values at a place; it steps to a
+//! field of a map or an item of a list, for one release or for all of them.
+
+mod data;
+mod judge;
+mod kind;
+mod range;
+mod rules;
+mod validate;
+
+use data::{Node, SCHEMA};
+pub use judge::{Deviation, Problem, Unknown, deviations};
+pub(super) use kind::Kind;
+pub use range::{Range, Release};
+pub(super) use rules::RULES;
+pub use validate::{SchemaError, validate_fields, validate_rules};
+
+/// What is known of the values at a place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cursor {
+    pub(super) kind: Kind,
+    /// The names of fields are checked here, the types of their values are not.
+    pub(super) names_only: bool,
+    node: Option<&'static Node>,
+}
+
+/// A field that a map was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Found {
+    Known(Cursor),
+    /// Decoded as the field `right`, which is the only spelling that charts read.
+    Alias {
+        right: &'static str,
+        cursor: Cursor,
+    },
+    /// No field of this release; `rows` are those of other releases.
+    Unknown {
+        rows: Option<&'static str>,
+    },
+    /// Any name and any value is accepted here.
+    Untyped,
+}
+
+impl Cursor {
+    /// A whole document.
+    pub(super) fn document() -> Cursor {
+        Cursor {
+            kind: Kind::Fields,
+            names_only: false,
+            node: Some(&SCHEMA.root),
+        }
+    }
+
+    /// The field `name`, as `release` has it.
+    pub(super) fn field(self, name: &str, release: Release) -> Found {
+        match self.kind {
+            Kind::Fields | Kind::LenientFields => self.named(name, release),
+            Kind::Kubernetes(_) | Kind::Protobuf(_) => {
+                let Some(rows) = self.type_fields().and_then(|fields| fields.get(name)) else {
+                    return Found::Unknown { rows: None };
+                };
+                // The table begins where the types became Kubernetes' own; messages of before are alike.
+                let row = data::rows(rows).next();
+                row.map_or(Found::Unknown { rows: Some(rows) }, |row| {
+                    let known = row.range.contains(release)
+                        || matches!(self.kind, Kind::Protobuf(_))
+                        || self.names_only;
+                    if known {
+                        Found::Known(self.below(row.kind, None))
+                    } else {
+                        Found::Unknown { rows: Some(rows) }
+                    }
+                })
+            }
+            Kind::Map(values) => Found::Known(self.below(values.kind(), self.child("{}"))),
+            _ => Found::Untyped,
+        }
+    }
+
+    fn named(self, name: &str, release: Release) -> Found {
+        let Some(node) = self.node else {
+            return Found::Untyped;
+        };
+        if let Some(child) = node.children.get(name) {
+            let row = data::rows(child.rows).find(|row| row.range.contains(release));
+            return match row {
+                Some(row) => Found::Known(Cursor::of(row, child, Some(release))),
+                None => Found::Unknown {
+                    rows: Some(child.rows),
+                },
+            };
+        }
+        for (right, child) in &node.children {
+            let row = data::rows(child.rows).find(|row| row.range.contains(release));
+            if let Some(row) = row.filter(|row| row.aliases().any(|alias| alias == name)) {
+                let cursor = Cursor::of(row, child, Some(release));
+                return Found::Alias { right, cursor };
+            }
+        }
+        Found::Unknown { rows: None }
+    }
+
+    /// What the field `name` is in any release; none where nothing is known of it.
+    pub(super) fn field_ever(self, name: &str) -> Vec<Cursor> {
+        match self.kind {
+            Kind::Fields | Kind::LenientFields => {
+                let child = self.node.and_then(|node| node.children.get(name));
+                let Some(child) = child else {
+                    return Vec::new();
+                };
+                let rows = data::rows(child.rows);
+                rows.map(|row| Cursor::of(row, child, None)).collect()
+            }
+            Kind::Kubernetes(_) | Kind::Protobuf(_) => {
+                let rows = self.type_fields().and_then(|fields| fields.get(name));
+                let rows = rows.into_iter().flat_map(|rows| data::rows(rows));
+                rows.map(|row| self.below(row.kind, None)).collect()
+            }
+            Kind::Map(values) => vec![self.below(values.kind(), self.child("{}"))],
+            _ => Vec::new(),
+        }
+    }
+
+    /// An item of the list.
+    pub(super) fn item(self) -> Cursor {
+        match self.kind {
+            Kind::List(items) => self.below(items.kind(), self.child("[]")),
+            _ => self.below(Kind::Any, None),
+        }
+    }
+
+    /// The names of the fields, those of other releases too; none where any name is accepted.
+    pub(super) fn names(self) -> Vec<&'static str> {
+        match self.kind {
+            Kind::Fields | Kind::LenientFields => {
+                let children = self.node.map(|node| node.children.keys());
+                children.into_iter().flatten().copied().collect()
+            }
+            Kind::Kubernetes(_) | Kind::Protobuf(_) => {
+                let fields = self.type_fields().map(|fields| fields.keys());
+                fields.into_iter().flatten().copied().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn of(row: data::Row, node: &'static Node, release: Option<Release>) -> Cursor {
+        let kind = row.checked.unwrap_or(row.kind);
+        let names_only = row.checked.is_some();
+        let Kind::SameAs(path) = kind else {
+            return Cursor {
+                kind,
+                names_only,
+                node: Some(node),
+            };
+        };
+        let node = data::node(path);
+        let rows = node.into_iter().flat_map(|node| data::rows(node.rows));
+        let kind = rows
+            .filter(|row| release.is_none_or(|release| row.range.contains(release)))
+            .last()
+            .map_or(Kind::Any, |row| row.kind);
+        Cursor {
+            kind,
+            names_only,
+            node,
+        }
+    }
+
+    fn below(self, kind: Kind, node: Option<&'static Node>) -> Cursor {
+        Cursor { kind, node, ..self }
+    }
+
+    fn child(self, name: &str) -> Option<&'static Node> {
+        self.node.and_then(|node| node.children.get(name))
+    }
+
+    fn type_fields(self) -> Option<&'static data::TypeFields> {
+        match self.kind {
+            Kind::Kubernetes(name) => SCHEMA.types.get(name),
+            Kind::Protobuf(name) => {
+                let own = SCHEMA.types.get(format!("protobuf {name}").as_str());
+                own.or_else(|| SCHEMA.types.get(name))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

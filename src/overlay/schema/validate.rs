@@ -1,0 +1,68 @@
+//! Reads the text of a data file of the schema as the program would, to find its mistakes.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::data::{self, File};
+use super::range::Range;
+use super::rules::Rules;
+use crate::istio::matrix::{MatrixError, parse};
+
+/// A mistake in a data file, with its place.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    #[error(transparent)]
+    Yaml(#[from] MatrixError),
+    #[error("{file}: {message}")]
+    Content { file: String, message: String },
+}
+
+impl SchemaError {
+    fn new(file: &str, message: impl fmt::Display) -> SchemaError {
+        SchemaError::Content {
+            file: file.to_owned(),
+            message: message.to_string(),
+        }
+    }
+}
+
+/// Validates a file of fields or types.
+pub fn validate_fields(name: &str, text: &str) -> Result<(), SchemaError> {
+    let file: File =
+        serde_json::from_str(kept(name, text)?).map_err(|error| SchemaError::new(name, error))?;
+    if file.fields.is_empty() == file.types.is_empty() {
+        return Err(SchemaError::new(name, "expected `fields` or `types`"));
+    }
+    let types = file.types.values().flatten();
+    for (path, rows) in file.fields.iter().chain(types) {
+        if data::rows(rows).count() != rows.split(';').count() {
+            return Err(SchemaError::new(
+                name,
+                format!("{path}: cannot read {rows:?}"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Validates a file of rules.
+pub fn validate_rules(name: &str, text: &str) -> Result<(), SchemaError> {
+    let rules: Rules =
+        serde_json::from_str(kept(name, text)?).map_err(|error| SchemaError::new(name, error))?;
+    let wrong = rules.ranges().find(|range| Range::parse(range).is_none());
+    match wrong {
+        Some(range) => Err(SchemaError::new(
+            name,
+            format!("cannot read the range {range:?}"),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The file as JSON that lives as long as the program, as the data that is part of it does. Only the few files that are
+/// validated are kept so.
+fn kept(name: &str, text: &str) -> Result<&'static str, MatrixError> {
+    let value: Value = parse(name, text)?;
+    Ok(Box::leak(value.to_string().into_boxed_str()))
+}
