@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::render::Rendered;
 use crate::sys::process::Invocation;
+use crate::workload::{WorkloadKind, WorkloadRef};
 
 pub mod namespace;
 pub mod progress;
@@ -20,11 +21,10 @@ pub enum Action {
         document: String,
         invocation: Invocation,
     },
-    /// Until these Deployments, `(namespace, name)`, run their newest pods and no others.
-    Rollout {
-        deployments: BTreeSet<(String, String)>,
-    },
-    /// Until the injection webhooks of a revision carry the CA bundle that a ready istiod fills in.
+    /// Waits until these workloads run their newest pods and no others.
+    Rollout { workloads: BTreeSet<WorkloadRef> },
+    /// Waits until the webhooks that the install changed carry the CA bundle that a ready istiod fills in, and can be
+    /// called.
     Webhooks { revision: String },
     /// Writes down what was installed.
     Record { namespace: String, revision: String },
@@ -49,17 +49,20 @@ impl fmt::Display for Action {
                 )
             }
             Action::Namespace { name } => write!(f, "kubectl create namespace {name}"),
-            Action::Rollout { deployments } => {
-                let waits = deployments.iter().map(|(namespace, name)| {
-                    format!("kubectl rollout status deployment/{name} -n {namespace}")
+            Action::Rollout { workloads } => {
+                let waits = workloads.iter().map(|workload| {
+                    let kind = match workload.kind() {
+                        WorkloadKind::DaemonSet => "daemonset",
+                        _ => "deployment",
+                    };
+                    let (name, namespace) = (workload.name(), workload.namespace());
+                    format!("kubectl rollout status {kind}/{name} -n {namespace}")
                 });
                 f.write_str(&waits.collect::<Vec<_>>().join(" && "))
             }
             Action::Webhooks { revision } => {
-                write!(
-                    f,
-                    "kubectl get mutatingwebhookconfigurations -l istio.io/rev={revision} -w"
-                )
+                let kinds = "mutatingwebhookconfigurations,validatingwebhookconfigurations";
+                write!(f, "kubectl get {kinds} -l istio.io/rev={revision}")
             }
             Action::Record {
                 namespace,
@@ -75,13 +78,18 @@ impl fmt::Display for Action {
     }
 }
 
-/// The name of a revision's istiod.
-pub fn istiod(revision: &str) -> String {
-    if revision == "default" {
+/// The istiod of a control plane.
+pub fn istiod(place: Place<'_>) -> Option<WorkloadRef> {
+    let Place {
+        namespace,
+        revision,
+    } = place;
+    let name = if revision == "default" {
         "istiod".to_owned()
     } else {
         format!("istiod-{revision}")
-    }
+    };
+    WorkloadRef::new(WorkloadKind::Deployment, namespace, &name)
 }
 
 /// Where a control plane lives: namespace, and revision as labels name it.
@@ -91,58 +99,71 @@ pub struct Place<'a> {
     pub revision: &'a str,
 }
 
-/// The actions that install `documents`: control plane, wait, namespaces, gateways, wait, record.
+/// A document, and what is there once it is installed.
+#[derive(Debug, Clone)]
+pub struct Part<'a> {
+    pub document: &'a Rendered,
+    /// Deployments and `DaemonSets` that it creates or changes.
+    pub workloads: BTreeSet<WorkloadRef>,
+    /// Namespaces of its gateways.
+    pub namespaces: BTreeSet<String>,
+}
+
+/// Returns the actions that install `parts`: namespaces, control plane, wait, gateways, wait, record.
+///
+/// istioctl can change the webhooks with each document, so that they are waited for at the end again.
 pub fn install(
     istioctl: &Path,
     handed_on: &[String],
-    documents: &[Rendered],
-    gateways: BTreeSet<(String, String)>,
+    parts: &[Part<'_>],
     place: Place<'_>,
 ) -> Vec<Action> {
-    let Place {
-        namespace,
-        revision,
-    } = place;
-    let run = |document: &Rendered| {
-        let mut args: Vec<String> = ["install", "-f", "-", "-y"].map(str::to_owned).to_vec();
-        args.extend_from_slice(handed_on);
-        let stdin = Some(document.yaml.clone().into_bytes());
-        let invocation = Invocation {
-            program: istioctl.to_owned(),
-            args,
-            stdin,
-            env: Vec::new(),
-        };
-        Action::Istioctl {
-            document: document.name.clone(),
-            invocation,
-        }
-    };
-    let (planes, others): (Vec<&Rendered>, Vec<&Rendered>) = documents
+    let (planes, others): (Vec<&Part<'_>>, Vec<&Part<'_>>) = parts
         .iter()
-        .partition(|document| document.has_control_plane());
-    let mut actions: Vec<Action> = planes.into_iter().map(run).collect();
-    if !actions.is_empty() {
-        let istiod = (namespace.to_owned(), istiod(revision));
-        actions.push(Action::Rollout {
-            deployments: BTreeSet::from([istiod]),
-        });
+        .partition(|part| part.document.has_control_plane());
+    let mut actions = Vec::new();
+    for parts in [planes, others] {
+        if parts.is_empty() {
+            continue;
+        }
+        let namespaces = parts.iter().flat_map(|part| &part.namespaces);
+        let namespaces: BTreeSet<&String> =
+            namespaces.filter(|name| *name != place.namespace).collect();
+        let named = |name: &String| Action::Namespace { name: name.clone() };
+        actions.extend(namespaces.into_iter().map(named));
+        actions.extend(
+            parts
+                .iter()
+                .map(|part| run(istioctl, handed_on, part.document)),
+        );
+        let workloads = parts.iter().flat_map(|part| part.workloads.iter().cloned());
+        let workloads: BTreeSet<WorkloadRef> = workloads.collect();
+        if !workloads.is_empty() {
+            actions.push(Action::Rollout { workloads });
+        }
         actions.push(Action::Webhooks {
-            revision: revision.to_owned(),
-        });
-    }
-    let namespaces: BTreeSet<&String> = gateways.iter().map(|(namespace, _)| namespace).collect();
-    let missing = namespaces.into_iter().filter(|name| *name != namespace);
-    actions.extend(missing.map(|name| Action::Namespace { name: name.clone() }));
-    actions.extend(others.into_iter().map(run));
-    if !gateways.is_empty() {
-        actions.push(Action::Rollout {
-            deployments: gateways,
+            revision: place.revision.to_owned(),
         });
     }
     actions.push(Action::Record {
-        namespace: namespace.to_owned(),
-        revision: revision.to_owned(),
+        namespace: place.namespace.to_owned(),
+        revision: place.revision.to_owned(),
     });
     actions
+}
+
+/// istioctl installs a document.
+fn run(istioctl: &Path, handed_on: &[String], document: &Rendered) -> Action {
+    let mut args: Vec<String> = ["install", "-f", "-", "-y"].map(str::to_owned).to_vec();
+    args.extend_from_slice(handed_on);
+    let invocation = Invocation {
+        program: istioctl.to_owned(),
+        args,
+        stdin: Some(document.yaml.clone().into_bytes()),
+        env: Vec::new(),
+    };
+    Action::Istioctl {
+        document: document.name.clone(),
+        invocation,
+    }
 }

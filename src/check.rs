@@ -38,6 +38,7 @@ mod image_evidence;
 mod image_exists;
 mod injection;
 mod istioctl_issues;
+mod istioctl_manifest;
 mod istioctl_version;
 mod known_issues;
 mod kubernetes_range;
@@ -45,6 +46,7 @@ mod licence;
 mod manager;
 mod mismatch;
 mod namespace_alone;
+mod namespace_deletion;
 mod namespace_labels;
 mod node_architecture;
 mod nodes;
@@ -88,6 +90,7 @@ pub const CHECKS: &[Check] = &[
     istioctl_issues::CHECK,
     kubernetes_range::CHECK,
     openshift_range::CHECK,
+    namespace_deletion::CHECK,
     nodes::CHECK,
     node_architecture::CHECK,
     pod_security::CHECK,
@@ -107,6 +110,7 @@ pub const CHECKS: &[Check] = &[
     documents_agree::CHECK,
     document_names::CHECK,
     document_fields::CHECK,
+    istioctl_manifest::CHECK,
     distroless_twice::CHECK,
     distroless_exec::CHECK,
     hpa_target::CHECK,

@@ -24,18 +24,20 @@ mod images;
 mod injected;
 mod istioctl;
 mod licence;
+mod manifest;
 mod permission;
 mod pinned;
 mod platform;
 mod rbac;
 mod record;
 mod rollout;
+mod settle;
 mod webhook;
 
 pub use after::{Installed, after, installed};
 pub use authority::{Held, Served};
 pub use before::{Asked, before};
-pub use causes::causes;
+pub use causes::{Cause, causes};
 #[cfg(any(test, fuzzing))]
 pub use census::fuzz;
 pub use census::{Address, Census, Class, Companion, Members, Role, SelfReport};
@@ -45,11 +47,14 @@ pub(crate) use genuine::read_settings;
 pub use images::Reader;
 pub use istioctl::istioctl;
 pub use licence::{Licence, LicenceSecret, LicenceSource, licences};
+pub use manifest::{Manifest, ManifestError, ObjectImage, Objects, manifests};
 pub use permission::INJECTOR;
 pub use pinned::PinnedName;
 pub use rbac::cluster_role;
 pub use record::{Kept, Records, record_name, write_record};
-pub use rollout::{rolled_out, webhooks_filled};
+pub use rollout::rolled_out;
+pub use settle::{Changed, WebhookVersions, settled, webhook_versions};
+pub use webhook::{Webhook, WebhookKind};
 
 /// The istioctl that will be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,35 +143,6 @@ pub struct ControlPlane {
     pub lacks: Option<String>,
 }
 
-/// An injection or validation webhook of an Istio.
-///
-/// A revision tag that is nothing but a Service (Istio 1.28 and later) stands here as a mutating one
-/// that selects nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Webhook {
-    pub kind: WebhookKind,
-    pub name: String,
-    /// `istio.io/rev`, `default` where there is none.
-    pub revision: String,
-    /// `istio.io/tag` of a revision tag.
-    pub tag: Option<String>,
-    /// Namespace and name of the Service called, where it is one.
-    pub service: Option<(String, String)>,
-    /// Whether that Service exists and has a ready endpoint.
-    pub service_ready: Fact<bool>,
-    /// Every webhook in it carries a CA bundle.
-    pub ca_bundle: bool,
-    /// Deactivated by istioctl: it selects nothing.
-    pub deactivated: bool,
-    pub fail_closed: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WebhookKind {
-    Mutating,
-    Validating,
-}
-
 /// A namespace, as far as injection and admission need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespace {
@@ -180,6 +156,8 @@ pub struct Namespace {
     /// The revision of an `istio.io/rev` that has no effect, because `istio-injection` is there too.
     pub ignored_revision: Option<String>,
     pub ambient: bool,
+    /// What is left in it, where it is being deleted; may be empty.
+    pub deletion: Option<String>,
 }
 
 /// What an earlier install by glooistio wrote down.
@@ -261,6 +239,8 @@ pub struct Before {
     pub records: Fact<Vec<Result<Record, String>>>,
     /// What the registries say of the images of the plan.
     pub images: Fact<Vec<PlannedImage>>,
+    /// What the installer of istioctl makes of each document.
+    pub manifests: Fact<Vec<Manifest>>,
     /// The certificates of `cacerts` where a FIPS build is planned; `None` where there is no such secret.
     pub authority: Fact<Option<Vec<Held>>>,
     /// The certificates that gateways show where a FIPS build is planned.

@@ -1,26 +1,29 @@
 //! Install: plan, check, confirm, istioctl, wait, verify what was installed, report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::civil::Date;
 
-use crate::action::{self, Action, Place};
+use crate::action::{self, Action, Part, Place};
 use crate::check::{self, Policy};
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, Fact, Istioctl, Nodes, PlannedImage, Reader};
+use crate::facts::{self, Fact, Istioctl, Manifest, Nodes, PlannedImage, Reader};
 use crate::fips::Judge;
 use crate::image::{self, Budget, Cache, Sources};
 use crate::istio::Matrix;
 use crate::options::Options;
-use crate::render::Rendered;
 use crate::report::{self, Report};
 use crate::sys::cluster::{Cluster, ClusterError, KubeTarget};
+use crate::sys::process;
 use crate::sys::registry::Registry;
 use crate::sys::signal;
 use crate::ui::{Event, Ui};
+use crate::workload::WorkloadRef;
 
 pub mod apply;
+mod failure;
+mod installer;
 mod next_steps;
 mod origin;
 pub mod prepare;
@@ -29,6 +32,9 @@ mod question;
 mod way_back;
 
 pub use origin::Origin;
+
+use failure::unfinished;
+use installer::{documents, manifests, part};
 use prepare::{Prepared, prepare};
 
 /// What every command has at hand.
@@ -45,6 +51,8 @@ pub struct Session<'a> {
     pub judge: &'a Judge,
     /// Absent where no registry may be asked.
     pub images: Option<Images>,
+    /// Flags of istioctl that choose its charts and how strict its installer is.
+    pub installer_flags: Vec<String>,
 }
 
 /// The way to registries.
@@ -131,8 +139,17 @@ impl Session<'_> {
             fips: prepared.plan.tag.flavor.is_fips(),
             licences: &licences,
         };
-        let mut facts = facts::before(cluster, istioctl, asked);
-        facts.images = self.planned(prepared, &facts.nodes)?;
+        let flags = self.installer_flags.as_slice();
+        let (manifests, (mut facts, images)) = process::beside(
+            || manifests(prepared, &istioctl, flags),
+            || {
+                let facts = facts::before(cluster, istioctl.clone(), asked);
+                let images = self.planned(prepared, &facts.nodes);
+                (facts, images)
+            },
+        );
+        facts.images = images?;
+        facts.manifests = manifests;
         if signal::interrupted() {
             return Err(interrupted());
         }
@@ -166,6 +183,26 @@ impl Session<'_> {
         planned.map(Fact::Known).map_err(|_| interrupted())
     }
 
+    /// Gathers what can be known without a cluster, which `why` says.
+    pub fn gather_without_cluster(
+        &self,
+        istioctl: Fact<Istioctl>,
+        prepared: &Prepared,
+        why: &'static str,
+    ) -> Result<facts::Before, Failure> {
+        let flags = self.installer_flags.as_slice();
+        let unknown = Fact::NotAsked(why);
+        let (manifests, images) = process::beside(
+            || manifests(prepared, &istioctl, flags),
+            || self.planned(prepared, &unknown),
+        );
+        Ok(facts::Before {
+            images: images?,
+            manifests,
+            ..facts::Before::not_asked(why, istioctl)
+        })
+    }
+
     /// Puts the plan into the report and on the screen.
     pub fn describe(&mut self, prepared: &Prepared) {
         let plan = &prepared.plan;
@@ -188,6 +225,22 @@ impl Session<'_> {
         }
     }
 
+    /// What the Before checks look at.
+    fn subject<'a>(
+        &'a self,
+        prepared: &'a Prepared,
+        facts: &'a facts::Before,
+    ) -> check::Before<'a> {
+        check::Before {
+            plan: &prepared.plan,
+            documents: &prepared.manifest.documents,
+            facts,
+            matrix: self.matrix,
+            today: self.today,
+            judge: self.judge,
+        }
+    }
+
     /// Runs the Before checks.
     pub fn check(&mut self, prepared: &Prepared, facts: &facts::Before) {
         if let (Some(cluster), Some(seen)) = (&mut self.report.cluster, facts.cluster.known()) {
@@ -196,15 +249,7 @@ impl Session<'_> {
         self.report.expected.images = pinned(&facts.images);
         let notes = &mut self.report.expected.notes;
         notes.extend(image::cache_note(&cached(&facts.images)));
-        let subject = check::Before {
-            plan: &prepared.plan,
-            documents: &prepared.manifest.documents,
-            facts,
-            matrix: self.matrix,
-            today: self.today,
-            judge: self.judge,
-        };
-        let ran = check::before(&subject, self.policy);
+        let ran = check::before(&self.subject(prepared, facts), self.policy);
         self.report.checks.extend(ran.results);
         self.report.skipped.extend(ran.skipped);
     }
@@ -216,8 +261,8 @@ impl Install<'_> {
         let client = Fact::Known(self.istioctl.clone());
         let prepared = prepare(self.options, session.matrix, &client)?;
         session.describe(&prepared);
-        let actions = self.actions(&prepared);
-        session.report.documents = documents(&prepared.manifest.documents, &actions);
+        let planned = self.actions(&prepared, &Fact::NotAsked("the documents are shown first"));
+        session.report.documents = documents(&prepared.manifest.documents, &planned);
         session
             .ui
             .event(&Event::Working("Asking the cluster".to_owned()));
@@ -245,31 +290,33 @@ impl Install<'_> {
         if !self.yes {
             question::confirm(session, self, &prepared, &facts)?;
         }
-        let late = apply::apply(session, &cluster, &prepared, &actions, self)?;
+        let actions = self.actions(&prepared, &facts.manifests);
+        let late = apply::apply(session, &cluster, &prepared, &actions, (self, &facts))?;
         let exit = if self.verify {
             prove::installed(session, &cluster, &prepared, &facts)?
         } else {
             Exit::Ok
         };
         if exit == Exit::Ok && !late.is_empty() {
-            return Err(unfinished(&late, session.timeout));
+            let late: BTreeSet<WorkloadRef> = late.into_iter().collect();
+            let causes = facts::causes(&cluster, &prepared.namespaces(), &late);
+            let mut failure = unfinished(&late, session.timeout);
+            failure.hints.extend(failure::hints(&causes));
+            return Err(failure);
         }
         Ok(exit)
     }
 
-    fn actions(&self, prepared: &Prepared) -> Vec<Action> {
+    fn actions(&self, prepared: &Prepared, manifests: &Fact<Vec<Manifest>>) -> Vec<Action> {
         let place = Place {
             namespace: &prepared.plan.namespace,
             revision: prepared.plan.revision_label(),
         };
-        let documents = &prepared.manifest.documents;
-        action::install(
-            &self.istioctl.path,
-            &self.handed_on,
-            documents,
-            prepared.gateways(),
-            place,
-        )
+        let documents = prepared.manifest.documents.iter();
+        let parts: Vec<Part<'_>> = documents
+            .map(|document| part(document, manifests, place))
+            .collect();
+        action::install(&self.istioctl.path, &self.handed_on, &parts, place)
     }
 
     /// Leaves in place what is planned and runs already, and judges it.
@@ -300,19 +347,6 @@ impl Session<'_> {
         self.ui.report(&String::from_utf8_lossy(&text));
         Ok(())
     }
-}
-
-/// Nothing else is wrong, but old pods may still run.
-fn unfinished(late: &[String], limit: Duration) -> Failure {
-    let (names, seconds) = (late.join(", "), limit.as_secs());
-    let message = format!("not rolled out within {seconds} s: {names}");
-    Failure::message(Exit::Findings, message)
-        .hint_command(
-            "judge what runs once it is rolled out",
-            "glooistio verify",
-            &[],
-        )
-        .hint("--timeout waits longer")
 }
 
 fn up_to_date_note(prepared: &Prepared) -> String {
@@ -350,21 +384,4 @@ fn cached(images: &Fact<Vec<PlannedImage>>) -> BTreeMap<String, Date> {
     cached
         .filter_map(|image| Some((image.reference.clone(), image.cached?)))
         .collect()
-}
-
-/// The documents as the report holds them, each with its command.
-fn documents(rendered: &[Rendered], actions: &[Action]) -> Vec<report::Document> {
-    let command = |name: &str| {
-        actions
-            .iter()
-            .find(|action| matches!(action, Action::Istioctl { document, .. } if document == name))
-            .map(ToString::to_string)
-    };
-    let document = |rendered: &Rendered| report::Document {
-        name: rendered.name.clone(),
-        sha256: rendered.sha256(),
-        command: command(&rendered.name).unwrap_or_default(),
-        yaml: rendered.yaml.clone(),
-    };
-    rendered.iter().map(document).collect()
 }

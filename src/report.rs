@@ -6,6 +6,7 @@ use serde::Serialize;
 
 mod counts;
 mod deviation;
+mod ending;
 mod finding;
 pub mod json;
 mod next_step;
@@ -18,6 +19,7 @@ use crate::workload::WorkloadRef;
 
 pub use counts::{Count, Counts};
 pub use deviation::{Deviation, Deviations, SettingKind};
+pub use ending::Ending;
 pub use finding::{Finding, Severity};
 pub use next_step::NextStep;
 pub use proof::{
@@ -312,6 +314,8 @@ pub struct Report {
     pub command: &'static str,
     pub data: Vec<DataFile>,
     pub cluster: Option<Cluster>,
+    /// Whether the run changed something in the cluster, or may have.
+    pub changed: bool,
     pub expected: Expected,
     pub checks: Vec<CheckResult>,
     pub evidence: Vec<Evidence>,
@@ -348,6 +352,7 @@ impl Report {
             command,
             data: Vec::new(),
             cluster: None,
+            changed: false,
             expected: Expected::default(),
             checks: Vec::new(),
             evidence: Vec::new(),

@@ -5,11 +5,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::sys::cluster::{Cluster, Result};
 
-/// Creates a namespace where there is none of that name; one that is there stays as it is.
-pub fn ensure(cluster: &Cluster, name: &str) -> Result<()> {
+/// Creates a namespace where there is none of that name; one that is there stays as it is. Returns whether it did.
+pub fn ensure(cluster: &Cluster, name: &str) -> Result<bool> {
     cluster.run(async |session| {
         if session.get::<Namespace>(None, name).await?.is_some() {
-            return Ok(());
+            return Ok(false);
         }
         let metadata = ObjectMeta {
             name: Some(name.to_owned()),
@@ -19,6 +19,6 @@ pub fn ensure(cluster: &Cluster, name: &str) -> Result<()> {
             metadata,
             ..Namespace::default()
         };
-        session.apply(None, &namespace).await.map(drop)
+        session.apply(None, &namespace).await.map(|_| true)
     })?
 }

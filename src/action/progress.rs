@@ -3,9 +3,22 @@
 use crate::escape::escape_line;
 use crate::ui::Event;
 
-/// What a line of istioctl means; `None` for its drawing and for empty lines.
-pub fn event(line: &str) -> Option<Event> {
+/// The last step of an install. istioctl up to 1.23 does not end the line, and goes on in it with what it says next.
+const LAST_STEP: &str = "Installation complete";
+
+/// What a line of istioctl means: nothing for its drawing and for empty lines, two things where it ran two together.
+pub fn events(line: &str) -> Vec<Event> {
     let text = line.trim();
+    let joined = text.split_once(LAST_STEP);
+    let joined = joined.filter(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_uppercase()));
+    let parts = match joined {
+        Some((mark, rest)) => vec![format!("{mark}{LAST_STEP}"), rest.to_owned()],
+        None => vec![text.to_owned()],
+    };
+    parts.iter().filter_map(|part| event(part)).collect()
+}
+
+fn event(text: &str) -> Option<Event> {
     if !text.chars().any(char::is_alphanumeric) {
         return None;
     }
@@ -68,7 +81,25 @@ mod tests {
                 Some(Event::Said(r"\u{1b}[32m✔\u{1b}[0m x".into())),
             ),
         ] {
-            assert_eq!(event(line), wanted, "{line}");
+            assert_eq!(events(line), Vec::from_iter(wanted), "{line}");
         }
+    }
+
+    #[test]
+    fn line_that_the_old_engine_does_not_end_is_two_things() {
+        for said in [
+            "Made this installation the default for injection and validation.",
+            "Making this installation the default for injection and validation.",
+        ] {
+            assert_eq!(
+                events(&format!("✔ Installation complete{said}")),
+                [
+                    Event::Done("Installation complete".into()),
+                    Event::Said(said.into())
+                ]
+            );
+        }
+        let alone = events("✔ Installation complete");
+        assert_eq!(alone, [Event::Done("Installation complete".into())]);
     }
 }

@@ -168,6 +168,7 @@ pub(super) fn namespace(name: &str, injection: Option<&str>) -> Namespace {
         opted_out: false,
         ignored_revision: None,
         ambient: false,
+        deletion: None,
     }
 }
 
@@ -338,6 +339,7 @@ fn nothing() -> facts::Before {
         proxies: Fact::Known(BTreeMap::new()),
         records: Fact::Known(Vec::new()),
         images: Fact::NotAsked("in this test"),
+        manifests: Fact::NotAsked("in this test"),
         authority: Fact::NotAsked(NOT_ASKED),
         served: Fact::Known(facts::Served::default()),
         licences: Fact::NotAsked(NOT_ASKED),

@@ -168,7 +168,5 @@ fn asked(
         "no cluster: no kubeconfig names one, so what needs a cluster is not checked",
         "name a cluster by --kubeconfig FILE or KUBECONFIG",
     );
-    let facts = facts::Before::not_asked("no kubeconfig names a cluster", istioctl);
-    let images = session.planned(prepared, &facts.nodes)?;
-    Ok(facts::Before { images, ..facts })
+    session.gather_without_cluster(istioctl, prepared, "no kubeconfig names a cluster")
 }

@@ -80,8 +80,10 @@ impl Args {
         let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
         let prepared = validate_inputs(&options, &rules)?;
         let istioctl = session::istioctl(&self.run)?;
+        self.flags.known_to(&istioctl, &rules.matrix)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
         session.inspect_images(inspect);
+        session.installer_flags = self.flags.of_installer();
         if !self.forget_overlays {
             self.keep_inputs(&mut session, &options, &prepared.plan)?;
         }
@@ -121,8 +123,10 @@ impl Args {
         check_inputs(&options)?;
         let inspect = self.images.inspected(&self.run)?;
         let istioctl = session::istioctl(&self.run)?;
+        self.flags.known_to(&istioctl, &rules.matrix)?;
         let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
         session.inspect_images(inspect);
+        session.installer_flags = self.flags.of_installer();
         let recall = Recall {
             unattended: self.flags.on("skip-confirmation") && !self.flags.on("dry-run"),
             forget: self.forget_overlays,

@@ -5,6 +5,8 @@ mod table;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::exit::{Exit, Failure};
+use crate::facts::Istioctl;
+use crate::istio::{Capability, Matrix};
 
 pub(super) use table::FLAGS;
 
@@ -69,6 +71,8 @@ pub(super) struct Flag {
     pub(super) fate: Fate,
     /// istioctl does not show it in its help.
     pub(super) hidden: bool,
+    /// What an istioctl must have for it; every one has the others.
+    pub(super) needs: Option<Capability>,
     pub(super) help: &'static str,
 }
 
@@ -153,6 +157,32 @@ impl IstioctlFlags {
         Err(Failure::message(Exit::Usage, message).hint(instead))
     }
 
+    /// Refuses flags that the istioctl which would get them does not have.
+    pub(super) fn known_to(&self, istioctl: &Istioctl, matrix: &Matrix) -> Result<(), Failure> {
+        let Some(minor) = istioctl.version.minor() else {
+            return Ok(());
+        };
+        let given = |flag: &&Flag| self.values.iter().any(|(name, _)| *name == flag.long);
+        for flag in FLAGS.iter().filter(given) {
+            let Some(needed) = flag.needs.filter(|needed| !matrix.line_has(*needed, minor)) else {
+                continue;
+            };
+            let (version, long) = (&istioctl.version, flag.long);
+            let message = format!("istioctl {version} has no flag --{long}");
+            let span = matrix.capability_span(needed);
+            let failure = Failure::message(Exit::Usage, message).hint(format!(
+                "istioctl {span} has it: name one by --istioctl PATH"
+            ));
+            return Err(match needed {
+                Capability::ImpersonationFlags => failure.hint(
+                    "or remove the flag, and name a context by --context whose user impersonates",
+                ),
+                _ => failure.hint("or remove the flag"),
+            });
+        }
+        Ok(())
+    }
+
     /// The arguments that istioctl gets, as a person would type them.
     pub(super) fn handed_on(&self) -> Vec<String> {
         let goes = |flag: &&Flag| matches!(flag.fate, Fate::HandedOn | Fate::Shared);
@@ -161,6 +191,13 @@ impl IstioctlFlags {
             .filter(goes)
             .flat_map(|flag| self.typed(flag))
             .collect()
+    }
+
+    /// Those of them that `manifest generate` has too: which charts to use, and how strict to be.
+    pub(super) fn of_installer(&self) -> Vec<String> {
+        let shared = |flag: &&Flag| ["manifests", "charts", "force"].contains(&flag.long);
+        let flags = FLAGS.iter().filter(shared);
+        flags.flat_map(|flag| self.typed(flag)).collect()
     }
 
     fn typed(&self, flag: &Flag) -> Vec<String> {

@@ -65,6 +65,7 @@ impl Rules {
             target,
             timeout: run.timeout,
             judge: &self.judge,
+            installer_flags: Vec::new(),
             images: (!run.no_registry)
                 .then(|| images(&run.registry, &self.judge, run.timeout, ui.secrets())),
         }

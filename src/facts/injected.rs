@@ -1,6 +1,7 @@
 //! What the injector would do to a new pod: a pod that is created as a dry run.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, Pod, PodSecurityContext, PodSpec, SeccompProfile, SecurityContext,
@@ -23,27 +24,86 @@ const PROXY: [&str; 3] = ["istio-proxy", "istio-init", "istio-validation"];
 /// Its image is never pulled.
 const PROBE: &str = "pause";
 
+/// Pause before a new pod is tried again, at first.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Longest pause before a new pod is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Why no namespace showed what the injector does.
+enum Refusal {
+    /// No namespace leaves the choice of this revision to the pod.
+    NoCandidate,
+    /// The last namespace that was tried, and what the API server said.
+    Refused(String, ClusterError),
+}
+
+/// Returns what the injector of a revision adds to a new pod.
 pub(super) async fn injected(
     session: &Session,
     revision: &str,
     namespaces: &[&Namespace],
 ) -> Fact<Injected> {
-    let mut refusal = "no namespace would let a pod ask for this revision".to_owned();
+    match attempt(session, revision, namespaces).await {
+        Ok(injected) => Fact::Known(injected),
+        Err(Refusal::NoCandidate) => {
+            Fact::Unknown("no namespace would let a pod ask for this revision".to_owned())
+        }
+        Err(Refusal::Refused(namespace, error)) => {
+            Fact::Unknown(format!("dry run in namespace {namespace}: {error}"))
+        }
+    }
+}
+
+/// Waits until a new pod is given a proxy, for at most `limit`.
+///
+/// A webhook that is complete is called only once the API server has read it, and its Service reached only once its
+/// endpoints are known everywhere: no object shows either. What a later try would not change is not waited for.
+pub(super) async fn until_injected(
+    session: &Session,
+    revision: &str,
+    namespaces: &[&Namespace],
+    limit: Duration,
+) {
+    let trying = async {
+        let mut pause = PAUSE;
+        loop {
+            let waits = match attempt(session, revision, namespaces).await {
+                Ok(injected) => !injected.images.contains_key(PROXY[0]),
+                Err(Refusal::Refused(_, error)) => error.is_temporary(),
+                Err(Refusal::NoCandidate) => false,
+            };
+            if !waits {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+    };
+    // What is not there in time is found by the checks.
+    tokio::time::timeout(limit, trying).await.ok();
+}
+
+async fn attempt(
+    session: &Session,
+    revision: &str,
+    namespaces: &[&Namespace],
+) -> Result<Injected, Refusal> {
+    let mut refusal = Refusal::NoCandidate;
     for namespace in candidates(revision, namespaces).into_iter().take(TRIES) {
         match session.dry_run(Some(namespace), &probe(revision)).await {
             Ok(pod) => {
-                let (namespace, revision) = (namespace.to_owned(), revision.to_owned());
-                return Fact::Known(Injected {
-                    namespace,
-                    revision,
+                return Ok(Injected {
+                    namespace: namespace.to_owned(),
+                    revision: revision.to_owned(),
                     images: added(&pod),
                 });
             }
             Err(ClusterError::Interrupted) => break,
-            Err(error) => refusal = format!("dry run in namespace {namespace}: {error}"),
+            Err(error) => refusal = Refusal::Refused(namespace.to_owned(), error),
         }
     }
-    Fact::Unknown(refusal)
+    Err(refusal)
 }
 
 /// Namespaces where a pod may ask for the revision, the likeliest first.
@@ -138,8 +198,6 @@ fn added(pod: &Pod) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use http::{Request, Response};
     use kube::client::Body;
 
@@ -154,6 +212,7 @@ mod tests {
             opted_out: false,
             ignored_revision: None,
             ambient: false,
+            deletion: None,
         }
     }
 

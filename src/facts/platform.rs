@@ -202,7 +202,24 @@ fn namespace(namespace: &KubeNamespace) -> Namespace {
         ambient: labels
             .get("istio.io/dataplane-mode")
             .is_some_and(|mode| mode == "ambient"),
+        deletion: namespace
+            .metadata
+            .deletion_timestamp
+            .as_ref()
+            .map(|_| remaining(namespace)),
     }
+}
+
+/// What keeps a namespace that is being deleted from being gone, as its controller says it.
+pub(super) fn remaining(namespace: &KubeNamespace) -> String {
+    let status = namespace.status.as_ref();
+    let conditions = status.and_then(|status| status.conditions.as_ref());
+    let held = conditions
+        .into_iter()
+        .flatten()
+        .filter(|it| it.status == "True");
+    let messages: Vec<&str> = held.filter_map(|it| it.message.as_deref()).collect();
+    messages.join("; ")
 }
 
 /// The definitions of Istio, and whether each is established.

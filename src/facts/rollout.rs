@@ -1,43 +1,68 @@
-//! Waiting for what an install changed: rollouts, and the CA bundle that a ready istiod fills in.
+//! Waiting for rollouts.
 //!
 //! istioctl waits until enough pods are ready, also old ones; a verification needs the new ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
-use k8s_openapi::api::apps::v1::Deployment;
+use futures::future::join_all;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 
-use super::control_plane::REVISION;
-use super::webhook::trusted;
 use crate::sys::cluster::{Cluster, Result, Session, Watched};
+use crate::workload::{WorkloadKind, WorkloadRef};
 
-/// Waits for the Deployments, `(namespace, name)`, to run their newest pods and no others.
+/// Waits for Deployments and `DaemonSets` to run their newest pods and no others.
 ///
-/// Gives those, as `namespace/name`, that did not within `limit`.
+/// Returns those that did not within `limit`. Workloads of other kinds are not waited for.
 pub fn rolled_out(
     cluster: &Cluster,
-    deployments: &BTreeSet<(String, String)>,
+    workloads: &BTreeSet<WorkloadRef>,
     limit: Duration,
-) -> Result<Vec<String>> {
+) -> Result<Vec<WorkloadRef>> {
     cluster.run(async |session| {
-        let waits = deployments.iter().map(async |(namespace, name)| {
-            let ended = rollout(session, namespace, name, limit).await?;
-            Ok((!ended).then(|| format!("{namespace}/{name}")))
+        let waits = workloads.iter().map(async |workload| {
+            let ended = rollout(session, workload, limit).await?;
+            Ok((!ended).then(|| workload.clone()))
         });
-        let late = futures::future::join_all(waits).await;
+        let late = join_all(waits).await;
         late.into_iter().filter_map(Result::transpose).collect()
     })?
 }
 
-async fn rollout(session: &Session, namespace: &str, name: &str, limit: Duration) -> Result<bool> {
+async fn rollout(session: &Session, workload: &WorkloadRef, limit: Duration) -> Result<bool> {
     let watched = Watched {
-        namespace: Some(namespace.to_owned()),
-        fields: format!("metadata.name={name}"),
+        namespace: Some(workload.namespace().to_owned()),
+        fields: format!("metadata.name={}", workload.name()),
         ..Watched::default()
     };
-    let done = |found: &BTreeMap<String, Deployment>| found.values().all(|it| lacks(it).is_none());
-    session.until(&watched, limit, done).await
+    match workload.kind() {
+        WorkloadKind::Deployment => {
+            let done =
+                |found: &BTreeMap<String, Deployment>| found.values().all(|it| lacks(it).is_none());
+            session.until(&watched, limit, done).await
+        }
+        WorkloadKind::DaemonSet => {
+            let done = |found: &BTreeMap<String, DaemonSet>| found.values().all(is_rolled_out);
+            session.until(&watched, limit, done).await
+        }
+        _ => Ok(true),
+    }
+}
+
+/// Whether all pods of a `DaemonSet` are of its newest template and available.
+///
+/// One that replaces its pods only when somebody deletes them has nothing that could be waited for.
+fn is_rolled_out(daemon: &DaemonSet) -> bool {
+    let strategy = daemon.spec.as_ref();
+    let strategy = strategy.and_then(|spec| spec.update_strategy.as_ref()?.type_.as_deref());
+    let Some(status) = &daemon.status else {
+        return false;
+    };
+    let wanted = status.desired_number_scheduled;
+    let updated = status.updated_number_scheduled.unwrap_or(0);
+    let available = status.number_available.unwrap_or(0);
+    let is_seen = status.observed_generation >= daemon.metadata.generation;
+    is_seen && available >= wanted && (updated >= wanted || strategy == Some("OnDelete"))
 }
 
 /// What `kubectl rollout status` would still wait for, and what the controller says of it.
@@ -73,19 +98,6 @@ pub(super) fn lacks(deployment: &Deployment) -> Option<String> {
     Some(said.map_or(lacking.clone(), |said| format!("{lacking}: {said}")))
 }
 
-/// Waits until the injection webhooks of a revision carry a CA bundle.
-///
-/// False: they did not within `limit`.
-pub fn webhooks_filled(cluster: &Cluster, revision: &str, limit: Duration) -> Result<bool> {
-    let watched = Watched {
-        labels: format!("{REVISION}={revision}"),
-        ..Watched::default()
-    };
-    let filled =
-        |found: &BTreeMap<String, MutatingWebhookConfiguration>| found.values().all(trusted);
-    cluster.run(async |session| session.until(&watched, limit, filled).await)?
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +129,35 @@ mod tests {
             let lacks = lacks(&deployment(&status)).unwrap();
             assert!(lacks.contains(words), "{field}: {lacks}");
         }
+    }
+
+    #[test]
+    fn daemon_set_is_rolled_out_when_every_pod_is_new_and_available() {
+        let read = |status: &serde_json::Value, strategy: &str| -> bool {
+            let daemon = serde_json::json!({
+                "metadata": {"generation": 2},
+                "spec": {"selector": {}, "template": {}, "updateStrategy": {"type": strategy}},
+                "status": status,
+            });
+            is_rolled_out(&serde_json::from_value(daemon).unwrap())
+        };
+        let full = serde_json::json!({
+            "observedGeneration": 2, "desiredNumberScheduled": 2, "currentNumberScheduled": 2,
+            "updatedNumberScheduled": 2, "numberAvailable": 2, "numberMisscheduled": 0, "numberReady": 2,
+        });
+        assert!(read(&full, "RollingUpdate"));
+        for field in [
+            "observedGeneration",
+            "updatedNumberScheduled",
+            "numberAvailable",
+        ] {
+            let mut status = full.clone();
+            status[field] = 1.into();
+            assert!(!read(&status, "RollingUpdate"), "{field}");
+        }
+        let mut old = full;
+        old["updatedNumberScheduled"] = 1.into();
+        assert!(read(&old, "OnDelete"));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kube::ResourceExt;
 use kube::api::ListParams;
 
+use super::Fact;
 use super::control_plane::{homes, revision};
-use super::{Fact, Webhook, WebhookKind};
 use crate::sys::cluster::{Result, Session};
 
 /// Label of a revision tag.
@@ -27,6 +27,35 @@ pub(super) const RIGHTS: &str =
     "list of mutating- and validatingwebhookconfigurations, and of services and endpointslices";
 
 const BY_URL: &str = "called by URL, not by Service";
+
+/// An injection or validation webhook of an Istio.
+///
+/// A revision tag that is nothing but a Service (Istio 1.28 and later) stands here as a mutating one
+/// that selects nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    pub kind: WebhookKind,
+    pub name: String,
+    /// `istio.io/rev`, `default` where there is none.
+    pub revision: String,
+    /// `istio.io/tag` of a revision tag.
+    pub tag: Option<String>,
+    /// Namespace and name of the Service called, where it is one.
+    pub service: Option<(String, String)>,
+    /// Whether that Service exists and has a ready endpoint.
+    pub service_ready: Fact<bool>,
+    /// Every webhook in it carries a CA bundle.
+    pub ca_bundle: bool,
+    /// Deactivated by istioctl: it selects nothing.
+    pub deactivated: bool,
+    pub fail_closed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookKind {
+    Mutating,
+    Validating,
+}
 
 /// One entry of a webhook configuration.
 struct Entry<'a> {
@@ -65,16 +94,9 @@ pub(super) async fn configurations(session: &Session) -> Result<Vec<Webhook>> {
         session.list::<ValidatingWebhookConfiguration>(None, &all),
     );
     let (mutating, validating) = (mutating?, validating?);
+    let mutating = mutating.iter().filter_map(self::mutating);
     Ok(mutating
-        .iter()
-        .filter_map(|it| webhook(WebhookKind::Mutating, &it.metadata, &mutating_entries(it)))
-        .chain(validating.iter().filter_map(|it| {
-            webhook(
-                WebhookKind::Validating,
-                &it.metadata,
-                &validating_entries(it),
-            )
-        }))
+        .chain(validating.iter().filter_map(self::validating))
         .collect())
 }
 
@@ -137,14 +159,16 @@ fn webhook(kind: WebhookKind, meta: &ObjectMeta, entries: &[Entry<'_>]) -> Optio
     })
 }
 
-/// The API server trusts whom it calls, or calls nobody.
-pub(super) fn trusted(configuration: &MutatingWebhookConfiguration) -> bool {
-    let read = webhook(
-        WebhookKind::Mutating,
-        &configuration.metadata,
-        &mutating_entries(configuration),
-    );
-    read.is_none_or(|hook| hook.ca_bundle || hook.deactivated)
+/// Reads an injection webhook; `None` for those of other programs.
+pub(super) fn mutating(configuration: &MutatingWebhookConfiguration) -> Option<Webhook> {
+    let entries = mutating_entries(configuration);
+    webhook(WebhookKind::Mutating, &configuration.metadata, &entries)
+}
+
+/// Reads a validation webhook; `None` for those of other programs.
+pub(super) fn validating(configuration: &ValidatingWebhookConfiguration) -> Option<Webhook> {
+    let entries = validating_entries(configuration);
+    webhook(WebhookKind::Validating, &configuration.metadata, &entries)
 }
 
 /// A tag in the form of a Service; it selects no pods for injection.
@@ -190,16 +214,19 @@ async fn ready(session: &Session, namespace: &str, name: &str) -> Result<bool> {
         session.list::<EndpointSlice>(Some(namespace), &of_service),
     );
     let (service, slices) = (service?, slices?);
-    let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
-    // An endpoint that says nothing counts as ready, by definition of the API.
-    let mut ready = endpoints.map(|endpoint| {
-        endpoint
-            .conditions
-            .as_ref()
+    Ok(service.is_some() && has_ready_endpoint(slices.iter()))
+}
+
+/// Whether somebody is ready to answer behind a Service.
+pub(super) fn has_ready_endpoint<'a>(slices: impl Iterator<Item = &'a EndpointSlice>) -> bool {
+    let mut endpoints = slices.flat_map(|slice| &slice.endpoints);
+    endpoints.any(|endpoint| {
+        let conditions = endpoint.conditions.as_ref();
+        // An endpoint without a condition counts as ready, by definition of the API.
+        conditions
             .and_then(|conditions| conditions.ready)
             .unwrap_or(true)
-    });
-    Ok(service.is_some() && ready.any(|ready| ready))
+    })
 }
 
 #[cfg(test)]
@@ -210,11 +237,7 @@ mod tests {
 
     fn read(configuration: serde_json::Value) -> Option<Webhook> {
         let parsed: MutatingWebhookConfiguration = serde_json::from_value(configuration).unwrap();
-        webhook(
-            WebhookKind::Mutating,
-            &parsed.metadata,
-            &mutating_entries(&parsed),
-        )
+        mutating(&parsed)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "literals are handed in")]

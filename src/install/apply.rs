@@ -1,109 +1,146 @@
 //! Runs the actions of an install, one after the other, and says what is in place when one fails.
 
+use super::failure::Failed;
 use super::prepare::Prepared;
 use super::{Install, Session};
 use crate::action::{Action, namespace, progress};
 use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
-use crate::facts;
+use crate::facts::{self, Changed};
 use crate::options::{Gateways, Template};
 use crate::sys::cluster::Cluster;
 use crate::sys::process::{self, Status};
 use crate::sys::signal;
 use crate::ui::Event;
+use crate::workload::WorkloadRef;
 
 /// Lines of istioctl's stderr that are kept for the message of a failure.
 const KEPT: usize = 8;
 
-/// Runs `actions` in order, and gives the Deployments that were not rolled out in time: what keeps them
-/// is found by the checks.
+/// What was done so far.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// What istioctl said that it finished.
+    pub(super) finished: Vec<String>,
+    /// Workloads that were not rolled out in time: what keeps them is found by the checks.
+    late: Vec<WorkloadRef>,
+}
+
+/// Runs `actions` in order, and returns the workloads that were not rolled out in time.
 pub fn apply(
     session: &mut Session<'_>,
     cluster: &Cluster,
     prepared: &Prepared,
     actions: &[Action],
-    install: &Install<'_>,
-) -> Result<Vec<String>, Failure> {
-    let mut in_place: Vec<String> = Vec::new();
-    let mut late: Vec<String> = Vec::new();
+    (install, before): (&Install<'_>, &facts::Before),
+) -> Result<Vec<WorkloadRef>, Failure> {
+    let mut progress = Progress::default();
+    let webhooks = facts::webhook_versions(cluster);
     for action in actions {
         let done = match action {
             _ if signal::interrupted() => Err(Failure::message(Exit::Interrupted, "interrupted")),
-            Action::Istioctl { invocation, .. } => run(session, invocation, &mut in_place),
-            Action::Namespace { name } => namespace::ensure(cluster, name).map_err(Failure::from),
-            Action::Rollout { deployments } => {
+            Action::Istioctl { invocation, .. } => run(session, invocation, &mut progress),
+            Action::Namespace { name } => namespace::ensure(cluster, name)
+                .map(|created| session.report.changed |= created)
+                .map_err(Failure::from),
+            Action::Rollout { workloads } => {
                 session
                     .ui
                     .event(&Event::Working("Waiting for rollouts".to_owned()));
-                facts::rolled_out(cluster, deployments, session.timeout)
-                    .map(|names| late.extend(names))
+                facts::rolled_out(cluster, workloads, session.timeout)
+                    .map(|late| progress.late.extend(late))
                     .map_err(Failure::from)
             }
             Action::Webhooks { revision } => {
                 session.ui.event(&Event::Working(format!(
                     "Waiting for the webhooks of revision {revision}"
                 )));
-                facts::webhooks_filled(cluster, revision, session.timeout)
-                    .map(drop)
-                    .map_err(Failure::from)
+                let changed = Changed {
+                    revision,
+                    namespace: &prepared.plan.namespace,
+                    before: &webhooks,
+                };
+                facts::settled(cluster, changed, session.timeout).map_err(Failure::from)
             }
             Action::Record { .. } => {
                 record(session, cluster, prepared, install);
                 Ok(())
             }
         };
-        match (done, action) {
-            (Ok(()), _) => {}
-            (Err(failure), action) => {
-                return Err(explained(cluster, prepared, failure, (&in_place, action)));
-            }
+        if let Err(failure) = done {
+            let failed = Failed {
+                cluster,
+                prepared,
+                before,
+                actions,
+                stopped_at: action,
+                progress: &progress,
+            };
+            return Err(failed.explain(session, failure));
         }
     }
     session.ui.clear();
-    Ok(late)
+    Ok(progress.late)
 }
 
 /// Runs istioctl; what it finished is in place, also when it fails later.
 fn run(
-    session: &Session<'_>,
+    session: &mut Session<'_>,
     invocation: &process::Invocation,
-    in_place: &mut Vec<String>,
+    progress: &mut Progress,
 ) -> Result<(), Failure> {
     let mut last: Vec<String> = Vec::new();
+    let mut step: Option<String> = None;
+    let ui = session.ui;
     let status = process::stream(invocation, &mut |_, line| {
-        let Some(event) = progress::event(line) else {
-            return;
-        };
-        if let Event::Said(text) | Event::Gave(text) = &event {
-            last.push(text.clone());
-            if last.len() > KEPT {
-                last.remove(0);
+        for event in progress::events(line) {
+            if let Event::Said(text) | Event::Gave(text) = &event {
+                last.push(text.clone());
+                if last.len() > KEPT {
+                    last.remove(0);
+                }
             }
+            match &event {
+                Event::Done(text) => progress.finished.push(text.clone()),
+                Event::Gave(text) => step = Some(text.clone()),
+                _ => {}
+            }
+            ui.event(&event);
         }
-        if let Event::Done(text) = &event {
-            in_place.push(text.clone());
-        }
-        session.ui.event(&event);
     })?;
+    // Flags that it does not know end it before it does anything.
+    session.report.changed |= status != Status::Code(Exit::Usage.code());
     let exit = match status {
         Status::Code(0) => return Ok(()),
         Status::Code(code) => Exit::Istioctl(code),
         Status::Signal(signal) => Exit::signalled(signal),
     };
-    // Its last line of progress and its error may share a line.
-    let errors = last
-        .iter()
-        .rev()
-        .find_map(|line| Some(&line[line.find("Error: ")?..]));
-    let said = errors.or(last.last().map(String::as_str));
     let ended = match status {
         Status::Signal(signal) => format!("istioctl was ended by signal {signal}"),
         Status::Code(code) => format!("istioctl failed with exit code {code}"),
     };
-    Err(Failure::message(
-        exit,
-        said.map_or(ended.clone(), |said| format!("{ended}: {said}")),
-    ))
+    let message = match complaint(&last, step) {
+        Some(complaint) => format!("{ended}: {complaint}"),
+        None => ended,
+    };
+    Err(Failure::message(exit, message))
+}
+
+/// What istioctl up to 1.23 says at the end, whatever went wrong.
+const SAYS_NOTHING: &str = "errors occurred during operation";
+
+/// The line of istioctl that says most: its error, or the step that failed where the error names no reason.
+fn complaint(last: &[String], step: Option<String>) -> Option<String> {
+    // Its last line of progress and its error may share a line.
+    let error = last
+        .iter()
+        .rev()
+        .find_map(|line| Some(&line[line.find("Error: ")?..]));
+    match (error, step) {
+        (Some(error), Some(step)) if error.trim_end().ends_with(SAYS_NOTHING) => Some(step),
+        (Some(error), _) => Some(error.to_owned()),
+        (None, _) => last.last().cloned(),
+    }
 }
 
 /// A failed record never undoes an install: it is said, with what it means.
@@ -159,28 +196,24 @@ fn record(
     }
 }
 
-/// Adds to a failure what the cluster says of it, what is in place, and how to go on.
-fn explained(
-    cluster: &Cluster,
-    prepared: &Prepared,
-    failure: Failure,
-    (in_place, failed): (&[String], &Action),
-) -> Failure {
-    let mut failure = failure;
-    if !signal::interrupted() {
-        let causes = facts::causes(cluster, &prepared.namespaces());
-        failure.hints.extend(
-            causes
-                .into_iter()
-                .map(|cause| format!("the cluster says: {cause}").into()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn step_that_failed_stands_for_an_error_that_names_no_reason() {
+        let lines =
+            |lines: &[&str]| -> Vec<String> { lines.iter().map(|it| (*it).to_owned()).collect() };
+        let step = || Some("Istiod encountered an error: no matches for kind".to_owned());
+        let vague = "Error: failed to install manifests: errors occurred during operation";
+        assert_eq!(complaint(&lines(&[vague]), step()), step());
+        assert_eq!(complaint(&lines(&[vague]), None).as_deref(), Some(vague));
+        let clear = "- Pruning Error: no such flag";
+        assert_eq!(
+            complaint(&lines(&[clear, "help"]), step()).as_deref(),
+            Some("Error: no such flag")
         );
+        assert_eq!(complaint(&lines(&["a", "b"]), None).as_deref(), Some("b"));
+        assert_eq!(complaint(&[], None), None);
     }
-    let place = if in_place.is_empty() {
-        "nothing was finished".to_owned()
-    } else {
-        format!("in place: {}", in_place.join(", "))
-    };
-    failure
-        .hint(format!("{place}; stopped at: {failed}"))
-        .hint("run the same command again: it goes on where it stopped")
 }

@@ -226,6 +226,7 @@ mod tests {
             opted_out: false,
             ignored_revision: None,
             ambient: false,
+            deletion: None,
         }
     }
 

@@ -148,6 +148,7 @@ fn pod(name: &str, status: &str, restarts: u32) -> PodRow {
 /// A report with one of everything.
 pub(super) fn full() -> Report {
     let mut report = Report::new("install");
+    report.changed = true;
     report.expected = Expected {
         hub: Some("registry.corp:5000/istio".into()),
         tag: Some("1.9.9-fips-distroless".into()),

@@ -29,7 +29,11 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         worst(report),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    let line = format!("{} {verdict}: {}", report.command, parts.join("; "));
+    let ending = report
+        .ending()
+        .map(|ending| format!(" ({})", ending.words()));
+    let ending = ending.unwrap_or_default();
+    let line = format!("{} {verdict}{ending}: {}", report.command, parts.join("; "));
     writeln!(out, "{}", escape_line(&line))
 }
 
@@ -192,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_worst_finding_stands_behind_the_counts() {
-        insta::assert_snapshot!(line(&samples::full()), @r#"install failed: 3 passed, 1 warned, 1 failed, 1 unknown, 1 skipped, 3 pods to restart; kubernetes-range: Kubernetes 1.22 is newer than Istio 1.9 supports"#);
+        insta::assert_snapshot!(line(&samples::full()), @r#"install failed (installed, verification failed): 3 passed, 1 warned, 1 failed, 1 unknown, 1 skipped, 3 pods to restart; kubernetes-range: Kubernetes 1.22 is newer than Istio 1.9 supports"#);
     }
 
     #[test]
@@ -228,6 +232,34 @@ mod tests {
             "{}",
             line(&report)
         );
+    }
+
+    #[test]
+    fn install_that_changed_nothing_is_told_from_one_that_was_not_verified() {
+        let mut report = samples::full();
+        report.command = "install";
+        report.changed = false;
+        let said = line(&report);
+        assert!(
+            said.starts_with("install failed (nothing was changed): "),
+            "{said}"
+        );
+        report.changed = true;
+        let said = line(&report);
+        let wanted = "install failed (installed, verification failed): ";
+        assert!(said.starts_with(wanted), "{said}");
+        report.error = Some(ErrorReport {
+            exit: 1,
+            message: "no".into(),
+            hints: vec![],
+        });
+        let said = line(&report);
+        assert!(
+            said.starts_with("install failed (stopped in the middle): "),
+            "{said}"
+        );
+        report.command = "verify";
+        assert!(line(&report).starts_with("verify failed: "));
     }
 
     #[test]

@@ -228,6 +228,13 @@ fn ending(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     } else {
         Tone::Good
     };
+    if let Some(ending) = report.ending() {
+        page.paragraph(
+            0,
+            Tone::Plain,
+            &format!("{}: {}", report.command, ending.words()),
+        )?;
+    }
     page.verdict("Status check results are", tone)
 }
 

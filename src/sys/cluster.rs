@@ -13,6 +13,7 @@ use crate::sys::signal;
 mod error;
 mod injector;
 mod lines;
+mod logs;
 mod message;
 mod pods;
 mod proxy;

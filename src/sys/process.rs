@@ -163,6 +163,19 @@ pub fn stream(
     status
 }
 
+/// Does both at once, `own` in this thread: how a program runs while the cluster is asked.
+pub fn beside<A: Send, B>(other: impl FnOnce() -> A + Send, own: impl FnOnce() -> B) -> (A, B) {
+    thread::scope(|scope| {
+        let other = scope.spawn(other);
+        let own = own();
+        let other = other.join();
+        (
+            other.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            own,
+        )
+    })
+}
+
 /// Runs a program with our own streams; signals are handed down.
 pub fn passthrough(invocation: &Invocation) -> Result<Status, RunError> {
     let handle = invocation

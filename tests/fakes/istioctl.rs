@@ -74,11 +74,22 @@ fn main() {
     let argv: Vec<String> = std::env::args().skip(1).collect();
     let script = script();
     let word = word(&argv);
-    let log = log(&argv, word);
+    let stdin = reads_stdin(&argv).then(|| {
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .read_to_end(&mut bytes)
+            .expect("stdin can be read");
+        String::from_utf8(bytes).expect("the document is UTF-8")
+    });
+    let log = log(&argv, word, stdin.as_deref());
     let calls = log.as_deref().map_or(1, |(_, n)| *n);
     let answers = script.words.get(word).filter(|answers| !answers.is_empty());
     let answer = match answers {
         Some(answers) => answers[calls.min(answers.len()) - 1].clone(),
+        None if word == "manifest" => Answer {
+            stdout: stdin.as_deref().map(objects).unwrap_or_default(),
+            ..Answer::default()
+        },
         None => usual(&script, word, &argv),
     };
     say(&answer, &script, word);
@@ -123,15 +134,8 @@ fn word(argv: &[String]) -> &str {
 }
 
 /// Writes what the call was to a file of its own; its path, and how many calls of that word it makes.
-fn log(argv: &[String], word: &str) -> Option<Box<(PathBuf, usize)>> {
+fn log(argv: &[String], word: &str, stdin: Option<&str>) -> Option<Box<(PathBuf, usize)>> {
     let dir = PathBuf::from(std::env::var_os("FAKE_ISTIOCTL_LOG")?);
-    let stdin = reads_stdin(argv).then(|| {
-        let mut bytes = Vec::new();
-        std::io::stdin()
-            .read_to_end(&mut bytes)
-            .expect("stdin can be read");
-        String::from_utf8(bytes).expect("the document is UTF-8")
-    });
     let names: Vec<String> = std::env::vars_os()
         .map(|(name, _)| name.to_string_lossy().into_owned())
         .collect();
@@ -157,6 +161,29 @@ fn reads_stdin(argv: &[String]) -> bool {
         || argv
             .windows(2)
             .any(|pair| matches!(pair[0].as_str(), "-f" | "--filename") && pair[1] == "-")
+}
+
+/// What `manifest generate` makes of a document, as far as it says which images run.
+fn objects(document: &str) -> String {
+    let document: serde_json::Value = serde_yaml::from_str(document).expect("the document is YAML");
+    let spec = &document["spec"];
+    let global = &spec["values"]["global"];
+    let said = |name: &str| {
+        let over = &global[name];
+        let value = if over.is_null() { &spec[name] } else { over };
+        value.as_str().unwrap_or_default().to_owned()
+    };
+    let (hub, tag) = (said("hub"), said("tag"));
+    let values = json!({"global": {"hub": hub, "tag": tag, "proxy": {"image": "proxyv2"}}});
+    let images = json!([{"name": "discovery", "image": format!("{hub}/pilot:{tag}")}]);
+    if spec["profile"] == "empty" {
+        return String::new();
+    }
+    format!(
+        "kind: ConfigMap\nmetadata: {{name: istio-sidecar-injector, namespace: istio-system}}\ndata:\n  \
+         values: '{values}'\n---\nkind: Deployment\nmetadata: {{name: istiod, namespace: istio-system}}\n\
+         spec:\n  template: {{spec: {{containers: {images}}}}}\n---\n"
+    )
 }
 
 /// What a healthy istioctl of that version does with the word.

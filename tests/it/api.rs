@@ -29,6 +29,8 @@ pub(crate) enum Answer {
     Close,
     /// The answer breaks off in the middle.
     Cut,
+    /// Given once, and forgotten.
+    Once(Box<Answer>),
 }
 
 /// A request that asks for a change, as it came.
@@ -48,6 +50,8 @@ struct State {
     /// Method, beginning of the path with its query, answer. The last one that fits counts.
     answers: Vec<(&'static str, String, Answer)>,
     changes: Vec<Change>,
+    /// What objects become as soon as somebody watches them.
+    upcoming: Vec<Value>,
 }
 
 /// A running server; it ends with the test process.
@@ -113,6 +117,16 @@ impl Api {
         let mut state = self.state.lock().unwrap();
         state.installed = Some(installed);
         state.later = objects;
+    }
+
+    /// Puts this object in place of the one of that kind and name, as soon as somebody watches its kind.
+    pub(crate) fn becomes(&self, object: Value) {
+        self.state.lock().unwrap().upcoming.push(object);
+    }
+
+    /// Whether all that was to change has changed.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.state.lock().unwrap().upcoming.is_empty()
     }
 
     pub(crate) fn answer(&self, method: &'static str, path: &str, answer: Answer) {
@@ -208,6 +222,7 @@ fn serve(mut stream: Stream, state: &Mutex<State>) -> std::io::Result<()> {
                 // Ends when the client has had enough.
                 reader.read_to_end(&mut Vec::new())?;
             }
+            Answer::Once(_) => unreachable!("it is unpacked"),
             Answer::Close => return stream.shutdown(std::net::Shutdown::Both),
             Answer::Cut => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4000\r\n\r\n{\"kind\":")?;
@@ -264,11 +279,15 @@ fn decide(request: &Request, state: &mut State) -> Answer {
     }
     let fits =
         |(wanted, begin, _): &&(&str, String, Answer)| wanted == method && path.starts_with(begin);
-    if let Some((_, _, answer)) = state.answers.iter().rev().find(fits) {
-        return answer.clone();
+    if let Some(at) = state.answers.iter().rposition(|answer| fits(&answer)) {
+        if let Answer::Once(answer) = state.answers[at].2.clone() {
+            state.answers.remove(at);
+            return *answer;
+        }
+        return state.answers[at].2.clone();
     }
     match method.as_str() {
-        "GET" if path.contains("watch=") => Answer::Raw(200, "application/json", Vec::new()),
+        "GET" if path.contains("watch=") => watch(path, state),
         "GET" => get(path, state),
         _ if path.contains("accessreviews") => {
             let mut body = body;
@@ -278,6 +297,23 @@ fn decide(request: &Request, state: &mut State) -> Answer {
         "POST" => Answer::Json(201, body),
         _ => Answer::Json(200, body),
     }
+}
+
+/// The objects of that kind that are changing by now.
+fn watch(path: &str, state: &mut State) -> Answer {
+    let kind = path.split('?').next().unwrap().rsplit('/').next().unwrap();
+    let is_of_kind = |object: &mut Value| plural_of(object["kind"].as_str().unwrap()) == kind;
+    let mut events = String::new();
+    for object in state.upcoming.extract_if(.., is_of_kind) {
+        events += &format!("{}\n", json!({"type": "MODIFIED", "object": object}));
+        let is_same = |old: &&mut Value| {
+            old["kind"] == object["kind"] && old["metadata"]["name"] == object["metadata"]["name"]
+        };
+        if let Some(old) = state.later.iter_mut().find(is_same) {
+            *old = object;
+        }
+    }
+    Answer::Raw(200, "application/json", events.into_bytes())
 }
 
 /// One object or a list of them, by the shape of the path.

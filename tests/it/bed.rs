@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use crate::env::{CommandOutput, TestEnv, root};
 
+mod bulk;
+mod failures;
 mod fields;
 mod images;
 mod lifecycle;

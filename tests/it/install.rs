@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::api::{Api, Change};
+use crate::api::{Answer, Api, Change};
 use crate::cluster::{self, HUB};
 use crate::env::TestEnv;
 
@@ -141,11 +141,318 @@ fn a_failure_keeps_the_code_of_istioctl_and_says_what_is_in_place() {
 }
 
 #[test]
+fn namespace_that_is_being_deleted_is_refused_before_anything_is_changed() {
+    let (api, env) = cluster::installs(TAG);
+    api.add(deleted_namespace());
+    let output = env.line("install --fips --distroless -y -o json");
+    assert_eq!(output.code(), 79, "{output}");
+    let report = output.json();
+    assert_eq!(report["changed"], false, "{output}");
+    let failed = report["checks"].as_array().unwrap().iter();
+    let failed = failed.filter(|check| check["status"] == "failed");
+    let ids: Vec<&str> = failed.map(|check| check["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["namespace-deletion"]);
+    assert!(env.calls("install").is_empty() && api.changes().is_empty());
+    let short = env.line("install --fips --distroless -y -o short");
+    let wanted = "install failed (nothing was changed): ";
+    assert!(short.stdout.starts_with(wanted), "{short}");
+}
+
+fn deleted_namespace() -> Value {
+    let message = "Some resources are remaining: configmaps. has 1 resource instances";
+    json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": "istio-system", "uid": "ns", "deletionTimestamp": "2026-01-01T00:00:00Z"},
+        "status": {"phase": "Terminating", "conditions": [
+            {"type": "NamespaceContentRemaining", "status": "True", "reason": "SomeResourcesRemain", "message": message}]},
+    })
+}
+
+#[test]
+fn failure_whose_cause_refuses_the_same_command_does_not_advise_to_repeat_it() {
+    let api = Api::new();
+    let env = TestEnv::with(&api);
+    api.after(env.log().join("install-1.json"), vec![deleted_namespace()]);
+    let failed = "- Processing resources for Istiod.\nError: failed to install manifests: unable to create new content\n";
+    env.script(json!({"install": [{"stderr": failed, "end": {"exit": 1}}]}));
+    let output = env.line("install --fips --distroless -y -o json");
+    assert_eq!(output.code(), 1, "{output}");
+    let report = output.json();
+    assert_eq!(report["changed"], true, "{output}");
+    let hints = report["error"]["hints"].to_string();
+    for words in [
+        "the cluster says: namespace istio-system is being deleted: Some resources are remaining",
+        "no step was finished, but objects may have been created",
+        "the same command would be refused now by check namespace-deletion",
+    ] {
+        assert!(hints.contains(words), "{words}: {hints}");
+    }
+    assert!(!hints.contains("run the same command again"), "{hints}");
+}
+
+#[test]
+fn flags_that_istioctl_does_not_accept_change_nothing_and_are_not_to_be_repeated() {
+    let (api, env) = cluster::installs(TAG);
+    env.script(json!({"install": [{"stderr": "Error: unknown flag: --x\n", "end": {"exit": 64}}]}));
+    let output = env.line("install --fips --distroless -y");
+    output.fails(
+        64,
+        &[
+            "unknown flag: --x",
+            "nothing was changed",
+            "istioctl install --help",
+        ],
+    );
+    assert!(
+        !output.stderr.contains("run the same command again"),
+        "{output}"
+    );
+    assert!(api.changes().is_empty());
+}
+
+#[test]
+fn flag_that_this_istioctl_does_not_have_is_refused_before_anything_else() {
+    for (version, flag, since) in [
+        ("1.22.6", "--as admin", "istioctl 1.24 and later has it"),
+        (
+            "1.23.6",
+            "--as-group system:masters --as admin",
+            "istioctl 1.24 and later has it",
+        ),
+        (
+            "1.26.8",
+            "--kubeclient-timeout 9s",
+            "istioctl 1.27 and later has it",
+        ),
+        ("1.10.6", "--vklog 3", "istioctl 1.11 and later has it"),
+    ] {
+        let env = TestEnv::with(&Api::new());
+        env.script(json!({"is": version}));
+        let name = flag.split(' ').next().unwrap().trim_end_matches("-group");
+        let message = format!("istioctl {version} has no flag {name}");
+        for more in ["-y", "--dry-run"] {
+            let output = env.line(&format!("install --istio {version} {flag} {more}"));
+            output.fails(64, &[&message, since]);
+        }
+        assert!(env.calls("install").is_empty());
+    }
+    let (_api, env) = cluster::installs(TAG);
+    let output =
+        env.line("install --fips --distroless -y --as admin --kubeclient-timeout 9s --vklog 3");
+    assert_eq!(output.code(), 0, "{output}");
+}
+
+#[test]
+fn step_that_failed_is_the_reason_where_the_old_engine_gives_none() {
+    let (api, env) = cluster::installs("1.20.8-solo-fips");
+    api.version("v1.28.3");
+    let failed = "✘ Istiod encountered an error: no matches for kind \"X\" in version \"policy/v1beta1\"\n\
+                  Error: failed to install manifests: errors occurred during operation\n";
+    env.script(json!({"is": "1.20.8", "install": [{"stderr": failed, "end": {"exit": 1}}]}));
+    let output = env.line(
+        "install --istio 1.20.8-solo-fips -y --skip known-issues=test --repo-key 0a1b2c3d4e5f",
+    );
+    output.fails(
+        1,
+        &["istioctl failed with exit code 1: Istiod encountered an error: no matches for kind"],
+    );
+}
+
+/// What the check of the installer says of an answer of `manifest generate`.
+fn manifest_check(answer: &Value) -> Value {
+    let (api, env) = cluster::installs(TAG);
+    env.script(json!({"manifest": [answer]}));
+    let output = env.line("install --fips --distroless -y -o json");
+    let report = output.json();
+    let checks = report["checks"].as_array().unwrap();
+    let check = checks
+        .iter()
+        .find(|it| it["id"] == "istioctl-manifest")
+        .unwrap()
+        .clone();
+    if ["failed", "unknown"].contains(&check["status"].as_str().unwrap()) {
+        assert_eq!(output.code(), 79, "{output}");
+        assert!(env.calls("install").is_empty() && api.changes().is_empty());
+    }
+    check
+}
+
+#[test]
+fn document_that_the_installer_refuses_is_never_installed() {
+    let refused =
+        "Error: generate: unknown field \"nosuch\" in v1alpha1.IstioOperatorSpec\u{1b}[2J\n";
+    let check = manifest_check(&json!({"stderr": refused, "end": {"exit": 1}}));
+    assert_eq!(check["status"], "failed", "{check}");
+    let found = check["findings"][0]["found"].as_str().unwrap();
+    assert!(found.contains("unknown field \"nosuch\""), "{check}");
+}
+
+#[test]
+fn image_that_the_installer_makes_and_nobody_planned_is_an_error() {
+    let object = |image: &str| {
+        json!({"kind": "Deployment", "metadata": {"name": "istiod", "namespace": "istio-system"},
+            "spec": {"template": {"spec": {"containers": [{"name": "discovery", "image": image}]}}}})
+    };
+    let text = |image: &str| {
+        let object = object(image);
+        format!(
+            "kind: Deployment\nmetadata: {}\nspec: {}\n---\n",
+            object["metadata"], object["spec"]
+        )
+    };
+    let other = "gcr.io/istio-testing/pilot:latest";
+    let check = manifest_check(&json!({"stdout": text(other)}));
+    assert_eq!(check["status"], "failed", "{check}");
+    assert_eq!(check["findings"][0]["found"], other, "{check}");
+    assert_eq!(
+        check["findings"][0]["wanted"],
+        format!("{HUB}/pilot:{TAG}"),
+        "{check}"
+    );
+    let check = manifest_check(&json!({"stdout": text(&format!("{HUB}/pilot:{TAG}"))}));
+    assert_eq!(check["status"], "passed", "{check}");
+}
+
+#[test]
+fn installer_that_is_killed_or_writes_garbage_is_no_answer() {
+    for answer in [
+        json!({"end": {"signal": 9}}),
+        json!({"stdout": "kind: Deployment\n\tx: ["}),
+    ] {
+        let check = manifest_check(&answer);
+        assert_eq!(check["status"], "unknown", "{check}");
+    }
+}
+
+#[test]
+fn installer_is_asked_with_the_document_on_stdin_and_the_flags_that_choose_its_charts() {
+    let (_api, env) = cluster::installs(TAG);
+    let output = env.line(
+        "install --fips --distroless -y --force -d charts --context test --readiness-timeout 9s",
+    );
+    assert_eq!(output.code(), 0, "{output}");
+    let calls = env.calls("manifest");
+    assert_eq!(calls.len(), 1, "{output}");
+    assert_eq!(
+        calls[0].argv,
+        [
+            "manifest",
+            "generate",
+            "-f",
+            "-",
+            "--manifests",
+            "charts",
+            "--force"
+        ]
+    );
+    assert_eq!(calls[0].document(), env.calls("install")[0].document());
+}
+
+#[test]
 fn an_istioctl_that_is_killed_ends_with_128_and_the_signal() {
     let (_api, env) = cluster::installs(TAG);
     env.script(json!({"install": [{"progress": true, "end": {"signal": 9}}]}));
     let output = env.line("install --fips --distroless -y");
     output.fails(137, &["signal 9", "run the same command again"]);
+}
+
+/// A cluster where `change` is still to come for the object of that kind and name when istioctl has ended.
+fn is_late(kind: &str, name: &str, change: impl Fn(&mut Value)) -> (Api, TestEnv) {
+    let api = Api::new();
+    let env = TestEnv::with(&api);
+    let mut mesh = cluster::mesh(HUB, TAG);
+    let is_named =
+        |object: &&mut Value| object["kind"] == kind && object["metadata"]["name"] == name;
+    let object = mesh.iter_mut().find(is_named).unwrap();
+    api.becomes(object.clone());
+    change(object);
+    api.after(env.log().join("install-1.json"), mesh);
+    cluster::says(&api, true);
+    cluster::injects(&api, TAG);
+    (api, env)
+}
+
+#[test]
+fn what_is_written_a_moment_after_istioctl_ended_is_waited_for() {
+    type Late = (&'static str, &'static str, fn(&mut Value));
+    let late: [Late; 6] = [
+        (
+            "ValidatingWebhookConfiguration",
+            "istio-validator-istio-system",
+            |it| {
+                it["webhooks"][0]["clientConfig"]["caBundle"] = json!("");
+            },
+        ),
+        (
+            "ValidatingWebhookConfiguration",
+            "istiod-default-validator",
+            |it| {
+                it["webhooks"][0]["clientConfig"]["caBundle"] = json!("");
+            },
+        ),
+        (
+            "MutatingWebhookConfiguration",
+            "istio-revision-tag-default",
+            |it| {
+                it["webhooks"][0]["clientConfig"]["caBundle"] = json!("");
+            },
+        ),
+        ("EndpointSlice", "istiod-abcde", |it| {
+            it["endpoints"][0]["conditions"]["ready"] = json!(false);
+        }),
+        (
+            "CustomResourceDefinition",
+            "gateways.networking.istio.io",
+            |it| {
+                it["status"]["conditions"] = json!([]);
+            },
+        ),
+        ("Deployment", "istiod", |it| {
+            it["status"]["updatedReplicas"] = json!(0)
+        }),
+    ];
+    for (kind, name, change) in late {
+        let (_api, env) = is_late(kind, name, change);
+        let output = env.line("install --fips --distroless -y");
+        assert_eq!(output.code(), 0, "{kind} {name}: {output}");
+    }
+}
+
+#[test]
+fn validation_that_still_lets_everything_pass_is_waited_for() {
+    let (api, env) = is_late(
+        "ValidatingWebhookConfiguration",
+        "istio-validator-istio-system",
+        |it| {
+            it["webhooks"][0]["failurePolicy"] = json!("Ignore");
+        },
+    );
+    let output = env.line("install --fips --distroless -y");
+    assert_eq!(output.code(), 0, "{output}");
+    assert!(
+        api.is_settled(),
+        "nobody watched until istiod had switched it"
+    );
+}
+
+#[test]
+fn injection_that_the_api_server_does_not_reach_yet_is_tried_again() {
+    let (api, env) = cluster::installs(TAG);
+    for message in [
+        "failed calling webhook: connection refused",
+        "x509: unknown authority",
+    ] {
+        let status =
+            json!({"kind": "Status", "code": 500, "message": message, "status": "Failure"});
+        let answer = Answer::Once(Box::new(Answer::Json(500, status)));
+        api.answer("POST", "/api/v1/namespaces/default/pods?", answer);
+    }
+    let plain = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"},
+        "spec": {"containers": [{"name": "probe", "image": "probe"}]}});
+    let answer = Answer::Once(Box::new(Answer::Json(201, plain)));
+    api.answer("POST", "/api/v1/namespaces/default/pods?", answer);
+    let output = env.line("install --fips --distroless -y");
+    assert_eq!(output.code(), 0, "{output}");
 }
 
 #[test]

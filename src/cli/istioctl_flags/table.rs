@@ -4,6 +4,7 @@
 //! the completions of the real program.
 
 use super::{Fate, Flag, Kind};
+use crate::istio::Capability;
 
 const fn flag(
     long: &'static str,
@@ -18,6 +19,7 @@ const fn flag(
         kind,
         fate,
         hidden: false,
+        needs: None,
         help,
     }
 }
@@ -26,6 +28,13 @@ const fn log(long: &'static str, kind: Kind) -> Flag {
     Flag {
         hidden: true,
         ..flag(long, None, kind, Fate::HandedOn, "Logging of istioctl")
+    }
+}
+
+const fn impersonation(long: &'static str, kind: Kind, help: &'static str) -> Flag {
+    Flag {
+        needs: Some(Capability::ImpersonationFlags),
+        ..flag(long, None, kind, Fate::Shared, help)
     }
 }
 
@@ -118,19 +127,11 @@ pub(in crate::cli) const FLAGS: &[Flag] = &[
         Fate::Shared,
         "Context of the Kubernetes configuration",
     ),
-    flag("as", None, Kind::Value, Fate::Shared, "User to impersonate"),
-    flag(
-        "as-uid",
-        None,
-        Kind::Value,
-        Fate::Shared,
-        "UID to impersonate",
-    ),
-    flag(
+    impersonation("as", Kind::Value, "User to impersonate"),
+    impersonation("as-uid", Kind::Value, "UID to impersonate"),
+    impersonation(
         "as-group",
-        None,
         Kind::Repeated,
-        Fate::Shared,
         "Group to impersonate; repeatable",
     ),
     flag(
@@ -150,20 +151,26 @@ pub(in crate::cli) const FLAGS: &[Flag] = &[
             "Namespace flag of istioctl; its install does not use it",
         )
     },
-    flag(
-        "vklog",
-        None,
-        Kind::Value,
-        Fate::HandedOn,
-        "Verbosity of istioctl's Kubernetes client",
-    ),
-    flag(
-        "kubeclient-timeout",
-        None,
-        Kind::Value,
-        Fate::HandedOn,
-        "Timeout of istioctl's Kubernetes client",
-    ),
+    Flag {
+        needs: Some(Capability::VklogFlag),
+        ..flag(
+            "vklog",
+            None,
+            Kind::Value,
+            Fate::HandedOn,
+            "Verbosity of istioctl's Kubernetes client",
+        )
+    },
+    Flag {
+        needs: Some(Capability::KubeclientTimeoutFlag),
+        ..flag(
+            "kubeclient-timeout",
+            None,
+            Kind::Value,
+            Fate::HandedOn,
+            "Timeout of istioctl's Kubernetes client",
+        )
+    },
     log("log_output_level", Kind::Value),
     log("log_as_json", Kind::Switch),
     log("log_target", Kind::Repeated),

@@ -239,6 +239,7 @@ fn grounds() -> Grounds {
         opted_out: name == "out",
         ignored_revision: None,
         ambient: false,
+        deletion: None,
     };
     let namespaces = [
         namespace("shop", Some("default")),

@@ -347,6 +347,7 @@ mod tests {
             opted_out: name == "out",
             ignored_revision: None,
             ambient: false,
+            deletion: None,
         };
         let all = [
             namespace("shop", Some("default")),

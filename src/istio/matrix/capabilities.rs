@@ -44,6 +44,13 @@ impl Matrix {
         self.has(capability, &IstioVersion::release(minor, 0))
     }
 
+    /// From when to when a capability holds, such as `1.24 and later`.
+    pub fn capability_span(&self, capability: Capability) -> String {
+        let about = claims(&self.capabilities, |row| row.name == capability);
+        let span = about.first().map(|claim| claim.row.istio.to_string());
+        span.unwrap_or_default()
+    }
+
     /// Everything this version can do, for templates.
     pub fn capabilities(&self, version: &IstioVersion) -> BTreeSet<Capability> {
         Capability::ALL

@@ -103,6 +103,18 @@ fn names(known: &[String]) -> String {
 }
 
 impl ClusterError {
+    /// Whether the same question may well be answered a moment later.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            ClusterError::Unreachable { .. }
+            | ClusterError::Refused { .. }
+            | ClusterError::Timeout { .. }
+            | ClusterError::Lost { .. } => true,
+            ClusterError::Api { code, .. } => *code == 429 || *code >= 500,
+            _ => false,
+        }
+    }
+
     /// What an error of kube means for `what`, which was asked of `server`.
     pub(super) fn of(error: &kube::Error, what: &str, server: &str) -> Self {
         match error {

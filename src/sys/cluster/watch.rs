@@ -7,11 +7,15 @@ use futures::StreamExt;
 use kube::api::{ListParams, ObjectList, WatchEvent, WatchParams};
 use kube::core::Request as Path;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::{ClusterError, Result, Session};
 
 /// Pause before a watch that ended begins anew.
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// How long an API server may be away while something is waited for: it is replaced by another, or begins anew.
+const AWAY: Duration = Duration::from_secs(15);
 
 /// The objects that a wait looks at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,7 +30,7 @@ pub struct Watched {
 impl Session {
     /// Waits until `holds` is true of the objects by `namespace/name`, for at most `limit`.
     ///
-    /// False: it did not in that time.
+    /// False: it did not in that time. An API server that does not answer for a moment is asked again.
     pub async fn until<K>(
         &self,
         watched: &Watched,
@@ -37,10 +41,21 @@ impl Session {
         K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
     {
         let waiting = async {
-            while !self.watch(watched, &mut holds).await? {
+            let mut away: Option<Instant> = None;
+            loop {
+                match self.watch(watched, &mut holds).await {
+                    Ok(true) => return Ok(true),
+                    Ok(false) => away = None,
+                    Err(error) if !error.is_temporary() => return Err(error),
+                    Err(error) => {
+                        let since = *away.get_or_insert_with(Instant::now);
+                        if since.elapsed() > AWAY {
+                            return Err(error);
+                        }
+                    }
+                }
                 tokio::time::sleep(AGAIN).await;
             }
-            Ok(true)
         };
         tokio::time::timeout(limit, waiting)
             .await
@@ -163,6 +178,31 @@ mod tests {
             wait(Duration::from_secs(5), |keys| keys == ["n/b"]),
             Ok(true)
         );
+    }
+
+    #[test]
+    fn waits_for_an_api_server_that_is_away_for_a_moment() {
+        let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let answer = move |_| {
+            let begins = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+            async move {
+                let (status, body) = if begins {
+                    (503, "starting")
+                } else {
+                    (200, LIST)
+                };
+                let body = Body::from(body.as_bytes().to_vec());
+                Response::builder().status(status).body(body).unwrap()
+            }
+        };
+        let cluster = Cluster::answering(answer, Duration::from_secs(5));
+        let waited = cluster.run(async |session| {
+            let none = |objects: &BTreeMap<String, ConfigMap>| objects.is_empty();
+            session
+                .until(&Watched::default(), Duration::from_secs(5), none)
+                .await
+        });
+        assert_eq!(waited.unwrap(), Ok(true));
     }
 
     #[test]

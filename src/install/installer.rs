@@ -1,0 +1,75 @@
+//! The installer of the istioctl at hand: what it makes of the documents.
+
+use super::prepare::Prepared;
+use crate::action::{self, Action, Part, Place};
+use crate::facts::{self, Fact, Istioctl, Manifest};
+use crate::render::Rendered;
+use crate::report;
+use crate::workload::{WorkloadKind, WorkloadRef};
+
+/// A document with its workloads: those that its installer makes, or those that are planned where it was not asked.
+pub(super) fn part<'a>(
+    document: &'a Rendered,
+    manifests: &Fact<Vec<Manifest>>,
+    place: Place<'_>,
+) -> Part<'a> {
+    let gateways = document.gateways(place.namespace);
+    let mut made = manifests.known().into_iter().flatten();
+    let made = made.find(|it| it.document == document.name);
+    let made = made.and_then(|it| it.outcome.as_ref().ok());
+    let planned = || {
+        let istiod = document.has_control_plane().then(|| action::istiod(place));
+        let gateways = gateways
+            .iter()
+            .map(|(namespace, name)| WorkloadRef::new(WorkloadKind::Deployment, namespace, name));
+        istiod.into_iter().chain(gateways).flatten().collect()
+    };
+    Part {
+        document,
+        workloads: made.map_or_else(planned, |objects| objects.workloads.clone()),
+        namespaces: gateways
+            .iter()
+            .map(|(namespace, _)| namespace.clone())
+            .collect(),
+    }
+}
+
+/// What the installer of an istioctl makes of the documents of a plan.
+///
+/// An istioctl of another minor version is refused as such, and would read the documents by other rules.
+pub(super) fn manifests(
+    prepared: &Prepared,
+    istioctl: &Fact<Istioctl>,
+    flags: &[String],
+) -> Fact<Vec<Manifest>> {
+    let Some(istioctl) = istioctl.known() else {
+        return Fact::NotAsked("there is no istioctl");
+    };
+    let planned = prepared.plan.tag.minor();
+    if istioctl
+        .version
+        .minor()
+        .is_some_and(|minor| minor != planned)
+    {
+        return Fact::NotAsked("this istioctl is of another minor version than the plan");
+    }
+    let documents = &prepared.manifest.documents;
+    Fact::Known(facts::manifests(istioctl, flags, documents))
+}
+
+/// The documents as the report holds them, each with its command.
+pub(super) fn documents(rendered: &[Rendered], actions: &[Action]) -> Vec<report::Document> {
+    let command = |name: &str| {
+        actions
+            .iter()
+            .find(|action| matches!(action, Action::Istioctl { document, .. } if document == name))
+            .map(ToString::to_string)
+    };
+    let document = |rendered: &Rendered| report::Document {
+        name: rendered.name.clone(),
+        sha256: rendered.sha256(),
+        command: command(&rendered.name).unwrap_or_default(),
+        yaml: rendered.yaml.clone(),
+    };
+    rendered.iter().map(document).collect()
+}
