@@ -130,7 +130,7 @@ impl Session<'_> {
     pub fn gather(
         &self,
         cluster: &Cluster,
-        istioctl: Fact<Istioctl>,
+        istioctl: &Fact<Istioctl>,
         prepared: &Prepared,
     ) -> Result<facts::Before, Failure> {
         let licences = prepared.licence_secrets(self.matrix);
@@ -141,7 +141,7 @@ impl Session<'_> {
         };
         let flags = self.installer_flags.as_slice();
         let (manifests, (mut facts, images)) = process::beside(
-            || manifests(prepared, &istioctl, flags),
+            || manifests(prepared, istioctl, flags),
             || {
                 let facts = facts::before(cluster, istioctl.clone(), asked);
                 let images = self.planned(prepared, &facts.nodes);
@@ -267,7 +267,7 @@ impl Install<'_> {
             .ui
             .event(&Event::Working("Asking the cluster".to_owned()));
         let cluster = session.connect()?;
-        let facts = session.gather(&cluster, client, &prepared)?;
+        let facts = session.gather(&cluster, &client, &prepared)?;
         session.check(&prepared, &facts);
         if session.report.failed() {
             return Ok(Exit::Findings);

@@ -160,7 +160,7 @@ fn asked(
     prepared: &Prepared,
 ) -> Result<facts::Before, Failure> {
     if let Some(cluster) = session.connect_if_there()? {
-        return session.gather(&cluster, istioctl, prepared);
+        return session.gather(&cluster, &istioctl, prepared);
     }
     missing(
         session.ui,

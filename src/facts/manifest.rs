@@ -12,7 +12,7 @@ use crate::sys::process::{self, Captured, Invocation, Status};
 use crate::workload::{WorkloadKind, WorkloadRef};
 
 /// Longest time for one document: half a second is usual, and charts are read from a disk that may be slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Bytes of objects that are looked at: those of a mesh with every component are 1.1 MB.
 const OUTPUT: usize = 32 << 20;

@@ -305,7 +305,8 @@ fn watch(path: &str, state: &mut State) -> Answer {
     let is_of_kind = |object: &mut Value| plural_of(object["kind"].as_str().unwrap()) == kind;
     let mut events = String::new();
     for object in state.upcoming.extract_if(.., is_of_kind) {
-        events += &format!("{}\n", json!({"type": "MODIFIED", "object": object}));
+        events += &json!({"type": "MODIFIED", "object": object}).to_string();
+        events.push('\n');
         let is_same = |old: &&mut Value| {
             old["kind"] == object["kind"] && old["metadata"]["name"] == object["metadata"]["name"]
         };

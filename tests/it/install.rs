@@ -408,7 +408,7 @@ fn what_is_written_a_moment_after_istioctl_ended_is_waited_for() {
             },
         ),
         ("Deployment", "istiod", |it| {
-            it["status"]["updatedReplicas"] = json!(0)
+            it["status"]["updatedReplicas"] = json!(0);
         }),
     ];
     for (kind, name, change) in late {
