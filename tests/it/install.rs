@@ -231,7 +231,9 @@ fn flag_that_this_istioctl_does_not_have_is_refused_before_anything_else() {
         let name = flag.split(' ').next().unwrap().trim_end_matches("-group");
         let message = format!("istioctl {version} has no flag {name}");
         for more in ["-y", "--dry-run"] {
-            let output = env.line(&format!("install --istio {version} {flag} {more}"));
+            let output = env.line(&format!(
+                "install --istio {version} --distribution standard {flag} {more}"
+            ));
             output.fails(64, &[&message, since]);
         }
         assert!(env.calls("install").is_empty());
