@@ -232,7 +232,7 @@ fn flag_that_this_istioctl_does_not_have_is_refused_before_anything_else() {
         let message = format!("istioctl {version} has no flag {name}");
         for more in ["-y", "--dry-run"] {
             let output = env.line(&format!(
-                "install --istio {version} --distribution standard {flag} {more}"
+                "install --istio {version} --hub r.example/istio {flag} {more}"
             ));
             output.fails(64, &[&message, since]);
         }
