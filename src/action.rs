@@ -99,6 +99,13 @@ pub struct Place<'a> {
     pub revision: &'a str,
 }
 
+/// The documents of control planes, and those that are installed after them.
+pub fn in_order(documents: &[Rendered]) -> (Vec<&Rendered>, Vec<&Rendered>) {
+    documents
+        .iter()
+        .partition(|document| document.has_control_plane())
+}
+
 /// A document, and what is there once it is installed.
 #[derive(Debug, Clone)]
 pub struct Part<'a> {

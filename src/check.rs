@@ -51,8 +51,10 @@ mod namespace_labels;
 mod node_architecture;
 mod nodes;
 mod openshift_range;
+mod operator_manage_webhooks;
 mod pending;
 mod permissions;
+mod platform;
 mod pod_nodes;
 mod pod_security;
 mod pods_ready;
@@ -115,6 +117,8 @@ pub const CHECKS: &[Check] = &[
     distroless_exec::CHECK,
     hpa_target::CHECK,
     namespace_alone::CHECK,
+    platform::CHECK,
+    operator_manage_webhooks::CHECK,
     privileged_ports::CHECK,
     fips_configuration::CHECK,
     fips_keys::CHECK,

@@ -52,12 +52,15 @@ pub mod capability;
 
 pub mod matrix;
 
+pub mod placeholder;
+
 pub use capability::Capability;
 pub use client::ClientVersion;
 pub use flavor::{Distribution, Fips, Flavor};
 pub use hub::{Hub, HubError, RepoKey, mask};
 pub use image_ref::{ImageRef, ImageRefError, tag_says_fips};
 pub use matrix::*;
+pub use placeholder::{Placeholder, has_placeholder};
 pub use request::Request;
 pub use tag::{ImageTag, Rebuild, TagError};
 pub use version::{IstioVersion, KubeVersion, Minor};

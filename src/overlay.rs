@@ -41,6 +41,7 @@ pub use error::OverlayError;
 pub use merge::merge;
 pub use places::{Decides, Effective, Place, effective};
 pub use read::{UserDocument, read};
+pub use route::stream_names;
 pub use set::Assignment;
 pub use write::{quote, write};
 
@@ -86,6 +87,8 @@ pub enum Origin {
     File(Position),
     /// The text after `--set`.
     Set(String),
+    /// The user's own template of that name, filled in.
+    Template(String),
 }
 
 impl fmt::Display for Origin {
@@ -94,6 +97,7 @@ impl fmt::Display for Origin {
             Self::Base(name) => write!(f, "preset document {name}"),
             Self::File(position) => position.fmt(f),
             Self::Set(text) => write!(f, "--set {text}"),
+            Self::Template(name) => write!(f, "template {name}"),
         }
     }
 }
@@ -137,6 +141,17 @@ impl Document {
             .pointer("/metadata/name")
             .and_then(Value::as_str)
             .unwrap_or_default()
+    }
+}
+
+impl Document {
+    /// Calls the document that it began from by the name of the user's own template.
+    pub fn set_template(&mut self, name: &str) {
+        for origin in self.origins.0.values_mut() {
+            if matches!(origin, Origin::Base(_)) {
+                *origin = Origin::Template(name.to_owned());
+            }
+        }
     }
 }
 

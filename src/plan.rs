@@ -1,13 +1,20 @@
 //! Options and the matrix → what will be installed, with the reason of each choice. Pure.
 
 mod choice;
+mod chosen_by;
+#[cfg(test)]
+pub(crate) mod sample;
+mod unfilled;
 
 use std::collections::BTreeSet;
 
+pub use chosen_by::ChosenBy;
+pub use unfilled::{AllUnfilled, Unfilled};
+
 use crate::exit::{Exit, Failure};
 use crate::istio::{
-    Capability, ClientVersion, CompletionError, Hub, HubError, ImageTag, Matrix, Minor, NoHub,
-    RepoKey, TagError,
+    Capability, ClientVersion, CompletionError, Hub, HubError, ImageTag, Installer, Matrix, Minor,
+    NoHub, RepoKey, TagError,
 };
 use crate::options::{Consent, Options, Revision, RevisionError, Template};
 use crate::overlay::{Early, Engine, Rules};
@@ -23,7 +30,9 @@ const DOCUMENT: &str = "glooistio";
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub tag: ImageTag,
+    pub tag_chosen_by: ChosenBy,
     pub hub: Hub,
+    pub hub_chosen_by: ChosenBy,
     /// The key that stands in the hub's name, to be masked.
     pub key: Option<RepoKey>,
     pub revision: Option<Revision>,
@@ -37,6 +46,8 @@ pub struct Plan {
     pub consent: Consent,
     /// How that Istio's own installer understands documents.
     pub rules: Rules,
+    /// What it knows by itself: profiles, platforms.
+    pub installer: Installer,
     pub capabilities: BTreeSet<Capability>,
     pub chosen: Vec<Choice>,
 }
@@ -59,6 +70,13 @@ pub enum PlanError {
     Tagless(#[from] CompletionError),
     #[error(transparent)]
     NoHub(#[from] NoHub),
+    #[error("{0}")]
+    Unfilled(AllUnfilled),
+    #[error(
+        "--platform {word}: no version of Istio has settings for a platform of this name; it knows {known}; \
+         for any other platform remove --platform"
+    )]
+    Platform { word: String, known: String },
     #[error("namespace `{0}` is not a lower-case DNS label of at most 63 characters")]
     Namespace(String),
 }
@@ -95,42 +113,42 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let Input {
         options, matrix, ..
     } = input;
+    unfilled::check(input)?;
     let mut chosen = Vec::new();
-    let tag = choice::tag(input, &mut chosen)?;
-    let (hub, key) = choice::hub(input, &tag, &mut chosen)?;
+    let (tag, tag_chosen_by) = choice::tag(input, &mut chosen)?;
+    let choice::Hubs {
+        hub,
+        hub_chosen_by,
+        key,
+    } = choice::hub(input, &tag, &mut chosen)?;
     let revision = choice::revision(input, &mut chosen)?;
     let namespace = choice::namespace(input, &mut chosen)?;
     let capabilities = matrix.capabilities(&tag.version);
     let template = choice::template(options, &mut chosen);
+    let installer = matrix.installer(&tag.version);
+    let target = choice::Target {
+        minor: tag.minor(),
+        capabilities: &capabilities,
+        installer: &installer,
+    };
     Ok(Plan {
         hub,
+        hub_chosen_by,
+        tag_chosen_by,
         key,
         revision,
         namespace,
         template,
-        platform: platform(options, &capabilities),
+        platform: choice::platform(input, &target, &mut chosen)?,
         gloo_mesh: options.gloo_mesh,
         features: options.features.clone(),
         consent: options.consent,
         rules: rules(&capabilities),
         capabilities,
+        installer,
         chosen,
         tag,
     })
-}
-
-fn platform(options: &Options, capabilities: &BTreeSet<Capability>) -> Option<String> {
-    let openshift = Template::Preset("openshift".to_owned());
-    let asked = options.platform.clone();
-    let platform = asked.or_else(|| {
-        (options.template.as_ref() == Some(&openshift)).then(|| "openshift".to_owned())
-    })?;
-    let needed = if platform == "openshift" {
-        Capability::PlatformOpenshift
-    } else {
-        Capability::GlobalPlatform
-    };
-    capabilities.contains(&needed).then_some(platform)
 }
 
 fn rules(capabilities: &BTreeSet<Capability>) -> Rules {

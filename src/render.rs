@@ -6,8 +6,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::exit::{Exit, Failure};
-use crate::istio::Hub;
-use crate::options::{Gateways, Options};
+use crate::options::{Gateways, Options, Template};
 use crate::overlay::{
     self, Assignment, Base, Document, Effective, Notice, Origins, OverlayError, UserDocument,
 };
@@ -15,9 +14,16 @@ use crate::plan::Plan;
 
 mod gateways;
 mod images;
+mod installs;
+mod overrides;
+mod placeholders;
 pub mod template;
 
+pub use installs::{Gateway, Installs};
+pub use placeholders::Unfilled;
 pub use template::TemplateError;
+
+use placeholders::Placeholders;
 
 /// One IstioOperator as it is given to istioctl.
 #[derive(Debug, Clone)]
@@ -31,6 +37,8 @@ pub struct Rendered {
     pub effective: Effective,
     /// Where each value of it was set.
     pub origins: Origins,
+    /// What of Istio comes of it.
+    pub installs: Installs,
 }
 
 /// All documents of a plan, and what was understood otherwise than istioctl alone would have.
@@ -49,6 +57,8 @@ pub enum RenderError {
     Template(#[from] TemplateError),
     #[error("{0}")]
     Overlay(#[from] OverlayError),
+    #[error("{0}")]
+    Unfilled(#[from] Unfilled),
     #[error("what was written of {name} reads back as something else: {text}")]
     ReadBack { name: String, text: String },
 }
@@ -61,7 +71,9 @@ impl From<RenderError> for Failure {
                 | TemplateError::UnknownParam { .. }
                 | TemplateError::MissingParam { .. },
             ) => Exit::Usage,
-            RenderError::Template(_) | RenderError::Overlay(_) => Exit::Data,
+            RenderError::Template(_) | RenderError::Overlay(_) | RenderError::Unfilled(_) => {
+                Exit::Data
+            }
             RenderError::ReadBack { .. } => Exit::Internal,
         };
         Failure::new(exit, &error)
@@ -70,21 +82,32 @@ impl From<RenderError> for Failure {
 
 /// Renders every document of `plan`: template, then the user's files, then `--set`.
 ///
-/// What the user gave by a flag of its own (revision, namespace, a hub for a `$REPO` that was never
-/// filled in) is said last, so that a copied file cannot undo it.
+/// What the user gave by a flag of its own (revision, namespace, a value for a placeholder) comes last,
+/// so that a copied file cannot undo it.
 pub fn render(
     plan: &Plan,
     options: &Options,
     files: &[UserDocument],
     sets: &[Assignment],
 ) -> Result<Manifest, RenderError> {
-    let base = base(&template::fill(plan, &options.params)?)?;
+    let base = base(plan, options, files)?;
     let mut merged = overlay::merge(plan.rules, &base, files, sets)?;
+    let placeholders = Placeholders::new(plan, options);
+    for document in &mut merged.documents {
+        if let Some(Template::File { name, .. }) = &options.template {
+            document.set_template(name);
+        }
+        placeholders.fill(&mut document.value);
+    }
+    placeholders::check(&merged.documents)?;
     let mut left_out = BTreeSet::new();
     for document in &mut merged.documents {
-        settle(plan, options, &mut document.value);
+        merged
+            .notices
+            .extend(unread_namespace(plan, options, document));
+        overrides::apply_flag_overrides(plan, options, &mut document.value);
         if options.gateways == Gateways::LeaveOut {
-            left_out.extend(gateways::leave_out(&mut document.value, &plan.namespace));
+            left_out.extend(gateways::leave_out(plan, &mut document.value));
         }
         document.value = in_order(std::mem::take(&mut document.value));
     }
@@ -92,7 +115,7 @@ pub fn render(
         // What is left of a document with nothing but gateways would install nothing.
         merged
             .documents
-            .retain(|document| installs_more(&document.value));
+            .retain(|document| !Installs::of(plan, &document.value).components.is_empty());
     }
     let documents = merged
         .documents
@@ -105,23 +128,55 @@ pub fn render(
     })
 }
 
-/// Whether a document installs something else than gateways.
-fn installs_more(document: &Value) -> bool {
-    let components = place(document, &["spec", "components"]).and_then(Value::as_object);
-    let others = components.into_iter().flatten();
-    let mut others = others.filter(|(name, _)| !name.ends_with("Gateways"));
-    has_control_plane(document) || others.next().is_some()
-}
-
-fn base(text: &str) -> Result<Vec<Base>, RenderError> {
-    let named = |document: &UserDocument| Base {
+/// The documents that files and flags are merged over.
+///
+/// A file with several documents of their own names needs no preset: each of them is one document, over
+/// what the default preset says of every document.
+fn base(plan: &Plan, options: &Options, files: &[UserDocument]) -> Result<Vec<Base>, RenderError> {
+    let filled = template_documents(plan, options)?;
+    let as_base = |document: &UserDocument| Base {
         name: document.name().unwrap_or_default().to_owned(),
         value: document.value().clone(),
     };
-    Ok(overlay::read("template", text.as_bytes())?
-        .iter()
-        .map(named)
-        .collect())
+    let base: Vec<Base> = filled.iter().map(as_base).collect();
+    let ([one], None) = (base.as_slice(), &options.template) else {
+        return Ok(base);
+    };
+    let names = overlay::stream_names(files)?;
+    if names.is_empty() {
+        return Ok(base);
+    }
+    Ok(names.into_iter().map(|name| renamed(one, name)).collect())
+}
+
+/// The documents of the template of a plan, filled in.
+pub fn template_documents(
+    plan: &Plan,
+    options: &Options,
+) -> Result<Vec<UserDocument>, RenderError> {
+    let text = template::fill(plan, &options.params)?;
+    Ok(overlay::read("template", text.as_bytes())?)
+}
+
+fn renamed(base: &Base, name: String) -> Base {
+    let mut value = base.value.clone();
+    value["metadata"]["name"] = Value::String(name.clone());
+    Base { name, value }
+}
+
+/// istioctl reads no namespace from `metadata`; that matters where it names another one than the mesh's.
+fn unread_namespace(plan: &Plan, options: &Options, document: &Document) -> Option<Notice> {
+    let said = document.value["metadata"]["namespace"].as_str()?;
+    let moved = options.namespace.is_some() || said == plan.namespace;
+    let installs = Installs::of(plan, &document.value);
+    (!moved && installs.has_webhooks()).then(|| Notice {
+        origin: document.origins.of("metadata.namespace"),
+        text: format!(
+            "istioctl does not read metadata.namespace: the control plane goes to {}, not to {said}; \
+             -i {said} moves it",
+            plan.namespace
+        ),
+    })
 }
 
 /// The document with its head in the order in which people write it.
@@ -134,62 +189,6 @@ fn in_order(document: Value) -> Value {
     Value::Object(head.into_iter().flatten().chain(fields).collect())
 }
 
-/// Writes what flags of their own said over what a file said in the same places.
-fn settle(plan: &Plan, options: &Options, document: &mut Value) {
-    match (&options.revision, &plan.revision) {
-        (Some(Some(_)), Some(revision)) => put(document, &["spec", "revision"], revision.as_str()),
-        // `default` in a document would make an `istiod-default`.
-        (_, None) => {
-            if let Some(spec) = document.get_mut("spec").and_then(Value::as_object_mut) {
-                spec.shift_remove("revision");
-            }
-        }
-        _ => {}
-    }
-    for path in [
-        &["spec", "tag"][..],
-        &["spec", "values", "global", "tag"][..],
-    ] {
-        let old = place(document, path).and_then(Value::as_str);
-        if old.is_some() && old == options.supersedes.as_deref() {
-            put(document, path, &plan.tag.to_string());
-        }
-    }
-    let placeholder = |hub: &Value| hub.as_str().is_some_and(|hub| hub.parse::<Hub>().is_err());
-    for path in [
-        &["spec", "hub"][..],
-        &["spec", "values", "global", "hub"][..],
-    ] {
-        if place(document, path).is_some_and(placeholder) {
-            put(document, path, plan.hub.as_str());
-        }
-    }
-    if options.namespace.is_some() && has_control_plane(document) {
-        put(document, &["metadata", "namespace"], &plan.namespace);
-        put(document, &["spec", "namespace"], &plan.namespace);
-        put(
-            document,
-            &["spec", "values", "global", "istioNamespace"],
-            &plan.namespace,
-        );
-    }
-}
-
-fn place<'a>(document: &'a Value, path: &[&str]) -> Option<&'a Value> {
-    path.iter().try_fold(document, |value, key| value.get(key))
-}
-
-fn put(document: &mut Value, path: &[&str], text: &str) {
-    let mut at = document;
-    for key in path {
-        if !at.is_object() {
-            *at = Value::Object(serde_json::Map::new());
-        }
-        at = &mut at[*key];
-    }
-    *at = Value::String(text.to_owned());
-}
-
 impl Rendered {
     /// Hex sha256 of the YAML.
     pub fn sha256(&self) -> String {
@@ -199,45 +198,20 @@ impl Rendered {
     /// Namespace and name of the gateways that this document installs; `namespace` is that of the
     /// control plane.
     pub fn gateways(&self, namespace: &str) -> Vec<(String, String)> {
-        gateways(&self.value, namespace)
+        self.installs.gateways_in(namespace)
     }
 
-    /// Whether istiod comes of this document.
+    /// Whether istiod, or its webhooks in a cluster that it does not run in, come of this document.
     pub fn has_control_plane(&self) -> bool {
-        has_control_plane(&self.value)
+        self.installs.has_webhooks()
     }
 }
 
-fn gateways(document: &Value, namespace: &str) -> Vec<(String, String)> {
-    let lists = ["ingressGateways", "egressGateways"];
-    let components = document.pointer("/spec/components");
-    let listed = lists
-        .iter()
-        .filter_map(|list| components?.get(list)?.as_array())
-        .flatten();
-    let on = |gateway: &&Value| {
-        gateway
-            .get("enabled")
-            .and_then(Value::as_bool)
-            .unwrap_or(true)
-    };
-    let named = listed.filter(on).filter_map(|gateway| {
-        let own = gateway
-            .get("namespace")
-            .and_then(Value::as_str)
-            .unwrap_or(namespace);
-        Some((own.to_owned(), gateway.get("name")?.as_str()?.to_owned()))
-    });
-    // The profiles with a gateway of their own all call it so.
-    let profile = document
-        .pointer("/spec/profile")
-        .and_then(Value::as_str)
-        .unwrap_or("default");
-    let own = matches!(profile, "default" | "demo" | "openshift" | "preview")
-        && components.is_none_or(|all| all.get("ingressGateways").is_none());
-    named
-        .chain(own.then(|| (namespace.to_owned(), "istio-ingressgateway".to_owned())))
-        .collect()
+/// The YAML of a namespace.
+pub fn namespace(name: &str) -> String {
+    overlay::write(&serde_json::json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name},
+    }))
 }
 
 /// Hex sha256 of a text.
@@ -248,16 +222,9 @@ pub fn sha256(text: &str) -> String {
         .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
-/// Every profile but `empty` has an istiod.
-fn has_control_plane(document: &Value) -> bool {
-    place(document, &["spec", "profile"]).and_then(Value::as_str) != Some("empty")
-}
-
 /// The document as text, read back: what istioctl sees is what was meant.
 fn written(plan: &Plan, document: &Document) -> Result<Rendered, RenderError> {
-    let name = place(&document.value, &["metadata", "name"])
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let name = document.name();
     let yaml = overlay::write(&document.value);
     let back = overlay::read(name, yaml.as_bytes())?;
     if back.len() != 1 || back[0].value() != &document.value {
@@ -268,6 +235,7 @@ fn written(plan: &Plan, document: &Document) -> Result<Rendered, RenderError> {
     }
     let effective = overlay::effective(plan.rules, document);
     Ok(Rendered {
+        installs: Installs::of(plan, &document.value),
         name: name.to_owned(),
         value: document.value.clone(),
         yaml,

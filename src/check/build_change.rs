@@ -40,7 +40,9 @@ fn changes(before: &Before<'_>, plane: &ControlPlane) -> Vec<Finding> {
             let finding = if lost && plan.consent.fips_loss {
                 Finding::warning(message)
             } else if lost {
-                Finding::error(message).fix("give --fips, or agree to it by --allow-fips-loss")
+                let change = plan.tag_chosen_by.change("tag", "a FIPS build", "--fips");
+                Finding::error(message)
+                    .fix(format!("{change}, or agree to it by --allow-fips-loss"))
             } else {
                 Finding::info("the flavour changes")
             };

@@ -48,18 +48,21 @@ fn run(before: &Before<'_>) -> Outcome {
             let unseen = Finding::warning(format!("no such build seen: {tag}")).why(format!(
                 "the data{date} does not know it; it may be newer than the data, or not exist"
             ));
-            Outcome::Found(vec![near(unseen, nearest)])
+            Outcome::Found(vec![near(before, unseen, nearest)])
         }
     }
 }
 
-fn near(finding: Finding, nearest: Option<ImageTag>) -> Finding {
-    match nearest {
-        Some(tag) => finding.wanted(format!("nearest seen: {tag}")).fix(format!(
-            "take --istio {tag}, or look whether the hub has yours"
-        )),
-        None => finding,
-    }
+fn near(before: &Before<'_>, finding: Finding, nearest: Option<ImageTag>) -> Finding {
+    let Some(tag) = nearest else {
+        return finding;
+    };
+    let by = &before.plan.tag_chosen_by;
+    let change = by.change("tag", &tag, &format!("--istio {tag}"));
+    finding.wanted(format!("nearest seen: {tag}")).fix(format!(
+        "{change}, or ask the hub whether it has {}",
+        before.plan.tag
+    ))
 }
 
 #[cfg(test)]

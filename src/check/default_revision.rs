@@ -3,6 +3,7 @@
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Webhook, WebhookKind};
 use crate::istio::Capability;
+use crate::render::Rendered;
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
@@ -46,9 +47,10 @@ fn conflict((tag, plain): (&Webhook, &Webhook)) -> Finding {
         .command("kubectl delete mutatingwebhookconfiguration {}", &[&tag.name])
 }
 
-/// An install without a revision makes itself the default.
+/// An install of istiod without a revision makes itself the default.
 fn moves(before: &Before<'_>, tag: &Webhook) -> Option<Finding> {
-    let away = before.plan.revision.is_none() && tag.revision != DEFAULT;
+    let installs = before.documents.iter().any(Rendered::has_control_plane);
+    let away = installs && before.plan.revision.is_none() && tag.revision != DEFAULT;
     away.then(|| {
         Finding::warning("this install takes over the default revision")
             .found(format!("default is {}", tag.revision))
@@ -65,7 +67,7 @@ mod tests {
     use crate::facts::Fact;
 
     fn given(hooks: Vec<Webhook>) -> Given {
-        let mut given = Given::tag("1.31.0");
+        let mut given = Given::tag("1.31.0").document("one", "{}");
         given
             .plan
             .capabilities

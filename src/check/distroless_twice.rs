@@ -1,7 +1,6 @@
 //! Distroless is said by the tag or by the variant, never by both.
 
 use super::{Before, Check, Outcome, Run};
-use crate::istio::Capability;
 use crate::overlay::Decides;
 use crate::render::Rendered;
 use crate::report::Finding;
@@ -18,14 +17,12 @@ pub(super) const CHECK: Check = Check {
 const SUFFIX: &str = "-distroless";
 
 fn run(before: &Before<'_>) -> Outcome {
-    let findings = before
-        .documents
-        .iter()
-        .filter_map(|document| twice(before, document));
+    let findings = before.documents.iter().filter_map(twice);
     Outcome::of(findings.collect(), "no image gets the suffix twice")
 }
 
-fn twice(before: &Before<'_>, document: &Rendered) -> Option<Finding> {
+fn twice(document: &Rendered) -> Option<Finding> {
+    let of_profile = &document.installs.distroless;
     let used = || {
         document
             .effective
@@ -42,33 +39,23 @@ fn twice(before: &Before<'_>, document: &Rendered) -> Option<Finding> {
     });
     let said = match variant {
         Some(place) => format!("{}: {} ({})", place.path, place.value, place.origin),
-        None if by_profile(before, document) => {
-            "its profile makes the variant distroless".to_owned()
-        }
+        None if !of_profile.is_empty() => "its profile makes the variant distroless".to_owned(),
         None => return None,
+    };
+    let emptied = if of_profile.is_empty() {
+        vec![r#"values.global.variant: """#.to_owned()]
+    } else {
+        let roots = of_profile.iter();
+        roots
+            .map(|root| format!(r#"values.{root}.variant: """#))
+            .collect()
     };
     let finding = Finding::error("distroless is said by the tag and by the variant")
         .subject(format!("document {}", document.name))
         .found(format!("{}: {} ({}); {said}", tag.path, tag.value, tag.origin))
         .why("the charts put the variant behind the tag without a look: the image would end in it twice, and nothing has that name")
-        .fix(format!("keep one: tag {} with the variant, or values.global.variant: \"\"", tag.value.trim_end_matches(SUFFIX)));
+        .fix(format!("keep one: tag {} with the variant, or {}", tag.value.trim_end_matches(SUFFIX), emptied.join(" and ")));
     Some(finding)
-}
-
-/// A profile that sets the variant by itself, unless the document empties it.
-fn by_profile(before: &Before<'_>, document: &Rendered) -> bool {
-    let chart_profile = document.value["spec"]["values"]["profile"].as_str();
-    let profiles = [document.effective.profile.as_deref(), chart_profile];
-    let mut ambient = profiles
-        .into_iter()
-        .flatten()
-        .map(|profile| profile.contains("ambient"));
-    ambient.any(|ambient| ambient)
-        && document.effective.variant.is_none()
-        && before
-            .plan
-            .capabilities
-            .contains(&Capability::AmbientIsDistroless)
 }
 
 #[cfg(test)]
@@ -102,12 +89,9 @@ mod tests {
                 "",
             ),
         ] {
-            let mut given = Given::tag("1.31.0-distroless").document("one", spec);
-            given
-                .plan
-                .capabilities
-                .insert(Capability::AmbientIsDistroless);
-            let outcome = given.run(run);
+            let outcome = Given::tag("1.31.0-distroless")
+                .document("one", spec)
+                .run(run);
             assert!(
                 if words.is_empty() {
                     passed(&outcome)
@@ -116,6 +100,31 @@ mod tests {
                 },
                 "{spec}: {outcome:?}"
             );
+        }
+    }
+
+    #[test]
+    fn profile_ambient_is_emptied_where_that_version_sets_its_variant() {
+        for (tag, values, twice) in [
+            ("1.19.0-distroless", "{}", false),
+            ("1.20.8-distroless", "{}", true),
+            ("1.20.8-distroless", "{global: {variant: ''}}", true),
+            (
+                "1.20.8-distroless",
+                "{pilot: {variant: ''}, ztunnel: {variant: ''}}",
+                false,
+            ),
+            (
+                "1.21.0-distroless",
+                "{pilot: {variant: ''}, ztunnel: {variant: ''}}",
+                false,
+            ),
+            ("1.22.0-distroless", "{pilot: {variant: ''}}", true),
+            ("1.22.0-distroless", "{global: {variant: ''}}", false),
+        ] {
+            let spec = format!("{{profile: ambient, tag: {tag}, values: {values}}}");
+            let outcome = Given::tag(tag).document("one", &spec).run(run);
+            assert_eq!(!passed(&outcome), twice, "{spec}: {outcome:?}");
         }
     }
 }

@@ -125,7 +125,10 @@ fn finding(plan: &Plan, document: &Rendered, place: &Place, wanted: &str) -> Fin
     .found(masked(plan, &place.value))
     .wanted(masked(plan, wanted))
     .why("a mesh of mixed builds is what a plan exists to prevent")
-    .fix("leave the value away, or plan it: give it by --istio and --hub")
+    .fix(format!(
+        "remove {} ({}), or plan that build with --istio and --hub",
+        place.path, place.origin
+    ))
 }
 
 fn masked(plan: &Plan, text: &str) -> String {

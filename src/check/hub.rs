@@ -2,7 +2,7 @@
 
 use super::answer::answer;
 use super::{Before, Check, Outcome, Run};
-use crate::istio::HubKind;
+use crate::istio::{HubKind, mask};
 
 pub(super) const CHECK: Check = Check {
     id: "hub",
@@ -45,7 +45,11 @@ fn elsewhere(before: &Before<'_>) -> String {
         .matrix
         .hub_for(&before.plan.tag, before.plan.key.as_ref())
     {
-        Ok(choice) => format!("leave --hub away: {}", choice.why),
+        Ok(choice) => {
+            let removal = before.plan.hub_chosen_by.removal("hub", "--hub");
+            let hub = mask(choice.hub.as_str(), before.plan.key.as_ref());
+            format!("{removal}; the hub is then {hub} ({})", choice.why)
+        }
         Err(missing) => missing.to_string(),
     }
 }
@@ -54,6 +58,8 @@ fn elsewhere(before: &Before<'_>) -> String {
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
+    use crate::overlay::{Origin, Position};
+    use crate::plan::ChosenBy;
     use crate::report::Severity;
 
     const DATA: &str = "
@@ -113,6 +119,42 @@ repo-key:
             &outcome("registry.corp:5000/istio", "1.13.4"),
             "taken as a mirror"
         ));
+    }
+
+    #[test]
+    fn fix_names_where_the_hub_was_given() {
+        let place = Position {
+            source: "in.yaml".into(),
+            line: 7,
+            column: 8,
+        };
+        for (by, wanted) in [
+            (
+                ChosenBy::Flag,
+                "remove --hub; the hub is then right.example/istio",
+            ),
+            (
+                ChosenBy::Input(Origin::File(place)),
+                "remove hub at in.yaml:7:8; the hub is then right.example/istio",
+            ),
+            (
+                ChosenBy::Input(Origin::Set("hub=x".into())),
+                "remove --set hub=x; the hub is then right.example/istio",
+            ),
+        ] {
+            let data = DATA.replace(
+                "new.example/istio-<key>, kind: solo-keyed",
+                "right.example/istio, kind: solo-keyless",
+            );
+            let mut given = Given::tag("1.13.4-solo").data(&data);
+            given.plan.hub = "docker.example/istio".parse().unwrap();
+            given.plan.hub_chosen_by = by;
+            let Outcome::Found(findings) = given.run(run) else {
+                panic!("nothing found");
+            };
+            let fix = findings[0].fix.as_deref().unwrap();
+            assert!(fix.starts_with(wanted), "{fix}");
+        }
     }
 
     #[test]

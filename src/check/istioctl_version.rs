@@ -28,12 +28,18 @@ fn judge(before: &Before<'_>, istioctl: &Istioctl) -> Outcome {
             Outcome::Passed(format!("{} at {place}", istioctl.version))
         }
         Some(minor) => {
+            let by = &before.plan.tag_chosen_by;
+            let change = by.change(
+                "tag",
+                format!("a build of {minor}"),
+                &format!("--istio {minor}"),
+            );
             let other = Finding::error(format!("istioctl is of {minor}, planned is {planned}"))
                 .subject(&place)
                 .found(istioctl.version.to_string())
                 .wanted(format!("{planned}, any patch release"))
                 .why("charts and installer are part of istioctl: another minor installs other objects than this build needs")
-                .fix(format!("name an istioctl of {planned} by --istioctl PATH, or plan {minor} by --istio {minor}"));
+                .fix(format!("name an istioctl of {planned} by --istioctl PATH, or {change}"));
             Outcome::Found(vec![other])
         }
         None => {

@@ -1,6 +1,7 @@
 //! `spec.namespace` never stands alone.
 
 use super::{Before, Check, Outcome, Run};
+use crate::plan::DEFAULT_NAMESPACE;
 use crate::render::Rendered;
 use crate::report::Finding;
 
@@ -23,11 +24,13 @@ fn run(before: &Before<'_>) -> Outcome {
 fn alone(document: &Rendered) -> Option<Finding> {
     let spec = &document.value["spec"];
     let said = spec["namespace"].as_str()?;
-    let real = spec["values"]["global"]["istioNamespace"].as_str();
-    (real != Some(said)).then(|| {
+    let own = document.effective.namespace.as_deref();
+    // Every profile says this one.
+    let real = own.unwrap_or(DEFAULT_NAMESPACE);
+    (real != said).then(|| {
         Finding::error("spec.namespace alone does not move the mesh")
             .subject(format!("document {}", document.name))
-            .found(format!("spec.namespace: {said}, values.global.istioNamespace: {}", real.unwrap_or("not set")))
+            .found(format!("spec.namespace: {said}, values.global.istioNamespace: {}", own.unwrap_or("not set")))
             .why("older installers then spread the objects over two namespaces, newer ones ignore it")
             .fix(format!("give -i {said}, which sets all places"))
     })
@@ -44,6 +47,15 @@ mod tests {
             ("{}", ""),
             ("{namespace: a, values: {global: {istioNamespace: a}}}", ""),
             ("{namespace: a}", "does not move"),
+            ("{namespace: istio-system}", ""),
+            (
+                "{namespace: a, unvalidatedValues: {global: {istioNamespace: a}}}",
+                "",
+            ),
+            (
+                "{namespace: istio-system, values: {global: {istioNamespace: a}}}",
+                "does not move",
+            ),
             (
                 "{namespace: a, values: {global: {istioNamespace: b}}}",
                 "does not move",

@@ -1,7 +1,10 @@
 //! Pod security standards that would refuse what injection adds, or the CNI agent.
 
+use serde_json::Value;
+
 use super::{Before, Check, Outcome, Run};
 use crate::facts::Namespace;
+use crate::overlay::Engine;
 use crate::render::Rendered;
 use crate::report::Finding;
 
@@ -30,6 +33,7 @@ fn run(before: &Before<'_>) -> Outcome {
                 .filter(|(namespace, _)| namespace.name == *home)
                 .map(|(namespace, level)| agent(namespace, level))
                 .collect(),
+            None if before.documents.iter().any(|one| uses_cni(before, one)) => Vec::new(),
             None => refusing
                 .filter(|(namespace, _)| namespace.injection.is_some())
                 .map(|(namespace, level)| init(namespace, level))
@@ -63,6 +67,23 @@ fn agent(namespace: &Namespace, level: &str) -> Finding {
             "kubectl label namespace {} pod-security.kubernetes.io/enforce=privileged --overwrite",
             &[&namespace.name],
         )
+}
+
+/// Whether injected pods count on an agent that something else installs. From 1.24 on istioctl writes its own
+/// component's switch over the one in values, but not over one that is not validated.
+fn uses_cni(before: &Before<'_>, document: &Rendered) -> bool {
+    let spec = &document.value["spec"];
+    let switches: &[&str] = match before.plan.rules.engine {
+        Engine::Map => &["/unvalidatedValues/pilot/cni/enabled"],
+        Engine::Strategic => &[
+            "/unvalidatedValues/pilot/cni/enabled",
+            "/values/pilot/cni/enabled",
+            "/values/istio_cni/enabled",
+        ],
+    };
+    switches
+        .iter()
+        .any(|path| spec.pointer(path) == Some(&Value::Bool(true)))
 }
 
 /// The namespace of the CNI agent, where the document has one.
@@ -126,6 +147,13 @@ mod tests {
             ),
             (
                 "{values: {pilot: {cni: {enabled: true}}}}",
+                "a",
+                Some("x"),
+                "restricted",
+                "istio-init",
+            ),
+            (
+                "{unvalidatedValues: {pilot: {cni: {enabled: true}}}}",
                 "a",
                 Some("x"),
                 "restricted",

@@ -13,10 +13,9 @@ use crate::facts::{
 };
 use crate::fips::{self, Judge, Modules};
 use crate::istio::Matrix;
-use crate::options::Template;
-use crate::overlay::{self, Base, Engine, Rules};
-use crate::plan::Plan;
-use crate::render::Rendered;
+use crate::overlay::{self, Base};
+use crate::plan::{self, Plan};
+use crate::render::{Installs, Rendered};
 use crate::report::Deviations;
 use crate::workload::{WorkloadKind, WorkloadRef};
 
@@ -240,16 +239,10 @@ pub(super) struct Given {
     matrix: Matrix,
 }
 
-const RULES: Rules = Rules {
-    engine: Engine::Map,
-    gateway_tag: true,
-    variant: true,
-};
-
 impl Given {
     pub(super) fn tag(tag: &str) -> Given {
         Given {
-            plan: plan(tag),
+            plan: plan::sample::plan(tag),
             facts: nothing(),
             judge: JUDGE.clone(),
             documents: Vec::new(),
@@ -276,17 +269,19 @@ impl Given {
             name: name.to_owned(),
             value,
         };
-        let document = overlay::merge(RULES, &[base], &[], &[])
+        let document = overlay::merge(self.plan.rules, &[base], &[], &[])
             .unwrap()
             .documents
             .remove(0);
-        let effective = overlay::effective(RULES, &document);
+        let effective = overlay::effective(self.plan.rules, &document);
+        let installs = Installs::of(&self.plan, &document.value);
         self.documents.push(Rendered {
             name: name.to_owned(),
             value: document.value,
             yaml: String::new(),
             effective,
             origins: document.origins,
+            installs,
         });
         self
     }
@@ -300,24 +295,6 @@ impl Given {
             today: jiff::civil::date(2026, 11, 22),
             judge: &self.judge,
         })
-    }
-}
-
-fn plan(tag: &str) -> Plan {
-    Plan {
-        tag: tag.parse().unwrap(),
-        hub: HUB.parse().unwrap(),
-        key: None,
-        revision: None,
-        namespace: "istio-system".to_owned(),
-        template: Template::Preset("default".to_owned()),
-        platform: None,
-        gloo_mesh: None,
-        features: Vec::new(),
-        consent: crate::options::Consent::default(),
-        rules: RULES,
-        capabilities: BTreeSet::new(),
-        chosen: Vec::new(),
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) struct PlanArgs {
     /// File that holds the repo key
     #[arg(long, value_name = "FILE")]
     pub(super) repo_key_file: Option<PathBuf>,
-    /// Platform of the cluster, such as `openshift` or `gke`
+    /// Platform of the cluster, such as `openshift`, where it needs settings (`glooistio matrix platforms`)
     #[arg(long, value_name = "PLATFORM")]
     pub(super) platform: Option<String>,
     /// Preset that the documents start from [default: default, or openshift on that platform]

@@ -1,19 +1,20 @@
 //! `render`
 
-use std::path::{Path, PathBuf};
+mod directory;
+
+use std::path::PathBuf;
 
 use super::args::{CheckArgs, Format, OutputArgs, PlanArgs, ProofArgs, RunArgs};
 use super::istioctl_flags::IstioctlFlags;
 use super::output::{self, Shown};
 use super::{Ended, resolve, session};
-use crate::escape::escape_line;
+use crate::action::Action;
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Fact};
-use crate::install::prepare::prepare;
+use crate::install::prepare::{Prepared, prepare};
 use crate::render::Rendered;
 use crate::report::Report;
 use crate::sys::cluster::KubeTarget;
-use crate::sys::{os, signal};
 use crate::ui::Ui;
 
 /// Render the IstioOperator documents; no cluster is asked and no program started
@@ -28,7 +29,8 @@ pub(crate) struct Args {
     flags: IstioctlFlags,
     #[command(flatten)]
     pub(crate) checks: CheckArgs,
-    /// Write each document to a file of its own in this directory, readable for you alone: a hub can hold a key
+    /// Write each document to a file of its own in this directory, numbered in the order of an install and readable
+    /// for you alone (a hub can hold a key); files of an earlier render that this one does not write are removed
     #[arg(short = 'O', long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -67,6 +69,9 @@ impl Args {
         };
         let mut session = rules.session(ui, report, KubeTarget::default(), &run);
         session.describe(&prepared);
+        if self.output_dir.is_none() {
+            session.report.expected.notes.extend(by_hand(&prepared));
+        }
         session.check(
             &prepared,
             &facts::Before::not_asked("render asks no cluster", client),
@@ -80,27 +85,33 @@ impl Args {
             ui.status("");
         }
         match &self.output_dir {
-            Some(dir) => write_files(ui, dir, &prepared.manifest.documents)?,
+            Some(dir) => directory::write(ui, dir, &prepared)?,
             None => *out = printed(self.output.output, &prepared.manifest.documents)?,
         }
         Ok(Exit::Ok)
     }
 }
 
-fn write_files(ui: &Ui, dir: &Path, documents: &[Rendered]) -> Result<(), Failure> {
-    os::create_dir(dir)?;
-    for document in documents {
-        if signal::interrupted() {
-            return Err(Failure::message(Exit::Interrupted, "interrupted"));
-        }
-        let path = dir.join(format!("{}.yaml", document.name));
-        os::write(&path, document.yaml.as_bytes())?;
-        ui.status(&format!(
-            "wrote {}",
-            escape_line(&path.display().to_string())
+/// What istioctl does not do by itself with the documents of one stream.
+fn by_hand(prepared: &Prepared) -> Vec<String> {
+    let mut notes = Vec::new();
+    if prepared.manifest.documents.len() > 1 {
+        notes.push(
+            "istioctl takes one document at a time: -O DIR writes each to a file of its own"
+                .to_owned(),
+        );
+    }
+    let namespaces = prepared.gateway_namespaces().into_iter();
+    let commands: Vec<String> = namespaces
+        .map(|name| Action::Namespace { name }.to_string())
+        .collect();
+    if !commands.is_empty() {
+        notes.push(format!(
+            "istioctl does not create the namespaces of gateways: {}",
+            commands.join(" && ")
         ));
     }
-    Ok(())
+    notes
 }
 
 /// The documents as one stream of YAML, or as one JSON List.

@@ -18,7 +18,7 @@ pub(super) fn part<'a>(
     let made = made.find(|it| it.document == document.name);
     let made = made.and_then(|it| it.outcome.as_ref().ok());
     let planned = || {
-        let istiod = document.has_control_plane().then(|| action::istiod(place));
+        let istiod = document.installs.istiod.then(|| action::istiod(place));
         let gateways = gateways
             .iter()
             .map(|(namespace, name)| WorkloadRef::new(WorkloadKind::Deployment, namespace, name));

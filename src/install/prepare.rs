@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::exit::Failure;
 use crate::facts::{self, Fact, Istioctl};
-use crate::istio::Matrix;
-use crate::options::Options;
-use crate::overlay::{self, Assignment, UserDocument};
-use crate::plan::{self, Input, Plan};
+use crate::istio::{ClientVersion, Matrix};
+use crate::options::{Options, Revision, Template};
+use crate::overlay::{self, Assignment, Early, Origin, UserDocument};
+use crate::plan::{self, Input, Plan, PlanError};
 use crate::render::{self, Manifest};
 
 /// A plan and its documents.
@@ -29,14 +29,8 @@ pub fn prepare(
         .iter()
         .map(|text| Assignment::parse(text))
         .collect::<Result<Vec<_>, _>>()?;
-    let early = overlay::early(&files, &sets);
     let client = client.known().map(|client| &client.version);
-    let plan = plan::plan(&Input {
-        options,
-        early: &early,
-        matrix,
-        client,
-    })?;
+    let plan = planned(options, matrix, client, (&files, &sets))?;
     let manifest = render::render(&plan, options, &files, &sets)?;
     Ok(Prepared { plan, manifest })
 }
@@ -48,6 +42,73 @@ pub fn check_inputs(options: &Options) -> Result<(), Failure> {
         Assignment::parse(text)?;
     }
     Ok(())
+}
+
+/// Plans what options, files and sets ask for; a template of the user's own has the first word, since it
+/// can name a hub, a tag or a revision like any file.
+fn planned(
+    options: &Options,
+    matrix: &Matrix,
+    client: Option<&ClientVersion>,
+    (files, sets): (&[UserDocument], &[Assignment]),
+) -> Result<Plan, Failure> {
+    let plan = |early: &Early| {
+        plan::plan(&Input {
+            options,
+            early,
+            matrix,
+            client,
+        })
+    };
+    let Some(Template::File { name, text }) = &options.template else {
+        return Ok(plan(&overlay::early(files, sets))?);
+    };
+    if !text.contains(TAG) {
+        let all = [overlay::read(name, text.as_bytes())?, files.to_vec()].concat();
+        return Ok(plan(&overlay::early(&all, sets))?);
+    }
+    let early = overlay::early(files, sets);
+    let first = match plan(&early) {
+        // The template may name the hub that the data need a key for.
+        Err(error @ PlanError::NoHub(_)) => {
+            let text = (UNKNOWN_HUB.to_owned(), Origin::Template(name.clone()));
+            let provisional = Early {
+                hub: Some(text),
+                ..early.clone()
+            };
+            let first = plan(&provisional)?;
+            let said = overlay::early(&render::template_documents(&first, options)?, &[]);
+            if literal(&first, said, name).hub.is_none() {
+                return Err(error.into());
+            }
+            first
+        }
+        first => first?,
+    };
+    let documents = render::template_documents(&first, options)?;
+    let literal = literal(&first, overlay::early(&documents, &[]), name);
+    Ok(plan(&early.or(literal))?)
+}
+
+/// Stands for the hub while a template is read that may name one.
+const UNKNOWN_HUB: &str = "unknown";
+
+/// What begins a tag of the template language.
+const TAG: &str = "{{";
+
+/// What the documents of a template say otherwise than the plan that they were filled in with.
+fn literal(plan: &Plan, said: Early, name: &str) -> Early {
+    let other = |said: Option<(String, Origin)>, planned: Option<&str>| {
+        let (value, _) = said.filter(|(value, _)| Some(value.as_str()) != planned)?;
+        Some((value, Origin::Template(name.to_owned())))
+    };
+    Early {
+        hub: other(said.hub, Some(plan.hub.as_str())),
+        tag: other(said.tag, Some(&plan.tag.to_string())),
+        revision: other(said.revision, plan.revision.as_ref().map(Revision::as_str)),
+        profile: None,
+        namespace: other(said.namespace, Some(&plan.namespace)),
+    }
 }
 
 fn files(options: &Options) -> Result<Vec<UserDocument>, Failure> {
@@ -63,6 +124,14 @@ impl Prepared {
             .documents
             .iter()
             .flat_map(|document| document.gateways(&self.plan.namespace))
+            .collect()
+    }
+
+    /// Namespaces of gateways, which istioctl does not create.
+    pub fn gateway_namespaces(&self) -> BTreeSet<String> {
+        let namespaces = self.gateways().into_iter().map(|(namespace, _)| namespace);
+        namespaces
+            .filter(|namespace| *namespace != self.plan.namespace)
             .collect()
     }
 

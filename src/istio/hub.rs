@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::placeholder::has_placeholder;
+
 /// What stands in for a key in everything that is printed.
 const MASK: &str = "****";
 
@@ -88,10 +90,7 @@ impl FromStr for Hub {
 text_serde!(Hub, "a hub such as registry.example.com/istio");
 
 fn is_placeholder(text: &str) -> bool {
-    text.is_empty()
-        || text.contains('$')
-        || (text.starts_with('<') && text.ends_with('>'))
-        || (text.starts_with("{{") && text.ends_with("}}"))
+    text.is_empty() || has_placeholder(text)
 }
 
 /// The hub a text means: no scheme, no slash at its end, lower case.

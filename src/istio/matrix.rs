@@ -18,6 +18,8 @@ mod known;
 mod kubernetes;
 mod licence;
 mod openshift;
+mod placeholders;
+mod profiles;
 mod releases;
 mod retirement;
 mod show;
@@ -44,6 +46,10 @@ pub use known::Known;
 pub use kubernetes::{GatewayApi, KubernetesRange};
 pub use licence::LicenceVariable;
 pub use openshift::OpenShift;
+pub use placeholders::{Meaning, PlaceholderRow};
+pub use profiles::{
+    CompatibilityRow, Component, Installer, PlatformRow, Profile, ProfileRow, ValuesProfileRow,
+};
 pub use releases::{Release, SupportWindow};
 pub use retirement::{HubRetirement, Retirement, RetirementPhase};
 pub use show::{Part, Table, UnknownPart};
@@ -152,6 +158,16 @@ sections! {
     capabilities / "capabilities": CapabilityRow,
     /// Which custom resource definitions a version brings.
     definitions / "definitions": DefinitionRow,
+    /// What istioctl's profiles turn on.
+    profiles / "profiles": ProfileRow,
+    /// What `values.profile` takes.
+    values_profiles / "values-profiles": ValuesProfileRow,
+    /// What `values.global.platform` takes.
+    platforms / "platforms": PlatformRow,
+    /// What `compatibilityVersion` takes.
+    compatibility_versions / "compatibility-versions": CompatibilityRow,
+    /// Variables of sample documents.
+    placeholders / "placeholders": PlaceholderRow,
 }
 
 static BUILTIN_MATRIX: LazyLock<Matrix> = LazyLock::new(|| {
@@ -291,6 +307,8 @@ mod tests {
         ),
         ("known-issues.yaml", include_str!("data/known-issues.yaml")),
         ("openshift.yaml", include_str!("data/openshift.yaml")),
+        ("placeholders.yaml", include_str!("data/placeholders.yaml")),
+        ("profiles.yaml", include_str!("data/profiles.yaml")),
     ];
 
     #[test]

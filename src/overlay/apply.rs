@@ -61,6 +61,11 @@ impl Apply<'_> {
             (Value::Array(list), None | Some(Shape::List))
                 if self.engine == Engine::Strategic && !list.iter().any(Value::is_object) =>
             {
+                if value == "null" {
+                    let problem = format!("{} would get a further element \"null\"", self.path);
+                    let next = "to have none, write `[]` there in a file for -f";
+                    return Err(self.refuse(problem, next));
+                }
                 list.push(value.clone());
                 return Ok(());
             }

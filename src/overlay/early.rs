@@ -1,8 +1,10 @@
 //! What the user's own input says of hub, tag, revision, profile and namespace.
 
+use serde_json::Value;
+
 use super::precedence::{HUB, NAMESPACE, PROFILE, REVISION, TAG, at, said};
 use super::set::Assignment;
-use super::{Origin, UserDocument};
+use super::{Origin, UserDocument, route};
 
 /// What the user's own input says before there is a plan: each value with its origin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,21 +16,62 @@ pub struct Early {
     pub namespace: Option<(String, Origin)>,
 }
 
+impl Early {
+    /// Each value of this one, else that of `other`.
+    #[must_use]
+    pub fn or(self, other: Early) -> Early {
+        Early {
+            hub: self.hub.or(other.hub),
+            tag: self.tag.or(other.tag),
+            revision: self.revision.or(other.revision),
+            profile: self.profile.or(other.profile),
+            namespace: self.namespace.or(other.namespace),
+        }
+    }
+}
+
 /// The last word of files and sets on what a plan is made of; `values.global` beats `spec`, from
 /// wherever it comes, and otherwise a `--set` beats a file.
+///
+/// Of the documents of one file, those of a control plane come before those of gateways alone; only the
+/// former say where the control plane is, and of which revision.
 pub fn early(files: &[UserDocument], sets: &[Assignment]) -> Early {
+    let streams = route::in_streams(files);
+    let (gateways, planes): (Vec<_>, Vec<_>) = files
+        .iter()
+        .zip(streams)
+        .partition(|(file, in_stream)| *in_stream && is_gateway_alone(file));
     let last = |paths: &[&str]| {
+        paths.iter().find_map(|path| {
+            set(sets, path)
+                .or_else(|| filed(&planes, path))
+                .or_else(|| filed(&gateways, path))
+        })
+    };
+    let counting = if planes.is_empty() {
+        &gateways
+    } else {
+        &planes
+    };
+    let of_planes = |paths: &[&str]| {
         paths
             .iter()
-            .find_map(|path| set(sets, path).or_else(|| filed(files, path)))
+            .find_map(|path| set(sets, path).or_else(|| filed(counting, path)))
     };
     Early {
         hub: last(HUB),
         tag: last(TAG),
-        revision: last(REVISION),
+        revision: of_planes(REVISION),
         profile: last(PROFILE),
-        namespace: last(NAMESPACE),
+        namespace: of_planes(NAMESPACE),
     }
+}
+
+/// Whether a document begins from the empty profile and does not turn istiod on.
+fn is_gateway_alone(file: &UserDocument) -> bool {
+    let pilot = at(&file.value, "spec.components.pilot.enabled");
+    let profile = at(&file.value, "spec.profile");
+    profile.and_then(Value::as_str) == Some("empty") && pilot.and_then(Value::as_bool) != Some(true)
 }
 
 fn set(sets: &[Assignment], path: &str) -> Option<(String, Origin)> {
@@ -39,8 +82,8 @@ fn set(sets: &[Assignment], path: &str) -> Option<(String, Origin)> {
     Some((said(&assignment.value)?, assignment.origin()))
 }
 
-fn filed(files: &[UserDocument], path: &str) -> Option<(String, Origin)> {
-    files.iter().rev().find_map(|file| {
+fn filed(files: &[(&UserDocument, bool)], path: &str) -> Option<(String, Origin)> {
+    files.iter().rev().find_map(|(file, _)| {
         let value = said(at(&file.value, path)?)?;
         let (_, position) = file.places.iter().rev().find(|(place, _)| place == path)?;
         Some((value, Origin::File(position.clone())))
@@ -119,5 +162,42 @@ mod tests {
         assert_eq!(value(early.revision).as_deref(), Some("r"));
         assert_eq!(value(early.namespace).as_deref(), Some("n2"));
         assert_eq!(early.tag, None);
+    }
+
+    #[test]
+    fn metadata_namespace_decides_nothing() {
+        let early = of(
+            &["metadata: {namespace: n1}\nspec: {profile: minimal}"],
+            &[],
+        );
+        assert_eq!(early.namespace, None);
+    }
+
+    #[test]
+    fn gateway_document_of_a_stream_does_not_decide_for_the_control_plane() {
+        let gateway = "metadata: {name: b}\nspec: {profile: empty, tag: t2, revision: r2, values: {global: {istioNamespace: n2}}}";
+        let stream = |plane: &str| {
+            format!("metadata: {{name: a}}\nspec: {plane}\n---\nkind: IstioOperator\n{gateway}")
+        };
+        let value = |said: &Option<(String, Origin)>| said.as_ref().map(|(value, _)| value.clone());
+        for (plane, tag, revision, namespace) in [
+            ("{tag: t1, revision: r1}", "t1", Some("r1"), None),
+            ("{profile: minimal}", "t2", None, None),
+            (
+                "{values: {global: {istioNamespace: n1, tag: t1}}}",
+                "t1",
+                None,
+                Some("n1"),
+            ),
+        ] {
+            let early = of(&[&stream(plane)], &[]);
+            assert_eq!(value(&early.tag).as_deref(), Some(tag), "{plane}");
+            assert_eq!(value(&early.revision).as_deref(), revision, "{plane}");
+            assert_eq!(value(&early.namespace).as_deref(), namespace, "{plane}");
+        }
+        // Files of one document are merged into one: there the last counts.
+        let merged = of(&["spec: {tag: t1}", gateway], &[]);
+        assert_eq!(value(&merged.tag).as_deref(), Some("t2"));
+        assert_eq!(value(&merged.namespace).as_deref(), Some("n2"));
     }
 }

@@ -72,10 +72,12 @@ fn note_origins(target: &mut Target, file: &UserDocument) {
     target.origins.extend(places);
 }
 
-/// Files become one document in istioctl's way, even where each was meant to be one.
-fn renaming(target: &Target, file: &UserDocument) -> Option<Notice> {
-    let old = target.document.get("metadata")?.get("name")?.as_str()?;
-    let new = file.name().filter(|new| *new != old)?;
+/// Files become one document as in istioctl, even where each was meant to be one of its own. A document
+/// of a preset only gives its name up.
+fn renaming(target: &mut Target, file: &UserDocument) -> Option<Notice> {
+    let new = file.name()?;
+    let old = target.named.replace(new.to_owned());
+    let old = old.filter(|old| old != new)?;
     Some(Notice {
         origin: Origin::File(file.start.clone()),
         text: format!(
@@ -103,6 +105,10 @@ fn check_gateways(engine: Engine, list: &str, gateways: &[Value]) -> Result<(), 
     for (place, gateway) in gateways.iter().enumerate() {
         let path = format!("spec.components.{list}[{place}]");
         let Some(name) = gateway["name"].as_str().filter(|name| !name.is_empty()) else {
+            // A list of this engine replaces that of the profile: this is how to have no gateway.
+            if engine == Engine::Map && gateway["enabled"] == false {
+                continue;
+            }
             let next = format!("add `name: …`, or --set components.{list}[{place}].name=…");
             return Err(OverlayError::value(&path, "this gateway has no name", next));
         };

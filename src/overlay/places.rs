@@ -219,12 +219,20 @@ fn images_in(value: &Value, images: &mut Vec<String>) {
 }
 
 impl Origins {
-    /// Where the value at `path` was set last; what no file and no `--set` says is of what the document began with.
+    /// Where the value at `path` was set last, or what it is part of; what no file and no `--set` says is of what the
+    /// document began with.
     pub fn of(&self, path: &str) -> Origin {
-        let exact = self.0.get(path).or_else(|| self.0.get(""));
-        exact
-            .cloned()
-            .unwrap_or_else(|| Origin::Base("default".into()))
+        let mut place = path;
+        loop {
+            if let Some(origin) = self.0.get(place) {
+                return origin.clone();
+            }
+            place = match place.rfind(['.', '[']) {
+                Some(end) => &place[..end],
+                None if place.is_empty() => return Origin::Base("default".into()),
+                None => "",
+            };
+        }
     }
 }
 
@@ -279,12 +287,14 @@ mod tests {
     #[test]
     fn values_global_wins_and_the_rest_is_read_where_it_stands() {
         let spec = "metadata: {namespace: n1}\nspec: {hub: a, tag: b, revision: r, values: {global: {hub: c}}}";
+        let moved = ["values.global.istioNamespace=n2"];
+        assert_eq!(of(MAP, spec, &moved).namespace.as_deref(), Some("n2"));
         let found = of(MAP, spec, &["tag=d", "values.global.variant=debug"]);
         assert_eq!(found.hub.as_deref(), Some("c"));
         assert_eq!(found.tag.as_deref(), Some("d"));
         assert_eq!(found.variant.as_deref(), Some("debug"));
         assert_eq!(found.revision.as_deref(), Some("r"));
-        assert_eq!(found.namespace.as_deref(), Some("n1"));
+        assert_eq!(found.namespace, None);
         assert_eq!(found.profile.as_deref(), Some("demo"));
         assert_eq!(
             listed(&found),

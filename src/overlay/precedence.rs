@@ -28,7 +28,6 @@ pub(super) const REVISION: &[&str] = &[
 pub(super) const NAMESPACE: &[&str] = &[
     "spec.unvalidatedValues.global.istioNamespace",
     "spec.values.global.istioNamespace",
-    "metadata.namespace",
 ];
 pub(super) const PROFILE: &[&str] = &["spec.profile"];
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::convert::Converter;
 use super::parse::{self, Data, Node};
 use super::{Notice, Origin, OverlayError, Position, fields, text};
+use crate::istio::Placeholder;
 
 pub(super) const KIND: &str = "IstioOperator";
 pub(super) const API_VERSION: &str = "install.istio.io/v1alpha1";
@@ -117,6 +118,10 @@ fn check_name(
         let Some(name) = name.and_then(Value::as_str).filter(|name| !name.is_empty()) else {
             continue;
         };
+        // What it stands for may be given by a flag, and what is not is refused later.
+        if Placeholder::find(name).is_some() {
+            continue;
+        }
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         let label = |part: &str| {
             part.starts_with(plain)

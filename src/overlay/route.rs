@@ -11,6 +11,8 @@ use super::{Base, Origin, OverlayError, UserDocument};
 /// A document in the making.
 pub(super) struct Target {
     name: String,
+    /// The name that the last file gave it.
+    pub(super) named: Option<String>,
     pub(super) document: Map<String, Value>,
     pub(super) origins: HashMap<String, Origin>,
 }
@@ -37,7 +39,8 @@ pub(super) const GATEWAYS: [&str; 2] = ["ingressGateways", "egressGateways"];
 impl Router {
     /// The documents are those of the base; without one, each of a stream of several, else one.
     pub(super) fn new(base: &[Base], files: &[UserDocument]) -> Result<Self, OverlayError> {
-        let shared = shared(files);
+        let shared = in_streams(files);
+        check_streams(files, &shared, base.is_empty())?;
         let mut targets: Vec<Target> = base.iter().map(of_base).collect();
         if targets.is_empty() {
             for (file, shared) in files.iter().zip(&shared) {
@@ -77,7 +80,8 @@ impl Router {
         target.map(Some).ok_or_else(|| {
             self.no_document(
                 format!("{} named {name}", file.start),
-                "use one of these names as metadata.name, or none",
+                "use one of these names as metadata.name, or none; without --preset and --template \
+                 each document of a file with several is installed as it is",
             )
         })
     }
@@ -223,6 +227,7 @@ fn of_base(base: &Base) -> Target {
     let origins = HashMap::from([(String::new(), Origin::Base(base.name.clone()))]);
     Target {
         name: base.name.clone(),
+        named: None,
         document,
         origins,
     }
@@ -234,16 +239,64 @@ fn empty(name: &str) -> Target {
     document.insert("kind".into(), super::read::KIND.into());
     Target {
         name: name.into(),
+        named: None,
         document,
         origins: HashMap::new(),
     }
 }
 
-/// The same file given twice is two streams: there the place goes back.
-fn shared(files: &[UserDocument]) -> Vec<bool> {
-    let follows = |a: &UserDocument, b: &UserDocument| {
-        a.start.source == b.start.source && a.start.line < b.start.line
-    };
+/// The names of the documents that come of files with several, in order. What is one of several and has no
+/// name is refused: it could only be meant for all of them, which istioctl does not know.
+pub fn stream_names(files: &[UserDocument]) -> Result<Vec<String>, OverlayError> {
+    let streams = in_streams(files);
+    check_streams(files, &streams, true)?;
+    let mut names: Vec<String> = Vec::new();
+    for (file, in_stream) in files.iter().zip(streams) {
+        let name = file.name().filter(|_| in_stream);
+        if let Some(name) = name.filter(|name| names.iter().all(|other| other != name)) {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// Refuses what istioctl refuses too, and what would lose a document: two of one file that nothing tells
+/// apart.
+fn check_streams(
+    files: &[UserDocument],
+    in_streams: &[bool],
+    alone: bool,
+) -> Result<(), OverlayError> {
+    let next = "give each document a metadata.name of its own, or a file of its own";
+    for (place, file) in files.iter().enumerate().filter(|(at, _)| in_streams[*at]) {
+        let name = file.name().unwrap_or_default();
+        if name.is_empty() && alone {
+            let problem = "this file has several IstioOperators, and this one has no metadata.name";
+            return Err(OverlayError::file(file.start.clone(), problem, next));
+        }
+        let stream = files[..place].iter().enumerate().rev();
+        let mut before =
+            stream.take_while(|(at, other)| in_streams[*at] && follows(other, &files[at + 1]));
+        if before.any(|(_, other)| other.name().unwrap_or_default() == name) {
+            let problem = if name.is_empty() {
+                "a second IstioOperator of this file has no metadata.name".to_owned()
+            } else {
+                format!("a second IstioOperator of this file has the metadata.name {name}")
+            };
+            return Err(OverlayError::file(file.start.clone(), problem, next));
+        }
+    }
+    Ok(())
+}
+
+/// Whether `b` comes after `a` in the same file.
+fn follows(a: &UserDocument, b: &UserDocument) -> bool {
+    a.start.source == b.start.source && a.start.line < b.start.line
+}
+
+/// For each document whether its file has several. The same file given twice is two streams: there the
+/// place goes back.
+pub(super) fn in_streams(files: &[UserDocument]) -> Vec<bool> {
     (0..files.len())
         .map(|place| {
             let after = place > 0 && follows(&files[place - 1], &files[place]);

@@ -1,11 +1,19 @@
 //! Tag, hub, revision, namespace and preset, each with its reason.
 
-use super::{DEFAULT_NAMESPACE, Input, PlanError};
-use crate::istio::{Completed, Hub, HubChoice, HubError, ImageTag, RepoKey, Request};
+use std::collections::BTreeSet;
+
+use super::{ChosenBy, DEFAULT_NAMESPACE, Input, PlanError, unfilled};
+use crate::istio::{
+    Capability, Completed, Hub, HubChoice, HubError, ImageTag, Installer, Minor, RepoKey, Request,
+    has_placeholder,
+};
 use crate::options::{Options, Revision, Template};
 use crate::report::Choice;
 
-pub(super) fn tag(input: &Input<'_>, chosen: &mut Vec<Choice>) -> Result<ImageTag, PlanError> {
+pub(super) fn tag(
+    input: &Input<'_>,
+    chosen: &mut Vec<Choice>,
+) -> Result<(ImageTag, ChosenBy), PlanError> {
     let Input {
         options,
         early,
@@ -16,6 +24,11 @@ pub(super) fn tag(input: &Input<'_>, chosen: &mut Vec<Choice>) -> Result<ImageTa
         .tag
         .as_ref()
         .filter(|(text, _)| options.supersedes.as_ref() != Some(text));
+    let by = match (&options.request, literal) {
+        (Some(_), _) => ChosenBy::Flag,
+        (None, Some((_, origin))) => ChosenBy::Input(origin.clone()),
+        (None, None) => ChosenBy::Data,
+    };
     let completed = match (&options.request, literal) {
         (None, Some((text, origin))) => {
             let origin = origin.to_string();
@@ -37,17 +50,24 @@ pub(super) fn tag(input: &Input<'_>, chosen: &mut Vec<Choice>) -> Result<ImageTa
         value: tag.to_string(),
         why,
     });
-    Ok(tag)
+    Ok((tag, by))
 }
 
 /// Why the hub of a record is taken, as it was typed then or chosen.
 const RECORDED: &str = "what is upgraded came from there";
 
+/// The hub with who chose it, and the key that is in its name or opens it.
+pub(super) struct Hubs {
+    pub(super) hub: Hub,
+    pub(super) hub_chosen_by: ChosenBy,
+    pub(super) key: Option<RepoKey>,
+}
+
 pub(super) fn hub(
     input: &Input<'_>,
     tag: &ImageTag,
     chosen: &mut Vec<Choice>,
-) -> Result<(Hub, Option<RepoKey>), PlanError> {
+) -> Result<Hubs, PlanError> {
     let Input {
         options,
         early,
@@ -55,26 +75,40 @@ pub(super) fn hub(
         ..
     } = input;
     let key = options.repo_key.as_ref();
-    let chose = |choice: HubChoice| (choice.hub, choice.why);
-    let (hub, why) = match (&options.hub, &early.hub) {
+    let chose = |choice: HubChoice| (choice.hub, choice.why, ChosenBy::Data);
+    let (hub, why, by) = match (&options.hub, &early.hub) {
         (Some(hub), _) => {
             let recorded = options.recorded_hub.as_ref() == Some(hub);
-            let why = if recorded { RECORDED } else { "--hub names it" };
-            (hub.clone(), why.to_owned())
+            if recorded {
+                (hub.clone(), RECORDED.to_owned(), ChosenBy::Record)
+            } else {
+                (hub.clone(), "--hub names it".to_owned(), ChosenBy::Flag)
+            }
         }
         (None, Some((text, origin))) => match (text.parse::<Hub>(), key) {
-            // A copied `$REPO` is filled in as soon as the key is known.
-            (Err(HubError::Placeholder { .. }), Some(_)) => matrix.hub_for(tag, key).map(chose)?,
+            // A copied `$REPO` is filled in as soon as the key is known, and so is `istio-<key>`.
+            (Err(HubError::Placeholder { .. }), Some(given)) => {
+                match unfilled::with_key(text, given) {
+                    Some(hub) => {
+                        let why = format!("{origin} names it, --repo-key fills it in");
+                        (hub, why, ChosenBy::Input(origin.clone()))
+                    }
+                    None => matrix.hub_for(tag, key).map(chose)?,
+                }
+            }
             (Err(source), _) => {
                 return Err(PlanError::Hub {
                     origin: origin.to_string(),
                     source,
                 });
             }
-            (Ok(hub), _) => (hub, format!("{origin} names it")),
+            (Ok(hub), _) => {
+                let by = ChosenBy::Input(origin.clone());
+                (hub, format!("{origin} names it"), by)
+            }
         },
         (None, None) => match &options.recorded_hub {
-            Some(hub) => (hub.clone(), RECORDED.to_owned()),
+            Some(hub) => (hub.clone(), RECORDED.to_owned(), ChosenBy::Record),
             None => matrix.hub_for(tag, key).map(chose)?,
         },
     };
@@ -85,14 +119,20 @@ pub(super) fn hub(
         value: shown,
         why,
     });
-    Ok((hub, inside.or_else(|| key.cloned())))
+    Ok(Hubs {
+        hub,
+        hub_chosen_by: by,
+        key: inside.or_else(|| key.cloned()),
+    })
 }
 
 pub(super) fn revision(
     input: &Input<'_>,
     chosen: &mut Vec<Choice>,
 ) -> Result<Option<Revision>, PlanError> {
-    let early = match &input.early.revision {
+    // A placeholder is filled in by `-r`.
+    let literal = input.early.revision.as_ref();
+    let early = match literal.filter(|(text, _)| !has_placeholder(text)) {
         Some((text, origin)) => {
             let origin = origin.to_string();
             Revision::parse(text)
@@ -147,11 +187,11 @@ pub(super) fn namespace(input: &Input<'_>, chosen: &mut Vec<Choice>) -> Result<S
 }
 
 pub(super) fn template(options: &Options, chosen: &mut Vec<Choice>) -> Template {
-    let openshift = || options.platform.as_deref() == Some("openshift");
+    let openshift = || options.platform.as_deref() == Some(OPENSHIFT);
     let (template, why) = match &options.template {
         Some(template) => (template.clone(), "asked for"),
         None if openshift() => (
-            Template::Preset("openshift".to_owned()),
+            Template::Preset(OPENSHIFT.to_owned()),
             "the platform is OpenShift",
         ),
         None => (Template::Preset("default".to_owned()), "the default"),
@@ -166,4 +206,63 @@ pub(super) fn template(options: &Options, chosen: &mut Vec<Choice>) -> Template 
         why: why.to_owned(),
     });
     template
+}
+
+/// The version that a platform is judged for.
+pub(super) struct Target<'a> {
+    pub(super) minor: Minor,
+    pub(super) capabilities: &'a BTreeSet<Capability>,
+    pub(super) installer: &'a Installer,
+}
+
+/// The word for `values.global.platform`, where the charts of that version take it.
+pub(super) fn platform(
+    input: &Input<'_>,
+    target: &Target<'_>,
+    chosen: &mut Vec<Choice>,
+) -> Result<Option<String>, PlanError> {
+    let (options, matrix) = (input.options, input.matrix);
+    let openshift = Template::Preset(OPENSHIFT.to_owned());
+    let Some(word) = &options.platform else {
+        let implied = options.template.as_ref() == Some(&openshift);
+        return Ok(takes(target, OPENSHIFT)
+            .then(|| OPENSHIFT.to_owned())
+            .filter(|_| implied));
+    };
+    let known = matrix.platforms();
+    if !known.contains(word.as_str()) {
+        return Err(PlanError::Platform {
+            word: word.clone(),
+            known: known.into_iter().collect::<Vec<_>>().join(", "),
+        });
+    }
+    if takes(target, word) {
+        return Ok(Some(word.clone()));
+    }
+    // Up to 1.23 OpenShift has a profile instead.
+    let by_profile = word == OPENSHIFT && options.template.is_none();
+    if !by_profile {
+        let why = format!(
+            "Istio {} has no settings of its own for it, so that no document names it",
+            target.minor
+        );
+        chosen.push(Choice {
+            what: "platform".to_owned(),
+            value: word.clone(),
+            why,
+        });
+    }
+    Ok(None)
+}
+
+const OPENSHIFT: &str = "openshift";
+
+fn takes(target: &Target<'_>, word: &str) -> bool {
+    let needed = if word == OPENSHIFT {
+        Capability::PlatformOpenshift
+    } else {
+        Capability::GlobalPlatform
+    };
+    let platforms = &target.installer.platforms;
+    target.capabilities.contains(&needed) && (platforms.is_empty() || platforms.contains(word))
 }

@@ -1,67 +1,66 @@
-//! Which gateways a document installs, and how they are left out of it.
+//! How the gateways of a document are left out of it.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-/// The lists of gateways.
-const LISTS: [&str; 2] = ["ingressGateways", "egressGateways"];
+use super::Installs;
+use crate::plan::Plan;
 
-/// The gateway that profiles with one of their own call so.
-const INGRESS: &str = "istio-ingressgateway";
-
-/// The egress gateway of the profile `demo`.
-const EGRESS: &str = "istio-egressgateway";
+/// The lists of gateways, and the gateway of each that `values.gateways` configures.
+const LISTS: [(&str, &str); 2] = [
+    ("ingressGateways", "istio-ingressgateway"),
+    ("egressGateways", "istio-egressgateway"),
+];
 
 /// Switches the gateways of a document off, and returns the namespace and name of each that was on.
-pub(super) fn leave_out(document: &mut Value, namespace: &str) -> BTreeSet<(String, String)> {
-    let left: BTreeSet<_> = super::gateways(document, namespace).into_iter().collect();
-    let profile = document.pointer("/spec/profile").and_then(Value::as_str);
-    let own: &[(&str, &str)] = match profile.unwrap_or("default") {
-        "demo" => &[("ingressGateways", INGRESS), ("egressGateways", EGRESS)],
-        "default" | "openshift" | "preview" => &[("ingressGateways", INGRESS)],
-        _ => &[],
-    };
-    let Some(spec) = document.get_mut("spec").and_then(Value::as_object_mut) else {
-        return left;
-    };
-    let components = spec.entry("components").or_insert_with(|| json!({}));
-    for list in LISTS {
-        let gateways = components.get_mut(list).and_then(Value::as_array_mut);
+pub(super) fn leave_out(plan: &Plan, document: &mut Value) -> BTreeSet<(String, String)> {
+    let installs = Installs::of(plan, document);
+    if installs.gateways.is_empty() {
+        return BTreeSet::new();
+    }
+    for (list, usual) in LISTS {
+        let gateways = document.pointer_mut(&format!("/spec/components/{list}"));
+        let gateways = gateways.and_then(Value::as_array_mut);
         for gateway in gateways.into_iter().flatten() {
             if let Some(gateway) = gateway.as_object_mut() {
                 gateway.insert("enabled".to_owned(), Value::Bool(false));
             }
         }
-    }
-    // An older installer merges the lists by name, so that those of the profile are named as well.
-    let Some(components) = components.as_object_mut() else {
-        return left;
-    };
-    for (list, name) in own {
-        let listed = components.entry(*list).or_insert_with(|| json!([]));
-        let Some(listed) = listed.as_array_mut() else {
-            continue;
-        };
-        if !listed.iter().any(|gateway| gateway["name"] == **name) {
-            listed.push(json!({"name": name, "enabled": false}));
+        for root in ["values", "unvalidatedValues"] {
+            let switch = document.pointer_mut(&format!("/spec/{root}/gateways/{usual}/enabled"));
+            if let Some(switch) = switch {
+                *switch = Value::Bool(false);
+            }
         }
     }
-    if components.is_empty() {
-        spec.shift_remove("components");
+    // What is still on comes of the profile.
+    for gateway in Installs::of(plan, document).gateways {
+        let list = LISTS.iter().find(|(list, _)| gateway.path.contains(list));
+        if let Some((list, _)) = list {
+            let listed = &mut document["spec"]["components"][*list];
+            let off = json!({"name": gateway.name, "enabled": false});
+            match listed.as_array_mut() {
+                Some(listed) => listed.push(off),
+                None => *listed = json!([off]),
+            }
+        }
     }
-    left
+    installs.gateways_in(&plan.namespace).into_iter().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn left_out(spec: &Value) -> (Vec<String>, Value) {
+    use crate::plan::sample::plan;
+
+    fn left_out(tag: &str, spec: &Value) -> (Vec<String>, Value) {
+        let plan = plan(tag);
         let mut document = json!({"spec": spec});
-        let left = leave_out(&mut document, "istio-system");
+        let left = leave_out(&plan, &mut document);
         assert!(
-            super::super::gateways(&document, "istio-system").is_empty(),
+            Installs::of(&plan, &document).gateways.is_empty(),
             "{document}"
         );
         let names = left
@@ -72,14 +71,14 @@ mod tests {
 
     #[test]
     fn every_gateway_is_switched_off_whoever_named_it() {
-        let (left, spec) = left_out(&json!({"profile": "default"}));
+        let (left, spec) = left_out("1.31.0", &json!({"profile": "default"}));
         assert_eq!(left, ["istio-system/istio-ingressgateway"]);
         let off = json!([{"name": "istio-ingressgateway", "enabled": false}]);
         assert_eq!(spec["components"]["ingressGateways"], off);
 
         let own = json!({"profile": "default", "components": {"ingressGateways": [
             {"name": "edge", "namespace": "edge", "enabled": true, "k8s": {"replicaCount": 2}}]}});
-        let (left, spec) = left_out(&own);
+        let (left, spec) = left_out("1.20.8", &own);
         assert_eq!(left, ["edge/edge"]);
         let gateways = spec["components"]["ingressGateways"].as_array().unwrap();
         assert_eq!(gateways.len(), 2, "{spec}");
@@ -88,11 +87,20 @@ mod tests {
             "{spec}"
         );
         assert_eq!(gateways[0]["k8s"]["replicaCount"], 2);
+        // From 1.24 on the list replaces that of the profile.
+        let (_, spec) = left_out("1.31.0", &own);
+        let gateways = spec["components"]["ingressGateways"].as_array().unwrap();
+        assert_eq!(gateways.len(), 1, "{spec}");
+
+        let values = json!({"profile": "minimal", "values": {"gateways": {
+            "istio-ingressgateway": {"enabled": true}}}});
+        left_out("1.31.0", &values);
+        left_out("1.20.8", &values);
     }
 
     #[test]
     fn a_document_without_gateways_stays_as_it_is() {
         let minimal = json!({"profile": "minimal"});
-        assert_eq!(left_out(&minimal), (Vec::new(), minimal));
+        assert_eq!(left_out("1.31.0", &minimal), (Vec::new(), minimal));
     }
 }

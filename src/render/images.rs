@@ -2,20 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
-use super::Rendered;
-use crate::istio::Capability;
+use super::{Gateway, Rendered};
+use crate::istio::Component;
 use crate::overlay::{Decides, Place};
 use crate::plan::Plan;
 
 /// A part of a mesh with an image of its own.
 struct Part {
-    /// Name of the image where nobody says another.
+    /// Name of the image where the document gives no other.
     image: &'static str,
-    /// Where its hub, tag, variant and image name can stand, the stronger first.
+    /// Where its hub, tag, variant and image name can be, the stronger first.
     own: &'static [&'static str],
-    on: fn(&Rendered) -> bool,
+    /// The field of `values` that a profile can set its variant in.
+    values: &'static str,
     /// The injector names it, not a chart.
     injected: bool,
 }
@@ -26,106 +25,120 @@ const VARIANTS: [&str; 2] = ["distroless", "debug"];
 const PROXY: Part = Part {
     image: "proxyv2",
     own: &["spec.values.global.proxy"],
-    on: |document| document.has_control_plane() || !document.gateways("").is_empty(),
+    values: "global",
     injected: true,
 };
 
-const PARTS: &[Part] = &[
-    Part {
-        image: "pilot",
-        own: &["spec.components.pilot", "spec.values.pilot"],
-        on: Rendered::has_control_plane,
-        injected: false,
-    },
-    PROXY,
-    Part {
-        image: "install-cni",
-        own: &["spec.components.cni", "spec.values.cni"],
-        on: Rendered::has_cni,
-        injected: false,
-    },
-    Part {
-        image: "ztunnel",
-        own: &[
-            "spec.components.ztunnel",
-            "spec.values.ztunnel",
-            "spec.unvalidatedValues.ztunnel",
-        ],
-        on: |document| switched(document, "ztunnel").unwrap_or_else(|| ambient(document)),
-        injected: false,
-    },
-];
+const PILOT: Part = Part {
+    image: "pilot",
+    own: &["spec.components.pilot", "spec.values.pilot"],
+    values: "pilot",
+    injected: false,
+};
+
+const CNI: Part = Part {
+    image: "install-cni",
+    own: &["spec.components.cni", "spec.values.cni"],
+    values: "cni",
+    injected: false,
+};
+
+const ZTUNNEL: Part = Part {
+    image: "ztunnel",
+    own: &[
+        "spec.components.ztunnel",
+        "spec.values.ztunnel",
+        "spec.unvalidatedValues.ztunnel",
+    ],
+    values: "ztunnel",
+    injected: false,
+};
 
 impl Rendered {
     /// References of the images, `hub/name:tag` each, as the pods will name them.
     pub fn images(&self, plan: &Plan) -> BTreeSet<String> {
-        let parts = PARTS.iter().filter(|part| (part.on)(self));
-        let mut images: BTreeSet<String> = parts.map(|part| self.image(part, plan)).collect();
-        let patched =
-            self.effective.places.iter().filter(|place| {
-                place.decides == Decides::Image && place.path.contains(".patches.")
-            });
+        let has = |component| self.installs.components.contains(&component);
+        let parts = [
+            (PILOT, self.installs.istiod),
+            (PROXY, self.installs.istiod),
+            (CNI, has(Component::Cni)),
+            (ZTUNNEL, has(Component::Ztunnel)),
+        ];
+        let on = parts.into_iter().filter(|(_, on)| *on);
+        let mut images: BTreeSet<String> = on.map(|(part, _)| self.image(&part, plan)).collect();
+        let patched = self.effective.places.iter().filter(|place| {
+            let is_patch = place.decides == Decides::Image && place.path.contains(".patches[");
+            is_patch && self.is_on(&place.path)
+        });
         images.extend(patched.map(|place| place.value.clone()));
-        images.extend(self.gateway_images(plan));
+        let gateways = self.installs.gateways.iter();
+        images.extend(gateways.map(|gateway| self.gateway_image(gateway, plan)));
         images
+    }
+
+    /// Whether the component is on that a path leads into.
+    fn is_on(&self, path: &str) -> bool {
+        let below = |root: &str| {
+            let rest = path.strip_prefix(root);
+            rest.is_some_and(|rest| rest.starts_with('.'))
+        };
+        let component = Component::ALL
+            .into_iter()
+            .find(|component| below(&format!("spec.components.{}", component.field())));
+        match component {
+            Some(component) => self.installs.components.contains(&component),
+            None => self.installs.gateways.iter().any(|one| below(&one.path)),
+        }
     }
 
     /// Whether the CNI agent comes of this document.
     pub fn has_cni(&self) -> bool {
-        switched(self, "cni").unwrap_or_else(|| {
-            let values = &self.value["spec"]["values"];
-            ambient(self)
-                || profile(self) == "openshift"
-                || values["pilot"]["cni"]["enabled"] == true
-                || values["istio_cni"]["enabled"] == true
-        })
+        self.installs.components.contains(&Component::Cni)
     }
 
     fn image(&self, part: &Part, plan: &Plan) -> String {
-        let said = |decides, field: &str| {
-            let mut places = part
-                .own
-                .iter()
-                .filter_map(|own| self.place(decides, &format!("{own}.{field}")));
-            places.next().map(|place| place.value.as_str())
-        };
-        let name = said(Decides::Image, "image").unwrap_or(part.image);
-        let own = (said(Decides::Tag, "tag"), said(Decides::Variant, "variant"));
+        let name = self.said(part, Decides::Image, "image");
+        let own = self.said(part, Decides::Tag, "tag");
         let tag = self.tag(own, part, plan);
+        let hub = self.said(part, Decides::Hub, "hub");
+        self.reference(name.unwrap_or(part.image), hub, &tag, plan)
+    }
+
+    /// The proxy of a gateway, which can have a tag of its own.
+    fn gateway_image(&self, gateway: &Gateway, plan: &Plan) -> String {
+        let said = |decides, field: &str| {
+            let place = self.place(decides, &format!("{}.{field}", gateway.path));
+            place.map(|place| place.value.as_str())
+        };
+        let own = said(Decides::Tag, "tag").or_else(|| self.said(&PROXY, Decides::Tag, "tag"));
+        let hub = said(Decides::Hub, "hub").or_else(|| self.said(&PROXY, Decides::Hub, "hub"));
+        let name = self.said(&PROXY, Decides::Image, "image");
+        let tag = self.tag(own, &PROXY, plan);
+        self.reference(name.unwrap_or(PROXY.image), hub, &tag, plan)
+    }
+
+    /// A name with a slash is a whole reference, to which the charts add a tag where it has none.
+    fn reference(&self, name: &str, hub: Option<&str>, tag: &str, plan: &Plan) -> String {
         if name.contains('/') {
-            let tagged = name
-                .rsplit('/')
-                .next()
-                .is_some_and(|last| last.contains([':', '@']));
+            let last = name.rsplit('/').next();
+            let tagged = last.is_some_and(|last| last.contains([':', '@']));
             return if tagged {
                 name.to_owned()
             } else {
                 format!("{name}:{tag}")
             };
         }
-        let hub = said(Decides::Hub, "hub").map_or_else(|| self.hub(plan), str::to_owned);
+        let hub = hub.map_or_else(|| self.hub(plan), str::to_owned);
         format!("{hub}/{name}:{tag}")
     }
 
-    /// Proxies of gateways with a hub or a tag of their own.
-    fn gateway_images(&self, plan: &Plan) -> BTreeSet<String> {
-        let own = |place: &&Place| {
-            let list = place.path.contains("Gateways[") && place.ignored.is_none();
-            list && matches!(place.decides, Decides::Hub | Decides::Tag)
-        };
-        let gateways = self.effective.places.iter().filter(own);
-        let gateways = gateways.filter_map(|place| place.path.rsplit_once('.'));
-        let gateways: BTreeSet<&str> = gateways.map(|(gateway, _)| gateway).collect();
-        let image = |gateway: &str| {
-            let said = |decides, field: &str| {
-                let place = self.place(decides, &format!("{gateway}.{field}"));
-                place.map(|place| place.value.as_str())
-            };
-            let hub = said(Decides::Hub, "hub").map_or_else(|| self.hub(plan), str::to_owned);
-            let tag = self.tag((said(Decides::Tag, "tag"), None), &PROXY, plan);
-            format!("{hub}/{}:{tag}", PROXY.image)
-        };
-        gateways.into_iter().map(image).collect()
+    /// What the document says of a part alone.
+    fn said(&self, part: &Part, decides: Decides, field: &str) -> Option<&str> {
+        let mut places = part
+            .own
+            .iter()
+            .filter_map(|own| self.place(decides, &format!("{own}.{field}")));
+        places.next().map(|place| place.value.as_str())
     }
 
     fn hub(&self, plan: &Plan) -> String {
@@ -133,12 +146,12 @@ impl Rendered {
         said.unwrap_or_else(|| plan.hub.to_string())
     }
 
-    /// The tag with its variant behind it: the charts put it there without a look, the injector
-    /// replaces one that stands there.
-    fn tag(&self, said: (Option<&str>, Option<&str>), part: &Part, plan: &Plan) -> String {
-        let tag = said.0.or(self.effective.tag.as_deref());
+    /// The tag with its variant behind it: the charts put it there unseen, the injector replaces one
+    /// that is there.
+    fn tag(&self, own: Option<&str>, part: &Part, plan: &Plan) -> String {
+        let tag = own.or(self.effective.tag.as_deref());
         let tag = tag.map_or_else(|| plan.tag.to_string(), str::to_owned);
-        let Some(variant) = said.1.or_else(|| self.variant(plan)) else {
+        let Some(variant) = self.variant(part) else {
             return tag;
         };
         if !part.injected {
@@ -154,18 +167,25 @@ impl Rendered {
         }
     }
 
-    /// The variant of all images of the document.
-    fn variant(&self, plan: &Plan) -> Option<&str> {
-        let mut said = self.effective.places.iter().filter(|place| {
-            place.decides == Decides::Variant && place.path.ends_with(".global.variant")
-        });
-        let by_profile =
-            ambient(self) && plan.capabilities.contains(&Capability::AmbientIsDistroless);
-        match said.next() {
-            Some(place) if place.ignored.is_some() => None,
-            Some(place) => Some(place.value.as_str()).filter(|variant| !variant.is_empty()),
-            None => by_profile.then_some(VARIANTS[0]),
-        }
+    /// The variant of a part: its own, else that of all images; an empty one counts as none.
+    fn variant(&self, part: &Part) -> Option<&str> {
+        let by_profile = |root: &str| {
+            let profile = self.installs.distroless.contains(root);
+            profile.then_some(VARIANTS[0])
+        };
+        let own = self.said(part, Decides::Variant, "variant");
+        let own = own.filter(|variant| !variant.is_empty());
+        own.or_else(|| by_profile(part.values))
+            .or_else(|| {
+                let all = self.effective.places.iter().find(|place| {
+                    place.decides == Decides::Variant
+                        && place.path.ends_with(".global.variant")
+                        && place.ignored.is_none()
+                });
+                all.map(|place| place.value.as_str())
+                    .filter(|variant| !variant.is_empty())
+            })
+            .or_else(|| by_profile("global"))
     }
 
     fn place(&self, decides: Decides, path: &str) -> Option<&Place> {
@@ -173,22 +193,6 @@ impl Rendered {
         places
             .find(|place| place.decides == decides && place.ignored.is_none() && place.path == path)
     }
-}
-
-fn profile(document: &Rendered) -> &str {
-    document.value["spec"]["profile"]
-        .as_str()
-        .unwrap_or_default()
-}
-
-fn ambient(document: &Rendered) -> bool {
-    profile(document).contains("ambient")
-}
-
-/// `enabled` of a component, where the document says it.
-fn switched(document: &Rendered, component: &str) -> Option<bool> {
-    let components: &Value = &document.value["spec"]["components"];
-    components[component]["enabled"].as_bool()
 }
 
 #[cfg(test)]
@@ -255,6 +259,97 @@ mod tests {
             ),
         ] {
             assert_eq!(images("1.31.0-solo", spec), wanted, "{spec}");
+        }
+    }
+
+    #[test]
+    fn part_that_is_off_has_no_image() {
+        for (tag, spec, wanted) in [
+            (
+                "1.31.0-solo",
+                "{profile: empty, components: {base: {enabled: true}, pilot: {enabled: true}}}",
+                &["pilot:1.31.0-solo", "proxyv2:1.31.0-solo"][..],
+            ),
+            (
+                "1.31.0-solo",
+                "{components: {pilot: {enabled: false}}}",
+                &["proxyv2:1.31.0-solo"],
+            ),
+            ("1.31.0-solo", "{profile: remote}", &[]),
+            (
+                "1.31.0-solo",
+                "{profile: empty, components: {cni: {}}}",
+                &["install-cni:1.31.0-solo"],
+            ),
+            (
+                "1.31.0-solo",
+                "{profile: empty, components: {ingressGateways: [{name: a, tag: 1.30.0, enabled: false}]}}",
+                &[],
+            ),
+            (
+                "1.20.8-solo",
+                "{profile: empty, components: {cni: {}}}",
+                &[],
+            ),
+            ("1.20.8-solo", "{profile: remote}", &[]),
+        ] {
+            assert_eq!(images(tag, spec), wanted, "{tag} {spec}");
+        }
+    }
+
+    #[test]
+    fn image_of_a_patch_counts_where_its_component_is_on() {
+        let patched = |enabled: bool| {
+            let patch =
+                "{path: 'spec.template.spec.containers.[name:x].image', value: 'x.io/own:1'}";
+            format!(
+                "{{profile: empty, components: {{cni: {{enabled: {enabled}, k8s: {{overlays: [{{kind: DaemonSet, \
+                 name: istio-cni-node, patches: [{patch}]}}]}}}}}}}}"
+            )
+        };
+        assert_eq!(
+            images("1.31.0-solo", &patched(true)),
+            ["install-cni:1.31.0-solo", "x.io/own:1"]
+        );
+        assert!(images("1.31.0-solo", &patched(false)).is_empty());
+    }
+
+    #[test]
+    fn profile_ambient_adds_its_variant_to_the_parts_of_its_version() {
+        let emptied = "{profile: ambient, values: {pilot: {variant: ''}, ztunnel: {variant: ''}}}";
+        for (tag, spec, wanted) in [
+            (
+                "1.20.8-solo",
+                "{profile: ambient}",
+                [
+                    "install-cni:1.20.8-solo",
+                    "pilot:1.20.8-solo-distroless",
+                    "proxyv2:1.20.8-solo",
+                    "ztunnel:1.20.8-solo-distroless",
+                ],
+            ),
+            (
+                "1.20.8-solo-distroless",
+                emptied,
+                [
+                    "install-cni:1.20.8-solo-distroless",
+                    "pilot:1.20.8-solo-distroless",
+                    "proxyv2:1.20.8-solo-distroless",
+                    "ztunnel:1.20.8-solo-distroless",
+                ],
+            ),
+            (
+                "1.31.0-solo",
+                "{profile: ambient}",
+                [
+                    "install-cni:1.31.0-solo-distroless",
+                    "pilot:1.31.0-solo-distroless",
+                    "proxyv2:1.31.0-solo-distroless",
+                    "ztunnel:1.31.0-solo-distroless",
+                ],
+            ),
+        ] {
+            assert_eq!(images(tag, spec), wanted, "{tag} {spec}");
         }
     }
 

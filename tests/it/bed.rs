@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::env::{CommandOutput, TestEnv, root};
 
 mod bulk;
+mod default_tag;
 mod failures;
 mod fields;
 mod images;

@@ -97,7 +97,7 @@ fn documents_are_written_for_the_user_alone_and_through_no_link() {
     let victim = env.file("victim", "kept");
     let dir = victim.with_file_name("out");
     std::fs::create_dir(&dir).unwrap();
-    let target = dir.join("glooistio.yaml");
+    let target = dir.join("01-glooistio.yaml");
     symlink(&victim, &target).unwrap();
     let line = ["render", "--istio", "1.30", "-O", dir.to_str().unwrap()];
     assert_eq!(env.run(&line).code(), 0);

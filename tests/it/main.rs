@@ -15,6 +15,7 @@ mod bed;
 mod cluster;
 mod data;
 mod docs;
+mod documents;
 mod env;
 mod fake_registry;
 mod fields;

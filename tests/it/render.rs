@@ -64,6 +64,28 @@ fn files_hold_what_stdout_would() {
         .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();
+    let names: Vec<&str> = files
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "01-glooistio.yaml",
+            "02-namespaces.yaml",
+            "03-glooistio-ingress.yaml",
+            "04-glooistio-eastwest.yaml",
+        ]
+    );
+    let namespaces = std::fs::read_to_string(files.remove(1)).unwrap();
+    for wanted in [
+        "#   glooistio render --preset production --param cluster=one --istio 1.31.0-solo-fips -O out\n",
+        "# Step of the install: kubectl apply -f 02-namespaces.yaml\n",
+        "kind: Namespace\nmetadata:\n  name: istio-eastwest\n---\n",
+        "kind: Namespace\nmetadata:\n  name: istio-ingress\n",
+    ] {
+        assert!(namespaces.contains(wanted), "{wanted}: {namespaces}");
+    }
     let mut documents: Vec<Value> = files
         .iter()
         .map(|path| serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
@@ -75,6 +97,61 @@ fn files_hold_what_stdout_would() {
     documents.sort_by_key(name);
     shown.sort_by_key(name);
     assert_eq!(documents, shown);
+}
+
+#[test]
+fn files_of_an_earlier_render_are_removed_unless_they_were_edited() {
+    let env = TestEnv::new();
+    let production = "render --preset production --param cluster=one --istio 1.31.0-solo -O out";
+    assert_eq!(env.line(production).code(), 0);
+    let edited = env.work().join("out/03-glooistio-ingress.yaml");
+    let mut text = std::fs::read_to_string(&edited).unwrap();
+    text.push_str("  # ours\n");
+    std::fs::write(&edited, text).unwrap();
+    env.file("out/kustomization.yaml", "resources: []\n");
+    let output = env.line("render --preset minimal --istio 1.31.0-solo -O out");
+    assert_eq!(output.code(), 0, "{output}");
+    for said in [
+        "removed out/04-glooistio-eastwest.yaml",
+        "out/03-glooistio-ingress.yaml is of an earlier render, and was edited since",
+    ] {
+        assert!(output.stderr.contains(said), "{output}");
+    }
+    let entries = std::fs::read_dir(env.work().join("out")).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "01-glooistio.yaml",
+            "03-glooistio-ingress.yaml",
+            "kustomization.yaml"
+        ]
+    );
+}
+
+#[test]
+fn what_istioctl_does_not_do_with_a_stream_is_said() {
+    let output =
+        TestEnv::new().line("render --preset production --param cluster=one --istio 1.31.0-solo");
+    let said = "kubectl create namespace istio-eastwest && kubectl create namespace istio-ingress";
+    // The page breaks its lines.
+    let words: Vec<&str> = output.stderr.split_whitespace().collect();
+    assert!(words.join(" ").contains(said), "{output}");
+    let one = TestEnv::new().line("render --istio 1.31.0-solo");
+    assert!(!one.stderr.contains("istioctl takes one document"), "{one}");
+}
+
+#[test]
+fn key_of_the_command_is_not_written_into_the_header() {
+    let env = TestEnv::new();
+    let output = env.line("render --istio 1.23.6-patch1-solo --repo-key 0123456789ab -O out");
+    assert_eq!(output.code(), 0, "{output}");
+    let text = std::fs::read_to_string(env.work().join("out/01-glooistio.yaml")).unwrap();
+    let header: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
+    assert!(!header.concat().contains("0123456789ab"), "{header:?}");
 }
 
 #[test]

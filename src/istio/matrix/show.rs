@@ -28,6 +28,11 @@ pub enum Part {
     ClientIssues,
     Capabilities,
     Definitions,
+    Profiles,
+    ValuesProfiles,
+    Platforms,
+    CompatibilityVersions,
+    Placeholders,
 }
 
 /// A name that is no part.
@@ -59,6 +64,11 @@ impl Part {
         Self::ClientIssues,
         Self::Capabilities,
         Self::Definitions,
+        Self::Profiles,
+        Self::ValuesProfiles,
+        Self::Platforms,
+        Self::CompatibilityVersions,
+        Self::Placeholders,
     ];
 
     /// The name on the command line, which is that of the section in the data.
@@ -83,6 +93,11 @@ impl Part {
             Self::ClientIssues => "client-issues",
             Self::Capabilities => "capabilities",
             Self::Definitions => "definitions",
+            Self::Profiles => "profiles",
+            Self::ValuesProfiles => "values-profiles",
+            Self::Platforms => "platforms",
+            Self::CompatibilityVersions => "compatibility-versions",
+            Self::Placeholders => "placeholders",
         }
     }
 
@@ -107,6 +122,11 @@ impl Part {
             Self::ClientIssues => "Known issues of istioctl",
             Self::Capabilities => "Capabilities of Istio versions",
             Self::Definitions => "Custom resource definitions of Istio versions",
+            Self::Profiles => "What istioctl's profiles turn on",
+            Self::ValuesProfiles => "Words of values.profile",
+            Self::Platforms => "Words of values.global.platform",
+            Self::CompatibilityVersions => "Words of compatibilityVersion",
+            Self::Placeholders => "Variables of sample documents",
         }
     }
 }
@@ -162,6 +182,11 @@ impl Matrix {
             Part::ClientIssues => table(title, &self.client_issues),
             Part::Capabilities => table(title, &self.capabilities),
             Part::Definitions => table(title, &self.definitions),
+            Part::Profiles => table(title, &self.profiles),
+            Part::ValuesProfiles => table(title, &self.values_profiles),
+            Part::Platforms => table(title, &self.platforms),
+            Part::CompatibilityVersions => table(title, &self.compatibility_versions),
+            Part::Placeholders => table(title, &self.placeholders),
         }
     }
 }

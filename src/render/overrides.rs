@@ -1,0 +1,183 @@
+//! What flags and the kind of a document put over what its files say.
+
+use serde_json::Value;
+
+use super::Installs;
+use crate::istio::{Capability, has_placeholder};
+use crate::options::{Options, Template};
+use crate::plan::Plan;
+
+/// The revision that means none.
+const DEFAULT: &str = "default";
+
+/// The switch with which an install leaves the tags of revisions and their webhooks alone.
+const MANAGED_WEBHOOKS: [&str; 4] = ["spec", "values", "global", "operatorManageWebhooks"];
+
+/// The same among the values that are merged over all others.
+const UNVALIDATED: [&str; 4] = [
+    "spec",
+    "unvalidatedValues",
+    "global",
+    "operatorManageWebhooks",
+];
+
+/// Writes what flags of their own say over what a file says in the same places.
+pub(super) fn apply_flag_overrides(plan: &Plan, options: &Options, document: &mut Value) {
+    if let (Some(Some(_)), Some(revision)) = (&options.revision, &plan.revision) {
+        put_text(document, &["spec", "revision"], revision.as_str());
+    }
+    let revision = document["spec"]["revision"].as_str();
+    // `default` in a document would make an `istiod-default`.
+    if plan.revision.is_none() && revision.is_some_and(|text| matches!(text, "" | DEFAULT)) {
+        remove(document, "revision");
+    }
+    for root in [&["spec"][..], &["spec", "values", "global"]] {
+        let superseded =
+            |text: &str| has_placeholder(text) || Some(text) == options.supersedes.as_deref();
+        replace(document, root, "tag", &plan.tag.to_string(), superseded);
+        replace(document, root, "hub", plan.hub.as_str(), has_placeholder);
+    }
+    let installs = Installs::of(plan, document);
+    if options.namespace.is_some() {
+        if installs.has_webhooks() {
+            put_text(document, &["metadata", "namespace"], &plan.namespace);
+            put_text(document, &["spec", "namespace"], &plan.namespace);
+        }
+        let path = ["spec", "values", "global", "istioNamespace"];
+        put_text(document, &path, &plan.namespace);
+    }
+    leave_webhooks(plan, options, &installs, document);
+}
+
+fn remove(document: &mut Value, field: &str) {
+    if let Some(spec) = document.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.shift_remove(field);
+    }
+}
+
+/// An install of gateways alone makes its own revision the default one, unless its document tells it that
+/// somebody else manages the webhooks. A document that is only judged stays as it is.
+fn leave_webhooks(plan: &Plan, options: &Options, installs: &Installs, document: &mut Value) {
+    let has_switch = plan
+        .capabilities
+        .contains(&Capability::OperatorManageWebhooks);
+    let judged = options.template == Some(Template::None);
+    if !has_switch || judged || installs.has_webhooks() {
+        return;
+    }
+    let is_said = |path: [&str; 4]| {
+        let value = path
+            .iter()
+            .try_fold(&*document, |value, key| value.get(key));
+        value.is_some_and(|value| !value.is_null())
+    };
+    if !is_said(MANAGED_WEBHOOKS) && !is_said(UNVALIDATED) {
+        put(document, &MANAGED_WEBHOOKS, Value::Bool(true));
+    }
+}
+
+/// Replaces the text at `root.key` if there is one that `is_old`.
+fn replace(
+    document: &mut Value,
+    root: &[&str],
+    key: &str,
+    new: &str,
+    is_old: impl Fn(&str) -> bool,
+) {
+    let map = root
+        .iter()
+        .try_fold(document, |value, key| value.get_mut(key));
+    if let Some(Value::String(text)) = map.and_then(|map| map.get_mut(key))
+        && is_old(text)
+    {
+        new.clone_into(text);
+    }
+}
+
+fn put_text(document: &mut Value, path: &[&str], text: &str) {
+    put(document, path, Value::String(text.to_owned()));
+}
+
+fn put(document: &mut Value, path: &[&str], new: Value) {
+    let mut at = document;
+    for key in path {
+        if !at.is_object() {
+            *at = Value::Object(serde_json::Map::new());
+        }
+        at = &mut at[*key];
+    }
+    *at = new;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::sample::plan;
+
+    fn overridden(tag: &str, options: &Options, spec: &Value) -> Value {
+        let mut plan = plan(tag);
+        plan.capabilities = crate::istio::Matrix::builtin().capabilities(&plan.tag.version);
+        if let Some(namespace) = &options.namespace {
+            plan.namespace.clone_from(namespace);
+        }
+        let mut document = json!({"metadata": {"name": "x"}, "spec": spec});
+        apply_flag_overrides(&plan, options, &mut document);
+        document["spec"].clone()
+    }
+
+    #[test]
+    fn document_without_pilot_leaves_webhooks_alone() {
+        let switch = |tag: &str, spec: Value| {
+            let spec = overridden(tag, &Options::default(), &spec);
+            spec["values"]["global"]["operatorManageWebhooks"].clone()
+        };
+        for (tag, spec, wanted) in [
+            ("1.31.0", json!({"profile": "empty"}), json!(true)),
+            (
+                "1.31.0",
+                json!({"components": {"pilot": {"enabled": false}}}),
+                json!(true),
+            ),
+            ("1.20.8", json!({"profile": "empty"}), json!(true)),
+            ("1.14.0", json!({"profile": "empty"}), json!(null)),
+            ("1.31.0", json!({}), json!(null)),
+            ("1.31.0", json!({"profile": "remote"}), json!(null)),
+            ("1.20.8", json!({"profile": "remote"}), json!(null)),
+            (
+                "1.31.0",
+                json!({"profile": "empty", "components": {"pilot": {"enabled": true}}}),
+                json!(null),
+            ),
+            (
+                "1.31.0",
+                json!({"profile": "empty", "values": {"global": {"operatorManageWebhooks": false}}}),
+                json!(false),
+            ),
+        ] {
+            assert_eq!(switch(tag, spec.clone()), wanted, "{tag} {spec}");
+        }
+        let judged = Options {
+            template: Some(Template::None),
+            ..Options::default()
+        };
+        let spec = overridden("1.31.0", &judged, &json!({"profile": "empty"}));
+        assert_eq!(spec, json!({"profile": "empty"}));
+    }
+
+    #[test]
+    fn namespace_flag_reaches_documents_of_gateways_too() {
+        let options = Options {
+            namespace: Some("mesh".into()),
+            ..Options::default()
+        };
+        let plane = overridden("1.31.0", &options, &json!({"profile": "minimal"}));
+        assert_eq!(plane["namespace"], "mesh");
+        assert_eq!(plane["values"]["global"]["istioNamespace"], "mesh");
+        let spec = json!({"profile": "empty", "values": {"global": {"istioNamespace": "other"}}});
+        let gateway = overridden("1.31.0", &options, &spec);
+        assert_eq!(gateway["namespace"], Value::Null);
+        assert_eq!(gateway["values"]["global"]["istioNamespace"], "mesh");
+    }
+}
