@@ -219,20 +219,12 @@ fn images_in(value: &Value, images: &mut Vec<String>) {
 }
 
 impl Origins {
-    /// Where the value at `path` was set last, or what it is part of; what no file and no `--set` says is of what the
-    /// document began with.
+    /// Where the value at `path` was set last; what no file and no `--set` says is of what the document began with.
     pub fn of(&self, path: &str) -> Origin {
-        let mut place = path;
-        loop {
-            if let Some(origin) = self.0.get(place) {
-                return origin.clone();
-            }
-            place = match place.rfind(['.', '[']) {
-                Some(end) => &place[..end],
-                None if place.is_empty() => return Origin::Base("default".into()),
-                None => "",
-            };
-        }
+        let exact = self.0.get(path).or_else(|| self.0.get(""));
+        exact
+            .cloned()
+            .unwrap_or_else(|| Origin::Base("default".into()))
     }
 }
 

@@ -79,7 +79,7 @@ mod tests {
         let own = json!({"profile": "default", "components": {"ingressGateways": [
             {"name": "edge", "namespace": "edge", "enabled": true, "k8s": {"replicaCount": 2}}]}});
         let (left, spec) = left_out("1.20.8", &own);
-        assert_eq!(left, ["edge/edge"]);
+        assert_eq!(left, ["edge/edge", "istio-system/istio-ingressgateway"]);
         let gateways = spec["components"]["ingressGateways"].as_array().unwrap();
         assert_eq!(gateways.len(), 2, "{spec}");
         assert!(
