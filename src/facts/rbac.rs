@@ -32,12 +32,14 @@ const READ: [(&str, &str); 12] = [
 ];
 
 /// Single rights: logs and metrics of pods, and pods and Istio objects that are created as a dry run.
-const SINGLE: [(&str, &str, &str); 5] = [
+const SINGLE: [(&str, &str, &str); 6] = [
     ("get", "", "pods/proxy"),
     ("get", "", "pods/log"),
     ("create", "", "pods/portforward"),
     ("create", "", "pods"),
     ("create", "", INJECTOR),
+    // istioctl lists secrets too when it looks for what it has to remove.
+    ("list", "", "secrets"),
 ];
 
 /// The secret with the certificates of the authority.
@@ -85,7 +87,7 @@ pub fn cluster_role() -> ClusterRole {
     }
 }
 
-/// The certificates of the authority, of which a FIPS build refuses some keys; no other secret is read.
+/// The certificates of the authority, of which a FIPS build refuses some keys.
 fn certificates() -> PolicyRule {
     PolicyRule {
         api_groups: Some(vec![String::new()]),
