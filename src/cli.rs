@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::escape::{cut, escape_line};
 use crate::exit::{Exit, Failure};
@@ -19,6 +19,7 @@ mod check;
 mod completion;
 mod context;
 mod explain;
+mod help;
 mod inspect;
 mod install;
 mod istioctl_flags;
@@ -64,6 +65,11 @@ enum Command {
     Man(man::Args),
 }
 
+/// The command line, with what is told at more length by `--help`, and what shells can complete.
+fn command_line() -> clap::Command {
+    completion::with_candidates(help::lengthen(Cli::command()))
+}
+
 /// A command that ran: how it ended, and what it had to say until then.
 pub(crate) struct Ended {
     pub(crate) report: Report,
@@ -86,6 +92,10 @@ pub fn main() -> ExitCode {
 }
 
 fn started() -> Exit {
+    // A shell that asks what may stand next gets an answer, and nothing else happens.
+    if let Some(exit) = completion::answer() {
+        return exit;
+    }
     let args = os::args();
     match signal::listen() {
         Err(error) => plain_failure(&Failure::new(Exit::Internal, &error)),
@@ -115,10 +125,16 @@ fn dispatch(args: Vec<String>) -> Exit {
             };
             usage(failure.hint(hint), machine)
         }
-        Asked::Istioctl { args, istioctl } => passthrough::run(args, istioctl.as_deref())
-            .unwrap_or_else(|failure| plain_failure(&failure)),
+        Asked::Istioctl { args, istioctl } => {
+            passthrough::run(&stderr_ui(), args, istioctl.as_deref())
+                .unwrap_or_else(|failure| plain_failure(&failure))
+        }
         Asked::Ours(args) => {
-            match Cli::try_parse_from(std::iter::once("glooistio".to_owned()).chain(args)) {
+            let args = std::iter::once("glooistio".to_owned()).chain(args);
+            let parsed = command_line()
+                .try_get_matches_from(args)
+                .and_then(|matches| Cli::from_arg_matches(&matches));
+            match parsed {
                 Ok(cli) => run(&cli.command),
                 Err(error) => unparsed(&error, machine),
             }
@@ -219,6 +235,7 @@ fn environment() -> Environment {
         ci: text("CI").is_some(),
         term: text("TERM"),
         columns: text("COLUMNS").and_then(|columns| columns.parse().ok()),
+        locale: ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(text),
     }
 }
 
@@ -236,11 +253,9 @@ fn run(command: &Command) -> Exit {
         Command::Inspect(args) => finish(&args.output, !args.output.quiet, |ui| args.run(ui)),
         Command::Matrix(args) => finish(&args.output, false, |ui| args.run(ui)),
         Command::Explain(args) => finish(&args.output, false, |ui| args.run(ui)),
-        Command::Completion(args) => finish(&OutputArgs::default(), false, |ui| {
-            args.run(ui, &mut Cli::command())
-        }),
+        Command::Completion(args) => finish(&OutputArgs::default(), false, |ui| args.run(ui)),
         Command::Man(args) => finish(&OutputArgs::default(), false, |ui| {
-            args.run(ui, Cli::command())
+            args.run(ui, command_line())
         }),
     }
 }

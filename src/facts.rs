@@ -28,6 +28,7 @@ mod manifest;
 mod permission;
 mod pinned;
 mod platform;
+mod published;
 mod rbac;
 mod record;
 mod rollout;
@@ -36,7 +37,7 @@ mod webhook;
 
 pub use after::{Installed, after, installed};
 pub use authority::{Held, Served};
-pub use before::{Asked, before};
+pub use before::{Asked, before, revisions};
 pub use causes::{Cause, causes};
 #[cfg(any(test, fuzzing))]
 pub use census::fuzz;
@@ -50,6 +51,7 @@ pub use licence::{Licence, LicenceSecret, LicenceSource, licences};
 pub use manifest::{Manifest, ManifestError, ObjectImage, Objects, manifests};
 pub use permission::INJECTOR;
 pub use pinned::PinnedName;
+pub use published::Published;
 pub use rbac::cluster_role;
 pub use record::{Kept, Records, record_name, write_record};
 pub use rollout::rolled_out;
@@ -241,6 +243,8 @@ pub struct Before {
     pub images: Fact<Vec<PlannedImage>>,
     /// What the installer of istioctl makes of each document.
     pub manifests: Fact<Vec<Manifest>>,
+    /// The builds that the hub has, where the data does not know the planned one.
+    pub published: Fact<Published>,
     /// The certificates of `cacerts` where a FIPS build is planned; `None` where there is no such secret.
     pub authority: Fact<Option<Vec<Held>>>,
     /// The certificates that gateways show where a FIPS build is planned.

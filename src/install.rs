@@ -8,10 +8,10 @@ use jiff::civil::Date;
 use crate::action::{self, Action, Part, Place};
 use crate::check::{self, Policy};
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, Fact, Istioctl, Manifest, Nodes, PlannedImage, Reader};
+use crate::facts::{self, Fact, Istioctl, Manifest, Nodes, PlannedImage, Published, Reader};
 use crate::fips::Judge;
 use crate::image::{self, Budget, Cache, Sources};
-use crate::istio::Matrix;
+use crate::istio::{Known, Matrix};
 use crate::options::Options;
 use crate::report::{self, Report};
 use crate::sys::cluster::{Cluster, ClusterError, KubeTarget};
@@ -36,6 +36,9 @@ pub use origin::Origin;
 use failure::unfinished;
 use installer::{documents, manifests, part};
 use prepare::{Prepared, prepare};
+
+/// The image that every build has.
+const CONTROL_PLANE: &str = "pilot";
 
 /// What every command has at hand.
 pub struct Session<'a> {
@@ -140,15 +143,16 @@ impl Session<'_> {
             licences: &licences,
         };
         let flags = self.installer_flags.as_slice();
-        let (manifests, (mut facts, images)) = process::beside(
+        let (manifests, (mut facts, images, published)) = process::beside(
             || manifests(prepared, istioctl, flags),
             || {
                 let facts = facts::before(cluster, istioctl.clone(), asked);
                 let images = self.planned(prepared, &facts.nodes);
-                (facts, images)
+                (facts, images, self.published(prepared))
             },
         );
         facts.images = images?;
+        facts.published = published?;
         facts.manifests = manifests;
         if signal::interrupted() {
             return Err(interrupted());
@@ -192,15 +196,31 @@ impl Session<'_> {
     ) -> Result<facts::Before, Failure> {
         let flags = self.installer_flags.as_slice();
         let unknown = Fact::NotAsked(why);
-        let (manifests, images) = process::beside(
+        let (manifests, (images, published)) = process::beside(
             || manifests(prepared, &istioctl, flags),
-            || self.planned(prepared, &unknown),
+            || (self.planned(prepared, &unknown), self.published(prepared)),
         );
         Ok(facts::Before {
             images: images?,
+            published: published?,
             manifests,
             ..facts::Before::not_asked(why, istioctl)
         })
+    }
+
+    /// What the hub has, where the data does not know the planned build.
+    pub fn published(&self, prepared: &Prepared) -> Result<Fact<Published>, Failure> {
+        let plan = &prepared.plan;
+        if !matches!(self.matrix.known(&plan.tag), Known::NotSeen { .. }) {
+            return Ok(Fact::NotAsked("the data knows the planned build"));
+        }
+        let Some(images) = &self.images else {
+            return Ok(Fact::NotAsked("--no-registry"));
+        };
+        let on_event = |event: &Event| self.ui.event(event);
+        let reader = images.reader(self.judge, &on_event);
+        let published = reader.published(&format!("{}/{CONTROL_PLANE}", plan.hub));
+        published.map_err(|_| interrupted())
     }
 
     /// Puts the plan into the report and on the screen.

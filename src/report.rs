@@ -392,4 +392,4 @@ impl Report {
 
 /// Reports that the tests of every format write.
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;

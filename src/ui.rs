@@ -15,12 +15,18 @@ use std::sync::Mutex;
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
 use crate::escape::{escape_line, escape_lines};
-use crate::report::text::{Detail, Style};
+use crate::report::text::{Detail, Style, to_ascii};
 use crate::secret::Secrets;
 use crate::sys::{signal, stdio};
 
 /// Whatever says fewer is wrong.
 const LEAST_COLUMNS: usize = 20;
+
+/// What may be answered at the question.
+const ANSWERS: &str = "  y  do what the plan above says
+  n  change nothing (any other answer, or Enter alone, does the same)
+  ?  show these lines
+  To see the documents and the commands first, answer n and run the same command with --dry-run.";
 
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -38,9 +44,26 @@ pub struct Environment {
     pub ci: bool,
     pub term: Option<String>,
     pub columns: Option<u16>,
+    /// `LC_ALL`, else `LC_CTYPE`, else `LANG`.
+    pub locale: Option<String>,
 }
 
 impl Environment {
+    /// Whether the locale names a character set that does not have the marks, such as `C` or
+    /// `en_US.ISO-8859-1`. Where no locale is set, as in most containers, terminals read UTF-8.
+    fn has_only_ascii(&self) -> bool {
+        self.locale.as_deref().is_some_and(|locale| {
+            let charset = locale.split_once('.').map_or("", |(_, charset)| charset);
+            let charset = charset.split('@').next().unwrap_or_default();
+            let charset = charset.to_ascii_lowercase().replace('-', "");
+            match charset.as_str() {
+                "utf8" => false,
+                "" => matches!(locale, "C" | "POSIX"),
+                _ => true,
+            }
+        })
+    }
+
     fn columns(&self) -> Option<usize> {
         let columns = self.columns.map(usize::from);
         columns.filter(|columns| *columns >= LEAST_COLUMNS)
@@ -109,7 +132,7 @@ impl Ui {
             width: columns
                 .or(env.columns())
                 .map_or(usize::MAX, |columns| columns.min(120)),
-            ascii: dumb,
+            ascii: dumb || env.has_only_ascii(),
             detail: if quiet { Detail::Quiet } else { Detail::Normal },
         };
         let out = columns(&io::stdout(), env);
@@ -143,6 +166,15 @@ impl Ui {
     /// How text looks on stdout.
     pub fn out_style(&self) -> &Style {
         &self.out
+    }
+
+    /// `text` in the characters that stdout can show.
+    pub fn drawn(&self, text: String) -> String {
+        if self.out.ascii {
+            to_ascii(&text)
+        } else {
+            text
+        }
     }
 
     /// Columns of the terminal that stdout is; none where lines may be as long as they are.
@@ -239,15 +271,18 @@ impl Ui {
         }
         self.clear();
         let _ends_by_signal = signal::AtPrompt::begin();
-        let mut stderr = io::stderr().lock();
-        write!(stderr, "{} [y/N] ", escape_line(&self.masked(question)))?;
-        stderr.flush()?;
-        let mut answer = String::new();
-        let _prompt = signal::AtPrompt::begin();
-        io::stdin().lock().read_line(&mut answer)?;
-        match answer.trim().to_ascii_lowercase().as_str() {
-            "y" | "yes" => Ok(()),
-            _ => Err(ConfirmError::Declined),
+        loop {
+            let mut stderr = io::stderr().lock();
+            write!(stderr, "{} [y/N/?] ", escape_line(&self.masked(question)))?;
+            stderr.flush()?;
+            let mut answer = String::new();
+            let _prompt = signal::AtPrompt::begin();
+            let read = io::stdin().lock().read_line(&mut answer)?;
+            match answer.trim().to_ascii_lowercase().as_str() {
+                "y" | "yes" => return Ok(()),
+                "?" | "h" | "help" if read > 0 => writeln!(stderr, "{ANSWERS}")?,
+                _ => return Err(ConfirmError::Declined),
+            }
         }
     }
 
@@ -310,4 +345,30 @@ fn columns(stream: &(impl IsTerminal + AsFd), env: &Environment) -> Option<usize
             .filter(|columns| *columns >= LEAST_COLUMNS)
             .unwrap_or(80)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locale_without_the_marks_gets_ascii() {
+        for (locale, ascii) in [
+            (None, false),
+            (Some("C"), true),
+            (Some("POSIX"), true),
+            (Some("C.UTF-8"), false),
+            (Some("C.utf8"), false),
+            (Some("de_DE.UTF-8@euro"), false),
+            (Some("en_US"), false),
+            (Some("en_US.ISO-8859-1"), true),
+            (Some("ja_JP.eucJP"), true),
+        ] {
+            let environment = Environment {
+                locale: locale.map(str::to_owned),
+                ..Environment::default()
+            };
+            assert_eq!(environment.has_only_ascii(), ascii, "{locale:?}");
+        }
+    }
 }

@@ -45,12 +45,56 @@ fn run(before: &Before<'_>) -> Outcome {
         }
         Known::NotSeen { nearest, date } => {
             let date = date.map_or_else(String::new, |date| format!(" of {date}"));
-            let unseen = Finding::warning(format!("no such build seen: {tag}")).why(format!(
-                "the data{date} does not know it; it may be newer than the data, or not exist"
-            ));
-            Outcome::Found(vec![near(before, unseen, nearest)])
+            Outcome::Found(vec![unseen(before, &date, nearest)])
         }
     }
+}
+
+/// The finding about a build that no page names, by what the hub has.
+fn unseen(before: &Before<'_>, date: &str, nearest: Option<ImageTag>) -> Finding {
+    let tag = &before.plan.tag;
+    let warning = || Finding::warning(format!("no such build seen: {tag}"));
+    let Some(published) = before.facts.published.known() else {
+        let why =
+            format!("the data{date} does not know it; it may be newer than the data, or not exist");
+        return near(before, warning().why(why), nearest);
+    };
+    let repository = &published.repository;
+    if published.tags.contains(tag) {
+        return Finding::info(format!(
+            "{repository} has {tag}, which the data{date} does not know"
+        ));
+    }
+    let proposed = proposals(tag, &published.tags);
+    let Some(first) = proposed.first() else {
+        let why = format!("{repository} has no build of Istio among its tags");
+        return near(before, warning().why(why), nearest);
+    };
+    let names: Vec<String> = proposed.iter().map(ToString::to_string).collect();
+    warning()
+        .found(format!("{repository} has {}", names.join(", ")))
+        .wanted("a build that the hub has")
+        .why(format!(
+            "neither the data{date} nor the list of tags of the hub names {tag}"
+        ))
+        .fix(format!("use --istio {first}"))
+}
+
+/// Tags that are proposed at most.
+const PROPOSED: usize = 3;
+
+/// The tags of a hub that are most like one, best first: of its flavour where there are some, of its line where
+/// there are some, and of these the newest.
+fn proposals<'a>(tag: &ImageTag, all: &'a [ImageTag]) -> Vec<&'a ImageTag> {
+    let of = |fits: &dyn Fn(&ImageTag) -> bool, from: Vec<&'a ImageTag>| {
+        let fitting: Vec<&ImageTag> = from.iter().copied().filter(|one| fits(one)).collect();
+        if fitting.is_empty() { from } else { fitting }
+    };
+    let alike = of(&|one| one.flavor == tag.flavor, all.iter().collect());
+    let mut near = of(&|one| one.minor() == tag.minor(), alike);
+    near.sort_by(|a, b| b.cmp(a));
+    near.truncate(PROPOSED);
+    near
 }
 
 fn near(before: &Before<'_>, finding: Finding, nearest: Option<ImageTag>) -> Finding {
@@ -69,6 +113,7 @@ fn near(before: &Before<'_>, finding: Finding, nearest: Option<ImageTag>) -> Fin
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
+    use crate::facts::{Fact, Published};
 
     const DATA: &str = "
 builds:
@@ -121,6 +166,56 @@ varieties:
                 "{tag}: {outcome:?}"
             );
         }
+    }
+
+    fn at_hub(tags: &[&str], planned: &str) -> Outcome {
+        let mut given = Given::tag(planned).data(DATA);
+        given.facts.published = Fact::Known(Published {
+            repository: "r.io/istio/pilot".to_owned(),
+            tags: tags.iter().map(|tag| tag.parse().unwrap()).collect(),
+        });
+        given.run(run)
+    }
+
+    #[test]
+    fn build_that_only_the_hub_knows_is_a_note() {
+        let outcome = at_hub(&["1.33.0-solo", "1.33.1-solo"], "1.33.1-solo");
+        let Outcome::Found(findings) = &outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(findings[0].severity, crate::report::Severity::Info);
+        assert!(
+            found(&outcome, "r.io/istio/pilot has 1.33.1-solo"),
+            "{outcome:?}"
+        );
+    }
+
+    #[test]
+    fn hub_without_the_build_is_answered_with_what_it_has() {
+        let tags = ["1.32.0-solo", "1.33.0-solo", "1.33.1-solo", "1.33.2"];
+        for (planned, tags, fix) in [
+            ("1.33.7-solo", &tags[..], Some("use --istio 1.33.1-solo")),
+            ("1.33.7", &tags[..], Some("use --istio 1.33.2")),
+            ("1.34.0-solo", &tags[..], Some("use --istio 1.33.1-solo")),
+            (
+                "1.34.0-solo-distroless",
+                &tags[..],
+                Some("use --istio 1.33.2"),
+            ),
+        ] {
+            let outcome = at_hub(tags, planned);
+            let Outcome::Found(findings) = &outcome else {
+                panic!("{outcome:?}");
+            };
+            assert!(found(&outcome, "no such build seen"), "{outcome:?}");
+            assert_eq!(findings[0].fix.as_deref(), fix, "{planned}");
+        }
+        // An empty hub proposes nothing: the data's nearest build is named.
+        let outcome = at_hub(&[], "1.28.0-solo");
+        assert!(
+            matches!(&outcome, Outcome::Found(findings) if findings[0].wanted.as_deref() == Some("nearest seen: 1.27.3-solo")),
+            "{outcome:?}"
+        );
     }
 
     #[test]

@@ -320,6 +320,7 @@ fn nothing() -> facts::Before {
         authority: Fact::NotAsked(NOT_ASKED),
         served: Fact::Known(facts::Served::default()),
         licences: Fact::NotAsked(NOT_ASKED),
+        published: Fact::NotAsked(NOT_ASKED),
     }
 }
 

@@ -331,6 +331,13 @@ impl ImageArgs {
     }
 }
 
+impl RunArgs {
+    /// Whether the user names an istioctl, so that the first on PATH does not count.
+    pub(super) fn names_istioctl(&self) -> bool {
+        self.istioctl.is_some() || crate::sys::os::env(ISTIOCTL).is_some()
+    }
+}
+
 impl Default for RunArgs {
     fn default() -> Self {
         RunArgs {

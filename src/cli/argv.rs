@@ -185,6 +185,13 @@ fn meant(word: &str) -> Option<&'static str> {
         .find(|ours| *ours == meant)
 }
 
+/// The command word of a command line.
+pub(super) fn command_word(args: &[String]) -> Option<&str> {
+    word_at(args)
+        .and_then(|at| args.get(at))
+        .map(String::as_str)
+}
+
 /// Index of the command word: the first argument that is neither a flag nor a flag's value.
 fn word_at(args: &[String]) -> Option<usize> {
     let mut at = 0;

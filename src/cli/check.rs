@@ -1,5 +1,7 @@
 //! `check`
 
+mod manifests;
+
 use std::path::PathBuf;
 
 use super::args::{CheckArgs, ConsentArgs, Format, ImageArgs, OutputArgs, PlanArgs, RunArgs};
@@ -21,13 +23,15 @@ use crate::upgrade;
   glooistio check --fips --distroless
   glooistio check --manifest operator.yaml
   glooistio check --print-rbac
+  glooistio check --manifest clusters/ -o short
   glooistio check --strict --skip end-of-life=agreed")]
 pub(crate) struct Args {
     #[command(flatten)]
     plan: PlanArgs,
-    /// Judge somebody else's IstioOperator; `-` is stdin
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "template", "filename"])]
-    manifest: Option<PathBuf>,
+    /// IstioOperator files to judge, each for itself, and directories to look for them in; `-` is stdin.
+    /// Nothing is installed, so istioctl need not be there
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["preset", "template", "filename"])]
+    manifest: Vec<PathBuf>,
     /// Print the `ClusterRole` with which a person can check, install, upgrade and verify; asks no cluster
     #[arg(long)]
     print_rbac: bool,
@@ -61,23 +65,27 @@ impl Args {
     }
 
     fn check(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
-        let options = self.options()?;
         let inspect = self.images.inspected(&self.run)?;
         let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
-        let client = session::istioctl_if_there(&self.run);
-        if let Fact::Unknown(why) = &client {
-            let next = "name an istioctl by --istioctl PATH or GLOOISTIO_ISTIOCTL";
-            missing(ui, report, &format!("no istioctl: {why}"), next);
-        }
-        let prepared = prepare(&options, &rules.matrix, &client)?;
-        let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
-        session.inspect_images(inspect);
-        session.describe(&prepared);
-        let facts = asked(&mut session, client, &prepared)?;
-        session.check(&prepared, &facts);
-        if self.manifest.is_none() {
-            let dropped = self.dropped(&options, &prepared, &facts);
-            session.report.expected.notes.extend(dropped);
+        let client = self.client(ui, report);
+        let with = Given {
+            rules: &rules,
+            client,
+            inspect,
+            ui,
+        };
+        let judge = |options: &Options, report: &mut Report| self.judge(options, &with, report);
+        if self.manifest.is_empty() {
+            judge(&self.options()?, report)?;
+        } else {
+            let files = manifests::read(&self.manifest)?;
+            let options = |file| -> Result<Options, Failure> {
+                let mut options = self.options()?;
+                options.template = Some(Template::None);
+                options.files = vec![file];
+                Ok(options)
+            };
+            manifests::judge_each(files, report, |file, report| judge(&options(file)?, report))?;
         }
         Ok(if report.failed() {
             Exit::Findings
@@ -107,15 +115,70 @@ impl Args {
         })
     }
 
+    /// Plans and checks one set of inputs.
+    fn judge(
+        &self,
+        options: &Options,
+        with: &Given<'_>,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let prepared = prepare(options, &with.rules.matrix, &with.client)?;
+        let client = self.used(with.client.clone(), &prepared);
+        let target = session::target(&self.flags);
+        let mut session = with.rules.session(with.ui, report, target, &self.run);
+        session.inspect_images(with.inspect);
+        session.describe(&prepared);
+        let facts = asked(&mut session, client, &prepared)?;
+        session.check(&prepared, &facts);
+        if self.manifest.is_empty() {
+            let dropped = self.dropped(options, &prepared, &facts);
+            session.report.expected.notes.extend(dropped);
+        }
+        Ok(())
+    }
+
     fn options(&self) -> Result<Options, Failure> {
         let mut options = resolve::options(&self.plan, self.flags.read_by(Reader::Check)?)?;
         options.consent = self.consent.consent(false);
-        if let Some(path) = &self.manifest {
-            options.template = Some(Template::None);
-            options.files = vec![resolve::read(path.display().to_string())?];
-        }
         Ok(options)
     }
+
+    /// The istioctl that is there. A manifest is judged without one.
+    fn client(&self, ui: &Ui, report: &mut Report) -> Fact<facts::Istioctl> {
+        let client = session::istioctl_if_there(&self.run);
+        match &client {
+            Fact::Unknown(_) if !self.manifest.is_empty() && !self.run.names_istioctl() => {
+                Fact::NotAsked("--manifest installs nothing, and no istioctl was found")
+            }
+            Fact::Unknown(why) => {
+                let next = "name an istioctl by --istioctl PATH or GLOOISTIO_ISTIOCTL";
+                missing(ui, report, &format!("no istioctl: {why}"), next);
+                client
+            }
+            Fact::Known(_) | Fact::NotAsked(_) => client,
+        }
+    }
+
+    /// The istioctl that the checks judge: a manifest is not installed by the one that happens to be there.
+    fn used(&self, client: Fact<facts::Istioctl>, prepared: &Prepared) -> Fact<facts::Istioctl> {
+        let other = client
+            .known()
+            .is_some_and(|client| client.version.minor() != Some(prepared.plan.tag.minor()));
+        if other && !self.manifest.is_empty() && !self.run.names_istioctl() {
+            return Fact::NotAsked(
+                "--manifest installs nothing, and the istioctl that was found is of another minor",
+            );
+        }
+        client
+    }
+}
+
+/// What every set of inputs of a run is judged with.
+struct Given<'a> {
+    rules: &'a session::Rules,
+    client: Fact<facts::Istioctl>,
+    inspect: bool,
+    ui: &'a Ui,
 }
 
 /// The `ClusterRole` for an administrator: YAML, or JSON where that is asked for.

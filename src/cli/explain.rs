@@ -17,17 +17,26 @@ use topic::Topic;
 /// Fewer columns are no reason to break a title further.
 const LEAST: usize = 16;
 
-/// Show the page of a check, of a word of reports or of a file's form, or list them all
+/// Show the page of a check, a word of reports, a preset, the exit codes or the JSON report; or list all
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   glooistio explain
   glooistio explain proxies
-  glooistio explain fedramp-2026")]
+  glooistio explain fedramp-2026
+  glooistio explain exit-codes
+  glooistio explain production")]
 pub(crate) struct Args {
-    /// The check, or the word of a report: `proxies`, `proven`, `fedramp-2026`
+    /// What to explain: `proxies`, `proven`, `fedramp-2026`, `exit-codes`, `79`, `json`, `production`
     id: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// Name and title of every page.
+pub(super) fn topics() -> Vec<(&'static str, String)> {
+    let all = topic::all().into_iter();
+    all.map(|topic| (topic.id, topic.title.into_owned()))
+        .collect()
 }
 
 impl Args {
@@ -54,14 +63,17 @@ impl Args {
             (Format::Json, _) => format!("{:#}\n", values()),
             (Format::Yaml, _) => crate::overlay::write(&values()),
             (_, [topic]) => match ui.out_columns() {
-                None => topic.page.to_owned(),
-                Some(columns) => page::fitted(topic.page, columns, color),
+                None => topic.page.clone().into_owned(),
+                Some(columns) => ui.drawn(page::rendered(&topic.page, columns, color)),
             },
             (Format::Short, _) => asked
                 .iter()
                 .map(|topic| line("", topic, usize::MAX))
                 .collect(),
-            (Format::Text, _) => grouped(&asked, color, ui.out_columns().unwrap_or(usize::MAX)),
+            (Format::Text, _) => {
+                let columns = ui.out_columns().unwrap_or(usize::MAX);
+                ui.drawn(grouped(&asked, color, columns))
+            }
         })
     }
 }
@@ -82,7 +94,7 @@ fn line(indent: &str, topic: &Topic, columns: usize) -> String {
         name.chars().count(),
         format!("\n{:1$}", "", name.chars().count()),
     );
-    let title = wrap(topic.title, columns.saturating_sub(width).max(LEAST));
+    let title = wrap(&topic.title, columns.saturating_sub(width).max(LEAST));
     format!("{name}{}\n", title.join(&below))
 }
 
@@ -106,8 +118,25 @@ fn named<'a>(id: &str, topics: &'a [Topic]) -> Result<Vec<&'a Topic>, Failure> {
     if let Some(topic) = topics.iter().find(|topic| topic.id == id) {
         return Ok(vec![topic]);
     }
-    let flag = format!("--{}", id.trim_start_matches('-'));
-    let takes = |topic: &&Topic| topic.category.split([' ', ',']).any(|word| word == flag);
+    let is_code = Exit::TABLE
+        .iter()
+        .any(|(exit, _)| exit.code().to_string() == id);
+    if let Some(topic) = topics
+        .iter()
+        .find(|topic| is_code && topic.id == "exit-codes")
+    {
+        return Ok(vec![topic]);
+    }
+    // `presets` and `policies` are asked for as well as `preset` and `--policy`.
+    let singular = match id.strip_suffix("ies") {
+        Some(stem) => format!("{stem}y"),
+        None => id.strip_suffix('s').unwrap_or(id).to_owned(),
+    };
+    let flags = [id, &singular].map(|word| format!("--{}", word.trim_start_matches('-')));
+    let takes = |topic: &&Topic| {
+        let mut words = topic.category.split([' ', ',']);
+        words.any(|word| flags.iter().any(|flag| flag == word))
+    };
     let all: Vec<&Topic> = topics.iter().filter(takes).collect();
     if all.is_empty() {
         return Err(unknown(id, topics));
@@ -117,11 +146,35 @@ fn named<'a>(id: &str, topics: &'a [Topic]) -> Result<Vec<&'a Topic>, Failure> {
 
 fn unknown(id: &str, topics: &[Topic]) -> Failure {
     let failure = Failure::message(Exit::Usage, format!("there is no page `{id}`"));
-    let failure = match super::nearest(id, topics.iter().map(|topic| topic.id)) {
-        Some(meant) => failure.hint(format!("did you mean `glooistio explain {meant}`?")),
-        None => failure,
+    let failure = match meant(id, topics).as_slice() {
+        [] => failure,
+        [one] => failure.hint(format!("did you mean `glooistio explain {one}`?")),
+        several => failure.hint(format!("did you mean one of {}?", several.join(", "))),
     };
     failure.hint("`glooistio explain` lists them all")
+}
+
+/// Pages that are suggested at most.
+const SUGGESTED: usize = 6;
+
+/// The pages that a word may have meant: those that have it in their name, else the one whose name is nearest,
+/// else those that have it in their title.
+fn meant<'a>(word: &str, topics: &'a [Topic]) -> Vec<&'a str> {
+    /// Shorter words are in too many names.
+    const SHORTEST: usize = 3;
+    let with = |has: &dyn Fn(&Topic) -> bool| -> Vec<&'a str> {
+        let found = topics.iter().filter(|topic| has(topic));
+        found.map(|topic| topic.id).take(SUGGESTED).collect()
+    };
+    let long = word.chars().count() >= SHORTEST;
+    let named = with(&|topic| long && topic.id.contains(word));
+    if !named.is_empty() {
+        return named;
+    }
+    match super::nearest(word, topics.iter().map(|topic| topic.id)) {
+        Some(near) => vec![near],
+        None => with(&|topic| long && topic.title.to_lowercase().contains(word)),
+    }
 }
 
 #[cfg(test)]
@@ -140,11 +193,39 @@ mod tests {
             ("modules", Ok(1)),
             ("policy", Ok(3)),
             ("require", Ok(1)),
+            ("policies", Ok(3)),
+            ("preset", Ok(5)),
+            ("presets", Ok(5)),
+            ("production", Ok(1)),
+            ("exit-codes", Ok(1)),
+            ("79", Ok(1)),
+            ("80", Err(Exit::Usage)),
+            ("json", Ok(1)),
             ("beside", Err(Exit::Usage)),
             ("", Err(Exit::Usage)),
         ] {
             assert_eq!(ids(id), found, "{id}");
         }
+    }
+
+    #[test]
+    fn unknown_word_is_answered_with_the_pages_that_may_be_meant() {
+        let topics = topic::all();
+        for (word, pages) in [
+            ("proxys", vec!["proxies"]),
+            ("preoven", vec!["proven"]),
+            ("hub", vec!["hub", "hub-retirement", "running-hubs"]),
+            ("retire", vec!["hub-retirement"]),
+            ("approved", vec!["fipsonly", "fips-settings"]),
+            ("xy", vec![]),
+        ] {
+            assert_eq!(meant(word, &topics), pages, "{word}");
+        }
+        let failure = unknown("retire", &topics);
+        assert_eq!(
+            failure.hints[0],
+            "did you mean `glooistio explain hub-retirement`?".into()
+        );
     }
 
     #[test]

@@ -7,6 +7,8 @@ use crate::report::Report;
 use crate::ui::Ui;
 
 /// Print a manual page: `glooistio man install | man -l -`
+///
+/// The page of one command, or of glooistio itself where none is named, in the format that the program `man` reads.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The command whose page to print

@@ -5,7 +5,9 @@ use super::output::Shown;
 use super::{Ended, output, resolve, session};
 use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
-use crate::istio::{Level, Matrix, Minor, Part, Runs, Table};
+use crate::istio::{
+    Judgement, Level, Matrix, Minor, Part, Refused, Request, Runs, Table, UnknownPart,
+};
 use crate::report::text::wrap;
 use crate::report::{Report, json};
 use crate::ui::Ui;
@@ -16,10 +18,14 @@ use crate::ui::Ui;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   glooistio matrix kubernetes
+  glooistio matrix builds --istio 1.30
   glooistio matrix --kubernetes 1.33 --gloo-mesh 2.12")]
 pub(crate) struct Args {
     /// Part to show, such as `builds`, `kubernetes` or `features`; all of them without one
     part: Option<String>,
+    /// Only the rows that concern this version or tag of Istio
+    #[arg(long, value_name = "VERSION|TAG", conflicts_with = "kubernetes")]
+    istio: Option<String>,
     /// What can run on this version of Kubernetes?
     #[arg(long, value_name = "VERSION", conflicts_with = "part")]
     kubernetes: Option<String>,
@@ -55,15 +61,22 @@ impl Args {
             let gloo_mesh = gloo_mesh
                 .map(|text| resolve::parsed::<Minor>("--gloo-mesh", text))
                 .transpose()?;
-            return Ok(vec![what_runs(&matrix, kubernetes.minor(), gloo_mesh)]);
+            return Ok(vec![answer(&matrix, kubernetes.minor(), gloo_mesh)]);
         }
+        let istio = self.istio.as_deref();
+        let istio = istio
+            .map(|text| resolve::parsed::<Request>("--istio", text))
+            .transpose()?;
         let Some(part) = &self.part else {
-            return Ok(Part::ALL.iter().map(|part| matrix.table(*part)).collect());
+            let tables = Part::ALL
+                .iter()
+                .map(|part| matrix.table(*part, istio.as_ref()));
+            return Ok(tables
+                .filter(|table| istio.is_none() || !table.rows.is_empty())
+                .collect());
         };
-        let part: Part = part
-            .parse()
-            .map_err(|error| Failure::new(Exit::Usage, &error))?;
-        Ok(vec![matrix.table(part)])
+        let part: Part = part.parse().map_err(|error| unknown(part, &error))?;
+        Ok(vec![matrix.table(part, istio.as_ref())])
     }
 
     fn written(&self, ui: &Ui, tables: &[Table]) -> (Shown, Result<Exit, Failure>) {
@@ -81,7 +94,7 @@ impl Args {
                 let (color, columns) = (ui.out_style().color, ui.out_columns());
                 let texts = tables.iter().map(|table| text(table, color, columns));
                 let text = texts.collect::<Vec<_>>().join("\n");
-                return (Shown::Text(text), Ok(Exit::Ok));
+                return (Shown::Text(ui.drawn(text)), Ok(Exit::Ok));
             }
             Format::Json => json::write(&value, &mut document),
             Format::Yaml => json::write_yaml(&value, &mut document),
@@ -106,12 +119,54 @@ fn short(table: &Table) -> String {
     format!("{}: {}\n", table.title, rows.join(", "))
 }
 
+/// A word that is not a part, with the one that was meant where one is near.
+fn unknown(part: &str, error: &UnknownPart) -> Failure {
+    let failure = Failure::new(Exit::Usage, error);
+    let names = Part::ALL.iter().map(|part| part.name());
+    match super::nearest(part, names) {
+        Some(meant) => failure.hint(format!("did you mean `glooistio matrix {meant}`?")),
+        None => failure,
+    }
+}
+
 fn level(level: Level) -> &'static str {
     match level {
         Level::Pass | Level::Info => "supported",
         Level::NoData => "no data",
         Level::Warning => "warning",
         Level::Error => "refused",
+    }
+}
+
+/// What can run there, or, where nothing can, which lines come nearest and what refuses them.
+fn answer(matrix: &Matrix, kubernetes: Minor, gloo_mesh: Option<Minor>) -> Table {
+    let table = what_runs(matrix, kubernetes, gloo_mesh);
+    if !table.rows.is_empty() {
+        return table;
+    }
+    let reasons = |judgements: &[Judgement], of: fn(&Judgement) -> String| {
+        let texts: Vec<String> = judgements.iter().map(of).collect();
+        texts.join("; ")
+    };
+    let row = |refused: Refused| {
+        vec![
+            refused.istio.to_string(),
+            "-".to_owned(),
+            level(Level::Error).to_owned(),
+            reasons(&refused.reasons, |reason| {
+                format!("{} is not among {}", reason.found, reason.wanted)
+            }),
+            reasons(&refused.reasons, |reason| {
+                let quotes = reason.quotes.iter().map(ToString::to_string);
+                quotes.collect::<Vec<_>>().join("; ")
+            }),
+        ]
+    };
+    let refused = matrix.nearest_refused(kubernetes, gloo_mesh);
+    Table {
+        title: "Nothing can run there",
+        columns: vec!["istio", "newest build seen", JUDGEMENT, "why", "sources"],
+        rows: refused.into_iter().map(row).collect(),
     }
 }
 
@@ -184,6 +239,9 @@ fn text(table: &Table, color: bool, terminal: Option<usize>) -> String {
         }
         _ => title,
     };
+    if table.rows.is_empty() {
+        return format!("{title}\n  no rows\n");
+    }
     let line = |row: &Vec<String>| {
         let shown = row.iter().zip(&widths).filter(|(_, width)| **width > 0);
         let padded = shown.map(|(cell, width)| format!("{:<width$}", cut(cell, *width)));
@@ -252,6 +310,41 @@ fn cut(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_nothing_can_run_the_nearest_lines_are_named_with_what_refuses_them() {
+        let minor = |text: &str| text.parse::<Minor>().unwrap();
+        let table = answer(Matrix::builtin(), minor("1.22"), Some(minor("2.12")));
+        assert_eq!(table.title, "Nothing can run there");
+        let why = |line: &str| {
+            let row = table.rows.iter().find(|row| row[0] == line).unwrap();
+            assert_eq!(row[2], "refused");
+            row[3].clone()
+        };
+        let newer = why("1.29");
+        assert!(
+            newer.starts_with("Kubernetes 1.22 is not among 1.3"),
+            "{newer}"
+        );
+        let older = why("1.16");
+        assert!(
+            older.starts_with("Istio 1.16 is not among ") && older.contains("Gloo Mesh 2.12"),
+            "{older}"
+        );
+        let runs = answer(Matrix::builtin(), minor("1.33"), Some(minor("2.12")));
+        assert_eq!(runs.title, "What can run there");
+    }
+
+    #[test]
+    fn mistyped_part_is_answered_with_the_one_that_is_meant() {
+        let error = "build".parse::<Part>().unwrap_err();
+        let failure = unknown("build", &error);
+        assert_eq!(failure.exit, Exit::Usage);
+        assert_eq!(
+            failure.hints,
+            ["did you mean `glooistio matrix builds`?".into()]
+        );
+    }
 
     #[test]
     fn why_something_can_run_is_never_cut() {

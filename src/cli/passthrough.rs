@@ -1,15 +1,47 @@
 //! Any word that is not ours goes to istioctl: arguments unchanged, streams and exit code kept.
+//!
+//! `version` is istioctl's too; glooistio names itself and the client on stderr first, for a person.
 
 use std::path::Path;
 
 use crate::exit::{Exit, Failure};
+use crate::istio::Matrix;
 use crate::sys::process::{self, Invocation, Status};
+use crate::ui::Ui;
+
+/// Flags with which istioctl prints its version for a program.
+const FOR_PROGRAMS: [&str; 4] = ["-o", "--output", "-s", "--short"];
+
+/// Whether the words are `version` without a format: what is printed then is read by a person.
+fn is_version_for_a_person(args: &[String]) -> bool {
+    let formatted = args.iter().any(|arg| {
+        let flag = arg.split('=').next().unwrap_or_default();
+        FOR_PROGRAMS.contains(&flag) || arg.starts_with("-o")
+    });
+    super::argv::command_word(args) == Some("version") && !formatted
+}
+
+/// Says which glooistio this is, and how far its data looks.
+fn own_version() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    match Matrix::builtin().date_of_data() {
+        Some(date) => format!("glooistio {version} (data of {date})"),
+        None => format!("glooistio {version}"),
+    }
+}
 
 /// Runs istioctl with the user's own words.
-pub(super) fn run(args: Vec<String>, istioctl: Option<&str>) -> Result<Exit, Failure> {
+pub(super) fn run(ui: &Ui, args: Vec<String>, istioctl: Option<&str>) -> Result<Exit, Failure> {
+    let names_itself = is_version_for_a_person(&args);
+    if names_itself {
+        ui.always(&own_version());
+    }
     let program = super::find_istioctl(istioctl.map(Path::new)).map_err(|failure| {
         failure.hint("it gets every word that is no command of `glooistio --help`")
     })?;
+    if names_itself {
+        ui.always(&format!("istioctl: {}", program.display()));
+    }
     let invocation = Invocation {
         program,
         args,

@@ -28,6 +28,7 @@ impl Before {
             records: Fact::NotAsked(why),
             images: Fact::NotAsked(why),
             manifests: Fact::NotAsked(why),
+            published: Fact::NotAsked(why),
             authority: Fact::NotAsked(why),
             served: Fact::NotAsked(why),
             licences: Fact::NotAsked(why),
@@ -53,6 +54,7 @@ impl Before {
             records: Fact::Unknown(why.to_owned()),
             images: Fact::NotAsked("the cluster did not answer"),
             manifests: Fact::NotAsked("the cluster did not answer"),
+            published: Fact::NotAsked("the cluster did not answer"),
             authority: Fact::Unknown(why.to_owned()),
             served: Fact::Unknown(why.to_owned()),
             licences: Fact::Unknown(why.to_owned()),
@@ -70,6 +72,21 @@ pub struct Asked<'a> {
     /// Names of the secrets that the documents take a licence key from.
     pub licences: &'a [String],
 }
+
+/// The revisions of the control planes of a cluster; none where it does not answer.
+pub fn revisions(cluster: &Cluster) -> Vec<String> {
+    let planes = cluster.run(async |session| {
+        let webhooks = webhook::webhooks(session, DEFAULT_NAMESPACE).await;
+        let homes = homes(webhooks.as_deref().unwrap_or_default(), DEFAULT_NAMESPACE);
+        control_planes(session, &homes).await
+    });
+    let planes = planes.flatten().unwrap_or_default();
+    let names: BTreeSet<String> = planes.into_iter().map(|plane| plane.revision).collect();
+    names.into_iter().collect()
+}
+
+/// Where control planes are, unless a webhook leads elsewhere.
+const DEFAULT_NAMESPACE: &str = "istio-system";
 
 /// Asks a cluster, permissions for an install among the rest.
 ///
@@ -123,6 +140,7 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
         records: Fact::read(records.map(record::Records::all), "get of configmaps"),
         images: Fact::NotAsked("the registry was not asked"),
         manifests: Fact::NotAsked("istioctl was not asked"),
+        published: Fact::NotAsked("the registry was not asked"),
         authority,
         served,
         licences,

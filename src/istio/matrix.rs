@@ -38,7 +38,7 @@ pub use client_issues::{ClientIssue, ClientIssueFinding};
 pub use complete::{Completed, CompletionError, Wanted};
 pub use definitions::DefinitionRow;
 pub use features::{Feature, FeatureFinding, UnknownFeature};
-pub use gloo_mesh::{GlooMesh, Runs};
+pub use gloo_mesh::{GlooMesh, Refused, Runs};
 pub use hub_choice::{HubChoice, HubJudgement, HubOption, NoHub};
 pub use hubs::{HubKind, HubPattern, HubRow, KeyShape};
 pub use issues::{Concern, Issue, IssueFinding, Setting};
@@ -322,8 +322,8 @@ mod tests {
         }
         for part in Part::ALL {
             assert_eq!(
-                matrix.table(*part),
-                Matrix::builtin().table(*part),
+                matrix.table(*part, None),
+                Matrix::builtin().table(*part, None),
                 "{}",
                 part.name()
             );

@@ -30,6 +30,18 @@ impl Request {
     }
 }
 
+impl Request {
+    /// Returns the version and rebuild, where more than a release line is asked for.
+    pub fn rebuild(&self) -> Option<Rebuild> {
+        match self {
+            Self::Minor(_) => None,
+            Self::Version(version) => Some(version.clone().into()),
+            Self::Rebuild(rebuild) => Some(rebuild.clone()),
+            Self::Tag(tag) => Some(tag.rebuild()),
+        }
+    }
+}
+
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

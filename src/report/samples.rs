@@ -146,7 +146,7 @@ fn pod(name: &str, status: &str, restarts: u32) -> PodRow {
 }
 
 /// A report with one of everything.
-pub(super) fn full() -> Report {
+pub(crate) fn full() -> Report {
     let mut report = Report::new("install");
     report.changed = true;
     report.expected = Expected {

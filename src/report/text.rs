@@ -11,8 +11,8 @@ mod tables;
 
 use std::io::{self, Write};
 
-pub use page::wrap;
 use page::{Page, Tone};
+pub use page::{to_ascii, wrap};
 pub use proof::meaning;
 
 use super::{Evidence, Module, NextStep, Phase, Report, Status};

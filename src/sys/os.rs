@@ -88,6 +88,46 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     bounded(file, limit, name)
 }
 
+/// Directories and files that are looked at below one directory.
+const MOST_ENTRIES: usize = 100_000;
+
+/// The directory that the program runs in, where it is still there.
+pub fn current_dir() -> Option<PathBuf> {
+    std::env::current_dir().ok()
+}
+
+/// Every file below a directory whose name ends in one of `extensions`, in the order of the paths.
+///
+/// Hidden directories, and what links lead to, are passed over.
+pub fn files_below(dir: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, ReadError> {
+    let failed = |path: &Path, source| ReadError::Io {
+        name: format!("`{}`", path.display()),
+        source,
+    };
+    let (mut found, mut open, mut seen) = (Vec::new(), vec![dir.to_owned()], 0);
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).map_err(|error| failed(&folder, error))? {
+            let entry = entry.map_err(|error| failed(&folder, error))?;
+            seen += 1;
+            if seen > MOST_ENTRIES {
+                let source = io::Error::other("too many files in it: name a smaller directory");
+                return Err(failed(dir, source));
+            }
+            let (path, kind) = (entry.path(), entry.file_type());
+            let kind = kind.map_err(|error| failed(&path, error))?;
+            let hidden = entry.file_name().to_string_lossy().starts_with('.');
+            let named = path.extension().and_then(|found| found.to_str());
+            if kind.is_dir() && !hidden {
+                open.push(path);
+            } else if kind.is_file() && named.is_some_and(|named| extensions.contains(&named)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// Whether something is at `path`.
 pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()

@@ -24,6 +24,7 @@ mod http;
 mod place;
 mod probe;
 mod reach;
+mod tags;
 mod wait;
 
 pub use blob::Blob;

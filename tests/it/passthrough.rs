@@ -174,3 +174,46 @@ fn it_costs_no_more_than_starting_a_program() {
         "it waits for something"
     );
 }
+
+#[test]
+fn version_names_glooistio_and_the_client_to_a_person_only() {
+    let env = TestEnv::new();
+    let output = env.line("version --remote=false");
+    assert!(
+        output.stderr.starts_with(concat!(
+            "glooistio ",
+            env!("CARGO_PKG_VERSION"),
+            " (data of 20"
+        )),
+        "{output}"
+    );
+    assert!(
+        output.stderr.contains("istioctl: ") && output.stderr.contains("bin/istioctl"),
+        "{output}"
+    );
+    for line in [
+        "version -o json",
+        "version --output=yaml",
+        "version --short",
+        "proxy-status",
+    ] {
+        let output = env.line(line);
+        assert!(!output.stderr.contains("data of"), "{line}: {output}");
+    }
+    env.without_istioctl();
+    let output = env.line("version");
+    assert_eq!(output.code(), 69, "{output}");
+    assert!(output.stderr.starts_with("glooistio "), "{output}");
+}
+
+#[test]
+fn locale_without_the_marks_gets_ascii_only() {
+    let mut env = TestEnv::new();
+    let text = env.line("matrix gloo-mesh").success();
+    assert!(!text.is_ascii(), "the title has a sign of its own");
+    env.var("LC_ALL", "C");
+    for line in ["matrix", "explain"] {
+        let text = env.line(line).success();
+        assert!(text.is_ascii() && !text.contains('?'), "{line}");
+    }
+}

@@ -33,7 +33,7 @@ fn install(env: &TestEnv, answer: &[u8]) -> (i32, String) {
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let mut shown = Vec::new();
-    while !String::from_utf8_lossy(&shown).contains("[y/N]") {
+    while !String::from_utf8_lossy(&shown).contains("[y/N/?]") {
         let mut chunk = [0; 4096];
         let read = stdout.read(&mut chunk).unwrap();
         assert!(read > 0, "no question: {}", String::from_utf8_lossy(&shown));
@@ -60,6 +60,20 @@ fn yes_installs() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn question_mark_shows_what_may_be_answered_and_asks_again() {
+    let (_api, env) = cluster::installs(TAG);
+    let (code, text) = install(&env, b"?\ny\n");
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("y  do what the plan above says"), "{text}");
+    assert!(text.contains("--dry-run"), "{text}");
+    assert_eq!(text.matches("[y/N/?]").count(), 2, "{text}");
+    let (api, env) = cluster::installs(TAG);
+    let (code, text) = install(&env, b"?\n\n");
+    assert_eq!(code, 130, "{text}");
+    assert!(api.changes().is_empty());
 }
 
 #[test]

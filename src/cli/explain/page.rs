@@ -1,21 +1,26 @@
-//! A page as a terminal shows it.
+//! A page as a terminal shows it: headings, lists and words in bold instead of the marks of Markdown.
 
 use crate::report::text::wrap;
 
 /// How lines of an example begin.
 const EXAMPLE: &str = "    ";
 
-/// Paragraphs and items broken anew for so many columns; examples stay as they are, to be copied.
-pub(super) fn fitted(page: &str, columns: usize, color: bool) -> String {
+/// How items of a list begin.
+const ITEM: &str = "- ";
+
+/// Renders a page for so many columns. Examples stay as they are, to be copied.
+pub(super) fn rendered(page: &str, columns: usize, color: bool) -> String {
     let shown = |block: &String| {
         if block.starts_with(EXAMPLE) {
             return format!("{block}\n");
         }
-        if block.starts_with('#') {
-            return format!("{}\n", crate::cli::bold(block, color));
+        let heading = block.trim_start_matches('#');
+        if heading.len() < block.len() {
+            return format!("{}\n", crate::cli::bold(heading.trim_start(), color));
         }
-        let indent = if block.starts_with("- ") { "  " } else { "" };
-        let lines = wrap(block, columns.saturating_sub(indent.len()));
+        let indent = if block.starts_with(ITEM) { "  " } else { "" };
+        let lines = wrap(&unmarked(block), columns.saturating_sub(indent.len()));
+        let lines: Vec<String> = styled(&lines, color);
         format!("{}\n", lines.join(&format!("\n{indent}")))
     };
     blocks(page).iter().map(shown).collect()
@@ -27,7 +32,7 @@ fn blocks(page: &str) -> Vec<String> {
     let mut blocks: Vec<String> = Vec::new();
     for line in page.lines() {
         match blocks.last_mut() {
-            Some(block) if !alone(block) && !alone(line) && !line.starts_with("- ") => {
+            Some(block) if !alone(block) && !alone(line) && !line.starts_with(ITEM) => {
                 block.push(' ');
                 block.push_str(line.trim_start());
             }
@@ -37,38 +42,121 @@ fn blocks(page: &str) -> Vec<String> {
     blocks
 }
 
+/// Begins and ends a text in bold, in a form that takes one column, as the mark in a block does.
+const BOLD: char = '\u{1}';
+
+/// The block with one character for each `**`; a path in `[name](path)` is left out.
+fn unmarked(block: &str) -> String {
+    let mut text = String::with_capacity(block.len());
+    let mut rest = block;
+    while let Some((before, after)) = rest.split_once('[') {
+        text.push_str(before);
+        match after.split_once("](") {
+            Some((name, link)) if !name.contains([' ', '[']) && link.contains(')') => {
+                text.push_str(name);
+                rest = link.split_once(')').map_or("", |(_, behind)| behind);
+            }
+            _ => {
+                text.push('[');
+                rest = after;
+            }
+        }
+    }
+    text.push_str(rest);
+    text.replace("**", &BOLD.to_string())
+}
+
+/// The lines with bold on a terminal that has colours, and without its marks on others.
+fn styled(lines: &[String], color: bool) -> Vec<String> {
+    let mut on = false;
+    let style = anstyle::Style::new().bold();
+    let line = |line: &String| {
+        let mut text = String::with_capacity(line.len());
+        for (at, part) in line.split(BOLD).enumerate() {
+            if at > 0 {
+                on = !on;
+            }
+            if on && color && !part.is_empty() {
+                text.extend([style.to_string(), part.to_owned(), format!("{style:#}")]);
+            } else {
+                text.push_str(part);
+            }
+        }
+        text
+    };
+    lines.iter().map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_narrow_terminal_breaks_words_and_no_example() {
-        let page = "# id\n\n## What to do\nOne line that goes\non here.\n- an item\n  in two lines\n- another\n\n    key: a value that is long enough\n";
-        insta::assert_snapshot!(fitted(page, 20, false), @r"
-        # id
+    const PAGE: &str = "# id\n\n## What to do\nOne line that goes\non here, see [x](y.md).\n- **an item**: of\n  two `lines`\n- another\n\n    key: a value that is **long** enough\n";
 
-        ## What to do
+    #[test]
+    fn marks_become_layout_and_examples_stay() {
+        insta::assert_snapshot!(rendered(PAGE, 20, false), @r"
+        id
+
+        What to do
         One line that goes
-        on here.
-        - an item in two
-          lines
+        on here, see x.
+        - an item: of
+          two `lines`
         - another
 
-            key: a value that is long enough
+            key: a value that is **long** enough
         ");
-        assert!(fitted(page, 20, true).starts_with("\u{1b}[1m# id\u{1b}[0m\n\n"));
     }
 
     #[test]
-    fn no_page_loses_a_word() {
+    fn headings_and_strong_words_are_bold_in_colour() {
+        let text = rendered(PAGE, 80, true);
+        assert!(
+            text.starts_with("\u{1b}[1mid\u{1b}[0m\n\n\u{1b}[1mWhat to do\u{1b}[0m\n"),
+            "{text:?}"
+        );
+        assert!(
+            text.contains("- \u{1b}[1man item\u{1b}[0m: of two"),
+            "{text:?}"
+        );
+        assert_eq!(
+            anstream::adapter::strip_str(&text).to_string(),
+            rendered(PAGE, 80, false)
+        );
+    }
+
+    #[test]
+    fn no_page_loses_a_word_or_keeps_a_mark() {
         for topic in super::super::topic::all() {
             let words = |text: &str| {
-                text.split_whitespace()
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>()
+                let bare = text.replace("**", "");
+                let words = bare.split_whitespace();
+                let words = words.filter(|word| !word.chars().all(|c| c == '#'));
+                words.map(str::to_owned).collect::<Vec<_>>()
             };
-            let fitted = fitted(topic.page, 60, false);
-            assert_eq!(words(&fitted), words(topic.page), "{}", topic.id);
+            let rendered = rendered(&topic.page, 60, false);
+            assert_eq!(
+                words(&rendered),
+                words(&unlinked(&topic.page)),
+                "{}",
+                topic.id
+            );
+            let marked = rendered.lines().find(|line| line.starts_with('#'));
+            assert_eq!(marked, None, "{}", topic.id);
+            assert!(!rendered.contains(BOLD), "{}", topic.id);
         }
+    }
+
+    /// A page without the paths of its links.
+    fn unlinked(page: &str) -> String {
+        let lines = page.lines().map(|line| {
+            if line.starts_with(EXAMPLE) {
+                line.to_owned()
+            } else {
+                unmarked(line).replace(BOLD, "")
+            }
+        });
+        lines.collect::<Vec<_>>().join("\n")
     }
 }

@@ -2,19 +2,24 @@
 //!
 //! The words come from the types that judge: a new one does not compile without its page.
 
+use std::borrow::Cow;
+
 use crate::check::CHECKS;
+use crate::exit::Exit;
 use crate::fips::{Floor, Policy};
+use crate::render::template::{Head, PRESETS, Param};
 use crate::report::{Module, Phase, text};
 
 /// Something that `explain` shows.
 pub(super) struct Topic {
     pub(super) id: &'static str,
     /// In a few words.
-    pub(super) title: &'static str,
+    pub(super) title: Cow<'static, str>,
     pub(super) category: &'static str,
     /// When a check looks.
     pub(super) phase: Option<Phase>,
-    pub(super) page: &'static str,
+    /// The page, in Markdown.
+    pub(super) page: Cow<'static, str>,
 }
 
 /// From the strongest to the weakest, in the order of the README.
@@ -49,13 +54,96 @@ pub(super) fn all() -> Vec<Topic> {
     let policies = Policy::ALL.map(policy);
     let checks = CHECKS.iter().map(|check| Topic {
         id: check.id,
-        title: check.title,
+        title: check.title.into(),
         category: check.category,
         phase: Some(check.phase()),
-        page: check.page,
+        page: check.page.into(),
     });
+    let results = [exit_codes(), json()];
+    let presets = PRESETS.iter().map(|(name, text)| preset(name, text));
     let words = statements.into_iter().chain(floors).chain(policies);
-    words.chain(FILES).chain(checks).collect()
+    let own = words.chain(results).chain(presets).chain(FILES);
+    own.chain(checks).collect()
+}
+
+/// The page of the exit codes, out of the table that the program ends by.
+fn exit_codes() -> Topic {
+    let code = |exit: &Exit, why: &str| format!("- **{}**: {why}\n", exit.code());
+    let codes: String = Exit::TABLE
+        .iter()
+        .map(|(exit, why)| code(exit, why))
+        .collect();
+    let page = format!(
+        "# exit-codes
+
+## What it means
+The number that a command ends with, for scripts. The first reason that applies counts: usage, then input, then what
+is needed to begin, then what the checks found.
+
+## What gives it
+{codes}- **any other**: the code of istioctl, where istioctl failed; 128 + N where signal N ended it
+
+## What to do next
+The same run as a document, with the reasons: `-o json` (`glooistio explain json`). What a check found, and what it
+weighs, is changed by `--severity ID=LEVEL` and `--skip ID=REASON`, not by the exit code.
+"
+    );
+    let title = "the number that a command ends with, for scripts".to_owned();
+    Topic::made("results of a run", "exit-codes", title, page)
+}
+
+fn json() -> Topic {
+    Topic::of(
+        "results of a run",
+        "json",
+        "the report as one JSON document on stdout",
+        include_str!("json.md"),
+    )
+}
+
+/// The page of a preset, out of the head of its template.
+fn preset(name: &'static str, text: &str) -> Topic {
+    let head = Head::read(text);
+    let param = |param: &Param| {
+        let default = match param.default.as_deref() {
+            None => " (required)".to_owned(),
+            Some("") => String::new(),
+            Some(default) => format!(" (default: {default})"),
+        };
+        format!("- `--param {}=…`{default}: {}\n", param.name, param.about)
+    };
+    let params: String = head.params.iter().map(param).collect();
+    let required = head.params.iter().filter(|param| param.default.is_none());
+    let flag = |param: &Param| format!(" --param {}=VALUE", param.name);
+    let required: String = required.map(flag).collect();
+    let needs = match head.needs.as_slice() {
+        [] => String::new(),
+        needs => format!(
+            "\nThe planned Istio must be able to do this (`glooistio matrix capabilities`): {}.\n",
+            needs.join(", ")
+        ),
+    };
+    let platform = head.platform.map_or(String::new(), |platform| {
+        format!("\nIt is the preset of `--platform {platform}`, where no other is named.\n")
+    });
+    let page = format!(
+        "# {name}
+
+## What it means
+{about}.
+A preset is the IstioOperator that files and `--set` are merged over.
+{platform}
+## What gives it
+`--preset {name}` of `render`, `check`, `install` and `upgrade`, with these parameters:
+{params}{needs}
+## What to do next
+The documents, without a cluster:
+
+    glooistio render --preset {name}{required}
+",
+        about = head.about,
+    );
+    Topic::made("presets of --preset", name, head.about, page)
 }
 
 fn statement(module: Module) -> Topic {
@@ -103,6 +191,17 @@ fn policy(policy: Policy) -> Topic {
 }
 
 impl Topic {
+    /// A topic whose page is made from what the program knows.
+    fn made(category: &'static str, id: &'static str, title: String, page: String) -> Topic {
+        Topic {
+            id,
+            title: Cow::Owned(title),
+            category,
+            phase: None,
+            page: Cow::Owned(page),
+        }
+    }
+
     const fn of(
         category: &'static str,
         id: &'static str,
@@ -111,10 +210,10 @@ impl Topic {
     ) -> Topic {
         Topic {
             id,
-            title,
+            title: Cow::Borrowed(title),
             category,
             phase: None,
-            page,
+            page: Cow::Borrowed(page),
         }
     }
 
@@ -141,8 +240,10 @@ mod tests {
         all().into_iter().filter(|topic| topic.phase.is_none())
     }
 
-    fn page(id: &str) -> &'static str {
-        all().iter().find(|topic| topic.id == id).unwrap().page
+    fn page(id: &str) -> String {
+        let topics = all().into_iter();
+        let mut found = topics.filter(|topic| topic.id == id);
+        found.next().unwrap().page.into_owned()
     }
 
     #[test]
@@ -178,7 +279,13 @@ mod tests {
                 .replace('\n', " ")
                 .to_lowercase();
             assert_eq!(begins, topic.title.to_lowercase(), "{}", topic.id);
-            assert!(topic.title.len() <= 72, "{}", topic.id);
+            // The head of a template is written for other places too.
+            let longest = if topic.category.contains("--preset") {
+                96
+            } else {
+                72
+            };
+            assert!(topic.title.len() <= longest, "{}", topic.id);
             let longest = topic.page.lines().map(|line| line.chars().count()).max();
             assert!(longest <= Some(130), "{}", topic.id);
         }
@@ -191,11 +298,42 @@ mod tests {
         assert!(STATEMENTS[..3].is_sorted_by(|left, right| left > right));
     }
 
+    #[test]
+    fn page_of_json_names_every_field_of_a_report() {
+        let report = serde_json::to_value(crate::report::samples::full()).unwrap();
+        let page = page("json");
+        let (_, fields) = page.split_once("## What gives it").unwrap();
+        for field in report
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .chain(["error"])
+        {
+            assert!(fields.contains(&format!("`{field}`")), "{field}");
+        }
+    }
+
+    #[test]
+    fn page_of_exit_codes_has_every_code_and_pages_of_presets_their_parameters() {
+        let codes = page("exit-codes");
+        for (exit, why) in Exit::TABLE {
+            assert!(codes.contains(&format!("- **{}**: {why}\n", exit.code())));
+        }
+        let production = page("production");
+        assert!(production.contains("- `--param cluster=…` (required): name of this cluster"));
+        assert!(
+            production.contains("glooistio render --preset production --param cluster=VALUE\n")
+        );
+        for (name, _) in PRESETS {
+            assert!(all().iter().any(|topic| topic.id == *name), "{name}");
+        }
+    }
+
     /// The indented lines of a page.
     fn example(id: &str) -> String {
-        let lines = page(id)
-            .lines()
-            .filter_map(|line| line.strip_prefix("    "));
+        let page = page(id);
+        let lines = page.lines().filter_map(|line| line.strip_prefix("    "));
         lines.collect::<Vec<_>>().join("\n")
     }
 

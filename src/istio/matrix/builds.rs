@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Row, Spans};
 use crate::istio::flavor::{Distribution, Fips, Flavor};
+use crate::istio::request::Request;
 use crate::istio::tag::{ImageTag, Rebuild};
 
 /// A tag that was seen.
@@ -22,6 +23,15 @@ pub struct Build {
 
 impl Row for Build {
     const COLUMNS: &'static [&'static str] = &["tag", "seen", "at"];
+
+    fn concerns(&self, istio: &Request) -> bool {
+        match istio {
+            Request::Minor(minor) => self.tag.minor() == *minor,
+            Request::Version(version) => self.tag.version == *version,
+            Request::Rebuild(rebuild) => self.tag.rebuild() == *rebuild,
+            Request::Tag(tag) => self.tag == *tag,
+        }
+    }
 
     fn key(&self) -> String {
         self.tag.to_string()
@@ -108,6 +118,13 @@ pub struct MissingBuild {
 impl Row for MissingBuild {
     const COLUMNS: &'static [&'static str] = &["build", "missing", "instead"];
 
+    fn concerns(&self, istio: &Request) -> bool {
+        match istio.rebuild() {
+            Some(rebuild) => self.build == rebuild,
+            None => self.build.minor() == istio.minor(),
+        }
+    }
+
     fn key(&self) -> String {
         format!("{} {}", self.build, self.variety.name())
     }
@@ -143,6 +160,10 @@ pub struct VarietyRow {
 
 impl Row for VarietyRow {
     const COLUMNS: &'static [&'static str] = &["variety", "istio", "only", "text"];
+
+    fn concerns(&self, istio: &Request) -> bool {
+        self.istio.concerns(istio)
+    }
 
     fn key(&self) -> String {
         self.variety.name().into()

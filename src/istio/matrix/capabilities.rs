@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::claim::quotes;
 use super::{Matrix, Quote, Row, Spans, claims};
 use crate::istio::capability::Capability;
+use crate::istio::request::Request;
 use crate::istio::version::{IstioVersion, Minor};
 
 /// A capability and the versions that have it.
@@ -19,6 +20,10 @@ pub struct CapabilityRow {
 
 impl Row for CapabilityRow {
     const COLUMNS: &'static [&'static str] = &["capability", "istio"];
+
+    fn concerns(&self, istio: &Request) -> bool {
+        self.istio.concerns(istio)
+    }
 
     fn key(&self) -> String {
         self.name.to_string()

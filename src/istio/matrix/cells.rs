@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use jiff::civil::Date;
 
+use crate::istio::request::Request;
 use crate::istio::tag::Rebuild;
 use crate::istio::version::{IstioVersion, Minor};
 
@@ -38,6 +39,20 @@ impl Minors {
             *low <= minor && high.is_none_or(|high| minor <= high)
         };
         self.ranges.iter().any(inside)
+    }
+
+    /// How many minor versions lie between one and the nearest of these; 0 where it is one of them.
+    pub(super) fn distance(&self, minor: Minor) -> u64 {
+        let between = |low: Minor, high: Minor| high.above(low).map_or(u64::MAX, i64::unsigned_abs);
+        let of_range = |(low, high): &(Minor, Option<Minor>)| {
+            if minor < *low {
+                between(minor, *low)
+            } else {
+                high.filter(|high| *high < minor)
+                    .map_or(0, |high| between(high, minor))
+            }
+        };
+        self.ranges.iter().map(of_range).min().unwrap_or(u64::MAX)
     }
 
     /// The lowest of them.
@@ -88,6 +103,13 @@ pub enum Bound {
 }
 
 impl Bound {
+    fn minor(&self) -> Minor {
+        match self {
+            Self::Minor(minor) => *minor,
+            Self::Build(build) => build.minor(),
+        }
+    }
+
     fn is_at_or_below(&self, build: &Rebuild) -> bool {
         match self {
             Self::Minor(minor) => *minor <= build.minor(),
@@ -144,6 +166,17 @@ impl Span {
                 .as_ref()
                 .is_none_or(|fixed| !fixed.is_at_or_below(build))
     }
+
+    /// Whether some build of a line lies in it.
+    fn touches(&self, minor: Minor) -> bool {
+        let begins = self.from.as_ref().is_none_or(|from| from.minor() <= minor);
+        let reaches = self.to.as_ref().is_none_or(|to| to.minor() >= minor);
+        let fixed_later = self.before.as_ref().is_none_or(|fixed| match fixed {
+            Bound::Minor(fixed) => *fixed > minor,
+            Bound::Build(_) => !fixed.is_at_or_below(&IstioVersion::release(minor, 0).into()),
+        });
+        begins && reaches && fixed_later
+    }
 }
 
 impl fmt::Display for Span {
@@ -198,6 +231,14 @@ pub struct Spans(Vec<Span>);
 impl Spans {
     pub fn contains(&self, build: &Rebuild) -> bool {
         self.0.iter().any(|span| span.contains(build))
+    }
+
+    /// Whether a version lies in it; of a line, whether some build of it does.
+    pub fn concerns(&self, istio: &Request) -> bool {
+        match istio.rebuild() {
+            Some(build) => self.contains(&build),
+            None => self.0.iter().any(|span| span.touches(istio.minor())),
+        }
     }
 
     /// Whether the first build of a line lies in it; for tables that know lines only.
@@ -386,6 +427,30 @@ mod tests {
             assert_eq!(text.parse::<Spans>().unwrap().to_string(), words);
         }
         assert!("1.8..x".parse::<Spans>().is_err());
+    }
+
+    #[test]
+    fn span_concerns_a_line_where_some_build_of_it_lies_in_it() {
+        for (spans, concerned, not_concerned) in [
+            (
+                "1.29.0..<1.29.7, 1.30.0..<1.30.4",
+                "1.29 1.30 1.30.3",
+                "1.28 1.31 1.30.4 1.29.7",
+            ),
+            ("..<1.29.9", "1.28 1.29 1.29.8", "1.30 1.29.9"),
+            ("..<1.31", "1.30", "1.31"),
+            ("..<1.30.0", "1.29", "1.30"),
+            ("1.31.1..", "1.31 1.31.1-solo 1.40", "1.30 1.31.0"),
+            ("1.26.1", "1.26 1.26.1", "1.27 1.26.0"),
+        ] {
+            let spans: Spans = spans.parse().unwrap();
+            for (texts, wanted) in [(concerned, true), (not_concerned, false)] {
+                for text in texts.split(' ') {
+                    let request: Request = text.parse().unwrap();
+                    assert_eq!(spans.concerns(&request), wanted, "{spans} {text}");
+                }
+            }
+        }
     }
 
     #[test]

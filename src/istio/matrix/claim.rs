@@ -7,6 +7,8 @@ use std::str::FromStr;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::istio::request::Request;
+
 /// How something is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -107,6 +109,11 @@ pub trait Row {
     /// When this row itself was seen, where a page gathers sightings.
     fn seen(&self) -> Option<Date> {
         None
+    }
+
+    /// Whether the row says something of a version of Istio; true where it is about no versions.
+    fn concerns(&self, _istio: &Request) -> bool {
+        true
     }
 
     /// The row as a sentence to quote.

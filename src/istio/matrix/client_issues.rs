@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::issues::issue_level;
 use super::{Judgement, Matrix, Row, Spans, claims};
 use crate::istio::client::ClientVersion;
+use crate::istio::request::Request;
 use crate::istio::tag::Rebuild;
 
 /// A known issue of istioctl.
@@ -24,6 +25,10 @@ pub struct ClientIssue {
 
 impl Row for ClientIssue {
     const COLUMNS: &'static [&'static str] = &["issue", "istioctl", "commands", "text", "fixed"];
+
+    fn concerns(&self, istio: &Request) -> bool {
+        self.istioctl.concerns(istio)
+    }
 
     fn key(&self) -> String {
         self.issue.clone()

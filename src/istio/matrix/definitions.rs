@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::{Matrix, Row, Spans, claims};
+use crate::istio::request::Request;
 use crate::istio::version::IstioVersion;
 
 /// A custom resource definition and the versions that bring it.
@@ -17,6 +18,10 @@ pub struct DefinitionRow {
 
 impl Row for DefinitionRow {
     const COLUMNS: &'static [&'static str] = &["definition", "istio"];
+
+    fn concerns(&self, istio: &Request) -> bool {
+        self.istio.concerns(istio)
+    }
 
     fn key(&self) -> String {
         self.definition.clone()

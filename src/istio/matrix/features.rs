@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::claim::{judge, quotes};
 use super::{Judgement, Level, Matrix, Quote, Row, Spans, claims};
 use crate::istio::flavor::Distribution;
+use crate::istio::request::Request;
 use crate::istio::tag::ImageTag;
 use crate::istio::version::Minor;
 
@@ -28,6 +29,12 @@ pub struct Feature {
 
 impl Row for Feature {
     const COLUMNS: &'static [&'static str] = &["feature", "name", "requires"];
+
+    fn concerns(&self, istio: &Request) -> bool {
+        self.istio
+            .as_ref()
+            .is_none_or(|spans| spans.concerns(istio))
+    }
 
     fn key(&self) -> String {
         self.feature.clone()

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::claim::{judge, quotes};
 use super::{Judgement, Level, Matrix, Minors, Row, When, claims};
+use crate::istio::request::Request;
 use crate::istio::tag::ImageTag;
 use crate::istio::version::Minor;
 
@@ -33,6 +34,12 @@ impl Row for GlooMesh {
         "kubernetes",
         "note",
     ];
+
+    fn concerns(&self, istio: &Request) -> bool {
+        self.istio
+            .as_ref()
+            .is_none_or(|minors| minors.contains(istio.minor()))
+    }
 
     fn key(&self) -> String {
         format!("{} {}", self.product, self.version)
@@ -82,6 +89,13 @@ pub struct Runs {
     pub judgement: Judgement,
 }
 
+/// A line of Istio that does not run on a Kubernetes, with what refuses it.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    pub istio: Minor,
+    pub reasons: Vec<Judgement>,
+}
+
 impl Matrix {
     /// Whether this Gloo Mesh goes with this Istio.
     pub fn gloo_mesh(&self, gloo_mesh: Minor, istio: Minor) -> Judgement {
@@ -108,13 +122,7 @@ impl Matrix {
 
     /// Every line of Istio that is not refused on this Kubernetes with this Gloo Mesh, newest first.
     pub fn what_runs(&self, kube: Minor, gloo_mesh: Option<Minor>) -> Vec<Runs> {
-        let mut lines: Vec<Minor> = claims(&self.kubernetes, |_| true)
-            .iter()
-            .map(|claim| claim.row.istio)
-            .collect();
-        lines.sort_unstable_by(|a, b| b.cmp(a));
-        lines.dedup();
-        let runs = lines.into_iter().map(|istio| {
+        let runs = self.lines().into_iter().map(|istio| {
             let on_kube = self.kubernetes(istio, gloo_mesh, kube);
             let judgement = match gloo_mesh {
                 Some(gloo_mesh) => on_kube.and(self.gloo_mesh(gloo_mesh, istio)),
@@ -128,6 +136,62 @@ impl Matrix {
         });
         runs.filter(|runs| runs.judgement.level != Level::Error)
             .collect()
+    }
+
+    /// The lines of Istio that come nearest to running on this Kubernetes with this Gloo Mesh, each with what
+    /// refuses it, newest first: those that all but one constraint allow, of these the ones whose own range is
+    /// nearest. Empty where something runs.
+    pub fn nearest_refused(&self, kube: Minor, gloo_mesh: Option<Minor>) -> Vec<Refused> {
+        if !self.what_runs(kube, gloo_mesh).is_empty() {
+            return Vec::new();
+        }
+        let refused = |istio: Minor| {
+            let of_gloo_mesh = gloo_mesh.into_iter().flat_map(|gloo_mesh| {
+                [
+                    self.gloo_mesh_on_kubernetes(gloo_mesh, kube),
+                    self.gloo_mesh(gloo_mesh, istio),
+                ]
+            });
+            let all = std::iter::once(self.istio_on_kubernetes(istio, kube)).chain(of_gloo_mesh);
+            Refused {
+                istio,
+                reasons: all
+                    .filter(|judgement| judgement.level == Level::Error)
+                    .collect(),
+            }
+        };
+        let mut near: Vec<Refused> = self.lines().into_iter().map(refused).collect();
+        let fewest = near.iter().map(|one| one.reasons.len()).min();
+        near.retain(|one| Some(one.reasons.len()) == fewest);
+        match gloo_mesh {
+            Some(_) => near,
+            None => self.nearest_ranges(near, kube),
+        }
+    }
+
+    /// Those whose range of Kubernetes versions is nearest to one.
+    fn nearest_ranges(&self, mut refused: Vec<Refused>, kube: Minor) -> Vec<Refused> {
+        let distance = |istio: Minor| {
+            let rows = claims(&self.kubernetes, |row| row.istio == istio);
+            let ranges = rows
+                .iter()
+                .filter_map(|claim| claim.row.kubernetes.as_ref());
+            ranges.map(|range| range.distance(kube)).min()
+        };
+        let nearest = refused.iter().filter_map(|one| distance(one.istio)).min();
+        refused.retain(|one| distance(one.istio) == nearest);
+        refused
+    }
+
+    /// The lines of Istio whose Kubernetes versions are known, newest first.
+    fn lines(&self) -> Vec<Minor> {
+        let mut lines: Vec<Minor> = claims(&self.kubernetes, |_| true)
+            .iter()
+            .map(|claim| claim.row.istio)
+            .collect();
+        lines.sort_unstable_by(|a, b| b.cmp(a));
+        lines.dedup();
+        lines
     }
 
     fn gloo_mesh_allows(
@@ -243,6 +307,34 @@ mod tests {
             runs.last().unwrap().newest.as_ref().unwrap().minor(),
             minor("1.26")
         );
+    }
+
+    #[test]
+    fn nothing_that_fits_is_answered_with_what_refuses_each_line() {
+        let matrix = Matrix::builtin();
+        let (kube, gloo_mesh) = (minor("1.22"), minor("2.12"));
+        assert!(matrix.what_runs(kube, Some(gloo_mesh)).is_empty());
+        let refused = matrix.nearest_refused(kube, Some(gloo_mesh));
+        let reason = |line: &str| {
+            let one = refused.iter().find(|one| one.istio == minor(line)).unwrap();
+            assert_eq!(one.reasons.len(), 1, "{one:?}");
+            one.reasons[0].wanted.clone()
+        };
+        // What Gloo Mesh allows needs a newer Kubernetes, and what runs there is too old for Gloo Mesh.
+        assert!(reason("1.29").contains("1.35 for Istio 1.29"));
+        assert!(reason("1.16").contains("for Gloo Mesh 2.12"));
+        assert!(
+            matrix
+                .nearest_refused(minor("1.33"), Some(gloo_mesh))
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn kubernetes_that_no_line_supports_is_answered_with_the_nearest_lines() {
+        let refused = Matrix::builtin().nearest_refused(minor("1.10"), None);
+        let lines: Vec<String> = refused.iter().map(|one| one.istio.to_string()).collect();
+        assert_eq!(lines, ["1.8", "1.7"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Row, Spans};
 use crate::istio::hub::{Hub, HubError, RepoKey};
+use crate::istio::request::Request;
 use crate::istio::tag::ImageTag;
 
 const KEY: &str = "<key>";
@@ -119,6 +120,20 @@ pub struct HubRow {
 
 impl Row for HubRow {
     const COLUMNS: &'static [&'static str] = &["hub", "kind", "has", "lacks", "builds", "note"];
+
+    fn concerns(&self, istio: &Request) -> bool {
+        let spans = [&self.has, &self.lacks];
+        let named = spans
+            .into_iter()
+            .flatten()
+            .any(|spans| spans.concerns(istio));
+        let silent = self.has.is_none() && self.lacks.is_none() && self.builds.is_empty();
+        let seen = self.builds.iter().any(|tag| match istio.rebuild() {
+            Some(rebuild) => tag.rebuild() == rebuild,
+            None => tag.minor() == istio.minor(),
+        });
+        named || seen || silent
+    }
 
     fn key(&self) -> String {
         self.hub.to_string()

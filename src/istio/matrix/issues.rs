@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evidence, Judgement, Level, Matrix, Row, Spans, claims};
 use crate::istio::flavor::Distribution;
+use crate::istio::request::Request;
 use crate::istio::tag::ImageTag;
 
 /// An environment variable of istiod that avoids an issue.
@@ -89,6 +90,10 @@ impl Row for Issue {
         "gateway api",
         "workloads",
     ];
+
+    fn concerns(&self, istio: &Request) -> bool {
+        self.istio.concerns(istio)
+    }
 
     fn key(&self) -> String {
         self.issue.clone()

@@ -101,6 +101,12 @@ impl Matrix {
         }
     }
 
+    /// Every tag that was seen, in no order.
+    pub fn seen_builds(&self) -> impl Iterator<Item = &ImageTag> {
+        let rows = self.builds.iter().flat_map(|page| &page.rows);
+        rows.map(|row| &row.tag)
+    }
+
     /// The tags that were seen of a line, oldest first.
     pub fn builds_of(&self, minor: Minor) -> Vec<&ImageTag> {
         let mut tags: Vec<_> = claims(&self.builds, |row| row.tag.minor() == minor)

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::claim::{judge, quotes};
 use super::{Judgement, Level, Matrix, Minors, Row, Spans, claims};
 use crate::istio::flavor::Distribution;
+use crate::istio::request::Request;
 use crate::istio::version::Minor;
 
 /// The Kubernetes versions of one line of Istio.
@@ -28,6 +29,10 @@ pub struct KubernetesRange {
 impl Row for KubernetesRange {
     const COLUMNS: &'static [&'static str] =
         &["istio", "kubernetes", "tested", "minimum", "gloo operator"];
+
+    fn concerns(&self, istio: &Request) -> bool {
+        self.istio == istio.minor()
+    }
 
     fn key(&self) -> String {
         self.istio.to_string()
@@ -84,6 +89,10 @@ pub struct GatewayApi {
 
 impl Row for GatewayApi {
     const COLUMNS: &'static [&'static str] = &["istio", "gateway api", "distribution", "text"];
+
+    fn concerns(&self, istio: &Request) -> bool {
+        self.istio.concerns(istio)
+    }
 
     fn key(&self) -> String {
         self.istio.to_string()

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{Matrix, Row, Spans, claims};
+use crate::istio::request::Request;
 use crate::istio::tag::ImageTag;
 
 /// An environment variable that is set to give istiod a licence key.
@@ -18,6 +19,10 @@ pub struct LicenceVariable {
 
 impl Row for LicenceVariable {
     const COLUMNS: &'static [&'static str] = &["variable", "read", "istio", "text"];
+
+    fn concerns(&self, istio: &Request) -> bool {
+        self.istio.concerns(istio)
+    }
 
     fn key(&self) -> String {
         self.variable.clone()

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::claim::{Claim, quotes};
 use super::{Judgement, Level, Matrix, Row, When, claims};
 use crate::istio::flavor::{Distribution, Flavor};
+use crate::istio::request::Request;
 use crate::istio::version::{IstioVersion, Minor};
 
 /// Days before its end at which nobody should begin with a line: the next ones come each quarter.
@@ -48,6 +49,10 @@ impl Row for Release {
         "tagged",
         "note",
     ];
+
+    fn concerns(&self, istio: &Request) -> bool {
+        self.istio == istio.minor()
+    }
 
     fn key(&self) -> String {
         self.istio.to_string()

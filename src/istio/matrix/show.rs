@@ -4,7 +4,9 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::{Matrix, Page, Row};
+use super::claim::Claim;
+use super::{Build, Matrix, Page, Row, claims};
+use crate::istio::request::Request;
 
 /// A part that can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -159,69 +161,91 @@ pub struct Table {
 }
 
 impl Matrix {
-    /// One part as a table, every claim a row, in the order of the data.
-    pub fn table(&self, part: Part) -> Table {
+    /// One part as a table, every claim a row, in the order of the data; builds with the newest first.
+    ///
+    /// Where a version of Istio is given, only the claims that concern it.
+    pub fn table(&self, part: Part, istio: Option<&Request>) -> Table {
         let title = part.title();
         match part {
-            Part::Builds => table(title, &self.builds),
-            Part::Missing => table(title, &self.missing),
-            Part::Varieties => table(title, &self.varieties),
-            Part::Default => table(title, &self.defaults),
-            Part::Hubs => table(title, &self.hubs),
-            Part::Retirements => table(title, &self.retirements),
-            Part::RepoKey => table(title, &self.keys),
-            Part::GlooMesh => table(title, &self.gloo_mesh),
-            Part::Kubernetes => table(title, &self.kubernetes),
-            Part::GatewayApi => table(title, &self.gateway_api),
-            Part::Releases => table(title, &self.releases),
-            Part::Support => table(title, &self.support),
-            Part::OpenShift => table(title, &self.openshift),
-            Part::Features => table(title, &self.features),
-            Part::LicenceVariables => table(title, &self.licence_variables),
-            Part::KnownIssues => table(title, &self.issues),
-            Part::ClientIssues => table(title, &self.client_issues),
-            Part::Capabilities => table(title, &self.capabilities),
-            Part::Definitions => table(title, &self.definitions),
-            Part::Profiles => table(title, &self.profiles),
-            Part::ValuesProfiles => table(title, &self.values_profiles),
-            Part::Platforms => table(title, &self.platforms),
-            Part::CompatibilityVersions => table(title, &self.compatibility_versions),
-            Part::Placeholders => table(title, &self.placeholders),
+            Part::Builds => self.builds_table(title, istio),
+            Part::Missing => table(title, &self.missing, istio),
+            Part::Varieties => table(title, &self.varieties, istio),
+            Part::Default => table(title, &self.defaults, istio),
+            Part::Hubs => table(title, &self.hubs, istio),
+            Part::Retirements => table(title, &self.retirements, istio),
+            Part::RepoKey => table(title, &self.keys, istio),
+            Part::GlooMesh => table(title, &self.gloo_mesh, istio),
+            Part::Kubernetes => table(title, &self.kubernetes, istio),
+            Part::GatewayApi => table(title, &self.gateway_api, istio),
+            Part::Releases => table(title, &self.releases, istio),
+            Part::Support => table(title, &self.support, istio),
+            Part::OpenShift => table(title, &self.openshift, istio),
+            Part::Features => table(title, &self.features, istio),
+            Part::LicenceVariables => table(title, &self.licence_variables, istio),
+            Part::KnownIssues => table(title, &self.issues, istio),
+            Part::ClientIssues => table(title, &self.client_issues, istio),
+            Part::Capabilities => table(title, &self.capabilities, istio),
+            Part::Definitions => table(title, &self.definitions, istio),
+            Part::Profiles => table(title, &self.profiles, istio),
+            Part::ValuesProfiles => table(title, &self.values_profiles, istio),
+            Part::Platforms => table(title, &self.platforms, istio),
+            Part::CompatibilityVersions => table(title, &self.compatibility_versions, istio),
+            Part::Placeholders => table(title, &self.placeholders, istio),
+        }
+    }
+
+    fn builds_table(&self, title: &'static str, istio: Option<&Request>) -> Table {
+        let mut claims = claims(&self.builds, |row| concerns(row, istio));
+        // Claims are ordered by their page, which stays the order of one tag.
+        claims.sort_by(|a, b| b.row.tag.cmp(&a.row.tag));
+        Table {
+            title,
+            columns: columns::<Build>(),
+            rows: claims.into_iter().map(cells).collect(),
         }
     }
 }
 
-fn table<R: Row>(title: &'static str, pages: &[Page<R>]) -> Table {
-    let columns = R::COLUMNS
-        .iter()
-        .copied()
-        .chain(["source", "evidence", "era"])
-        .collect();
+fn table<R: Row>(title: &'static str, pages: &[Page<R>], istio: Option<&Request>) -> Table {
     let rows = pages.iter().flat_map(|page| {
-        page.rows.iter().map(|row| {
-            let about = [
-                page.source.to_string(),
-                page.evidence.name().into(),
-                page.page.era.clone(),
-            ];
-            row.cells().into_iter().chain(about).collect()
-        })
+        let rows = page.rows.iter().filter(|row| concerns(*row, istio));
+        rows.map(move |row| cells(Claim { page, row }))
     });
     Table {
         title,
-        columns,
+        columns: columns::<R>(),
         rows: rows.collect(),
     }
+}
+
+fn concerns(row: &impl Row, istio: Option<&Request>) -> bool {
+    istio.is_none_or(|istio| row.concerns(istio))
+}
+
+fn columns<R: Row>() -> Vec<&'static str> {
+    let own = R::COLUMNS.iter().copied();
+    own.chain(["source", "evidence", "era"]).collect()
+}
+
+fn cells<R: Row>(claim: Claim<'_, R>) -> Vec<String> {
+    let page = claim.page;
+    let about = [
+        page.source.to_string(),
+        page.evidence.name().into(),
+        page.page.era.clone(),
+    ];
+    claim.row.cells().into_iter().chain(about).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::istio::ImageTag;
 
     #[test]
     fn every_part_is_a_full_table_with_a_source_in_every_row() {
         for part in Part::ALL {
-            let table = Matrix::builtin().table(*part);
+            let table = Matrix::builtin().table(*part, None);
             assert!(!table.rows.is_empty(), "{}", part.name());
             for row in &table.rows {
                 assert_eq!(row.len(), table.columns.len(), "{}", part.name());
@@ -229,6 +253,54 @@ mod tests {
             }
             assert_eq!(part.name().parse(), Ok(*part));
         }
+    }
+
+    fn firsts(part: Part, istio: &str) -> Vec<String> {
+        let istio = istio.parse().unwrap();
+        let table = Matrix::builtin().table(part, Some(&istio));
+        table
+            .rows
+            .into_iter()
+            .map(|mut row| row.remove(0))
+            .collect()
+    }
+
+    #[test]
+    fn builds_are_ordered_by_version_with_the_newest_first() {
+        let table = Matrix::builtin().table(Part::Builds, None);
+        let tags: Vec<ImageTag> = table
+            .rows
+            .iter()
+            .map(|row| row[0].parse().unwrap())
+            .collect();
+        assert!(tags.is_sorted_by(|newer, older| newer >= older), "{tags:?}");
+        assert!(tags.first() > tags.last());
+    }
+
+    #[test]
+    fn version_leaves_only_the_rows_that_concern_it() {
+        let line = firsts(Part::Builds, "1.26");
+        assert!(
+            line.len() > 3 && line.iter().all(|tag| tag.starts_with("1.26.")),
+            "{line:?}"
+        );
+        let version = firsts(Part::Builds, "1.26.1");
+        assert!(
+            version.iter().all(|tag| tag.starts_with("1.26.1")),
+            "{version:?}"
+        );
+        assert_eq!(firsts(Part::Builds, "1.26.1-solo"), ["1.26.1-solo"]);
+        assert!(
+            firsts(Part::Releases, "1.29")
+                .iter()
+                .all(|line| line == "1.29")
+        );
+        assert!(firsts(Part::KnownIssues, "1.29.8").contains(&"security-2026-007".to_owned()));
+        assert!(!firsts(Part::KnownIssues, "1.29.9").contains(&"security-2026-007".to_owned()));
+        assert!(firsts(Part::Builds, "1.99").is_empty());
+        // OpenShift is not about Istio: nothing is left out.
+        let all = Matrix::builtin().table(Part::OpenShift, None).rows.len();
+        assert_eq!(firsts(Part::OpenShift, "1.29").len(), all);
     }
 
     #[test]

@@ -192,11 +192,16 @@ impl<'a> Page<'a> {
 
     /// In the characters that the terminal has.
     fn drawn(&self, text: String) -> String {
-        if self.style.ascii { ascii(&text) } else { text }
+        if self.style.ascii {
+            to_ascii(&text)
+        } else {
+            text
+        }
     }
 }
 
-fn ascii(text: &str) -> String {
+/// Writes a text in the characters of a terminal that has ASCII only.
+pub fn to_ascii(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -37,6 +37,14 @@ impl KubeTarget {
         self.kubeconfig.is_some() || self.context.is_some() || os::env("KUBECONFIG").is_some()
     }
 
+    /// The names of the contexts of the kubeconfig; none where it cannot be read.
+    pub fn contexts(&self) -> Vec<String> {
+        let read = self.paths().into_iter().filter(|path| path.is_file());
+        let read = read.filter_map(|path| Kubeconfig::read_from(path).ok());
+        let named = read.flat_map(|kubeconfig| kubeconfig.contexts);
+        named.map(|context| context.name).collect()
+    }
+
     pub(super) async fn resolve(&self) -> Result<Resolved, ClusterError> {
         let paths = self.paths();
         // kubectl, too, passes over what is not there.

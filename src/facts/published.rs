@@ -1,0 +1,40 @@
+//! The builds that a hub has, where the data does not know the planned one.
+
+use super::{Fact, Reader};
+use crate::image::ImageError;
+use crate::istio::ImageTag;
+use crate::sys::registry::{Reference, RegistryError};
+
+/// The tags of an image at a hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The repository that was asked: `registry.example.com/istio/pilot`.
+    pub repository: String,
+    /// Its tags that name a build of Istio, oldest first.
+    pub tags: Vec<ImageTag>,
+}
+
+impl Reader<'_> {
+    /// Asks a registry which builds it has of an image. The only error is an interruption.
+    pub fn published(&self, image: &str) -> Result<Fact<Published>, ImageError> {
+        let _work = self.sources.registry.working();
+        let reference: Reference = match image.parse() {
+            Ok(reference) => reference,
+            Err(error) => return Ok(Fact::Unknown(format!("{image}: {error}"))),
+        };
+        self.sources.registry.allow(reference.registry());
+        match self.sources.registry.tags(&reference) {
+            Ok(tags) => {
+                let mut tags: Vec<ImageTag> =
+                    tags.iter().filter_map(|tag| tag.parse().ok()).collect();
+                tags.sort();
+                Ok(Fact::Known(Published {
+                    repository: image.to_owned(),
+                    tags,
+                }))
+            }
+            Err(error @ RegistryError::Interrupted) => Err(error.into()),
+            Err(error) => Ok(Fact::Unknown(error.to_string())),
+        }
+    }
+}
