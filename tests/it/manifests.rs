@@ -87,7 +87,8 @@ fn directory_is_searched_and_each_finding_names_its_file() {
 fn several_files_are_judged_each_for_itself() {
     let env = gate();
     env.file("a.yaml", RIGHT);
-    env.file("b.yaml", RIGHT.replace("tag: 1.30.5-solo", "tag: [1]"));
+    // A tag that is not a version leaves nothing to plan: the file cannot be used, which is not a finding.
+    env.file("b.yaml", RIGHT.replace("1.30.5-solo", "nonsense tag"));
     env.file(
         "c.yaml",
         RIGHT.replace("us-docker.pkg.dev/soloio-img/istio", "docker.io/istio"),
@@ -149,8 +150,7 @@ fn mirror_is_asked_for_its_tags_where_the_build_is_not_known() {
         .unwrap();
     let finding = &known["findings"][0];
     assert_eq!(
-        finding["found"],
-        format!("{hub}/pilot has 1.99.3-solo, 1.99.0-solo"),
+        finding["found"], "127.0.0.1:PORT/istio/pilot has 1.99.3-solo, 1.99.0-solo",
         "{known:#}"
     );
     assert_eq!(finding["fix"], "use --istio 1.99.3-solo");
