@@ -1,6 +1,6 @@
 //! Install: plan, check, confirm, istioctl, wait, verify what was installed, report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -8,10 +8,10 @@ use jiff::civil::Date;
 use crate::action::{self, Action, Part, Place};
 use crate::check::{self, Policy};
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, Fact, Istioctl, Manifest, Nodes, PlannedImage, Published, Reader};
+use crate::facts::{self, Fact, Istioctl, Manifest, Reader};
 use crate::fips::Judge;
 use crate::image::{self, Budget, Cache, Sources};
-use crate::istio::{Known, Matrix};
+use crate::istio::Matrix;
 use crate::options::Options;
 use crate::report::{self, Report};
 use crate::sys::cluster::{Cluster, ClusterError, KubeTarget};
@@ -26,6 +26,7 @@ mod failure;
 mod installer;
 mod next_steps;
 mod origin;
+mod planned_images;
 pub mod prepare;
 pub mod prove;
 mod question;
@@ -35,10 +36,8 @@ pub use origin::Origin;
 
 use failure::unfinished;
 use installer::{documents, manifests, part};
+use planned_images::{cached, pinned};
 use prepare::{Prepared, prepare};
-
-/// The image that every build has.
-const CONTROL_PLANE: &str = "pilot";
 
 /// What every command has at hand.
 pub struct Session<'a> {
@@ -164,29 +163,6 @@ impl Session<'_> {
         Ok(facts)
     }
 
-    /// What the registries say of the images of a plan.
-    pub fn planned(
-        &self,
-        prepared: &Prepared,
-        nodes: &Fact<Nodes>,
-    ) -> Result<Fact<Vec<PlannedImage>>, Failure> {
-        let Some(images) = &self.images else {
-            return Ok(Fact::NotAsked("--no-registry"));
-        };
-        let on_event = |event: &Event| self.ui.event(event);
-        let architectures = nodes
-            .known()
-            .map(|nodes| nodes.architectures.keys().cloned().collect());
-        // A FIPS build is proved before it runs, not after.
-        let inspect = images.inspect || prepared.plan.tag.flavor.is_fips();
-        let planned = images.reader(self.judge, &on_event).planned(
-            &prepared.images(),
-            &architectures.unwrap_or_default(),
-            inspect,
-        );
-        planned.map(Fact::Known).map_err(|_| interrupted())
-    }
-
     /// Gathers what can be known without a cluster, which `why` says.
     pub fn gather_without_cluster(
         &self,
@@ -206,21 +182,6 @@ impl Session<'_> {
             manifests,
             ..facts::Before::not_asked(why, istioctl)
         })
-    }
-
-    /// What the hub has, where the data does not know the planned build.
-    pub fn published(&self, prepared: &Prepared) -> Result<Fact<Published>, Failure> {
-        let plan = &prepared.plan;
-        if !matches!(self.matrix.known(&plan.tag), Known::NotSeen { .. }) {
-            return Ok(Fact::NotAsked("the data knows the planned build"));
-        }
-        let Some(images) = &self.images else {
-            return Ok(Fact::NotAsked("--no-registry"));
-        };
-        let on_event = |event: &Event| self.ui.event(event);
-        let reader = images.reader(self.judge, &on_event);
-        let published = reader.published(&format!("{}/{CONTROL_PLANE}", plan.hub));
-        published.map_err(|_| interrupted())
     }
 
     /// Puts the plan into the report and on the screen.
@@ -380,28 +341,4 @@ fn up_to_date_note(prepared: &Prepared) -> String {
 
 fn interrupted() -> Failure {
     Failure::message(Exit::Interrupted, "interrupted: nothing was changed")
-}
-
-/// The digests that the tags of a plan stand for.
-fn pinned(images: &Fact<Vec<PlannedImage>>) -> Vec<report::PinnedImage> {
-    let known = images.known().map(Vec::as_slice).unwrap_or_default();
-    let found = known
-        .iter()
-        .filter_map(|image| Some((image, image.found.as_ref().ok()?)));
-    found
-        .map(|(image, found)| report::PinnedImage {
-            reference: image.reference.clone(),
-            digest: found.digest.to_string(),
-            platforms: found.platforms.iter().map(ToString::to_string).collect(),
-        })
-        .collect()
-}
-
-/// The images of a plan of which the cache knew what is in them.
-fn cached(images: &Fact<Vec<PlannedImage>>) -> BTreeMap<String, Date> {
-    let known = images.known().map(Vec::as_slice).unwrap_or_default();
-    let cached = known.iter();
-    cached
-        .filter_map(|image| Some((image.reference.clone(), image.cached?)))
-        .collect()
 }
