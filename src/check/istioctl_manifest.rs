@@ -55,7 +55,11 @@ fn refused(before: &Before<'_>, manifest: &Manifest, why: &str) -> Finding {
 fn judge(before: &Before<'_>, manifest: &Manifest, objects: &Objects) -> Vec<Finding> {
     let mut documents = before.documents.iter();
     let document = documents.find(|it| it.name == manifest.document);
-    let own = |image: &str| document.is_some_and(|document| names_verbatim(document, image));
+    let own = |image: &str| {
+        document.is_some_and(|document| {
+            names_verbatim(document, image) || is_variant(before, document, image)
+        })
+    };
     let images = objects.images.iter();
     let other = images.filter(|it| !is_planned(before, &it.image) && !own(&it.image));
     let mut findings: Vec<Finding> = other.map(|it| other_image(before, manifest, it)).collect();
@@ -85,6 +89,17 @@ fn is_planned(before: &Before<'_>, image: &str) -> bool {
         let found = it.found.as_ref();
         found.is_ok_and(|found| found.digest.to_string() == digest)
     }) && (same_tag || parsed.tag().is_none())
+}
+
+/// Whether this is the planned build in the variant that the document or its profile chooses: charts append it to
+/// the tag.
+fn is_variant(before: &Before<'_>, document: &Rendered, image: &str) -> bool {
+    let planned = format!("{}-", before.plan.tag);
+    let Ok(parsed) = image.parse::<ImageRef>() else {
+        return false;
+    };
+    let is_longer = parsed.tag().is_some_and(|tag| tag.starts_with(&planned));
+    is_longer && document.images(before.plan).contains(image)
 }
 
 /// Whether the document itself has this image: an image of the user's own, beside the mesh. The images of the mesh
@@ -187,6 +202,40 @@ mod tests {
         ] {
             let judged = outcome(Ok(images(&[&right, &wrong])));
             assert!(found(&judged, "another image"), "{wrong}: {judged:?}");
+        }
+    }
+
+    #[test]
+    fn variant_that_the_document_chooses_is_planned() {
+        let judged = |spec: &str, image: &str| {
+            let document = "glooistio".to_owned();
+            let mut given = Given::tag("1.31.0-solo").document(&document, spec);
+            let made = images(&[&format!("{HUB}/{image}")]);
+            let outcome = Ok(made);
+            given.facts.manifests = Fact::Known(vec![Manifest { document, outcome }]);
+            given.run(run)
+        };
+        for (spec, image, right) in [
+            (
+                "{profile: minimal, values: {global: {variant: distroless}}}",
+                "pilot:1.31.0-solo-distroless",
+                true,
+            ),
+            (
+                "{profile: minimal, values: {global: {variant: distroless}}}",
+                "proxyv2:1.31.0-solo-distroless",
+                true,
+            ),
+            ("{profile: ambient}", "ztunnel:1.31.0-solo-distroless", true),
+            ("{profile: minimal}", "pilot:1.31.0-solo-distroless", false),
+            (
+                "{profile: minimal, values: {global: {variant: distroless}}}",
+                "pilot:1.31.0-solo-debug",
+                false,
+            ),
+        ] {
+            let other = found(&judged(spec, image), "another image");
+            assert_eq!(other, !right, "{spec} {image}");
         }
     }
 

@@ -97,12 +97,12 @@ impl Changed<'_> {
 pub fn settled(cluster: &Cluster, changed: Changed<'_>, limit: Duration) -> Result<()> {
     cluster.run(async |session| {
         let (established, bundles) = futures::join!(
-            unless_forbidden(established(session, limit)),
-            unless_forbidden(trusted(session, changed, limit)),
+            as_far_as_answered(established(session, limit)),
+            as_far_as_answered(trusted(session, changed, limit)),
         );
         established?;
         bundles?;
-        unless_forbidden(fail_closed(session, changed, limit.min(FAIL_CLOSED))).await?;
+        as_far_as_answered(fail_closed(session, changed, limit.min(FAIL_CLOSED))).await?;
         let namespaces = platform::namespaces(session).await.unwrap_or_default();
         let outside = namespaces.iter().filter(|it| it.name != changed.namespace);
         let outside: Vec<&Namespace> = outside.collect();
@@ -111,11 +111,12 @@ pub fn settled(cluster: &Cluster, changed: Changed<'_>, limit: Duration) -> Resu
     })?
 }
 
-/// What may not be read is not waited for: the checks say that it is not known.
-async fn unless_forbidden(waiting: impl Future<Output = Result<()>>) -> Result<()> {
+/// What may not be read, or gets no answer for too long, is not waited for: the install is over, and the checks say
+/// what is not known of it. The only error is an interruption.
+async fn as_far_as_answered(waiting: impl Future<Output = Result<()>>) -> Result<()> {
     match waiting.await {
-        Err(ClusterError::Forbidden(_) | ClusterError::NotFound(_)) => Ok(()),
-        answer => answer,
+        Err(ClusterError::Interrupted) => Err(ClusterError::Interrupted),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
