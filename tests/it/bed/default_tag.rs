@@ -48,7 +48,7 @@ fn gateways_do_not_take_the_default_revision() {
     // complain afterwards; here only the tag counts.
     let bed = Bed::as_it_is();
     bed.env().file("gateway.yaml", GATEWAY);
-    let output = bed.line("install --fips --distroless -y -f gateway.yaml");
+    let output = bed.line("install --fips --distroless -y --forget-overlays -f gateway.yaml");
     assert!(
         !output.stderr.contains("takes over the default revision"),
         "{output}"
