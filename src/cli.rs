@@ -92,7 +92,7 @@ pub fn main() -> ExitCode {
 }
 
 fn started() -> Exit {
-    // A shell that asks what may stand next gets an answer, and nothing else happens.
+    // A shell that asks for completions gets them, and nothing else is done.
     if let Some(exit) = completion::answer() {
         return exit;
     }

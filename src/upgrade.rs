@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, ControlPlane, Kept, Record};
 use crate::install::{Origin, Session};
-use crate::istio::{Hub, HubKind, Matrix, Request};
+use crate::istio::{Hub, HubKind, ImageTag, Matrix, Request};
 use crate::options::{Gateways, Options, Revision, Template};
 use crate::overlay::{self, UserDocument};
 use crate::plan::DEFAULT_NAMESPACE;
@@ -144,22 +144,41 @@ pub fn find_record(
     };
     let mut planes = installed.planes.iter();
     let plane = planes.find(|plane| plane.revision == revision);
-    let kept = plane.and_then(|plane| installed.records.of(plane));
-    Ok(kept.and_then(|kept| kept.record.clone().ok()))
+    let Some(kept) = plane.and_then(|plane| installed.records.of(plane)) else {
+        return Ok(None);
+    };
+    match &kept.record {
+        Ok(record) => Ok(Some(record.clone())),
+        Err(why) => Err(unreadable(why, namespace, revision)),
+    }
+}
+
+/// What an install would drop is not known where its record cannot be read.
+fn unreadable(why: &str, namespace: &str, revision: &str) -> Failure {
+    let message = format!(
+        "the record of revision {revision} cannot be used ({why}), so that the inputs of its last install are not known"
+    );
+    Failure::message(Exit::Data, message)
+        .hint_command(
+            "see who wrote it",
+            "kubectl get configmap {} -n {} -o yaml --show-managed-fields",
+            &[&facts::record_name(revision), namespace],
+        )
+        .hint("give --forget-overlays to install with the inputs of this command alone")
 }
 
 /// Names the overlays, `--set` and template of a record that the inputs of now do not have.
 ///
 /// A file with the same name or the same text, and a value for the same path, are there again.
 pub fn dropped_inputs(record: &Record, options: &Options) -> Vec<String> {
-    let is_given = |name: Option<&String>, text: &String| {
-        let same_name = |given: &str| name.is_some_and(|name| file_name(name) == file_name(given));
+    let is_given = |text: &String| {
         let mut files = options.files.iter();
-        files.any(|(given, bytes)| same_name(given) || bytes == text.as_bytes())
+        files.any(|(_, bytes)| bytes == text.as_bytes())
     };
+    let replaced = replaced_overlays(record, options);
     let overlays = record.overlays.iter().enumerate();
     let overlays = overlays
-        .filter(|(at, text)| !is_given(record.overlay_names.get(*at), text))
+        .filter(|(at, text)| !replaced.contains(at) && !is_given(text))
         .map(|(at, _)| overlay_source(record, at));
     let path = |set: &String| set.split('=').next().unwrap_or_default().to_owned();
     let given: BTreeSet<String> = options.sets.iter().map(path).collect();
@@ -184,8 +203,8 @@ fn overlay_source(record: &Record, at: usize) -> String {
     format!("overlay {}{name}", at + 1)
 }
 
-/// Refuses an install that would leave out what the record of the last one has.
-pub fn refuse_dropped(revision: &str, dropped: &[String]) -> Result<(), Failure> {
+/// Refuses an install of `tag` that would leave out what the record of the last one has.
+pub fn refuse_dropped(revision: &str, tag: &ImageTag, dropped: &[String]) -> Result<(), Failure> {
     if dropped.is_empty() {
         return Ok(());
     }
@@ -196,17 +215,18 @@ pub fn refuse_dropped(revision: &str, dropped: &[String]) -> Result<(), Failure>
     Err(Failure::message(Exit::Usage, message)
         .hint("give them again")
         .hint_command(
-            "keep them, as its record has them",
-            "glooistio upgrade -r {}",
-            &[revision],
+            "keep them as its record has them, and add your -f, --set and options of now",
+            "glooistio upgrade -r {} --to {}",
+            &[revision, &tag.to_string()],
         )
         .hint("or give --forget-overlays to install without them"))
 }
 
 /// What a record applies again, with its settings.
 fn applied_again(record: &Record, options: &Options) -> Vec<AppliedAgain> {
+    let replaced = replaced_overlays(record, options);
     let overlays = record.overlays.iter().enumerate();
-    let overlays = overlays.filter(|(at, _)| !is_replaced(record, *at, options));
+    let overlays = overlays.filter(|(at, _)| !replaced.contains(at));
     let overlays = overlays.map(|(at, text)| {
         let source = overlay_source(record, at);
         let settings = match overlay::read(&source, text.as_bytes()) {
@@ -228,11 +248,25 @@ fn applied_again(record: &Record, options: &Options) -> Vec<AppliedAgain> {
     overlays.chain(lists).chain(template).collect()
 }
 
-/// Whether a file of the same name is given now, which takes the place of the one in the record.
-fn is_replaced(record: &Record, at: usize, options: &Options) -> bool {
-    let name = record.overlay_names.get(at);
-    let mut files = options.files.iter();
-    name.is_some_and(|name| files.any(|(given, _)| file_name(given) == file_name(name)))
+/// Returns the overlays of the record of which a file of the same name is given now, which takes their place.
+///
+/// Paths are compared first. The last part of a path decides only where it names one overlay and one other file.
+fn replaced_overlays(record: &Record, options: &Options) -> BTreeSet<usize> {
+    let names = &record.overlay_names;
+    let is_recorded = |given: &str| names.iter().any(|name| name == given);
+    let given = || options.files.iter().map(|(given, _)| given.as_str());
+    let is_only = |name: &str| {
+        let same = |other: &&str| file_name(other) == file_name(name);
+        let recorded = names.iter().map(String::as_str).filter(same).count();
+        let new = given().filter(|given| !is_recorded(given)).filter(same);
+        recorded == 1 && new.count() == 1
+    };
+    let is_replaced = |name: &str| given().any(|given| given == name) || is_only(name);
+    let names = names.iter().enumerate();
+    names
+        .filter(|(_, name)| is_replaced(name))
+        .map(|(at, _)| at)
+        .collect()
 }
 
 /// The control plane that an upgrade starts from.
@@ -277,7 +311,7 @@ fn starting_plane<'a>(
 }
 
 /// What istiod itself tells.
-fn running_build(plane: &ControlPlane, tag: crate::istio::ImageTag) -> Record {
+fn running_build(plane: &ControlPlane, tag: ImageTag) -> Record {
     Record {
         revision: plane.revision.clone(),
         hub: plane.hub.clone(),
@@ -299,8 +333,9 @@ fn running_build(plane: &ControlPlane, tag: crate::istio::ImageTag) -> Record {
 /// The flavour stays what it was unless a whole tag is asked for.
 pub fn apply_record(origin: &Origin, options: &mut Options, matrix: &Matrix) {
     let record = &origin.record;
+    let replaced = replaced_overlays(record, options);
     let then = record.overlays.iter().enumerate();
-    let then = then.filter(|(at, _)| !is_replaced(record, *at, options));
+    let then = then.filter(|(at, _)| !replaced.contains(at));
     // The name that the file had stays: the next record and every message have it.
     let then = then.map(|(at, text)| {
         let name = record.overlay_names.get(at).cloned();
@@ -366,6 +401,43 @@ mod tests {
             replicas: 1,
             ready: 1,
             lacks: None,
+        }
+    }
+
+    #[test]
+    fn file_takes_the_place_of_one_overlay_that_it_names() {
+        let record = |names: &[&str]| Record {
+            overlays: names.iter().map(|name| format!("# {name}")).collect(),
+            overlay_names: names.iter().map(|&name| name.to_owned()).collect(),
+            ..running_build(&plane("default"), "1.30.2".parse().unwrap())
+        };
+        for (recorded, given, replaced) in [
+            (&["base.yaml"][..], &["base.yaml"][..], &[0][..]),
+            // A pipeline may run in another directory.
+            (&["a/base.yaml", "x.yaml"], &["b/base.yaml"], &[0]),
+            (&["team/o.yaml", "prod/o.yaml"], &["team/o.yaml"], &[0]),
+            (&["team/o.yaml", "prod/o.yaml"], &["prod/o.yaml"], &[1]),
+            (&["team/o.yaml", "prod/o.yaml"], &["o.yaml"], &[]),
+            (&["o.yaml"], &["team/o.yaml", "prod/o.yaml"], &[]),
+            (&["o.yaml"], &["o.yaml", "prod/o.yaml"], &[0]),
+            (&["o.yaml"], &["other.yaml"], &[]),
+        ] {
+            let options = Options {
+                files: given
+                    .iter()
+                    .map(|&name| (name.to_owned(), Vec::new()))
+                    .collect(),
+                ..Options::default()
+            };
+            let record = record(recorded);
+            let found: Vec<usize> = replaced_overlays(&record, &options).into_iter().collect();
+            assert_eq!(found, replaced, "{recorded:?} {given:?}");
+            let dropped = dropped_inputs(&record, &options).len();
+            assert_eq!(
+                dropped,
+                recorded.len() - replaced.len(),
+                "{recorded:?} {given:?}"
+            );
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::escape::escape_line;
 use crate::ui::Event;
 
-/// The last step of an install. istioctl up to 1.23 does not end the line, and goes on in it with what it says next.
+/// The last step of an install. istioctl up to 1.23 does not end this line, so that its next message follows on the same line.
 const LAST_STEP: &str = "Installation complete";
 
 /// What a line of istioctl means: nothing for its drawing and for empty lines, two things where it ran two together.

@@ -83,7 +83,7 @@ fn judged(minor: Minor, path: &str, problem: &Problem) -> Finding {
     }
 }
 
-/// Findings of values whose kind is right.
+/// Findings about values that have the right kind.
 fn judged_value(minor: Minor, path: &str, problem: &Problem) -> Finding {
     match problem {
         Problem::NotAChoice {

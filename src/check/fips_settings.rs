@@ -7,6 +7,7 @@ use super::pending::wanted;
 use super::{After, Check, Outcome, Run};
 use crate::facts::{Census, Class, Fact, ImageProgram, Role};
 use crate::fips::{Build, Environment, Floor, Policies, approved_only, effects};
+use crate::istio::ImageTag;
 use crate::report::{Finding, Module, Severity};
 
 pub(super) const CHECK: Check = Check {
@@ -54,9 +55,9 @@ fn of_census(after: &After<'_>, census: &Census) -> Outcome {
             .found(format!("{pods} pods"))
             .fix(remark.fix);
         match remark.policy {
-            Some((revision, policy)) => finding.command(
-                "glooistio upgrade -r {} --set values.pilot.env.COMPLIANCE_POLICY={}",
-                &[&revision, policy],
+            Some((revision, tag, policy)) => finding.command(
+                "glooistio upgrade --to {} -r {} --set values.pilot.env.COMPLIANCE_POLICY={}",
+                &[&tag.to_string(), &revision, policy],
             ),
             None => finding,
         }
@@ -78,8 +79,8 @@ struct Remark {
     severity: Severity,
     message: String,
     fix: &'static str,
-    /// The revision whose setting it is, and the policy that fits the program.
-    policy: Option<(String, &'static str)>,
+    /// The revision that has the setting, its build, and the policy that fits the program.
+    policy: Option<(String, ImageTag, &'static str)>,
 }
 
 impl Remark {
@@ -154,7 +155,10 @@ fn remarks(after: &After<'_>, class: &Class, program: &ImageProgram) -> Vec<Rema
         let policy = fitting_policy(build, known)
             .filter(|policy| *policy != "fips-140-2" || !has_ztunnel(after));
         remarks.push(Remark {
-            policy: policy.map(|policy| (class.revision.clone(), policy)),
+            policy: policy.and_then(|policy| {
+                let tag = wanted(after, class)?.tag.clone();
+                Some((class.revision.clone(), tag, policy))
+            }),
             ..Remark::new(
                 severity,
                 "algorithms that are not approved are taken as well",
@@ -299,7 +303,7 @@ mod tests {
             };
             findings[0].command.as_ref().map(ToString::to_string)
         };
-        let line = "glooistio upgrade -r default --set values.pilot.env.COMPLIANCE_POLICY=";
+        let line = "glooistio upgrade --to 1.31.0-solo-fips -r default --set values.pilot.env.COMPLIANCE_POLICY=";
         assert_eq!(command(boring(false)), Some(format!("{line}fips-140-2")));
         assert_eq!(command(own_module()), Some(format!("{line}fips-140-3")));
     }

@@ -51,7 +51,7 @@ fn named(document: &Rendered) -> Option<(&'static str, &str)> {
         let value = &document.value["spec"][place]["global"]["platform"];
         value.as_str().map(|word| (place, word)).or(match value {
             Value::Null => None,
-            _ => Some((place, "that is no text")),
+            _ => Some((place, "that is not text")),
         })
     })
 }

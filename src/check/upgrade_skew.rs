@@ -52,7 +52,7 @@ fn in_place(plan: &Plan, plane: &ControlPlane) -> Option<Finding> {
     )
 }
 
-/// An older build, which nobody gets by accident: an older istioctl plans one as well.
+/// Judges the step to an older build, which needs a flag of its own: an older istioctl plans one without being asked.
 fn downgrade(plan: &Plan, message: &str, why: &str) -> Finding {
     if plan.consent.downgrade {
         return Finding::warning(message).why(why);

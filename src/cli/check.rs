@@ -7,13 +7,15 @@ use std::path::PathBuf;
 use super::args::{CheckArgs, ConsentArgs, Format, ImageArgs, OutputArgs, PlanArgs, RunArgs};
 use super::istioctl_flags::{IstioctlFlags, Reader};
 use super::output::Shown;
-use super::{Ended, context, resolve, session};
+use super::{Ended, context, install, resolve, session};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Fact};
 use crate::install::Session;
 use crate::install::prepare::{Prepared, prepare};
 use crate::options::{Options, Template};
+use crate::plan::Plan;
 use crate::report::{NextStep, Report, json};
+use crate::suggestion::{CommandContext, RunFlag, SuggestedCommand};
 use crate::ui::{Event, Ui};
 use crate::upgrade;
 
@@ -95,18 +97,11 @@ impl Args {
     }
 
     /// What keeps an install with these inputs from leaving out those of the last one.
-    fn dropped(
-        &self,
-        options: &Options,
-        prepared: &Prepared,
-        facts: &facts::Before,
-    ) -> Option<String> {
-        let revision = prepared.plan.revision_label();
-        let records = facts.records.known()?.iter().flatten();
-        let record = records.into_iter().find(|it| it.revision == revision)?;
-        let mut dropped = upgrade::dropped_inputs(record, options);
-        let recorded = PlanArgs::read(&record.options).ok()?;
-        dropped.extend(recorded.missing_in(&self.plan));
+    fn dropped(&self, session: &mut Session<'_>, options: &Options, plan: &Plan) -> Option<String> {
+        let revision = plan.revision_label();
+        // What cannot be read is named by the checks.
+        let record = upgrade::find_record(session, &plan.namespace, revision).ok()??;
+        let dropped = install::dropped_inputs(&record, options, &self.plan).ok()?;
         (!dropped.is_empty()).then(|| {
             format!(
                 "`install` refuses to drop what the record of revision {revision} has, without --forget-overlays: {}",
@@ -131,8 +126,9 @@ impl Args {
         let facts = asked(&mut session, client, &prepared)?;
         session.check(&prepared, &facts);
         if self.manifest.is_empty() {
-            let dropped = self.dropped(options, &prepared, &facts);
-            session.report.expected.notes.extend(dropped);
+            let has_records = facts.records.known().is_some_and(|all| !all.is_empty());
+            let dropped = has_records.then(|| self.dropped(&mut session, options, &prepared.plan));
+            session.report.expected.notes.extend(dropped.flatten());
         }
         Ok(())
     }
@@ -189,7 +185,7 @@ fn printed_role(report: Report, format: Format) -> Ended {
         .and_then(|role| match format {
             Format::Json => json::write(&role, &mut bytes),
             Format::Text | Format::Yaml | Format::Short => {
-                bytes.extend_from_slice(BINDING.as_bytes());
+                bytes.extend_from_slice(binding(&report.context).as_bytes());
                 json::write_yaml(&role, &mut bytes)
             }
         });
@@ -202,13 +198,41 @@ fn printed_role(report: Report, format: Format) -> Ended {
     }
 }
 
-/// How an administrator uses the role: comments above it.
-const BINDING: &str = "\
+/// What the role is for: comments above it.
+const PURPOSE: &str = "\
 # Rights to check, install, upgrade and verify Istio with glooistio. Istio's own roles grant more than its installer
-# needs, hence escalate and bind: whoever has them can get every right. As an administrator:
-#   glooistio check --print-rbac | kubectl apply -f -
-#   kubectl create clusterrolebinding glooistio-installer --clusterrole=glooistio-installer --user=USER
+# needs, hence escalate and bind: whoever has them can get every right, and whoever lists secrets can read them all.
+# As an administrator:
 ";
+
+/// How an administrator uses the role, on the cluster of the run: comments above it.
+fn binding(context: &CommandContext) -> String {
+    // The administrator acts for nobody else, so that only what names the cluster is kept.
+    let names_cluster = |flag: &&RunFlag| {
+        let names = ["--kubeconfig", "--context"];
+        flag.spellings
+            .iter()
+            .any(|spelling| names.contains(spelling))
+    };
+    let cluster = CommandContext {
+        flags: context
+            .flags
+            .iter()
+            .filter(names_cluster)
+            .cloned()
+            .collect(),
+        istioctl: None,
+    };
+    let commands = [
+        "glooistio check --print-rbac | kubectl apply -f -",
+        "kubectl create clusterrolebinding glooistio-installer --clusterrole=glooistio-installer --user=USER",
+    ];
+    let lines = commands.iter().filter_map(|command| {
+        let command = SuggestedCommand::new(command, &[])?.in_context(&cluster)?;
+        Some(format!("#   {command}\n"))
+    });
+    format!("{PURPOSE}{}", lines.collect::<String>())
+}
 
 /// What the checks would have looked at, said before all that can be judged without it.
 fn missing(ui: &Ui, report: &mut Report, what: &str, next: &str) {

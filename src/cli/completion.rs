@@ -1,4 +1,4 @@
-//! `completion`, and the answers to a shell that asks what may stand next.
+//! `completion`, and the answers to a shell that asks which words can come next.
 //!
 //! The script of a shell calls glooistio itself, so that it knows presets, checks, builds, contexts and revisions
 //! as they are at that moment. Nothing is changed by it, and the cluster is asked for a moment only.
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Print the completion script of a shell
 ///
-/// The script asks glooistio for the words that may stand next: presets, checks, policies, builds, and the contexts and
+/// The script asks glooistio for the words that can come next: presets, checks, policies, builds, and the contexts and
 /// revisions of the clusters at hand.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -75,7 +75,7 @@ impl Args {
     }
 }
 
-/// Answers a shell that asks what may stand next; `None` where none asks.
+/// Answers a shell that asks which words can come next; `None` where none asks.
 pub(super) fn answer() -> Option<Exit> {
     os::env(ASKS)?;
     let words = os::args().unwrap_or_default();

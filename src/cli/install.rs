@@ -9,7 +9,7 @@ use crate::exit::{Exit, Failure};
 use crate::facts::{Fact, Record};
 use crate::install::prepare::{Prepared, check_inputs, prepare};
 use crate::install::{Install, Session};
-use crate::options::Options;
+use crate::options::{Gateways, Options};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::ui::Ui;
@@ -85,25 +85,27 @@ impl Args {
         session.inspect_images(inspect);
         session.installer_flags = self.flags.of_installer();
         if !self.forget_overlays {
-            self.keep_inputs(&mut session, &options, &prepared.plan)?;
+            self.keep_inputs(&mut session, &mut options, &prepared.plan)?;
         }
         self.request(&options, istioctl).run(&mut session)
     }
 
-    /// Refuses to leave out what the last install of the revision was given.
+    /// Refuses to leave out what the last install of the revision was given, and leaves gateways where it left them.
     fn keep_inputs(
         &self,
         session: &mut Session<'_>,
-        options: &Options,
+        options: &mut Options,
         plan: &Plan,
     ) -> Result<(), Failure> {
         let revision = plan.revision_label();
         let Some(record) = upgrade::find_record(session, &plan.namespace, revision)? else {
             return Ok(());
         };
-        let mut dropped = upgrade::dropped_inputs(&record, options);
-        dropped.extend(recorded_options(&record)?.missing_in(&self.plan));
-        upgrade::refuse_dropped(revision, &dropped)
+        let dropped = dropped_inputs(&record, options, &self.plan)?;
+        if record.without_gateways && !options.consent.gateways {
+            options.gateways = Gateways::LeaveOut;
+        }
+        upgrade::refuse_dropped(revision, &plan.tag, &dropped)
     }
 
     /// The same over something older.
@@ -168,6 +170,17 @@ impl Args {
             verify: !self.no_verify,
         }
     }
+}
+
+/// Names everything of a record that an install with these inputs would leave out.
+pub(super) fn dropped_inputs(
+    record: &Record,
+    options: &Options,
+    plan: &PlanArgs,
+) -> Result<Vec<String>, Failure> {
+    let mut dropped = upgrade::dropped_inputs(record, options);
+    dropped.extend(recorded_options(record)?.missing_in(plan));
+    Ok(dropped)
 }
 
 /// What an upgrade goes to.

@@ -1,7 +1,7 @@
 //! What an istioctl makes of the documents: its own installer is asked, without a cluster.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Istioctl;
 use crate::render::Rendered;
 use crate::sys::process::{self, Captured, Invocation, Status};
+use crate::sys::signal;
 use crate::workload::{WorkloadKind, WorkloadRef};
 
 /// Longest time for one document: half a second is usual, and charts are read from a disk that may be slow.
@@ -77,13 +78,20 @@ pub enum ManifestError {
 ///
 /// `flags` are those that choose its charts and how strict it is. Documents are given on stdin: they may hold a key.
 pub fn manifests(istioctl: &Istioctl, flags: &[String], documents: &[Rendered]) -> Vec<Manifest> {
+    let begun = Instant::now();
     let asked = documents.iter().map(|document| {
         let mut args = ["manifest", "generate", "-f", "-"].to_vec();
         args.extend(flags.iter().map(String::as_str));
         let asked = Invocation::new(&istioctl.path, &args).stdin(document.yaml.clone());
-        let outcome = match process::capture(&asked, PATIENCE, OUTPUT) {
-            Ok(captured) => read(&captured),
-            Err(error) => Err(ManifestError::NotRun(error.to_string())),
+        let left = PATIENCE.saturating_sub(begun.elapsed());
+        let outcome = if signal::interrupted() || left.is_zero() {
+            let why = "the time for all documents was over, or the run was interrupted";
+            Err(ManifestError::NotRun(why.to_owned()))
+        } else {
+            match process::capture(&asked, left, OUTPUT) {
+                Ok(captured) => read(&captured),
+                Err(error) => Err(ManifestError::NotRun(error.to_string())),
+            }
         };
         Manifest {
             document: document.name.clone(),
@@ -142,7 +150,7 @@ fn objects(text: &str) -> Result<Objects, ManifestError> {
         }
         let object: Value = serde_yaml::from_str(&document)
             .map_err(|error| ManifestError::Unreadable(error.to_string()))?;
-        objects.add(&object);
+        objects.add(&object)?;
     }
     Ok(objects)
 }
@@ -165,15 +173,15 @@ fn documents(text: &str) -> Vec<String> {
 }
 
 impl Objects {
-    fn add(&mut self, object: &Value) {
+    fn add(&mut self, object: &Value) -> Result<(), ManifestError> {
         let kind = object["kind"].as_str().unwrap_or_default();
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
         if kind == "ConfigMap" {
             if name.starts_with(INJECTOR) {
-                self.add_injector(name, namespace, object);
+                self.add_injector(name, namespace, object)?;
             }
-            return;
+            return Ok(());
         }
         let known = match kind {
             "Deployment" => Some(WorkloadKind::Deployment),
@@ -183,6 +191,7 @@ impl Objects {
         let workload = known.and_then(|kind| WorkloadRef::new(kind, namespace, name));
         self.workloads.extend(workload);
         self.add_containers(&format!("{kind} {namespace}/{name}"), &object["spec"]);
+        Ok(())
     }
 
     /// Adds the images of all pod templates below `value`.
@@ -206,11 +215,16 @@ impl Objects {
     }
 
     /// Adds the images that the injector gives to new pods.
-    fn add_injector(&mut self, name: &str, namespace: &str, object: &Value) {
+    fn add_injector(
+        &mut self,
+        name: &str,
+        namespace: &str,
+        object: &Value,
+    ) -> Result<(), ManifestError> {
         let values = object["data"]["values"].as_str().unwrap_or_default();
-        let Ok(values) = serde_json::from_str::<InjectorValues>(values) else {
-            return;
-        };
+        let values: InjectorValues = serde_json::from_str(values).map_err(|error| {
+            ManifestError::Unreadable(format!("values of ConfigMap {namespace}/{name}: {error}"))
+        })?;
         let global = values.global;
         for (field, image) in [("proxy", &global.proxy), ("proxy_init", &global.proxy_init)] {
             if let Some(image) = global.image(image) {
@@ -218,6 +232,7 @@ impl Objects {
                 self.images.insert(ObjectImage { place, image });
             }
         }
+        Ok(())
     }
 }
 
@@ -372,6 +387,9 @@ spec: {jobTemplate: {spec: {template: {spec: {containers: [{name: c, image: q/r:
         let killed = ended(Status::Signal(9), "", "");
         assert!(matches!(killed, Err(ManifestError::NotRun(_))));
         let garbled = ended(Status::Code(0), "kind: Deployment\n\tx", "");
+        assert!(matches!(garbled, Err(ManifestError::Unreadable(_))));
+        let injector = "kind: ConfigMap\nmetadata: {name: istio-sidecar-injector}\ndata: {values: '{\"global\":{\"hub\":1}}'}\n";
+        let garbled = ended(Status::Code(0), injector, "");
         assert!(matches!(garbled, Err(ManifestError::Unreadable(_))));
     }
 

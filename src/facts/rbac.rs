@@ -31,7 +31,7 @@ const READ: [(&str, &str); 12] = [
     ("telemetry.istio.io", "*"),
 ];
 
-/// Single rights: logs and metrics of pods, and pods and Istio objects that are created as a dry run.
+/// Single rights: logs and metrics of pods, pods that are created as a dry run, and questions to the injector.
 const SINGLE: [(&str, &str, &str); 6] = [
     ("get", "", "pods/proxy"),
     ("get", "", "pods/log"),

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 
 use super::injected::until_injected;
 use super::webhook::{has_ready_endpoint, mutating, validating};
-use super::{Namespace, Webhook, WebhookKind, platform};
+use super::{Namespace, Webhook, WebhookKind, platform, webhook};
 use crate::sys::cluster::{Cluster, ClusterError, Result, Session, Watched};
 
 /// How long istiod is waited for that makes a webhook refuse what it cannot judge. It tries itself whether it is
@@ -97,12 +97,17 @@ impl Changed<'_> {
 pub fn settled(cluster: &Cluster, changed: Changed<'_>, limit: Duration) -> Result<()> {
     cluster.run(async |session| {
         let (established, bundles) = futures::join!(
-            as_far_as_answered(established(session, limit)),
-            as_far_as_answered(trusted(session, changed, limit)),
+            established(session, limit),
+            trusted(session, changed, limit),
         );
-        established?;
-        bundles?;
-        as_far_as_answered(fail_closed(session, changed, limit.min(FAIL_CLOSED))).await?;
+        tolerate(established)?;
+        tolerate(bundles)?;
+        tolerate(fail_closed(session, changed, limit.min(FAIL_CLOSED)).await)?;
+        // Gateways can be of a revision that has no injector: then no pod is given a proxy, however long it takes.
+        let hooks = webhook::configurations(session).await.unwrap_or_default();
+        if !hooks.iter().any(|hook| injects(hook, changed.revision)) {
+            return Ok(());
+        }
         let namespaces = platform::namespaces(session).await.unwrap_or_default();
         let outside = namespaces.iter().filter(|it| it.name != changed.namespace);
         let outside: Vec<&Namespace> = outside.collect();
@@ -113,11 +118,16 @@ pub fn settled(cluster: &Cluster, changed: Changed<'_>, limit: Duration) -> Resu
 
 /// What may not be read, or gets no answer for too long, is not waited for: the install is over, and the checks say
 /// what is not known of it. The only error is an interruption.
-async fn as_far_as_answered(waiting: impl Future<Output = Result<()>>) -> Result<()> {
-    match waiting.await {
+fn tolerate<T>(waited: Result<T>) -> Result<()> {
+    match waited.map(drop) {
         Err(ClusterError::Interrupted) => Err(ClusterError::Interrupted),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Whether new pods of a revision are given a proxy by this webhook.
+fn injects(hook: &Webhook, revision: &str) -> bool {
+    hook.kind == WebhookKind::Mutating && !hook.deactivated && hook.revision == revision
 }
 
 /// Waits until the API server trusts whom the webhooks call, and somebody is there to be called.
@@ -164,7 +174,9 @@ async fn hooks(
             complete(found, validating, changed, &holds, &mut called_too)
         }),
     );
-    first.and(second)?;
+    // The right to read one kind can be there without the other.
+    tolerate(first)?;
+    tolerate(second)?;
     called.append(&mut called_too);
     Ok(called)
 }
@@ -281,6 +293,24 @@ mod tests {
             before,
         };
         changed.concerns(&validating(configuration).unwrap(), &configuration.metadata)
+    }
+
+    #[test]
+    fn only_an_interruption_ends_a_wait_as_an_error() {
+        assert!(tolerate::<()>(Err(ClusterError::Interrupted)).is_err());
+        for error in [
+            ClusterError::Forbidden("webhooks".to_owned()),
+            ClusterError::TooLarge {
+                what: "webhooks".to_owned(),
+                limit: 1,
+            },
+            ClusterError::Lost {
+                what: "webhooks".to_owned(),
+                reason: "reset".to_owned(),
+            },
+        ] {
+            assert_eq!(tolerate::<()>(Err(error)), Ok(()));
+        }
     }
 
     #[test]

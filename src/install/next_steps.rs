@@ -1,6 +1,6 @@
 //! What a person does after an install that was verified.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::prepare::Prepared;
 use crate::facts::{self, ControlPlane, Manager, Namespace};
@@ -31,10 +31,19 @@ pub(super) fn next_steps(prepared: &Prepared, before: &facts::Before) -> Vec<Nex
     }
 }
 
-/// The control plane whose workloads move to the new revision: an older one in the same namespace.
+/// The control plane whose workloads move to the revision: an older one in the same namespace.
+///
+/// A revision that was there before, with its own gateways, is nothing to move to: both may be there for good.
 fn followed<'a>(prepared: &Prepared, before: &'a facts::Before) -> Option<&'a ControlPlane> {
     let plan = &prepared.plan;
     let revision = plan.revision.as_ref()?.as_str();
+    let planes = before.control_planes.known()?;
+    let was_there = planes
+        .iter()
+        .any(|plane| plane.namespace == plan.namespace && plane.revision == revision);
+    if was_there && prepared.manifest.gateways_left_out.is_empty() {
+        return None;
+    }
     let older = |plane: &&ControlPlane| {
         plane.namespace == plan.namespace
             && plane.revision != revision
@@ -44,8 +53,10 @@ fn followed<'a>(prepared: &Prepared, before: &'a facts::Before) -> Option<&'a Co
                 .as_ref()
                 .is_ok_and(|tag| tag.rebuild() <= plan.tag.rebuild())
     };
-    let planes = before.control_planes.known()?.iter().filter(older);
-    planes.min_by_key(|plane| plane.revision != DEFAULT)
+    planes
+        .iter()
+        .filter(older)
+        .min_by_key(|plane| plane.revision != DEFAULT)
 }
 
 fn verify(revision: &str) -> Option<NextStep> {
@@ -98,19 +109,14 @@ struct Move<'a> {
 impl Move<'_> {
     fn steps(&self, namespaces: &[Namespace]) -> Vec<NextStep> {
         let revision = self.prepared.plan.revision_label();
-        let old = self.old.revision.as_str();
         let mut steps = self.namespaces(namespaces);
         if steps.is_empty() {
             steps.extend(first_namespace(revision, namespaces));
         }
         steps.extend(verify(revision));
         steps.extend(self.gateways());
-        steps.extend(self.default_tag());
-        steps.extend(NextStep::command(
-            format!("removes revision {old}, once no namespace and no gateway uses it"),
-            "istioctl uninstall --revision {}",
-            &[old],
-        ));
+        steps.extend(self.tags());
+        steps.extend(self.removal());
         steps
     }
 
@@ -169,33 +175,61 @@ impl Move<'_> {
         )
     }
 
-    /// Namespaces with `istio-injection=enabled` follow the default tag.
-    fn default_tag(&self) -> Option<NextStep> {
+    /// One command for each revision tag of the old revision, the default one first.
+    ///
+    /// Namespaces with `istio-injection=enabled` follow the default tag, those with `istio.io/rev=TAG` another one.
+    fn tags(&self) -> Vec<NextStep> {
         let plan = &self.prepared.plan;
-        let has_tags = plan.capabilities.contains(&Capability::DefaultRevisionTag);
-        let hooks = self.before.webhooks.known()?;
-        let tagged = hooks
+        let hooks = self.before.webhooks.known().map_or(&[][..], Vec::as_slice);
+        let tagged = |hook: &facts::Webhook| Some((hook.tag.clone()?, hook.revision.clone()));
+        let mut tags: BTreeMap<String, String> = hooks.iter().filter_map(tagged).collect();
+        let default = tags.remove(DEFAULT);
+        let default = default.unwrap_or_else(|| DEFAULT.to_owned());
+        let has_default = plan.capabilities.contains(&Capability::DefaultRevisionTag);
+        let moves_default = has_default && default == self.old.revision;
+        let named = tags
             .iter()
-            .find(|hook| hook.tag.as_deref() == Some(DEFAULT));
-        let is_default = match tagged {
-            Some(tag) => tag.revision == self.old.revision,
-            None => self.old.revision == DEFAULT,
-        };
-        if !has_tags || !is_default {
-            return None;
-        }
-        NextStep::command(
+            .filter(|(_, revision)| **revision == self.old.revision);
+        let named = named.map(|(tag, _)| {
+            (
+                tag.as_str(),
+                "gives namespaces with this tag the new revision; restart their workloads",
+            )
+        });
+        let default = (
+            DEFAULT,
             "gives namespaces with istio-injection=enabled the new revision; label Gateways of the Gateway API with it first",
-            "istioctl tag set default --revision {} --overwrite",
-            &[plan.revision_label()],
-        )
+        );
+        let all = moves_default.then_some(default).into_iter().chain(named);
+        all.filter_map(|(tag, text)| {
+            NextStep::command(
+                text,
+                "istioctl tag set {} --revision {} --overwrite",
+                &[tag, plan.revision_label()],
+            )
+        })
+        .collect()
+    }
+
+    /// The end of the old revision, by the tool that installed it.
+    fn removal(&self) -> Option<NextStep> {
+        let old = self.old.revision.as_str();
+        let when = "once no namespace and no gateway uses it";
+        match &self.old.manager {
+            Manager::Helm { release } => Some(NextStep::text(format!(
+                "remove revision {old} with Helm (release {release}), {when}"
+            ))),
+            _ => NextStep::command(
+                format!("removes revision {old}, {when}"),
+                "istioctl uninstall --revision {}",
+                &[old],
+            ),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::facts::{Before, Fact, RunningGateway};
     use crate::install::prepare::prepare;
@@ -231,6 +265,15 @@ mod tests {
     }
 
     fn steps(revision: &str, planes: Vec<ControlPlane>, namespaces: Vec<Namespace>) -> Vec<String> {
+        steps_with(revision, planes, namespaces, Vec::new())
+    }
+
+    fn steps_with(
+        revision: &str,
+        planes: Vec<ControlPlane>,
+        namespaces: Vec<Namespace>,
+        webhooks: Vec<facts::Webhook>,
+    ) -> Vec<String> {
         let options = Options {
             request: Some("1.31.0-solo".parse().unwrap()),
             revision: Some(Revision::parse(revision).unwrap()),
@@ -252,7 +295,7 @@ mod tests {
         let before = Before {
             control_planes: Fact::Known(planes),
             namespaces: Fact::Known(namespaces),
-            webhooks: Fact::Known(Vec::new()),
+            webhooks: Fact::Known(webhooks),
             gateways: Fact::Known(BTreeMap::from([(place, gateway)])),
             ..Before::not_asked("in this test", Fact::NotAsked("in this test"))
         };
@@ -286,5 +329,62 @@ mod tests {
         let newer = vec![plane(DEFAULT, "1.32.0-solo")];
         let all = steps("canary", newer, vec![namespace("shop", Some(DEFAULT))]).join("\n");
         assert!(!all.contains("uninstall") && !all.contains("shop"), "{all}");
+    }
+
+    #[test]
+    fn named_tags_move_before_the_old_revision_ends() {
+        let tagged = |tag: &str, revision: &str| facts::Webhook {
+            kind: facts::WebhookKind::Mutating,
+            name: format!("istio-revision-tag-{tag}"),
+            revision: revision.to_owned(),
+            tag: Some(tag.to_owned()),
+            service: None,
+            service_ready: Fact::Known(true),
+            ca_bundle: true,
+            deactivated: false,
+            fail_closed: true,
+        };
+        let old = plane(DEFAULT, "1.30.2-solo");
+        let hooks = vec![tagged("prod", DEFAULT), tagged("other", "theirs")];
+        let all = steps_with("canary", vec![old.clone()], Vec::new(), hooks);
+        let at = |text: &str| all.iter().position(|step| step.starts_with(text));
+        let moved = at("istioctl tag set prod --revision canary --overwrite");
+        assert!(
+            moved.is_some() && moved < at("istioctl uninstall"),
+            "{all:?}"
+        );
+        assert_eq!(at("istioctl tag set other"), None);
+
+        let helm = ControlPlane {
+            manager: Manager::Helm {
+                release: "mesh".to_owned(),
+            },
+            ..old
+        };
+        let all = steps("canary", vec![helm], Vec::new()).join("\n");
+        assert!(
+            !all.contains("uninstall") && all.contains("release mesh"),
+            "{all}"
+        );
+    }
+
+    #[test]
+    fn two_revisions_that_were_there_before_are_both_kept() {
+        let both = vec![
+            plane(DEFAULT, "1.31.0-solo"),
+            plane("team-b", "1.31.0-solo"),
+        ];
+        let options = Options {
+            request: Some("1.31.0-solo".parse().unwrap()),
+            revision: Some(Revision::parse("team-b").unwrap()),
+            ..Options::default()
+        };
+        let client = Fact::NotAsked("in this test");
+        let prepared = prepare(&options, Matrix::builtin(), &client).unwrap();
+        let before = Before {
+            control_planes: Fact::Known(both),
+            ..Before::not_asked("in this test", Fact::NotAsked("in this test"))
+        };
+        assert_eq!(followed(&prepared, &before), None);
     }
 }

@@ -41,10 +41,13 @@ pub fn installed(
         others: BTreeMap::new(),
     };
     let exit = running(session, cluster, expected, Scope::Changed, &plan.namespace)?;
-    let next = if exit == Exit::Ok {
-        next_steps(prepared, before)
-    } else {
-        way_back::commands(session, prepared, before)
+    let next = match exit {
+        Exit::Ok => next_steps(prepared, before),
+        // What was there was judged, and the same upgrade would leave it as it is again.
+        _ if session.report.up_to_date.is_some() => {
+            way_back::apply_again(prepared).into_iter().collect()
+        }
+        _ => way_back::commands(session, prepared, before),
     };
     session.report.next.extend(next);
     Ok(exit)

@@ -36,6 +36,20 @@ pub(super) fn commands(
     way.install().into_iter().chain(verify).collect()
 }
 
+/// What applies the documents of a plan again that was found in place, and repairs what was changed since.
+pub(super) fn apply_again(prepared: &Prepared) -> Option<NextStep> {
+    let plan = &prepared.plan;
+    NextStep::command(
+        "applies the same documents again, with the -f, --set and options of the last install",
+        "glooistio install --istio {} -r {} -i {}",
+        &[
+            &plan.tag.to_string(),
+            plan.revision_label(),
+            &plan.namespace,
+        ],
+    )
+}
+
 /// Removes a control plane where none ran before, with its gateways and webhooks.
 fn uninstall(revision: &str, namespace: &str) -> Option<NextStep> {
     NextStep::command(
@@ -66,6 +80,10 @@ impl WayBack<'_> {
         }
         if self.planned.flavor.is_fips() && !tag.flavor.is_fips() {
             command = command.followed_by("--allow-fips-loss", &[])?;
+        }
+        if !self.upgraded {
+            // The install that was not proved has written its own record.
+            command = command.followed_by("--forget-overlays", &[])?;
         }
         let notes = self.notes(tag);
         Some(NextStep {
@@ -153,7 +171,7 @@ mod tests {
         assert_eq!(
             command.as_deref(),
             Some(
-                "glooistio install --istio 1.31.0-solo --hub h.io/mirror -r default -i istio-system --allow-fips-loss   # with the -f, --set and options of that install"
+                "glooistio install --istio 1.31.0-solo --hub h.io/mirror -r default -i istio-system --allow-fips-loss --forget-overlays   # with the -f, --set and options of that install"
             )
         );
         assert_eq!(back(false, &plane("default", "custom")), None);

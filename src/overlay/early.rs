@@ -67,11 +67,11 @@ pub fn early(files: &[UserDocument], sets: &[Assignment]) -> Early {
     }
 }
 
-/// Whether a document begins from the empty profile and does not turn istiod on.
+/// Whether a document turns istiod off, or begins from the empty profile and does not turn it on.
 fn is_gateway_alone(file: &UserDocument) -> bool {
-    let pilot = at(&file.value, "spec.components.pilot.enabled");
-    let profile = at(&file.value, "spec.profile");
-    profile.and_then(Value::as_str) == Some("empty") && pilot.and_then(Value::as_bool) != Some(true)
+    let pilot = at(&file.value, "spec.components.pilot.enabled").and_then(Value::as_bool);
+    let profile = at(&file.value, "spec.profile").and_then(Value::as_str);
+    pilot.map_or(profile == Some("empty"), |enabled| !enabled)
 }
 
 fn set(sets: &[Assignment], path: &str) -> Option<(String, Origin)> {
@@ -107,6 +107,14 @@ mod tests {
             .map(|text| Assignment::parse(text).unwrap())
             .collect();
         early(&documents, &sets)
+    }
+
+    #[test]
+    fn document_that_turns_istiod_off_does_not_choose_the_revision() {
+        let stream = "metadata: {name: a}\nspec: {tag: t1}\n---\napiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {name: b}\nspec: {profile: minimal, revision: r2, tag: t2, components: {pilot: {enabled: false}}}";
+        let found = of(&[stream], &[]);
+        assert!(found.revision.is_none(), "{found:?}");
+        assert_eq!(found.tag.unwrap().0, "t1");
     }
 
     #[test]

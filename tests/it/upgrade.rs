@@ -112,6 +112,31 @@ fn an_install_that_would_drop_inputs_of_the_record_is_refused_by_their_names() {
 }
 
 #[test]
+fn install_over_a_record_that_cannot_be_used_is_refused() {
+    let (api, env) = cluster::installs(TAG);
+    env.file("base.yaml", OVERLAY);
+    let first = env.line("install --fips --distroless -y -f base.yaml");
+    assert_eq!(first.code(), 0, "{first}");
+    let mut record = api.changes().pop().unwrap().body;
+    record["apiVersion"] = "v1".into();
+    record["kind"] = "ConfigMap".into();
+    record["data"]["record.sha256"] = "0".repeat(64).into();
+    api.add(record);
+    let refused = env.line("install --fips --distroless -y");
+    refused.fails(
+        65,
+        &[
+            "record of revision default",
+            "--forget-overlays",
+            "kubectl get configmap",
+        ],
+    );
+    assert_eq!(env.calls("install").len(), 1);
+    let forgotten = env.line("install --fips --distroless -y --forget-overlays");
+    assert_eq!(forgotten.code(), 0, "{forgotten}");
+}
+
+#[test]
 fn an_upgrade_forgets_what_it_is_told_to_forget() {
     let (_api, env) = installed("-f base.yaml");
     let output = env.line("upgrade --forget-overlays --dry-run -o json");

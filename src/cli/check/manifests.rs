@@ -39,7 +39,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
 /// The documents of a file in a directory that are an IstioOperator, of whatever else is in it; `None` where there is none.
 fn operators(path: &Path) -> Result<Option<File>, Failure> {
     let bytes = os::read(path, os::TEXT_LIMIT)?;
-    // What is no text is no IstioOperator.
+    // A file that is not UTF-8 cannot be an IstioOperator.
     let Ok(text) = String::from_utf8(bytes) else {
         return Ok(None);
     };
@@ -106,7 +106,7 @@ pub(super) fn judge_each(
         let mut own = Report::new(report.command);
         match judge(file, &mut own) {
             Ok(()) => merge(report, &name, own),
-            // What stops the run is no matter of one file.
+            // An error that ends the run does not belong to one file.
             Err(failure) if failure.exit == Exit::Interrupted => return Err(failure),
             Err(failure) => {
                 failed.push(name);

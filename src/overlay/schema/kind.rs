@@ -105,7 +105,14 @@ impl Kind {
             Kind::Switch => value.is_boolean(),
             Kind::Whole => whole(value),
             Kind::Count => value.is_u64(),
-            Kind::Number => value.is_number(),
+            // The decoder of values and meshConfig takes quoted numbers.
+            Kind::Number => match value {
+                Value::String(text) => {
+                    text.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+                        && text.parse::<f64>().is_ok()
+                }
+                other => other.is_number(),
+            },
             Kind::WholeOrText => value.is_string() || whole(value),
             Kind::Quantity => value.is_string() || value.is_number(),
             Kind::OneOf(words) => match value {

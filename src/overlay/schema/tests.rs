@@ -428,3 +428,19 @@ fn every_deviation_is_found_with_its_place() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn quoted_numbers_are_numbers() {
+    use serde_json::json;
+    for (value, accepted) in [
+        (json!(1.5), true),
+        (json!("1.5"), true),
+        (json!("-2"), true),
+        (json!("x"), false),
+        (json!("inf"), false),
+        (json!(""), false),
+        (json!(true), false),
+    ] {
+        assert_eq!(Kind::Number.accepts(&value), accepted, "{value}");
+    }
+}

@@ -33,10 +33,11 @@ const LEAVING: Duration = Duration::from_secs(63);
 const LONGEST_LINE: usize = 2_100;
 
 /// Commands that a report may suggest; `{}` is a plain word.
-const COMMANDS: [&str; 4] = [
+const COMMANDS: [&str; 5] = [
     "glooistio inspect --explain {}",
     "kubectl describe pod {} -n {}",
     "kubectl rollout restart deployment/{} -n {}",
+    "glooistio upgrade --to {} -r {} --set values.pilot.env.COMPLIANCE_POLICY={}",
     "kubectl get pod {} -n {} -o yaml > {} && kubectl replace --force -f {}",
 ];
 
