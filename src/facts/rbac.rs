@@ -32,18 +32,17 @@ const READ: [(&str, &str); 12] = [
 ];
 
 /// Single rights: logs and metrics of pods, pods that are created as a dry run, and questions to the injector.
-const SINGLE: [(&str, &str, &str); 6] = [
+const SINGLE: [(&str, &str, &str); 7] = [
     ("get", "", "pods/proxy"),
     ("get", "", "pods/log"),
     ("create", "", "pods/portforward"),
     ("create", "", "pods"),
     ("create", "", INJECTOR),
-    // istioctl lists secrets too when it looks for what it has to remove.
+    // istioctl lists secrets too when it looks for what it has to remove. The checks read the certificates of the
+    // authority and the licence key, whose secret has any name; a list contains what is in secrets as well.
     ("list", "", "secrets"),
+    ("get", "", "secrets"),
 ];
-
-/// The secret with the certificates of the authority.
-const AUTHORITY: &str = "cacerts";
 
 /// Returns the `ClusterRole`.
 ///
@@ -82,19 +81,8 @@ pub fn cluster_role() -> ClusterRole {
             name: Some(NAME.to_owned()),
             ..ObjectMeta::default()
         },
-        rules: Some(rules.chain([certificates()]).collect()),
+        rules: Some(rules.collect()),
         aggregation_rule: None,
-    }
-}
-
-/// The certificates of the authority, of which a FIPS build refuses some keys.
-fn certificates() -> PolicyRule {
-    PolicyRule {
-        api_groups: Some(vec![String::new()]),
-        resources: Some(vec!["secrets".to_owned()]),
-        resource_names: Some(vec![AUTHORITY.to_owned()]),
-        verbs: vec!["get".to_owned()],
-        ..PolicyRule::default()
     }
 }
 
@@ -130,6 +118,7 @@ mod tests {
                 .iter()
                 .all(|rule| !rule.verbs.iter().any(|verb| verb == "*"))
         );
-        assert!(!grants("get", "", "secrets"));
+        // The secret of a licence key has any name.
+        assert!(grants("get", "", "secrets"));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use k8s_openapi::api::admissionregistration::v1::{
@@ -28,16 +28,17 @@ const FAIL_CLOSED: Duration = Duration::from_secs(15);
 /// How long a new pod may stay without a proxy when everything that injection needs is there.
 const INJECTED: Duration = Duration::from_secs(30);
 
-/// The webhook configurations of a cluster at one moment: uid and generation, by name.
+/// The webhook configurations of a cluster at one moment: uid and generation, by name; `None` for a kind that could not
+/// be read.
 #[derive(Debug, Clone, Default)]
 pub struct WebhookVersions {
-    mutating: Versions,
-    validating: Versions,
+    mutating: Option<Versions>,
+    validating: Option<Versions>,
 }
 
 type Versions = BTreeMap<String, (Option<String>, Option<i64>)>;
 
-/// Returns the webhook configurations as they are before an install changes them; none where they cannot be read.
+/// Returns the webhook configurations as they are before an install changes them.
 pub fn webhook_versions(cluster: &Cluster) -> WebhookVersions {
     let read = cluster.run(async |session| {
         let all = ListParams::default();
@@ -53,12 +54,11 @@ pub fn webhook_versions(cluster: &Cluster) -> WebhookVersions {
     read.unwrap_or_default()
 }
 
-fn versions<K: Resource>(listed: Result<Vec<K>>) -> Versions {
-    let listed = listed.unwrap_or_default();
+fn versions<K: Resource>(listed: Result<Vec<K>>) -> Option<Versions> {
+    let listed = listed.ok()?;
     let metas = listed.iter().map(Resource::meta);
-    metas
-        .map(|meta| (name(meta).to_owned(), version(meta)))
-        .collect()
+    let versions = metas.map(|meta| (name(meta).to_owned(), version(meta)));
+    Some(versions.collect())
 }
 
 fn name(meta: &ObjectMeta) -> &str {
@@ -80,29 +80,31 @@ pub struct Changed<'a> {
 }
 
 impl Changed<'_> {
-    /// Whether an object is of the revision, or was created or changed since.
+    /// Whether an object is of the revision, or was created or changed since; without a reading from before, only the
+    /// revision counts.
     fn concerns(&self, hook: &Webhook, meta: &ObjectMeta) -> bool {
         let before = match hook.kind {
             WebhookKind::Mutating => &self.before.mutating,
             WebhookKind::Validating => &self.before.validating,
         };
-        hook.revision == self.revision || before.get(name(meta)) != Some(&version(meta))
+        let is_changed = |before: &Versions| before.get(name(meta)) != Some(&version(meta));
+        hook.revision == self.revision || before.as_ref().is_some_and(is_changed)
     }
 }
 
 /// Waits until every webhook configuration that an install created or changed is complete and reaches a ready istiod,
-/// its definitions are established, and a new pod is given a proxy; each for at most `limit`.
+/// its definitions are established, and a new pod is given a proxy; all of it for at most `limit`.
 ///
 /// What is not there in time, or may not be read, is left to the checks.
 pub fn settled(cluster: &Cluster, changed: Changed<'_>, limit: Duration) -> Result<()> {
+    let started = Instant::now();
+    let left = || limit.saturating_sub(started.elapsed());
     cluster.run(async |session| {
-        let (established, bundles) = futures::join!(
-            established(session, limit),
-            trusted(session, changed, limit),
-        );
+        let (established, bundles) =
+            futures::join!(established(session, limit), trusted(session, changed, left),);
         tolerate(established)?;
         tolerate(bundles)?;
-        tolerate(fail_closed(session, changed, limit.min(FAIL_CLOSED)).await)?;
+        tolerate(fail_closed(session, changed, left().min(FAIL_CLOSED)).await)?;
         // Gateways can be of a revision that has no injector: then no pod is given a proxy, however long it takes.
         let hooks = webhook::configurations(session).await.unwrap_or_default();
         if !hooks.iter().any(|hook| injects(hook, changed.revision)) {
@@ -111,7 +113,7 @@ pub fn settled(cluster: &Cluster, changed: Changed<'_>, limit: Duration) -> Resu
         let namespaces = platform::namespaces(session).await.unwrap_or_default();
         let outside = namespaces.iter().filter(|it| it.name != changed.namespace);
         let outside: Vec<&Namespace> = outside.collect();
-        until_injected(session, changed.revision, &outside, limit.min(INJECTED)).await;
+        until_injected(session, changed.revision, &outside, left().min(INJECTED)).await;
         Ok(())
     })?
 }
@@ -131,9 +133,13 @@ fn injects(hook: &Webhook, revision: &str) -> bool {
 }
 
 /// Waits until the API server trusts whom the webhooks call, and somebody is there to be called.
-async fn trusted(session: &Session, changed: Changed<'_>, limit: Duration) -> Result<()> {
+async fn trusted(
+    session: &Session,
+    changed: Changed<'_>,
+    left: impl Fn() -> Duration,
+) -> Result<()> {
     let is_trusted = |hook: &Webhook| hook.ca_bundle || hook.deactivated;
-    let services = hooks(session, changed, limit, is_trusted).await?;
+    let services = hooks(session, changed, left(), is_trusted).await?;
     let waits = services.iter().map(async |(namespace, name)| {
         let watched = Watched {
             namespace: Some(namespace.clone()),
@@ -142,7 +148,7 @@ async fn trusted(session: &Session, changed: Changed<'_>, limit: Duration) -> Re
         };
         let answers =
             |slices: &BTreeMap<String, EndpointSlice>| has_ready_endpoint(slices.values());
-        session.until(&watched, limit, answers).await.map(drop)
+        session.until(&watched, left(), answers).await.map(drop)
     });
     join_all(waits).await.into_iter().collect()
 }
@@ -324,6 +330,10 @@ mod tests {
         assert!(awaited(&validator("old", 4, "YQ==", "Fail"), &before));
         assert!(awaited(&validator("new", 1, "YQ==", "Fail"), &before));
         assert!(awaited(&validator("default", 3, "YQ==", "Fail"), &before));
+        // Without a reading from before, nothing tells a change.
+        let unread = WebhookVersions::default();
+        assert!(!awaited(&validator("new", 1, "YQ==", "Fail"), &unread));
+        assert!(awaited(&validator("default", 3, "YQ==", "Fail"), &unread));
     }
 
     #[test]
