@@ -79,7 +79,7 @@ pub use expectation::{Expectation, Source, Wanted};
 pub use pending::pending;
 pub use policy::{Policy, PolicyError, find};
 
-use crate::facts::{self, Fact};
+use crate::facts::{self, Observed};
 use crate::fips::{Judge, Policies};
 use crate::istio::Matrix;
 use crate::plan::Plan;
@@ -171,9 +171,9 @@ pub struct After<'a> {
 }
 
 impl After<'_> {
-    /// What the Istio that a class should run knows of compliance policies.
-    fn policies(&self, class: &facts::Class) -> Option<Policies> {
-        let wanted = pending::wanted(self, class)?;
+    /// What the Istio that a group should run knows of compliance policies.
+    fn policies(&self, group: &facts::PodGroupKey) -> Option<Policies> {
+        let wanted = pending::wanted(self, group)?;
         Some(Policies::of(self.matrix, &wanted.tag.version))
     }
 }
@@ -221,13 +221,13 @@ impl Outcome {
     }
 }
 
-impl<T> Fact<T> {
+impl<T> Observed<T> {
     /// Judges what is known; a gap is never a pass.
     pub fn judge(&self, judge: impl FnOnce(&T) -> Outcome) -> Outcome {
         match self {
-            Fact::Known(value) => judge(value),
-            Fact::Unknown(why) => Outcome::Unknown(why.clone()),
-            Fact::NotAsked(why) => Outcome::NotChecked((*why).to_owned()),
+            Observed::Known(value) => judge(value),
+            Observed::Unknown(why) => Outcome::Unknown(why.clone()),
+            Observed::NotCollected(why) => Outcome::NotChecked((*why).to_owned()),
         }
     }
 }
@@ -429,13 +429,16 @@ mod tests {
     fn a_gap_is_never_a_pass() {
         let passes = |_: &u8| Outcome::Passed(String::new());
         assert_eq!(
-            Fact::Unknown("no".into()).judge(passes),
+            Observed::Unknown("no".into()).judge(passes),
             Outcome::Unknown("no".into())
         );
         assert_eq!(
-            Fact::NotAsked("no").judge(passes),
+            Observed::NotCollected("no").judge(passes),
             Outcome::NotChecked("no".into())
         );
-        assert_eq!(Fact::Known(1).judge(passes), Outcome::Passed(String::new()));
+        assert_eq!(
+            Observed::Known(1).judge(passes),
+            Outcome::Passed(String::new())
+        );
     }
 }

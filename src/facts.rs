@@ -16,15 +16,15 @@ mod after;
 mod authority;
 mod before;
 mod causes;
-mod census;
 mod control_plane;
-mod fact;
 mod genuine;
 mod images;
 mod injected;
+mod inventory;
 mod istioctl;
 mod licence;
 mod manifest;
+mod observed;
 mod permission;
 mod pinned;
 mod platform;
@@ -39,16 +39,18 @@ pub use after::{Installed, after, installed};
 pub use authority::{Held, Served};
 pub use before::{Asked, before, revisions};
 pub use causes::{Cause, causes};
-#[cfg(any(test, fuzzing))]
-pub use census::fuzz;
-pub use census::{Address, Census, Class, Companion, Members, Role, SelfReport};
-pub use fact::Fact;
 pub use genuine::Reference;
 pub(crate) use genuine::read_settings;
 pub use images::Reader;
+#[cfg(any(test, fuzzing))]
+pub use inventory::fuzz;
+pub use inventory::{
+    Address, ExtraContainer, MeshInventory, PodGroup, PodGroupKey, Role, SelfReport,
+};
 pub use istioctl::istioctl;
 pub use licence::{Licence, LicenceSecret, LicenceSource, licences};
 pub use manifest::{Manifest, ManifestError, ObjectImage, Objects, manifests};
+pub use observed::Observed;
 pub use permission::INJECTOR;
 pub use pinned::PinnedName;
 pub use published::Published;
@@ -219,38 +221,38 @@ pub struct RunningGateway {
 /// Everything that the Before checks look at.
 #[derive(Debug, Clone)]
 pub struct Before {
-    pub istioctl: Fact<Istioctl>,
-    pub cluster: Fact<ClusterFact>,
+    pub istioctl: Observed<Istioctl>,
+    pub cluster: Observed<ClusterFact>,
     /// `None`: not an OpenShift.
-    pub openshift: Fact<Option<Minor>>,
-    pub nodes: Fact<Nodes>,
-    pub permissions: Fact<Vec<Permission>>,
+    pub openshift: Observed<Option<Minor>>,
+    pub nodes: Observed<Nodes>,
+    pub permissions: Observed<Vec<Permission>>,
     /// Those to whose namespace a webhook of Istio leads.
-    pub control_planes: Fact<Vec<ControlPlane>>,
+    pub control_planes: Observed<Vec<ControlPlane>>,
     /// Deployments elsewhere that call themselves istiod.
-    pub unconnected: Fact<Names>,
-    pub webhooks: Fact<Vec<Webhook>>,
-    pub namespaces: Fact<Vec<Namespace>>,
+    pub unconnected: Observed<Names>,
+    pub webhooks: Observed<Vec<Webhook>>,
+    pub namespaces: Observed<Vec<Namespace>>,
     /// Bundle version of the Gateway API CRDs, where they are.
-    pub gateway_api: Fact<Option<String>>,
-    pub gloo_mesh: Fact<GlooMeshes>,
+    pub gateway_api: Observed<Option<String>>,
+    pub gloo_mesh: Observed<GlooMeshes>,
     /// The gateways that run, by namespace and name.
-    pub gateways: Fact<BTreeMap<(String, String), RunningGateway>>,
-    pub proxies: Fact<BTreeMap<ProxyKey, u64>>,
+    pub gateways: Observed<BTreeMap<(String, String), RunningGateway>>,
+    pub proxies: Observed<BTreeMap<ProxyKey, u64>>,
     /// The record per revision, and those that could not be read with the reason.
-    pub records: Fact<Vec<Result<Record, String>>>,
+    pub records: Observed<Vec<Result<Record, String>>>,
     /// What the registries say of the images of the plan.
-    pub images: Fact<Vec<PlannedImage>>,
+    pub images: Observed<Vec<PlannedImage>>,
     /// What the installer of istioctl makes of each document.
-    pub manifests: Fact<Vec<Manifest>>,
+    pub manifests: Observed<Vec<Manifest>>,
     /// The builds that the hub has, where the data does not know the planned one.
-    pub published: Fact<Published>,
+    pub published: Observed<Published>,
     /// The certificates of `cacerts` where a FIPS build is planned; `None` where there is no such secret.
-    pub authority: Fact<Option<Vec<Held>>>,
+    pub authority: Observed<Option<Vec<Held>>>,
     /// The certificates that gateways show where a FIPS build is planned.
-    pub served: Fact<Served>,
+    pub served: Observed<Served>,
     /// The secrets that the documents take a licence key from.
-    pub licences: Fact<Vec<LicenceSecret>>,
+    pub licences: Observed<Vec<LicenceSecret>>,
 }
 
 /// An image that a plan needs, as its registry answers.
@@ -260,7 +262,7 @@ pub struct PlannedImage {
     pub reference: String,
     pub found: Result<Found, NoImage>,
     /// What is in it, for each architecture.
-    pub programs: Fact<Vec<ImageProgram>>,
+    pub programs: Observed<Vec<ImageProgram>>,
     /// The day that its programs were read, where the cache knew them.
     pub cached: Option<Date>,
 }
@@ -268,7 +270,7 @@ pub struct PlannedImage {
 /// What was read of the images that run.
 #[derive(Debug, Clone, Default)]
 pub struct ReadImages {
-    pub images: BTreeMap<RunningImage, Fact<Vec<ImageProgram>>>,
+    pub images: BTreeMap<RunningImage, Observed<Vec<ImageProgram>>>,
     /// Those that were not read because their registry gave no answer at all.
     pub unreached: BTreeMap<RunningImage, Unreached>,
     /// Images of which the cache knew what is in them, and the day that they were read.
@@ -341,23 +343,23 @@ pub struct Injected {
 /// Everything that the After checks look at.
 #[derive(Debug, Clone)]
 pub struct After {
-    pub cluster: Fact<ClusterFact>,
+    pub cluster: Observed<ClusterFact>,
     /// Those to whose namespace a webhook of Istio leads.
-    pub control_planes: Fact<Vec<ControlPlane>>,
+    pub control_planes: Observed<Vec<ControlPlane>>,
     /// Deployments elsewhere that call themselves istiod.
-    pub unconnected: Fact<Names>,
-    pub webhooks: Fact<Vec<Webhook>>,
-    pub nodes: Fact<Nodes>,
-    pub namespaces: Fact<Vec<Namespace>>,
+    pub unconnected: Observed<Names>,
+    pub webhooks: Observed<Vec<Webhook>>,
+    pub nodes: Observed<Nodes>,
+    pub namespaces: Observed<Vec<Namespace>>,
     /// Names of the Istio CRDs that are established, and those that are not.
-    pub crds: Fact<BTreeMap<String, bool>>,
-    pub census: Fact<Census>,
+    pub crds: Observed<BTreeMap<String, bool>>,
+    pub inventory: Observed<MeshInventory>,
     /// What is in the images that run where FIPS is expected.
-    pub images: BTreeMap<RunningImage, Fact<Vec<ImageProgram>>>,
+    pub images: BTreeMap<RunningImage, Observed<Vec<ImageProgram>>>,
     /// Those of them that were not read because their registry gave no answer at all.
     pub unreached: BTreeMap<RunningImage, Unreached>,
     /// Per revision in scope.
-    pub injected: BTreeMap<String, Fact<Injected>>,
+    pub injected: BTreeMap<String, Observed<Injected>>,
     /// What plain pods are given, per revision where FIPS is expected.
-    pub references: BTreeMap<String, Fact<Reference>>,
+    pub references: BTreeMap<String, Observed<Reference>>,
 }

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use crate::action::{self, Action, Part, Place};
 use crate::check::{self, Policy};
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, Fact, Istioctl, Manifest, Reader};
+use crate::facts::{self, Istioctl, Manifest, Observed, Reader};
 use crate::fips::Judge;
 use crate::image::{self, Budget, Cache, Sources};
 use crate::istio::Matrix;
@@ -132,7 +132,7 @@ impl Session<'_> {
     pub fn gather(
         &self,
         cluster: &Cluster,
-        istioctl: &Fact<Istioctl>,
+        istioctl: &Observed<Istioctl>,
         prepared: &Prepared,
     ) -> Result<facts::Before, Failure> {
         let licences = prepared.licence_secrets(self.matrix);
@@ -156,7 +156,7 @@ impl Session<'_> {
         if signal::interrupted() {
             return Err(interrupted());
         }
-        if let Fact::Unknown(reason) = &facts.cluster {
+        if let Observed::Unknown(reason) = &facts.cluster {
             return Err(Failure::message(Exit::Unavailable, reason)
                 .hint("--kubeconfig and --context choose another cluster"));
         }
@@ -166,12 +166,12 @@ impl Session<'_> {
     /// Gathers what can be known without a cluster, which `why` says.
     pub fn gather_without_cluster(
         &self,
-        istioctl: Fact<Istioctl>,
+        istioctl: Observed<Istioctl>,
         prepared: &Prepared,
         why: &'static str,
     ) -> Result<facts::Before, Failure> {
         let flags = self.installer_flags.as_slice();
-        let unknown = Fact::NotAsked(why);
+        let unknown = Observed::NotCollected(why);
         let (manifests, (images, published)) = process::beside(
             || manifests(prepared, &istioctl, flags),
             || (self.planned(prepared, &unknown), self.published(prepared)),
@@ -239,10 +239,13 @@ impl Session<'_> {
 impl Install<'_> {
     /// Installs. What is to be said stands in the session's report afterwards, also on failure.
     pub fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
-        let client = Fact::Known(self.istioctl.clone());
+        let client = Observed::Known(self.istioctl.clone());
         let prepared = prepare(self.options, session.matrix, &client)?;
         session.describe(&prepared);
-        let planned = self.actions(&prepared, &Fact::NotAsked("the documents are shown first"));
+        let planned = self.actions(
+            &prepared,
+            &Observed::NotCollected("the documents are shown first"),
+        );
         session.report.documents = documents(&prepared.manifest.documents, &planned);
         session
             .ui
@@ -288,7 +291,7 @@ impl Install<'_> {
         Ok(exit)
     }
 
-    fn actions(&self, prepared: &Prepared, manifests: &Fact<Vec<Manifest>>) -> Vec<Action> {
+    fn actions(&self, prepared: &Prepared, manifests: &Observed<Vec<Manifest>>) -> Vec<Action> {
         let place = Place {
             namespace: &prepared.plan.namespace,
             revision: prepared.plan.revision_label(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::{Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, ControlPlane, Fact, Installed, Kept, Manager, Record};
+use crate::facts::{self, ControlPlane, Installed, Kept, Manager, Observed, Record};
 use crate::install::{Session, prove};
 use crate::istio::ImageTag;
 use crate::plan::DEFAULT_NAMESPACE;
@@ -17,16 +17,16 @@ const NAMED: usize = 5;
 /// What is said of `ConfigMap`s that look like records and are not read.
 fn strays(installed: &Installed) -> Vec<String> {
     match &installed.strays {
-        Fact::Known(places) => places
+        Observed::Known(places) => places
             .iter()
             .map(|(namespace, name)| {
                 format!("configmap {namespace}/{name} is ignored: its namespace has no control plane with that record")
             })
             .collect(),
-        Fact::Unknown(why) => vec![format!(
+        Observed::Unknown(why) => vec![format!(
             "whether other ConfigMaps look like records is not known: {why}"
         )],
-        Fact::NotAsked(_) => Vec::new(),
+        Observed::NotCollected(_) => Vec::new(),
     }
 }
 

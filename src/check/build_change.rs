@@ -64,7 +64,7 @@ fn changes(before: &Before<'_>, plane: &ControlPlane) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::check::support::{Given, control_plane, found, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
     use crate::report::Severity;
 
     #[test]
@@ -73,7 +73,7 @@ mod tests {
             let mut given = Given::tag("1.31.0-solo");
             given.plan.consent.fips_loss = allowed;
             let planes = vec![control_plane("default", "1.30.0-solo-fips")];
-            given.facts.control_planes = Fact::Known(planes);
+            given.facts.control_planes = Observed::Known(planes);
             let Outcome::Found(findings) = given.run(run) else {
                 panic!("{allowed}");
             };
@@ -110,7 +110,7 @@ mod tests {
             ("1.31.0-solo", control_plane("theirs", "1.30.0"), ""),
         ] {
             let mut given = Given::tag(planned);
-            given.facts.control_planes = Fact::Known(vec![plane]);
+            given.facts.control_planes = Observed::Known(vec![plane]);
             let outcome = given.run(run);
             assert!(
                 if words.is_empty() {

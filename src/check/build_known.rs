@@ -113,7 +113,7 @@ fn near(before: &Before<'_>, finding: Finding, nearest: Option<ImageTag>) -> Fin
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
-    use crate::facts::{Fact, Published};
+    use crate::facts::{Observed, Published};
 
     const DATA: &str = "
 builds:
@@ -170,7 +170,7 @@ varieties:
 
     fn at_hub(tags: &[&str], planned: &str) -> Outcome {
         let mut given = Given::tag(planned).data(DATA);
-        given.facts.published = Fact::Known(Published {
+        given.facts.published = Observed::Known(Published {
             repository: "r.io/istio/pilot".to_owned(),
             tags: tags.iter().map(|tag| tag.parse().unwrap()).collect(),
         });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::evidence::statements;
 use super::fips::is_judged;
 use super::{After, Check, Outcome, Run};
-use crate::facts::Census;
+use crate::facts::MeshInventory;
 use crate::report::{Evidence, Finding, Module, Proof, Remark, RemarkKind};
 
 pub(super) const CHECK: Check = Check {
@@ -20,14 +20,17 @@ fn run(after: &After<'_>) -> Outcome {
     if !after.expected.revisions.values().any(|wanted| wanted.fips) {
         return Outcome::NotApplicable("no FIPS build is expected".to_owned());
     }
-    after.facts.census.judge(|census| of_census(after, census))
+    after
+        .facts
+        .inventory
+        .judge(|inventory| of_census(after, inventory))
 }
 
-fn of_census(after: &After<'_>, census: &Census) -> Outcome {
+fn of_census(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
     let mut remarks = Remarks::default();
-    for (class, members) in &census.classes {
-        if is_judged(after, class, members) {
-            remarks.add(&statements(after, class), members.pods);
+    for (group, members) in &inventory.groups {
+        if is_judged(after, group, members) {
+            remarks.add(&statements(after, group), members.pods);
         }
     }
     remarks.outcome("pods", "no image that runs was read")

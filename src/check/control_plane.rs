@@ -2,7 +2,7 @@
 
 use super::expectation::{is_home, unconnected};
 use super::{After, Check, Outcome, Run, Wanted};
-use crate::facts::{Census, Class, ControlPlane, Fact, Role};
+use crate::facts::{ControlPlane, MeshInventory, Observed, PodGroupKey, Role};
 use crate::report::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
@@ -23,12 +23,14 @@ fn run(after: &After<'_>) -> Outcome {
         // A Deployment only promises what its pods run.
         let running = after
             .facts
-            .census
-            .judge(|census| Outcome::of(pods(after, census, planes), seen(after)));
+            .inventory
+            .judge(|inventory| Outcome::of(pods(after, inventory, planes), seen(after)));
         let findings = deployments(after, planes).into_iter();
         let (named, running) = match (&after.facts.unconnected, running) {
-            (Fact::Known(named), running) => (unconnected(named, Severity::Warning), running),
-            (Fact::Unknown(why), Outcome::Passed(_)) => (Vec::new(), Outcome::Unknown(why.clone())),
+            (Observed::Known(named), running) => (unconnected(named, Severity::Warning), running),
+            (Observed::Unknown(why), Outcome::Passed(_)) => {
+                (Vec::new(), Outcome::Unknown(why.clone()))
+            }
             (_, running) => (Vec::new(), running),
         };
         running.with(findings.chain(named).collect())
@@ -56,36 +58,36 @@ fn deployments(after: &After<'_>, planes: &[ControlPlane]) -> Vec<Finding> {
 
 /// The istiods that run, whatever their Deployment asks for by now. Pods of other namespaces than those of
 /// control planes are none, whatever they are called.
-fn pods(after: &After<'_>, census: &Census, planes: &[ControlPlane]) -> Vec<Finding> {
+fn pods(after: &After<'_>, inventory: &MeshInventory, planes: &[ControlPlane]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (revision, wanted) in &after.expected.revisions {
-        let own = |class: &Class| {
-            class.role == Role::Istiod
-                && class.revision == *revision
-                && is_home(&class.namespace, planes)
+        let own = |group: &PodGroupKey| {
+            group.role == Role::Istiod
+                && group.revision == *revision
+                && is_home(&group.namespace, planes)
         };
-        let mut running = census
-            .classes
+        let mut running = inventory
+            .groups
             .iter()
-            .filter(|(class, _)| own(class))
+            .filter(|(group, _)| own(group))
             .peekable();
         if running.peek().is_none() {
             let none = format!("no pod of istiod runs for revision {revision}");
             findings.push(Finding::error(none).command("kubectl get pods -A -l app=istiod", &[]));
         }
-        findings.extend(running.filter_map(|(class, members)| {
-            let difference = wanted.differs(&class.image)?;
+        findings.extend(running.filter_map(|(group, members)| {
+            let difference = wanted.differs(&group.image)?;
             let names = members.examples.join(", ");
             let finding = Finding::error(format!("{} pods: {difference}", members.pods))
-                .subject(format!("namespace {}: {names}", class.namespace));
-            Some(finding.found(&class.image).wanted(wanted.image()))
+                .subject(format!("namespace {}: {names}", group.namespace));
+            Some(finding.found(&group.image).wanted(wanted.image()))
         }));
     }
-    let elsewhere = census
-        .classes
+    let elsewhere = inventory
+        .groups
         .iter()
-        .filter(|(class, _)| class.role == Role::Istiod && !is_home(&class.namespace, planes));
-    findings.extend(elsewhere.map(|(class, members)| {
+        .filter(|(group, _)| group.role == Role::Istiod && !is_home(&group.namespace, planes));
+    findings.extend(elsewhere.map(|(group, members)| {
         let pods = format!(
             "{} pods run istiod outside of the namespaces of control planes",
             members.pods
@@ -93,10 +95,10 @@ fn pods(after: &After<'_>, census: &Census, planes: &[ControlPlane]) -> Vec<Find
         Finding::warning(pods)
             .subject(format!(
                 "namespace {}: {}",
-                class.namespace,
+                group.namespace,
                 members.examples.join(", ")
             ))
-            .found(&class.image)
+            .found(&group.image)
             .why("no webhook of Istio leads there, so that nothing is judged by them")
     }));
     findings
@@ -146,7 +148,7 @@ fn seen(after: &After<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::support::{self, class, control_plane, found, members, passed};
+    use crate::check::support::{self, control_plane, found, group, members, passed};
     use crate::facts::After as Facts;
     use crate::sys::cluster::Names;
 
@@ -154,14 +156,14 @@ mod tests {
 
     /// A Deployment with its pods, which run the tag `running`.
     fn facts(plane: ControlPlane, running: &[&str]) -> Facts {
-        let mut census = Census::default();
+        let mut inventory = MeshInventory::default();
         for tag in running {
-            let istiod = class(Role::Istiod, "istio-system", tag);
-            census.classes.insert(istiod, members(1, "istiod"));
+            let istiod = group(Role::Istiod, "istio-system", tag);
+            inventory.groups.insert(istiod, members(1, "istiod"));
         }
         Facts {
-            control_planes: Fact::Known(vec![plane]),
-            census: Fact::Known(census),
+            control_planes: Observed::Known(vec![plane]),
+            inventory: Observed::Known(inventory),
             ..support::after()
         }
     }
@@ -212,10 +214,10 @@ mod tests {
     #[test]
     fn pods_that_could_not_be_listed_are_no_pass() {
         let mut unread = facts(control_plane("default", TAG), &[]);
-        unread.census = Fact::Unknown("forbidden".into());
+        unread.inventory = Observed::Unknown("forbidden".into());
         let outcome = support::run_after(run, &unread, TAG);
         assert_eq!(outcome, Outcome::Unknown("forbidden".into()));
-        unread.control_planes = Fact::Known(vec![control_plane("default", "1.20.0")]);
+        unread.control_planes = Observed::Known(vec![control_plane("default", "1.20.0")]);
         assert!(found(
             &support::run_after(run, &unread, TAG),
             "runs 1.20.0,"
@@ -225,12 +227,12 @@ mod tests {
     #[test]
     fn what_only_calls_itself_istiod_is_named_and_counts_for_nothing() {
         let mut facts = facts(control_plane("default", TAG), &[]);
-        if let Fact::Known(census) = &mut facts.census {
-            let pod = class(Role::Istiod, "shop", TAG);
-            census.classes.insert(pod, members(1, "istiod"));
+        if let Observed::Known(inventory) = &mut facts.inventory {
+            let pod = group(Role::Istiod, "shop", TAG);
+            inventory.groups.insert(pod, members(1, "istiod"));
         }
         let places = vec![("shop".to_owned(), "istiod".to_owned())];
-        facts.unconnected = Fact::Known(Names { places, more: true });
+        facts.unconnected = Observed::Known(Names { places, more: true });
         let outcome = support::run_after(run, &facts, TAG);
         for words in [
             "no pod of istiod runs",
@@ -246,13 +248,13 @@ mod tests {
     fn a_control_plane_of_another_revision_is_not_judged() {
         let mut facts = facts(control_plane("default", TAG), &[TAG]);
         let theirs = control_plane("theirs", "1.20.0");
-        let pod = Class {
+        let pod = PodGroupKey {
             revision: "theirs".into(),
-            ..class(Role::Istiod, "istio-system", "1.20.0")
+            ..group(Role::Istiod, "istio-system", "1.20.0")
         };
-        facts.control_planes = Fact::Known(vec![control_plane("default", TAG), theirs]);
-        if let Fact::Known(census) = &mut facts.census {
-            census.classes.insert(pod, members(1, "istiod"));
+        facts.control_planes = Observed::Known(vec![control_plane("default", TAG), theirs]);
+        if let Observed::Known(inventory) = &mut facts.inventory {
+            inventory.groups.insert(pod, members(1, "istiod"));
         }
         assert!(passed(&support::run_after(run, &facts, TAG)));
     }

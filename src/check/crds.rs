@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
     use crate::check::support::{self, expecting, found, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
     use crate::istio::Matrix;
 
     const DATA: &str = "date: 2026-11-01
@@ -81,7 +81,7 @@ definitions:
             .iter()
             .map(|(name, known)| ((*name).to_owned(), *known));
         let facts = crate::facts::After {
-            crds: Fact::Known(crds.collect::<BTreeMap<_, _>>()),
+            crds: Observed::Known(crds.collect::<BTreeMap<_, _>>()),
             ..support::after()
         };
         let (expected, matrix) = (expecting(tag), Matrix::only(DATA).unwrap());

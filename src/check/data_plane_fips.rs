@@ -20,8 +20,8 @@ fn run(after: &After<'_>) -> Outcome {
 mod tests {
     use super::*;
     use crate::check::Scope;
-    use crate::check::support::{self, class, expecting, fips_outcome, found, members, passed};
-    use crate::facts::{Census, Class, Fact, SelfReport};
+    use crate::check::support::{self, expecting, fips_outcome, found, group, members, passed};
+    use crate::facts::{MeshInventory, Observed, PodGroupKey, SelfReport};
     use crate::fips::{Judge, Policy};
     use crate::report::{Deviation, Deviations, SettingKind};
 
@@ -57,28 +57,28 @@ mod tests {
 
     #[test]
     fn two_revisions_of_which_one_requests_fips_say_of_how_many_it_is_required() {
-        let mut census = Census::default();
+        let mut inventory = MeshInventory::default();
         for (revision, tag, pods) in [("default", FIPS, 3), ("plain", "1.31.0-solo", 5)] {
-            let class = Class {
+            let group = PodGroupKey {
                 revision: revision.to_owned(),
                 report: SelfReport::Silent("no gauge".into()),
                 connects: [support::connected(revision)].into(),
-                ..class(Role::Sidecar, revision, tag)
+                ..group(Role::Sidecar, revision, tag)
             };
-            census.classes.insert(class, members(pods, revision));
+            inventory.groups.insert(group, members(pods, revision));
         }
-        let foreign = Class {
+        let foreign = PodGroupKey {
             revision: "theirs".to_owned(),
             connects: [support::connected("theirs")].into(),
-            ..class(Role::Sidecar, "c", "1.30.0")
+            ..group(Role::Sidecar, "c", "1.30.0")
         };
-        census.classes.insert(foreign, members(9, "c"));
+        inventory.groups.insert(foreign, members(9, "c"));
         let mut facts = support::after();
-        facts.control_planes = Fact::Known(vec![
+        facts.control_planes = Observed::Known(vec![
             support::control_plane("plain", "1.31.0-solo"),
             support::control_plane("theirs", "1.30.0"),
         ]);
-        facts.census = Fact::Known(census);
+        facts.inventory = Observed::Known(inventory);
         let mut expected = expecting(FIPS);
         let plain = expecting("1.31.0-solo").revisions.remove("default");
         expected
@@ -100,17 +100,17 @@ mod tests {
 
     #[test]
     fn pods_of_every_class_with_the_same_statement_are_named() {
-        let mut census = Census::default();
+        let mut inventory = MeshInventory::default();
         for owner in ["first", "second"] {
-            let class = Class {
+            let group = PodGroupKey {
                 container: owner.to_owned(),
                 report: SelfReport::Standard("fips_mode".into()),
-                ..class(Role::Sidecar, "a", "1.31.0-solo")
+                ..group(Role::Sidecar, "a", "1.31.0-solo")
             };
-            census.classes.insert(class, members(1, owner));
+            inventory.groups.insert(group, members(1, owner));
         }
         let mut facts = support::after();
-        facts.census = Fact::Known(census);
+        facts.inventory = Observed::Known(inventory);
         let outcome = run(&support::whole(&expecting(FIPS), &facts));
         let text = format!("{outcome:?}");
         assert!(
@@ -121,10 +121,10 @@ mod tests {
 
     #[test]
     fn status_that_is_too_old_for_the_policy_is_unknown_under_strict() {
-        let class = support::running(Role::Ztunnel, FIPS);
+        let group = support::running(Role::Ztunnel, FIPS);
         let path = "/usr/local/bin/ztunnel";
         let programs = vec![support::program(path, path, Ok(support::boring(true)))];
-        let facts = support::holding(&class, programs);
+        let facts = support::holding(&group, programs);
         let expected = expecting(FIPS);
         let outcome = |strict, max_age| {
             let judge = Judge {
@@ -147,17 +147,17 @@ mod tests {
 
     #[test]
     fn after_an_install_a_stale_proxy_is_pending_and_not_wrong() {
-        let mut census = Census::default();
+        let mut inventory = MeshInventory::default();
         let report = SelfReport::Standard("fips_mode".into());
-        census.classes.insert(
-            Class {
+        inventory.groups.insert(
+            PodGroupKey {
                 report,
-                ..class(Role::Sidecar, "a", "1.30.0-solo")
+                ..group(Role::Sidecar, "a", "1.30.0-solo")
             },
             members(1, "x"),
         );
         let mut facts = support::after();
-        facts.census = Fact::Known(census);
+        facts.inventory = Observed::Known(inventory);
         let expected = expecting(FIPS);
         let outcome = |scope| {
             run(&After {
@@ -171,11 +171,11 @@ mod tests {
 
     #[test]
     fn an_agentgateway_is_a_proxy_that_is_judged_by_its_bytes() {
-        let class = support::running(Role::Agentgateway, FIPS);
+        let group = support::running(Role::Agentgateway, FIPS);
         let path = "/app/agentgateway";
         let holding = |evidence| {
             let programs = vec![support::program(path, path, evidence)];
-            let facts = support::holding(&class, programs);
+            let facts = support::holding(&group, programs);
             run(&support::whole(&expecting(FIPS), &facts))
         };
         assert!(passed(&holding(Ok(support::boring(true)))));
@@ -188,8 +188,8 @@ mod tests {
     #[test]
     fn a_node_agent_is_judged_by_its_bytes_like_a_proxy() {
         let outcome = |role, path: &str, evidence| {
-            let class = support::running(role, FIPS);
-            let facts = support::holding(&class, vec![support::program(path, path, evidence)]);
+            let group = support::running(role, FIPS);
+            let facts = support::holding(&group, vec![support::program(path, path, evidence)]);
             run(&support::whole(&expecting(FIPS), &facts))
         };
         for (role, path) in [
@@ -209,9 +209,9 @@ mod tests {
     #[test]
     fn unknown_where_a_pod_starts_another_program() {
         let outcome = |command: Option<&str>| {
-            let mut class = support::running(Role::Sidecar, FIPS);
+            let mut group = support::running(Role::Sidecar, FIPS);
             let command = command.map(|it| Deviation::new("istio-proxy", SettingKind::Command, it));
-            class.deviations = Deviations::of(command);
+            group.deviations = Deviations::of(command);
             let programs = ["pilot-agent", "envoy"].map(|name| {
                 let path = format!("/usr/local/bin/{name}");
                 support::program(
@@ -220,7 +220,7 @@ mod tests {
                     Ok(support::boring(true)),
                 )
             });
-            let facts = support::holding(&class, programs.into());
+            let facts = support::holding(&group, programs.into());
             run(&support::whole(&expecting(FIPS), &facts))
         };
         assert!(passed(&outcome(None)));

@@ -99,7 +99,7 @@ fn finding(planned: &ImageTag, tag: &str, home: bool, group: &Group<'_>) -> Opti
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
-    use crate::facts::{Fact, ProxyKey};
+    use crate::facts::{Observed, ProxyKey};
 
     fn key(revision: &str, tag: &str, namespace: &str) -> ProxyKey {
         ProxyKey {
@@ -117,7 +117,7 @@ mod tests {
         ] {
             let mut given = Given::tag("1.31.0-solo");
             given.facts.proxies =
-                Fact::Known(BTreeMap::from([(key("default", "1.99.0", namespace), 1)]));
+                Observed::Known(BTreeMap::from([(key("default", "1.99.0", namespace), 1)]));
             let Outcome::Found(findings) = given.run(run) else {
                 panic!("not found")
             };
@@ -140,7 +140,7 @@ mod tests {
         ] {
             let mut given = Given::tag("1.31.0-solo");
             given.facts.proxies =
-                Fact::Known(BTreeMap::from([(key(revision, tag, "istio-system"), 4)]));
+                Observed::Known(BTreeMap::from([(key(revision, tag, "istio-system"), 4)]));
             let outcome = given.run(run);
             assert!(
                 if words.is_empty() {

@@ -64,7 +64,7 @@ fn moves(before: &Before<'_>, tag: &Webhook) -> Option<Finding> {
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed, webhook};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
 
     fn given(hooks: Vec<Webhook>) -> Given {
         let mut given = Given::tag("1.31.0").document("one", "{}");
@@ -72,7 +72,7 @@ mod tests {
             .plan
             .capabilities
             .insert(Capability::DefaultRevisionTag);
-        given.facts.webhooks = Fact::Known(hooks);
+        given.facts.webhooks = Observed::Known(hooks);
         given
     }
 

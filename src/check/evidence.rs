@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::image::other_entry_point;
 use super::After;
 use super::pending::wanted;
-use crate::facts::{Class, Companion, Fact, ImageProgram, Role, RunningImage, SelfReport};
+use crate::facts::{
+    ExtraContainer, ImageProgram, Observed, PodGroupKey, Role, RunningImage, SelfReport,
+};
 use crate::fips::{Environment, Evidence as BinaryFacts, ProgramRole, Subject};
 use crate::istio::ImageRef;
 use crate::report::{Deviations, Evidence, Module};
@@ -14,13 +16,13 @@ mod image;
 
 /// A statement per image × architecture × program, for every revision in scope.
 pub fn evidence(after: &After<'_>) -> Vec<Evidence> {
-    let Some(census) = after.facts.census.known() else {
+    let Some(inventory) = after.facts.inventory.known() else {
         return Vec::new();
     };
     let mut processes: BTreeMap<Evidence, u64> = BTreeMap::new();
-    for (class, members) in &census.classes {
-        if wanted(after, class).is_some() {
-            for statement in statements(after, class) {
+    for (group, members) in &inventory.groups {
+        if wanted(after, group).is_some() {
+            for statement in statements(after, group) {
                 *processes.entry(statement).or_default() += members.pods;
             }
         }
@@ -31,28 +33,30 @@ pub fn evidence(after: &After<'_>) -> Vec<Evidence> {
         .collect()
 }
 
-/// What is known of the programs of a class: by their bytes where the image that runs was read, by
+/// What is known of the programs of a group: by their bytes where the image that runs was read, by
 /// what they say of themselves and by their tag elsewhere.
-pub(super) fn statements(after: &After<'_>, class: &Class) -> Vec<Evidence> {
-    let own = match programs(after, class.running()) {
-        Some(Fact::Known(programs)) => of_programs(after, class, programs),
-        Some(Fact::Unknown(why)) => vec![unread(class, why)],
-        Some(Fact::NotAsked(why)) => vec![said(class, &format!("the image was not read: {why}"))],
-        None => vec![said(class, "the image was not read")],
+pub(super) fn statements(after: &After<'_>, group: &PodGroupKey) -> Vec<Evidence> {
+    let own = match programs(after, group.running()) {
+        Some(Observed::Known(programs)) => of_programs(after, group, programs),
+        Some(Observed::Unknown(why)) => vec![unread(group, why)],
+        Some(Observed::NotCollected(why)) => {
+            vec![said(group, &format!("the image was not read: {why}"))]
+        }
+        None => vec![said(group, "the image was not read")],
     };
-    let beside = class
-        .strangers()
-        .flat_map(|other| beside(after, class, other));
+    let beside = group
+        .containers_with_other_image()
+        .flat_map(|other| beside(after, group, other));
     let all = own.into_iter().chain(beside);
-    all.map(|one| compared(after, class, one)).collect()
+    all.map(|one| compared(after, group, one)).collect()
 }
 
 /// The statement as far as the pod is what the injector produces: what the image holds says nothing of
 /// a container in which other code may run.
-fn compared(after: &After<'_>, class: &Class, statement: Evidence) -> Evidence {
-    let deviations = &class.deviations;
+fn compared(after: &After<'_>, group: &PodGroupKey, statement: Evidence) -> Evidence {
+    let deviations = &group.deviations;
     if !deviations.is_empty() {
-        let revision = &class.revision;
+        let revision = &group.revision;
         let why = format!("{deviations}; the injector of revision {revision} does none of it");
         let source = match &statement.proof {
             Some(_) => statement.source.clone(),
@@ -65,25 +69,25 @@ fn compared(after: &After<'_>, class: &Class, statement: Evidence) -> Evidence {
         };
         return unless(statement, Module::Unknown, Some(why));
     }
-    match uncompared(after, class) {
+    match uncompared(after, group) {
         Some(why) => limited(after, statement, &why),
         None => statement,
     }
 }
 
-/// Why pods of a class could not be compared with what their injector produces.
-pub(super) fn uncompared(after: &After<'_>, class: &Class) -> Option<String> {
-    if !matches!(class.role, Role::Sidecar | Role::Gateway) {
+/// Why pods of a group could not be compared with what their injector produces.
+pub(super) fn uncompared(after: &After<'_>, group: &PodGroupKey) -> Option<String> {
+    if !matches!(group.role, Role::Sidecar | Role::Gateway) {
         return None;
     }
-    let why = match after.facts.references.get(&class.revision) {
-        Some(Fact::Known(_)) => return None,
-        Some(Fact::Unknown(why)) => why,
-        Some(Fact::NotAsked(_)) | None => "it was not asked",
+    let why = match after.facts.references.get(&group.revision) {
+        Some(Observed::Known(_)) => return None,
+        Some(Observed::Unknown(why)) => why,
+        Some(Observed::NotCollected(_)) | None => "it was not asked",
     };
     Some(format!(
         "the pod could not be compared with what the injector of revision {} produces: {why}",
-        class.revision
+        group.revision
     ))
 }
 
@@ -103,44 +107,44 @@ fn limited(after: &After<'_>, mut statement: Evidence, why: &str) -> Evidence {
     statement
 }
 
-type Programs<'a> = &'a Fact<Vec<ImageProgram>>;
+type Programs<'a> = &'a Observed<Vec<ImageProgram>>;
 
 fn programs<'a>(after: &After<'a>, running: Option<RunningImage>) -> Option<Programs<'a>> {
     after.facts.images.get(&running?)
 }
 
 /// Of every program of the image; one without that of the role shows nothing of what runs.
-fn of_programs(after: &After<'_>, class: &Class, programs: &[ImageProgram]) -> Vec<Evidence> {
-    let binary = binary(class.role);
+fn of_programs(after: &After<'_>, group: &PodGroupKey, programs: &[ImageProgram]) -> Vec<Evidence> {
+    let binary = binary(group.role);
     if !programs.iter().any(|program| name(&program.path) == binary) {
-        return vec![unread(class, &format!("there is no {binary} in its image"))];
+        return vec![unread(group, &format!("there is no {binary} in its image"))];
     }
-    let other = other_entry_point(class.role, programs);
+    let other = other_entry_point(group.role, programs);
     let idle = |program: &&ImageProgram| {
         let evidence = program.reading.evidence.as_ref();
         program.role != ProgramRole::Main && evidence.is_ok_and(BinaryFacts::has_no_cryptography)
     };
     let one = |program| {
-        let statement = read(after, class, program);
+        let statement = read(after, group, program);
         unless(statement, Module::Unknown, other.clone())
     };
     programs.iter().filter(|it| !idle(it)).map(one).collect()
 }
 
 /// Of the program that another container of the pod starts from another image.
-fn beside(after: &After<'_>, class: &Class, other: &Companion) -> Vec<Evidence> {
-    let seen = Class {
+fn beside(after: &After<'_>, group: &PodGroupKey, other: &ExtraContainer) -> Vec<Evidence> {
+    let seen = PodGroupKey {
         image: other.image.clone(),
         image_id: other.image_id.clone(),
         settings: BTreeMap::new(),
         hidden_settings: BTreeSet::new(),
         others: BTreeSet::new(),
-        report: SelfReport::NotAsked,
-        ..class.clone()
+        report: SelfReport::NotCollected,
+        ..group.clone()
     };
-    let Some(Fact::Known(programs)) = programs(after, class.running_beside(other)) else {
+    let Some(Observed::Known(programs)) = programs(after, group.running_beside(other)) else {
         let unseen = statements(after, &seen).into_iter();
-        let binary = starter(class.role).to_owned();
+        let binary = starter(group.role).to_owned();
         return unseen
             .map(|one| Evidence {
                 binary: binary.clone(),
@@ -156,12 +160,12 @@ fn beside(after: &After<'_>, class: &Class, other: &Companion) -> Vec<Evidence> 
 }
 
 /// What the process itself and the tag say.
-fn said(class: &Class, unread: &str) -> Evidence {
-    let (module, source) = module(class);
+fn said(group: &PodGroupKey, unread: &str) -> Evidence {
+    let (module, source) = module(group);
     Evidence {
-        digest: digest(&class.image_id),
-        arch: class.arch.clone(),
-        binary: binary(class.role).to_owned(),
+        digest: digest(&group.image_id),
+        arch: group.arch.clone(),
+        binary: binary(group.role).to_owned(),
         module,
         configuration: format!("not looked at: {unread}"),
         source,
@@ -173,35 +177,35 @@ fn said(class: &Class, unread: &str) -> Evidence {
 
 /// An image that its registry refuses, or that is not what its digest says: no word of the process makes
 /// up for that.
-fn unread(class: &Class, why: &str) -> Evidence {
+fn unread(group: &PodGroupKey, why: &str) -> Evidence {
     Evidence {
         module: Module::Unknown,
         source: format!("nothing: {why} (--no-registry leaves images out)"),
-        ..said(class, why)
+        ..said(group, why)
     }
 }
 
 /// What the bytes say, and whether tag and process agree with them.
-fn read(after: &After<'_>, class: &Class, program: &ImageProgram) -> Evidence {
+fn read(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> Evidence {
     let mut statement = after.judge.statement(&Subject {
-        image: Some(&class.image),
+        image: Some(&group.image),
         manifest: program.manifest.as_deref(),
         arch: Some(&program.arch),
         path: &program.path,
         reading: &program.reading,
-        environment: &environment(class, program),
-        known: after.policies(class),
-        says_fips: says_fips(&class.image) || program.labelled_fips,
+        environment: &environment(group, program),
+        known: after.policies(group),
+        says_fips: says_fips(&group.image) || program.labelled_fips,
         role: program.role,
     });
-    statement.digest = digest(&class.image_id);
-    if !class.hidden_settings.is_empty() {
-        let names: Vec<&str> = class.hidden_settings.iter().map(String::as_str).collect();
+    statement.digest = digest(&group.image_id);
+    if !group.hidden_settings.is_empty() {
+        let names: Vec<&str> = group.hidden_settings.iter().map(String::as_str).collect();
         let hidden = format!("; the pod does not show {}", names.join(", "));
         statement.configuration.push_str(&hidden);
     }
-    let reports = name(&program.path) == binary(class.role);
-    let against = match (&class.report, statement.module) {
+    let reports = name(&program.path) == binary(group.role);
+    let against = match (&group.report, statement.module) {
         (SelfReport::Standard(said), module) if reports && module >= Module::Declared => Some(
             format!("the process says {said}, and the image holds a FIPS module"),
         ),
@@ -225,21 +229,21 @@ fn unless(mut statement: Evidence, module: Module, against: Option<String>) -> E
 }
 
 /// The variables of the container over those of its image.
-pub(super) fn environment(class: &Class, program: &ImageProgram) -> Environment {
+pub(super) fn environment(group: &PodGroupKey, program: &ImageProgram) -> Environment {
     let of_image = program.env.iter().filter_map(|pair| pair.split_once('='));
-    let own = class.settings.iter();
+    let own = group.settings.iter();
     Environment::of(of_image.chain(own.map(|(name, value)| (name.as_str(), value.as_str()))))
 }
 
 /// What the program says of itself counts more than its tag; where both speak, they must agree.
-fn module(class: &Class) -> (Module, String) {
-    let labelled = says_fips(&class.image);
+fn module(group: &PodGroupKey) -> (Module, String) {
+    let labelled = says_fips(&group.image);
     let by_tag = if labelled {
         Module::Declared
     } else {
         Module::Standard
     };
-    match &class.report {
+    match &group.report {
         SelfReport::Fips(said) => (Module::Declared, said.clone()),
         SelfReport::Standard(said) if labelled => (
             Module::Contradicted,
@@ -247,7 +251,7 @@ fn module(class: &Class) -> (Module, String) {
         ),
         SelfReport::Standard(said) => (Module::Standard, said.clone()),
         SelfReport::Silent(said) => (by_tag, format!("its tag alone ({said})")),
-        SelfReport::NotAsked => (by_tag, "its tag alone".to_owned()),
+        SelfReport::NotCollected => (by_tag, "its tag alone".to_owned()),
         SelfReport::Unreadable(why) => (Module::Unknown, format!("nothing: {why}")),
     }
 }
@@ -294,9 +298,9 @@ fn digest(image_id: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::check::support::{
-        self, boring, class, expecting, holding, members, program, running, standard,
+        self, boring, expecting, group, holding, members, program, running, standard,
     };
-    use crate::facts::Census;
+    use crate::facts::MeshInventory;
     use crate::report::{Deviation, SettingKind};
 
     #[test]
@@ -333,43 +337,47 @@ mod tests {
                 SelfReport::Silent(says("no gauge")),
                 Module::Standard,
             ),
-            ("1.31.0-solo-fips", SelfReport::NotAsked, Module::Declared),
-            ("1.31.0-solo", SelfReport::NotAsked, Module::Standard),
+            (
+                "1.31.0-solo-fips",
+                SelfReport::NotCollected,
+                Module::Declared,
+            ),
+            ("1.31.0-solo", SelfReport::NotCollected, Module::Standard),
             (
                 "1.31.0-solo-fips",
                 SelfReport::Unreadable(says("timeout")),
                 Module::Unknown,
             ),
-            ("nonsense", SelfReport::NotAsked, Module::Standard),
+            ("nonsense", SelfReport::NotCollected, Module::Standard),
         ] {
-            let class = Class {
+            let group = PodGroupKey {
                 report: report.clone(),
-                ..class(Role::Sidecar, "a", tag)
+                ..group(Role::Sidecar, "a", tag)
             };
-            assert_eq!(super::module(&class).0, module, "{tag} {report:?}");
+            assert_eq!(super::module(&group).0, module, "{tag} {report:?}");
         }
     }
 
     #[test]
     fn alike_processes_are_one_statement_and_other_revisions_none() {
-        let mut census = Census::default();
-        census.classes.insert(
-            class(Role::Sidecar, "a", "1.31.0-solo-fips"),
+        let mut inventory = MeshInventory::default();
+        inventory.groups.insert(
+            group(Role::Sidecar, "a", "1.31.0-solo-fips"),
             members(3, "a"),
         );
-        census.classes.insert(
-            class(Role::Gateway, "b", "1.31.0-solo-fips"),
+        inventory.groups.insert(
+            group(Role::Gateway, "b", "1.31.0-solo-fips"),
             members(2, "b"),
         );
-        let foreign = Class {
+        let foreign = PodGroupKey {
             revision: "theirs".into(),
             connects: [support::connected("theirs")].into(),
-            ..class(Role::Sidecar, "c", "1.30.0")
+            ..group(Role::Sidecar, "c", "1.30.0")
         };
-        census.classes.insert(foreign, members(9, "c"));
+        inventory.groups.insert(foreign, members(9, "c"));
         let mut facts = support::after();
-        facts.control_planes = Fact::Known(vec![support::control_plane("theirs", "1.30.0")]);
-        facts.census = Fact::Known(census);
+        facts.control_planes = Observed::Known(vec![support::control_plane("theirs", "1.30.0")]);
+        facts.inventory = Observed::Known(inventory);
         let expected = expecting("1.31.0-solo-fips");
         let statements = evidence(&support::whole(&expected, &facts));
         assert_eq!(statements.len(), 1);
@@ -401,14 +409,14 @@ mod tests {
     const FIPS: &str = "1.31.0-solo-fips";
 
     /// `pilot-agent proven, envoy unknown (why)` of a sidecar whose image starts `starts`.
-    fn of_sidecar(class: &Class, starts: &str) -> String {
+    fn of_sidecar(group: &PodGroupKey, starts: &str) -> String {
         let programs = [AGENT, ENVOY].map(|path| program(path, starts, Ok(boring(true))));
-        said_of(class, &holding(class, programs.into()))
+        said_of(group, &holding(group, programs.into()))
     }
 
-    fn said_of(class: &Class, facts: &crate::facts::After) -> String {
+    fn said_of(group: &PodGroupKey, facts: &crate::facts::After) -> String {
         let expected = expecting(FIPS);
-        let statements = statements(&support::whole(&expected, facts), class);
+        let statements = statements(&support::whole(&expected, facts), group);
         let words = statements.iter().map(|one| {
             let why = one
                 .proof
@@ -420,33 +428,33 @@ mod tests {
         words.collect::<Vec<_>>().join(", ")
     }
 
-    /// The class with one setting that nothing permits.
-    fn deviating(class: Class) -> Class {
+    /// The group with one setting that nothing permits.
+    fn deviating(group: PodGroupKey) -> PodGroupKey {
         let one = Deviation::new("istio-proxy", SettingKind::Variable, "LD_PRELOAD");
-        Class {
+        PodGroupKey {
             deviations: Deviations::of(vec![one]),
-            ..class
+            ..group
         }
     }
 
     #[test]
     fn a_deviating_pod_is_unknown_however_good_its_bytes_are() {
-        let class = deviating(running(Role::Sidecar, FIPS));
+        let group = deviating(running(Role::Sidecar, FIPS));
         let why = "container istio-proxy sets the variable LD_PRELOAD; the injector of revision \
             default does none of it";
         let both = format!("pilot-agent unknown ({why}), envoy unknown ({why})");
-        assert_eq!(of_sidecar(&class, AGENT), both);
+        assert_eq!(of_sidecar(&group, AGENT), both);
         let expected = expecting(FIPS);
         let facts = support::after();
         for report in [
-            SelfReport::NotAsked,
+            SelfReport::NotCollected,
             SelfReport::Silent("x".into()),
             SelfReport::Fips("x".into()),
         ] {
-            let unread = Class {
+            let unread = PodGroupKey {
                 report,
                 image_id: String::new(),
-                ..class.clone()
+                ..group.clone()
             };
             let statements = statements(&support::whole(&expected, &facts), &unread);
             assert_eq!(statements[0].module, Module::Unknown);
@@ -457,7 +465,7 @@ mod tests {
 
     #[test]
     fn an_image_that_starts_another_program_is_unknown() {
-        let class = running(Role::Sidecar, FIPS);
+        let group = running(Role::Sidecar, FIPS);
         let fine = "pilot-agent proven, envoy proven";
         for (starts, why) in [
             (AGENT, None),
@@ -474,7 +482,7 @@ mod tests {
             let wanted =
                 why.map(|why| format!("pilot-agent unknown ({why}), envoy unknown ({why})"));
             assert_eq!(
-                of_sidecar(&class, starts),
+                of_sidecar(&group, starts),
                 wanted.as_deref().unwrap_or(fine),
                 "{starts}"
             );
@@ -483,14 +491,14 @@ mod tests {
 
     #[test]
     fn a_pod_that_could_not_be_compared_is_declared_at_most() {
-        let class = running(Role::Sidecar, FIPS);
+        let group = running(Role::Sidecar, FIPS);
         let proxy = [AGENT, ENVOY].map(|path| program(path, AGENT, Ok(boring(true))));
-        let mut facts = holding(&class, proxy.into());
+        let mut facts = holding(&group, proxy.into());
         let forbidden = "forbidden; allow create of services/proxy in namespace istio-system";
         facts.references =
-            BTreeMap::from([("default".to_owned(), Fact::Unknown(forbidden.into()))]);
+            BTreeMap::from([("default".to_owned(), Observed::Unknown(forbidden.into()))]);
         assert_eq!(
-            said_of(&class, &facts),
+            said_of(&group, &facts),
             "pilot-agent declared, envoy declared"
         );
         let expected = expecting(FIPS);
@@ -499,7 +507,7 @@ mod tests {
             judge: &judge,
             ..support::whole(&expected, &facts)
         };
-        let proof = statements(&after, &class)[0].proof.clone().unwrap();
+        let proof = statements(&after, &group)[0].proof.clone().unwrap();
         assert!(!proof.judgement.accepted);
         assert!(proof.judgement.because[0].ends_with(forbidden), "{proof:?}");
         // Istiod is not injected.
@@ -511,10 +519,10 @@ mod tests {
 
     #[test]
     fn an_image_without_the_program_of_its_role_is_unknown() {
-        let class = running(Role::Sidecar, FIPS);
+        let group = running(Role::Sidecar, FIPS);
         let only_agent = vec![program(AGENT, AGENT, Ok(boring(true)))];
         assert_eq!(
-            said_of(&class, &holding(&class, only_agent)),
+            said_of(&group, &holding(&group, only_agent)),
             "envoy unknown"
         );
     }
@@ -522,22 +530,22 @@ mod tests {
     #[test]
     fn other_containers_of_a_pod_are_judged_by_what_their_image_starts() {
         let beside = |image_id: &str, read: bool| {
-            let other = Companion {
+            let other = ExtraContainer {
                 image: format!("r.io/istio/proxyv2:{FIPS}"),
                 image_id: image_id.to_owned(),
             };
-            let mut class = running(Role::Sidecar, FIPS);
-            class.others.insert(other.clone());
+            let mut group = running(Role::Sidecar, FIPS);
+            group.others.insert(other.clone());
             let proxy = [AGENT, ENVOY].map(|path| program(path, AGENT, Ok(boring(true))));
-            let mut facts = holding(&class, proxy.into());
-            if let Some(image) = class.running_beside(&other).filter(|_| read) {
+            let mut facts = holding(&group, proxy.into());
+            if let Some(image) = group.running_beside(&other).filter(|_| read) {
                 let plain = [AGENT, ENVOY].map(|path| program(path, AGENT, Ok(standard())));
                 facts
                     .images
                     .entry(image)
-                    .or_insert(Fact::Known(plain.into()));
+                    .or_insert(Observed::Known(plain.into()));
             }
-            said_of(&class, &facts)
+            said_of(&group, &facts)
         };
         let own = running(Role::Sidecar, FIPS).image_id;
         let fine = "pilot-agent proven, envoy proven";
@@ -551,11 +559,11 @@ mod tests {
 
     #[test]
     fn the_certificate_is_said_once() {
-        let class = running(Role::Istiod, FIPS);
+        let group = running(Role::Istiod, FIPS);
         let path = "/usr/local/bin/pilot-discovery";
-        let facts = holding(&class, vec![program(path, path, Ok(boring(true)))]);
+        let facts = holding(&group, vec![program(path, path, Ok(boring(true)))]);
         let expected = expecting(FIPS);
-        let statements = statements(&support::whole(&expected, &facts), &class);
+        let statements = statements(&support::whole(&expected, &facts), &group);
         let proof = statements[0].proof.as_deref().unwrap();
         let number = proof.certificate.as_ref().and_then(|one| one.number);
         let number = format!("#{}", number.unwrap());
@@ -564,14 +572,14 @@ mod tests {
 
     #[test]
     fn settings_that_the_pod_does_not_show_are_named() {
-        let class = Class {
+        let group = PodGroupKey {
             hidden_settings: BTreeSet::from(["GODEBUG".to_owned()]),
             ..running(Role::Istiod, FIPS)
         };
         let path = "/usr/local/bin/pilot-discovery";
-        let facts = holding(&class, vec![program(path, path, Ok(boring(true)))]);
+        let facts = holding(&group, vec![program(path, path, Ok(boring(true)))]);
         let expected = expecting(FIPS);
-        let statements = statements(&support::whole(&expected, &facts), &class);
+        let statements = statements(&support::whole(&expected, &facts), &group);
         let said = &statements[0].configuration;
         assert!(said.ends_with("; the pod does not show GODEBUG"), "{said}");
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::{Address, Class, ControlPlane, Injected, Manager, PinnedName, Role};
+use crate::facts::{Address, ControlPlane, Injected, Manager, PinnedName, PodGroupKey, Role};
 use crate::fips::{Judge, Policy};
 use crate::istio::{ImageRef, ImageTag};
 use crate::report::{Finding, Severity};
@@ -64,13 +64,13 @@ impl Expectation {
     ///
     /// The charts give install-cni no revision, and ztunnel that of its mesh, if it has one. Without, they
     /// serve every mesh of the cluster, the FIPS ones first, but an operator's own build is its own.
-    pub fn of(&self, class: &Class, planes: &[ControlPlane]) -> Option<&Wanted> {
-        let claimed = self.revisions.get(&class.revision);
-        if class.role == Role::Istiod {
-            return claimed.filter(|_| is_home(&class.namespace, planes));
+    pub fn of(&self, group: &PodGroupKey, planes: &[ControlPlane]) -> Option<&Wanted> {
+        let claimed = self.revisions.get(&group.revision);
+        if group.role == Role::Istiod {
+            return claimed.filter(|_| is_home(&group.namespace, planes));
         }
-        let named = !serves_all(class);
-        if named && (claimed.is_some() || self.is_of_other_mesh(class, planes)) {
+        let named = !serves_all(group);
+        if named && (claimed.is_some() || self.is_of_other_mesh(group, planes)) {
             return claimed;
         }
         let strict = self.revisions.values().any(|wanted| wanted.fips);
@@ -81,18 +81,18 @@ impl Expectation {
         let of_operator = |plane: &&ControlPlane| matches!(plane.manager, Manager::Operator { .. });
         let own = able
             .clone()
-            .find(|wanted| wanted.differs(&class.image).is_none());
+            .find(|wanted| wanted.differs(&group.image).is_none());
         own.or_else(|| {
             let foreign = self
-                .elsewhere(&class.image, planes)
+                .elsewhere(&group.image, planes)
                 .any(|plane| of_operator(&plane));
             able.next().filter(|_| named || !foreign)
         })
     }
 
     /// Whether a program is configured by the other mesh that it names: a Service of that name elsewhere is not its istiod.
-    fn is_of_other_mesh(&self, class: &Class, planes: &[ControlPlane]) -> bool {
-        let named = &class.revision;
+    fn is_of_other_mesh(&self, group: &PodGroupKey, planes: &[ControlPlane]) -> bool {
+        let named = &group.revision;
         let hooked = self.others.get(named);
         let mut homes = hooked.cloned().unwrap_or_default();
         let own = planes.iter().filter(|plane| plane.revision == *named);
@@ -105,8 +105,8 @@ impl Expectation {
             } => revision == named && (homes.is_empty() || homes.contains(namespace)),
             Address::Other => false,
         };
-        let connected = !class.connects.is_empty() && class.connects.iter().all(leads);
-        is_here && (connected || class.role == Role::Cni)
+        let connected = !group.connects.is_empty() && group.connects.iter().all(leads);
+        is_here && (connected || group.role == Role::Cni)
     }
 
     /// The control planes out of scope that run the build of an image.
@@ -136,10 +136,10 @@ impl Expectation {
 }
 
 /// Whether it is a program of a node that names no revision.
-pub(super) fn serves_all(class: &Class) -> bool {
+pub(super) fn serves_all(group: &PodGroupKey) -> bool {
     /// What facts call the revision of a pod that names none.
     const UNNAMED: &str = "default";
-    matches!(class.role, Role::Ztunnel | Role::Cni) && class.revision == UNNAMED
+    matches!(group.role, Role::Ztunnel | Role::Cni) && group.revision == UNNAMED
 }
 
 /// Whether a namespace has one of these control planes; where none is known, any may.
@@ -296,20 +296,20 @@ mod tests {
             (Role::Cni, "ghost", vec![], true),
             (Role::Cni, "other", vec![], false),
         ] {
-            let class = Class {
+            let group = PodGroupKey {
                 revision: revision.to_owned(),
                 connects: connects.into_iter().cloned().collect(),
-                ..support::class(role, "shop", "1.31.0")
+                ..support::group(role, "shop", "1.31.0")
             };
             let expected = expecting("1.31.0");
-            let wanted = expected.of(&class, &here).is_some();
-            assert_eq!(wanted, judged, "{role:?} {revision} {:?}", class.connects);
+            let wanted = expected.of(&group, &here).is_some();
+            assert_eq!(wanted, judged, "{role:?} {revision} {:?}", group.connects);
         }
         let mut expected = expecting("1.31.0");
-        let remote = Class {
+        let remote = PodGroupKey {
             revision: "remote".to_owned(),
             connects: BTreeSet::from([support::connected("remote")]),
-            ..support::class(Role::Sidecar, "shop", "1.31.0")
+            ..support::group(Role::Sidecar, "shop", "1.31.0")
         };
         for (homes, judged) in [
             (vec![], false),
@@ -331,8 +331,8 @@ mod tests {
         let here = [support::control_plane("default", "1.31.0")];
         let expected = expecting("1.31.0");
         for (namespace, judged) in [("istio-system", true), ("shop", false)] {
-            let class = support::class(Role::Istiod, namespace, "1.31.0");
-            assert_eq!(expected.of(&class, &here).is_some(), judged, "{namespace}");
+            let group = support::group(Role::Istiod, namespace, "1.31.0");
+            assert_eq!(expected.of(&group, &here).is_some(), judged, "{namespace}");
         }
     }
 

@@ -8,7 +8,7 @@ use super::expectation::demanded;
 use super::pending::{judged_now, stale, wanted};
 use super::proxies::{examples, other_build};
 use super::{After, Outcome, Scope};
-use crate::facts::{Census, Class, Members, Role, Unreached};
+use crate::facts::{MeshInventory, PodGroup, PodGroupKey, Role, Unreached};
 use crate::istio::ImageRef;
 use crate::report::{Evidence, Finding, Module, Proof};
 
@@ -19,21 +19,21 @@ pub(super) fn judge(after: &After<'_>, concerns: fn(Role) -> bool) -> Outcome {
     }
     after
         .facts
-        .census
-        .judge(|census| census_outcome(after, census, concerns))
+        .inventory
+        .judge(|inventory| census_outcome(after, inventory, concerns))
 }
 
 /// Pods that are alike in what is said of a program of theirs.
 #[derive(Default)]
 struct Alike<'a> {
     pods: u64,
-    classes: Vec<(&'a Class, &'a Members)>,
+    groups: Vec<(&'a PodGroupKey, &'a PodGroup)>,
 }
 
 /// What is said of a program, and of which namespace and image.
 type Said<'a> = (Evidence, &'a str, &'a str);
 
-/// What the classes of one plane gave.
+/// What the groups of one plane gave.
 #[derive(Default)]
 struct Gathered<'a> {
     said: BTreeMap<Said<'a>, Alike<'a>>,
@@ -45,47 +45,55 @@ struct Gathered<'a> {
     uncompared: BTreeMap<String, u64>,
 }
 
-fn gather<'a>(after: &After<'_>, census: &'a Census, concerns: fn(Role) -> bool) -> Gathered<'a> {
+fn gather<'a>(
+    after: &After<'_>,
+    inventory: &'a MeshInventory,
+    concerns: fn(Role) -> bool,
+) -> Gathered<'a> {
     let mut all = Gathered::default();
-    for (class, members) in &census.classes {
-        let Some(wanted) = wanted(after, class).filter(|_| concerns(class.role)) else {
+    for (group, members) in &inventory.groups {
+        let Some(wanted) = wanted(after, group).filter(|_| concerns(group.role)) else {
             continue;
         };
         all.required.pods += members.pods;
         all.required.fips += if wanted.fips { members.pods } else { 0 };
-        if !is_judged(after, class, members) {
+        if !is_judged(after, group, members) {
             continue;
         }
-        if !class.deviations.is_empty() {
-            all.deviating.push(deviating(class, members));
+        if !group.deviations.is_empty() {
+            all.deviating.push(deviating(group, members));
             continue;
         }
-        if let Some(why) = evidence::uncompared(after, class) {
+        if let Some(why) = evidence::uncompared(after, group) {
             *all.uncompared.entry(why).or_default() += members.pods;
         }
-        let statements = statements(after, class);
+        let statements = statements(after, group);
         let weakest = statements.iter().map(|one| one.module).min();
         *all.best
             .entry(weakest.unwrap_or(Module::Unknown))
             .or_default() += members.pods;
         for statement in statements {
-            let key = (statement, class.namespace.as_str(), class.image.as_str());
+            let key = (statement, group.namespace.as_str(), group.image.as_str());
             let alike = all.said.entry(key).or_default();
             alike.pods += members.pods;
-            alike.classes.push((class, members));
+            alike.groups.push((group, members));
         }
     }
     all
 }
 
-fn census_outcome(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool) -> Outcome {
+fn census_outcome(
+    after: &After<'_>,
+    inventory: &MeshInventory,
+    concerns: fn(Role) -> bool,
+) -> Outcome {
     let Gathered {
         mut said,
         best,
         required,
         deviating,
         uncompared,
-    } = gather(after, census, concerns);
+    } = gather(after, inventory, concerns);
     if said.is_empty() && deviating.is_empty() {
         return Outcome::NotApplicable("no such pods in scope".to_owned());
     }
@@ -95,7 +103,7 @@ fn census_outcome(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool
     {
         return unread;
     }
-    let unreached = unreached(after, census, concerns);
+    let unreached = unreached(after, inventory, concerns);
     let findings = said.iter().map(|(key, alike)| finding(after, key, alike));
     let gaps = uncompared.iter();
     let gaps = gaps.map(|(why, pods)| not_compared(why, *pods));
@@ -130,15 +138,15 @@ impl fmt::Display for Required {
     }
 }
 
-/// Pods of a class in which other code may run than that of their images.
-fn deviating(class: &Class, members: &Members) -> Finding {
-    let Class {
+/// Pods of a group in which other code may run than that of their images.
+fn deviating(group: &PodGroupKey, members: &PodGroup) -> Finding {
+    let PodGroupKey {
         namespace,
         revision,
         deviations,
         ..
-    } = class;
-    let (binary, pods) = (binary(class.role), members.pods);
+    } = group;
+    let (binary, pods) = (binary(group.role), members.pods);
     Finding::error(format!(
         "{binary} of {pods} pods is unknown: other code than that of its image may run"
     ))
@@ -160,20 +168,24 @@ fn not_compared(why: &str, pods: u64) -> Finding {
 
 /// Whether FIPS is expected of it now: after an install, a stale proxy is a pending restart, and a node
 /// agent of another build none of its work.
-pub(super) fn is_judged(after: &After<'_>, class: &Class, members: &Members) -> bool {
+pub(super) fn is_judged(after: &After<'_>, group: &PodGroupKey, members: &PodGroup) -> bool {
     let pending = after.scope == Scope::Changed
-        && (stale(after, class).is_some() || other_build(after, class).is_some())
-        && !judged_now(after, class, members);
-    !pending && wanted(after, class).is_some_and(|wanted| wanted.fips)
+        && (stale(after, group).is_some() || other_build(after, group).is_some())
+        && !judged_now(after, group, members);
+    !pending && wanted(after, group).is_some_and(|wanted| wanted.fips)
 }
 
 /// Registries that gave no answer: what runs from there is judged by words, and an auditor must see it.
-fn unreached(after: &After<'_>, census: &Census, concerns: fn(Role) -> bool) -> Vec<Finding> {
+fn unreached(
+    after: &After<'_>,
+    inventory: &MeshInventory,
+    concerns: fn(Role) -> bool,
+) -> Vec<Finding> {
     let mut pods: BTreeMap<&Unreached, u64> = BTreeMap::new();
-    for (class, members) in &census.classes {
-        if concerns(class.role)
-            && is_judged(after, class, members)
-            && let Some(unreached) = class
+    for (group, members) in &inventory.groups {
+        if concerns(group.role)
+            && is_judged(after, group, members)
+            && let Some(unreached) = group
                 .running()
                 .and_then(|image| after.facts.unreached.get(&image))
         {
@@ -236,12 +248,12 @@ fn finding(
     (statement, namespace, image): &Said<'_>,
     alike: &Alike<'_>,
 ) -> Finding {
-    let Alike { pods, classes } = alike;
+    let Alike { pods, groups } = alike;
     let wanted = demanded(after.judge).unwrap_or_else(|| {
         "a FIPS module, at least declared by the program itself or its tag".to_owned()
     });
     let finding = Finding::error(message(statement, *pods))
-        .subject(format!("namespace {namespace}: {}", examples(classes)))
+        .subject(format!("namespace {namespace}: {}", examples(groups)))
         .found(&statement.source)
         .wanted(wanted);
     let Some(proof) = &statement.proof else {

@@ -150,7 +150,7 @@ fn finding(effect: &Effect, document: &str, place: &str, program: Option<&str>) 
 mod tests {
     use super::*;
     use crate::check::support::{Given, boring, own_module, program, standard};
-    use crate::facts::{Fact, NoImage, PlannedImage};
+    use crate::facts::{NoImage, Observed, PlannedImage};
     use crate::fips::Evidence;
     use crate::report::Severity;
 
@@ -252,10 +252,10 @@ capabilities:
         let mut given = Given::tag("1.31.0-solo-fips")
             .data(DATA)
             .document("istiod", spec);
-        given.facts.images = Fact::Known(vec![PlannedImage {
+        given.facts.images = Observed::Known(vec![PlannedImage {
             reference: "r.io/istio/pilot:1.31.0-solo-fips".to_owned(),
             found: Err(NoImage::Broken("not looked at here".to_owned())),
-            programs: Fact::Known(programs.collect()),
+            programs: Observed::Known(programs.collect()),
             cached: None,
         }]);
         match given.run(run) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Before, Check, Outcome, Run};
-use crate::facts::{Fact, Held};
+use crate::facts::{Held, Observed};
 use crate::fips::{Key, KeyRow, Secret};
 use crate::istio::Fips;
 use crate::report::{Finding, Severity};
@@ -22,14 +22,14 @@ fn run(before: &Before<'_>) -> Outcome {
     }
     let mut seen = Seen::default();
     match &before.facts.authority {
-        Fact::NotAsked(why) => return Outcome::NotChecked((*why).to_owned()),
-        Fact::Unknown(why) => seen.unread.extend([why.as_str()]),
-        Fact::Known(authority) => seen.held.extend(authority.iter().flatten()),
+        Observed::NotCollected(why) => return Outcome::NotChecked((*why).to_owned()),
+        Observed::Unknown(why) => seen.unread.extend([why.as_str()]),
+        Observed::Known(authority) => seen.held.extend(authority.iter().flatten()),
     }
     match &before.facts.served {
-        Fact::NotAsked(_) => {}
-        Fact::Unknown(why) => seen.unread.extend([why.as_str()]),
-        Fact::Known(served) => {
+        Observed::NotCollected(_) => {}
+        Observed::Unknown(why) => seen.unread.extend([why.as_str()]),
+        Observed::Known(served) => {
             seen.held.extend(&served.held);
             seen.unread.extend(served.unread.iter().map(String::as_str));
             seen.left_out = served.left_out;
@@ -149,7 +149,7 @@ mod tests {
 
     fn outcome_of(tag: &str, keys: Result<Vec<Key>, KeyError>) -> Outcome {
         let mut given = Given::tag(tag);
-        given.facts.authority = Fact::Known(Some(vec![held(Secret::Cacerts, keys)]));
+        given.facts.authority = Observed::Known(Some(vec![held(Secret::Cacerts, keys)]));
         given.run(run)
     }
 
@@ -171,7 +171,7 @@ mod tests {
         ];
         for (key, refused) in table {
             let mut given = Given::tag("1.31.0-solo-fips");
-            given.facts.authority = Fact::Known(None);
+            given.facts.authority = Observed::Known(None);
             given.facts.served = serving(Ok(vec![key.clone()]));
             let outcome = given.run(run);
             assert_eq!(found(&outcome, "Envoy"), refused, "{key}: {outcome:?}");
@@ -179,8 +179,8 @@ mod tests {
         }
     }
 
-    fn serving(keys: Result<Vec<Key>, KeyError>) -> Fact<Served> {
-        Fact::Known(Served {
+    fn serving(keys: Result<Vec<Key>, KeyError>) -> Observed<Served> {
+        Observed::Known(Served {
             held: vec![held(Secret::Gateway, keys)],
             ..Served::default()
         })
@@ -188,10 +188,10 @@ mod tests {
 
     #[test]
     fn what_could_not_be_read_is_no_pass_and_takes_nothing_away() {
-        let unread = |authority: Fact<Option<Vec<Held>>>, served: Served| {
+        let unread = |authority: Observed<Option<Vec<Held>>>, served: Served| {
             let mut given = Given::tag("1.31.0-solo-fips");
             given.facts.authority = authority;
-            given.facts.served = Fact::Known(served);
+            given.facts.served = Observed::Known(served);
             given.run(run)
         };
         let served = |keys: Option<Key>| Served {
@@ -203,12 +203,12 @@ mod tests {
             left_out: 0,
         };
         for keys in [None, Some(Key::Rsa(2048))] {
-            let outcome = unread(Fact::Known(None), served(keys));
+            let outcome = unread(Observed::Known(None), served(keys));
             let said = "certificates could not be read: ask for y".to_owned();
             assert_eq!(outcome, Outcome::Unknown(said));
         }
         let outcome = unread(
-            Fact::Unknown("ask for x".into()),
+            Observed::Unknown("ask for x".into()),
             served(Some(Key::Ed25519)),
         );
         assert!(found(&outcome, "Ed25519 is refused"), "{outcome:?}");
@@ -217,7 +217,7 @@ mod tests {
             left_out: 3,
             ..Served::default()
         };
-        let outcome = unread(Fact::Known(None), many);
+        let outcome = unread(Observed::Known(None), many);
         assert!(
             matches!(&outcome, Outcome::Unknown(why) if why.contains("3 or more were left out"))
         );
@@ -262,10 +262,10 @@ mod tests {
         let outcome = outcome_of("1.31.0-solo", Ok(vec![Key::Rsa(1024)]));
         assert!(matches!(outcome, Outcome::NotApplicable(_)), "{outcome:?}");
         let mut given = Given::tag("1.31.0-solo-fips");
-        given.facts.authority = Fact::Known(None);
+        given.facts.authority = Observed::Known(None);
         assert!(matches!(given.run(run), Outcome::NotApplicable(_)));
-        given.facts.authority = Fact::Unknown("no answer".into());
-        given.facts.served = Fact::Unknown("no answer".into());
+        given.facts.authority = Observed::Unknown("no answer".into());
+        given.facts.served = Observed::Unknown("no answer".into());
         let said = "certificates could not be read: no answer".to_owned();
         assert_eq!(given.run(run), Outcome::Unknown(said));
     }

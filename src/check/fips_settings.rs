@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::evidence::environment;
 use super::pending::wanted;
 use super::{After, Check, Outcome, Run};
-use crate::facts::{Census, Class, Fact, ImageProgram, Role};
+use crate::facts::{ImageProgram, MeshInventory, Observed, PodGroupKey, Role};
 use crate::fips::{Build, Environment, Floor, Policies, approved_only, effects};
 use crate::istio::ImageTag;
 use crate::report::{Finding, Module, Severity};
@@ -22,20 +22,23 @@ fn run(after: &After<'_>) -> Outcome {
     if !after.expected.revisions.values().any(|wanted| wanted.fips) {
         return Outcome::NotApplicable("no FIPS build is expected".to_owned());
     }
-    after.facts.census.judge(|census| of_census(after, census))
+    after
+        .facts
+        .inventory
+        .judge(|inventory| of_census(after, inventory))
 }
 
-fn of_census(after: &After<'_>, census: &Census) -> Outcome {
+fn of_census(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
     let mut said: BTreeMap<Remark, (BTreeSet<&str>, u64)> = BTreeMap::new();
     let mut read = 0;
-    for (class, members) in &census.classes {
-        if !wanted(after, class).is_some_and(|wanted| wanted.fips) {
+    for (group, members) in &inventory.groups {
+        if !wanted(after, group).is_some_and(|wanted| wanted.fips) {
             continue;
         }
         let mut of_class = BTreeSet::new();
-        for program in programs(after, class) {
+        for program in programs(after, group) {
             read += 1;
-            for remark in remarks(after, class, program) {
+            for remark in remarks(after, group, program) {
                 let (binaries, _) = said.entry(remark.clone()).or_default();
                 binaries.insert(program.path.rsplit('/').next().unwrap_or(&program.path));
                 of_class.insert(remark);
@@ -65,10 +68,10 @@ fn of_census(after: &After<'_>, census: &Census) -> Outcome {
     Outcome::of(findings.collect(), format!("{read} programs"))
 }
 
-fn programs<'a>(after: &After<'a>, class: &Class) -> &'a [ImageProgram] {
-    let image = class.running();
+fn programs<'a>(after: &After<'a>, group: &PodGroupKey) -> &'a [ImageProgram] {
+    let image = group.running();
     match image.and_then(|image| after.facts.images.get(&image)) {
-        Some(Fact::Known(programs)) => programs,
+        Some(Observed::Known(programs)) => programs,
         _ => &[],
     }
 }
@@ -117,17 +120,19 @@ fn fitting_policy(build: Build, known: Option<Policies>) -> Option<&'static str>
 
 /// Whether a ztunnel runs that speaks TLS 1.3 only, which `fips-140-2` switches off.
 fn has_ztunnel(after: &After<'_>) -> bool {
-    let census = after.facts.census.known();
-    let mut classes = census.into_iter().flat_map(|census| census.classes.keys());
-    classes.any(|class| class.role == Role::Ztunnel)
+    let inventory = after.facts.inventory.known();
+    let mut groups = inventory
+        .into_iter()
+        .flat_map(|inventory| inventory.groups.keys());
+    groups.any(|group| group.role == Role::Ztunnel)
 }
 
-fn remarks(after: &After<'_>, class: &Class, program: &ImageProgram) -> Vec<Remark> {
+fn remarks(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> Vec<Remark> {
     let Some(verdict) = after.judge.verdict(&program.reading) else {
         return Vec::new();
     };
-    let environment = environment(class, program);
-    let (build, known) = (Build::from(&verdict), after.policies(class));
+    let environment = environment(group, program);
+    let (build, known) = (Build::from(&verdict), after.policies(group));
     let effects = effects(&environment, build, known).into_iter();
     let mut remarks: Vec<Remark> = effects
         .map(|effect| Remark::new(effect.severity, effect.message, effect.fix))
@@ -141,7 +146,7 @@ fn remarks(after: &After<'_>, class: &Class, program: &ImageProgram) -> Vec<Rema
     } else {
         Severity::Warning
     };
-    let hidden: Vec<&str> = class.hidden_settings.iter().map(String::as_str).collect();
+    let hidden: Vec<&str> = group.hidden_settings.iter().map(String::as_str).collect();
     if !hidden.is_empty() {
         remarks.push(Remark::new(
             severity,
@@ -156,8 +161,8 @@ fn remarks(after: &After<'_>, class: &Class, program: &ImageProgram) -> Vec<Rema
             .filter(|policy| *policy != "fips-140-2" || !has_ztunnel(after));
         remarks.push(Remark {
             policy: policy.and_then(|policy| {
-                let tag = wanted(after, class)?.tag.clone();
-                Some((class.revision.clone(), tag, policy))
+                let tag = wanted(after, group)?.tag.clone();
+                Some((group.revision.clone(), tag, policy))
             }),
             ..Remark::new(
                 severity,
@@ -190,12 +195,12 @@ mod tests {
         let settings = settings
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let class = Class {
+        let group = PodGroupKey {
             settings: settings.collect(),
             hidden_settings: hidden.iter().map(|&name| name.to_owned()).collect(),
             ..running(Role::Istiod, FIPS)
         };
-        let facts = holding(&class, vec![program(PATH, PATH, evidence)]);
+        let facts = holding(&group, vec![program(PATH, PATH, evidence)]);
         let expected = expecting(FIPS);
         let everything = whole(&expected, &facts);
         let strict = floor.map(judge);
@@ -310,16 +315,16 @@ mod tests {
 
     #[test]
     fn only_what_was_read_and_should_be_fips_is_judged() {
-        let outcome = |tag: &str, class: &Class, read: bool| {
+        let outcome = |tag: &str, group: &PodGroupKey, read: bool| {
             let programs = vec![program(PATH, PATH, Ok(boring(false)))];
-            let mut facts = holding(class, programs);
+            let mut facts = holding(group, programs);
             if !read {
                 facts.images.clear();
             }
             run(&whole(&expecting(tag), &facts))
         };
         let own = running(Role::Istiod, FIPS);
-        let foreign = Class {
+        let foreign = PodGroupKey {
             revision: "theirs".to_owned(),
             ..own.clone()
         };

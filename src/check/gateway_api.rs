@@ -42,7 +42,7 @@ fn run(before: &Before<'_>) -> Outcome {
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
 
     const DATA: &str = "
 gateway-api:
@@ -63,7 +63,7 @@ gateway-api:
             ("1.30.0", None, None),
         ] {
             let mut given = Given::tag(tag).data(DATA);
-            given.facts.gateway_api = Fact::Known(version.map(str::to_owned));
+            given.facts.gateway_api = Observed::Known(version.map(str::to_owned));
             let outcome = given.run(run);
             let right = match words {
                 None => matches!(outcome, Outcome::NotApplicable(_)),

@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
     use crate::check::support::{Given, found, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
 
     fn outcome(revision: &str, image: &str) -> Outcome {
         let mut given = Given::tag("1.31.0-solo").document("a", "profile: default");
@@ -85,7 +85,7 @@ mod tests {
             image: image.into(),
             pods: 1,
         };
-        given.facts.gateways = Fact::Known(BTreeMap::from([(gateway, running)]));
+        given.facts.gateways = Observed::Known(BTreeMap::from([(gateway, running)]));
         given.run(run)
     }
 

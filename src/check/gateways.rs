@@ -2,7 +2,7 @@
 
 use super::pending::{judged_now, stale, unless_unasked, wanted};
 use super::{After, Check, Outcome, Run, Scope};
-use crate::facts::{Census, Class, Role};
+use crate::facts::{MeshInventory, PodGroupKey, Role};
 use crate::istio::ImageRef;
 use crate::report::Finding;
 use crate::workload::WorkloadRef;
@@ -18,41 +18,41 @@ pub(super) const CHECK: Check = Check {
 fn run(after: &After<'_>) -> Outcome {
     after
         .facts
-        .census
-        .judge(|census| unless_unasked(after, judge(after, census)))
+        .inventory
+        .judge(|inventory| unless_unasked(after, judge(after, inventory)))
 }
 
-fn judge(after: &After<'_>, census: &Census) -> Outcome {
-    let mut findings = missing(after, census);
+fn judge(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
+    let mut findings = missing(after, inventory);
     let mut judged = 0;
     let mut unnamed: Option<String> = None;
-    for (class, members) in &census.classes {
-        let counts = matches!(class.role, Role::Gateway | Role::Agentgateway)
-            && (after.scope == Scope::Everything || judged_now(after, class, members));
-        if !counts || wanted(after, class).is_none() {
+    for (group, members) in &inventory.groups {
+        let counts = matches!(group.role, Role::Gateway | Role::Agentgateway)
+            && (after.scope == Scope::Everything || judged_now(after, group, members));
+        if !counts || wanted(after, group).is_none() {
             continue;
         }
         judged += members.pods;
-        if is_renamed_agentgateway(class) {
-            let Class {
+        if is_renamed_agentgateway(group) {
+            let PodGroupKey {
                 namespace, image, ..
-            } = class;
+            } = group;
             let pods = members.examples.join(", ");
             unnamed.get_or_insert_with(|| {
                 format!("whether {image} of {pods} in {namespace} is the agentgateway of its mesh")
             });
         }
-        if let Some(reason) = stale(after, class) {
+        if let Some(reason) = stale(after, group) {
             let owner = members.workloads().next();
             let pods = || {
-                let (namespace, pods) = (&class.namespace, members.examples.join(", "));
+                let (namespace, pods) = (&group.namespace, members.examples.join(", "));
                 format!("namespace {namespace}: {pods}")
             };
             let sole = owner.filter(|_| members.owners.len() == 1);
             let named = sole.map_or_else(pods, WorkloadRef::to_string);
             let finding = Finding::error(reason.to_string())
                 .subject(format!("{named} ({} pods)", members.pods))
-                .found(&class.image)
+                .found(&group.image)
                 .suggest(owner.and_then(WorkloadRef::restart_command));
             findings.push(finding);
         }
@@ -66,19 +66,19 @@ fn judge(after: &After<'_>, census: &Census) -> Outcome {
 
 /// Whether an agentgateway runs from an image of another name than the charts give. The injector shows only
 /// the name of the sidecar's image, so that nothing tells whether it is a mirror's name for the same.
-fn is_renamed_agentgateway(class: &Class) -> bool {
-    let image = class.image.parse::<ImageRef>();
-    class.role == Role::Agentgateway && image.is_ok_and(|image| image.name() != "agentgateway")
+fn is_renamed_agentgateway(group: &PodGroupKey) -> bool {
+    let image = group.image.parse::<ImageRef>();
+    group.role == Role::Agentgateway && image.is_ok_and(|image| image.name() != "agentgateway")
 }
 
 /// Gateways that the install should have brought up, without a single pod.
-fn missing(after: &After<'_>, census: &Census) -> Vec<Finding> {
+fn missing(after: &After<'_>, inventory: &MeshInventory) -> Vec<Finding> {
     let running = |gateway: &String| {
-        census.classes.iter().any(|(class, members)| {
-            class.role == Role::Gateway
+        inventory.groups.iter().any(|(group, members)| {
+            group.role == Role::Gateway
                 && members
                     .workloads()
-                    .any(|owner| *gateway == format!("{}/{}", class.namespace, owner.name()))
+                    .any(|owner| *gateway == format!("{}/{}", group.namespace, owner.name()))
         })
     };
     let gone = after
@@ -98,17 +98,17 @@ fn missing(after: &After<'_>, census: &Census) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::support::{self, class, expecting, found, members, passed};
-    use crate::facts::{Fact, Members};
+    use crate::check::support::{self, expecting, found, group, members, passed};
+    use crate::facts::{Observed, PodGroup};
 
     fn outcome(tag: &str, scope: Scope, installed: &[&str]) -> Outcome {
-        let mut census = Census::default();
-        census.classes.insert(
-            class(Role::Gateway, "istio-ingress", tag),
+        let mut inventory = MeshInventory::default();
+        inventory.groups.insert(
+            group(Role::Gateway, "istio-ingress", tag),
             members(2, "istio-ingressgateway"),
         );
         let mut facts = support::after();
-        facts.census = Fact::Known(census);
+        facts.inventory = Observed::Known(inventory);
         let mut expected = expecting("1.31.0-solo-fips");
         expected.gateways = installed.iter().map(|name| (*name).to_owned()).collect();
         run(&After {
@@ -120,14 +120,14 @@ mod tests {
     #[test]
     fn an_agentgateway_is_compared_like_any_other_gateway() {
         let outcome = |image: &str| {
-            let mut census = Census::default();
-            let gateway = Class {
+            let mut inventory = MeshInventory::default();
+            let gateway = PodGroupKey {
                 image: image.to_owned(),
-                ..class(Role::Agentgateway, "shop", "1.31.0-solo-fips")
+                ..group(Role::Agentgateway, "shop", "1.31.0-solo-fips")
             };
-            census.classes.insert(gateway, members(2, "gateway"));
+            inventory.groups.insert(gateway, members(2, "gateway"));
             let mut facts = support::after();
-            facts.census = Fact::Known(census);
+            facts.inventory = Observed::Known(inventory);
             support::run_after(run, &facts, "1.31.0-solo-fips")
         };
         let hub = support::HUB;
@@ -152,13 +152,13 @@ mod tests {
 
     #[test]
     fn pods_are_named_where_no_single_owner_can_be() {
-        let text = |members: Members| {
+        let text = |members: PodGroup| {
             let mut facts = support::after();
-            let mut census = Census::default();
-            census
-                .classes
-                .insert(class(Role::Gateway, "a", "1.31.0-solo"), members);
-            facts.census = Fact::Known(census);
+            let mut inventory = MeshInventory::default();
+            inventory
+                .groups
+                .insert(group(Role::Gateway, "a", "1.31.0-solo"), members);
+            facts.inventory = Observed::Known(inventory);
             let outcome = support::run_after(run, &facts, "1.31.0-solo-fips");
             format!("{outcome:?}")
         };

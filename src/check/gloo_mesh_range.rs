@@ -77,7 +77,7 @@ fn judge(before: &Before<'_>, version: Minor) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::check::support::{Given, cluster, found, passed};
-    use crate::facts::{Fact, GlooMeshes};
+    use crate::facts::{GlooMeshes, Observed};
 
     const DATA: &str = "
 gloo-mesh:
@@ -93,7 +93,7 @@ gloo-mesh:
         let mut given = Given::tag(tag).data(DATA);
         let minor = |text: &str| text.parse::<Minor>().unwrap();
         given.plan.gloo_mesh = planned.map(minor);
-        given.facts.gloo_mesh = Fact::Known(GlooMeshes {
+        given.facts.gloo_mesh = Observed::Known(GlooMeshes {
             version: running.map(minor),
             ..GlooMeshes::default()
         });
@@ -136,7 +136,7 @@ gloo-mesh:
     #[test]
     fn a_deployment_of_that_name_elsewhere_is_named_and_decides_nothing() {
         let mut given = Given::tag("1.13.5-solo").data(DATA);
-        given.facts.gloo_mesh = Fact::Known(GlooMeshes {
+        given.facts.gloo_mesh = Observed::Known(GlooMeshes {
             version: None,
             others: Names {
                 places: vec![("shop".into(), "gloo-mesh-mgmt-server".into())],
@@ -153,9 +153,9 @@ gloo-mesh:
     #[test]
     fn one_that_could_not_be_looked_for_is_not_taken_for_none() {
         let mut given = Given::tag("1.13.5-solo").data(DATA);
-        given.facts.gloo_mesh = Fact::Unknown("forbidden".to_owned());
+        given.facts.gloo_mesh = Observed::Unknown("forbidden".to_owned());
         assert_eq!(given.run(run), Outcome::Unknown("forbidden".to_owned()));
-        given.facts.gloo_mesh = Fact::NotAsked("no cluster");
+        given.facts.gloo_mesh = Observed::NotCollected("no cluster");
         assert_eq!(given.run(run), Outcome::NotChecked("no cluster".to_owned()));
         given.plan.gloo_mesh = Some("2.0".parse().unwrap());
         assert!(passed(&given.run(run)), "what was given is judged");

@@ -34,7 +34,7 @@ fn run(before: &Before<'_>) -> Outcome {
 mod tests {
     use super::*;
     use crate::check::support::{Given, boring, found, own_module, passed, program};
-    use crate::facts::{Fact, NoImage, PlannedImage};
+    use crate::facts::{NoImage, Observed, PlannedImage};
     use crate::fips;
 
     const PATH: &str = "/usr/local/bin/pilot-discovery";
@@ -42,10 +42,10 @@ mod tests {
     fn outcome(tag: &str, evidence: fips::Evidence, max_age: u32) -> Outcome {
         let mut given = Given::tag(tag);
         given.judge.max_age = max_age;
-        given.facts.images = Fact::Known(vec![PlannedImage {
+        given.facts.images = Observed::Known(vec![PlannedImage {
             reference: format!("r.io/istio/pilot:{tag}"),
             found: Err(NoImage::Broken("not looked at here".to_owned())),
-            programs: Fact::Known(vec![program(PATH, PATH, Ok(evidence))]),
+            programs: Observed::Known(vec![program(PATH, PATH, Ok(evidence))]),
             cached: None,
         }]);
         given.run(run)

@@ -3,7 +3,7 @@
 use super::expectation::demanded;
 use super::image_exists::said;
 use super::{Before, Check, Outcome, Run};
-use crate::facts::{Fact, ImageProgram, PlannedImage};
+use crate::facts::{ImageProgram, Observed, PlannedImage};
 use crate::fips::{Environment, Policies, Subject};
 use crate::report::{Evidence, Finding, Module};
 
@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
 fn run(before: &Before<'_>) -> Outcome {
     // What asks for bytes is not met by leaving them unread.
     let strict = !before.judge.accepts_words();
-    if let (true, Fact::NotAsked(why)) = (strict, &before.facts.images) {
+    if let (true, Observed::NotCollected(why)) = (strict, &before.facts.images) {
         let demanded = demanded(before.judge).unwrap_or_default();
         return Outcome::Unknown(format!(
             "{demanded} is asked for, and no image was read: {why}"
@@ -86,8 +86,10 @@ fn why_unread(images: &[PlannedImage]) -> &str {
         .iter()
         .map(|image| match (&image.programs, &image.found) {
             (_, Err(none)) => said(none),
-            (Fact::NotAsked(why), Ok(_)) => why,
-            (Fact::Known(_) | Fact::Unknown(_), Ok(_)) => "no program of Istio is in the images",
+            (Observed::NotCollected(why), Ok(_)) => why,
+            (Observed::Known(_) | Observed::Unknown(_), Ok(_)) => {
+                "no program of Istio is in the images"
+            }
         });
     reasons.next().unwrap_or("the plan has no image")
 }
@@ -96,9 +98,9 @@ fn why_unread(images: &[PlannedImage]) -> &str {
 fn unread(images: &[PlannedImage], strict: bool) -> Vec<Finding> {
     let unread = images.iter().filter_map(|image| {
         let why = match (&image.programs, &image.found) {
-            (Fact::Unknown(why), _) => why.clone(),
-            (Fact::NotAsked(_), Err(none)) if strict => said(none).to_owned(),
-            (Fact::NotAsked(why), Ok(_)) if strict => (*why).to_owned(),
+            (Observed::Unknown(why), _) => why.clone(),
+            (Observed::NotCollected(_), Err(none)) if strict => said(none).to_owned(),
+            (Observed::NotCollected(why), Ok(_)) if strict => (*why).to_owned(),
             _ => return None,
         };
         Some(Finding::error(format!("{} could not be read", image.reference)).found(why))
@@ -147,8 +149,8 @@ mod tests {
 
     const PATH: &str = "/usr/local/bin/pilot-discovery";
 
-    fn planned(tag: &str, programs: Fact<Vec<ImageProgram>>) -> Fact<Vec<PlannedImage>> {
-        Fact::Known(vec![PlannedImage {
+    fn planned(tag: &str, programs: Observed<Vec<ImageProgram>>) -> Observed<Vec<PlannedImage>> {
+        Observed::Known(vec![PlannedImage {
             reference: format!("r.io/istio/pilot:{tag}"),
             found: Err(NoImage::Broken("not looked at here".to_owned())),
             programs,
@@ -156,7 +158,7 @@ mod tests {
         }])
     }
 
-    fn outcome(tag: &str, programs: Fact<Vec<ImageProgram>>) -> Outcome {
+    fn outcome(tag: &str, programs: Observed<Vec<ImageProgram>>) -> Outcome {
         let mut given = Given::tag(tag);
         given.facts.images = planned(tag, programs);
         given.run(run)
@@ -183,7 +185,7 @@ mod tests {
             (PLAIN, Err("cut off"), Some("is unknown")),
         ];
         for (tag, evidence, wanted) in table {
-            let outcome = outcome(tag, Fact::Known(vec![program(PATH, PATH, evidence)]));
+            let outcome = outcome(tag, Observed::Known(vec![program(PATH, PATH, evidence)]));
             match (&outcome, wanted) {
                 (Outcome::Passed(seen), None) => assert!(seen.starts_with("pilot-discovery ")),
                 (Outcome::Found(findings), Some(part)) => {
@@ -205,7 +207,7 @@ mod tests {
             let mut given = Given::tag("1.31.0-solo");
             given.facts.images = planned(
                 "1.31.0-solo",
-                Fact::Known(vec![program(PATH, PATH, Ok(standard()))]),
+                Observed::Known(vec![program(PATH, PATH, Ok(standard()))]),
             );
             given.judge.floor = floor;
             given.judge.policy = policy;
@@ -230,16 +232,19 @@ mod tests {
             (Some(fips::Floor::Proven), fips::Policy::Any, true),
             (None, fips::Policy::Active140_3, true),
         ] {
-            let with = |images: Fact<Vec<PlannedImage>>| {
+            let with = |images: Observed<Vec<PlannedImage>>| {
                 let mut given = Given::tag("1.31.0-solo-fips");
                 given.facts.images = images;
                 given.judge.floor = floor;
                 given.judge.policy = policy;
                 given.run(run)
             };
-            let none = with(Fact::NotAsked("--no-registry"));
+            let none = with(Observed::NotCollected("--no-registry"));
             assert_eq!(matches!(none, Outcome::Unknown(_)), strict, "{none:?}");
-            let away = with(planned("1.31.0-solo-fips", Fact::NotAsked("in this test")));
+            let away = with(planned(
+                "1.31.0-solo-fips",
+                Observed::NotCollected("in this test"),
+            ));
             assert_eq!(found(&away, "could not be read"), strict, "{away:?}");
             assert_eq!(matches!(away, Outcome::NotChecked(_)), !strict, "{away:?}");
         }
@@ -250,7 +255,7 @@ mod tests {
         let with = |env: &str| {
             let mut program = program(PATH, PATH, Ok(own_module()));
             program.env = vec![env.to_owned()];
-            outcome("1.31.0-solo-fips", Fact::Known(vec![program]))
+            outcome("1.31.0-solo-fips", Observed::Known(vec![program]))
         };
         assert!(passed(&with("GODEBUG=x=1")));
         let Outcome::Found(findings) = with("GODEBUG=fips140=off") else {
@@ -266,14 +271,14 @@ mod tests {
     fn what_could_not_be_read_is_an_error_and_what_nobody_asked_for_is_none() {
         let unread = outcome(
             "1.31.0-solo",
-            Fact::Unknown("a layer is damaged".to_owned()),
+            Observed::Unknown("a layer is damaged".to_owned()),
         );
         let Outcome::Found(findings) = unread else {
             panic!("{unread:?}")
         };
         assert_eq!(findings[0].found.as_deref(), Some("a layer is damaged"));
         assert_eq!(findings[0].severity, Severity::Error);
-        let idle = outcome("1.31.0-solo", Fact::NotAsked("in this test"));
+        let idle = outcome("1.31.0-solo", Observed::NotCollected("in this test"));
         assert!(matches!(idle, Outcome::NotChecked(_)), "{idle:?}");
     }
 }

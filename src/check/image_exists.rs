@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::expectation::demanded;
 use super::{Before, Check, Outcome, Run};
-use crate::facts::{Fact, NoImage, Nodes, PlannedImage};
+use crate::facts::{NoImage, Nodes, Observed, PlannedImage};
 use crate::image::{Found, Platform};
 use crate::report::{Finding, Severity};
 
@@ -97,7 +97,7 @@ fn sparse((platform, why): &(Platform, String)) -> String {
 
 /// That nodes could not be listed is no sign that every image fits them.
 fn uncompared(before: &Before<'_>) -> Option<Finding> {
-    let Fact::Unknown(why) = &before.facts.nodes else {
+    let Observed::Unknown(why) = &before.facts.nodes else {
         return None;
     };
     let finding = Finding::warning("the images were not compared with the processors of the nodes");
@@ -164,21 +164,21 @@ mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
 
-    fn given(found: Result<Found, NoImage>, nodes: Fact<Nodes>) -> Given {
+    fn given(found: Result<Found, NoImage>, nodes: Observed<Nodes>) -> Given {
         let mut given = Given::tag("1.31.0-solo-fips");
         given.facts.nodes = nodes;
-        given.facts.images = Fact::Known(vec![PlannedImage {
+        given.facts.images = Observed::Known(vec![PlannedImage {
             reference: "r.io/istio/pilot:1.31.0-solo-fips".to_owned(),
             found,
-            programs: Fact::NotAsked("in this test"),
+            programs: Observed::NotCollected("in this test"),
             cached: None,
         }]);
         given
     }
 
-    fn nodes(names: &[&str]) -> Fact<Nodes> {
+    fn nodes(names: &[&str]) -> Observed<Nodes> {
         let architectures = names.iter().map(|name| ((*name).to_owned(), 1)).collect();
-        Fact::Known(Nodes {
+        Observed::Known(Nodes {
             architectures,
             ..Nodes::default()
         })
@@ -202,7 +202,7 @@ mod tests {
         assert!(passed(&outcome(nodes(&["amd64"]))));
         for (nodes, severity) in [
             (nodes(&["amd64", "arm64"]), Severity::Error),
-            (Fact::NotAsked("no cluster"), Severity::Warning),
+            (Observed::NotCollected("no cluster"), Severity::Warning),
         ] {
             let Outcome::Found(findings) = outcome(nodes) else {
                 panic!("{severity:?} passed");
@@ -214,7 +214,7 @@ mod tests {
                 "{why}"
             );
         }
-        let whole = given(Ok(amd64()), Fact::NotAsked("no cluster")).run(run);
+        let whole = given(Ok(amd64()), Observed::NotCollected("no cluster")).run(run);
         assert!(passed(&whole), "{whole:?}");
     }
 
@@ -229,7 +229,7 @@ mod tests {
     fn what_was_not_seen_is_a_warning_and_what_is_refused_an_error() {
         let said = || "it says so".to_owned();
         for (answer, nodes, severity) in [
-            (Ok(amd64()), Fact::Unknown(said()), Severity::Warning),
+            (Ok(amd64()), Observed::Unknown(said()), Severity::Warning),
             (
                 Err(NoImage::Unreachable(said())),
                 nodes(&[]),

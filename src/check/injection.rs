@@ -1,7 +1,7 @@
 //! What the injector would put into a new pod, by a server-side dry run.
 
 use super::{After, Check, Outcome, Run, Wanted};
-use crate::facts::{Fact, Injected};
+use crate::facts::{Injected, Observed};
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
@@ -18,14 +18,14 @@ fn run(after: &After<'_>) -> Outcome {
     let mut gaps = Vec::new();
     for (revision, wanted) in &after.expected.revisions {
         match after.facts.injected.get(revision) {
-            Some(Fact::Known(injected)) => {
+            Some(Observed::Known(injected)) => {
                 images += injected.images.len();
                 findings.extend(judge(revision, wanted, injected));
             }
-            Some(Fact::Unknown(why)) => {
+            Some(Observed::Unknown(why)) => {
                 gaps.push(Outcome::Unknown(format!("revision {revision}: {why}")));
             }
-            Some(Fact::NotAsked(why)) => gaps.push(Outcome::NotChecked((*why).to_owned())),
+            Some(Observed::NotCollected(why)) => gaps.push(Outcome::NotChecked((*why).to_owned())),
             None => gaps.push(Outcome::NotChecked(format!(
                 "no dry run for revision {revision}"
             ))),
@@ -68,18 +68,18 @@ mod tests {
     use super::*;
     use crate::check::support::{self, found, passed};
 
-    fn outcome(fact: Fact<Injected>) -> Outcome {
+    fn outcome(fact: Observed<Injected>) -> Outcome {
         let mut facts = support::after();
         facts.injected = BTreeMap::from([("default".to_owned(), fact)]);
         support::run_after(run, &facts, "1.31.0-solo-fips")
     }
 
-    fn injected(images: &[(&str, &str)]) -> Fact<Injected> {
+    fn injected(images: &[(&str, &str)]) -> Observed<Injected> {
         let images = images
             .iter()
             .map(|(name, image)| ((*name).to_owned(), (*image).to_owned()))
             .collect();
-        Fact::Known(Injected {
+        Observed::Known(Injected {
             namespace: "a".into(),
             revision: "default".into(),
             images,
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_dry_run_that_failed_is_unknown_and_one_that_was_not_tried_is_not_checked() {
         assert!(matches!(
-            outcome(Fact::Unknown("refused".into())),
+            outcome(Observed::Unknown("refused".into())),
             Outcome::Unknown(_)
         ));
         let facts = support::after();

@@ -45,7 +45,7 @@ fn run(before: &Before<'_>) -> Outcome {
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
-    use crate::facts::{Fact, Istioctl};
+    use crate::facts::{Istioctl, Observed};
 
     const DATA: &str = "
 client-issues:
@@ -68,7 +68,7 @@ client-issues:
             ("1.29.9", None),
         ] {
             let mut given = Given::tag("1.29.9-solo").data(DATA);
-            given.facts.istioctl = Fact::Known(Istioctl {
+            given.facts.istioctl = Observed::Known(Istioctl {
                 path: "/bin/istioctl".into(),
                 version: ClientVersion::read(client),
             });
@@ -83,7 +83,7 @@ client-issues:
     #[test]
     fn client_without_a_version_is_unknown() {
         let mut given = Given::tag("1.29.9-solo").data(DATA);
-        given.facts.istioctl = Fact::Known(Istioctl {
+        given.facts.istioctl = Observed::Known(Istioctl {
             path: "/bin/istioctl".into(),
             version: ClientVersion::read("unknown"),
         });

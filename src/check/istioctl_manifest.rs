@@ -157,7 +157,7 @@ fn missing(before: &Before<'_>, document: &Rendered, objects: &Objects) -> Optio
 mod tests {
     use super::*;
     use crate::check::support::{Given, HUB, found, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
     use crate::report::Severity;
 
     const TAG: &str = "1.31.0-solo-fips";
@@ -166,7 +166,7 @@ mod tests {
         let document = "glooistio".to_owned();
         let spec = "{profile: minimal, meshConfig: {x: 'own.example/sidecar:2'}}";
         let mut given = Given::tag(TAG).document(&document, spec);
-        given.facts.manifests = Fact::Known(vec![Manifest { document, outcome }]);
+        given.facts.manifests = Observed::Known(vec![Manifest { document, outcome }]);
         given.run(run)
     }
 
@@ -212,7 +212,7 @@ mod tests {
             let mut given = Given::tag("1.31.0-solo").document(&document, spec);
             let made = images(&[&format!("{HUB}/{image}")]);
             let outcome = Ok(made);
-            given.facts.manifests = Fact::Known(vec![Manifest { document, outcome }]);
+            given.facts.manifests = Observed::Known(vec![Manifest { document, outcome }]);
             given.run(run)
         };
         for (spec, image, right) in [

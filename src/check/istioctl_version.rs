@@ -62,7 +62,7 @@ fn said(version: &ClientVersion) -> String {
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
 
     #[test]
     fn the_minor_decides() {
@@ -76,7 +76,7 @@ mod tests {
             ("1.30.3-asm.9", "istioctl is of 1.30"),
         ] {
             let mut given = Given::tag("1.31.0-solo-fips");
-            given.facts.istioctl = Fact::Known(Istioctl {
+            given.facts.istioctl = Observed::Known(Istioctl {
                 path: "/bin/istioctl".into(),
                 version: ClientVersion::read(client),
             });
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn without_an_istioctl_the_reason_is_kept() {
         let mut given = Given::tag("1.31.0");
-        given.facts.istioctl = Fact::Unknown("no istioctl on PATH".to_owned());
+        given.facts.istioctl = Observed::Unknown("no istioctl on PATH".to_owned());
         assert_eq!(
             given.run(run),
             Outcome::Unknown("no istioctl on PATH".to_owned())

@@ -145,7 +145,7 @@ fn is_set(before: &Before<'_>, setting: &Setting) -> bool {
 mod tests {
     use super::*;
     use crate::check::support::{Given, control_plane, found, passed};
-    use crate::facts::{Fact, Nodes};
+    use crate::facts::{Nodes, Observed};
 
     const DATA: &str = "
 known-issues:
@@ -206,7 +206,7 @@ licence-variables:
         let mut given = Given::tag("1.30.0-solo")
             .data(CONCERNS)
             .document("istio", spec);
-        given.facts.nodes = Fact::Known(Nodes {
+        given.facts.nodes = Observed::Known(Nodes {
             total: nodes,
             ..Nodes::default()
         });
@@ -229,7 +229,7 @@ licence-variables:
             move |given: &mut Given| {
                 let mut plane = control_plane("default", "1.30.0");
                 change(&mut plane);
-                given.facts.control_planes = Fact::Known(vec![plane]);
+                given.facts.control_planes = Observed::Known(vec![plane]);
             }
         };
         let canary = plane(|plane| plane.revision = "canary".to_owned());
@@ -243,7 +243,7 @@ licence-variables:
         for (version, found) in [("v1.4.1", 0), ("v1.5.0", 1)] {
             let operator = |given: &mut Given| {
                 plane(|plane| plane.name = "istiod-gloo".to_owned())(given);
-                given.facts.gateway_api = Fact::Known(Some(version.to_owned()));
+                given.facts.gateway_api = Observed::Known(Some(version.to_owned()));
             };
             assert_eq!(names(operator, 1, nothing).len(), found, "{version}");
         }

@@ -1,7 +1,7 @@
 //! The licence key that the documents give istiod is where they say.
 
 use super::{Before, Check, Outcome, Run};
-use crate::facts::{Fact, Licence, LicenceSecret, LicenceSource, licences};
+use crate::facts::{Licence, LicenceSecret, LicenceSource, Observed, licences};
 use crate::istio::Distribution;
 use crate::report::Finding;
 
@@ -87,9 +87,9 @@ fn judge(before: &Before<'_>, licence: &Licence) -> Result<Option<Finding>, Outc
         } => (name, Some(key.as_str()), *optional),
     };
     let secrets = match &before.facts.licences {
-        Fact::Known(secrets) => secrets,
-        Fact::Unknown(why) => return Err(Outcome::Unknown(why.clone())),
-        Fact::NotAsked(why) => return Err(Outcome::NotChecked((*why).to_owned())),
+        Observed::Known(secrets) => secrets,
+        Observed::Unknown(why) => return Err(Outcome::Unknown(why.clone())),
+        Observed::NotCollected(why) => return Err(Outcome::NotChecked((*why).to_owned())),
     };
     let namespace = &before.plan.namespace;
     let secret = secrets.iter().find(|secret| secret.name == *name);
@@ -202,7 +202,7 @@ licence-variables:
                 .map(|(name, empty)| ((*name).to_owned(), *empty));
             named.collect::<BTreeMap<_, _>>()
         });
-        given.facts.licences = Fact::Known(vec![LicenceSecret {
+        given.facts.licences = Observed::Known(vec![LicenceSecret {
             name: "licence".to_owned(),
             entries,
         }]);
@@ -278,9 +278,9 @@ licence-variables:
         let mut given = Given::tag("1.30.0-solo")
             .data(DATA)
             .document("istio", REFERENCE);
-        given.facts.licences = Fact::NotAsked("no cluster");
+        given.facts.licences = Observed::NotCollected("no cluster");
         assert_eq!(given.run(run), Outcome::NotChecked("no cluster".to_owned()));
-        given.facts.licences = Fact::Unknown("forbidden".to_owned());
+        given.facts.licences = Observed::Unknown("forbidden".to_owned());
         assert_eq!(given.run(run), Outcome::Unknown("forbidden".to_owned()));
     }
 }

@@ -74,7 +74,7 @@ fn judge(before: &Before<'_>, plane: &ControlPlane) -> Option<Finding> {
 mod tests {
     use super::*;
     use crate::check::support::{Given, control_plane, found, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
 
     #[test]
     fn another_manager_of_the_same_revision_is_an_error() {
@@ -96,7 +96,7 @@ mod tests {
             ("theirs", Manager::Unknown, ""),
         ] {
             let mut given = Given::tag("1.31.0");
-            given.facts.control_planes = Fact::Known(vec![ControlPlane {
+            given.facts.control_planes = Observed::Known(vec![ControlPlane {
                 manager: manager.clone(),
                 ..control_plane(revision, "1.31.0")
             }]);

@@ -44,13 +44,13 @@ fn finding(name: &str, left: &str) -> Finding {
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
-    use crate::facts::{Fact, Namespace};
+    use crate::facts::{Namespace, Observed};
 
     fn outcome(name: &str, deletion: Option<&str>) -> Outcome {
         let gateway =
             "{components: {ingressGateways: [{name: a, namespace: edge, enabled: true}]}}";
         let mut given = Given::tag("1.31.0-solo-fips").document("glooistio", gateway);
-        given.facts.namespaces = Fact::Known(vec![Namespace {
+        given.facts.namespaces = Observed::Known(vec![Namespace {
             name: name.to_owned(),
             enforce: None,
             injection: None,

@@ -94,16 +94,16 @@ fn resolve(after: &After<'_>, label: &str) -> String {
 mod tests {
     use super::*;
     use crate::check::support::{self, namespace, webhook};
-    use crate::facts::{Fact, Webhook};
+    use crate::facts::{Observed, Webhook};
 
     fn judged(both: &Namespace, tags: &[(&str, &str)], scope: Scope) -> Option<Severity> {
         let mut facts = support::after();
-        facts.namespaces = Fact::Known(vec![both.clone(), namespace("plain", Some("default"))]);
+        facts.namespaces = Observed::Known(vec![both.clone(), namespace("plain", Some("default"))]);
         let tags = tags.iter().map(|(tag, revision)| Webhook {
             tag: Some((*tag).to_owned()),
             ..webhook(revision)
         });
-        facts.webhooks = Fact::Known(tags.collect());
+        facts.webhooks = Observed::Known(tags.collect());
         let expected = support::expecting("1.31.0-solo-fips");
         let after = After {
             scope,
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn the_fix_is_one_command_that_can_be_pasted() {
         let mut facts = support::after();
-        facts.namespaces = Fact::Known(vec![both(Some("default"), "canary")]);
+        facts.namespaces = Observed::Known(vec![both(Some("default"), "canary")]);
         let Outcome::Found(findings) = support::run_after(run, &facts, "1.31.0") else {
             panic!("found nothing");
         };

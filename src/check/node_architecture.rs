@@ -43,7 +43,7 @@ fn seen(nodes: &Nodes) -> String {
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
 
     #[test]
     fn tag_and_nodes_must_fit() {
@@ -64,7 +64,7 @@ mod tests {
                 .iter()
                 .map(|(name, count)| ((*name).to_owned(), *count))
                 .collect();
-            given.facts.nodes = Fact::Known(Nodes {
+            given.facts.nodes = Observed::Known(Nodes {
                 architectures,
                 ..Nodes::default()
             });

@@ -43,7 +43,7 @@ mod tests {
 
     use super::*;
     use crate::check::support::{Given, found, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
 
     #[test]
     fn one_free_node_is_enough() {
@@ -51,7 +51,7 @@ mod tests {
         for (total, taking_pods, good) in [(3, 1, true), (2, 0, false), (0, 0, false)] {
             let mut given = Given::tag("1.31.0");
             let refusals = refusals.clone();
-            given.facts.nodes = Fact::Known(Nodes {
+            given.facts.nodes = Observed::Known(Nodes {
                 total,
                 taking_pods,
                 refusals,

@@ -64,7 +64,7 @@ fn platform(before: &Before<'_>) -> Option<Finding> {
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
 
     const DATA: &str = "
 openshift:
@@ -86,7 +86,7 @@ kubernetes:
 
     fn outcome(version: Option<&str>, platform: Option<&str>) -> Outcome {
         let mut given = Given::tag("1.10.4").data(DATA);
-        given.facts.openshift = Fact::Known(version.map(|version| version.parse().unwrap()));
+        given.facts.openshift = Observed::Known(version.map(|version| version.parse().unwrap()));
         given.plan.platform = platform.map(str::to_owned);
         given.run(run)
     }

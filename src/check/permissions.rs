@@ -78,7 +78,7 @@ fn because(finding: Finding, permission: &Permission) -> Finding {
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
 
     fn right(verb: &'static str, resource: &'static str, allowed: bool) -> Permission {
         Permission {
@@ -92,7 +92,7 @@ mod tests {
 
     fn outcome(rights: Vec<Permission>) -> Outcome {
         let mut given = Given::tag("1.31.0");
-        given.facts.permissions = Fact::Known(rights);
+        given.facts.permissions = Observed::Known(rights);
         given.run(run)
     }
 

@@ -24,13 +24,13 @@ fn run(after: &After<'_>) -> Outcome {
 mod tests {
     use super::*;
     use crate::check::support::{self, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
 
     #[test]
     fn nodes_that_cannot_be_listed_are_unknown_where_their_architecture_decides() {
         let mut facts = support::after();
         assert!(passed(&support::run_after(run, &facts, "1.31.0-solo-fips")));
-        facts.nodes = Fact::Unknown("forbidden; allow list of nodes".to_owned());
+        facts.nodes = Observed::Unknown("forbidden; allow list of nodes".to_owned());
         let outcome = |tag| support::run_after(run, &facts, tag);
         assert!(
             matches!(outcome("1.31.0-solo-fips"), Outcome::Unknown(why) if why.contains("allow list"))

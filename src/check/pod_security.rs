@@ -103,11 +103,11 @@ fn cni(document: &Rendered, control_plane: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, namespace, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
 
     fn outcome(spec: &str, name: &str, injection: Option<&str>, enforce: &str) -> Outcome {
         let mut given = Given::tag("1.31.0").document("one", spec);
-        given.facts.namespaces = Fact::Known(vec![Namespace {
+        given.facts.namespaces = Observed::Known(vec![Namespace {
             enforce: Some(enforce.into()),
             ..namespace(name, injection)
         }]);

@@ -2,7 +2,7 @@
 
 use super::pending::wanted;
 use super::{After, Check, Outcome, Run};
-use crate::facts::{Census, Class, Members, Role};
+use crate::facts::{MeshInventory, PodGroup, PodGroupKey, Role};
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
@@ -43,38 +43,41 @@ const REASONS: &[(&str, &str)] = &[
 ];
 
 fn run(after: &After<'_>) -> Outcome {
-    after.facts.census.judge(|census| judge(after, census))
+    after
+        .facts
+        .inventory
+        .judge(|inventory| judge(after, inventory))
 }
 
-fn judge(after: &After<'_>, census: &Census) -> Outcome {
-    let own: Vec<(&Class, &Members)> = census
-        .classes
+fn judge(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
+    let own: Vec<(&PodGroupKey, &PodGroup)> = inventory
+        .groups
         .iter()
-        .filter(|(class, _)| class.role != Role::Sidecar && wanted(after, class).is_some())
+        .filter(|(group, _)| group.role != Role::Sidecar && wanted(after, group).is_some())
         .collect();
     let findings = own
         .iter()
-        .filter(|(class, _)| !class.ready)
-        .map(|(class, members)| finding(class, members));
+        .filter(|(group, _)| !group.ready)
+        .map(|(group, members)| finding(group, members));
     let pods: u64 = own.iter().map(|(_, members)| members.pods).sum();
     Outcome::of(findings.collect(), format!("{pods} pods ready"))
 }
 
-fn finding(class: &Class, members: &Members) -> Finding {
+fn finding(group: &PodGroupKey, members: &PodGroup) -> Finding {
     let example = members.examples.first().cloned().unwrap_or_default();
     let finding = Finding::error(format!(
         "{} pods are not ready: {}",
-        members.pods, class.status
+        members.pods, group.status
     ))
-    .subject(format!("{}/{example}", class.namespace))
-    .found(&class.image)
+    .subject(format!("{}/{example}", group.namespace))
+    .found(&group.image)
     .command(
         "kubectl describe pod {} -n {}",
-        &[&example, &class.namespace],
+        &[&example, &group.namespace],
     );
     match REASONS
         .iter()
-        .find(|(reason, _)| class.status.ends_with(reason))
+        .find(|(reason, _)| group.status.ends_with(reason))
     {
         Some((_, meaning)) => finding.why(*meaning),
         None => finding,
@@ -84,20 +87,20 @@ fn finding(class: &Class, members: &Members) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::support::{self, class, found, members, passed};
-    use crate::facts::Fact;
+    use crate::check::support::{self, found, group, members, passed};
+    use crate::facts::Observed;
 
     fn outcome(role: Role, ready: bool, revision: &str) -> Outcome {
-        let mut census = Census::default();
-        let class = Class {
+        let mut inventory = MeshInventory::default();
+        let group = PodGroupKey {
             ready,
             status: "Init:ImagePullBackOff".into(),
             revision: revision.into(),
-            ..class(role, "istio-system", "1.31.0")
+            ..group(role, "istio-system", "1.31.0")
         };
-        census.classes.insert(class, members(1, "istiod"));
+        inventory.groups.insert(group, members(1, "istiod"));
         let mut facts = support::after();
-        facts.census = Fact::Known(census);
+        facts.inventory = Observed::Known(inventory);
         support::run_after(run, &facts, "1.31.0")
     }
 

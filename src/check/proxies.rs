@@ -7,7 +7,7 @@ use super::expectation::serves_all;
 use super::mismatch::Mismatch;
 use super::pending::{stale, unless_unasked, wanted};
 use super::{After, Check, Outcome, Run, Scope};
-use crate::facts::{Census, Class, Members, Role};
+use crate::facts::{MeshInventory, PodGroup, PodGroupKey, Role};
 use crate::report::{Finding, Severity};
 use crate::workload::WorkloadRef;
 
@@ -20,18 +20,18 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(after: &After<'_>) -> Outcome {
-    after.facts.census.judge(|census| {
+    after.facts.inventory.judge(|inventory| {
         let outcome = match after.scope {
-            Scope::Changed => changed(after, census),
-            Scope::Everything => everything(after, census),
+            Scope::Changed => changed(after, inventory),
+            Scope::Everything => everything(after, inventory),
         };
-        unless_unread(census, unless_unasked(after, outcome))
+        unless_unread(inventory, unless_unasked(after, outcome))
     })
 }
 
 /// No pass where a pod of the list could not be read: it may run a proxy.
-fn unless_unread(census: &Census, outcome: Outcome) -> Outcome {
-    match (outcome, &census.unreadable) {
+fn unless_unread(inventory: &MeshInventory, outcome: Outcome) -> Outcome {
+    match (outcome, &inventory.unreadable) {
         (Outcome::Passed(_), (pods @ 1.., names)) => {
             Outcome::Unknown(format!("{pods} pods cannot be read: {}", names.join("; ")))
         }
@@ -41,47 +41,47 @@ fn unless_unread(census: &Census, outcome: Outcome) -> Outcome {
 
 fn sidecars<'a>(
     after: &After<'_>,
-    census: &'a Census,
-) -> impl Iterator<Item = (&'a Class, &'a Members, Option<Mismatch>)> {
-    census
-        .classes
+    inventory: &'a MeshInventory,
+) -> impl Iterator<Item = (&'a PodGroupKey, &'a PodGroup, Option<Mismatch>)> {
+    inventory
+        .groups
         .iter()
-        .filter(|(class, _)| class.role == Role::Sidecar)
-        .filter_map(|(class, members)| {
-            let reason = stale(after, class);
-            (reason.is_some() || wanted(after, class).is_some()).then_some((class, members, reason))
+        .filter(|(group, _)| group.role == Role::Sidecar)
+        .filter_map(|(group, members)| {
+            let reason = stale(after, group);
+            (reason.is_some() || wanted(after, group).is_some()).then_some((group, members, reason))
         })
 }
 
 /// In which way a node agent (ztunnel, install-cni) is not of its mesh's build.
-pub(super) fn other_build(after: &After<'_>, class: &Class) -> Option<Mismatch> {
-    let of_node = matches!(class.role, Role::Ztunnel | Role::Cni);
-    wanted(after, class)
+pub(super) fn other_build(after: &After<'_>, group: &PodGroupKey) -> Option<Mismatch> {
+    let of_node = matches!(group.role, Role::Ztunnel | Role::Cni);
+    wanted(after, group)
         .filter(|_| of_node)?
-        .differs(&class.image)
+        .differs(&group.image)
 }
 
 /// Node agents of another build. After an install they are none of its work; beside a control plane out
 /// of scope that runs their build they may serve that one.
-fn of_nodes(after: &After<'_>, census: &Census) -> Vec<Finding> {
+fn of_nodes(after: &After<'_>, inventory: &MeshInventory) -> Vec<Finding> {
     let planes = after.facts.control_planes.known();
     let planes = planes.map_or(&[][..], Vec::as_slice);
-    let mut wrong: BTreeMap<(Severity, &str, String), (u64, &Members)> = BTreeMap::new();
-    for (class, members) in &census.classes {
-        let Some(reason) = other_build(after, class) else {
+    let mut wrong: BTreeMap<(Severity, &str, String), (u64, &PodGroup)> = BTreeMap::new();
+    for (group, members) in &inventory.groups {
+        let Some(reason) = other_build(after, group) else {
             continue;
         };
-        let shared = after.expected.elsewhere(&class.image, planes).next();
+        let shared = after.expected.elsewhere(&group.image, planes).next();
         let severity = match (after.scope, shared) {
             (Scope::Changed, _) => Severity::Info,
             (Scope::Everything, Some(_)) => Severity::Warning,
             (Scope::Everything, None) => Severity::Error,
         };
-        let message = format!("{} {reason}", binary(class.role));
-        let alike = wrong.entry((severity, &class.namespace, message));
+        let message = format!("{} {reason}", binary(group.role));
+        let alike = wrong.entry((severity, &group.namespace, message));
         alike.or_insert((0, members)).0 += members.pods;
     }
-    let finding = |((severity, namespace, message), (pods, members)): (_, (u64, &Members))| {
+    let finding = |((severity, namespace, message), (pods, members)): (_, (u64, &PodGroup))| {
         Finding::new(severity, message)
             .subject(format!("namespace {namespace} ({pods} pods)"))
             .found(members.examples.join(", "))
@@ -90,16 +90,16 @@ fn of_nodes(after: &After<'_>, census: &Census) -> Vec<Finding> {
     wrong.into_iter().map(finding).collect()
 }
 
-fn changed(after: &After<'_>, census: &Census) -> Outcome {
+fn changed(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
     let (mut right, mut waiting) = (0, 0);
-    for (_, members, reason) in sidecars(after, census) {
+    for (_, members, reason) in sidecars(after, inventory) {
         *(if reason.is_none() {
             &mut right
         } else {
             &mut waiting
         }) += members.pods;
     }
-    let mut findings = of_nodes(after, census);
+    let mut findings = of_nodes(after, inventory);
     if waiting > 0 {
         findings.push(Finding::info(format!(
             "{waiting} proxies are older than this install; they are listed as pending restarts"
@@ -108,15 +108,15 @@ fn changed(after: &After<'_>, census: &Census) -> Outcome {
     Outcome::of(findings, format!("{right} proxies are as expected"))
 }
 
-fn everything(after: &After<'_>, census: &Census) -> Outcome {
+fn everything(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
     let mut right = 0;
-    let mut wrong: BTreeMap<(&str, Mismatch), Vec<(&Class, &Members)>> = BTreeMap::new();
-    for (class, members, reason) in sidecars(after, census) {
+    let mut wrong: BTreeMap<(&str, Mismatch), Vec<(&PodGroupKey, &PodGroup)>> = BTreeMap::new();
+    for (group, members, reason) in sidecars(after, inventory) {
         match reason {
             None => right += members.pods,
             Some(reason) => {
-                let alike = wrong.entry((&class.namespace, reason)).or_default();
-                alike.push((class, members));
+                let alike = wrong.entry((&group.namespace, reason)).or_default();
+                alike.push((group, members));
             }
         }
     }
@@ -131,9 +131,9 @@ fn everything(after: &After<'_>, census: &Census) -> Outcome {
             .fix("restart the workloads: a proxy changes only when its pod does")
             .suggest(owner.and_then(WorkloadRef::restart_command))
     });
-    let beside = of_nodes(after, census)
+    let beside = of_nodes(after, inventory)
         .into_iter()
-        .chain(orphans(after, census));
+        .chain(orphans(after, inventory));
     Outcome::of(
         findings.chain(beside).collect(),
         format!("{right} proxies are as expected"),
@@ -143,13 +143,13 @@ fn everything(after: &After<'_>, census: &Census) -> Outcome {
 /// Names that a finding lists.
 const NAMED: usize = 10;
 
-/// Pods of these classes, one of each first, so that no class hides another; with the container of a proxy where
+/// Pods of these groups, one of each first, so that no group hides another; with the container of a proxy where
 /// it has not the usual name.
-pub(super) fn examples(alike: &[(&Class, &Members)]) -> String {
+pub(super) fn examples(alike: &[(&PodGroupKey, &PodGroup)]) -> String {
     let nth = |at: usize| {
-        alike.iter().filter_map(move |(class, members)| {
-            let (pod, container) = (members.examples.get(at)?, &class.container);
-            let usual = class.role != Role::Sidecar || container == "istio-proxy";
+        alike.iter().filter_map(move |(group, members)| {
+            let (pod, container) = (members.examples.get(at)?, &group.container);
+            let usual = group.role != Role::Sidecar || container == "istio-proxy";
             Some(if usual {
                 pod.clone()
             } else {
@@ -157,32 +157,32 @@ pub(super) fn examples(alike: &[(&Class, &Members)]) -> String {
             })
         })
     };
-    let each = (0..Members::EXAMPLES).flat_map(nth);
+    let each = (0..PodGroup::EXAMPLES).flat_map(nth);
     each.take(NAMED).collect::<Vec<_>>().join(", ")
 }
 
 /// What names a revision that no control plane has: nobody's mesh, and nobody configures it any more.
-fn orphans(after: &After<'_>, census: &Census) -> Vec<Finding> {
+fn orphans(after: &After<'_>, inventory: &MeshInventory) -> Vec<Finding> {
     let Some(planes) = after.facts.control_planes.known() else {
         return Vec::new();
     };
     let mut left: BTreeMap<(&str, &str, &str), Left<'_>> = BTreeMap::new();
-    for (class, members) in &census.classes {
-        let named = !serves_all(class) && !after.expected.revisions.contains_key(&class.revision);
-        if named && planes.iter().all(|plane| plane.revision != class.revision) {
+    for (group, members) in &inventory.groups {
+        let named = !serves_all(group) && !after.expected.revisions.contains_key(&group.revision);
+        if named && planes.iter().all(|plane| plane.revision != group.revision) {
             let key = (
-                binary(class.role),
-                class.namespace.as_str(),
-                class.revision.as_str(),
+                binary(group.role),
+                group.namespace.as_str(),
+                group.revision.as_str(),
             );
-            let left = left.entry(key).or_insert((remedy(class.role), Vec::new()));
-            left.1.push((class, members));
+            let left = left.entry(key).or_insert((remedy(group.role), Vec::new()));
+            left.1.push((group, members));
         }
     }
     let finding = |((binary, namespace, revision), ((why, fix), alike)): (_, Left<'_>)| {
         let pods: u64 = alike
             .iter()
-            .map(|(_, members): &(_, &Members)| members.pods)
+            .map(|(_, members): &(_, &PodGroup)| members.pods)
             .sum();
         Finding::warning(format!("no control plane of revision {revision} is here"))
             .subject(format!("namespace {namespace} ({binary} of {pods} pods)"))
@@ -197,7 +197,7 @@ fn orphans(after: &After<'_>, census: &Census) -> Vec<Finding> {
 type Remedy = (&'static str, &'static str);
 
 /// Pods that nothing configures, with what to do about them.
-type Left<'a> = (Remedy, Vec<(&'a Class, &'a Members)>);
+type Left<'a> = (Remedy, Vec<(&'a PodGroupKey, &'a PodGroup)>);
 
 fn remedy(role: Role) -> Remedy {
     match role {
@@ -216,14 +216,14 @@ fn remedy(role: Role) -> Remedy {
 mod tests {
     use super::*;
     use crate::check::pending;
-    use crate::check::support::{self, class, expecting, found, members, namespace, passed};
-    use crate::facts::{After as Facts, Companion, ControlPlane, Fact, Injected, Manager};
+    use crate::check::support::{self, expecting, found, group, members, namespace, passed};
+    use crate::facts::{After as Facts, ControlPlane, ExtraContainer, Injected, Manager, Observed};
 
-    fn facts(class: Class) -> Facts {
-        let mut census = Census::default();
-        census.classes.insert(class, members(3, "reviews"));
+    fn facts(group: PodGroupKey) -> Facts {
+        let mut inventory = MeshInventory::default();
+        inventory.groups.insert(group, members(3, "reviews"));
         let mut facts = support::after();
-        facts.census = Fact::Known(census);
+        facts.inventory = Observed::Known(inventory);
         facts
     }
 
@@ -241,9 +241,9 @@ mod tests {
 
     #[test]
     fn verify_is_strict_and_install_lists_restarts() {
-        let right = facts(class(Role::Sidecar, "a", "1.31.0-solo-fips"));
+        let right = facts(group(Role::Sidecar, "a", "1.31.0-solo-fips"));
         assert!(passed(&outcome(&right, Scope::Everything).0));
-        let plain = facts(class(Role::Sidecar, "a", "1.31.0-solo"));
+        let plain = facts(group(Role::Sidecar, "a", "1.31.0-solo"));
         assert!(found(
             &outcome(&plain, Scope::Everything).0,
             "runs 1.31.0-solo,"
@@ -258,13 +258,13 @@ mod tests {
 
     #[test]
     fn pods_of_every_class_are_named_with_a_container_of_another_name() {
-        let mut facts = facts(class(Role::Sidecar, "a", "1.31.0-solo"));
-        let hidden = Class {
+        let mut facts = facts(group(Role::Sidecar, "a", "1.31.0-solo"));
+        let hidden = PodGroupKey {
             container: "app".to_owned(),
-            ..class(Role::Sidecar, "a", "1.31.0-solo")
+            ..group(Role::Sidecar, "a", "1.31.0-solo")
         };
-        if let Fact::Known(census) = &mut facts.census {
-            census.classes.insert(hidden, members(1, "hidden"));
+        if let Observed::Known(inventory) = &mut facts.inventory {
+            inventory.groups.insert(hidden, members(1, "hidden"));
         }
         let Outcome::Found(findings) = outcome(&facts, Scope::Everything).0 else {
             panic!("not found")
@@ -280,9 +280,9 @@ mod tests {
 
     #[test]
     fn many_pods_of_one_class_do_not_crowd_out_another() {
-        let own = class(Role::Sidecar, "a", "1.31.0-solo");
-        let crowd = Members {
-            examples: (0..Members::EXAMPLES)
+        let own = group(Role::Sidecar, "a", "1.31.0-solo");
+        let crowd = PodGroup {
+            examples: (0..PodGroup::EXAMPLES)
                 .map(|n| format!("crowd-{n}"))
                 .collect(),
             ..members(500, "crowd")
@@ -296,9 +296,9 @@ mod tests {
 
     #[test]
     fn a_pod_that_cannot_be_read_is_unknown_and_named() {
-        let mut right = facts(class(Role::Sidecar, "a", "1.31.0-solo-fips"));
-        if let Fact::Known(census) = &mut right.census {
-            census.unreadable = (1, vec!["shop/odd: invalid".to_owned()]);
+        let mut right = facts(group(Role::Sidecar, "a", "1.31.0-solo-fips"));
+        if let Observed::Known(inventory) = &mut right.inventory {
+            inventory.unreadable = (1, vec!["shop/odd: invalid".to_owned()]);
         }
         let seen = outcome(&right, Scope::Everything).0;
         assert!(matches!(seen, Outcome::Unknown(why) if why.contains("shop/odd")));
@@ -307,14 +307,14 @@ mod tests {
     #[test]
     fn what_a_namespace_asks_for_must_have_been_seen() {
         for gap in [
-            |facts: &mut Facts| facts.namespaces = Fact::Unknown("forbidden".into()),
-            |facts: &mut Facts| facts.webhooks = Fact::Unknown("forbidden".into()),
+            |facts: &mut Facts| facts.namespaces = Observed::Unknown("forbidden".into()),
+            |facts: &mut Facts| facts.webhooks = Observed::Unknown("forbidden".into()),
         ] {
-            let mut right = facts(class(Role::Sidecar, "a", "1.31.0-solo-fips"));
+            let mut right = facts(group(Role::Sidecar, "a", "1.31.0-solo-fips"));
             gap(&mut right);
             let seen = outcome(&right, Scope::Everything).0;
             assert!(matches!(seen, Outcome::Unknown(_)), "{seen:?}");
-            let mut wrong = facts(class(Role::Sidecar, "a", "1.31.0-solo"));
+            let mut wrong = facts(group(Role::Sidecar, "a", "1.31.0-solo"));
             gap(&mut wrong);
             assert!(found(
                 &outcome(&wrong, Scope::Everything).0,
@@ -325,10 +325,10 @@ mod tests {
 
     #[test]
     fn an_init_container_of_another_flavour_counts() {
-        let mut mixed = class(Role::Sidecar, "a", "1.31.0-solo-fips");
-        mixed.others.insert(Companion {
+        let mut mixed = group(Role::Sidecar, "a", "1.31.0-solo-fips");
+        mixed.others.insert(ExtraContainer {
             image: "r.io/istio/proxyv2:1.31.0-solo".to_owned(),
-            ..Companion::default()
+            ..ExtraContainer::default()
         });
         assert!(found(
             &outcome(&facts(mixed), Scope::Everything).0,
@@ -338,14 +338,14 @@ mod tests {
 
     #[test]
     fn an_image_of_another_name_counts_where_the_injector_gives_the_name() {
-        let mut renamed = class(Role::Sidecar, "a", "1.31.0-solo-fips");
+        let mut renamed = group(Role::Sidecar, "a", "1.31.0-solo-fips");
         renamed.image = "r.io/istio/other:1.31.0-solo-fips".to_owned();
         let mut facts = facts(renamed);
         assert!(passed(&outcome(&facts, Scope::Everything).0));
         let injected = |image: &str| {
             let images = [("istio-proxy".to_owned(), image.to_owned())].into();
             let (namespace, revision) = ("a".to_owned(), "default".to_owned());
-            Fact::Known(Injected {
+            Observed::Known(Injected {
                 namespace,
                 revision,
                 images,
@@ -366,22 +366,22 @@ mod tests {
     #[test]
     fn a_node_agent_of_another_hub_or_tag_is_found() {
         for (role, binary) in [(Role::Ztunnel, "ztunnel"), (Role::Cni, "install-cni")] {
-            let right = facts(class(role, "istio-system", "1.31.0-solo-fips"));
+            let right = facts(group(role, "istio-system", "1.31.0-solo-fips"));
             assert!(passed(&outcome(&right, Scope::Everything).0));
-            let mut elsewhere = class(role, "istio-system", "1.31.0-solo-fips");
+            let mut elsewhere = group(role, "istio-system", "1.31.0-solo-fips");
             elsewhere.image = "evil.io/x/y:1.31.0-solo-fips".to_owned();
-            let plain = class(role, "istio-system", "1.31.0-solo");
-            for (class, wrong) in [
+            let plain = group(role, "istio-system", "1.31.0-solo");
+            for (group, wrong) in [
                 (elsewhere, "runs from evil.io/x,"),
                 (plain, "runs 1.31.0-solo,"),
             ] {
                 let wrong = format!("{binary} {wrong}");
-                let (strict, _) = outcome(&facts(class.clone()), Scope::Everything);
+                let (strict, _) = outcome(&facts(group.clone()), Scope::Everything);
                 assert!(
                     found(&strict, &wrong) && weight(&strict) == Severity::Error,
                     "{strict:?}"
                 );
-                let (changed, pending) = outcome(&facts(class), Scope::Changed);
+                let (changed, pending) = outcome(&facts(group), Scope::Changed);
                 assert!(
                     found(&changed, &wrong) && weight(&changed) == Severity::Info,
                     "{changed:?}"
@@ -408,8 +408,8 @@ mod tests {
             let mut expected = expecting("1.31.0-solo-fips");
             let wanted = expected.revisions.remove("default").unwrap();
             expected.revisions.insert("1-31".to_owned(), wanted);
-            let mut facts = facts(class(Role::Cni, "istio-system", tag));
-            facts.control_planes = Fact::Known(planes);
+            let mut facts = facts(group(Role::Cni, "istio-system", tag));
+            facts.control_planes = Observed::Known(planes);
             run(&support::whole(&expected, &facts))
         };
         let ours = || support::control_plane("1-31", "1.31.0-solo-fips");
@@ -442,9 +442,9 @@ mod tests {
             Role::Ztunnel,
             Role::Cni,
         ] {
-            let left = facts(Class {
+            let left = facts(PodGroupKey {
                 revision: "1-30".to_owned(),
-                ..class(role, "a", "1.30.0")
+                ..group(role, "a", "1.30.0")
             });
             let (said, _) = outcome(&left, Scope::Everything);
             assert!(
@@ -456,22 +456,22 @@ mod tests {
 
     #[test]
     fn a_namespace_that_was_moved_to_a_revision_in_scope_counts() {
-        let old = Class {
+        let old = PodGroupKey {
             revision: "1-30".into(),
             connects: [support::connected("1-30")].into(),
-            ..class(Role::Sidecar, "a", "1.30.0")
+            ..group(Role::Sidecar, "a", "1.30.0")
         };
         let mut moved = facts(old);
         assert!(found(
             &outcome(&moved, Scope::Everything).0,
             "no control plane of revision 1-30"
         ));
-        moved.control_planes = Fact::Known(vec![support::control_plane("1-30", "1.30.0")]);
+        moved.control_planes = Observed::Known(vec![support::control_plane("1-30", "1.30.0")]);
         assert!(
             passed(&outcome(&moved, Scope::Everything).0),
             "another mesh is not judged"
         );
-        moved.namespaces = Fact::Known(vec![namespace("a", Some("default"))]);
+        moved.namespaces = Observed::Known(vec![namespace("a", Some("default"))]);
         assert!(found(
             &outcome(&moved, Scope::Everything).0,
             "runs revision 1-30"

@@ -28,13 +28,13 @@ fn run(before: &Before<'_>) -> Outcome {
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
 
     #[test]
     fn a_record_that_does_not_fit_is_said() {
         let mut given = Given::tag("1.31.0");
         assert!(passed(&given.run(run)));
-        given.facts.records = Fact::Known(vec![Err("hashes differ".to_owned())]);
+        given.facts.records = Observed::Known(vec![Err("hashes differ".to_owned())]);
         assert!(found(&given.run(run), "is ignored"));
     }
 }

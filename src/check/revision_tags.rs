@@ -53,7 +53,7 @@ fn moved(tag: &str, planes: &[ControlPlane]) -> Option<SuggestedCommand> {
 mod tests {
     use super::*;
     use crate::check::support::{self, control_plane, found, passed, webhook};
-    use crate::facts::{Fact, Webhook};
+    use crate::facts::{Observed, Webhook};
 
     #[test]
     fn a_tag_needs_its_revision() {
@@ -66,8 +66,8 @@ mod tests {
             (vec![tagged("1-20")], "points to revision 1-20"),
         ] {
             let mut facts = support::after();
-            facts.control_planes = Fact::Known(vec![control_plane("default", "1.31.0")]);
-            facts.webhooks = Fact::Known(hooks);
+            facts.control_planes = Observed::Known(vec![control_plane("default", "1.31.0")]);
+            facts.webhooks = Observed::Known(hooks);
             let outcome = support::run_after(run, &facts, "1.31.0");
             assert!(
                 if words.is_empty() {
@@ -79,7 +79,7 @@ mod tests {
             );
         }
         let mut facts = support::after();
-        facts.webhooks = Fact::Known(vec![webhook("default")]);
+        facts.webhooks = Observed::Known(vec![webhook("default")]);
         assert!(matches!(
             support::run_after(run, &facts, "1.31.0"),
             Outcome::NotApplicable(_)

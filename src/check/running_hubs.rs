@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::hub_retirement::finding;
 use super::pending::{stale, wanted};
 use super::{After, Check, Outcome, Run, Scope};
-use crate::facts::Census;
+use crate::facts::MeshInventory;
 use crate::istio::{HubRetirement, ImageRef};
 use crate::report::Finding;
 
@@ -18,23 +18,23 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(after: &After<'_>) -> Outcome {
-    after.facts.census.judge(|census| {
+    after.facts.inventory.judge(|inventory| {
         Outcome::of(
-            findings(after, census),
+            findings(after, inventory),
             "no hub of a running image is to be retired",
         )
     })
 }
 
-fn findings(after: &After<'_>, census: &Census) -> Vec<Finding> {
+fn findings(after: &After<'_>, inventory: &MeshInventory) -> Vec<Finding> {
     let mut retired: BTreeMap<String, (HubRetirement, u64)> = BTreeMap::new();
-    for (class, members) in &census.classes {
+    for (group, members) in &inventory.groups {
         // A pod that an install left behind is listed as a pending restart.
-        let old = after.scope == Scope::Changed && stale(after, class).is_some();
-        if old || wanted(after, class).is_none() {
+        let old = after.scope == Scope::Changed && stale(after, group).is_some();
+        if old || wanted(after, group).is_none() {
             continue;
         }
-        let Ok(image) = class.image.parse::<ImageRef>() else {
+        let Ok(image) = group.image.parse::<ImageRef>() else {
             continue;
         };
         let hub = image.hub();
@@ -57,8 +57,8 @@ fn findings(after: &After<'_>, census: &Census) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::support::{after, class, expecting, found, members, passed, whole};
-    use crate::facts::{Class, Fact, Role};
+    use crate::check::support::{after, expecting, found, group, members, passed, whole};
+    use crate::facts::{Observed, PodGroupKey, Role};
     use crate::istio::Matrix;
 
     const DATA: &str = "
@@ -74,15 +74,15 @@ retirements:
 
     fn outcome(image: &str) -> Outcome {
         let mut facts = after();
-        let class = Class {
+        let group = PodGroupKey {
             image: image.to_owned(),
-            ..class(Role::Sidecar, "a", "1.30.0")
+            ..group(Role::Sidecar, "a", "1.30.0")
         };
-        let census = Census {
-            classes: BTreeMap::from([(class, members(3, "x"))]),
-            ..Census::default()
+        let inventory = MeshInventory {
+            groups: BTreeMap::from([(group, members(3, "x"))]),
+            ..MeshInventory::default()
         };
-        facts.census = Fact::Known(census);
+        facts.inventory = Observed::Known(inventory);
         let matrix = Matrix::only(DATA).unwrap();
         let expected = expecting("1.30.0");
         run(&After {

@@ -8,8 +8,8 @@ pub(super) use program::{boring, own_module, program, standard};
 
 use super::{After, Before, Expectation, Outcome, Scope, Source, Wanted};
 use crate::facts::{
-    self, Census, Class, ClusterFact, ControlPlane, Fact, ImageProgram, Manager, Members,
-    Namespace, Role, SelfReport, Webhook, WebhookKind,
+    self, ClusterFact, ControlPlane, ImageProgram, Manager, MeshInventory, Namespace, Observed,
+    PodGroup, PodGroupKey, Role, SelfReport, Webhook, WebhookKind,
 };
 use crate::fips::{self, Judge, Modules};
 use crate::istio::Matrix;
@@ -34,20 +34,20 @@ pub(super) fn found(outcome: &Outcome, words: &str) -> bool {
 /// Facts of a cluster with nothing in it.
 pub(super) fn after() -> facts::After {
     facts::After {
-        cluster: Fact::NotAsked("no cluster in this test"),
-        control_planes: Fact::Known(Vec::new()),
-        unconnected: Fact::Known(crate::sys::cluster::Names::default()),
-        webhooks: Fact::Known(Vec::new()),
-        nodes: Fact::Known(facts::Nodes::default()),
-        namespaces: Fact::Known(Vec::new()),
-        crds: Fact::Known(BTreeMap::new()),
-        census: Fact::Known(Census::default()),
+        cluster: Observed::NotCollected("no cluster in this test"),
+        control_planes: Observed::Known(Vec::new()),
+        unconnected: Observed::Known(crate::sys::cluster::Names::default()),
+        webhooks: Observed::Known(Vec::new()),
+        nodes: Observed::Known(facts::Nodes::default()),
+        namespaces: Observed::Known(Vec::new()),
+        crds: Observed::Known(BTreeMap::new()),
+        inventory: Observed::Known(MeshInventory::default()),
         images: BTreeMap::new(),
         unreached: BTreeMap::new(),
         injected: BTreeMap::new(),
         references: BTreeMap::from([(
             "default".to_owned(),
-            Fact::Known(facts::Reference::default()),
+            Observed::Known(facts::Reference::default()),
         )]),
     }
 }
@@ -114,16 +114,16 @@ pub(super) fn fips_outcome(
     tag: &str,
     report: SelfReport,
 ) -> Outcome {
-    let mut census = Census::default();
-    census.classes.insert(
-        Class {
+    let mut inventory = MeshInventory::default();
+    inventory.groups.insert(
+        PodGroupKey {
             report,
-            ..class(role, "a", tag)
+            ..group(role, "a", tag)
         },
         members(1, "x"),
     );
     let mut facts = after();
-    facts.census = Fact::Known(census);
+    facts.inventory = Observed::Known(inventory);
     run_after(run, &facts, tag)
 }
 
@@ -152,7 +152,7 @@ pub(super) fn webhook(revision: &str) -> Webhook {
         revision: revision.to_owned(),
         tag: None,
         service: Some(("istio-system".to_owned(), "istiod".to_owned())),
-        service_ready: Fact::Known(true),
+        service_ready: Observed::Known(true),
         ca_bundle: true,
         deactivated: false,
         fail_closed: true,
@@ -179,8 +179,8 @@ pub(super) fn connected(revision: &str) -> facts::Address {
     }
 }
 
-pub(super) fn class(role: Role, namespace: &str, tag: &str) -> Class {
-    Class {
+pub(super) fn group(role: Role, namespace: &str, tag: &str) -> PodGroupKey {
+    PodGroupKey {
         role,
         namespace: namespace.to_owned(),
         revision: "default".to_owned(),
@@ -195,35 +195,37 @@ pub(super) fn class(role: Role, namespace: &str, tag: &str) -> Class {
         ready: true,
         status: "Running".to_owned(),
         arch: Some("amd64".to_owned()),
-        report: SelfReport::NotAsked,
+        report: SelfReport::NotCollected,
     }
 }
 
 /// The same with an imageID.
-pub(super) fn running(role: Role, tag: &str) -> Class {
-    Class {
+pub(super) fn running(role: Role, tag: &str) -> PodGroupKey {
+    PodGroupKey {
         image_id: format!("{HUB}/proxyv2@sha256:{}", "0a".repeat(32)),
-        ..class(role, "a", tag)
+        ..group(role, "a", tag)
     }
 }
 
-/// Three pods of a class whose image holds these programs.
-pub(super) fn holding(class: &Class, programs: Vec<ImageProgram>) -> facts::After {
-    let census = Census {
-        classes: BTreeMap::from([(class.clone(), members(3, "x"))]),
-        ..Census::default()
+/// Three pods of a group whose image holds these programs.
+pub(super) fn holding(group: &PodGroupKey, programs: Vec<ImageProgram>) -> facts::After {
+    let inventory = MeshInventory {
+        groups: BTreeMap::from([(group.clone(), members(3, "x"))]),
+        ..MeshInventory::default()
     };
-    let images = class.running().map(|image| (image, Fact::Known(programs)));
+    let images = group
+        .running()
+        .map(|image| (image, Observed::Known(programs)));
     facts::After {
-        census: Fact::Known(census),
+        inventory: Observed::Known(inventory),
         images: images.into_iter().collect(),
         ..after()
     }
 }
 
 /// Pods of one Deployment.
-pub(super) fn members(pods: u64, owner: &str) -> Members {
-    Members {
+pub(super) fn members(pods: u64, owner: &str) -> PodGroup {
+    PodGroup {
         pods,
         owners: BTreeMap::from([(WorkloadRef::new(WorkloadKind::Deployment, "a", owner), pods)]),
         examples: vec![format!("{owner}-1")],
@@ -301,31 +303,31 @@ impl Given {
 fn nothing() -> facts::Before {
     const NOT_ASKED: &str = "not part of this test";
     facts::Before {
-        istioctl: Fact::NotAsked(NOT_ASKED),
-        cluster: Fact::NotAsked(NOT_ASKED),
-        openshift: Fact::NotAsked(NOT_ASKED),
-        nodes: Fact::NotAsked(NOT_ASKED),
-        permissions: Fact::NotAsked(NOT_ASKED),
-        control_planes: Fact::Known(Vec::new()),
-        unconnected: Fact::Known(crate::sys::cluster::Names::default()),
-        webhooks: Fact::Known(Vec::new()),
-        namespaces: Fact::Known(Vec::new()),
-        gateway_api: Fact::Known(None),
-        gloo_mesh: Fact::Known(facts::GlooMeshes::default()),
-        gateways: Fact::Known(BTreeMap::new()),
-        proxies: Fact::Known(BTreeMap::new()),
-        records: Fact::Known(Vec::new()),
-        images: Fact::NotAsked("in this test"),
-        manifests: Fact::NotAsked("in this test"),
-        authority: Fact::NotAsked(NOT_ASKED),
-        served: Fact::Known(facts::Served::default()),
-        licences: Fact::NotAsked(NOT_ASKED),
-        published: Fact::NotAsked(NOT_ASKED),
+        istioctl: Observed::NotCollected(NOT_ASKED),
+        cluster: Observed::NotCollected(NOT_ASKED),
+        openshift: Observed::NotCollected(NOT_ASKED),
+        nodes: Observed::NotCollected(NOT_ASKED),
+        permissions: Observed::NotCollected(NOT_ASKED),
+        control_planes: Observed::Known(Vec::new()),
+        unconnected: Observed::Known(crate::sys::cluster::Names::default()),
+        webhooks: Observed::Known(Vec::new()),
+        namespaces: Observed::Known(Vec::new()),
+        gateway_api: Observed::Known(None),
+        gloo_mesh: Observed::Known(facts::GlooMeshes::default()),
+        gateways: Observed::Known(BTreeMap::new()),
+        proxies: Observed::Known(BTreeMap::new()),
+        records: Observed::Known(Vec::new()),
+        images: Observed::NotCollected("in this test"),
+        manifests: Observed::NotCollected("in this test"),
+        authority: Observed::NotCollected(NOT_ASKED),
+        served: Observed::Known(facts::Served::default()),
+        licences: Observed::NotCollected(NOT_ASKED),
+        published: Observed::NotCollected(NOT_ASKED),
     }
 }
 
-pub(super) fn cluster(version: &str) -> Fact<ClusterFact> {
-    Fact::Known(ClusterFact {
+pub(super) fn cluster(version: &str) -> Observed<ClusterFact> {
+    Observed::Known(ClusterFact {
         context: "test".to_owned(),
         server: "https://10.0.0.1".to_owned(),
         version: version.parse().unwrap(),

@@ -2,7 +2,7 @@
 
 use super::pending::asked;
 use super::{After, Check, Outcome, Run};
-use crate::facts::Census;
+use crate::facts::MeshInventory;
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
@@ -18,11 +18,11 @@ fn run(after: &After<'_>) -> Outcome {
     let facts = after.facts;
     facts
         .namespaces
-        .judge(|_| facts.census.judge(|census| judge(after, census)))
+        .judge(|_| facts.inventory.judge(|inventory| judge(after, inventory)))
 }
 
-fn judge(after: &After<'_>, census: &Census) -> Outcome {
-    let bare = census.uninjected.iter();
+fn judge(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
+    let bare = inventory.uninjected.iter();
     let bare = bare.filter(|(namespace, pods)| **pods > 0 && ours(after, namespace));
     let findings = bare.map(|(namespace, pods)| {
         Finding::warning(format!(
@@ -45,12 +45,12 @@ fn ours(after: &After<'_>, namespace: &str) -> bool {
 mod tests {
     use super::*;
     use crate::check::support::{self, found, namespace, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
 
     #[test]
     fn without_namespaces_nobody_knows_who_asked_for_a_proxy() {
         let mut facts = support::after();
-        facts.namespaces = Fact::Unknown("forbidden; allow list of namespaces".to_owned());
+        facts.namespaces = Observed::Unknown("forbidden; allow list of namespaces".to_owned());
         let outcome = support::run_after(run, &facts, "1.31.0");
         assert!(matches!(outcome, Outcome::Unknown(why) if why.contains("allow list")));
     }
@@ -58,16 +58,16 @@ mod tests {
     #[test]
     fn pods_without_a_proxy_are_a_warning_per_namespace() {
         let mut facts = support::after();
-        facts.census = Fact::Known(Census::default());
+        facts.inventory = Observed::Known(MeshInventory::default());
         assert!(passed(&support::run_after(run, &facts, "1.31.0")));
-        let mut census = Census::default();
-        census.uninjected.insert("shop".to_owned(), 2);
-        facts.census = Fact::Known(census);
+        let mut inventory = MeshInventory::default();
+        inventory.uninjected.insert("shop".to_owned(), 2);
+        facts.inventory = Observed::Known(inventory);
         assert!(found(
             &support::run_after(run, &facts, "1.31.0"),
             "2 pods have no proxy"
         ));
-        facts.namespaces = Fact::Known(vec![namespace("shop", Some("theirs"))]);
+        facts.namespaces = Observed::Known(vec![namespace("shop", Some("theirs"))]);
         assert!(
             passed(&support::run_after(run, &facts, "1.31.0")),
             "another mesh is not judged"

@@ -111,7 +111,7 @@ fn beside(planned: &ImageTag, planes: &[ControlPlane]) -> Option<Finding> {
 mod tests {
     use super::*;
     use crate::check::support::{Given, control_plane, found, passed};
-    use crate::facts::Fact;
+    use crate::facts::Observed;
     use crate::report::Severity;
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
             ("1.28.0-solo", "old", "3 minors above"),
         ] {
             let mut given = Given::tag("1.31.0-solo");
-            given.facts.control_planes = Fact::Known(vec![control_plane(revision, running)]);
+            given.facts.control_planes = Observed::Known(vec![control_plane(revision, running)]);
             let outcome = given.run(run);
             assert!(
                 if words.is_empty() {
@@ -153,7 +153,7 @@ mod tests {
         ] {
             let mut given = Given::tag("1.31.0-solo");
             given.plan.consent.downgrade = allowed;
-            given.facts.control_planes = Fact::Known(vec![control_plane("default", running)]);
+            given.facts.control_planes = Observed::Known(vec![control_plane("default", running)]);
             let Outcome::Found(findings) = given.run(run) else {
                 panic!("{running}");
             };

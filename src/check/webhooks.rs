@@ -1,7 +1,7 @@
 //! Every revision in scope has a live injection webhook, with a CA bundle and a Service that answers.
 
 use super::{After, Check, Outcome, Run};
-use crate::facts::{Fact, Webhook, WebhookKind};
+use crate::facts::{Observed, Webhook, WebhookKind};
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
@@ -64,7 +64,7 @@ fn judge(hook: &Webhook) -> Vec<Finding> {
             .why(effect)
             .fix("istiod fills it in once it is ready: look at its log for `patching webhook`")
     });
-    let service = matches!(hook.service_ready, Fact::Known(false)).then(|| {
+    let service = matches!(hook.service_ready, Observed::Known(false)).then(|| {
         let service = hook
             .service
             .as_ref()
@@ -80,8 +80,8 @@ fn judge(hook: &Webhook) -> Vec<Finding> {
 
 fn unread(hook: &Webhook) -> Option<String> {
     match &hook.service_ready {
-        Fact::Unknown(why) => Some(format!("{}: {why}", hook.name)),
-        Fact::Known(_) | Fact::NotAsked(_) => None,
+        Observed::Unknown(why) => Some(format!("{}: {why}", hook.name)),
+        Observed::Known(_) | Observed::NotCollected(_) => None,
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
             ),
             (
                 vec![Webhook {
-                    service_ready: Fact::Known(false),
+                    service_ready: Observed::Known(false),
                     ..webhook("default")
                 }],
                 "no ready endpoint",
@@ -128,7 +128,7 @@ mod tests {
             ),
         ] {
             let mut facts = support::after();
-            facts.webhooks = Fact::Known(hooks);
+            facts.webhooks = Observed::Known(hooks);
             let outcome = support::run_after(run, &facts, "1.31.0");
             assert!(
                 if words.is_empty() {
@@ -144,16 +144,16 @@ mod tests {
     #[test]
     fn a_service_that_could_not_be_read_is_unknown() {
         let mut facts = support::after();
-        facts.webhooks = Fact::Known(vec![Webhook {
-            service_ready: Fact::Unknown("forbidden".into()),
+        facts.webhooks = Observed::Known(vec![Webhook {
+            service_ready: Observed::Unknown("forbidden".into()),
             ..webhook("default")
         }]);
         let outcome = support::run_after(run, &facts, "1.31.0");
         assert!(matches!(outcome, Outcome::Unknown(why) if why.contains("forbidden")));
         // What is known to be wrong counts more.
-        facts.webhooks = Fact::Known(vec![Webhook {
+        facts.webhooks = Observed::Known(vec![Webhook {
             kind: WebhookKind::Validating,
-            service_ready: Fact::Unknown("forbidden".into()),
+            service_ready: Observed::Unknown("forbidden".into()),
             ..webhook("default")
         }]);
         let outcome = support::run_after(run, &facts, "1.31.0");

@@ -1,7 +1,7 @@
 //! Webhooks whose control plane is gone.
 
 use super::{Before, Check, Outcome, Run};
-use crate::facts::{ControlPlane, Fact, Webhook, WebhookKind};
+use crate::facts::{ControlPlane, Observed, Webhook, WebhookKind};
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
@@ -28,7 +28,7 @@ fn run(before: &Before<'_>) -> Outcome {
 fn orphan(before: &Before<'_>, hook: &Webhook, planes: &[ControlPlane]) -> bool {
     !hook.deactivated
         && hook.revision != before.plan.revision_label()
-        && hook.service_ready == Fact::Known(false)
+        && hook.service_ready == Observed::Known(false)
         && !planes.iter().any(|plane| plane.revision == hook.revision)
 }
 
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn only_orphans_are_found() {
         let orphan = |revision: &str| Webhook {
-            service_ready: Fact::Known(false),
+            service_ready: Observed::Known(false),
             ..webhook(revision)
         };
         for (hook, words) in [
@@ -88,8 +88,8 @@ mod tests {
             (orphan("there"), ""),
         ] {
             let mut given = Given::tag("1.31.0");
-            given.facts.control_planes = Fact::Known(vec![control_plane("there", "1.30.0")]);
-            given.facts.webhooks = Fact::Known(vec![hook]);
+            given.facts.control_planes = Observed::Known(vec![control_plane("there", "1.30.0")]);
+            given.facts.webhooks = Observed::Known(vec![hook]);
             let outcome = given.run(run);
             assert!(
                 if words.is_empty() {

@@ -9,7 +9,7 @@ use super::istioctl_flags::{IstioctlFlags, Reader};
 use super::output::Shown;
 use super::{Ended, context, install, resolve, session};
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, Fact};
+use crate::facts::{self, Observed};
 use crate::install::Session;
 use crate::install::prepare::{Prepared, prepare};
 use crate::options::{Options, Template};
@@ -140,28 +140,32 @@ impl Args {
     }
 
     /// The istioctl that is there. A manifest is judged without one.
-    fn client(&self, ui: &Ui, report: &mut Report) -> Fact<facts::Istioctl> {
+    fn client(&self, ui: &Ui, report: &mut Report) -> Observed<facts::Istioctl> {
         let client = session::istioctl_if_there(&self.run);
         match &client {
-            Fact::Unknown(_) if !self.manifest.is_empty() && !self.run.names_istioctl() => {
-                Fact::NotAsked("--manifest installs nothing, and no istioctl was found")
+            Observed::Unknown(_) if !self.manifest.is_empty() && !self.run.names_istioctl() => {
+                Observed::NotCollected("--manifest installs nothing, and no istioctl was found")
             }
-            Fact::Unknown(why) => {
+            Observed::Unknown(why) => {
                 let next = "name an istioctl by --istioctl PATH or GLOOISTIO_ISTIOCTL";
                 missing(ui, report, &format!("no istioctl: {why}"), next);
                 client
             }
-            Fact::Known(_) | Fact::NotAsked(_) => client,
+            Observed::Known(_) | Observed::NotCollected(_) => client,
         }
     }
 
     /// The istioctl that the checks judge: a manifest is not installed by the one that happens to be there.
-    fn used(&self, client: Fact<facts::Istioctl>, prepared: &Prepared) -> Fact<facts::Istioctl> {
+    fn used(
+        &self,
+        client: Observed<facts::Istioctl>,
+        prepared: &Prepared,
+    ) -> Observed<facts::Istioctl> {
         let other = client
             .known()
             .is_some_and(|client| client.version.minor() != Some(prepared.plan.tag.minor()));
         if other && !self.manifest.is_empty() && !self.run.names_istioctl() {
-            return Fact::NotAsked(
+            return Observed::NotCollected(
                 "--manifest installs nothing, and the istioctl that was found is of another minor",
             );
         }
@@ -172,7 +176,7 @@ impl Args {
 /// What every set of inputs of a run is judged with.
 struct Given<'a> {
     rules: &'a session::Rules,
-    client: Fact<facts::Istioctl>,
+    client: Observed<facts::Istioctl>,
     inspect: bool,
     ui: &'a Ui,
 }
@@ -243,7 +247,7 @@ fn missing(ui: &Ui, report: &mut Report, what: &str, next: &str) {
 /// The cluster if there is one; what it does not say, the checks leave open.
 fn asked(
     session: &mut Session<'_>,
-    istioctl: Fact<facts::Istioctl>,
+    istioctl: Observed<facts::Istioctl>,
     prepared: &Prepared,
 ) -> Result<facts::Before, Failure> {
     if let Some(cluster) = session.connect_if_there()? {

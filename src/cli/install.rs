@@ -6,7 +6,7 @@ use super::istioctl_flags::IstioctlFlags;
 use super::output::Shown;
 use super::{context, resolve, session};
 use crate::exit::{Exit, Failure};
-use crate::facts::{Fact, Record};
+use crate::facts::{Observed, Record};
 use crate::install::prepare::{Prepared, check_inputs, prepare};
 use crate::install::{Install, Session};
 use crate::options::{Gateways, Options};
@@ -197,7 +197,7 @@ fn validate_inputs(options: &Options, rules: &session::Rules) -> Result<Prepared
     prepare(
         options,
         &rules.matrix,
-        &Fact::NotAsked("the input is looked at first"),
+        &Observed::NotCollected("the input is looked at first"),
     )
 }
 

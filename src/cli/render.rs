@@ -10,7 +10,7 @@ use super::output::{self, Shown};
 use super::{Ended, resolve, session};
 use crate::action::Action;
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, Fact};
+use crate::facts::{self, Observed};
 use crate::install::prepare::{Prepared, prepare};
 use crate::render::Rendered;
 use crate::report::Report;
@@ -61,7 +61,7 @@ impl Args {
         }
         let options = resolve::options(&self.plan, &self.flags)?;
         let rules = session::Rules::of(&self.checks, &ProofArgs::default(), ui, report)?;
-        let client = Fact::NotAsked("render starts no program");
+        let client = Observed::NotCollected("render starts no program");
         let prepared = prepare(&options, &rules.matrix, &client)?;
         let run = RunArgs {
             no_registry: true,

@@ -7,7 +7,7 @@ use super::istioctl_flags::IstioctlFlags;
 use crate::check::Policy;
 use crate::data;
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, Fact, Istioctl};
+use crate::facts::{self, Istioctl, Observed};
 use crate::fips::{Judge, Modules, READER};
 use crate::image::{Budget, Cache};
 use crate::install::{Images, Session};
@@ -172,6 +172,9 @@ pub(crate) fn istioctl(run: &RunArgs) -> Result<Istioctl, Failure> {
 }
 
 /// The same where a command can do without one.
-pub(crate) fn istioctl_if_there(run: &RunArgs) -> Fact<Istioctl> {
-    istioctl(run).map_or_else(|failure| Fact::Unknown(failure.message), Fact::Known)
+pub(crate) fn istioctl_if_there(run: &RunArgs) -> Observed<Istioctl> {
+    istioctl(run).map_or_else(
+        |failure| Observed::Unknown(failure.message),
+        Observed::Known,
+    )
 }

@@ -5,7 +5,7 @@ use super::istioctl_flags::{IstioctlFlags, Reader};
 use super::output::Shown;
 use super::{Ended, context, resolve, session};
 use crate::exit::{Exit, Failure};
-use crate::facts::Fact;
+use crate::facts::Observed;
 use crate::istio::{ImageTag, Request, Wanted};
 use crate::options::Revision;
 use crate::plan::PlanError;
@@ -94,7 +94,7 @@ impl Args {
         // A release line means the version of istioctl where that is of it.
         let client = match request {
             Request::Minor(_) => session::istioctl_if_there(&self.run),
-            _ => Fact::NotAsked("the version is given"),
+            _ => Observed::NotCollected("the version is given"),
         };
         let client = client.known().map(|client| &client.version);
         let completed = rules.matrix.complete(Some(&request), wanted, client);

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 
-use super::census::{Grounds, census};
 use super::control_plane::{control_planes, homes, unconnected};
 use super::genuine::{Permitted, permitted};
 use super::injected::injected;
-use super::platform::Ground;
+use super::inventory::{ClusterIndex, inventory};
+use super::platform::NodeInfo;
 use super::webhook::RIGHTS as HOOKS;
 use super::{
-    After, Census, Class, ControlPlane, Fact, Injected, Namespace, Nodes, Records, Reference,
+    After, ControlPlane, Injected, MeshInventory, Namespace, Nodes, Observed, PodGroupKey, Records,
+    Reference,
 };
 use super::{platform, record, webhook};
 use crate::plan::DEFAULT_NAMESPACE;
@@ -23,7 +24,7 @@ pub struct Installed {
     pub planes: Vec<ControlPlane>,
     pub records: Records,
     /// Where a `ConfigMap` is that looks like a record and belongs to none of them.
-    pub strays: Fact<Vec<(String, String)>>,
+    pub strays: Observed<Vec<(String, String)>>,
     /// Deployments elsewhere that call themselves istiod.
     pub unconnected: Names,
 }
@@ -104,16 +105,16 @@ async fn gather(
         unconnected(session, &homes),
         places(session, pages, revisions, surroundings, namespace),
     );
-    let (nodes, namespaces, census, injected, references) = around;
+    let (nodes, namespaces, inventory, injected, references) = around;
     After {
         cluster: version,
-        control_planes: Fact::read(planes, "list of deployments.apps"),
-        unconnected: Fact::read(unconnected, "list of deployments.apps"),
-        webhooks: Fact::read(webhooks, HOOKS),
+        control_planes: Observed::read(planes, "list of deployments.apps"),
+        unconnected: Observed::read(unconnected, "list of deployments.apps"),
+        webhooks: Observed::read(webhooks, HOOKS),
         nodes,
         namespaces,
-        crds: Fact::read(crds, "list of customresourcedefinitions"),
-        census,
+        crds: Observed::read(crds, "list of customresourcedefinitions"),
+        inventory,
         images: BTreeMap::new(),
         unreached: BTreeMap::new(),
         injected,
@@ -122,16 +123,16 @@ async fn gather(
 }
 
 type Places = (
-    Fact<Nodes>,
-    Fact<Vec<Namespace>>,
-    Fact<Census>,
-    BTreeMap<String, Fact<Injected>>,
-    BTreeMap<String, Fact<Reference>>,
+    Observed<Nodes>,
+    Observed<Vec<Namespace>>,
+    Observed<MeshInventory>,
+    BTreeMap<String, Observed<Injected>>,
+    BTreeMap<String, Observed<Reference>>,
 );
 
 /// What was answered of the cluster before its pods are looked at.
 struct Surroundings<'a> {
-    nodes: Result<(Nodes, BTreeMap<String, Ground>)>,
+    nodes: Result<(Nodes, BTreeMap<String, NodeInfo>)>,
     namespaces: Result<Vec<Namespace>>,
     /// Namespaces of control planes.
     homes: &'a BTreeSet<String>,
@@ -158,33 +159,33 @@ async fn places(
         homes,
         permitted,
     } = surroundings;
-    // What a pod stands on is worth less than the census: the gaps are facts of their own.
+    // What a pod stands on is worth less than the inventory: the gaps are facts of their own.
     let (nodes, stand) = nodes.map_or_else(
-        |error| (Fact::needing(&error, "list of nodes"), BTreeMap::new()),
-        |(nodes, stand)| (Fact::Known(nodes), stand),
+        |error| (Observed::needing(&error, "list of nodes"), BTreeMap::new()),
+        |(nodes, stand)| (Observed::Known(nodes), stand),
     );
-    let namespaces = Fact::read(namespaces, "list of namespaces");
+    let namespaces = Observed::read(namespaces, "list of namespaces");
     let known = namespaces.known().map(Vec::as_slice).unwrap_or_default();
     // What a pod names is a claim: programs of other revisions are asked too.
     let any = revisions.values().any(|fips| *fips);
     let asked_first = if any { homes.clone() } else { BTreeSet::new() };
-    let mut grounds = Grounds::new(known, stand, asked_first);
-    grounds.permitted = permitted;
-    grounds.permitted.uncompared = uncompared(revisions);
-    grounds.permitted.homes.extend(homes.iter().cloned());
+    let mut index = ClusterIndex::new(known, stand, asked_first);
+    index.permitted = permitted;
+    index.permitted.uncompared = uncompared(revisions);
+    index.permitted.homes.extend(homes.iter().cloned());
     let outside: Vec<&Namespace> = known.iter().filter(|it| it.name != namespace).collect();
     let probing = revisions.keys().map(async |&revision| {
         let fact = match &namespaces {
-            Fact::Unknown(why) => Fact::Unknown(why.clone()),
+            Observed::Unknown(why) => Observed::Unknown(why.clone()),
             _ => injected(session, revision, &outside).await,
         };
         (revision.to_owned(), fact)
     });
-    let asks = |class: &Class| *revisions.get(class.revision.as_str()).unwrap_or(&any);
+    let asks = |group: &PodGroupKey| *revisions.get(group.revision.as_str()).unwrap_or(&any);
     let (counted, injected) =
-        futures::join!(census(session, pages, &grounds, &asks), join_all(probing));
+        futures::join!(inventory(session, pages, &index, &asks), join_all(probing));
     let injected = injected.into_iter().collect();
-    let Permitted { references, .. } = grounds.permitted;
-    let counted = Fact::read(counted, "list of pods");
+    let Permitted { references, .. } = index.permitted;
+    let counted = Observed::read(counted, "list of pods");
     (nodes, namespaces, counted, injected, references)
 }

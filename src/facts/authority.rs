@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::ByteString;
 use serde::Deserialize;
 
-use super::Fact;
+use super::Observed;
 use crate::fips::{self, Key, KeyError};
 use crate::sys::cluster::{ClusterError, Session};
 
@@ -62,11 +62,11 @@ pub struct Served {
 }
 
 /// Reads it; `None` where there is none, so that istiod makes its own.
-pub(super) async fn authority(session: &Session, namespace: &str) -> Fact<Option<Vec<Held>>> {
+pub(super) async fn authority(session: &Session, namespace: &str) -> Observed<Option<Vec<Held>>> {
     match read(session, (namespace, "cacerts"), fips::Secret::Cacerts).await {
-        Ok(held) => Fact::Known(Some(held)),
-        Err(ClusterError::NotFound(_)) => Fact::Known(None),
-        Err(error) => Fact::Unknown(gap("get", &secrets_of(namespace), &error)),
+        Ok(held) => Observed::Known(Some(held)),
+        Err(ClusterError::NotFound(_)) => Observed::Known(None),
+        Err(error) => Observed::Unknown(gap("get", &secrets_of(namespace), &error)),
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::sys::cluster::Cluster;
 
-    fn asked(status: u16, body: &str) -> Fact<Option<Vec<Held>>> {
+    fn asked(status: u16, body: &str) -> Observed<Option<Vec<Held>>> {
         let body = body.as_bytes().to_vec();
         let answer = move |request: Request<Body>| {
             let body = body.clone();
@@ -160,7 +160,7 @@ mod tests {
             encoded(chain),
             encoded("no certificate")
         );
-        let Fact::Known(Some(held)) = asked(200, &body) else {
+        let Observed::Known(Some(held)) = asked(200, &body) else {
             panic!("not read");
         };
         let entries: Vec<&str> = held.iter().map(|one| one.entry).collect();
@@ -172,9 +172,9 @@ mod tests {
     #[test]
     fn what_is_missing_forbidden_or_failing_differs() {
         let said = |code| format!(r#"{{"kind":"Status","code":{code},"message":"no"}}"#);
-        assert_eq!(asked(404, &said(404)), Fact::Known(None));
+        assert_eq!(asked(404, &said(404)), Observed::Known(None));
         let right = "ask for the right to get secrets in namespace istio-system";
-        assert_eq!(asked(403, &said(403)), Fact::Unknown(right.to_owned()));
-        assert!(matches!(asked(500, &said(500)), Fact::Unknown(_)));
+        assert_eq!(asked(403, &said(403)), Observed::Unknown(right.to_owned()));
+        assert!(matches!(asked(500, &said(500)), Observed::Unknown(_)));
     }
 }

@@ -2,62 +2,64 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::census::{Grounds, census};
 use super::control_plane::{control_planes, homes, split, unconnected};
-use super::{Before, Census, ControlPlane, Fact, Held, Istioctl, ProxyKey, Role, RunningGateway};
+use super::inventory::{ClusterIndex, inventory};
+use super::{
+    Before, ControlPlane, Held, Istioctl, MeshInventory, Observed, ProxyKey, Role, RunningGateway,
+};
 use super::{Served, Webhook, authority, licence, permission, platform, record, webhook};
 use crate::sys::cluster::{Cluster, Names, PodPages, Result, Session};
 
 impl Before {
     /// Nothing of the cluster is asked, for this reason.
-    pub fn not_asked(why: &'static str, istioctl: Fact<Istioctl>) -> Before {
+    pub fn not_asked(why: &'static str, istioctl: Observed<Istioctl>) -> Before {
         Before {
             istioctl,
-            cluster: Fact::NotAsked(why),
-            openshift: Fact::NotAsked(why),
-            nodes: Fact::NotAsked(why),
-            permissions: Fact::NotAsked(why),
-            control_planes: Fact::NotAsked(why),
-            unconnected: Fact::NotAsked(why),
-            webhooks: Fact::NotAsked(why),
-            namespaces: Fact::NotAsked(why),
-            gateway_api: Fact::NotAsked(why),
-            gloo_mesh: Fact::NotAsked(why),
-            gateways: Fact::NotAsked(why),
-            proxies: Fact::NotAsked(why),
-            records: Fact::NotAsked(why),
-            images: Fact::NotAsked(why),
-            manifests: Fact::NotAsked(why),
-            published: Fact::NotAsked(why),
-            authority: Fact::NotAsked(why),
-            served: Fact::NotAsked(why),
-            licences: Fact::NotAsked(why),
+            cluster: Observed::NotCollected(why),
+            openshift: Observed::NotCollected(why),
+            nodes: Observed::NotCollected(why),
+            permissions: Observed::NotCollected(why),
+            control_planes: Observed::NotCollected(why),
+            unconnected: Observed::NotCollected(why),
+            webhooks: Observed::NotCollected(why),
+            namespaces: Observed::NotCollected(why),
+            gateway_api: Observed::NotCollected(why),
+            gloo_mesh: Observed::NotCollected(why),
+            gateways: Observed::NotCollected(why),
+            proxies: Observed::NotCollected(why),
+            records: Observed::NotCollected(why),
+            images: Observed::NotCollected(why),
+            manifests: Observed::NotCollected(why),
+            published: Observed::NotCollected(why),
+            authority: Observed::NotCollected(why),
+            served: Observed::NotCollected(why),
+            licences: Observed::NotCollected(why),
         }
     }
 
     /// Nothing of the cluster could be asked, for this reason.
-    pub fn unknown(why: &str, istioctl: Fact<Istioctl>) -> Before {
+    pub fn unknown(why: &str, istioctl: Observed<Istioctl>) -> Before {
         Before {
             istioctl,
-            cluster: Fact::Unknown(why.to_owned()),
-            openshift: Fact::Unknown(why.to_owned()),
-            nodes: Fact::Unknown(why.to_owned()),
-            permissions: Fact::Unknown(why.to_owned()),
-            control_planes: Fact::Unknown(why.to_owned()),
-            unconnected: Fact::Unknown(why.to_owned()),
-            webhooks: Fact::Unknown(why.to_owned()),
-            namespaces: Fact::Unknown(why.to_owned()),
-            gateway_api: Fact::Unknown(why.to_owned()),
-            gloo_mesh: Fact::Unknown(why.to_owned()),
-            gateways: Fact::Unknown(why.to_owned()),
-            proxies: Fact::Unknown(why.to_owned()),
-            records: Fact::Unknown(why.to_owned()),
-            images: Fact::NotAsked("the cluster did not answer"),
-            manifests: Fact::NotAsked("the cluster did not answer"),
-            published: Fact::NotAsked("the cluster did not answer"),
-            authority: Fact::Unknown(why.to_owned()),
-            served: Fact::Unknown(why.to_owned()),
-            licences: Fact::Unknown(why.to_owned()),
+            cluster: Observed::Unknown(why.to_owned()),
+            openshift: Observed::Unknown(why.to_owned()),
+            nodes: Observed::Unknown(why.to_owned()),
+            permissions: Observed::Unknown(why.to_owned()),
+            control_planes: Observed::Unknown(why.to_owned()),
+            unconnected: Observed::Unknown(why.to_owned()),
+            webhooks: Observed::Unknown(why.to_owned()),
+            namespaces: Observed::Unknown(why.to_owned()),
+            gateway_api: Observed::Unknown(why.to_owned()),
+            gloo_mesh: Observed::Unknown(why.to_owned()),
+            gateways: Observed::Unknown(why.to_owned()),
+            proxies: Observed::Unknown(why.to_owned()),
+            records: Observed::Unknown(why.to_owned()),
+            images: Observed::NotCollected("the cluster did not answer"),
+            manifests: Observed::NotCollected("the cluster did not answer"),
+            published: Observed::NotCollected("the cluster did not answer"),
+            authority: Observed::Unknown(why.to_owned()),
+            served: Observed::Unknown(why.to_owned()),
+            licences: Observed::Unknown(why.to_owned()),
         }
     }
 }
@@ -91,7 +93,7 @@ const DEFAULT_NAMESPACE: &str = "istio-system";
 /// Asks a cluster, permissions for an install among the rest.
 ///
 /// What could not be read is unknown, after an interruption everything.
-pub fn before(cluster: &Cluster, istioctl: Fact<Istioctl>, asked: Asked<'_>) -> Before {
+pub fn before(cluster: &Cluster, istioctl: Observed<Istioctl>, asked: Asked<'_>) -> Before {
     match cluster.run(async |session| Box::pin(gather(cluster, session, asked)).await) {
         Ok(facts) => Before { istioctl, ..facts },
         Err(error) => Before::unknown(&error.to_string(), istioctl),
@@ -110,7 +112,7 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
         gloo_mesh,
         (authority, served),
         licences,
-        census,
+        inventory,
     ) = futures::join!(
         platform::cluster_fact(cluster, session),
         platform::openshift(session),
@@ -122,25 +124,25 @@ async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Befor
         licence::secrets(session, asked.namespace, asked.licences),
         places(session, pages),
     );
-    let (nodes, namespaces, census) = census;
+    let (nodes, namespaces, inventory) = inventory;
     Before {
-        istioctl: Fact::NotAsked("the caller knows it"),
+        istioctl: Observed::NotCollected("the caller knows it"),
         cluster: version,
-        openshift: Fact::read(openshift, "get of clusterversions.config.openshift.io"),
+        openshift: Observed::read(openshift, "get of clusterversions.config.openshift.io"),
         nodes,
         permissions: permissions.into(),
-        control_planes: Fact::read(planes, "list of deployments.apps"),
-        unconnected: Fact::read(unconnected, "list of deployments.apps"),
-        webhooks: Fact::read(webhooks, webhook::RIGHTS),
+        control_planes: Observed::read(planes, "list of deployments.apps"),
+        unconnected: Observed::read(unconnected, "list of deployments.apps"),
+        webhooks: Observed::read(webhooks, webhook::RIGHTS),
         namespaces,
-        gateway_api: Fact::read(gateway_api, "get of customresourcedefinitions"),
+        gateway_api: Observed::read(gateway_api, "get of customresourcedefinitions"),
         gloo_mesh,
-        gateways: folded(&census, gateways),
-        proxies: folded(&census, by_tag),
-        records: Fact::read(records.map(record::Records::all), "get of configmaps"),
-        images: Fact::NotAsked("the registry was not asked"),
-        manifests: Fact::NotAsked("istioctl was not asked"),
-        published: Fact::NotAsked("the registry was not asked"),
+        gateways: folded(&inventory, gateways),
+        proxies: folded(&inventory, by_tag),
+        records: Observed::read(records.map(record::Records::all), "get of configmaps"),
+        images: Observed::NotCollected("the registry was not asked"),
+        manifests: Observed::NotCollected("istioctl was not asked"),
+        published: Observed::NotCollected("the registry was not asked"),
         authority,
         served,
         licences,
@@ -171,22 +173,25 @@ async fn meshes(session: &Session, namespace: &str) -> Meshes {
 async fn certificates(
     session: &Session,
     asked: Asked<'_>,
-) -> (Fact<Option<Vec<Held>>>, Fact<Served>) {
+) -> (Observed<Option<Vec<Held>>>, Observed<Served>) {
     const NOT_PLANNED: &str = "no FIPS build is planned";
     if !asked.fips {
-        return (Fact::NotAsked(NOT_PLANNED), Fact::NotAsked(NOT_PLANNED));
+        return (
+            Observed::NotCollected(NOT_PLANNED),
+            Observed::NotCollected(NOT_PLANNED),
+        );
     }
     let (authority, served) = futures::join!(
         authority::authority(session, asked.namespace),
         authority::gateways(session, asked.namespace),
     );
-    (authority, Fact::Known(served))
+    (authority, Observed::Known(served))
 }
 
 type Places = (
-    Fact<super::Nodes>,
-    Fact<Vec<super::Namespace>>,
-    Fact<Census>,
+    Observed<super::Nodes>,
+    Observed<Vec<super::Namespace>>,
+    Observed<MeshInventory>,
 );
 
 /// Nodes and namespaces, and the proxies on and in them.
@@ -194,60 +199,63 @@ async fn places(session: &Session, pages: PodPages) -> Places {
     let (nodes, namespaces) =
         futures::join!(platform::nodes(session), platform::namespaces(session));
     let (nodes, stand) = match nodes {
-        Ok((nodes, stand)) => (Fact::Known(nodes), stand),
-        Err(error) => (Fact::needing(&error, "list of nodes"), BTreeMap::new()),
+        Ok((nodes, stand)) => (Observed::Known(nodes), stand),
+        Err(error) => (Observed::needing(&error, "list of nodes"), BTreeMap::new()),
     };
-    let grounds = Grounds::new(
+    let index = ClusterIndex::new(
         namespaces.as_deref().unwrap_or_default(),
         stand,
         BTreeSet::new(),
     );
-    let counted = census(session, pages, &grounds, &|_| false).await;
+    let counted = inventory(session, pages, &index, &|_| false).await;
     (
         nodes,
-        Fact::read(namespaces, "list of namespaces"),
-        Fact::read(counted, "list of pods"),
+        Observed::read(namespaces, "list of namespaces"),
+        Observed::read(counted, "list of pods"),
     )
 }
 
-/// A fact made of the census.
-fn folded<T>(census: &Fact<Census>, fold: impl Fn(&Census) -> T) -> Fact<T> {
-    match census {
-        Fact::Known(census) => Fact::Known(fold(census)),
-        Fact::Unknown(why) => Fact::Unknown(why.clone()),
-        Fact::NotAsked(why) => Fact::NotAsked(why),
+/// A fact made of the inventory.
+fn folded<T>(
+    inventory: &Observed<MeshInventory>,
+    fold: impl Fn(&MeshInventory) -> T,
+) -> Observed<T> {
+    match inventory {
+        Observed::Known(inventory) => Observed::Known(fold(inventory)),
+        Observed::Unknown(why) => Observed::Unknown(why.clone()),
+        Observed::NotCollected(why) => Observed::NotCollected(why),
     }
 }
 
-fn gateways(census: &Census) -> BTreeMap<(String, String), RunningGateway> {
-    let of_gateways = census
-        .classes
+fn gateways(inventory: &MeshInventory) -> BTreeMap<(String, String), RunningGateway> {
+    let of_gateways = inventory
+        .groups
         .iter()
-        .filter(|(class, _)| class.role == Role::Gateway);
-    let named = of_gateways.flat_map(|(class, members)| {
+        .filter(|(group, _)| group.role == Role::Gateway);
+    let named = of_gateways.flat_map(|(group, members)| {
         let owned = members.owners.iter();
         owned.filter_map(|(owner, pods)| {
             let running = RunningGateway {
-                revision: class.revision.clone(),
-                image: class.image.clone(),
+                revision: group.revision.clone(),
+                image: group.image.clone(),
                 pods: *pods,
             };
             let name = owner.as_ref()?.name().to_owned();
-            Some(((class.namespace.clone(), name), running))
+            Some(((group.namespace.clone(), name), running))
         })
     });
     named.collect()
 }
 
 /// Proxies by revision, tag and namespace.
-fn by_tag(census: &Census) -> BTreeMap<ProxyKey, u64> {
+fn by_tag(inventory: &MeshInventory) -> BTreeMap<ProxyKey, u64> {
     let mut counts = BTreeMap::new();
-    for (class, members) in &census.classes {
-        if [Role::Sidecar, Role::Gateway].contains(&class.role) {
+    for (group, members) in &inventory.groups {
+        if [Role::Sidecar, Role::Gateway].contains(&group.role) {
             let key = ProxyKey {
-                revision: class.revision.clone(),
-                tag: split(&class.image).1.to_owned(),
-                namespace: class.namespace.clone(),
+                revision: group.revision.clone(),
+                tag: split(&group.image).1.to_owned(),
+                namespace: group.namespace.clone(),
             };
             *counts.entry(key).or_default() += members.pods;
         }
@@ -278,7 +286,7 @@ mod tests {
             fips: true,
             licences: &[],
         };
-        before(&cluster, Fact::NotAsked("in this test"), asked)
+        before(&cluster, Observed::NotCollected("in this test"), asked)
     }
 
     const EMPTY: &str = r#"{"metadata":{},"items":[]}"#;
@@ -304,12 +312,12 @@ mod tests {
             facts.cluster.known().unwrap().version.as_str(),
             "v1.34.2-eks-1"
         );
-        assert_eq!(facts.openshift, Fact::Known(None));
-        assert_eq!(facts.gateway_api, Fact::Known(None));
-        assert_eq!(facts.control_planes, Fact::Known(Vec::new()));
-        assert_eq!(facts.proxies, Fact::Known(BTreeMap::new()));
-        assert_eq!(facts.records, Fact::Known(Vec::new()));
-        assert_eq!(facts.authority, Fact::Known(None));
+        assert_eq!(facts.openshift, Observed::Known(None));
+        assert_eq!(facts.gateway_api, Observed::Known(None));
+        assert_eq!(facts.control_planes, Observed::Known(Vec::new()));
+        assert_eq!(facts.proxies, Observed::Known(BTreeMap::new()));
+        assert_eq!(facts.records, Observed::Known(Vec::new()));
+        assert_eq!(facts.authority, Observed::Known(None));
     }
 
     #[test]
@@ -322,11 +330,14 @@ mod tests {
         });
         let why = |right: &str| format!("forbidden: cannot list; allow {right}");
         let planes = why("list of deployments.apps");
-        assert_eq!(facts.control_planes, Fact::Unknown(planes));
-        assert_eq!(facts.nodes, Fact::Unknown(why("list of nodes")));
-        assert_eq!(facts.namespaces, Fact::Unknown(why("list of namespaces")));
-        assert_eq!(facts.proxies, Fact::Unknown(why("list of pods")));
+        assert_eq!(facts.control_planes, Observed::Unknown(planes));
+        assert_eq!(facts.nodes, Observed::Unknown(why("list of nodes")));
+        assert_eq!(
+            facts.namespaces,
+            Observed::Unknown(why("list of namespaces"))
+        );
+        assert_eq!(facts.proxies, Observed::Unknown(why("list of pods")));
         let openshift = why("get of clusterversions.config.openshift.io");
-        assert_eq!(facts.openshift, Fact::Unknown(openshift));
+        assert_eq!(facts.openshift, Observed::Unknown(openshift));
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Fact, Role};
+use super::{Observed, Role};
 use crate::fips::Environment;
 use crate::istio::ImageRef;
 use crate::report::{Deviation, Deviations, SettingKind};
@@ -37,7 +37,7 @@ pub struct Reference {
 /// What the pods of each revision in scope are compared with.
 #[derive(Debug, Default)]
 pub(super) struct Permitted {
-    pub(super) references: BTreeMap<String, Fact<Reference>>,
+    pub(super) references: BTreeMap<String, Observed<Reference>>,
     /// Revisions in scope whose pods are compared with nothing, since no FIPS is expected of them. Any other revision is the
     /// claim of whoever created the pod: such a pod is compared like one of the revisions in scope.
     pub(super) uncompared: BTreeSet<String>,
@@ -73,7 +73,7 @@ impl Permitted {
             return Deviations::default();
         }
         let any = || self.references.values().next().filter(|_| !of_node);
-        let reference = known.or_else(any).and_then(Fact::known);
+        let reference = known.or_else(any).and_then(Observed::known);
         let own = self.of_container(parts, reference, profile(parts.role), parts.own);
         let others = parts.others.iter().flat_map(|other| {
             let kind = SettingKind::Container;

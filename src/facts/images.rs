@@ -6,8 +6,8 @@ use std::io;
 use jiff::civil::Date;
 
 use super::{
-    Census, Class, Fact, ImageProgram, NoImage, PinnedName, PlannedImage, ReadImages, RunningImage,
-    Unreached,
+    ImageProgram, MeshInventory, NoImage, Observed, PinnedName, PlannedImage, PodGroupKey,
+    ReadImages, RunningImage, Unreached,
 };
 use crate::fips::{Evidence, Integrity, Modules, Reading};
 use crate::image::{
@@ -84,11 +84,11 @@ impl Reader<'_> {
                     let platforms = architectures.iter().map(|name| Platform::linux(name));
                     let read = self.read(reference, platforms.collect(), Want::Known, &mut cached);
                     match uninterrupted(read)? {
-                        Ok(programs) => Fact::Known(programs),
-                        Err(error) => Fact::Unknown(error.to_string()),
+                        Ok(programs) => Observed::Known(programs),
+                        Err(error) => Observed::Unknown(error.to_string()),
                     }
                 }
-                _ => Fact::NotAsked("--inspect-images reads what is in them"),
+                _ => Observed::NotCollected("--inspect-images reads what is in them"),
             };
             planned.push(PlannedImage {
                 reference: reference.to_string(),
@@ -129,8 +129,8 @@ impl Reader<'_> {
     /// one that fails for a single image may hide what contradicts its tag.
     pub fn running(
         &self,
-        census: &Census,
-        wanted: &dyn Fn(&Class) -> bool,
+        inventory: &MeshInventory,
+        wanted: &dyn Fn(&PodGroupKey) -> bool,
         own: &BTreeSet<String>,
     ) -> Result<ReadImages, ImageError> {
         let registry = self.sources.registry;
@@ -140,10 +140,10 @@ impl Reader<'_> {
         };
         let is_named = |image: &RunningImage| registry.allows(&image.image) || is_own(&image.image);
         let _work = registry.working();
-        let genuine = |class: &&Class| wanted(class) && class.deviations.is_empty();
-        let classes = census.classes.keys().filter(genuine);
+        let genuine = |group: &&PodGroupKey| wanted(group) && group.deviations.is_empty();
+        let groups = inventory.groups.keys().filter(genuine);
         let mut images: BTreeMap<RunningImage, BTreeSet<String>> = BTreeMap::new();
-        for (image, word) in classes.flat_map(Class::images) {
+        for (image, word) in groups.flat_map(PodGroupKey::images) {
             let words = images.entry(image).or_default();
             words.extend(word.map(str::to_owned));
         }
@@ -167,16 +167,16 @@ impl Reader<'_> {
         let mut read = ReadImages::default();
         for (image, answer) in answers {
             let fact = match answer {
-                Ok(programs) => Fact::Known(programs),
+                Ok(programs) => Observed::Known(programs),
                 Err(Gap::Image(ImageError::Registry(error))) if registry.is_away(&error) => {
                     let unreached = Unreached {
                         registry: error.outage().unwrap_or_default().to_owned(),
                         why: error.to_string(),
                     };
                     read.unreached.insert(image.clone(), unreached);
-                    Fact::NotAsked(AWAY)
+                    Observed::NotCollected(AWAY)
                 }
-                Err(gap) => Fact::Unknown(gap.to_string()),
+                Err(gap) => Observed::Unknown(gap.to_string()),
             };
             read.images.insert(image, fact);
         }
@@ -375,7 +375,7 @@ fn garbled(image: &str, error: &ParseError) -> PlannedImage {
     PlannedImage {
         reference: image.to_owned(),
         found: Err(NoImage::Missing(format!("`{image}` is no image: {error}"))),
-        programs: Fact::NotAsked("it is no image reference"),
+        programs: Observed::NotCollected("it is no image reference"),
         cached: None,
     }
 }

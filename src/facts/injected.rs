@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::control_plane::{DEFAULT, REVISION};
-use super::{Fact, Injected, Namespace};
+use super::{Injected, Namespace, Observed};
 use crate::sys::cluster::{ClusterError, Session};
 
 /// Namespaces that are tried: a quota, a policy or pod security may refuse in one of them.
@@ -43,14 +43,14 @@ pub(super) async fn injected(
     session: &Session,
     revision: &str,
     namespaces: &[&Namespace],
-) -> Fact<Injected> {
+) -> Observed<Injected> {
     match attempt(session, revision, namespaces).await {
-        Ok(injected) => Fact::Known(injected),
+        Ok(injected) => Observed::Known(injected),
         Err(Refusal::NoCandidate) => {
-            Fact::Unknown("no namespace would let a pod ask for this revision".to_owned())
+            Observed::Unknown("no namespace would let a pod ask for this revision".to_owned())
         }
         Err(Refusal::Refused(namespace, error)) => {
-            Fact::Unknown(format!("dry run in namespace {namespace}: {error}"))
+            Observed::Unknown(format!("dry run in namespace {namespace}: {error}"))
         }
     }
 }
@@ -244,7 +244,7 @@ mod tests {
         );
     }
 
-    fn asked(answer: fn(&str) -> (u16, &'static str)) -> Fact<Injected> {
+    fn asked(answer: fn(&str) -> (u16, &'static str)) -> Observed<Injected> {
         let service = move |request: Request<Body>| async move {
             let (status, body) = answer(request.uri().path());
             Response::builder()
@@ -292,7 +292,7 @@ mod tests {
                 r#"{"kind":"Status","code":500,"message":"failed calling webhook"}"#,
             )
         });
-        let Fact::Unknown(why) = fact else {
+        let Observed::Unknown(why) = fact else {
             panic!("{fact:?}")
         };
         assert!(why.contains("failed calling webhook"), "{why}");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Fact;
+use super::Observed;
 use crate::sys::cluster::{ClusterError, Session};
 
 /// Where a document gets the value of a licence variable.
@@ -150,7 +150,7 @@ pub(super) async fn secrets(
     session: &Session,
     namespace: &str,
     names: &[String],
-) -> Fact<Vec<LicenceSecret>> {
+) -> Observed<Vec<LicenceSecret>> {
     let mut found = Vec::new();
     for name in names {
         let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
@@ -165,7 +165,7 @@ pub(super) async fn secrets(
             Err(ClusterError::NotFound(_)) => None,
             Err(error) => {
                 let right = format!("get secrets in namespace {namespace}");
-                return Fact::needing(&error, &right);
+                return Observed::needing(&error, &right);
             }
         };
         found.push(LicenceSecret {
@@ -173,7 +173,7 @@ pub(super) async fn secrets(
             entries,
         });
     }
-    Fact::Known(found)
+    Observed::Known(found)
 }
 
 #[cfg(test)]
@@ -235,7 +235,7 @@ mod tests {
         }
     }
 
-    fn asked(status: u16, body: &'static str) -> Fact<Vec<LicenceSecret>> {
+    fn asked(status: u16, body: &'static str) -> Observed<Vec<LicenceSecret>> {
         let answer = move |request: Request<Body>| async move {
             let path = request.uri().path();
             assert_eq!(path, "/api/v1/namespaces/istio-system/secrets/licence");
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn only_the_names_of_entries_are_kept() {
         let known = asked(200, r#"{"data":{"key":"c2VjcmV0","empty":""}}"#);
-        let Fact::Known(secrets) = &known else {
+        let Observed::Known(secrets) = &known else {
             panic!("{known:?}");
         };
         let entries = BTreeMap::from([("key".to_owned(), false), ("empty".to_owned(), true)]);
@@ -264,10 +264,10 @@ mod tests {
     #[test]
     fn missing_secret_and_missing_right_differ() {
         let gone = asked(404, r#"{"kind":"Status","code":404,"message":"no"}"#);
-        assert!(matches!(&gone, Fact::Known(secrets) if secrets[0].entries.is_none()));
+        assert!(matches!(&gone, Observed::Known(secrets) if secrets[0].entries.is_none()));
         let denied = asked(403, r#"{"kind":"Status","code":403,"message":"no"}"#);
         assert!(
-            matches!(&denied, Fact::Unknown(why) if why.contains("allow get secrets in namespace istio-system")),
+            matches!(&denied, Observed::Unknown(why) if why.contains("allow get secrets in namespace istio-system")),
             "{denied:?}"
         );
     }

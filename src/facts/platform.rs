@@ -9,7 +9,7 @@ use kube::api::ListParams;
 use serde::Deserialize;
 
 use super::control_plane::{DEFAULT, DEPLOYMENTS, REVISION, split};
-use super::{ClusterFact, Fact, GlooMeshes, Namespace, Nodes};
+use super::{ClusterFact, GlooMeshes, Namespace, Nodes, Observed};
 use crate::istio::version::Minor;
 use crate::sys::cluster::{Cluster, ClusterError, Result, Session};
 
@@ -28,7 +28,7 @@ const BUNDLE: &str = "gateway.networking.k8s.io/bundle-version";
 
 /// A node as far as pods on it are concerned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Ground {
+pub(super) struct NodeInfo {
     pub(super) arch: Option<String>,
     /// Not a machine: a provider that runs pods elsewhere.
     pub(super) virtual_node: bool,
@@ -80,18 +80,18 @@ struct Release {
     version: String,
 }
 
-pub(super) async fn cluster_fact(cluster: &Cluster, session: &Session) -> Fact<ClusterFact> {
+pub(super) async fn cluster_fact(cluster: &Cluster, session: &Session) -> Observed<ClusterFact> {
     let info = match session.version().await {
         Ok(info) => info,
-        Err(error) => return Fact::Unknown(error.to_string()),
+        Err(error) => return Observed::Unknown(error.to_string()),
     };
     match info.git_version.parse() {
-        Ok(version) => Fact::Known(ClusterFact {
+        Ok(version) => Observed::Known(ClusterFact {
             context: cluster.context().to_owned(),
             server: cluster.server().to_owned(),
             version,
         }),
-        Err(error) => Fact::Unknown(format!("the API server gives an odd version: {error}")),
+        Err(error) => Observed::Unknown(format!("the API server gives an odd version: {error}")),
     }
 }
 
@@ -112,9 +112,9 @@ fn minor(version: &str) -> Option<Minor> {
 }
 
 /// What the nodes take, and what pods on each stand on.
-pub(super) async fn nodes(session: &Session) -> Result<(Nodes, BTreeMap<String, Ground>)> {
+pub(super) async fn nodes(session: &Session) -> Result<(Nodes, BTreeMap<String, NodeInfo>)> {
     let all: Vec<Node> = session.list(None, &ListParams::default()).await?;
-    let (mut folded, mut grounds) = (Nodes::default(), BTreeMap::new());
+    let (mut folded, mut index) = (Nodes::default(), BTreeMap::new());
     for node in &all {
         let arch = node
             .status
@@ -138,9 +138,9 @@ pub(super) async fn nodes(session: &Session) -> Result<(Nodes, BTreeMap<String, 
             .labels()
             .get("type")
             .is_some_and(|kind| kind == "virtual-kubelet");
-        grounds.insert(node.name_any(), Ground { arch, virtual_node });
+        index.insert(node.name_any(), NodeInfo { arch, virtual_node });
     }
-    Ok((folded, grounds))
+    Ok((folded, index))
 }
 
 /// Why a node takes no ordinary pod.
@@ -253,7 +253,7 @@ pub(super) async fn gateway_api(session: &Session) -> Result<Option<String>> {
 /// The Gloo Mesh that runs there; of several the oldest, which is the one that limits.
 ///
 /// A Deployment of any namespace can have its name: those outside of its own namespace are only named.
-pub(super) async fn gloo_mesh(session: &Session) -> Fact<GlooMeshes> {
+pub(super) async fn gloo_mesh(session: &Session) -> Observed<GlooMeshes> {
     let named = ListParams::default().labels(GLOO_MESH);
     let (own, all) = futures::join!(
         session.list::<Deployment>(Some(GLOO_MESH_NAMESPACE), &named),
@@ -262,7 +262,7 @@ pub(super) async fn gloo_mesh(session: &Session) -> Fact<GlooMeshes> {
     let (own, mut others) = match (own, all) {
         (Ok(own), Ok(all)) => (own, all),
         (Err(error), _) | (_, Err(error)) => {
-            return Fact::needing(&error, "list of deployments.apps");
+            return Observed::needing(&error, "list of deployments.apps");
         }
     };
     others
@@ -270,8 +270,8 @@ pub(super) async fn gloo_mesh(session: &Session) -> Fact<GlooMeshes> {
         .retain(|(namespace, _)| namespace != GLOO_MESH_NAMESPACE);
     let versions = own.iter().map(gloo_mesh_of);
     let versions = versions.collect::<std::result::Result<Vec<_>, _>>();
-    versions.map_or_else(Fact::Unknown, |all| {
-        Fact::Known(GlooMeshes {
+    versions.map_or_else(Observed::Unknown, |all| {
+        Observed::Known(GlooMeshes {
             version: all.into_iter().min(),
             others,
         })

@@ -1,6 +1,6 @@
 //! The builds that a hub has, where the data does not know the planned one.
 
-use super::{Fact, Reader};
+use super::{Observed, Reader};
 use crate::image::ImageError;
 use crate::istio::ImageTag;
 use crate::sys::registry::{Reference, RegistryError};
@@ -16,11 +16,11 @@ pub struct Published {
 
 impl Reader<'_> {
     /// Asks a registry which builds it has of an image. The only error is an interruption.
-    pub fn published(&self, image: &str) -> Result<Fact<Published>, ImageError> {
+    pub fn published(&self, image: &str) -> Result<Observed<Published>, ImageError> {
         let _work = self.sources.registry.working();
         let reference: Reference = match image.parse() {
             Ok(reference) => reference,
-            Err(error) => return Ok(Fact::Unknown(format!("{image}: {error}"))),
+            Err(error) => return Ok(Observed::Unknown(format!("{image}: {error}"))),
         };
         self.sources.registry.allow(reference.registry());
         match self.sources.registry.tags(&reference) {
@@ -28,13 +28,13 @@ impl Reader<'_> {
                 let mut tags: Vec<ImageTag> =
                     tags.iter().filter_map(|tag| tag.parse().ok()).collect();
                 tags.sort();
-                Ok(Fact::Known(Published {
+                Ok(Observed::Known(Published {
                     repository: image.to_owned(),
                     tags,
                 }))
             }
             Err(error @ RegistryError::Interrupted) => Err(error.into()),
-            Err(error) => Ok(Fact::Unknown(error.to_string())),
+            Err(error) => Ok(Observed::Unknown(error.to_string())),
         }
     }
 }

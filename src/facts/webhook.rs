@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kube::ResourceExt;
 use kube::api::ListParams;
 
-use super::Fact;
+use super::Observed;
 use super::control_plane::{homes, revision};
 use crate::sys::cluster::{Result, Session};
 
@@ -43,7 +43,7 @@ pub struct Webhook {
     /// Namespace and name of the Service called, where it is one.
     pub service: Option<(String, String)>,
     /// Whether that Service exists and has a ready endpoint.
-    pub service_ready: Fact<bool>,
+    pub service_ready: Observed<bool>,
     /// Every webhook in it carries a CA bundle.
     pub ca_bundle: bool,
     /// Deactivated by istioctl: it selects nothing.
@@ -152,7 +152,7 @@ fn webhook(kind: WebhookKind, meta: &ObjectMeta, entries: &[Entry<'_>]) -> Optio
         revision: revision(labels),
         tag: labels.get(TAG).cloned(),
         service: service.map(|service| (service.namespace.clone(), service.name.clone())),
-        service_ready: Fact::NotAsked(BY_URL),
+        service_ready: Observed::NotCollected(BY_URL),
         ca_bundle: entries.iter().all(bundled),
         deactivated: entries.iter().all(never),
         fail_closed: entries.iter().any(|entry| entry.fails != Some("Ignore")),
@@ -180,7 +180,7 @@ fn tag_service(service: &Service) -> Option<Webhook> {
         revision: revision(service.labels()),
         tag: Some(service.labels().get(TAG)?.clone()),
         service: Some(place),
-        service_ready: Fact::NotAsked(BY_URL),
+        service_ready: Observed::NotCollected(BY_URL),
         ca_bundle: true,
         deactivated: true,
         fail_closed: false,
@@ -196,7 +196,11 @@ async fn ask_services(session: &Session, hooks: &mut [Webhook]) {
     let asking = places
         .iter()
         .map(async |(namespace, name)| ready(session, namespace, name).await);
-    let answers: Vec<Fact<bool>> = join_all(asking).await.into_iter().map(Fact::from).collect();
+    let answers: Vec<Observed<bool>> = join_all(asking)
+        .await
+        .into_iter()
+        .map(Observed::from)
+        .collect();
     let known: BTreeMap<_, _> = places.into_iter().zip(answers).collect();
     for hook in hooks {
         if let Some(answer) = hook.service.as_ref().and_then(|place| known.get(place)) {

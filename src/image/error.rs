@@ -92,7 +92,7 @@ impl ImageError {
                 );
                 return ImageError::Unsupported { what, why };
             }
-            Some(stop @ (Stop::Bomb(_) | Stop::Ratio(_) | Stop::Kept(_) | Stop::Members)) => {
+            Some(stop @ (Stop::Bomb(_) | Stop::Ratio(_) | Stop::Kept(_) | Stop::PodGroup)) => {
                 let why = stop.to_string();
                 return ImageError::TooLarge { what, why };
             }

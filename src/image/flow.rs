@@ -24,7 +24,7 @@ use crate::sys::registry::Hasher;
 /// Bytes of small files that are kept.
 const DOCUMENTS: usize = 16 << 20;
 
-/// Members that an archive may have.
+/// PodGroup that an archive may have.
 const MEMBERS: usize = 16 << 10;
 
 /// All that an archive held, but for the contents of its layers.
@@ -90,7 +90,7 @@ impl<T: Clone + Serialize> Flow<T> {
     ) -> io::Result<()> {
         self.members += 1;
         if self.members > MEMBERS || self.bytes > DOCUMENTS {
-            return Err(Stop::Members.into());
+            return Err(Stop::PodGroup.into());
         }
         let path = String::from_utf8_lossy(&entry.path).into_owned();
         self.passed.name(&path)?;

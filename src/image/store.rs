@@ -226,7 +226,7 @@ pub(super) struct Archive {
     file: File,
     name: String,
     members: BTreeMap<String, (u64, u64)>,
-    /// Members that are other names of members.
+    /// PodGroup that are other names of members.
     links: BTreeMap<String, String>,
 }
 
@@ -276,7 +276,7 @@ impl Archive {
                 _ => {}
             }
         }
-        Err(Stop::Members.into())
+        Err(Stop::PodGroup.into())
     }
 
     fn member(&self, path: &str) -> Result<Window, ImageError> {

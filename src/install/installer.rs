@@ -2,7 +2,7 @@
 
 use super::prepare::Prepared;
 use crate::action::{self, Action, Part, Place};
-use crate::facts::{self, Fact, Istioctl, Manifest};
+use crate::facts::{self, Istioctl, Manifest, Observed};
 use crate::render::Rendered;
 use crate::report;
 use crate::workload::{WorkloadKind, WorkloadRef};
@@ -10,7 +10,7 @@ use crate::workload::{WorkloadKind, WorkloadRef};
 /// A document with its workloads: those that its installer makes, or those that are planned where it was not asked.
 pub(super) fn part<'a>(
     document: &'a Rendered,
-    manifests: &Fact<Vec<Manifest>>,
+    manifests: &Observed<Vec<Manifest>>,
     place: Place<'_>,
 ) -> Part<'a> {
     let gateways = document.gateways(place.namespace);
@@ -39,11 +39,11 @@ pub(super) fn part<'a>(
 /// An istioctl of another minor version is refused as such, and would read the documents by other rules.
 pub(super) fn manifests(
     prepared: &Prepared,
-    istioctl: &Fact<Istioctl>,
+    istioctl: &Observed<Istioctl>,
     flags: &[String],
-) -> Fact<Vec<Manifest>> {
+) -> Observed<Vec<Manifest>> {
     let Some(istioctl) = istioctl.known() else {
-        return Fact::NotAsked("there is no istioctl");
+        return Observed::NotCollected("there is no istioctl");
     };
     let planned = prepared.plan.tag.minor();
     if istioctl
@@ -51,10 +51,10 @@ pub(super) fn manifests(
         .minor()
         .is_some_and(|minor| minor != planned)
     {
-        return Fact::NotAsked("this istioctl is of another minor version than the plan");
+        return Observed::NotCollected("this istioctl is of another minor version than the plan");
     }
     let documents = &prepared.manifest.documents;
-    Fact::Known(facts::manifests(istioctl, flags, documents))
+    Observed::Known(facts::manifests(istioctl, flags, documents))
 }
 
 /// The documents as the report holds them, each with its command.

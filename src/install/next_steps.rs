@@ -231,7 +231,7 @@ impl Move<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Before, Fact, RunningGateway};
+    use crate::facts::{Before, Observed, RunningGateway};
     use crate::install::prepare::prepare;
     use crate::istio::Matrix;
     use crate::options::{Gateways, Options, Revision};
@@ -284,7 +284,7 @@ mod tests {
             },
             ..Options::default()
         };
-        let client = Fact::NotAsked("in this test");
+        let client = Observed::NotCollected("in this test");
         let prepared = prepare(&options, Matrix::builtin(), &client).unwrap();
         let gateway = RunningGateway {
             revision: DEFAULT.to_owned(),
@@ -293,11 +293,11 @@ mod tests {
         };
         let place = ("istio-system".to_owned(), "istio-ingressgateway".to_owned());
         let before = Before {
-            control_planes: Fact::Known(planes),
-            namespaces: Fact::Known(namespaces),
-            webhooks: Fact::Known(webhooks),
-            gateways: Fact::Known(BTreeMap::from([(place, gateway)])),
-            ..Before::not_asked("in this test", Fact::NotAsked("in this test"))
+            control_planes: Observed::Known(planes),
+            namespaces: Observed::Known(namespaces),
+            webhooks: Observed::Known(webhooks),
+            gateways: Observed::Known(BTreeMap::from([(place, gateway)])),
+            ..Before::not_asked("in this test", Observed::NotCollected("in this test"))
         };
         let steps = next_steps(&prepared, &before);
         steps.iter().map(ToString::to_string).collect()
@@ -339,7 +339,7 @@ mod tests {
             revision: revision.to_owned(),
             tag: Some(tag.to_owned()),
             service: None,
-            service_ready: Fact::Known(true),
+            service_ready: Observed::Known(true),
             ca_bundle: true,
             deactivated: false,
             fail_closed: true,
@@ -379,11 +379,11 @@ mod tests {
             revision: Some(Revision::parse("team-b").unwrap()),
             ..Options::default()
         };
-        let client = Fact::NotAsked("in this test");
+        let client = Observed::NotCollected("in this test");
         let prepared = prepare(&options, Matrix::builtin(), &client).unwrap();
         let before = Before {
-            control_planes: Fact::Known(both),
-            ..Before::not_asked("in this test", Fact::NotAsked("in this test"))
+            control_planes: Observed::Known(both),
+            ..Before::not_asked("in this test", Observed::NotCollected("in this test"))
         };
         assert_eq!(followed(&prepared, &before), None);
     }

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use super::prepare::Prepared;
 use super::{Session, interrupted};
 use crate::exit::Failure;
-use crate::facts::{Fact, Nodes, PlannedImage, Published};
+use crate::facts::{Nodes, Observed, PlannedImage, Published};
 use crate::istio::Known;
 use crate::report;
 use crate::ui::Event;
@@ -20,10 +20,10 @@ impl Session<'_> {
     pub(super) fn planned(
         &self,
         prepared: &Prepared,
-        nodes: &Fact<Nodes>,
-    ) -> Result<Fact<Vec<PlannedImage>>, Failure> {
+        nodes: &Observed<Nodes>,
+    ) -> Result<Observed<Vec<PlannedImage>>, Failure> {
         let Some(images) = &self.images else {
-            return Ok(Fact::NotAsked("--no-registry"));
+            return Ok(Observed::NotCollected("--no-registry"));
         };
         let on_event = |event: &Event| self.ui.event(event);
         let architectures = nodes
@@ -36,17 +36,17 @@ impl Session<'_> {
             &architectures.unwrap_or_default(),
             inspect,
         );
-        planned.map(Fact::Known).map_err(|_| interrupted())
+        planned.map(Observed::Known).map_err(|_| interrupted())
     }
 
     /// What the hub has, where the data does not know the planned build.
-    pub(super) fn published(&self, prepared: &Prepared) -> Result<Fact<Published>, Failure> {
+    pub(super) fn published(&self, prepared: &Prepared) -> Result<Observed<Published>, Failure> {
         let plan = &prepared.plan;
         if !matches!(self.matrix.known(&plan.tag), Known::NotSeen { .. }) {
-            return Ok(Fact::NotAsked("the data knows the planned build"));
+            return Ok(Observed::NotCollected("the data knows the planned build"));
         }
         let Some(images) = &self.images else {
-            return Ok(Fact::NotAsked("--no-registry"));
+            return Ok(Observed::NotCollected("--no-registry"));
         };
         let on_event = |event: &Event| self.ui.event(event);
         let reader = images.reader(self.judge, &on_event);
@@ -56,7 +56,7 @@ impl Session<'_> {
 }
 
 /// The digests that the tags of a plan stand for.
-pub(super) fn pinned(images: &Fact<Vec<PlannedImage>>) -> Vec<report::PinnedImage> {
+pub(super) fn pinned(images: &Observed<Vec<PlannedImage>>) -> Vec<report::PinnedImage> {
     let known = images.known().map(Vec::as_slice).unwrap_or_default();
     let found = known
         .iter()
@@ -71,7 +71,7 @@ pub(super) fn pinned(images: &Fact<Vec<PlannedImage>>) -> Vec<report::PinnedImag
 }
 
 /// The images of a plan of which the cache knew what is in them.
-pub(super) fn cached(images: &Fact<Vec<PlannedImage>>) -> BTreeMap<String, Date> {
+pub(super) fn cached(images: &Observed<Vec<PlannedImage>>) -> BTreeMap<String, Date> {
     let known = images.known().map(Vec::as_slice).unwrap_or_default();
     let cached = known.iter();
     cached

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::exit::Failure;
-use crate::facts::{self, Fact, Istioctl};
+use crate::facts::{self, Istioctl, Observed};
 use crate::istio::{ClientVersion, Matrix};
 use crate::options::{Options, Revision, Template};
 use crate::overlay::{self, Assignment, Early, Origin, UserDocument};
@@ -21,7 +21,7 @@ pub struct Prepared {
 pub fn prepare(
     options: &Options,
     matrix: &Matrix,
-    client: &Fact<Istioctl>,
+    client: &Observed<Istioctl>,
 ) -> Result<Prepared, Failure> {
     let files = files(options)?;
     let sets = options

@@ -8,7 +8,7 @@ use super::prepare::Prepared;
 use super::way_back;
 use crate::check::{self, Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
-use crate::facts::{self, Census, Class, ControlPlane, Fact, WebhookKind};
+use crate::facts::{self, ControlPlane, MeshInventory, Observed, PodGroupKey, WebhookKind};
 use crate::image;
 use crate::istio::ImageRef;
 use crate::istio::image_reference::parse_reference;
@@ -90,12 +90,12 @@ pub fn running(
     session.report.checks.extend(ran.results);
     session.report.skipped.extend(ran.skipped);
     session.report.pending = check::pending(&subject);
-    if let Some(census) = facts.census.known() {
+    if let Some(inventory) = facts.inventory.known() {
         session.report.evidence = check::evidence(&subject);
-        session.report.counts = counts(census, &|class| {
-            expected.of(class, planes(&facts)).is_some()
+        session.report.counts = counts(inventory, &|group| {
+            expected.of(group, planes(&facts)).is_some()
         });
-        session.report.pods = pod_rows(census, planes(&facts));
+        session.report.pods = pod_rows(inventory, planes(&facts));
     }
     session.ui.clear();
     Ok(if session.report.failed() {
@@ -106,8 +106,8 @@ pub fn running(
 }
 
 /// The pods of the mesh, those of control planes' namespaces first: a table that is cut must not lose them to others.
-fn pod_rows(census: &Census, planes: &[ControlPlane]) -> Vec<PodRow> {
-    let mut rows = census.rows.clone();
+fn pod_rows(inventory: &MeshInventory, planes: &[ControlPlane]) -> Vec<PodRow> {
+    let mut rows = inventory.rows.clone();
     rows.sort_by_key(|row| !planes.iter().any(|plane| plane.namespace == row.namespace));
     rows
 }
@@ -118,12 +118,12 @@ fn read_images(
     expected: &Expectation,
     facts: &mut facts::After,
 ) -> Result<(), Failure> {
-    let (Some(images), Some(census)) = (&session.images, facts.census.known()) else {
+    let (Some(images), Some(inventory)) = (&session.images, facts.inventory.known()) else {
         return Ok(());
     };
     let on_event = |event: &Event| session.ui.event(event);
-    let wanted = |class: &Class| {
-        let wanted = expected.of(class, planes(facts));
+    let wanted = |group: &PodGroupKey| {
+        let wanted = expected.of(group, planes(facts));
         wanted.is_some_and(|wanted| wanted.fips)
     };
     // A registry of strangers that does not answer must not keep these from being read.
@@ -136,7 +136,7 @@ fn read_images(
         .collect();
     let read = images
         .reader(session.judge, &on_event)
-        .running(census, &wanted, &own)?;
+        .running(inventory, &wanted, &own)?;
     facts.images = read.images;
     facts.unreached = read.unreached;
     let notes = &mut session.report.expected.notes;
@@ -147,7 +147,7 @@ fn read_images(
 /// Takes the digests that the injectors of the revisions write.
 fn accept_injected(facts: &facts::After, expected: &mut Expectation) {
     for (revision, wanted) in &mut expected.revisions {
-        if let Some(injected) = facts.injected.get(revision).and_then(Fact::known) {
+        if let Some(injected) = facts.injected.get(revision).and_then(Observed::known) {
             wanted.accept_injected(injected);
         }
     }
@@ -159,12 +159,12 @@ fn confirm_digests(
     facts: &facts::After,
     expected: &mut Expectation,
 ) -> Result<(), Failure> {
-    let (Some(images), Some(census)) = (&session.images, facts.census.known()) else {
+    let (Some(images), Some(inventory)) = (&session.images, facts.inventory.known()) else {
         return Ok(());
     };
     let registries = images.reader(session.judge, &|_| {});
     for (revision, wanted) in &mut expected.revisions {
-        let pinned = pinned(census, wanted, &own_names(facts, revision));
+        let pinned = pinned(inventory, wanted, &own_names(facts, revision));
         wanted.digests.extend(registries.digests(&pinned)?);
     }
     Ok(())
@@ -173,7 +173,7 @@ fn confirm_digests(
 /// The names of the images that the control planes and the injector of a revision run.
 fn own_names(facts: &facts::After, revision: &str) -> BTreeSet<String> {
     let own = planes(facts).iter().filter(|it| it.revision == revision);
-    let injected = facts.injected.get(revision).and_then(Fact::known);
+    let injected = facts.injected.get(revision).and_then(Observed::known);
     let injected = injected.into_iter().flat_map(|it| it.images.values());
     let all = own.map(|plane| &plane.image).chain(injected);
     all.filter_map(|image| Some(image.parse::<ImageRef>().ok()?.name().to_owned()))
@@ -182,13 +182,16 @@ fn own_names(facts: &facts::After, revision: &str) -> BTreeSet<String> {
 
 /// References of pinned images that may be builds of a mesh: whoever creates a pod can pin any number of names,
 /// and one in which other code may run is judged by no image.
-fn pinned(census: &Census, wanted: &Wanted, own: &BTreeSet<String>) -> BTreeSet<String> {
-    let genuine = census.classes.keys().filter(|it| it.deviations.is_empty());
+fn pinned(inventory: &MeshInventory, wanted: &Wanted, own: &BTreeSet<String>) -> BTreeSet<String> {
+    let genuine = inventory
+        .groups
+        .keys()
+        .filter(|it| it.deviations.is_empty());
     let is_known = |image: &String| {
         let image = image.parse::<ImageRef>();
         image.is_ok_and(|it| own.contains(it.name()) || image::is_image_of_istio(it.name()))
     };
-    let pinned = genuine.filter_map(|class| wanted.to_confirm(&class.image));
+    let pinned = genuine.filter_map(|group| wanted.to_confirm(&group.image));
     pinned.filter(is_known).collect()
 }
 
@@ -213,33 +216,36 @@ fn planes(facts: &facts::After) -> &[ControlPlane] {
 }
 
 /// How much was seen, and how much of it was not judged.
-fn counts(census: &Census, ours: &dyn Fn(&Class) -> bool) -> Counts {
-    let pods = |wanted: &dyn Fn(&Class) -> bool| -> u64 {
-        census
-            .classes
+fn counts(inventory: &MeshInventory, ours: &dyn Fn(&PodGroupKey) -> bool) -> Counts {
+    let pods = |wanted: &dyn Fn(&PodGroupKey) -> bool| -> u64 {
+        inventory
+            .groups
             .iter()
-            .filter(|(class, _)| wanted(class))
+            .filter(|(group, _)| wanted(group))
             .map(|(_, members)| members.pods)
             .sum()
     };
-    let proxy = |class: &Class| class.role.is_proxy();
+    let proxy = |group: &PodGroupKey| group.role.is_proxy();
     Counts::from([
-        (Count::Pods, census.seen),
-        (Count::Proxies, pods(&|class| ours(class) && proxy(class))),
-        (Count::OtherMeshes, pods(&|class| !ours(class))),
-        (Count::NotApplicable, census.not_applicable.values().sum()),
-        (Count::Gone, census.gone),
+        (Count::Pods, inventory.seen),
+        (Count::Proxies, pods(&|group| ours(group) && proxy(group))),
+        (Count::OtherMeshes, pods(&|group| !ours(group))),
+        (
+            Count::NotApplicable,
+            inventory.not_applicable.values().sum(),
+        ),
+        (Count::Gone, inventory.gone),
     ])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Members, Role, SelfReport};
+    use crate::facts::{PodGroup, Role, SelfReport};
     use crate::report::{Deviation, Deviations, SettingKind};
 
-    fn class(name: &str, deviations: Deviations) -> Class {
-        Class {
+    fn group(name: &str, deviations: Deviations) -> PodGroupKey {
+        PodGroupKey {
             role: Role::Sidecar,
             namespace: "shop".to_owned(),
             revision: "default".to_owned(),
@@ -257,22 +263,22 @@ mod tests {
             ready: true,
             status: "Running".to_owned(),
             arch: None,
-            report: SelfReport::NotAsked,
+            report: SelfReport::NotCollected,
         }
     }
 
     #[test]
     fn names_that_strangers_invent_are_asked_of_no_registry() {
-        let invented = (0..1200).map(|n| class(&format!("n{n}"), Deviations::default()));
+        let invented = (0..1200).map(|n| group(&format!("n{n}"), Deviations::default()));
         let command = Deviation::new("istio-proxy", SettingKind::Command, "/bin/sh");
         let all = invented.chain([
-            class("proxyv2", Deviations::default()),
-            class("own-proxy", Deviations::default()),
-            class("ztunnel", Deviations::of([command])),
+            group("proxyv2", Deviations::default()),
+            group("own-proxy", Deviations::default()),
+            group("ztunnel", Deviations::of([command])),
         ]);
-        let census = Census {
-            classes: all.map(|it| (it, Members::default())).collect(),
-            ..Census::default()
+        let inventory = MeshInventory {
+            groups: all.map(|it| (it, PodGroup::default())).collect(),
+            ..MeshInventory::default()
         };
         let wanted = Wanted {
             hub: "r.io/solo".to_owned(),
@@ -281,7 +287,11 @@ mod tests {
             digests: BTreeSet::new(),
             fips: true,
         };
-        let asked = pinned(&census, &wanted, &BTreeSet::from(["own-proxy".to_owned()]));
+        let asked = pinned(
+            &inventory,
+            &wanted,
+            &BTreeSet::from(["own-proxy".to_owned()]),
+        );
         let names = ["own-proxy", "proxyv2"];
         let names = names.map(|name| format!("r.io/solo/{name}:1.31.0-solo-fips"));
         assert_eq!(asked, BTreeSet::from(names));

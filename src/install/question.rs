@@ -141,7 +141,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::facts::{Before, Fact, Manager, ProxyKey, RunningGateway};
+    use crate::facts::{Before, Manager, Observed, ProxyKey, RunningGateway};
     use crate::install::prepare::prepare;
     use crate::istio::Matrix;
 
@@ -162,7 +162,7 @@ mod tests {
     }
 
     fn asked(verb: &'static str, options: &Options, before: &Before) -> String {
-        let client = Fact::NotAsked("in this test");
+        let client = Observed::NotCollected("in this test");
         let prepared = prepare(options, Matrix::builtin(), &client).unwrap();
         let question = Question {
             verb,
@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn before() -> Before {
-        Before::not_asked("in this test", Fact::NotAsked("in this test"))
+        Before::not_asked("in this test", Observed::NotCollected("in this test"))
     }
 
     #[test]
@@ -213,13 +213,13 @@ mod tests {
         };
         let place = ("istio-system".to_owned(), "istio-ingressgateway".to_owned());
         let before = Before {
-            control_planes: Fact::Known(vec![plane("1.30.2-solo")]),
-            proxies: Fact::Known(BTreeMap::from([
+            control_planes: Observed::Known(vec![plane("1.30.2-solo")]),
+            proxies: Observed::Known(BTreeMap::from([
                 (key("1.30.2-solo", "shop"), 14),
                 (key("1.30.2-solo", "istio-system"), 2),
                 (key("1.31.0-solo", "new"), 5),
             ])),
-            gateways: Fact::Known(BTreeMap::from([(place, gateway)])),
+            gateways: Observed::Known(BTreeMap::from([(place, gateway)])),
             ..before()
         };
         assert_eq!(

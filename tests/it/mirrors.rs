@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use glooistio::facts::{Census, Class, Fact, Members, Reader, Role, SelfReport};
+use glooistio::facts::{MeshInventory, Observed, PodGroup, PodGroupKey, Reader, Role, SelfReport};
 use glooistio::image::{Budget, Found, ImageError, Sources, exists_all};
 use glooistio::report::Deviations;
 use glooistio::sys::registry::{Options, Places, Registry, RegistryError};
@@ -182,8 +182,8 @@ fn a_part_that_is_refused_is_not_taken_for_missing() {
     );
 }
 
-fn class(image: &str, image_id: &str) -> Class {
-    Class {
+fn group(image: &str, image_id: &str) -> PodGroupKey {
+    PodGroupKey {
         role: Role::Istiod,
         namespace: "istio-system".to_owned(),
         revision: "default".to_owned(),
@@ -198,16 +198,16 @@ fn class(image: &str, image_id: &str) -> Class {
         ready: true,
         status: "Running".to_owned(),
         arch: Some("amd64".to_owned()),
-        report: SelfReport::NotAsked,
+        report: SelfReport::NotCollected,
     }
 }
 
-/// What is known of the images of these classes: `IMAGE: 1 programs`.
-fn known(classes: impl IntoIterator<Item = Class>) -> Vec<String> {
-    let members = classes.into_iter().map(|class| (class, Members::default()));
-    let census = Census {
-        classes: members.collect(),
-        ..Census::default()
+/// What is known of the images of these groups: `IMAGE: 1 programs`.
+fn known(groups: impl IntoIterator<Item = PodGroupKey>) -> Vec<String> {
+    let members = groups.into_iter().map(|group| (group, PodGroup::default()));
+    let inventory = MeshInventory {
+        groups: members.collect(),
+        ..MeshInventory::default()
     };
     let registry = registry();
     let reader = Reader {
@@ -220,14 +220,14 @@ fn known(classes: impl IntoIterator<Item = Class>) -> Vec<String> {
         modules: glooistio::fips::Modules::builtin(),
     };
     let facts = reader
-        .running(&census, &|_| true, &BTreeSet::new())
+        .running(&inventory, &|_| true, &BTreeSet::new())
         .unwrap()
         .images;
     let words = facts.iter().map(|(image, fact)| {
         let word = match fact {
-            Fact::Known(programs) => format!("{} programs", programs.len()),
-            Fact::Unknown(_) => "unknown".to_owned(),
-            Fact::NotAsked(why) => (*why).to_owned(),
+            Observed::Known(programs) => format!("{} programs", programs.len()),
+            Observed::Unknown(_) => "unknown".to_owned(),
+            Observed::NotCollected(why) => (*why).to_owned(),
         };
         format!("{}: {word}", image.image)
     });
@@ -242,13 +242,13 @@ fn what_runs_is_read_once_for_each_manifest_whatever_names_it_has() {
     let pilot = format!("{}/istio/pilot", server.host);
     let other = format!("{}/other/pilot", server.host);
     let words = known([
-        class(&format!("{pilot}:1"), &format!("{pilot}@{image}")),
-        class(&format!("{pilot}:1"), &name(&manifest["config"])),
-        class(
+        group(&format!("{pilot}:1"), &format!("{pilot}@{image}")),
+        group(&format!("{pilot}:1"), &name(&manifest["config"])),
+        group(
             &format!("{other}:1"),
             &format!("docker-pullable://{other}@{image}"),
         ),
-        class("no image", "nothing"),
+        group("no image", "nothing"),
     ]);
     let read = |image: &str| format!("{image}:1: 1 programs");
     let unknown = "no image: unknown".to_owned();
@@ -266,7 +266,7 @@ fn nobody_is_asked_again_who_is_away_and_that_is_no_verdict() {
     let away = Server::answering(|_| Reply::bad(Body::Silence));
     let id = format!("{}/istio/pilot@sha256:{}", away.host, "0a".repeat(32));
     let images = [1, 2, 3].map(|tag| format!("{}/istio/pilot:{tag}", away.host));
-    let words = known(images.each_ref().map(|image| class(image, &id)));
+    let words = known(images.each_ref().map(|image| group(image, &id)));
     let gone = images.map(|image| format!("{image}: its registry is not reachable from here"));
     assert_eq!(words, gone);
     let asked: Vec<String> = away.asked().into_iter().map(|it| it.path).collect();

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::rules::{Homes, Rules};
 use super::setting::Setting;
 use super::{PROXY, Permitted, Reference, proxy_config};
-use crate::facts::Fact;
+use crate::facts::Observed;
 use crate::facts::control_plane::revision as revision_of;
 use crate::sys::cluster::{ClusterError, HookService, Pod, Session};
 
@@ -49,7 +49,7 @@ pub(in crate::facts) async fn permitted(session: &Session, revisions: &[&str]) -
     let hooks = match hooks.await {
         Ok(hooks) => hooks,
         Err(error) => {
-            let unknown = || Fact::needing(&error, "list of mutatingwebhookconfigurations");
+            let unknown = || Observed::needing(&error, "list of mutatingwebhookconfigurations");
             let references = revisions.iter().map(|it| ((*it).to_owned(), unknown()));
             return Permitted {
                 references: references.collect(),
@@ -61,7 +61,7 @@ pub(in crate::facts) async fn permitted(session: &Session, revisions: &[&str]) -
     let asking = revisions.iter().zip(&found).map(async |(revision, hook)| {
         let reference = match hook {
             Some(hook) => reference(session, hook).await,
-            None => Fact::Unknown(format!(
+            None => Observed::Unknown(format!(
                 "no injection webhook of revision {revision} calls a Service"
             )),
         };
@@ -81,7 +81,7 @@ pub(in crate::facts) async fn permitted(session: &Session, revisions: &[&str]) -
     }
 }
 
-async fn reference(session: &Session, hook: &HookService) -> Fact<Reference> {
+async fn reference(session: &Session, hook: &HookService) -> Observed<Reference> {
     let asking = SHAPES.iter().map(async |&(name, value)| {
         let pod = plain(name, value);
         let answer = session
@@ -98,7 +98,7 @@ async fn reference(session: &Session, hook: &HookService) -> Fact<Reference> {
         Some(Ok(pod)) => reference.add(&pod),
         Some(Err(error)) => {
             let right = format!("create of services/proxy in namespace {}", hook.namespace);
-            return Fact::needing(&error, &right);
+            return Observed::needing(&error, &right);
         }
         None => {}
     }
@@ -106,7 +106,7 @@ async fn reference(session: &Session, hook: &HookService) -> Fact<Reference> {
     for pod in answers.flatten() {
         reference.add(&pod);
     }
-    Fact::Known(reference)
+    Observed::Known(reference)
 }
 
 /// The Service of the injector: that of the revision's own webhook before that of one of its tags.
@@ -383,7 +383,10 @@ mod tests {
                 ])),
             )
         });
-        assert!(matches!(permitted.references["default"], Fact::Known(_)));
+        assert!(matches!(
+            permitted.references["default"],
+            Observed::Known(_)
+        ));
         let found = |fields: Value| {
             let mut proxy = json!({"name": "istio-proxy", "image": "r/proxyv2:2"});
             for (key, value) in fields.as_object().unwrap() {
@@ -414,7 +417,7 @@ mod tests {
     fn an_injector_that_cannot_be_asked_is_unknown_with_the_missing_right() {
         let why =
             |injector: fn() -> (u16, String)| match asked(injector).references.remove("default") {
-                Some(Fact::Unknown(why)) => why,
+                Some(Observed::Unknown(why)) => why,
                 other => panic!("{other:?}"),
             };
         let forbidden = why(|| {

@@ -23,7 +23,7 @@ fn permitted() -> Permitted {
         reference.add(&serde_json::from_value(injected(plain)).unwrap());
     }
     Permitted {
-        references: BTreeMap::from([("default".to_owned(), Fact::Known(reference))]),
+        references: BTreeMap::from([("default".to_owned(), Observed::Known(reference))]),
         homes: BTreeSet::from(["istio-system".to_owned()]),
         ..Permitted::default()
     }
@@ -32,7 +32,7 @@ fn permitted() -> Permitted {
 /// The same where the injector could not be asked.
 fn unasked() -> Permitted {
     Permitted {
-        references: BTreeMap::from([("default".to_owned(), Fact::Unknown("forbidden".into()))]),
+        references: BTreeMap::from([("default".to_owned(), Observed::Unknown("forbidden".into()))]),
         homes: BTreeSet::from(["istio-system".to_owned()]),
         ..Permitted::default()
     }
@@ -762,7 +762,7 @@ fn what_the_injector_gives_every_pod_is_no_deviation() {
     reference.add(&serde_json::from_value(pod.clone()).unwrap());
     permitted
         .references
-        .insert("default".to_owned(), Fact::Known(reference));
+        .insert("default".to_owned(), Observed::Known(reference));
     assert!(found(&pod, Role::Sidecar, &permitted).is_empty());
     let other = variable("CUSTOM", "of a tenant");
     assert_eq!(
@@ -822,7 +822,7 @@ fn only_revisions_in_scope_are_compared() {
     let hostile = of_proxy(json!({"command": ["/bin/sh"]}));
     assert!(found(&hostile, Role::Sidecar, &Permitted::default()).is_empty());
     let mut other = Permitted {
-        references: BTreeMap::from([("canary".to_owned(), Fact::Unknown("x".into()))]),
+        references: BTreeMap::from([("canary".to_owned(), Observed::Unknown("x".into()))]),
         uncompared: BTreeSet::from(["default".to_owned()]),
         ..Permitted::default()
     };

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use glooistio::facts::{Census, Class, Fact, Members, Reader, Role, RunningImage, SelfReport};
+use glooistio::facts::{
+    MeshInventory, Observed, PodGroup, PodGroupKey, Reader, Role, RunningImage, SelfReport,
+};
 use glooistio::image::{Budget, ImageId, Sources, resolve};
 use glooistio::report::Deviations;
 use glooistio::sys::registry::{Options, Reference, Registry};
@@ -102,7 +104,7 @@ fn whatever_an_image_id_may_stand_for_is_found() {
 /// What is said of the image of an istiod: its programs, or why there are none.
 fn read(blobs: &Blobs, image: &Value, arch: Option<&str>) -> String {
     let (server, image_id) = served(blobs, image);
-    let class = Class {
+    let group = PodGroupKey {
         role: Role::Istiod,
         namespace: "istio-system".to_owned(),
         revision: "default".to_owned(),
@@ -117,11 +119,11 @@ fn read(blobs: &Blobs, image: &Value, arch: Option<&str>) -> String {
         ready: true,
         status: "Running".to_owned(),
         arch: arch.map(str::to_owned),
-        report: SelfReport::NotAsked,
+        report: SelfReport::NotCollected,
     };
-    let key: RunningImage = class.running().unwrap();
-    let mut census = Census::default();
-    census.classes.insert(class, Members::default());
+    let key: RunningImage = group.running().unwrap();
+    let mut inventory = MeshInventory::default();
+    inventory.groups.insert(group, PodGroup::default());
     let registry = Registry::new(Options {
         allowed: hosts(),
         ..Options::default()
@@ -137,11 +139,11 @@ fn read(blobs: &Blobs, image: &Value, arch: Option<&str>) -> String {
         modules: glooistio::fips::Modules::builtin(),
     };
     match &reader
-        .running(&census, &|_| true, &BTreeSet::new())
+        .running(&inventory, &|_| true, &BTreeSet::new())
         .unwrap()
         .images[&key]
     {
-        Fact::Known(programs) => {
+        Observed::Known(programs) => {
             let said = programs.iter().map(|it| {
                 let go = it.reading.evidence.as_ref().unwrap().go.as_ref();
                 let version = go.and_then(|go| go.version.clone()).unwrap();
@@ -149,8 +151,8 @@ fn read(blobs: &Blobs, image: &Value, arch: Option<&str>) -> String {
             });
             said.collect::<Vec<_>>().join(", ")
         }
-        Fact::Unknown(why) => format!("unknown: {why}"),
-        Fact::NotAsked(why) => format!("not asked: {why}"),
+        Observed::Unknown(why) => format!("unknown: {why}"),
+        Observed::NotCollected(why) => format!("not asked: {why}"),
     }
 }
 

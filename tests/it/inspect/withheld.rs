@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use glooistio::facts::{Census, Class, Fact, Members, ReadImages, Reader, Role, SelfReport};
+use glooistio::facts::{
+    MeshInventory, Observed, PodGroup, PodGroupKey, ReadImages, Reader, Role, SelfReport,
+};
 use glooistio::fips::Modules;
 use glooistio::image::{Budget, Sources};
 use glooistio::report::Deviations;
@@ -30,8 +32,8 @@ fn options() -> Options {
     }
 }
 
-fn class(server: &Server, name: &str, digest: &str) -> Class {
-    Class {
+fn group(server: &Server, name: &str, digest: &str) -> PodGroupKey {
+    PodGroupKey {
         role: Role::Istiod,
         namespace: "istio-system".to_owned(),
         revision: "default".to_owned(),
@@ -46,15 +48,15 @@ fn class(server: &Server, name: &str, digest: &str) -> Class {
         ready: true,
         status: "Running".to_owned(),
         arch: Some("amd64".to_owned()),
-        report: SelfReport::NotAsked,
+        report: SelfReport::NotCollected,
     }
 }
 
-fn read(registry: &Registry, classes: Vec<Class>) -> ReadImages {
-    let members = classes.into_iter().map(|class| (class, Members::default()));
-    let census = Census {
-        classes: members.collect(),
-        ..Census::default()
+fn read(registry: &Registry, groups: Vec<PodGroupKey>) -> ReadImages {
+    let members = groups.into_iter().map(|group| (group, PodGroup::default()));
+    let inventory = MeshInventory {
+        groups: members.collect(),
+        ..MeshInventory::default()
     };
     let sources = Sources {
         registry,
@@ -67,7 +69,7 @@ fn read(registry: &Registry, classes: Vec<Class>) -> ReadImages {
         modules: Modules::builtin(),
     };
     reader
-        .running(&census, &|_| true, &BTreeSet::new())
+        .running(&inventory, &|_| true, &BTreeSet::new())
         .unwrap()
 }
 
@@ -76,9 +78,9 @@ fn words(read: &ReadImages) -> Vec<String> {
     let words = read.images.iter().map(|(image, fact)| {
         let name = image.image.rsplit('/').next().unwrap();
         let word = match fact {
-            Fact::Known(programs) => format!("{} programs", programs.len()),
-            Fact::Unknown(_) => "unknown".to_owned(),
-            Fact::NotAsked(_) => "not asked".to_owned(),
+            Observed::Known(programs) => format!("{} programs", programs.len()),
+            Observed::Unknown(_) => "unknown".to_owned(),
+            Observed::NotCollected(_) => "not asked".to_owned(),
         };
         format!("{}: {word}", name.trim_end_matches(":1"))
     });
@@ -128,8 +130,8 @@ impl Sample {
             serve(&blobs, asked)
         });
         let registry = Registry::new(options());
-        let both = vec![class(&server, "a", &good), class(&server, "b", &bad)];
-        let alone = vec![class(&server, "b", &bad)];
+        let both = vec![group(&server, "a", &good), group(&server, "b", &bad)];
+        let alone = vec![group(&server, "b", &bad)];
         let together = words(&read(&registry, both));
         (together, words(&read(&Registry::new(options()), alone)))
     }
@@ -206,8 +208,8 @@ fn a_registry_that_fails_after_some_requests_is_no_outage() {
                 Err(_) => Reply::bad(Body::Close),
             }
         });
-        let classes = vec![class(&server, "a", &good), class(&server, "b", &bad)];
-        let read = read(&Registry::new(options()), classes);
+        let groups = vec![group(&server, "a", &good), group(&server, "b", &bad)];
+        let read = read(&Registry::new(options()), groups);
         let words = words(&read);
         assert!(
             words.iter().all(|it| !it.contains("not asked")),
@@ -233,7 +235,7 @@ fn only_a_registry_that_gives_no_answer_at_all_counts_as_out_of_reach() {
         let digest = format!("sha256:{}", "0a".repeat(32));
         let read = read(
             &Registry::new(options()),
-            vec![class(&server, "a", &digest)],
+            vec![group(&server, "a", &digest)],
         );
         let wanted = if out_of_reach {
             "a: not asked"
@@ -259,7 +261,7 @@ fn only_a_registry_that_gives_no_answer_at_all_counts_as_out_of_reach() {
 
 #[test]
 fn all_images_together_are_read_within_one_time() {
-    let mut classes = Vec::new();
+    let mut groups = Vec::new();
     let sample = Sample::new();
     let (bad, layer, blobs) = (name(&sample.kept_back), sample.layer, sample.blobs);
     let server = Server::answering(move |asked| {
@@ -269,7 +271,7 @@ fn all_images_together_are_read_within_one_time() {
         serve(&blobs, asked)
     });
     for number in 0..5 {
-        classes.push(class(&server, &format!("i{number}"), &bad));
+        groups.push(group(&server, &format!("i{number}"), &bad));
     }
     let registry = Registry::new(Options {
         idle: Duration::from_mins(1),
@@ -278,14 +280,14 @@ fn all_images_together_are_read_within_one_time() {
         ..options()
     });
     let began = Instant::now();
-    let read = read(&registry, classes);
+    let read = read(&registry, groups);
     assert!(
         began.elapsed() < Duration::from_secs(5),
         "{:?}",
         began.elapsed()
     );
     for (image, fact) in &read.images {
-        let Fact::Unknown(why) = fact else {
+        let Observed::Unknown(why) = fact else {
             panic!("{image:?}: {fact:?}")
         };
         assert!(
@@ -305,12 +307,12 @@ fn images_that_the_user_named_are_read_before_others_can_take_the_time() {
     let read = read(
         &Registry::new(registry),
         vec![
-            Class {
+            PodGroupKey {
                 // Sorts before the other one.
                 image: "0.example/istio/pilot:1".to_owned(),
-                ..class(&named, "x", &good)
+                ..group(&named, "x", &good)
             },
-            class(&named, "a", &good),
+            group(&named, "a", &good),
         ],
     );
     assert_eq!(words(&read).last().unwrap(), "a: 1 programs");

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::fips_variables::settings;
-use super::seat::{IMAGE, Seated, TEXT, owner, revision, row, shortened, statuses};
+use super::placement::{IMAGE, MeshPod, TEXT, owner, revision, row, shortened, statuses};
 use super::status;
-use super::{Address, Class, Grounds, Role, SelfReport};
+use super::{Address, ClusterIndex, PodGroupKey, Role, SelfReport};
 use crate::report::{Deviations, PodRow};
 use crate::sys::cluster::{Container, Pod};
 
@@ -13,7 +13,7 @@ use crate::sys::cluster::{Container, Pod};
 pub(super) struct Common<'a> {
     pub(super) pod: &'a Pod,
     /// A program of the pod, without anything of its container.
-    any: Seated,
+    any: MeshPod,
     row: PodRow,
     /// What the runtime says that it started each container from.
     image_ids: HashMap<&'a str, &'a str>,
@@ -22,11 +22,11 @@ pub(super) struct Common<'a> {
 }
 
 impl<'a> Common<'a> {
-    pub(super) fn of(pod: &'a Pod, grounds: &Grounds) -> Self {
-        let node = grounds.nodes.get(&pod.spec.node_name);
+    pub(super) fn of(pod: &'a Pod, index: &ClusterIndex) -> Self {
+        let node = index.nodes.get(&pod.spec.node_name);
         let columns = status::columns(pod);
         let statuses = statuses(pod).map(|it| (it.name.as_str(), it.image_id.as_str()));
-        let class = Class {
+        let group = PodGroupKey {
             role: Role::Sidecar,
             namespace: pod.metadata.namespace.clone(),
             deviations: Deviations::default(),
@@ -41,12 +41,12 @@ impl<'a> Common<'a> {
             ready: status::condition(pod, "Ready"),
             status: shortened(&columns.status, TEXT),
             arch: node.and_then(|node| node.arch.clone()),
-            report: SelfReport::NotAsked,
+            report: SelfReport::NotCollected,
         };
         Common {
             pod,
-            any: Seated {
-                class,
+            any: MeshPod {
+                group,
                 name: pod.metadata.name.clone(),
                 uid: pod.metadata.uid.clone(),
                 owner: owner(pod),
@@ -62,14 +62,14 @@ impl<'a> Common<'a> {
     }
 
     /// A container as one of that role, without what is beside it.
-    pub(super) fn seated(&self, role: Role, container: &Container) -> Seated {
+    pub(super) fn mesh_pod(&self, role: Role, container: &Container) -> MeshPod {
         let has_row = [Role::Istiod, Role::Gateway, Role::Agentgateway].contains(&role);
         let (mut settings, mut hidden_settings) = settings(container);
         let long = settings.extract_if(.., |_, value| value.len() > TEXT);
         hidden_settings.extend(long.map(|(name, _)| name));
-        let mut seated = self.any.clone();
-        seated.row = has_row.then(|| self.row.clone());
-        seated.class = Class {
+        let mut mesh_pod = self.any.clone();
+        mesh_pod.row = has_row.then(|| self.row.clone());
+        mesh_pod.group = PodGroupKey {
             role,
             connects: self.connects(role, container),
             container: container.name.clone(),
@@ -77,9 +77,9 @@ impl<'a> Common<'a> {
             image_id: self.image_id(container),
             settings,
             hidden_settings,
-            ..seated.class
+            ..mesh_pod.group
         };
-        seated
+        mesh_pod
     }
 
     /// Where a program gets its configuration; a proxy without an address uses the default one.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::common::Common;
-use super::seat::Seated;
+use super::placement::MeshPod;
 use super::{Address, Role};
 use crate::report::{Deviation, Deviations, SettingKind};
 use crate::sys::cluster::Container;
@@ -33,26 +33,26 @@ pub(super) fn excess(mains: &[(Role, &Container)], beside: &[&Container]) -> Opt
 }
 
 /// One program for each role that the pod has: it counts, is named, and never passes.
-pub(super) fn seated(
+pub(super) fn mesh_pod(
     common: &Common<'_>,
     mains: &[(Role, &Container)],
     beside: &[&Container],
     excess: &str,
-) -> Vec<Seated> {
+) -> Vec<MeshPod> {
     let first: BTreeMap<Role, &Container> = mains.iter().rev().copied().collect();
     let one = |(role, container): (Role, &Container)| {
-        let mut seated = common.seated(role, container);
-        seated.shared = true;
-        let class = &mut seated.class;
+        let mut mesh_pod = common.mesh_pod(role, container);
+        mesh_pod.shared = true;
+        let group = &mut mesh_pod.group;
         let deviation = Deviation::new(&container.name, SettingKind::TooMany, excess);
-        class.deviations = Deviations::of([deviation]);
+        group.deviations = Deviations::of([deviation]);
         // Addresses that are not read do not show that it belongs to another mesh.
-        class.connects = BTreeSet::from([Address::Other]);
+        group.connects = BTreeSet::from([Address::Other]);
         if all(mains, beside).any(|other| other.image != container.image) {
-            SEVERAL_IMAGES.clone_into(&mut class.image);
-            class.image_id.clear();
+            SEVERAL_IMAGES.clone_into(&mut group.image);
+            group.image_id.clear();
         }
-        seated
+        mesh_pod
     };
     first.into_iter().map(one).collect()
 }
@@ -81,16 +81,16 @@ fn settings(container: &Container) -> usize {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::seat::{Seat, place};
+    use super::super::placement::{PodPlacement, classify_pod};
     use super::*;
-    use crate::facts::census::Grounds;
+    use crate::facts::inventory::ClusterIndex;
 
-    fn placed(containers: &[Value]) -> Vec<Seated> {
+    fn placed(containers: &[Value]) -> Vec<MeshPod> {
         let pod = json!({"metadata": {"name": "p", "namespace": "shop"},
             "status": {"phase": "Running"}, "spec": {"containers": containers}});
-        let grounds = Grounds::new(&[], BTreeMap::new(), BTreeSet::new());
-        match place(&serde_json::from_value(pod).unwrap(), &grounds).0 {
-            Seat::Mesh(all) => all,
+        let index = ClusterIndex::new(&[], BTreeMap::new(), BTreeSet::new());
+        match classify_pod(&serde_json::from_value(pod).unwrap(), &index).0 {
+            PodPlacement::Mesh(all) => all,
             other => panic!("{other:?}"),
         }
     }
@@ -106,26 +106,26 @@ mod tests {
         let same = |_| "r/proxyv2:1".to_owned();
         assert_eq!(placed(&proxies(MOST_PROGRAMS, same)).len(), MOST_PROGRAMS);
         let all = placed(&proxies(5000, same));
-        let [seated] = &all[..] else {
+        let [mesh_pod] = &all[..] else {
             panic!("{} programs", all.len());
         };
-        let class = &seated.class;
+        let group = &mesh_pod.group;
         assert_eq!(
-            (class.image.as_str(), class.deviations.total),
+            (group.image.as_str(), group.deviations.total),
             ("r/proxyv2:1", 1)
         );
-        assert_eq!(class.connects, BTreeSet::from([Address::Other]));
-        let why = class.deviations.to_string();
+        assert_eq!(group.connects, BTreeSet::from([Address::Other]));
+        let why = group.deviations.to_string();
         assert!(why.contains("5000 programs of a mesh"), "{why}");
         let other = |n| format!("r/proxyv2:{n}");
-        assert_eq!(placed(&proxies(5000, other))[0].class.image, SEVERAL_IMAGES);
+        assert_eq!(placed(&proxies(5000, other))[0].group.image, SEVERAL_IMAGES);
     }
 
     #[test]
     fn each_role_in_a_crowd_counts_and_companions_are_part_of_it() {
         let mut containers = proxies(20, |_| "r/x:1".to_owned());
         containers.push(json!({"name": "n", "image": "r/x:1", "args": ["proxy", "ztunnel"]}));
-        let roles: Vec<Role> = placed(&containers).iter().map(|it| it.class.role).collect();
+        let roles: Vec<Role> = placed(&containers).iter().map(|it| it.group.role).collect();
         assert_eq!(roles, [Role::Sidecar, Role::Ztunnel]);
         let mut few = proxies(1, |_| "r/x:1".to_owned());
         few.extend((0..20).map(
@@ -133,10 +133,10 @@ mod tests {
         ));
         let all = placed(&few);
         assert_eq!(
-            (all.len(), all[0].class.image.as_str()),
+            (all.len(), all[0].group.image.as_str()),
             (1, SEVERAL_IMAGES)
         );
-        assert!(all[0].class.others.is_empty() && !all[0].class.deviations.is_empty());
+        assert!(all[0].group.others.is_empty() && !all[0].group.deviations.is_empty());
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
             let mount = |n| json!({"name": "v", "mountPath": format!("/{n}")});
             let mounts: Vec<Value> = (0..number).map(mount).collect();
             let proxy = json!({"name": "istio-proxy", "image": "r/x:1", "volumeMounts": mounts});
-            placed(&[proxy])[0].class.deviations.clone()
+            placed(&[proxy])[0].group.deviations.clone()
         };
         assert!(mounts(MOST_SETTINGS).is_empty(), "nothing is compared here");
         assert_eq!(mounts(MOST_SETTINGS + 1).total, 1);

@@ -1,4 +1,4 @@
-//! Pods that are alike.
+//! Groups of pods that are identical in everything the checks read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,12 +40,12 @@ pub enum SelfReport {
     /// Could not be read.
     Unreadable(String),
     /// Not needed: no FIPS is expected there, or the pod does not run.
-    NotAsked,
+    NotCollected,
 }
 
-/// Pods that are alike in everything that is judged.
+/// What the pods of a group have in common: all that the checks read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Class {
+pub struct PodGroupKey {
     pub role: Role,
     pub namespace: String,
     /// The revision that the pod names: `istio.io/rev` of the pod, `default` where there is none.
@@ -64,7 +64,7 @@ pub struct Class {
     pub settings: BTreeMap<String, String>,
     /// Those whose values come from where the pod does not show them: `valueFrom`, `envFrom`.
     pub hidden_settings: BTreeSet<String>,
-    pub others: BTreeSet<Companion>,
+    pub others: BTreeSet<ExtraContainer>,
     pub ready: bool,
     /// `Running`, or the waiting reason that `kubectl get pods` would show.
     pub status: String,
@@ -75,12 +75,12 @@ pub struct Class {
 
 /// Another container of the mesh in the pod: istio-init, istio-validation, one put in to debug.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Companion {
+pub struct ExtraContainer {
     pub image: String,
     pub image_id: String,
 }
 
-impl Class {
+impl PodGroupKey {
     /// Its image, where the runtime says enough to look for it.
     pub fn running(&self) -> Option<RunningImage> {
         self.located(&self.image, &self.image_id)
@@ -99,13 +99,13 @@ impl Class {
         let word = (self.role == Role::Cni).then_some("install-cni");
         let own = self.running().map(|image| (image, word));
         let others = self
-            .strangers()
+            .containers_with_other_image()
             .filter_map(|other| Some((self.running_beside(other)?, None)));
         own.into_iter().chain(others)
     }
 
     /// The other containers that run another image than it does.
-    pub fn strangers(&self) -> impl Iterator<Item = &Companion> {
+    pub fn containers_with_other_image(&self) -> impl Iterator<Item = &ExtraContainer> {
         self.others.iter().filter(|other| {
             let told = !self.image_id.is_empty() && !other.image_id.is_empty();
             other.image != self.image || told && other.image_id != self.image_id
@@ -113,7 +113,7 @@ impl Class {
     }
 
     /// The same of a container beside it.
-    pub fn running_beside(&self, other: &Companion) -> Option<RunningImage> {
+    pub fn running_beside(&self, other: &ExtraContainer) -> Option<RunningImage> {
         self.located(&other.image, &other.image_id)
     }
 
@@ -126,17 +126,17 @@ impl Class {
     }
 }
 
-/// How many pods of a class there are, and who owns them.
+/// How many pods of a group there are, and who owns them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Members {
+pub struct PodGroup {
     pub pods: u64,
     /// Number of pods by workload; `None` for owners of other kinds. Bounded by the number of workloads.
     pub owners: BTreeMap<Option<WorkloadRef>, u64>,
-    /// At most [`Members::EXAMPLES`] names.
+    /// At most [`PodGroup::EXAMPLES`] names.
     pub examples: Vec<String>,
 }
 
-impl Members {
+impl PodGroup {
     pub const EXAMPLES: usize = 5;
 
     /// The workloads that own these pods, as far as they are known.

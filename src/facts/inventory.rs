@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 
 use super::Namespace;
 use super::genuine::Permitted;
-use super::platform::Ground;
+use super::platform::NodeInfo;
 use crate::report::{Deviation, Deviations, PodRow, SettingKind};
 use crate::sys::cluster::{
     ClusterError, Pages, PodPages, PodPort, PodReader, Result, Session, Unreadable,
@@ -15,21 +15,21 @@ use crate::sys::cluster::{
 use crate::sys::os;
 
 mod address;
-mod class;
 mod common;
 mod crowd;
 mod fips_variables;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod placement;
+mod pod_group;
 mod program;
-mod seat;
-mod speech;
+mod self_report;
 mod status;
 
 pub use address::Address;
-pub use class::{Class, Companion, Members, Role, SelfReport};
+pub use pod_group::{ExtraContainer, PodGroup, PodGroupKey, Role, SelfReport};
 
-use seat::{Seat, Seated};
+use placement::{MeshPod, PodPlacement};
 
 /// Proxies that are read at once.
 const AT_ONCE: usize = 64;
@@ -49,8 +49,8 @@ const DEVIATIONS: usize = 200;
 
 /// All pods of all meshes, folded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Census {
-    pub classes: BTreeMap<Class, Members>,
+pub struct MeshInventory {
+    pub groups: BTreeMap<PodGroupKey, PodGroup>,
     /// Pods without a proxy in namespaces that ask for injection: namespace → number.
     pub uninjected: BTreeMap<String, u64>,
     /// Pods that are not applicable, by reason: `finished`, `virtual node`, `Fargate`, …
@@ -66,9 +66,9 @@ pub struct Census {
 }
 
 /// What pods are judged on: where they stand.
-pub(super) struct Grounds {
+pub(super) struct ClusterIndex {
     pub(super) namespaces: BTreeMap<String, Namespace>,
-    pub(super) nodes: BTreeMap<String, Ground>,
+    pub(super) nodes: BTreeMap<String, NodeInfo>,
     /// What the pods of revisions in scope may have.
     pub(super) permitted: Permitted,
     /// Namespaces of control planes: their pods are asked first.
@@ -77,14 +77,14 @@ pub(super) struct Grounds {
     pub(super) now: i64,
 }
 
-impl Grounds {
+impl ClusterIndex {
     pub(super) fn new(
         namespaces: &[Namespace],
-        nodes: BTreeMap<String, Ground>,
+        nodes: BTreeMap<String, NodeInfo>,
         homes: BTreeSet<String>,
     ) -> Self {
         let named = namespaces.iter().map(|it| (it.name.clone(), it.clone()));
-        Grounds {
+        ClusterIndex {
             namespaces: named.collect(),
             nodes,
             permitted: Permitted::default(),
@@ -96,9 +96,9 @@ impl Grounds {
 
 /// What becomes of one pod of the list.
 enum Item {
-    Seat(Seat),
+    PodPlacement(PodPlacement),
     /// Containers of a pod that was counted, which may turn out to run a proxy's image.
-    Unrelated(Vec<Seated>),
+    Unrelated(Vec<MeshPod>),
     Unreadable(Unreadable),
     /// It vanished while it was read, as the API server confirms.
     Gone,
@@ -107,33 +107,32 @@ enum Item {
     Failed(ClusterError),
 }
 
-/// Folds all pods; those of the classes that `asks` names are asked what they say of FIPS, while the
+/// Folds all pods; those of the groups that `asks` names are asked what they say of FIPS, while the
 /// list still arrives.
-pub(super) async fn census(
+pub(super) async fn inventory(
     session: &Session,
     pages: PodPages,
-    grounds: &Grounds,
-    asks: &dyn Fn(&Class) -> bool,
-) -> Result<Census> {
+    index: &ClusterIndex,
+    asks: &dyn Fn(&PodGroupKey) -> bool,
+) -> Result<MeshInventory> {
     let reader = &session.pod_reader(PATIENCE);
     let asking = &Asking {
         session,
         reader,
-        grounds,
+        index,
         asks,
     };
     let told = &asking.of_homes().await;
     let listed = stream::unfold((pages, 0), async |(mut pages, round)| {
         let page = pages.next().await?;
         if let Ok(Pages::Pods(pods)) = &page {
-            grounds.permitted.read_mesh_files(session, pods).await;
+            index.permitted.read_mesh_files(session, pods).await;
         }
         let round = round + u32::from(matches!(page, Ok(Pages::Restarted)));
         Some(((round, page), (pages, round)))
     });
-    let items = listed.flat_map(|(round, page)| {
-        stream::iter(items(page, grounds)).map(move |item| (round, item))
-    });
+    let items = listed
+        .flat_map(|(round, page)| stream::iter(items(page, index)).map(move |item| (round, item)));
     let asked = items
         .map(async |(round, item)| (round, asking.of_item(item, told).await))
         .buffer_unordered(AT_ONCE);
@@ -146,7 +145,7 @@ pub(super) async fn census(
 }
 
 /// What becomes of the pods of a page, each judged when it is its turn: what is judged takes more memory than a pod.
-fn items(page: Result<Pages>, grounds: &Grounds) -> impl Iterator<Item = Item> {
+fn items(page: Result<Pages>, index: &ClusterIndex) -> impl Iterator<Item = Item> {
     let (pods, other) = match page {
         Ok(Pages::Pods(pods)) => (pods, None),
         Ok(Pages::Restarted) => (Vec::new(), Some(Item::Restarted)),
@@ -154,8 +153,11 @@ fn items(page: Result<Pages>, grounds: &Grounds) -> impl Iterator<Item = Item> {
     };
     let pods = pods.into_iter().flat_map(|pod| match pod {
         Ok(pod) => {
-            let (seat, unrelated) = seat::place(&pod, grounds);
-            [Some(Item::Unrelated(unrelated)), Some(Item::Seat(seat))]
+            let (placement, unrelated) = placement::classify_pod(&pod, index);
+            [
+                Some(Item::Unrelated(unrelated)),
+                Some(Item::PodPlacement(placement)),
+            ]
         }
         Err(unreadable) => [Some(Item::Unreadable(unreadable)), None],
     });
@@ -169,8 +171,8 @@ type Told = BTreeMap<(String, u16), SelfReport>;
 struct Asking<'a> {
     session: &'a Session,
     reader: &'a PodReader<'a>,
-    grounds: &'a Grounds,
-    asks: &'a dyn Fn(&Class) -> bool,
+    index: &'a ClusterIndex,
+    asks: &'a dyn Fn(&PodGroupKey) -> bool,
 }
 
 impl Asking<'_> {
@@ -179,23 +181,23 @@ impl Asking<'_> {
     /// What cannot be listed or does not answer here is asked again with the others.
     async fn of_homes(&self) -> Told {
         let mut told = Told::new();
-        for home in &self.grounds.homes {
+        for home in &self.index.homes {
             let mut pages = self.session.pods(Some(home), "");
             while let Some(Ok(page)) = pages.next().await {
                 let Pages::Pods(pods) = page else { break };
                 let seats = pods.iter().filter_map(|pod| pod.as_ref().ok());
-                let seats = seats.map(|pod| seat::place(pod, self.grounds).0);
-                let mesh = seats.filter_map(|seat| match seat {
-                    Seat::Mesh(all) => Some(all),
+                let seats = seats.map(|pod| placement::classify_pod(pod, self.index).0);
+                let mesh = seats.filter_map(|placement| match placement {
+                    PodPlacement::Mesh(all) => Some(all),
                     _ => None,
                 });
                 let asked = stream::iter(mesh.flatten())
-                    .map(async |seated| {
-                        let question = self.question(&seated)?;
-                        let at = port(&seated, &question);
+                    .map(async |mesh_pod| {
+                        let question = self.question(&mesh_pod)?;
+                        let at = port(&mesh_pod, &question);
                         let answer = self.reader.get_first(at, question.path, question.wanted);
                         let report = (question.read)(&answer.await.ok()?);
-                        Some(((seated.uid.clone(), question.port), report))
+                        Some(((mesh_pod.uid.clone(), question.port), report))
                     })
                     .buffer_unordered(AT_ONCE);
                 told.extend(
@@ -211,81 +213,85 @@ impl Asking<'_> {
 
     /// Adds what the programs of a pod say; a pod that left is counted so.
     async fn of_item(&self, item: Item, told: &Told) -> Item {
-        let Item::Seat(Seat::Mesh(mut all)) = item else {
+        let Item::PodPlacement(PodPlacement::Mesh(mut all)) = item else {
             return item;
         };
-        for seated in &mut all {
-            let Some(question) = self.question(seated) else {
+        for mesh_pod in &mut all {
+            let Some(question) = self.question(mesh_pod) else {
                 continue;
             };
-            let known = told.get(&(seated.uid.clone(), question.port));
+            let known = told.get(&(mesh_pod.uid.clone(), question.port));
             let report = match known {
                 Some(report) => Ok(report.clone()),
-                None if seated.shared => Ok(SelfReport::Unreadable(SHARED.to_owned())),
-                None => self.ask(seated, &question).await,
+                None if mesh_pod.shared => Ok(SelfReport::Unreadable(SHARED.to_owned())),
+                None => self.ask(mesh_pod, &question).await,
             };
             match report {
-                Ok(report) => seated.class.report = report,
+                Ok(report) => mesh_pod.group.report = report,
                 Err(left) => return left,
             }
         }
-        Item::Seat(Seat::Mesh(all))
+        Item::PodPlacement(PodPlacement::Mesh(all))
     }
 
     /// What a program is asked, if it is; some do not tell by HTTP.
-    fn question(&self, seated: &Seated) -> Option<speech::Question> {
-        let class = &seated.class;
-        let question = match class.role {
-            Role::Istiod if self.grounds.homes.contains(&class.namespace) => speech::ISTIOD,
-            Role::Sidecar | Role::Gateway => speech::PROXY,
+    fn question(&self, mesh_pod: &MeshPod) -> Option<self_report::Question> {
+        let group = &mesh_pod.group;
+        let question = match group.role {
+            Role::Istiod if self.index.homes.contains(&group.namespace) => self_report::ISTIOD,
+            Role::Sidecar | Role::Gateway => self_report::PROXY,
             Role::Istiod | Role::Agentgateway | Role::Ztunnel | Role::Cni => return None,
         };
-        (seated.running && (self.asks)(class)).then_some(question)
+        (mesh_pod.running && (self.asks)(group)).then_some(question)
     }
 
     async fn ask(
         &self,
-        seated: &Seated,
-        question: &speech::Question,
+        mesh_pod: &MeshPod,
+        question: &self_report::Question,
     ) -> std::result::Result<SelfReport, Item> {
-        let at = port(seated, question);
+        let at = port(mesh_pod, question);
         match self.reader.get(at, question.path, question.wanted).await {
             Ok(text) => Ok((question.read)(&text)),
-            Err(error) => match self.left(seated).await {
+            Err(error) => match self.left(mesh_pod).await {
                 Some(item) => Err(item),
-                None => Ok(speech::unreadable(&error)),
+                None => Ok(self_report::unreadable(&error)),
             },
         }
     }
 
     /// What became of a pod that did not answer, where the API server says that it no longer runs.
-    async fn left(&self, seated: &Seated) -> Option<Item> {
+    async fn left(&self, mesh_pod: &MeshPod) -> Option<Item> {
         let session = self.session;
-        let now = session.pod(&seated.class.namespace, &seated.name);
-        match now.await.ok()?.filter(|pod| pod.metadata.uid == seated.uid) {
+        let now = session.pod(&mesh_pod.group.namespace, &mesh_pod.name);
+        match now
+            .await
+            .ok()?
+            .filter(|pod| pod.metadata.uid == mesh_pod.uid)
+        {
             None => Some(Item::Gone),
             Some(pod) => {
-                let why = seat::ended(&pod, self.grounds.now);
-                why.map(|why| Item::Seat(Seat::NotApplicable(why)))
+                let why = placement::ended(&pod, self.index.now);
+                why.map(|why| Item::PodPlacement(PodPlacement::NotApplicable(why)))
             }
         }
     }
 }
 
-fn port<'a>(seated: &'a Seated, question: &speech::Question) -> PodPort<'a> {
+fn port<'a>(mesh_pod: &'a MeshPod, question: &self_report::Question) -> PodPort<'a> {
     PodPort {
-        namespace: &seated.class.namespace,
-        pod: &seated.name,
+        namespace: &mesh_pod.group.namespace,
+        pod: &mesh_pod.name,
         port: question.port,
     }
 }
 
-/// The census of one round of the list; a list that begins anew begins a new one.
+/// The inventory of one round of the list; a list that begins anew begins a new one.
 #[derive(Default)]
 struct Fold {
-    census: Census,
+    inventory: MeshInventory,
     /// Containers that show nothing of a mesh.
-    unrelated: BTreeMap<Class, Members>,
+    unrelated: BTreeMap<PodGroupKey, PodGroup>,
     round: u32,
     /// The deviations of pods so far.
     deviations: BTreeSet<Deviations>,
@@ -303,38 +309,40 @@ impl Fold {
             };
         }
         let item = self.bounded(item);
-        let census = &mut self.census;
+        let inventory = &mut self.inventory;
         match item {
             Item::Failed(error) => return Err(error),
             Item::Restarted => return Ok(()),
             Item::Unrelated(all) => {
-                for seated in all {
-                    admit(&mut self.unrelated, seated);
+                for mesh_pod in all {
+                    admit(&mut self.unrelated, mesh_pod);
                 }
                 return Ok(());
             }
-            Item::Gone => census.gone += 1,
-            Item::Unreadable(pod) => census.leave_out(&pod),
-            Item::Seat(Seat::Elsewhere) => {}
-            Item::Seat(Seat::NotApplicable(why)) => {
-                *census.not_applicable.entry(why.to_owned()).or_default() += 1;
+            Item::Gone => inventory.gone += 1,
+            Item::Unreadable(pod) => inventory.leave_out(&pod),
+            Item::PodPlacement(PodPlacement::Elsewhere) => {}
+            Item::PodPlacement(PodPlacement::NotApplicable(why)) => {
+                *inventory.not_applicable.entry(why.to_owned()).or_default() += 1;
             }
-            Item::Seat(Seat::Uninjected(namespace)) => {
-                *census.uninjected.entry(namespace).or_default() += 1;
+            Item::PodPlacement(PodPlacement::Uninjected(namespace)) => {
+                *inventory.uninjected.entry(namespace).or_default() += 1;
             }
-            Item::Seat(Seat::Mesh(all)) => all.into_iter().for_each(|it| census.admit(it)),
+            Item::PodPlacement(PodPlacement::Mesh(all)) => {
+                all.into_iter().for_each(|it| inventory.admit(it))
+            }
         }
-        census.seen += 1;
+        inventory.seen += 1;
         Ok(())
     }
 
-    /// A pod that deviates in a way of its own is a class of its own: after so many they are one.
+    /// A pod that deviates in a way of its own is a group of its own: after so many they are one.
     fn bounded(&mut self, mut item: Item) -> Item {
-        let Item::Seat(Seat::Mesh(all)) = &mut item else {
+        let Item::PodPlacement(PodPlacement::Mesh(all)) = &mut item else {
             return item;
         };
-        for seated in all {
-            let deviations = &mut seated.class.deviations;
+        for mesh_pod in all {
+            let deviations = &mut mesh_pod.group.deviations;
             if deviations.is_empty() || self.deviations.contains(deviations) {
                 continue;
             }
@@ -348,7 +356,7 @@ impl Fold {
     }
 }
 
-impl Census {
+impl MeshInventory {
     fn leave_out(&mut self, pod: &Unreadable) {
         let (number, names) = &mut self.unreadable;
         *number += 1;
@@ -357,40 +365,43 @@ impl Census {
         }
     }
 
-    fn admit(&mut self, mut seated: Seated) {
-        self.rows.extend(seated.row.take());
-        admit(&mut self.classes, seated);
+    fn admit(&mut self, mut mesh_pod: MeshPod) {
+        self.rows.extend(mesh_pod.row.take());
+        admit(&mut self.groups, mesh_pod);
     }
 }
 
-fn admit(classes: &mut BTreeMap<Class, Members>, seated: Seated) {
-    let members = classes.entry(seated.class).or_default();
+fn admit(groups: &mut BTreeMap<PodGroupKey, PodGroup>, mesh_pod: MeshPod) {
+    let members = groups.entry(mesh_pod.group).or_default();
     members.pods += 1;
-    *members.owners.entry(seated.owner).or_default() += 1;
-    if members.examples.len() < Members::EXAMPLES {
-        members.examples.push(seated.name);
+    *members.owners.entry(mesh_pod.owner).or_default() += 1;
+    if members.examples.len() < PodGroup::EXAMPLES {
+        members.examples.push(mesh_pod.name);
     }
 }
 
 impl Fold {
-    /// The census, with the containers that run the same bytes as a proxy under another name.
-    fn finish(self) -> Census {
-        let mut census = self.census;
-        let proxies = census.classes.keys().filter(|class| class.role.is_proxy());
-        let digests: BTreeSet<String> = proxies.filter_map(Class::hex_digest).collect();
+    /// The inventory, with the containers that run the same bytes as a proxy under another name.
+    fn finish(self) -> MeshInventory {
+        let mut inventory = self.inventory;
+        let proxies = inventory
+            .groups
+            .keys()
+            .filter(|group| group.role.is_proxy());
+        let digests: BTreeSet<String> = proxies.filter_map(PodGroupKey::hex_digest).collect();
         let same = self
             .unrelated
             .into_iter()
-            .filter(|(class, _)| class.hex_digest().is_some_and(|it| digests.contains(&it)));
+            .filter(|(group, _)| group.hex_digest().is_some_and(|it| digests.contains(&it)));
         // No injector makes such a container.
-        let same = same.map(|(mut class, members)| {
-            let (name, image) = (&class.container, &class.image);
+        let same = same.map(|(mut group, members)| {
+            let (name, image) = (&group.container, &group.image);
             let deviation = Deviation::new(name, SettingKind::Container, image);
-            class.deviations = Deviations::of([deviation]);
-            (class, members)
+            group.deviations = Deviations::of([deviation]);
+            (group, members)
         });
-        census.classes.extend(same);
-        census
+        inventory.groups.extend(same);
+        inventory
     }
 }
 
@@ -429,11 +440,11 @@ mod tests {
         }
     }
 
-    fn taken(asks: &dyn Fn(&Class) -> bool) -> Census {
+    fn taken(asks: &dyn Fn(&PodGroupKey) -> bool) -> MeshInventory {
         counted(asks, answer)
     }
 
-    fn counted<A>(asks: &dyn Fn(&Class) -> bool, answer: A) -> Census
+    fn counted<A>(asks: &dyn Fn(&PodGroupKey) -> bool, answer: A) -> MeshInventory
     where
         A: Fn(&str) -> (u16, &'static str) + Clone + Send + 'static,
     {
@@ -447,21 +458,21 @@ mod tests {
             }
         };
         let cluster = Cluster::answering(service, Duration::from_secs(5));
-        let grounds = Grounds::new(&[], BTreeMap::new(), BTreeSet::new());
+        let index = ClusterIndex::new(&[], BTreeMap::new(), BTreeSet::new());
         let folded = cluster
-            .run(async |session| census(session, session.pods(None, ""), &grounds, asks).await);
+            .run(async |session| inventory(session, session.pods(None, ""), &index, asks).await);
         folded.unwrap().unwrap()
     }
 
     #[test]
     fn pods_are_folded_by_what_they_say_and_only_running_ones_are_asked() {
-        let census = taken(&|_| true);
-        let said: Vec<_> = census
-            .classes
+        let inventory = taken(&|_| true);
+        let said: Vec<_> = inventory
+            .groups
             .iter()
-            .map(|(class, members)| {
+            .map(|(group, members)| {
                 (
-                    class.report.clone(),
+                    group.report.clone(),
                     members.pods,
                     members.examples.join(" "),
                 )
@@ -470,7 +481,7 @@ mod tests {
         assert_eq!(
             said,
             [
-                (SelfReport::NotAsked, 1, "c".to_owned()),
+                (SelfReport::NotCollected, 1, "c".to_owned()),
                 (SelfReport::Fips("fips_mode 1".into()), 1, "a".to_owned()),
                 (
                     SelfReport::Standard("fips_mode 0".into()),
@@ -479,7 +490,10 @@ mod tests {
                 ),
             ]
         );
-        assert_eq!((census.seen, census.gone, census.rows.len()), (5, 1, 3));
+        assert_eq!(
+            (inventory.seen, inventory.gone, inventory.rows.len()),
+            (5, 1, 3)
+        );
     }
 
     #[test]
@@ -496,11 +510,11 @@ mod tests {
             pod("other", "app", &format!("sha256:{}", "0b".repeat(32))),
         ]});
         let pods: &'static str = Box::leak(pods.to_string().into_boxed_str());
-        let census = counted(&|_| false, move |_| (200, pods));
-        let names: Vec<_> = census
-            .classes
+        let inventory = counted(&|_| false, move |_| (200, pods));
+        let names: Vec<_> = inventory
+            .groups
             .iter()
-            .map(|(class, members)| (class.container.as_str(), members.examples.join(" ")))
+            .map(|(group, members)| (group.container.as_str(), members.examples.join(" ")))
             .collect();
         assert_eq!(
             names,
@@ -509,7 +523,7 @@ mod tests {
                 ("istio-proxy", "known".to_owned())
             ]
         );
-        assert_eq!(census.seen, 3);
+        assert_eq!(inventory.seen, 3);
     }
 
     #[test]
@@ -517,17 +531,17 @@ mod tests {
         const SEVERAL: &str = r#"{"metadata":{},"items":[{"metadata":{"name":"a","namespace":"n"},"spec":{"containers":[
             {"name":"istio-proxy","image":"r/p:1"},{"name":"second","image":"r/p:1","args":["proxy","sidecar"]}]},
             "status":{"phase":"Running"}}]}"#;
-        let census = counted(&|_| true, |path| match path {
+        let inventory = counted(&|_| true, |path| match path {
             "/api/v1/pods" => (200, SEVERAL),
             _ => (200, "envoy_server_compilation_settings_fips_mode{} 1\n"),
         });
-        let reports = census.classes.keys().map(|class| &class.report);
+        let reports = inventory.groups.keys().map(|group| &group.report);
         let unreadable = SelfReport::Unreadable(SHARED.to_owned());
         assert!(reports.eq([&unreadable, &unreadable]));
     }
 
     /// What becomes of the one pod, whose proxy answers `proxy` where its GET answers `get`.
-    fn unanswered(proxy: (u16, &'static str), get: (u16, &'static str)) -> Census {
+    fn unanswered(proxy: (u16, &'static str), get: (u16, &'static str)) -> MeshInventory {
         const POD: &str = r#"{"metadata":{},"items":[{"metadata":{"name":"a","namespace":"n","uid":"u"},
             "spec":{"containers":[{"name":"istio-proxy","image":"r/p:1"}]},"status":{"phase":"Running"}}]}"#;
         counted(&|_| true, move |path| match path {
@@ -568,12 +582,13 @@ mod tests {
                 ((200, ANOTHER), (0, 1, 0)),
                 ((200, LEAVING), (0, 0, 1)),
             ] {
-                let census = unanswered(proxy, get);
-                let unreadable = |class: &&Class| matches!(class.report, SelfReport::Unreadable(_));
+                let inventory = unanswered(proxy, get);
+                let unreadable =
+                    |group: &&PodGroupKey| matches!(group.report, SelfReport::Unreadable(_));
                 let found = (
-                    census.classes.keys().filter(unreadable).count(),
-                    census.gone,
-                    census.not_applicable.values().sum(),
+                    inventory.groups.keys().filter(unreadable).count(),
+                    inventory.gone,
+                    inventory.not_applicable.values().sum(),
                 );
                 assert_eq!(found, (unread, gone, leaving), "{proxy:?} {get:?}");
             }
@@ -582,10 +597,10 @@ mod tests {
 
     #[test]
     fn the_right_that_is_missing_is_named() {
-        let census = unanswered((403, FORBIDDEN), (403, FORBIDDEN));
-        let class = census.classes.keys().next().unwrap();
-        let SelfReport::Unreadable(why) = &class.report else {
-            panic!("{class:?}");
+        let inventory = unanswered((403, FORBIDDEN), (403, FORBIDDEN));
+        let group = inventory.groups.keys().next().unwrap();
+        let SelfReport::Unreadable(why) = &group.report else {
+            panic!("{group:?}");
         };
         assert!(
             why.contains("pods/proxy") && why.contains("pods/portforward"),
@@ -595,18 +610,18 @@ mod tests {
 
     #[test]
     fn nobody_is_asked_where_nothing_is_expected() {
-        let census = taken(&|_| false);
-        let pods: Vec<u64> = census
-            .classes
+        let inventory = taken(&|_| false);
+        let pods: Vec<u64> = inventory
+            .groups
             .values()
             .map(|members| members.pods)
             .collect();
         assert_eq!(pods, [1, 3]);
         assert!(
-            census
-                .classes
+            inventory
+                .groups
                 .keys()
-                .all(|class| class.report == SelfReport::NotAsked)
+                .all(|group| group.report == SelfReport::NotCollected)
         );
     }
 
@@ -618,30 +633,31 @@ mod tests {
             let pod = serde_json::json!({"metadata": {"name": format!("p{n}")},
                 "spec": {"containers": [{"name": "istio-proxy", "image": "r/proxyv2:1"}]}});
             let pod: Pod = serde_json::from_value(pod).unwrap();
-            let grounds = Grounds::new(&[], BTreeMap::new(), BTreeSet::new());
-            let Seat::Mesh(mut seated) = seat::place(&pod, &grounds).0 else {
+            let index = ClusterIndex::new(&[], BTreeMap::new(), BTreeSet::new());
+            let PodPlacement::Mesh(mut mesh_pod) = placement::classify_pod(&pod, &index).0 else {
                 panic!("not of the mesh")
             };
-            seated[0].class.deviations = Deviations::of(vec![one]);
-            fold.count(0, Item::Seat(Seat::Mesh(seated))).unwrap();
+            mesh_pod[0].group.deviations = Deviations::of(vec![one]);
+            fold.count(0, Item::PodPlacement(PodPlacement::Mesh(mesh_pod)))
+                .unwrap();
         }
-        let classes = &fold.census.classes;
-        assert_eq!(classes.len(), DEVIATIONS + 1);
-        assert!(classes.keys().all(|class| !class.deviations.is_empty()));
-        let pods: u64 = classes.values().map(|members| members.pods).sum();
+        let groups = &fold.inventory.groups;
+        assert_eq!(groups.len(), DEVIATIONS + 1);
+        assert!(groups.keys().all(|group| !group.deviations.is_empty()));
+        let pods: u64 = groups.values().map(|members| members.pods).sum();
         assert_eq!(pods, 10_000);
     }
 
     #[test]
     fn a_list_that_begins_anew_forgets_what_came_before() {
         let mut fold = Fold::default();
-        let out = || Item::Seat(Seat::Uninjected("n".to_owned()));
+        let out = || Item::PodPlacement(PodPlacement::Uninjected("n".to_owned()));
         fold.count(0, out()).unwrap();
         fold.count(1, out()).unwrap();
         fold.count(0, out()).unwrap();
         fold.count(1, Item::Restarted).unwrap();
         assert_eq!(
-            (fold.census.seen, fold.census.uninjected.get("n")),
+            (fold.inventory.seen, fold.inventory.uninjected.get("n")),
             (1, Some(&1))
         );
     }

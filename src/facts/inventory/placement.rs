@@ -7,7 +7,7 @@ use super::common::Common;
 use super::crowd;
 use super::program::{Program, has_proxy_image, names_program, program};
 use super::status::Columns;
-use super::{Class, Companion, Grounds, Role};
+use super::{ClusterIndex, ExtraContainer, PodGroupKey, Role};
 use crate::facts::control_plane::{DEFAULT, REVISION};
 use crate::facts::genuine::Parts;
 use crate::report::PodRow;
@@ -31,9 +31,9 @@ const NO_REVISION: &str = "(not a name)";
 
 /// Where a pod is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Seat {
+pub(super) enum PodPlacement {
     /// What it runs of a mesh, each program on its own.
-    Mesh(Vec<Seated>),
+    Mesh(Vec<MeshPod>),
     /// No proxy, where one was asked for.
     Uninjected(String),
     NotApplicable(&'static str),
@@ -43,8 +43,8 @@ pub(super) enum Seat {
 
 /// A program of a mesh in a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seated {
-    pub(super) class: Class,
+pub(super) struct MeshPod {
+    pub(super) group: PodGroupKey,
     pub(super) name: String,
     pub(super) uid: String,
     pub(super) owner: Option<WorkloadRef>,
@@ -58,58 +58,60 @@ pub(super) struct Seated {
 
 /// Where a pod is counted, and its containers that show nothing of a mesh, as if they were proxies: only the
 /// images that others run can tell whether they are.
-pub(super) fn place(pod: &Pod, grounds: &Grounds) -> (Seat, Vec<Seated>) {
+pub(super) fn classify_pod(pod: &Pod, index: &ClusterIndex) -> (PodPlacement, Vec<MeshPod>) {
     let Containers {
         mains,
         beside,
         unrelated,
     } = containers(pod);
     let has_mesh = !mains.is_empty();
-    match ended(pod, grounds.now) {
-        Some(why) if has_mesh => (Seat::NotApplicable(why), Vec::new()),
+    match ended(pod, index.now) {
+        Some(why) if has_mesh => (PodPlacement::NotApplicable(why), Vec::new()),
         None if has_mesh || !unrelated.is_empty() => {
-            let common = Common::of(pod, grounds);
+            let common = Common::of(pod, index);
             let started = unrelated.into_iter();
             let started = started.filter(|it| !common.image_id(it).is_empty());
-            let unrelated = started.map(|it| common.seated(Role::Sidecar, it)).collect();
-            let seat = if has_mesh {
-                Seat::Mesh(in_mesh(&common, grounds, &mains, &beside))
+            let unrelated = started
+                .map(|it| common.mesh_pod(Role::Sidecar, it))
+                .collect();
+            let placement = if has_mesh {
+                PodPlacement::Mesh(in_mesh(&common, index, &mains, &beside))
             } else {
-                outside(pod, grounds)
+                outside(pod, index)
             };
-            (seat, unrelated)
+            (placement, unrelated)
         }
-        Some(_) | None => (outside(pod, grounds), Vec::new()),
+        Some(_) | None => (outside(pod, index), Vec::new()),
     }
 }
 
 fn in_mesh(
     common: &Common<'_>,
-    grounds: &Grounds,
+    index: &ClusterIndex,
     mains: &[(Role, &Container)],
     beside: &[&Container],
-) -> Vec<Seated> {
+) -> Vec<MeshPod> {
     if let Some(excess) = crowd::excess(mains, beside) {
-        return crowd::seated(common, mains, beside, &excess);
+        return crowd::mesh_pod(common, mains, beside, &excess);
     }
     let mut others = companions(common, beside);
-    let seated = mains.iter().map(|&(role, container)| {
-        let mut seated = common.seated(role, container);
-        seated.shared = mains.len() > 1;
+    let mesh_pod = mains.iter().map(|&(role, container)| {
+        let mut mesh_pod = common.mesh_pod(role, container);
+        mesh_pod.shared = mains.len() > 1;
         let further = mains.iter().map(|(_, other)| *other);
         let further = further.filter(|other| !std::ptr::eq(*other, container));
-        seated.class.deviations = grounds.permitted.deviations(&Parts {
+        mesh_pod.group.deviations = index.permitted.deviations(&Parts {
             pod: common.pod,
             role,
-            revision: &seated.class.revision,
+            revision: &mesh_pod.group.revision,
             own: container,
             others: beside.iter().copied().chain(further).collect(),
         });
         // What comes with a proxy is judged once.
-        seated.class.others = std::mem::take(&mut others);
-        seated
+        mesh_pod.group.others = std::mem::take(&mut others);
+        mesh_pod
     });
-    seated.collect()
+    mesh_pod.collect()
 }
 
 /// The containers of a pod, by what they run of a mesh.
@@ -212,9 +214,9 @@ pub(super) fn ended(pod: &Pod, now: i64) -> Option<&'static str> {
 }
 
 /// A pod without a part: it may have been meant to have one.
-fn outside(pod: &Pod, grounds: &Grounds) -> Seat {
+fn outside(pod: &Pod, index: &ClusterIndex) -> PodPlacement {
     let meta = &pod.metadata;
-    let namespace = grounds.namespaces.get(&meta.namespace);
+    let namespace = index.namespaces.get(&meta.namespace);
     let asked = |name: &str| meta.labels.get(name).or_else(|| meta.annotations.get(name));
     let inject = asked("sidecar.istio.io/inject").map(String::as_str);
     let free = namespace.is_some_and(|it| it.injection.is_none() && !it.opted_out);
@@ -228,22 +230,22 @@ fn outside(pod: &Pod, grounds: &Grounds) -> Seat {
         }
     };
     if !wanted {
-        return Seat::Elsewhere;
+        return PodPlacement::Elsewhere;
     }
-    let virtual_node = grounds
+    let virtual_node = index
         .nodes
         .get(&pod.spec.node_name)
         .is_some_and(|it| it.virtual_node);
-    match ended(pod, grounds.now) {
-        Some(why) => Seat::NotApplicable(why),
-        None if virtual_node => Seat::NotApplicable("virtual node"),
+    match ended(pod, index.now) {
+        Some(why) => PodPlacement::NotApplicable(why),
+        None if virtual_node => PodPlacement::NotApplicable("virtual node"),
         None if meta
             .labels
             .contains_key("eks.amazonaws.com/fargate-profile") =>
         {
-            Seat::NotApplicable("Fargate")
+            PodPlacement::NotApplicable("Fargate")
         }
-        None => Seat::Uninjected(meta.namespace.clone()),
+        None => PodPlacement::Uninjected(meta.namespace.clone()),
     }
 }
 
@@ -273,8 +275,8 @@ pub(super) fn statuses(pod: &Pod) -> impl DoubleEndedIterator<Item = &ContainerS
         .chain(&status.ephemeral_container_statuses)
 }
 
-fn companions(common: &Common<'_>, beside: &[&Container]) -> BTreeSet<Companion> {
-    let companion = |container: &&Container| Companion {
+fn companions(common: &Common<'_>, beside: &[&Container]) -> BTreeSet<ExtraContainer> {
+    let companion = |container: &&Container| ExtraContainer {
         image: shortened(&container.image, IMAGE),
         image_id: common.image_id(container),
     };
@@ -333,13 +335,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::facts::platform::Ground;
+    use crate::facts::platform::NodeInfo;
     use crate::facts::{Address, Namespace};
 
     /// 2026-01-01T00:00:00Z
     const NOW: i64 = 1_767_225_600;
 
-    fn grounds() -> Grounds {
+    fn index() -> ClusterIndex {
         let namespace = |name: &str, injection: Option<&str>| Namespace {
             name: name.to_owned(),
             enforce: None,
@@ -354,28 +356,28 @@ mod tests {
             namespace("free", None),
             namespace("out", None),
         ];
-        let real = Ground {
+        let real = NodeInfo {
             arch: Some("arm64".into()),
             virtual_node: false,
         };
-        let elsewhere = Ground {
+        let elsewhere = NodeInfo {
             arch: None,
             virtual_node: true,
         };
         let nodes = BTreeMap::from([("real".to_owned(), real), ("virtual".to_owned(), elsewhere)]);
-        Grounds {
+        ClusterIndex {
             now: NOW,
-            ..Grounds::new(&all, nodes, BTreeSet::new())
+            ..ClusterIndex::new(&all, nodes, BTreeSet::new())
         }
     }
 
-    fn seated(pod: &Value) -> Seat {
-        place(&serde_json::from_value(pod.clone()).unwrap(), &grounds()).0
+    fn mesh_pod(pod: &Value) -> PodPlacement {
+        classify_pod(&serde_json::from_value(pod.clone()).unwrap(), &index()).0
     }
 
-    fn of_mesh(pod: &Value) -> Vec<Seated> {
-        match seated(pod) {
-            Seat::Mesh(all) => all,
+    fn of_mesh(pod: &Value) -> Vec<MeshPod> {
+        match mesh_pod(pod) {
+            PodPlacement::Mesh(all) => all,
             other => panic!("{other:?}"),
         }
     }
@@ -384,8 +386,8 @@ mod tests {
     fn roles(pod: &Value) -> String {
         let all = of_mesh(pod);
         let each = all.iter().map(|it| {
-            let role = format!("{:?}", it.class.role).to_lowercase();
-            format!("{} {role}", it.class.container)
+            let role = format!("{:?}", it.group.role).to_lowercase();
+            format!("{} {role}", it.group.container)
         });
         each.collect::<Vec<_>>().join(", ")
     }
@@ -446,8 +448,8 @@ mod tests {
             ),
             (label("app", "istiod"), vec![], vec!["other"], None),
         ] {
-            let found = match seated(&pod(metadata.clone(), &init, &main)) {
-                Seat::Mesh(seated) => Some(seated[0].class.role),
+            let found = match mesh_pod(&pod(metadata.clone(), &init, &main)) {
+                PodPlacement::Mesh(mesh_pod) => Some(mesh_pod[0].group.role),
                 _ => None,
             };
             assert_eq!(found, role, "{metadata} {main:?}");
@@ -459,18 +461,18 @@ mod tests {
         let mut pod = pod(json!({}), &["istio-init", "istio-proxy"], &["app"]);
         pod["spec"]["initContainers"][1]["restartPolicy"] = json!("Always");
         let all = of_mesh(&pod);
-        let [seated] = all.as_slice() else {
+        let [mesh_pod] = all.as_slice() else {
             panic!("{all:?}")
         };
-        assert_eq!(seated.class.image, "r/istio-proxy:1");
-        let others: Vec<&str> = seated
-            .class
+        assert_eq!(mesh_pod.group.image, "r/istio-proxy:1");
+        let others: Vec<&str> = mesh_pod
+            .group
             .others
             .iter()
             .map(|it| it.image.as_str())
             .collect();
         assert_eq!(others, ["r/istio-init:1"]);
-        assert_eq!(seated.class.arch.as_deref(), Some("arm64"));
+        assert_eq!(mesh_pod.group.arch.as_deref(), Some("arm64"));
     }
 
     #[test]
@@ -491,7 +493,7 @@ mod tests {
         let all = of_mesh(&pod);
         let images: Vec<_> = all
             .iter()
-            .map(|it| (it.class.image.as_str(), it.class.image_id.as_str()))
+            .map(|it| (it.group.image.as_str(), it.group.image_id.as_str()))
             .collect();
         assert_eq!(
             images,
@@ -506,7 +508,7 @@ mod tests {
         }
         let all = of_mesh(&pod);
         assert_eq!(all.len(), 1);
-        let strangers = all[0].class.strangers().count();
+        let strangers = all[0].group.containers_with_other_image().count();
         assert_eq!(strangers, 2, "both are other images than the proxy's");
     }
 
@@ -527,13 +529,13 @@ mod tests {
         assert_eq!(roles(&pod), "second sidecar, istio-proxy sidecar");
         let all = of_mesh(&pod);
         let others: Vec<_> = all[0]
-            .class
+            .group
             .others
             .iter()
             .map(|it| it.image.as_str())
             .collect();
         assert_eq!(others, ["r/proxyv2:3"]);
-        assert!(all[1].class.others.is_empty() && all.iter().all(|it| it.shared));
+        assert!(all[1].group.others.is_empty() && all.iter().all(|it| it.shared));
     }
 
     #[test]
@@ -577,8 +579,8 @@ mod tests {
         };
         let metadata = json!({"annotations": {"istio.io/rev": "other"}});
         let all = of_mesh(&pod(metadata, &[], &["istio-proxy", "app"]));
-        assert_eq!(all[0].class.connects, BTreeSet::from([usual]));
-        assert_eq!(all[0].class.revision, "other");
+        assert_eq!(all[0].group.connects, BTreeSet::from([usual]));
+        assert_eq!(all[0].group.revision, "other");
     }
 
     #[test]
@@ -593,23 +595,25 @@ mod tests {
         pod["spec"]["containers"][0]["env"] = json!([{"name": "GODEBUG", "value": long}]);
         pod["status"]["containerStatuses"] = json!([{"name": "istio-proxy", "imageID": long,
             "state": {"waiting": {"reason": long}}}]);
-        let class = of_mesh(&pod).remove(0).class;
-        assert!(format!("{class:?}").len() < 4000);
-        assert!(class.settings.is_empty() && class.hidden_settings.contains("GODEBUG"));
-        assert_eq!(class.revision, NO_REVISION);
+        let group = of_mesh(&pod).remove(0).group;
+        assert!(format!("{group:?}").len() < 4000);
+        assert!(group.settings.is_empty() && group.hidden_settings.contains("GODEBUG"));
+        assert_eq!(group.revision, NO_REVISION);
     }
 
     #[test]
     fn a_container_beside_it_is_a_stranger_by_image_or_by_what_the_runtime_says() {
-        let class = |own: &str, init: &str, init_image: &str| {
+        let group = |own: &str, init: &str, init_image: &str| {
             let mut pod = pod(json!({}), &["istio-init"], &["app", "istio-proxy"]);
             pod["spec"]["containers"][1]["image"] = json!("r/proxyv2:1");
             pod["spec"]["initContainers"][0]["image"] = json!(init_image);
             pod["status"]["containerStatuses"] = json!([{"name": "istio-proxy", "imageID": own}]);
             pod["status"]["initContainerStatuses"] =
                 json!([{"name": "istio-init", "imageID": init}]);
-            match seated(&pod) {
-                Seat::Mesh(seated) => seated[0].class.strangers().count(),
+            match mesh_pod(&pod) {
+                PodPlacement::Mesh(mesh_pod) => {
+                    mesh_pod[0].group.containers_with_other_image().count()
+                }
                 other => panic!("{other:?}"),
             }
         };
@@ -620,30 +624,30 @@ mod tests {
             ("", "b", "r/proxyv2:1", 0),
             ("a", "a", "r/proxyv2:2", 1),
         ] {
-            assert_eq!(class(own, init, image), strangers, "{own} {init} {image}");
+            assert_eq!(group(own, init, image), strangers, "{own} {init} {image}");
         }
     }
 
     #[test]
     fn pods_that_were_meant_to_have_a_proxy_are_counted() {
         let inject = |value: &str| json!({"sidecar.istio.io/inject": value});
-        let missing = Seat::Uninjected;
+        let missing = PodPlacement::Uninjected;
         for (namespace, labels, expected) in [
             ("shop", json!({}), missing("shop".into())),
-            ("shop", inject("false"), Seat::Elsewhere),
-            ("free", json!({}), Seat::Elsewhere),
+            ("shop", inject("false"), PodPlacement::Elsewhere),
+            ("free", json!({}), PodPlacement::Elsewhere),
             ("free", inject("true"), missing("free".into())),
             ("free", json!({"istio.io/rev": "x"}), missing("free".into())),
-            ("out", inject("true"), Seat::Elsewhere),
+            ("out", inject("true"), PodPlacement::Elsewhere),
             (
                 "shop",
                 json!({"eks.amazonaws.com/fargate-profile": "p"}),
-                Seat::NotApplicable("Fargate"),
+                PodPlacement::NotApplicable("Fargate"),
             ),
         ] {
             let metadata = json!({"namespace": namespace, "labels": labels});
             assert_eq!(
-                seated(&pod(metadata, &[], &["app"])),
+                mesh_pod(&pod(metadata, &[], &["app"])),
                 expected,
                 "{namespace} {labels}"
             );
@@ -656,16 +660,22 @@ mod tests {
             let mut pod = pod(json!({"namespace": "shop"}), &[], &["app", "istio-proxy"]);
             pod["status"]["containerStatuses"] = json!([]);
             *pod.pointer_mut(path).unwrap() = value;
-            seated(&pod)
+            mesh_pod(&pod)
         };
         let finished = json!({"phase": "Succeeded"});
-        assert_eq!(with("/status", finished), Seat::NotApplicable("finished"));
+        assert_eq!(
+            with("/status", finished),
+            PodPlacement::NotApplicable("finished")
+        );
         let contradicted = json!({"phase": "Failed", "containerStatuses":
             [{"name": "istio-proxy", "state": {"running": {}}}]});
-        assert!(matches!(with("/status", contradicted), Seat::Mesh(_)));
+        assert!(matches!(
+            with("/status", contradicted),
+            PodPlacement::Mesh(_)
+        ));
         let on_virtual = with("/spec/nodeName", json!("virtual"));
         assert!(
-            matches!(on_virtual, Seat::Mesh(_)),
+            matches!(on_virtual, PodPlacement::Mesh(_)),
             "a node can label itself"
         );
     }
@@ -675,9 +685,9 @@ mod tests {
         let leaving = |end: &str, grace: i64| {
             let metadata = json!({"namespace": "shop", "deletionTimestamp": end,
                 "deletionGracePeriodSeconds": grace});
-            seated(&pod(metadata, &[], &["app", "istio-proxy"]))
+            mesh_pod(&pod(metadata, &[], &["app", "istio-proxy"]))
         };
-        let soon = Seat::NotApplicable("being deleted");
+        let soon = PodPlacement::NotApplicable("being deleted");
         for (end, grace, hidden) in [
             ("2026-01-01T00:00:20Z", 30, true),
             ("2025-12-31T23:59:30Z", 30, true),

@@ -1,13 +1,13 @@
-//! What must hold of the census whatever the pods are.
+//! What must hold of the inventory whatever the pods are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::seat::Seat;
-use super::{Census, Fold, Grounds, Item, Members, NAMED, items};
+use super::placement::PodPlacement;
+use super::{ClusterIndex, Fold, Item, MeshInventory, NAMED, PodGroup, items};
 use crate::escape::fuzz::assert_shown;
 use crate::facts::genuine::{Permitted, Reference};
-use crate::facts::platform::Ground;
-use crate::facts::{Fact, Namespace};
+use crate::facts::platform::NodeInfo;
+use crate::facts::{Namespace, Observed};
 use crate::report::{
     CheckResult, Deviations, Finding, PendingRestart, Phase, Report, Severity, Status, json, short,
     text,
@@ -33,17 +33,17 @@ pub fn pods(bytes: &[u8]) {
     let Some(pods) = fuzz::pods(bytes) else {
         return;
     };
-    let grounds = grounds();
+    let index = index();
     let mut fold = Fold::default();
     let (mut proxies, mut elsewhere, mut unreadable) = (0, 0, 0);
     for pod in &pods {
         let page = Pages::Pods(vec![pod.clone()]);
-        for item in items(Ok(page), &grounds) {
+        for item in items(Ok(page), &index) {
             match &item {
-                Item::Seat(seat) => {
-                    judge(pod, seat);
-                    elsewhere += u64::from(*seat == Seat::Elsewhere);
-                    proxies += programs(seat);
+                Item::PodPlacement(placement) => {
+                    judge(pod, placement);
+                    elsewhere += u64::from(*placement == PodPlacement::Elsewhere);
+                    proxies += programs(placement);
                 }
                 Item::Unreadable(_) => {
                     unreadable += 1;
@@ -58,46 +58,46 @@ pub fn pods(bytes: &[u8]) {
         }
     }
     let counted: u64 = fold
-        .census
-        .classes
+        .inventory
+        .groups
         .values()
         .map(|members| members.pods)
         .sum();
     assert_eq!(counted, proxies);
-    let census = fold.finish();
-    let seen = (census.seen, census.unreadable.0);
+    let inventory = fold.finish();
+    let seen = (inventory.seen, inventory.unreadable.0);
     assert_eq!(seen, (pods.len() as u64, unreadable));
-    let named = census.unreadable.1.len() as u64;
+    let named = inventory.unreadable.1.len() as u64;
     assert_eq!(named, unreadable.min(NAMED as u64));
-    let outside: u64 = census
+    let outside: u64 = inventory
         .uninjected
         .values()
-        .chain(census.not_applicable.values())
+        .chain(inventory.not_applicable.values())
         .sum();
-    assert!(outside + unreadable + elsewhere <= census.seen);
-    bounded(&census);
-    shown(&census);
+    assert!(outside + unreadable + elsewhere <= inventory.seen);
+    bounded(&inventory);
+    shown(&inventory);
 }
 
 /// The number of programs of a mesh.
-fn programs(seat: &Seat) -> u64 {
-    match seat {
-        Seat::Mesh(all) => all.len() as u64,
+fn programs(placement: &PodPlacement) -> u64 {
+    match placement {
+        PodPlacement::Mesh(all) => all.len() as u64,
         _ => 0,
     }
 }
 
 /// What becomes of a pod, compared with what is obvious of it.
-fn judge(pod: &Listed, seat: &Seat) {
+fn judge(pod: &Listed, placement: &PodPlacement) {
     let Ok(pod) = pod else {
         return;
     };
-    match seat {
-        Seat::Mesh(all) => assert!(!all.is_empty()),
-        Seat::NotApplicable("finished") => {
+    match placement {
+        PodPlacement::Mesh(all) => assert!(!all.is_empty()),
+        PodPlacement::NotApplicable("finished") => {
             assert!(["Succeeded", "Failed"].contains(&pod.status.phase.as_str()));
         }
-        Seat::NotApplicable("being deleted") => {
+        PodPlacement::NotApplicable("being deleted") => {
             let end = pod
                 .metadata
                 .deletion_timestamp
@@ -108,7 +108,7 @@ fn judge(pod: &Listed, seat: &Seat) {
                 "{end:?}"
             );
         }
-        Seat::NotApplicable(_) | Seat::Uninjected(_) | Seat::Elsewhere => {
+        PodPlacement::NotApplicable(_) | PodPlacement::Uninjected(_) | PodPlacement::Elsewhere => {
             let mut containers = pod.spec.containers.iter();
             assert!(!containers.any(is_proxy), "{pod:?}");
         }
@@ -116,8 +116,8 @@ fn judge(pod: &Listed, seat: &Seat) {
     if containers(pod).any(is_proxy) {
         assert!(
             matches!(
-                seat,
-                Seat::Mesh(_) | Seat::NotApplicable("finished" | "being deleted")
+                placement,
+                PodPlacement::Mesh(_) | PodPlacement::NotApplicable("finished" | "being deleted")
             ),
             "{pod:?}"
         );
@@ -143,44 +143,44 @@ fn is_proxy(container: &Container) -> bool {
 }
 
 /// Texts of pods are cut before they are kept.
-fn bounded(census: &Census) {
-    for (class, members) in &census.classes {
-        assert!(members.examples.len() <= Members::EXAMPLES);
-        assert!(class.deviations.first.len() <= Deviations::MOST);
-        let texts = [&class.image, &class.image_id, &class.status].into_iter();
-        let others = class.others.iter().flat_map(|it| [&it.image, &it.image_id]);
-        for text in texts.chain(others).chain(class.settings.values()) {
+fn bounded(inventory: &MeshInventory) {
+    for (group, members) in &inventory.groups {
+        assert!(members.examples.len() <= PodGroup::EXAMPLES);
+        assert!(group.deviations.first.len() <= Deviations::MOST);
+        let texts = [&group.image, &group.image_id, &group.status].into_iter();
+        let others = group.others.iter().flat_map(|it| [&it.image, &it.image_id]);
+        for text in texts.chain(others).chain(group.settings.values()) {
             assert!(text.chars().count() <= LONGEST, "{} bytes", text.len());
         }
     }
 }
 
 /// A report with everything that a stranger chose.
-fn report(census: &Census) -> Report {
+fn report(inventory: &MeshInventory) -> Report {
     let mut report = Report::new("verify");
-    report.pods.clone_from(&census.rows);
+    report.pods.clone_from(&inventory.rows);
     let finding =
         |subject: String, found: String| Finding::error("pod").subject(subject).found(found);
-    let unreadable = census
+    let unreadable = inventory
         .unreadable
         .1
         .iter()
         .map(|name| finding(name.clone(), String::new()));
-    let uninjected = census
+    let uninjected = inventory
         .uninjected
         .keys()
         .map(|name| finding(name.clone(), String::new()));
-    let classes = census.classes.iter().map(|(class, members)| {
-        let subject = format!("{} {} {}", class.namespace, class.revision, class.container);
-        let words = [&class.image, &class.image_id, &class.status]
+    let groups = inventory.groups.iter().map(|(group, members)| {
+        let subject = format!("{} {} {}", group.namespace, group.revision, group.container);
+        let words = [&group.image, &group.image_id, &group.status]
             .map(String::as_str)
             .join(" ");
         let found = format!(
             "{words}; {}; {}",
-            class.deviations,
+            group.deviations,
             members.examples.join(", ")
         );
-        finding(subject, found).command("kubectl get pods -n {}", &[&class.namespace])
+        finding(subject, found).command("kubectl get pods -n {}", &[&group.namespace])
     });
     report.checks.push(CheckResult {
         id: "proxies",
@@ -190,25 +190,25 @@ fn report(census: &Census) -> Report {
         status: Status::Failed,
         severity: Some(Severity::Error),
         detail: String::new(),
-        findings: unreadable.chain(uninjected).chain(classes).collect(),
+        findings: unreadable.chain(uninjected).chain(groups).collect(),
     });
-    for (class, members) in &census.classes {
+    for (group, members) in &inventory.groups {
         report
             .pending
             .extend(members.owners.iter().map(|(owner, pods)| PendingRestart {
-                namespace: class.namespace.clone(),
+                namespace: group.namespace.clone(),
                 workload: owner.clone(),
                 pods: *pods,
-                reason: class.status.clone(),
+                reason: group.status.clone(),
                 command: owner.as_ref().and_then(WorkloadRef::restart_command),
             }));
     }
     report
 }
 
-/// Writes the report of a census in every format.
-fn shown(census: &Census) {
-    let report = report(census);
+/// Writes the report of a inventory in every format.
+fn shown(inventory: &MeshInventory) {
+    let report = report(inventory);
     let style = text::Style {
         color: false,
         width: 80,
@@ -231,7 +231,7 @@ fn shown(census: &Census) {
 }
 
 /// Two namespaces with injection and without, one that opted out, two nodes, one revision in scope.
-fn grounds() -> Grounds {
+fn index() -> ClusterIndex {
     let namespace = |name: &str, injection: Option<&str>| Namespace {
         name: name.to_owned(),
         enforce: None,
@@ -246,7 +246,7 @@ fn grounds() -> Grounds {
         namespace("free", None),
         namespace("out", None),
     ];
-    let node = |virtual_node| Ground {
+    let node = |virtual_node| NodeInfo {
         arch: Some("amd64".to_owned()),
         virtual_node,
     };
@@ -255,13 +255,13 @@ fn grounds() -> Grounds {
         ("virtual".to_owned(), node(true)),
     ]);
     let mut permitted = Permitted::default();
-    let known = ("default".to_owned(), Fact::Known(Reference::default()));
+    let known = ("default".to_owned(), Observed::Known(Reference::default()));
     permitted.references.extend([known]);
     permitted.uncompared.insert("a".to_owned());
-    Grounds {
+    ClusterIndex {
         permitted,
         now: NOW,
-        ..Grounds::new(&namespaces, nodes, BTreeSet::new())
+        ..ClusterIndex::new(&namespaces, nodes, BTreeSet::new())
     }
 }
 
