@@ -58,12 +58,12 @@ mod platform;
 mod pod_nodes;
 mod pod_security;
 mod pods_ready;
-mod policy;
 mod privileged_ports;
 mod proxies;
 mod record;
 mod revision_tags;
 mod running_hubs;
+mod severity_overrides;
 #[cfg(test)]
 mod support;
 mod uninjected;
@@ -77,10 +77,10 @@ use jiff::civil::Date;
 pub use evidence::evidence;
 pub use expectation::{Expectation, Source, Wanted};
 pub use pending::pending;
-pub use policy::{Policy, PolicyError, find};
+pub use severity_overrides::{OverrideError, SeverityOverrides, find};
 
 use crate::facts::{self, Observed};
-use crate::fips::{Judge, Policies};
+use crate::fips::{CompliancePolicies, Judge};
 use crate::istio::Matrix;
 use crate::plan::Plan;
 use crate::render::Rendered;
@@ -172,9 +172,9 @@ pub struct After<'a> {
 
 impl After<'_> {
     /// What the Istio that a group should run knows of compliance policies.
-    fn policies(&self, group: &facts::PodGroupKey) -> Option<Policies> {
+    fn policies(&self, group: &facts::PodGroupKey) -> Option<CompliancePolicies> {
         let wanted = pending::wanted(self, group)?;
-        Some(Policies::of(self.matrix, &wanted.tag.version))
+        Some(CompliancePolicies::of(self.matrix, &wanted.tag.version))
     }
 }
 
@@ -283,7 +283,7 @@ pub struct Ran {
 }
 
 /// Runs the checks of what is about to be done.
-pub fn before(subject: &Before<'_>, policy: &Policy) -> Ran {
+pub fn before(subject: &Before<'_>, policy: &SeverityOverrides) -> Ran {
     run(policy, |check| match check.run {
         Run::Before(judge) => Some(judge(subject)),
         Run::After(_) => None,
@@ -291,21 +291,21 @@ pub fn before(subject: &Before<'_>, policy: &Policy) -> Ran {
 }
 
 /// Runs the checks of what runs.
-pub fn after(subject: &After<'_>, policy: &Policy) -> Ran {
+pub fn after(subject: &After<'_>, policy: &SeverityOverrides) -> Ran {
     run(policy, |check| match check.run {
         Run::After(judge) => Some(judge(subject)),
         Run::Before(_) => None,
     })
 }
 
-fn run(policy: &Policy, judge: impl Fn(&Check) -> Option<Outcome>) -> Ran {
+fn run(policy: &SeverityOverrides, judge: impl Fn(&Check) -> Option<Outcome>) -> Ran {
     let mut ran = Ran::default();
     for check in CHECKS {
         let Some(outcome) = judge(check) else {
             continue;
         };
         let Some(reason) = policy.skipped(check) else {
-            ran.results.push(policy.settle(check, outcome));
+            ran.results.push(policy.to_check_result(check, outcome));
             continue;
         };
         let detail = format!("left out: {reason}");

@@ -29,12 +29,12 @@ mod output;
 mod passthrough;
 mod render;
 mod resolve;
-mod session;
+mod run_context;
 mod upgrade;
 mod verify;
 
 use args::{Format, OutputArgs};
-use argv::Asked;
+use argv::CommandLine;
 
 /// Chooses, installs and proves Solo's hardened builds of Istio
 ///
@@ -111,13 +111,13 @@ fn started() -> Exit {
 
 fn dispatch(args: Vec<String>) -> Exit {
     let machine = output::asks_for_machine(&args);
-    match argv::sort(args) {
-        Asked::Later { word, instead } => {
+    match argv::classify(args) {
+        CommandLine::Reserved { word, instead } => {
             let failure =
                 Failure::message(Exit::Usage, format!("`{word}` is not part of this version"));
             usage(failure.hint(instead), machine)
         }
-        Asked::Mistyped { word, meant } => {
+        CommandLine::Mistyped { word, meant } => {
             let failure = Failure::message(Exit::Usage, format!("no such command: `{word}`"));
             let hint = match meant {
                 Some(meant) => format!("did you mean `glooistio {meant}`?"),
@@ -125,11 +125,11 @@ fn dispatch(args: Vec<String>) -> Exit {
             };
             usage(failure.hint(hint), machine)
         }
-        Asked::Istioctl { args, istioctl } => {
+        CommandLine::Istioctl { args, istioctl } => {
             passthrough::run(&stderr_ui(), args, istioctl.as_deref())
                 .unwrap_or_else(|failure| plain_failure(&failure))
         }
-        Asked::Ours(args) => {
+        CommandLine::Own(args) => {
             let args = std::iter::once("glooistio".to_owned()).chain(args);
             let parsed = command_line()
                 .try_get_matches_from(args)

@@ -20,6 +20,7 @@ mod control_plane;
 mod genuine;
 mod images;
 mod injected;
+mod install_wait;
 mod inventory;
 mod istioctl;
 mod licence;
@@ -32,16 +33,16 @@ mod published;
 mod rbac;
 mod record;
 mod rollout;
-mod settle;
 mod webhook;
 
 pub use after::{Installed, after, installed};
 pub use authority::{Held, Served};
-pub use before::{Asked, before, revisions};
+pub use before::{ObservationScope, before, revisions};
 pub use causes::{Cause, causes};
 pub use genuine::Reference;
 pub(crate) use genuine::read_settings;
 pub use images::Reader;
+pub use install_wait::{Changed, WebhookVersions, wait_until_complete, webhook_versions};
 #[cfg(any(test, fuzzing))]
 pub use inventory::fuzz;
 pub use inventory::{
@@ -57,7 +58,6 @@ pub use published::Published;
 pub use rbac::cluster_role;
 pub use record::{Kept, Records, record_name, write_record};
 pub use rollout::rolled_out;
-pub use settle::{Changed, WebhookVersions, settled, webhook_versions};
 pub use webhook::{Webhook, WebhookKind};
 
 /// The istioctl that will be run.

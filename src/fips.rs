@@ -1,15 +1,15 @@
-//! FIPS evidence out of the bytes of a program: `impl ReadAt → Evidence → Verdict`. Pure.
+//! FIPS evidence out of the bytes of a program: `impl ReadAt → BinaryFacts → Verdict`. Pure.
 //!
-//! [`read()`] takes down what the bytes say and where, and judges nothing; [`Evidence::judge`] says what
+//! [`read()`] takes down what the bytes say and where, and judges nothing; [`BinaryFacts::judge`] says what
 //! that means by dated data ([`Modules`]). Nothing is run, nothing is trusted: a label is a label,
 //! and only an integrity value that was computed again from the bytes proves a module.
 
+mod binary_facts;
 mod boring;
 mod bytes;
 mod certificate;
 mod configuration;
 mod elf;
-mod evidence;
 mod fingerprint;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -30,12 +30,14 @@ mod sample;
 mod verdict;
 mod work;
 
-pub use configuration::{Build, Effect, Environment, Policies, ambient, approved_only, effects};
-pub(crate) use elf::read_loaders;
-pub use evidence::{
-    Arch, Carried, Coverage, Evidence, Family, Fipsinfo, Format, Go, Integrity, Label, Library,
-    Link, Located, Mark, Names, Opaque, OtherCryptography, Place, Signatures,
+pub use binary_facts::{
+    Arch, BinaryFacts, Carried, Coverage, Family, Fipsinfo, Format, Go, Integrity, Label, Library,
+    Link, Located, Mark, Names, OtherCryptography, Place, Signatures, Unreadable,
 };
+pub use configuration::{
+    Build, CompliancePolicies, Effect, Environment, ambient, approved_only, effects,
+};
+pub(crate) use elf::read_loaders;
 pub use fingerprint::{Algorithm, Anchor, Fingerprint, Hex};
 pub use go::GoVersion;
 pub use keys::{Key, KeyError, KeyRow, Secret};
@@ -45,7 +47,7 @@ pub use modules::{
     Status,
 };
 pub use other::OtherRow;
-pub use policy::{Floor, Policy, UnknownName};
+pub use policy::{CertificatePolicy, RequiredAssurance, UnknownName};
 pub use proof::{Judge, ProgramRole, Subject};
 pub use read::{READER, read};
 pub use reading::Reading;

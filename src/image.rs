@@ -38,7 +38,7 @@ mod variables;
 mod wrapper;
 
 pub use cache::{Cache, cache_note};
-pub use error::{ImageError, Unread, some_of};
+pub use error::{ImageError, ProgramReadError, some_of};
 pub use exists::{Found, exists_all};
 pub use glob::{Pattern, PatternError, is_pattern};
 pub use known::{Want, is_image_of_istio};
@@ -154,7 +154,7 @@ pub struct Request {
     pub limits: Limits,
 }
 
-/// What no image may exceed. A program over its bound is [`Unread`], anything else over its bound
+/// What no image may exceed. A program over its bound is [`ProgramReadError`], anything else over its bound
 /// ends the reading of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -292,12 +292,12 @@ pub struct Program<T> {
     pub real_path: Option<String>,
     /// Digest of the layer as it is stored; absent outside of an image.
     pub layer: Option<Digest>,
-    pub reading: Result<T, Unread>,
+    pub reading: Result<T, ProgramReadError>,
 }
 
 /// Why a pattern of `--path` gives no program.
-fn no_match() -> Unread {
-    Unread::NotTold(
+fn no_match() -> ProgramReadError {
+    ProgramReadError::NotTold(
         "no program matches this pattern: it is compared with paths without links".to_owned(),
     )
 }

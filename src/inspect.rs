@@ -8,7 +8,7 @@ use crate::image::{
     self, Image, Images, Inspected, Program, Request, Sources, Target, UnreadImage, Want, some_of,
 };
 use crate::istio::{ImageRef, tag_says_fips};
-use crate::report::{Count, ErrorReport, Evidence, PinnedImage, Report, Severity};
+use crate::report::{Count, ErrorReport, ModuleStatement, PinnedImage, Report, Severity};
 use crate::sys::os;
 
 /// What to inspect, and how to judge it.
@@ -69,7 +69,7 @@ impl Inspect<'_> {
         text: &str,
         sources: Sources<'_>,
         report: &mut Report,
-    ) -> Result<Vec<Evidence>, Failure> {
+    ) -> Result<Vec<ModuleStatement>, Failure> {
         let target = &Target::parse(text, os::exists)?;
         if let Target::Registry(reference) = target {
             sources.registry.allow(reference.registry());
@@ -140,7 +140,7 @@ impl Inspect<'_> {
         Err(Failure::message(Exit::Usage, message))
     }
 
-    fn file(&self, program: &Program<Reading>) -> Evidence {
+    fn file(&self, program: &Program<Reading>) -> ModuleStatement {
         let environment = self.environment(&[]);
         self.judge.statement(&Subject {
             image: None,
@@ -156,7 +156,7 @@ impl Inspect<'_> {
     }
 
     /// The programs of a root file system, which says nothing of what is started.
-    fn directory(&self, holder: &str, programs: &[Program<Reading>]) -> Vec<Evidence> {
+    fn directory(&self, holder: &str, programs: &[Program<Reading>]) -> Vec<ModuleStatement> {
         let environment = self.environment(&[]);
         let of = |program: &Program<Reading>| {
             self.strictly(self.judge.statement(&Subject {
@@ -177,7 +177,7 @@ impl Inspect<'_> {
         programs.iter().map(of).collect()
     }
 
-    fn image(&self, image: &Image<Reading>, holder: &str) -> Vec<Evidence> {
+    fn image(&self, image: &Image<Reading>, holder: &str) -> Vec<ModuleStatement> {
         let manifest = image.manifest.as_ref().map(ToString::to_string);
         let environment = self.environment(&image.env);
         let says_fips = is_tagged_fips(&image.name, holder) || image.labelled_fips;
@@ -202,7 +202,7 @@ impl Inspect<'_> {
 
     /// Refuses under `--strict` what an auditor is to be warned of. A status that is too old for the policy
     /// leaves it unknown, which is said already.
-    fn strictly(&self, mut statement: Evidence) -> Evidence {
+    fn strictly(&self, mut statement: ModuleStatement) -> ModuleStatement {
         if self.judge.strict
             && let Some(proof) = &mut statement.proof
             && proof.judgement.unknown.is_empty()
@@ -217,7 +217,7 @@ impl Inspect<'_> {
     }
 
     /// An image that could not be read stands beside those that could.
-    fn unread(&self, image: &UnreadImage) -> Evidence {
+    fn unread(&self, image: &UnreadImage) -> ModuleStatement {
         let manifest = image.manifest.as_ref().map(ToString::to_string);
         let platform = image.platform.as_ref();
         self.judge.statement(&Subject {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 
 use crate::action::{self, Action, Part, Place};
-use crate::check::{self, Policy};
+use crate::check::{self, SeverityOverrides};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Istioctl, Manifest, Observed, Reader};
 use crate::fips::Judge;
@@ -28,8 +28,8 @@ mod next_steps;
 mod origin;
 mod planned_images;
 pub mod prepare;
-pub mod prove;
 mod question;
+pub mod verify;
 mod way_back;
 
 pub use origin::Origin;
@@ -40,11 +40,11 @@ use planned_images::{cached, pinned};
 use prepare::{Prepared, prepare};
 
 /// What every command has at hand.
-pub struct Session<'a> {
+pub struct RunContext<'a> {
     pub ui: &'a Ui,
     pub report: &'a mut Report,
     pub matrix: &'a Matrix,
-    pub policy: &'a Policy,
+    pub policy: &'a SeverityOverrides,
     pub today: Date,
     pub target: KubeTarget,
     /// Bound of our own reads and waits.
@@ -52,13 +52,13 @@ pub struct Session<'a> {
     /// What cryptographic modules are judged by.
     pub judge: &'a Judge,
     /// Absent where no registry may be asked.
-    pub images: Option<Images>,
+    pub images: Option<RegistryAccess>,
     /// Flags of istioctl that choose its charts and how strict its installer is.
     pub installer_flags: Vec<String>,
 }
 
 /// The way to registries.
-pub struct Images {
+pub struct RegistryAccess {
     pub registry: Registry,
     pub cache: Option<Cache>,
     /// What all images that are read may cost together.
@@ -82,7 +82,7 @@ pub struct Install<'a> {
     pub verify: bool,
 }
 
-impl Images {
+impl RegistryAccess {
     /// Reads images, and says to `on_event` how far it is.
     pub fn reader<'a>(&'a self, judge: &'a Judge, on_event: &'a dyn Fn(&Event)) -> Reader<'a> {
         Reader {
@@ -97,7 +97,7 @@ impl Images {
     }
 }
 
-impl Session<'_> {
+impl RunContext<'_> {
     /// Connects, and remembers to whom.
     pub fn connect(&mut self) -> Result<Cluster, Failure> {
         Ok(self.reached(Cluster::connect(&self.target, self.timeout)?))
@@ -136,7 +136,7 @@ impl Session<'_> {
         prepared: &Prepared,
     ) -> Result<facts::Before, Failure> {
         let licences = prepared.licence_secrets(self.matrix);
-        let asked = facts::Asked {
+        let asked = facts::ObservationScope {
             namespace: &prepared.plan.namespace,
             fips: prepared.plan.tag.flavor.is_fips(),
             licences: &licences,
@@ -238,53 +238,48 @@ impl Session<'_> {
 
 impl Install<'_> {
     /// Installs. What is to be said stands in the session's report afterwards, also on failure.
-    pub fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    pub fn run(&self, ctx: &mut RunContext<'_>) -> Result<Exit, Failure> {
         let client = Observed::Known(self.istioctl.clone());
-        let prepared = prepare(self.options, session.matrix, &client)?;
-        session.describe(&prepared);
+        let prepared = prepare(self.options, ctx.matrix, &client)?;
+        ctx.describe(&prepared);
         let planned = self.actions(
             &prepared,
             &Observed::NotCollected("the documents are shown first"),
         );
-        session.report.documents = documents(&prepared.manifest.documents, &planned);
-        session
-            .ui
+        ctx.report.documents = documents(&prepared.manifest.documents, &planned);
+        ctx.ui
             .event(&Event::Working("Asking the cluster".to_owned()));
-        let cluster = session.connect()?;
-        let facts = session.gather(&cluster, &client, &prepared)?;
-        session.check(&prepared, &facts);
-        if session.report.failed() {
+        let cluster = ctx.connect()?;
+        let facts = ctx.gather(&cluster, &client, &prepared)?;
+        ctx.check(&prepared, &facts);
+        if ctx.report.failed() {
             return Ok(Exit::Findings);
         }
         let up_to_date = self.origin.is_some_and(|it| it.is_up_to_date(&prepared));
         if up_to_date {
-            session
-                .report
-                .expected
-                .notes
-                .push(up_to_date_note(&prepared));
+            ctx.report.expected.notes.push(up_to_date_note(&prepared));
         }
         if self.dry_run {
             return Ok(Exit::Ok);
         }
         if up_to_date {
-            return self.keep(session, &cluster, &prepared, &facts);
+            return self.keep(ctx, &cluster, &prepared, &facts);
         }
-        session.show_before()?;
+        ctx.show_before()?;
         if !self.yes {
-            question::confirm(session, self, &prepared, &facts)?;
+            question::confirm(ctx, self, &prepared, &facts)?;
         }
         let actions = self.actions(&prepared, &facts.manifests);
-        let late = apply::apply(session, &cluster, &prepared, &actions, (self, &facts))?;
+        let late = apply::apply(ctx, &cluster, &prepared, &actions, (self, &facts))?;
         let exit = if self.verify {
-            prove::installed(session, &cluster, &prepared, &facts)?
+            verify::verify_install(ctx, &cluster, &prepared, &facts)?
         } else {
             Exit::Ok
         };
         if exit == Exit::Ok && !late.is_empty() {
             let late: BTreeSet<WorkloadRef> = late.into_iter().collect();
             let causes = facts::causes(&cluster, &prepared.namespaces(), &late);
-            let mut failure = unfinished(&late, session.timeout);
+            let mut failure = unfinished(&late, ctx.timeout);
             failure.hints.extend(failure::hints(&causes));
             return Err(failure);
         }
@@ -306,22 +301,22 @@ impl Install<'_> {
     /// Leaves in place what is planned and runs already, and judges it.
     fn keep(
         &self,
-        session: &mut Session<'_>,
+        ctx: &mut RunContext<'_>,
         cluster: &Cluster,
         prepared: &Prepared,
         facts: &facts::Before,
     ) -> Result<Exit, Failure> {
-        session.show_before()?;
-        session.report.up_to_date = Some(up_to_date_note(prepared));
+        ctx.show_before()?;
+        ctx.report.up_to_date = Some(up_to_date_note(prepared));
         if self.verify {
-            prove::installed(session, cluster, prepared, facts)
+            verify::verify_install(ctx, cluster, prepared, facts)
         } else {
             Ok(Exit::Ok)
         }
     }
 }
 
-impl Session<'_> {
+impl RunContext<'_> {
     /// Shows the plan and what the Before checks found, to the person at the terminal.
     fn show_before(&mut self) -> Result<(), Failure> {
         self.report.complete_commands();

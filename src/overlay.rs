@@ -7,7 +7,6 @@
 
 mod apply;
 mod convert;
-mod early;
 mod error;
 mod fields;
 #[cfg(any(test, fuzzing))]
@@ -29,6 +28,7 @@ mod split;
 mod strategic;
 mod tabs;
 mod text;
+mod user_settings;
 mod write;
 
 use std::collections::HashMap;
@@ -36,13 +36,13 @@ use std::fmt;
 
 use serde_json::Value;
 
-pub use early::{Early, early};
 pub use error::OverlayError;
 pub use merge::merge;
 pub use places::{Decides, Effective, Place, effective};
 pub use read::{UserDocument, read};
 pub use route::stream_names;
 pub use set::Assignment;
+pub use user_settings::{UserSettings, scan_user_settings};
 pub use write::{quote, write};
 
 /// How istioctl puts several inputs together.

@@ -17,7 +17,7 @@ use crate::istio::{
     NoHub, RepoKey, TagError,
 };
 use crate::options::{Consent, Options, Revision, RevisionError, Template};
-use crate::overlay::{Early, Engine, Rules};
+use crate::overlay::{Engine, Rules, UserSettings};
 use crate::report::Choice;
 
 /// The namespace of the control plane where none is given; the one that istioctl's profiles name.
@@ -102,7 +102,7 @@ impl From<PlanError> for Failure {
 pub struct Input<'a> {
     pub options: &'a Options,
     /// What the user's own `-f` and `--set` say.
-    pub early: &'a Early,
+    pub user_settings: &'a UserSettings,
     pub matrix: &'a Matrix,
     /// The client that will be run; `None` where none is.
     pub client: Option<&'a ClientVersion>,

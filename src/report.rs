@@ -78,7 +78,7 @@ pub struct CheckResult {
 /// The module statement: which cryptographic module is in a program. Ordered from the weakest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Module {
+pub enum Assurance {
     /// Could not be read.
     Unknown,
     /// A label says FIPS and the module is not there, a located module's integrity value differs, or
@@ -94,30 +94,30 @@ pub enum Module {
     Proven,
 }
 
-impl Module {
+impl Assurance {
     /// As reports write it.
     pub fn word(self) -> &'static str {
         match self {
-            Module::Unknown => "unknown",
-            Module::Contradicted => "contradicted",
-            Module::Standard => "standard",
-            Module::Declared => "declared",
-            Module::Identified => "identified",
-            Module::Proven => "proven",
+            Assurance::Unknown => "unknown",
+            Assurance::Contradicted => "contradicted",
+            Assurance::Standard => "standard",
+            Assurance::Declared => "declared",
+            Assurance::Identified => "identified",
+            Assurance::Proven => "proven",
         }
     }
 }
 
 /// One statement about the cryptography of what runs, per image × architecture × binary.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Evidence {
+pub struct ModuleStatement {
     /// Digest of the image that runs, as the runtime tells it; absent where it does not.
     pub digest: Option<String>,
     /// `amd64`, `arm64`; absent where no node tells.
     pub arch: Option<String>,
     /// `pilot-discovery`, `envoy`, …
     pub binary: String,
-    pub module: Module,
+    pub module: Assurance,
     /// What is known of the configuration (is it switched on), or that it was not looked at.
     pub configuration: String,
     /// How it was seen: `go_info of istiod`, `envoy_server_compilation_settings_fips_mode`.
@@ -132,12 +132,12 @@ pub struct Evidence {
     pub proof: Option<Box<Proof>>,
 }
 
-impl Evidence {
+impl ModuleStatement {
     /// The word of the module with what it is worth: that it was refused, that its policy cannot be decided,
     /// or that its certificate does not count any more.
     fn judged(&self) -> String {
         let word = self.module.word();
-        let plainly = matches!(self.module, Module::Unknown | Module::Contradicted);
+        let plainly = matches!(self.module, Assurance::Unknown | Assurance::Contradicted);
         match (self.past_status(), self.judgement()) {
             _ if plainly => word.to_owned(),
             (_, Some(judgement)) if !judgement.because.is_empty() => format!("refused ({word})"),
@@ -318,7 +318,7 @@ pub struct Report {
     pub changed: bool,
     pub expected: Expected,
     pub checks: Vec<CheckResult>,
-    pub evidence: Vec<Evidence>,
+    pub evidence: Vec<ModuleStatement>,
     pub counts: Counts,
     pub skipped: Vec<Skipped>,
     /// Said of an upgrade that had nothing to do.

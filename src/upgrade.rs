@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, ControlPlane, Kept, Record};
-use crate::install::{Origin, Session};
+use crate::install::{Origin, RunContext};
 use crate::istio::{Hub, HubKind, ImageTag, Matrix, Request};
 use crate::options::{Gateways, Options, Revision, Template};
 use crate::overlay::{self, UserDocument};
@@ -24,17 +24,17 @@ pub struct Recall {
 ///
 /// A revision that does not exist yet starts from the one that does: that is a canary upgrade.
 pub fn find_origin(
-    session: &mut Session<'_>,
+    ctx: &mut RunContext<'_>,
     options: &Options,
     recall: Recall,
 ) -> Result<Origin, Failure> {
-    let cluster = session.connect()?;
+    let cluster = ctx.connect()?;
     let namespace = options.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
     let installed = facts::installed(&cluster, Some(namespace))?;
     let asked = options.revision.clone().flatten();
     let plane = starting_plane(&installed.planes, asked.as_ref(), namespace)?;
     let kept = installed.records.of(plane);
-    let expected = &mut session.report.expected;
+    let expected = &mut ctx.report.expected;
     expected.chosen.push(started_from(plane));
     let record = if recall.forget {
         forgotten(plane, expected)?
@@ -133,11 +133,11 @@ fn untrusted(changed: &str, namespace: &str, label: &str) -> Failure {
 
 /// Returns the record of the revision in a namespace, where an install by glooistio wrote one that can be used.
 pub fn find_record(
-    session: &mut Session<'_>,
+    ctx: &mut RunContext<'_>,
     namespace: &str,
     revision: &str,
 ) -> Result<Option<Record>, Failure> {
-    let cluster = session.connect()?;
+    let cluster = ctx.connect()?;
     // What cannot be read here, the checks name with the right that is missing.
     let Ok(installed) = facts::installed(&cluster, Some(namespace)) else {
         return Ok(None);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::check::{Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, ControlPlane, Installed, Kept, Manager, Observed, Record};
-use crate::install::{Session, prove};
+use crate::install::{RunContext, verify};
 use crate::istio::ImageTag;
 use crate::plan::DEFAULT_NAMESPACE;
 use crate::report::Choice;
@@ -61,17 +61,17 @@ pub struct Verify {
 
 impl Verify {
     /// Judges what runs. The report holds what was seen.
-    pub fn run(&self, session: &mut Session<'_>) -> Result<Exit, Failure> {
-        let cluster = session.connect()?;
+    pub fn run(&self, ctx: &mut RunContext<'_>) -> Result<Exit, Failure> {
+        let cluster = ctx.connect()?;
         let installed = facts::installed(&cluster, self.namespace.as_deref())?;
-        let expected = self.expected(session, &cluster, &installed)?;
+        let expected = self.expected(ctx, &cluster, &installed)?;
         let namespace = self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
-        prove::running(session, &cluster, expected, Scope::Everything, namespace)
+        verify::verify_cluster(ctx, &cluster, expected, Scope::Everything, namespace)
     }
 
     fn expected(
         &self,
-        session: &mut Session<'_>,
+        ctx: &mut RunContext<'_>,
         cluster: &Cluster,
         installed: &Installed,
     ) -> Result<Expectation, Failure> {
@@ -79,20 +79,20 @@ impl Verify {
             planes, records, ..
         } = installed;
         let mut revisions = BTreeMap::new();
-        session.report.expected.notes.extend(strays(installed));
+        ctx.report.expected.notes.extend(strays(installed));
         for plane in planes.iter().filter(|plane| self.concerns(plane)) {
             let kept = records.of(plane);
-            session.report.expected.notes.extend(note(plane, kept));
+            ctx.report.expected.notes.extend(note(plane, kept));
             let record = kept.map(|kept| &kept.record);
             // What somebody else wrote into the record must not lead to a registry inside of this network.
             let ours = kept.filter(|kept| kept.foreign.is_none());
             let ours = ours.and_then(|kept| kept.record.as_ref().ok());
-            if let (Some(images), Some(record)) = (&session.images, ours) {
+            if let (Some(images), Some(record)) = (&ctx.images, ours) {
                 images.registry.allow(&record.hub);
             }
             let wanted = self.wanted(plane, record)?;
             let words = wanted.source.words();
-            session.report.expected.chosen.push(Choice {
+            ctx.report.expected.chosen.push(Choice {
                 what: "revision".to_owned(),
                 value: format!("{}: {}", plane.revision, wanted.image()),
                 why: format!("by {words}"),

@@ -6,7 +6,7 @@ use super::evidence::statements;
 use super::fips::is_judged;
 use super::{After, Check, Outcome, Run};
 use crate::facts::MeshInventory;
-use crate::report::{Evidence, Finding, Module, Proof, Remark, RemarkKind};
+use crate::report::{Assurance, Finding, ModuleStatement, Proof, Remark, RemarkKind};
 
 pub(super) const CHECK: Check = Check {
     id: "certificates",
@@ -55,12 +55,12 @@ struct Programs {
 
 impl Remarks {
     /// Adds the statements of a group of pods, or of an image.
-    pub(super) fn add(&mut self, statements: &[Evidence], count: u64) {
+    pub(super) fn add(&mut self, statements: &[ModuleStatement], count: u64) {
         let mut of_group = BTreeSet::new();
         for (one, proof) in read(statements) {
             self.read += 1;
             // No certificate is for a program that another one replaces, or that is not what it says.
-            if one.module < Module::Standard {
+            if one.module < Assurance::Standard {
                 continue;
             }
             self.states.insert(state(proof));
@@ -102,7 +102,7 @@ impl Remarks {
 }
 
 /// The statements that rest on bytes.
-fn read(statements: &[Evidence]) -> impl Iterator<Item = (&Evidence, &Proof)> {
+fn read(statements: &[ModuleStatement]) -> impl Iterator<Item = (&ModuleStatement, &Proof)> {
     let read = statements.iter();
     read.filter_map(|one| Some((one, one.proof.as_deref()?)))
 }
@@ -146,7 +146,7 @@ mod tests {
 
     const PATH: &str = "/usr/local/bin/pilot-discovery";
 
-    fn outcome(evidence: fips::Evidence, at: &str, max_age: u32) -> Outcome {
+    fn outcome(evidence: fips::BinaryFacts, at: &str, max_age: u32) -> Outcome {
         let facts = holding(
             &running(Role::Istiod, FIPS),
             vec![program(PATH, PATH, Ok(evidence))],

@@ -21,7 +21,7 @@ mod tests {
     use super::*;
     use crate::check::support::{self, fips_outcome, found, own_module, passed, program, running};
     use crate::facts::SelfReport;
-    use crate::fips::Floor;
+    use crate::fips::RequiredAssurance;
 
     #[test]
     fn what_is_at_the_floor_and_not_accepted_says_why() {
@@ -30,7 +30,10 @@ mod tests {
         let off = ("GODEBUG".to_owned(), "fips140=off".to_owned());
         istiod.settings.extend([off]);
         let facts = support::holding(&istiod, vec![program(path, path, Ok(own_module()))]);
-        let (expected, judge) = (support::expecting(tag), support::judge(Floor::Proven));
+        let (expected, judge) = (
+            support::expecting(tag),
+            support::judge(RequiredAssurance::Proven),
+        );
         let outcome = run(&After {
             judge: &judge,
             ..support::whole(&expected, &facts)

@@ -22,7 +22,7 @@ mod tests {
     use crate::check::Scope;
     use crate::check::support::{self, expecting, fips_outcome, found, group, members, passed};
     use crate::facts::{MeshInventory, Observed, PodGroupKey, SelfReport};
-    use crate::fips::{Judge, Policy};
+    use crate::fips::{CertificatePolicy, Judge};
     use crate::report::{Deviation, Deviations, SettingKind};
 
     const FIPS: &str = "1.31.0-solo-fips";
@@ -128,7 +128,7 @@ mod tests {
         let expected = expecting(FIPS);
         let outcome = |strict, max_age| {
             let judge = Judge {
-                policy: Policy::Active140_3,
+                policy: CertificatePolicy::Active140_3,
                 strict,
                 max_age,
                 ..support::JUDGE.clone()

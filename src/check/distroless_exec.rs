@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::walk::walk;
 use super::{Before, Check, Outcome, Run};
-use crate::istio::{Evidence, Source};
+use crate::istio::{Source, SourceQuality};
 use crate::render::Rendered;
 use crate::report::{Finding, Severity};
 
@@ -25,7 +25,7 @@ pub(super) const CHECK: Check = Check {
 #[serde(deny_unknown_fields)]
 struct Contents {
     source: Source,
-    evidence: Evidence,
+    evidence: SourceQuality,
     date: Date,
     programs: Vec<String>,
 }

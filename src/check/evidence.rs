@@ -8,18 +8,18 @@ use super::pending::wanted;
 use crate::facts::{
     ExtraContainer, ImageProgram, Observed, PodGroupKey, Role, RunningImage, SelfReport,
 };
-use crate::fips::{Environment, Evidence as BinaryFacts, ProgramRole, Subject};
+use crate::fips::{BinaryFacts, Environment, ProgramRole, Subject};
 use crate::istio::ImageRef;
-use crate::report::{Deviations, Evidence, Module};
+use crate::report::{Assurance, Deviations, ModuleStatement};
 
 mod image;
 
 /// A statement per image × architecture × program, for every revision in scope.
-pub fn evidence(after: &After<'_>) -> Vec<Evidence> {
+pub fn evidence(after: &After<'_>) -> Vec<ModuleStatement> {
     let Some(inventory) = after.facts.inventory.known() else {
         return Vec::new();
     };
-    let mut processes: BTreeMap<Evidence, u64> = BTreeMap::new();
+    let mut processes: BTreeMap<ModuleStatement, u64> = BTreeMap::new();
     for (group, members) in &inventory.groups {
         if wanted(after, group).is_some() {
             for statement in statements(after, group) {
@@ -29,13 +29,13 @@ pub fn evidence(after: &After<'_>) -> Vec<Evidence> {
     }
     processes
         .into_iter()
-        .map(|(statement, count)| Evidence { count, ..statement })
+        .map(|(statement, count)| ModuleStatement { count, ..statement })
         .collect()
 }
 
 /// What is known of the programs of a group: by their bytes where the image that runs was read, by
 /// what they say of themselves and by their tag elsewhere.
-pub(super) fn statements(after: &After<'_>, group: &PodGroupKey) -> Vec<Evidence> {
+pub(super) fn statements(after: &After<'_>, group: &PodGroupKey) -> Vec<ModuleStatement> {
     let own = match programs(after, group.running()) {
         Some(Observed::Known(programs)) => of_programs(after, group, programs),
         Some(Observed::Unknown(why)) => vec![unread(group, why)],
@@ -53,7 +53,7 @@ pub(super) fn statements(after: &After<'_>, group: &PodGroupKey) -> Vec<Evidence
 
 /// The statement as far as the pod is what the injector produces: what the image holds says nothing of
 /// a container in which other code may run.
-fn compared(after: &After<'_>, group: &PodGroupKey, statement: Evidence) -> Evidence {
+fn compared(after: &After<'_>, group: &PodGroupKey, statement: ModuleStatement) -> ModuleStatement {
     let deviations = &group.deviations;
     if !deviations.is_empty() {
         let revision = &group.revision;
@@ -62,12 +62,12 @@ fn compared(after: &After<'_>, group: &PodGroupKey, statement: Evidence) -> Evid
             Some(_) => statement.source.clone(),
             None => format!("nothing: {why}"),
         };
-        let statement = Evidence {
+        let statement = ModuleStatement {
             source,
             deviations: deviations.clone(),
             ..statement
         };
-        return unless(statement, Module::Unknown, Some(why));
+        return downgrade_if(statement, Assurance::Unknown, Some(why));
     }
     match uncompared(after, group) {
         Some(why) => limited(after, statement, &why),
@@ -92,11 +92,11 @@ pub(super) fn uncompared(after: &After<'_>, group: &PodGroupKey) -> Option<Strin
 }
 
 /// What was proven of an image is no more than declared of a container that could not be compared.
-fn limited(after: &After<'_>, mut statement: Evidence, why: &str) -> Evidence {
-    if statement.module <= Module::Declared {
+fn limited(after: &After<'_>, mut statement: ModuleStatement, why: &str) -> ModuleStatement {
+    if statement.module <= Assurance::Declared {
         return statement;
     }
-    statement.module = Module::Declared;
+    statement.module = Assurance::Declared;
     if let Some(proof) = &mut statement.proof {
         proof.reasons.insert(0, why.to_owned());
         if !after.judge.accepts_words() {
@@ -114,7 +114,11 @@ fn programs<'a>(after: &After<'a>, running: Option<RunningImage>) -> Option<Prog
 }
 
 /// Of every program of the image; one without that of the role shows nothing of what runs.
-fn of_programs(after: &After<'_>, group: &PodGroupKey, programs: &[ImageProgram]) -> Vec<Evidence> {
+fn of_programs(
+    after: &After<'_>,
+    group: &PodGroupKey,
+    programs: &[ImageProgram],
+) -> Vec<ModuleStatement> {
     let binary = binary(group.role);
     if !programs.iter().any(|program| name(&program.path) == binary) {
         return vec![unread(group, &format!("there is no {binary} in its image"))];
@@ -126,13 +130,13 @@ fn of_programs(after: &After<'_>, group: &PodGroupKey, programs: &[ImageProgram]
     };
     let one = |program| {
         let statement = read(after, group, program);
-        unless(statement, Module::Unknown, other.clone())
+        downgrade_if(statement, Assurance::Unknown, other.clone())
     };
     programs.iter().filter(|it| !idle(it)).map(one).collect()
 }
 
 /// Of the program that another container of the pod starts from another image.
-fn beside(after: &After<'_>, group: &PodGroupKey, other: &ExtraContainer) -> Vec<Evidence> {
+fn beside(after: &After<'_>, group: &PodGroupKey, other: &ExtraContainer) -> Vec<ModuleStatement> {
     let seen = PodGroupKey {
         image: other.image.clone(),
         image_id: other.image_id.clone(),
@@ -146,7 +150,7 @@ fn beside(after: &After<'_>, group: &PodGroupKey, other: &ExtraContainer) -> Vec
         let unseen = statements(after, &seen).into_iter();
         let binary = starter(group.role).to_owned();
         return unseen
-            .map(|one| Evidence {
+            .map(|one| ModuleStatement {
                 binary: binary.clone(),
                 ..one
             })
@@ -160,9 +164,9 @@ fn beside(after: &After<'_>, group: &PodGroupKey, other: &ExtraContainer) -> Vec
 }
 
 /// What the process itself and the tag say.
-fn said(group: &PodGroupKey, unread: &str) -> Evidence {
+fn said(group: &PodGroupKey, unread: &str) -> ModuleStatement {
     let (module, source) = module(group);
-    Evidence {
+    ModuleStatement {
         digest: digest(&group.image_id),
         arch: group.arch.clone(),
         binary: binary(group.role).to_owned(),
@@ -177,16 +181,16 @@ fn said(group: &PodGroupKey, unread: &str) -> Evidence {
 
 /// An image that its registry refuses, or that is not what its digest says: no word of the process makes
 /// up for that.
-fn unread(group: &PodGroupKey, why: &str) -> Evidence {
-    Evidence {
-        module: Module::Unknown,
+fn unread(group: &PodGroupKey, why: &str) -> ModuleStatement {
+    ModuleStatement {
+        module: Assurance::Unknown,
         source: format!("nothing: {why} (--no-registry leaves images out)"),
         ..said(group, why)
     }
 }
 
 /// What the bytes say, and whether tag and process agree with them.
-fn read(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> Evidence {
+fn read(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> ModuleStatement {
     let mut statement = after.judge.statement(&Subject {
         image: Some(&group.image),
         manifest: program.manifest.as_deref(),
@@ -206,16 +210,20 @@ fn read(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> Evide
     }
     let reports = name(&program.path) == binary(group.role);
     let against = match (&group.report, statement.module) {
-        (SelfReport::Standard(said), module) if reports && module >= Module::Declared => Some(
+        (SelfReport::Standard(said), module) if reports && module >= Assurance::Declared => Some(
             format!("the process says {said}, and the image holds a FIPS module"),
         ),
         _ => None,
     };
-    unless(statement, Module::Contradicted, against)
+    downgrade_if(statement, Assurance::Contradicted, against)
 }
 
 /// The statement, or where something speaks against it another one, which no policy accepts.
-fn unless(mut statement: Evidence, module: Module, against: Option<String>) -> Evidence {
+fn downgrade_if(
+    mut statement: ModuleStatement,
+    module: Assurance,
+    against: Option<String>,
+) -> ModuleStatement {
     let Some(against) = against else {
         return statement;
     };
@@ -236,23 +244,23 @@ pub(super) fn environment(group: &PodGroupKey, program: &ImageProgram) -> Enviro
 }
 
 /// What the program says of itself counts more than its tag; where both speak, they must agree.
-fn module(group: &PodGroupKey) -> (Module, String) {
+fn module(group: &PodGroupKey) -> (Assurance, String) {
     let labelled = says_fips(&group.image);
     let by_tag = if labelled {
-        Module::Declared
+        Assurance::Declared
     } else {
-        Module::Standard
+        Assurance::Standard
     };
     match &group.report {
-        SelfReport::Fips(said) => (Module::Declared, said.clone()),
+        SelfReport::Fips(said) => (Assurance::Declared, said.clone()),
         SelfReport::Standard(said) if labelled => (
-            Module::Contradicted,
+            Assurance::Contradicted,
             format!("{said}, though its tag says FIPS"),
         ),
-        SelfReport::Standard(said) => (Module::Standard, said.clone()),
+        SelfReport::Standard(said) => (Assurance::Standard, said.clone()),
         SelfReport::Silent(said) => (by_tag, format!("its tag alone ({said})")),
         SelfReport::NotCollected => (by_tag, "its tag alone".to_owned()),
-        SelfReport::Unreadable(why) => (Module::Unknown, format!("nothing: {why}")),
+        SelfReport::Unreadable(why) => (Assurance::Unknown, format!("nothing: {why}")),
     }
 }
 
@@ -310,45 +318,45 @@ mod tests {
             (
                 "1.31.0-solo-fips",
                 SelfReport::Fips(says("gauge 1")),
-                Module::Declared,
+                Assurance::Declared,
             ),
             (
                 "1.31.0-solo",
                 SelfReport::Fips(says("gauge 1")),
-                Module::Declared,
+                Assurance::Declared,
             ),
             (
                 "1.31.0-solo-fips",
                 SelfReport::Standard(says("gauge 0")),
-                Module::Contradicted,
+                Assurance::Contradicted,
             ),
             (
                 "1.31.0-solo",
                 SelfReport::Standard(says("gauge 0")),
-                Module::Standard,
+                Assurance::Standard,
             ),
             (
                 "1.31.0-solo-fips",
                 SelfReport::Silent(says("no gauge")),
-                Module::Declared,
+                Assurance::Declared,
             ),
             (
                 "1.31.0-solo",
                 SelfReport::Silent(says("no gauge")),
-                Module::Standard,
+                Assurance::Standard,
             ),
             (
                 "1.31.0-solo-fips",
                 SelfReport::NotCollected,
-                Module::Declared,
+                Assurance::Declared,
             ),
-            ("1.31.0-solo", SelfReport::NotCollected, Module::Standard),
+            ("1.31.0-solo", SelfReport::NotCollected, Assurance::Standard),
             (
                 "1.31.0-solo-fips",
                 SelfReport::Unreadable(says("timeout")),
-                Module::Unknown,
+                Assurance::Unknown,
             ),
-            ("nonsense", SelfReport::NotCollected, Module::Standard),
+            ("nonsense", SelfReport::NotCollected, Assurance::Standard),
         ] {
             let group = PodGroupKey {
                 report: report.clone(),
@@ -457,7 +465,7 @@ mod tests {
                 ..group.clone()
             };
             let statements = statements(&support::whole(&expected, &facts), &unread);
-            assert_eq!(statements[0].module, Module::Unknown);
+            assert_eq!(statements[0].module, Assurance::Unknown);
             assert_eq!(statements[0].source, format!("nothing: {why}"));
             assert_eq!(statements[0].deviations.first[0].item, "LD_PRELOAD");
         }
@@ -502,7 +510,7 @@ mod tests {
             "pilot-agent declared, envoy declared"
         );
         let expected = expecting(FIPS);
-        let judge = support::judge(crate::fips::Floor::Proven);
+        let judge = support::judge(crate::fips::RequiredAssurance::Proven);
         let after = After {
             judge: &judge,
             ..support::whole(&expected, &facts)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::{Address, ControlPlane, Injected, Manager, PinnedName, PodGroupKey, Role};
-use crate::fips::{Judge, Policy};
+use crate::fips::{CertificatePolicy, Judge};
 use crate::istio::{ImageRef, ImageTag};
 use crate::report::{Finding, Severity};
 use crate::sys::cluster::Names;
@@ -169,7 +169,7 @@ pub(super) fn unconnected(named: &Names, severity: Severity) -> Vec<Finding> {
 /// What the user asks of every program, in words; `None` where no floor and no policy is asked for.
 pub(super) fn demanded(judge: &Judge) -> Option<String> {
     match (judge.floor, judge.policy) {
-        (None, Policy::Any) => None,
+        (None, CertificatePolicy::Any) => None,
         (None, policy) => Some(format!("what policy {policy} takes")),
         (Some(floor), policy) => Some(format!("{floor} at least, by policy {policy}")),
     }
@@ -238,7 +238,7 @@ impl Wanted {
 mod tests {
     use super::*;
     use crate::check::support::{self, expecting};
-    use crate::fips::Floor;
+    use crate::fips::RequiredAssurance;
 
     #[test]
     fn what_the_user_asks_for_is_the_floor_of_every_revision() {
@@ -252,9 +252,12 @@ mod tests {
             expected.demand(&judge);
             expected.revisions["default"].fips
         };
-        assert!(!raised(None, Policy::Any));
-        assert!(raised(Some(Floor::Declared), Policy::Any));
-        assert!(raised(None, Policy::FedRamp2026));
+        assert!(!raised(None, CertificatePolicy::Any));
+        assert!(raised(
+            Some(RequiredAssurance::Declared),
+            CertificatePolicy::Any
+        ));
+        assert!(raised(None, CertificatePolicy::FedRamp2026));
         let mut fips = expecting("1.31.0-solo-fips");
         fips.demand(&support::JUDGE);
         assert!(fips.revisions["default"].fips, "nothing is lowered");

@@ -10,7 +10,7 @@ use super::proxies::{examples, other_build};
 use super::{After, Outcome, Scope};
 use crate::facts::{MeshInventory, PodGroup, PodGroupKey, Role, Unreached};
 use crate::istio::ImageRef;
-use crate::report::{Evidence, Finding, Module, Proof};
+use crate::report::{Assurance, Finding, ModuleStatement, Proof};
 
 /// Judges the programs of some roles, wherever FIPS is expected.
 pub(super) fn judge(after: &After<'_>, concerns: fn(Role) -> bool) -> Outcome {
@@ -31,13 +31,13 @@ struct Alike<'a> {
 }
 
 /// What is said of a program, and of which namespace and image.
-type Said<'a> = (Evidence, &'a str, &'a str);
+type Said<'a> = (ModuleStatement, &'a str, &'a str);
 
 /// What the groups of one plane gave.
 #[derive(Default)]
 struct Gathered<'a> {
     said: BTreeMap<Said<'a>, Alike<'a>>,
-    best: BTreeMap<Module, u64>,
+    best: BTreeMap<Assurance, u64>,
     required: Required,
     /// Of pods in which other code may run.
     deviating: Vec<Finding>,
@@ -70,7 +70,7 @@ fn gather<'a>(
         let statements = statements(after, group);
         let weakest = statements.iter().map(|one| one.module).min();
         *all.best
-            .entry(weakest.unwrap_or(Module::Unknown))
+            .entry(weakest.unwrap_or(Assurance::Unknown))
             .or_default() += members.pods;
         for statement in statements {
             let key = (statement, group.namespace.as_str(), group.image.as_str());
@@ -207,9 +207,9 @@ fn unreached(
 }
 
 /// Whether a statement is at the floor, and what was read of bytes acceptable by the policy.
-fn accepted(after: &After<'_>, statement: &Evidence) -> bool {
+fn accepted(after: &After<'_>, statement: &ModuleStatement) -> bool {
     let proof = statement.proof.as_ref();
-    statement.module >= Module::Declared
+    statement.module >= Assurance::Declared
         && proof.map_or_else(
             || after.judge.accepts_words(),
             |proof| proof.judgement.accepted,
@@ -219,7 +219,7 @@ fn accepted(after: &After<'_>, statement: &Evidence) -> bool {
 /// Nothing is wrong but what could not be read: that is an outcome of its own.
 fn only_unread(said: &BTreeMap<Said<'_>, Alike<'_>>) -> Option<Outcome> {
     let wrong = said.keys().any(|(statement, ..)| {
-        statement.module != Module::Unknown && undecided(statement).is_none()
+        statement.module != Assurance::Unknown && undecided(statement).is_none()
     });
     if said.is_empty() || wrong {
         return None;
@@ -232,12 +232,12 @@ fn only_unread(said: &BTreeMap<Said<'_>, Alike<'_>>) -> Option<Outcome> {
     Some(Outcome::Unknown(unread.collect::<Vec<_>>().join("; ")))
 }
 
-fn why(statement: &Evidence) -> Option<&String> {
+fn why(statement: &ModuleStatement) -> Option<&String> {
     undecided(statement).or_else(|| statement.proof.as_ref()?.reasons.first())
 }
 
 /// Why the policy can be neither held nor failed by what was read.
-fn undecided(statement: &Evidence) -> Option<&String> {
+fn undecided(statement: &ModuleStatement) -> Option<&String> {
     let judgement = &statement.proof.as_ref()?.judgement;
     let unknown = judgement.unknown.first();
     unknown.filter(|_| judgement.because.is_empty())
@@ -284,17 +284,17 @@ fn by_digest(image: &str, proof: &Proof) -> String {
     }
 }
 
-fn message(statement: &Evidence, pods: u64) -> String {
+fn message(statement: &ModuleStatement, pods: u64) -> String {
     let binary = &statement.binary;
     match (statement.module, &statement.proof) {
-        (Module::Contradicted, None) => {
+        (Assurance::Contradicted, None) => {
             format!("{pods} pods contradicted: named a FIPS build, and the program says it is none")
         }
-        (Module::Contradicted, Some(_)) => {
+        (Assurance::Contradicted, Some(_)) => {
             format!("{binary} of {pods} pods is contradicted: it is not what it says it is")
         }
-        (Module::Unknown, _) => format!("nothing can be said of {binary} of {pods} pods"),
-        (Module::Standard, _) => format!("{pods} pods run a standard build, without FIPS"),
+        (Assurance::Unknown, _) => format!("nothing can be said of {binary} of {pods} pods"),
+        (Assurance::Standard, _) => format!("{pods} pods run a standard build, without FIPS"),
         (module, proof) => {
             let because = proof
                 .as_ref()

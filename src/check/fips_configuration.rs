@@ -9,7 +9,7 @@ use serde_json::Value;
 use self::candidates::candidates;
 use super::walk::walk;
 use super::{Before, Check, Outcome, Run};
-use crate::fips::{Effect, Environment, Policies, ambient, effects};
+use crate::fips::{CompliancePolicies, Effect, Environment, ambient, effects};
 use crate::render::Rendered;
 use crate::report::Finding;
 
@@ -27,7 +27,7 @@ const NAMES: [&str; 3] = ["GODEBUG", "COMPLIANCE_POLICY", "TLS12_ENABLED"];
 const WITH_GODEBUG: &str = "fips-140-3";
 
 fn run(before: &Before<'_>) -> Outcome {
-    let known = Policies::of(before.matrix, &before.plan.tag.version);
+    let known = CompliancePolicies::of(before.matrix, &before.plan.tag.version);
     let mut findings = Vec::new();
     let mut seen = Vec::new();
     for document in before.documents {
@@ -60,7 +60,7 @@ fn of_place(
     before: &Before<'_>,
     (document, place): (&Rendered, &str),
     environment: &Environment,
-    known: Policies,
+    known: CompliancePolicies,
 ) -> Vec<Finding> {
     let mut findings: Vec<Finding> = without_configuration(document, environment)
         .iter()
@@ -108,7 +108,7 @@ fn setting<'v>(path: &str, value: &'v Value) -> Option<(String, &'static str, &'
 }
 
 /// What the chart adds by itself.
-fn injected(environment: Environment, known: Policies) -> Environment {
+fn injected(environment: Environment, known: CompliancePolicies) -> Environment {
     let adds = environment.compliance.as_deref() == Some(WITH_GODEBUG)
         && known.knows(WITH_GODEBUG)
         && environment.fips140.is_none();
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use crate::check::support::{Given, boring, own_module, program, standard};
     use crate::facts::{NoImage, Observed, PlannedImage};
-    use crate::fips::Evidence;
+    use crate::fips::BinaryFacts;
     use crate::report::Severity;
 
     const DATA: &str = "
@@ -244,7 +244,7 @@ capabilities:
     }
 
     /// What is found of `spec` where the images of the plan hold these programs.
-    fn read(spec: &str, programs: &[(&str, Evidence)]) -> Vec<(Severity, String)> {
+    fn read(spec: &str, programs: &[(&str, BinaryFacts)]) -> Vec<(Severity, String)> {
         let programs = programs.iter().map(|(name, evidence)| {
             let path = format!("/usr/local/bin/{name}");
             program(&path, &path, Ok(evidence.clone()))
@@ -276,13 +276,13 @@ capabilities:
     fn build_that_was_read_decides_what_its_settings_do() {
         use Severity::{Error, Warning};
         type Said<'a> = &'a [(Severity, &'a str)];
-        type Programs<'a> = Vec<(&'a str, Evidence)>;
+        type Programs<'a> = Vec<(&'a str, BinaryFacts)>;
         let env = |name: &str, value: &str| {
             format!("values: {{pilot: {{env: {{{name}: \"{value}\"}}}}}}")
         };
         let metadata = "meshConfig: {defaultConfig: {proxyMetadata: {GODEBUG: fips140=on}}}";
         let gateway = "components: {ingressGateways: [{name: pilot, k8s: {env: [{name: GODEBUG, value: fips140=on}]}}]}";
-        let istiod = |evidence: fn() -> Evidence| vec![("pilot-discovery", evidence())];
+        let istiod = |evidence: fn() -> BinaryFacts| vec![("pilot-discovery", evidence())];
         let boring = || boring(true);
         let both = vec![("pilot-discovery", own_module()), ("pilot-agent", boring())];
         // spec, programs, findings with a part of subject and message

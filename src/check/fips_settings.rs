@@ -6,9 +6,11 @@ use super::evidence::environment;
 use super::pending::wanted;
 use super::{After, Check, Outcome, Run};
 use crate::facts::{ImageProgram, MeshInventory, Observed, PodGroupKey, Role};
-use crate::fips::{Build, Environment, Floor, Policies, approved_only, effects};
+use crate::fips::{
+    Build, CompliancePolicies, Environment, RequiredAssurance, approved_only, effects,
+};
 use crate::istio::ImageTag;
-use crate::report::{Finding, Module, Severity};
+use crate::report::{Assurance, Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "fips-settings",
@@ -104,7 +106,7 @@ const POLICIES: [(&str, &[(&str, &str)]); 2] = [
 ];
 
 /// The policy that this version knows, under which the program runs and takes approved algorithms only.
-fn fitting_policy(build: Build, known: Option<Policies>) -> Option<&'static str> {
+fn fitting_policy(build: Build, known: Option<CompliancePolicies>) -> Option<&'static str> {
     let known = known?;
     let fits = |(policy, along): &(&'static str, &[(&str, &str)])| {
         let settings = along.iter().copied();
@@ -138,10 +140,10 @@ fn remarks(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> Ve
         .map(|effect| Remark::new(effect.severity, effect.message, effect.fix))
         .collect();
     let limited = approved_only(&environment, build, known).is_some();
-    if verdict.module < Module::Declared || verdict.fipsonly.is_none() {
+    if verdict.module < Assurance::Declared || verdict.fipsonly.is_none() {
         return remarks;
     }
-    let severity = if after.judge.floor == Some(Floor::FipsOnly) {
+    let severity = if after.judge.floor == Some(RequiredAssurance::FipsOnly) {
         Severity::Error
     } else {
         Severity::Warning
@@ -180,7 +182,7 @@ mod tests {
     use crate::check::support::{
         boring, expecting, holding, judge, own_module, program, running, standard, whole,
     };
-    use crate::fips::Evidence;
+    use crate::fips::BinaryFacts;
 
     const FIPS: &str = "1.31.0-solo-fips";
 
@@ -188,7 +190,7 @@ mod tests {
 
     /// What is found of istiod with that program; its container has `settings`, and does not show `hidden`.
     fn found(
-        (evidence, floor): (Result<Evidence, &str>, Option<Floor>),
+        (evidence, floor): (Result<BinaryFacts, &str>, Option<RequiredAssurance>),
         settings: &[(&str, &str)],
         hidden: &[&str],
     ) -> Vec<(Severity, String)> {
@@ -233,7 +235,7 @@ mod tests {
         const POLICY: (&str, &str) = ("COMPLIANCE_POLICY", "fips-140-2");
         const ONLY: (&str, &str) = ("GODEBUG", "fips140=only");
         let any = |evidence| (Ok(evidence), None);
-        let strict = |evidence| (Ok(evidence), Some(Floor::FipsOnly));
+        let strict = |evidence| (Ok(evidence), Some(RequiredAssurance::FipsOnly));
         // program and floor, settings, what is not shown, findings with a part of their message
         let table: Vec<(_, &[_], &[&str], Said<'_>)> = vec![
             (any(boring(true)), &[], &[], &[]),

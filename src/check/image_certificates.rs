@@ -39,7 +39,7 @@ mod tests {
 
     const PATH: &str = "/usr/local/bin/pilot-discovery";
 
-    fn outcome(tag: &str, evidence: fips::Evidence, max_age: u32) -> Outcome {
+    fn outcome(tag: &str, evidence: fips::BinaryFacts, max_age: u32) -> Outcome {
         let mut given = Given::tag(tag);
         given.judge.max_age = max_age;
         given.facts.images = Observed::Known(vec![PlannedImage {

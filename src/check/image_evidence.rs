@@ -4,8 +4,8 @@ use super::expectation::demanded;
 use super::image_exists::said;
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{ImageProgram, Observed, PlannedImage};
-use crate::fips::{Environment, Policies, Subject};
-use crate::report::{Evidence, Finding, Module};
+use crate::fips::{CompliancePolicies, Environment, Subject};
+use crate::report::{Assurance, Finding, ModuleStatement};
 
 pub(super) const CHECK: Check = Check {
     id: "image-evidence",
@@ -28,7 +28,7 @@ fn run(before: &Before<'_>) -> Outcome {
         let known = images
             .iter()
             .filter_map(|image| Some((image, image.programs.known()?)));
-        let read: Vec<(&PlannedImage, Evidence)> = known
+        let read: Vec<(&PlannedImage, ModuleStatement)> = known
             .flat_map(|(image, programs)| {
                 programs
                     .iter()
@@ -60,7 +60,7 @@ pub(super) fn statement(
     before: &Before<'_>,
     image: &PlannedImage,
     program: &ImageProgram,
-) -> Evidence {
+) -> ModuleStatement {
     let variables = program.env.iter().filter_map(|pair| pair.split_once('='));
     before.judge.statement(&Subject {
         image: Some(&image.reference),
@@ -69,14 +69,17 @@ pub(super) fn statement(
         path: &program.path,
         reading: &program.reading,
         environment: &Environment::of(variables),
-        known: Some(Policies::of(before.matrix, &before.plan.tag.version)),
+        known: Some(CompliancePolicies::of(
+            before.matrix,
+            &before.plan.tag.version,
+        )),
         says_fips: before.plan.tag.flavor.is_fips() || program.labelled_fips,
         role: program.role,
     })
 }
 
 /// Why the policy can be neither held nor failed by what was read.
-fn undecided(one: &Evidence) -> Option<&String> {
+fn undecided(one: &ModuleStatement) -> Option<&String> {
     one.proof.as_ref()?.judgement.unknown.first()
 }
 
@@ -108,14 +111,14 @@ fn unread(images: &[PlannedImage], strict: bool) -> Vec<Finding> {
     unread.collect()
 }
 
-fn finding(before: &Before<'_>, image: &PlannedImage, one: &Evidence) -> Option<Finding> {
+fn finding(before: &Before<'_>, image: &PlannedImage, one: &ModuleStatement) -> Option<Finding> {
     let proof = one.proof.as_deref()?;
     let demanded = demanded(before.judge);
     let fips = before.plan.tag.flavor.is_fips() || demanded.is_some();
     let wrong = match one.module {
-        Module::Contradicted | Module::Unknown => true,
-        Module::Standard => fips,
-        Module::Declared | Module::Identified | Module::Proven => {
+        Assurance::Contradicted | Assurance::Unknown => true,
+        Assurance::Standard => fips,
+        Assurance::Declared | Assurance::Identified | Assurance::Proven => {
             fips && !proof.judgement.because.is_empty()
         }
     };
@@ -168,7 +171,7 @@ mod tests {
     fn a_tag_and_the_bytes_behind_it_must_agree() {
         const FIPS: &str = "1.31.0-solo-fips";
         const PLAIN: &str = "1.31.0-solo";
-        let lying = |mut evidence: fips::Evidence| {
+        let lying = |mut evidence: fips::BinaryFacts| {
             evidence.modules[0].integrity = fips::Integrity::Differs("cd".to_owned());
             evidence
         };
@@ -203,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_floor_that_is_asked_for_judges_every_tag() {
-        let below = |floor: Option<fips::Floor>, policy| {
+        let below = |floor: Option<fips::RequiredAssurance>, policy| {
             let mut given = Given::tag("1.31.0-solo");
             given.facts.images = planned(
                 "1.31.0-solo",
@@ -213,13 +216,16 @@ mod tests {
             given.judge.policy = policy;
             given.run(run)
         };
-        assert!(passed(&below(None, fips::Policy::Any)));
+        assert!(passed(&below(None, fips::CertificatePolicy::Any)));
         assert!(found(
-            &below(Some(fips::Floor::Declared), fips::Policy::Any),
+            &below(
+                Some(fips::RequiredAssurance::Declared),
+                fips::CertificatePolicy::Any
+            ),
             "is standard"
         ));
         assert!(found(
-            &below(None, fips::Policy::Active140_3),
+            &below(None, fips::CertificatePolicy::Active140_3),
             "is standard"
         ));
     }
@@ -227,10 +233,18 @@ mod tests {
     #[test]
     fn what_asks_for_bytes_is_not_met_by_leaving_them_unread() {
         for (floor, policy, strict) in [
-            (None, fips::Policy::Any, false),
-            (Some(fips::Floor::Declared), fips::Policy::Any, false),
-            (Some(fips::Floor::Proven), fips::Policy::Any, true),
-            (None, fips::Policy::Active140_3, true),
+            (None, fips::CertificatePolicy::Any, false),
+            (
+                Some(fips::RequiredAssurance::Declared),
+                fips::CertificatePolicy::Any,
+                false,
+            ),
+            (
+                Some(fips::RequiredAssurance::Proven),
+                fips::CertificatePolicy::Any,
+                true,
+            ),
+            (None, fips::CertificatePolicy::Active140_3, true),
         ] {
             let with = |images: Observed<Vec<PlannedImage>>| {
                 let mut given = Given::tag("1.31.0-solo-fips");

@@ -82,14 +82,14 @@ pub(super) fn run_after(
 pub(super) static JUDGE: std::sync::LazyLock<Judge> = std::sync::LazyLock::new(|| Judge {
     modules: Modules::builtin().clone(),
     at: jiff::civil::date(2026, 11, 22),
-    policy: fips::Policy::Any,
+    policy: fips::CertificatePolicy::Any,
     floor: None,
     max_age: 90,
     strict: false,
 });
 
 /// The same with a floor.
-pub(super) fn judge(floor: fips::Floor) -> Judge {
+pub(super) fn judge(floor: fips::RequiredAssurance) -> Judge {
     Judge {
         floor: Some(floor),
         ..JUDGE.clone()

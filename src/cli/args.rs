@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::civil::Date;
 
 use crate::exit::{Exit, Failure};
-use crate::fips::{Floor, Policy};
+use crate::fips::{CertificatePolicy, RequiredAssurance};
 use crate::options::Consent;
 use crate::ui::ColorChoice;
 
@@ -246,10 +246,10 @@ pub(super) struct RunArgs {
 pub(super) struct ProofArgs {
     /// What must hold at least: `declared`, `identified`, `proven` or `fipsonly`
     #[arg(long, value_name = "FLOOR")]
-    pub(super) require: Option<Floor>,
+    pub(super) require: Option<RequiredAssurance>,
     /// What the certificate must be: `any`, `140-3-active` or `fedramp-2026`
     #[arg(long, value_name = "POLICY", default_value_t)]
-    pub(super) policy: Policy,
+    pub(super) policy: CertificatePolicy,
     /// Day that certificates are judged for [default: today]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(super) at: Option<Date>,

@@ -7,11 +7,11 @@ use super::istioctl_flags::{FLAGS, Kind};
 
 /// A command line, taken apart.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum CommandLine {
     /// One of our commands: the arguments with the word first, for clap.
-    Ours(Vec<String>),
+    Own(Vec<String>),
     /// A word that will be ours: which, and what to use until then.
-    Later { word: String, instead: &'static str },
+    Reserved { word: String, instead: &'static str },
     /// A word that nobody knows, and the one of ours that is meant, where one is near.
     Mistyped {
         word: String,
@@ -25,7 +25,7 @@ pub(super) enum Asked {
 }
 
 /// Words of our own, with the name that clap knows them by.
-const OURS: &[(&str, &str)] = &[
+const OWN_COMMANDS: &[(&str, &str)] = &[
     ("render", "render"),
     ("check", "check"),
     ("install", "install"),
@@ -44,7 +44,7 @@ const OURS: &[(&str, &str)] = &[
 const HELP: &str = "help";
 
 /// Words that are reserved, and what does the work until they are built.
-const LATER: &[(&str, &str)] = &[
+const RESERVED_COMMANDS: &[(&str, &str)] = &[
     (
         "images",
         "`glooistio render -o yaml` names the hub and tag of every image",
@@ -117,46 +117,47 @@ const SWITCHES: &[&str] = &[
 ];
 
 /// Sorts a command line (without the program's name).
-pub(super) fn sort(mut args: Vec<String>) -> Asked {
+pub(super) fn classify(mut args: Vec<String>) -> CommandLine {
     match word_at(&args) {
         Some(at) if args[at] == HELP => {
             // `help WORD` is `WORD --help`, whosever the word is.
             "--help".clone_into(&mut args[at]);
             help(args)
         }
-        Some(at) => sorted(args, at),
-        None => Asked::Ours(args),
+        Some(at) => classify_by_word(args, at),
+        None => CommandLine::Own(args),
     }
 }
 
-fn help(args: Vec<String>) -> Asked {
+fn help(args: Vec<String>) -> CommandLine {
     let named = word_at(&args).filter(|at| args[*at] != HELP);
     let Some(at) = named else {
-        return Asked::Ours(vec!["--help".to_owned()]);
+        return CommandLine::Own(vec!["--help".to_owned()]);
     };
     let word = args[at].clone();
-    match sorted(args, at) {
-        Asked::Istioctl { .. } if !ISTIOCTL.contains(&word.as_str()) => {
-            Asked::Mistyped { word, meant: None }
+    match classify_by_word(args, at) {
+        CommandLine::Istioctl { .. } if !ISTIOCTL.contains(&word.as_str()) => {
+            CommandLine::Mistyped { word, meant: None }
         }
         asked => asked,
     }
 }
 
 /// Sorts by the word that stands at `at`.
-fn sorted(args: Vec<String>, at: usize) -> Asked {
+fn classify_by_word(args: Vec<String>, at: usize) -> CommandLine {
     let word = args[at].as_str();
     let (length, name) = match (word, args.get(at + 1).map(String::as_str)) {
         ("manifest", Some("install" | "apply")) => (2, Some("install")),
         _ => (
             1,
-            OURS.iter()
+            OWN_COMMANDS
+                .iter()
                 .find(|(ours, _)| *ours == word)
                 .map(|(_, name)| *name),
         ),
     };
-    if let Some((word, instead)) = LATER.iter().find(|(later, _)| *later == word) {
-        return Asked::Later {
+    if let Some((word, instead)) = RESERVED_COMMANDS.iter().find(|(later, _)| *later == word) {
+        return CommandLine::Reserved {
             word: (*word).to_owned(),
             instead,
         };
@@ -164,7 +165,7 @@ fn sorted(args: Vec<String>, at: usize) -> Asked {
     let Some(name) = name else {
         return match meant(word) {
             None => for_istioctl(args, at),
-            meant => Asked::Mistyped {
+            meant => CommandLine::Mistyped {
                 word: word.to_owned(),
                 meant,
             },
@@ -173,14 +174,17 @@ fn sorted(args: Vec<String>, at: usize) -> Asked {
     let mut ours = vec![name.to_owned()];
     ours.extend_from_slice(&args[..at]);
     ours.extend_from_slice(&args[at + length..]);
-    Asked::Ours(ours)
+    CommandLine::Own(ours)
 }
 
 /// The word of ours that was meant, unless one of istioctl's is as near.
 fn meant(word: &str) -> Option<&'static str> {
-    let words = ISTIOCTL.iter().chain(OURS.iter().map(|(ours, _)| ours));
+    let words = ISTIOCTL
+        .iter()
+        .chain(OWN_COMMANDS.iter().map(|(ours, _)| ours));
     let meant = super::nearest(word, words.copied())?;
-    OURS.iter()
+    OWN_COMMANDS
+        .iter()
         .map(|(ours, _)| *ours)
         .find(|ours| *ours == meant)
 }
@@ -217,7 +221,7 @@ fn takes_next(arg: &str) -> bool {
     arg.len() == 2 && !matches!(arg, "-h" | "-q" | "-y" | "-v" | "-V")
 }
 
-fn for_istioctl(mut args: Vec<String>, word: usize) -> Asked {
+fn for_istioctl(mut args: Vec<String>, word: usize) -> CommandLine {
     let mut istioctl = None;
     let given = args[..word]
         .iter()
@@ -229,19 +233,19 @@ fn for_istioctl(mut args: Vec<String>, word: usize) -> Asked {
             None => (at < args.len()).then(|| args.remove(at)),
         };
     }
-    Asked::Istioctl { args, istioctl }
+    CommandLine::Istioctl { args, istioctl }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Asked {
-        sort(line.split_whitespace().map(str::to_owned).collect())
+    fn read(line: &str) -> CommandLine {
+        classify(line.split_whitespace().map(str::to_owned).collect())
     }
 
-    fn ours(line: &str) -> Asked {
-        Asked::Ours(line.split_whitespace().map(str::to_owned).collect())
+    fn ours(line: &str) -> CommandLine {
+        CommandLine::Own(line.split_whitespace().map(str::to_owned).collect())
     }
 
     #[test]
@@ -278,7 +282,7 @@ mod tests {
             let args = line.split_whitespace().map(str::to_owned).collect();
             assert_eq!(
                 read(line),
-                Asked::Istioctl {
+                CommandLine::Istioctl {
                     args,
                     istioctl: None
                 },
@@ -303,7 +307,7 @@ mod tests {
             ("__complete", None),
         ] {
             let meant = match read(line) {
-                Asked::Mistyped { meant, .. } => meant,
+                CommandLine::Mistyped { meant, .. } => meant,
                 _ => None,
             };
             assert_eq!(meant, wanted, "{line}");
@@ -326,8 +330,8 @@ mod tests {
             assert_eq!(read(line), ours(wanted), "{line}");
         }
         let help = |line| match read(line) {
-            Asked::Istioctl { args, .. } => args.join(" "),
-            Asked::Mistyped { word, meant } => format!("{word}? {meant:?}"),
+            CommandLine::Istioctl { args, .. } => args.join(" "),
+            CommandLine::Mistyped { word, meant } => format!("{word}? {meant:?}"),
             other => format!("{other:?}"),
         };
         assert_eq!(help("help proxy-status"), "--help proxy-status");
@@ -339,13 +343,13 @@ mod tests {
     #[test]
     fn no_word_of_istioctl_is_taken_for_a_mistake() {
         for word in ISTIOCTL {
-            assert!(matches!(read(word), Asked::Istioctl { .. }), "{word}");
+            assert!(matches!(read(word), CommandLine::Istioctl { .. }), "{word}");
         }
     }
 
     #[test]
     fn the_client_may_be_named_before_a_word_of_istioctl() {
-        let wanted = Asked::Istioctl {
+        let wanted = CommandLine::Istioctl {
             args: vec!["ps".into()],
             istioctl: Some("/x".into()),
         };
@@ -356,7 +360,7 @@ mod tests {
     #[test]
     fn reserved_words_never_reach_istioctl() {
         for word in ["images", "istioctl"] {
-            assert!(matches!(read(word), Asked::Later { .. }), "{word}");
+            assert!(matches!(read(word), CommandLine::Reserved { .. }), "{word}");
         }
     }
 }

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use super::args::{CheckArgs, ConsentArgs, Format, ImageArgs, OutputArgs, PlanArgs, RunArgs};
 use super::istioctl_flags::{IstioctlFlags, Reader};
 use super::output::Shown;
-use super::{Ended, context, install, resolve, session};
+use super::{Ended, context, install, resolve, run_context};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Observed};
-use crate::install::Session;
+use crate::install::RunContext;
 use crate::install::prepare::{Prepared, prepare};
 use crate::options::{Options, Template};
 use crate::plan::Plan;
@@ -68,7 +68,7 @@ impl Args {
 
     fn check(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
         let inspect = self.images.inspected(&self.run)?;
-        let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
+        let rules = run_context::Policies::of(&self.checks, &self.run.proof, ui, report)?;
         let client = self.client(ui, report);
         let with = Given {
             rules: &rules,
@@ -97,10 +97,10 @@ impl Args {
     }
 
     /// What keeps an install with these inputs from leaving out those of the last one.
-    fn dropped(&self, session: &mut Session<'_>, options: &Options, plan: &Plan) -> Option<String> {
+    fn dropped(&self, ctx: &mut RunContext<'_>, options: &Options, plan: &Plan) -> Option<String> {
         let revision = plan.revision_label();
         // What cannot be read is named by the checks.
-        let record = upgrade::find_record(session, &plan.namespace, revision).ok()??;
+        let record = upgrade::find_record(ctx, &plan.namespace, revision).ok()??;
         let dropped = install::dropped_inputs(&record, options, &self.plan).ok()?;
         (!dropped.is_empty()).then(|| {
             format!(
@@ -119,16 +119,16 @@ impl Args {
     ) -> Result<(), Failure> {
         let prepared = prepare(options, &with.rules.matrix, &with.client)?;
         let client = self.used(with.client.clone(), &prepared);
-        let target = session::target(&self.flags);
-        let mut session = with.rules.session(with.ui, report, target, &self.run);
-        session.inspect_images(with.inspect);
-        session.describe(&prepared);
-        let facts = asked(&mut session, client, &prepared)?;
-        session.check(&prepared, &facts);
+        let target = run_context::target(&self.flags);
+        let mut ctx = with.rules.run_context(with.ui, report, target, &self.run);
+        ctx.inspect_images(with.inspect);
+        ctx.describe(&prepared);
+        let facts = asked(&mut ctx, client, &prepared)?;
+        ctx.check(&prepared, &facts);
         if self.manifest.is_empty() {
             let has_records = facts.records.known().is_some_and(|all| !all.is_empty());
-            let dropped = has_records.then(|| self.dropped(&mut session, options, &prepared.plan));
-            session.report.expected.notes.extend(dropped.flatten());
+            let dropped = has_records.then(|| self.dropped(&mut ctx, options, &prepared.plan));
+            ctx.report.expected.notes.extend(dropped.flatten());
         }
         Ok(())
     }
@@ -141,7 +141,7 @@ impl Args {
 
     /// The istioctl that is there. A manifest is judged without one.
     fn client(&self, ui: &Ui, report: &mut Report) -> Observed<facts::Istioctl> {
-        let client = session::istioctl_if_there(&self.run);
+        let client = run_context::istioctl_if_there(&self.run);
         match &client {
             Observed::Unknown(_) if !self.manifest.is_empty() && !self.run.names_istioctl() => {
                 Observed::NotCollected("--manifest installs nothing, and no istioctl was found")
@@ -175,7 +175,7 @@ impl Args {
 
 /// What every set of inputs of a run is judged with.
 struct Given<'a> {
-    rules: &'a session::Rules,
+    rules: &'a run_context::Policies,
     client: Observed<facts::Istioctl>,
     inspect: bool,
     ui: &'a Ui,
@@ -246,18 +246,18 @@ fn missing(ui: &Ui, report: &mut Report, what: &str, next: &str) {
 
 /// The cluster if there is one; what it does not say, the checks leave open.
 fn asked(
-    session: &mut Session<'_>,
+    ctx: &mut RunContext<'_>,
     istioctl: Observed<facts::Istioctl>,
     prepared: &Prepared,
 ) -> Result<facts::Before, Failure> {
-    if let Some(cluster) = session.connect_if_there()? {
-        return session.gather(&cluster, &istioctl, prepared);
+    if let Some(cluster) = ctx.connect_if_there()? {
+        return ctx.gather(&cluster, &istioctl, prepared);
     }
     missing(
-        session.ui,
-        session.report,
+        ctx.ui,
+        ctx.report,
         "no cluster: no kubeconfig names one, so what needs a cluster is not checked",
         "name a cluster by --kubeconfig FILE or KUBECONFIG",
     );
-    session.gather_without_cluster(istioctl, prepared, "no kubeconfig names a cluster")
+    ctx.gather_without_cluster(istioctl, prepared, "no kubeconfig names a cluster")
 }

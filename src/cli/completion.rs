@@ -15,7 +15,7 @@ use super::output::Shown;
 use crate::check::CHECKS;
 use crate::exit::{Exit, Failure};
 use crate::facts;
-use crate::fips::{Floor, Policy};
+use crate::fips::{CertificatePolicy, RequiredAssurance};
 use crate::istio::{ImageTag, Matrix, Part};
 use crate::render::template::{Head, PRESETS};
 use crate::report::Report;
@@ -168,8 +168,8 @@ impl Source {
                     levels.map(|level| with_help(&format!("{}={level}", check.id), check.title))
                 })
                 .collect(),
-            Source::Policies => plain(Policy::ALL.map(Policy::name)),
-            Source::Floors => plain(Floor::ALL.map(Floor::name)),
+            Source::Policies => plain(CertificatePolicy::ALL.map(CertificatePolicy::name)),
+            Source::Floors => plain(RequiredAssurance::ALL.map(RequiredAssurance::name)),
             Source::Contexts => plain(typed_target().contexts()),
             Source::Revisions => plain(revisions(&typed_target())),
             Source::Parts => plain(Part::ALL.iter().map(|part| part.name())),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::{CheckArgs, ISTIOCTL, ProofArgs, RegistryArgs, RunArgs};
 use super::istioctl_flags::IstioctlFlags;
-use crate::fips::{Floor, Policy};
+use crate::fips::{CertificatePolicy, RequiredAssurance};
 use crate::suggestion::{CommandContext, Reader, RunFlag};
 use crate::sys::os;
 
@@ -125,9 +125,12 @@ fn cluster_flags(flags: &IstioctlFlags) -> Vec<RunFlag> {
 }
 
 fn proof_flags(proof: &ProofArgs) -> Vec<RunFlag> {
-    let policy = (proof.policy != Policy::default()).then(|| proof.policy.name());
+    let policy = (proof.policy != CertificatePolicy::default()).then(|| proof.policy.name());
     let named = [
-        (&["--require"][..], proof.require.map(Floor::name)),
+        (
+            &["--require"][..],
+            proof.require.map(RequiredAssurance::name),
+        ),
         (&["--policy"], policy),
     ];
     let named = named.into_iter().filter_map(|(spellings, value)| {

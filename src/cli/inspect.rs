@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Ended;
 use super::args::{Format, OutputArgs, ProofArgs, RegistryArgs, duration};
 use super::output::Shown;
-use super::{context, session};
+use super::{context, run_context};
 use crate::exit::{Exit, Failure};
 use crate::image::{Pattern, Platform, Request, Want, is_pattern};
 use crate::inspect::Inspect;
@@ -79,7 +79,7 @@ impl Args {
     }
 
     fn inspect(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
-        let judge = session::judge(&self.proof, self.strict, report)?;
+        let judge = run_context::judge(&self.proof, self.strict, report)?;
         let env = self
             .env
             .iter()
@@ -98,7 +98,7 @@ impl Args {
             (false, true) => Want::Known,
             (false, false) => Want::Paths(self.path.clone()),
         };
-        let images = session::images(&self.registry, &judge, self.timeout, ui.secrets());
+        let images = run_context::images(&self.registry, &judge, self.timeout, ui.secrets());
         let on_event = |event: &Event| ui.event(event);
         // Nothing is changed, so there is nothing to wind up.
         let _ends_by_signal = signal::AtPrompt::begin();

@@ -4,11 +4,11 @@ use super::Ended;
 use super::args::{CheckArgs, ConsentArgs, ImageArgs, OutputArgs, PlanArgs, RunArgs};
 use super::istioctl_flags::IstioctlFlags;
 use super::output::Shown;
-use super::{context, resolve, session};
+use super::{context, resolve, run_context};
 use crate::exit::{Exit, Failure};
 use crate::facts::{Observed, Record};
 use crate::install::prepare::{Prepared, check_inputs, prepare};
-use crate::install::{Install, Session};
+use crate::install::{Install, RunContext};
 use crate::options::{Gateways, Options};
 use crate::plan::Plan;
 use crate::report::Report;
@@ -77,28 +77,28 @@ impl Args {
         options.consent = self.consent.consent(false);
         self.can_ask(ui)?;
         let inspect = self.images.inspected(&self.run)?;
-        let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
+        let rules = run_context::Policies::of(&self.checks, &self.run.proof, ui, report)?;
         let prepared = validate_inputs(&options, &rules)?;
-        let istioctl = session::istioctl(&self.run)?;
+        let istioctl = run_context::istioctl(&self.run)?;
         self.flags.known_to(&istioctl, &rules.matrix)?;
-        let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
-        session.inspect_images(inspect);
-        session.installer_flags = self.flags.of_installer();
+        let mut ctx = rules.run_context(ui, report, run_context::target(&self.flags), &self.run);
+        ctx.inspect_images(inspect);
+        ctx.installer_flags = self.flags.of_installer();
         if !self.forget_overlays {
-            self.keep_inputs(&mut session, &mut options, &prepared.plan)?;
+            self.keep_inputs(&mut ctx, &mut options, &prepared.plan)?;
         }
-        self.request(&options, istioctl).run(&mut session)
+        self.request(&options, istioctl).run(&mut ctx)
     }
 
     /// Refuses to leave out what the last install of the revision was given, and leaves gateways where it left them.
     fn keep_inputs(
         &self,
-        session: &mut Session<'_>,
+        ctx: &mut RunContext<'_>,
         options: &mut Options,
         plan: &Plan,
     ) -> Result<(), Failure> {
         let revision = plan.revision_label();
-        let Some(record) = upgrade::find_record(session, &plan.namespace, revision)? else {
+        let Some(record) = upgrade::find_record(ctx, &plan.namespace, revision)? else {
             return Ok(());
         };
         let dropped = dropped_inputs(&record, options, &self.plan)?;
@@ -115,7 +115,7 @@ impl Args {
         ui: &Ui,
         report: &mut Report,
     ) -> Result<Exit, Failure> {
-        let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
+        let rules = run_context::Policies::of(&self.checks, &self.run.proof, ui, report)?;
         let mut options = resolve::options(&self.plan, &self.flags)?;
         if let Some(to) = target.to {
             options.request = Some(resolve::parsed("--to", to)?);
@@ -124,16 +124,16 @@ impl Args {
         // What is to be installed is known once the record is read: its hub, say.
         check_inputs(&options)?;
         let inspect = self.images.inspected(&self.run)?;
-        let istioctl = session::istioctl(&self.run)?;
+        let istioctl = run_context::istioctl(&self.run)?;
         self.flags.known_to(&istioctl, &rules.matrix)?;
-        let mut session = rules.session(ui, report, session::target(&self.flags), &self.run);
-        session.inspect_images(inspect);
-        session.installer_flags = self.flags.of_installer();
+        let mut ctx = rules.run_context(ui, report, run_context::target(&self.flags), &self.run);
+        ctx.inspect_images(inspect);
+        ctx.installer_flags = self.flags.of_installer();
         let recall = Recall {
             unattended: self.flags.on("skip-confirmation") && !self.flags.on("dry-run"),
             forget: self.forget_overlays,
         };
-        let origin = upgrade::find_origin(&mut session, &options, recall)?;
+        let origin = upgrade::find_origin(&mut ctx, &options, recall)?;
         let typed = self.plan.over(&recorded_options(&origin.record)?);
         let now = options;
         let mut options = resolve::with_files(&typed, &self.flags, now.files)?;
@@ -145,7 +145,7 @@ impl Args {
             origin: Some(&origin),
             ..self.request(&options, istioctl)
         };
-        install.run(&mut session)
+        install.run(&mut ctx)
     }
 
     fn can_ask(&self, ui: &Ui) -> Result<(), Failure> {
@@ -193,7 +193,7 @@ pub(super) struct Target<'a> {
 }
 
 /// What is wrong with the input itself is said before any program or cluster is asked.
-fn validate_inputs(options: &Options, rules: &session::Rules) -> Result<Prepared, Failure> {
+fn validate_inputs(options: &Options, rules: &run_context::Policies) -> Result<Prepared, Failure> {
     prepare(
         options,
         &rules.matrix,

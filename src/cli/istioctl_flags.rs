@@ -12,15 +12,15 @@ pub(super) use table::FLAGS;
 
 /// What becomes of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum FlagRouting {
     /// Given to istioctl as it came.
-    HandedOn,
+    Forward,
     /// Given to istioctl, and used for our own connection to the cluster.
-    Shared,
+    ForwardAndRead,
     /// Becomes part of the documents.
-    Folded,
+    Merge,
     /// Answered by us and never handed on.
-    Ours,
+    Consume,
 }
 
 /// How often a flag may stand, and what it takes.
@@ -45,10 +45,12 @@ pub(super) enum Reader {
 
 impl Reader {
     fn uses(self, flag: &Flag) -> bool {
-        match (self, flag.fate) {
-            (_, Fate::Shared) | (Reader::Check, Fate::Folded) => true,
-            (Reader::Verify, Fate::Folded) => ["revision", "istioNamespace"].contains(&flag.long),
-            (_, Fate::HandedOn | Fate::Ours) => false,
+        match (self, flag.routing) {
+            (_, FlagRouting::ForwardAndRead) | (Reader::Check, FlagRouting::Merge) => true,
+            (Reader::Verify, FlagRouting::Merge) => {
+                ["revision", "istioNamespace"].contains(&flag.long)
+            }
+            (_, FlagRouting::Forward | FlagRouting::Consume) => false,
         }
     }
 
@@ -68,7 +70,7 @@ pub(super) struct Flag {
     pub(super) long: &'static str,
     pub(super) short: Option<char>,
     pub(super) kind: Kind,
-    pub(super) fate: Fate,
+    pub(super) routing: FlagRouting,
     /// istioctl does not show it in its help.
     pub(super) hidden: bool,
     /// What an istioctl must have for it; every one has the others.
@@ -145,8 +147,8 @@ impl IstioctlFlags {
         let Some(flag) = unused else {
             return Ok(self);
         };
-        let (command, instead) = match (reader, flag.fate) {
-            (Reader::Verify, Fate::Folded) => (
+        let (command, instead) = match (reader, flag.routing) {
+            (Reader::Verify, FlagRouting::Merge) => (
                 "verify",
                 "it judges what runs by the record of the install, or by --istio TAG",
             ),
@@ -185,7 +187,12 @@ impl IstioctlFlags {
 
     /// The arguments that istioctl gets, as a person would type them.
     pub(super) fn handed_on(&self) -> Vec<String> {
-        let goes = |flag: &&Flag| matches!(flag.fate, Fate::HandedOn | Fate::Shared);
+        let goes = |flag: &&Flag| {
+            matches!(
+                flag.routing,
+                FlagRouting::Forward | FlagRouting::ForwardAndRead
+            )
+        };
         FLAGS
             .iter()
             .filter(goes)

@@ -2,7 +2,7 @@
 
 use super::args::{Format, OutputArgs};
 use super::output::Shown;
-use super::{Ended, output, resolve, session};
+use super::{Ended, output, resolve, run_context};
 use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
 use crate::istio::{
@@ -53,7 +53,7 @@ impl Args {
     }
 
     fn tables(&self, ui: &Ui) -> Result<Vec<Table>, Failure> {
-        let matrix = session::matrix(self.matrix.as_deref(), ui)?;
+        let matrix = run_context::matrix(self.matrix.as_deref(), ui)?;
         if let Some(kubernetes) = &self.kubernetes {
             let kubernetes: crate::istio::KubeVersion =
                 resolve::parsed("--kubernetes", kubernetes)?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::args::{CheckArgs, Format, OutputArgs, PlanArgs, ProofArgs, RunArgs};
 use super::istioctl_flags::IstioctlFlags;
 use super::output::{self, Shown};
-use super::{Ended, resolve, session};
+use super::{Ended, resolve, run_context};
 use crate::action::Action;
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Observed};
@@ -60,19 +60,19 @@ impl Args {
             return Err(failure.hint("leave -o away, or give -o json without -O"));
         }
         let options = resolve::options(&self.plan, &self.flags)?;
-        let rules = session::Rules::of(&self.checks, &ProofArgs::default(), ui, report)?;
+        let rules = run_context::Policies::of(&self.checks, &ProofArgs::default(), ui, report)?;
         let client = Observed::NotCollected("render starts no program");
         let prepared = prepare(&options, &rules.matrix, &client)?;
         let run = RunArgs {
             no_registry: true,
             ..RunArgs::default()
         };
-        let mut session = rules.session(ui, report, KubeTarget::default(), &run);
-        session.describe(&prepared);
+        let mut ctx = rules.run_context(ui, report, KubeTarget::default(), &run);
+        ctx.describe(&prepared);
         if self.output_dir.is_none() {
-            session.report.expected.notes.extend(by_hand(&prepared));
+            ctx.report.expected.notes.extend(by_hand(&prepared));
         }
-        session.check(
+        ctx.check(
             &prepared,
             &facts::Before::not_asked("render asks no cluster", client),
         );

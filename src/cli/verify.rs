@@ -3,7 +3,7 @@
 use super::args::{CheckArgs, OutputArgs, RunArgs};
 use super::istioctl_flags::{IstioctlFlags, Reader};
 use super::output::Shown;
-use super::{Ended, context, resolve, session};
+use super::{Ended, context, resolve, run_context};
 use crate::exit::{Exit, Failure};
 use crate::facts::Observed;
 use crate::istio::{ImageTag, Request, Wanted};
@@ -59,7 +59,7 @@ impl Args {
 
     fn verify(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
         let flags = self.flags.read_by(Reader::Verify)?;
-        let rules = session::Rules::of(&self.checks, &self.run.proof, ui, report)?;
+        let rules = run_context::Policies::of(&self.checks, &self.run.proof, ui, report)?;
         let revision = flags.last("revision").map(Revision::parse).transpose();
         let revision = revision
             .map_err(|error| Failure::message(Exit::Data, format!("--revision: {error}")))?;
@@ -71,13 +71,13 @@ impl Args {
             tag: self.tag(&rules, report)?,
             fips: self.fips,
         };
-        verify.run(&mut rules.session(ui, report, session::target(flags), &self.run))
+        verify.run(&mut rules.run_context(ui, report, run_context::target(flags), &self.run))
     }
 
     /// The build that must run, completed by the rule of `install`.
     fn tag(
         &self,
-        rules: &session::Rules,
+        rules: &run_context::Policies,
         report: &mut Report,
     ) -> Result<Option<ImageTag>, Failure> {
         let Some(text) = &self.istio else {
@@ -93,7 +93,7 @@ impl Args {
         };
         // A release line means the version of istioctl where that is of it.
         let client = match request {
-            Request::Minor(_) => session::istioctl_if_there(&self.run),
+            Request::Minor(_) => run_context::istioctl_if_there(&self.run),
             _ => Observed::NotCollected("the version is given"),
         };
         let client = client.known().map(|client| &client.version);

@@ -66,7 +66,7 @@ impl Before {
 
 /// What is planned, as far as the questions depend on it.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct ObservationScope<'a> {
     /// Where the control plane will be.
     pub namespace: &'a str,
     /// Whether a FIPS build is planned: only then certificates are read.
@@ -93,14 +93,18 @@ const DEFAULT_NAMESPACE: &str = "istio-system";
 /// Asks a cluster, permissions for an install among the rest.
 ///
 /// What could not be read is unknown, after an interruption everything.
-pub fn before(cluster: &Cluster, istioctl: Observed<Istioctl>, asked: Asked<'_>) -> Before {
+pub fn before(
+    cluster: &Cluster,
+    istioctl: Observed<Istioctl>,
+    asked: ObservationScope<'_>,
+) -> Before {
     match cluster.run(async |session| Box::pin(gather(cluster, session, asked)).await) {
         Ok(facts) => Before { istioctl, ..facts },
         Err(error) => Before::unknown(&error.to_string(), istioctl),
     }
 }
 
-async fn gather(cluster: &Cluster, session: &Session, asked: Asked<'_>) -> Before {
+async fn gather(cluster: &Cluster, session: &Session, asked: ObservationScope<'_>) -> Before {
     // The list is under way while the rest is asked.
     let pages = session.pods(None, "");
     let (
@@ -172,7 +176,7 @@ async fn meshes(session: &Session, namespace: &str) -> Meshes {
 /// Those of the authority, and those that gateways show.
 async fn certificates(
     session: &Session,
-    asked: Asked<'_>,
+    asked: ObservationScope<'_>,
 ) -> (Observed<Option<Vec<Held>>>, Observed<Served>) {
     const NOT_PLANNED: &str = "no FIPS build is planned";
     if !asked.fips {
@@ -281,7 +285,7 @@ mod tests {
                 .unwrap()
         };
         let cluster = Cluster::answering(service, Duration::from_secs(5));
-        let asked = Asked {
+        let asked = ObservationScope {
             namespace: "istio-system",
             fips: true,
             licences: &[],

@@ -9,7 +9,7 @@ use super::{
     ImageProgram, MeshInventory, NoImage, Observed, PinnedName, PlannedImage, PodGroupKey,
     ReadImages, RunningImage, Unreached,
 };
-use crate::fips::{Evidence, Integrity, Modules, Reading};
+use crate::fips::{BinaryFacts, Integrity, Modules, Reading};
 use crate::image::{
     self, Image, ImageError, ImageIdError, Inspected, Platform, Request, Sources, Target,
     Unresolved, Want,
@@ -314,7 +314,7 @@ fn alike(images: &[Programs]) -> bool {
     held.iter().all(|one| Some(one) == held.first())
 }
 
-fn modules(evidence: &Evidence) -> impl PartialEq {
+fn modules(evidence: &BinaryFacts) -> impl PartialEq {
     let of_c = evidence.modules.iter();
     let of_c = of_c.map(|it| (it.family, it.integrity == Integrity::Holds));
     let go = evidence.go.as_ref();

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::verdict::name_of;
-use super::{Evidence, Family, Judge, Policy, Standing, Verdict};
-use crate::report::{self, Module, Remark, RemarkKind, Severity};
+use super::{BinaryFacts, CertificatePolicy, Family, Judge, Standing, Verdict};
+use crate::report::{self, Assurance, Remark, RemarkKind, Severity};
 
 impl Standing {
     /// `certificate #4735`, or what stands for it where there is none.
@@ -18,7 +18,7 @@ impl Standing {
 
 impl Judge {
     /// What has to be known of the validation, the weightiest first.
-    pub(super) fn remarks(&self, verdict: &Verdict, evidence: Option<&Evidence>) -> Vec<Remark> {
+    pub(super) fn remarks(&self, verdict: &Verdict, evidence: Option<&BinaryFacts>) -> Vec<Remark> {
         let Some(standing) = &verdict.standing else {
             return self.remarks_of_families(verdict, evidence);
         };
@@ -45,8 +45,12 @@ impl Judge {
     }
 
     /// What holds of every validated module of a family: which of them it is, is not known.
-    fn remarks_of_families(&self, verdict: &Verdict, evidence: Option<&Evidence>) -> Vec<Remark> {
-        let held = evidence.filter(|_| verdict.module >= Module::Declared);
+    fn remarks_of_families(
+        &self,
+        verdict: &Verdict,
+        evidence: Option<&BinaryFacts>,
+    ) -> Vec<Remark> {
+        let held = evidence.filter(|_| verdict.module >= Assurance::Declared);
         let located = held.into_iter().flat_map(|evidence| &evidence.modules);
         let families: BTreeSet<Family> = located.map(|located| located.family).collect();
         let limitations = families.into_iter().flat_map(|family| {
@@ -68,7 +72,7 @@ impl Judge {
     /// Why the policy cannot be decided: an old status is no answer to who asks strictly.
     pub(super) fn undecided(&self, verdict: &Verdict) -> Vec<String> {
         let standing = verdict.standing.as_ref();
-        let asks = self.strict && self.policy != Policy::Any;
+        let asks = self.strict && self.policy != CertificatePolicy::Any;
         let outdated = standing.filter(|_| asks).and_then(|it| self.outdated(it));
         let unknown =
             outdated.map(|why| format!("whether policy {} holds is unknown: {why}", self.policy));
@@ -131,7 +135,7 @@ mod tests {
 
     /// The verdict on a program that holds the module of that row.
     fn verdict(key: &str, at: &str) -> Verdict {
-        let nothing = Evidence {
+        let nothing = BinaryFacts {
             size: 0,
             format: Format::Empty,
             arch: None,
@@ -147,13 +151,13 @@ mod tests {
         let modules = Modules::builtin();
         let standing = modules.standing(modules.by_key(key).unwrap(), at);
         Verdict {
-            module: Module::Proven,
+            module: Assurance::Proven,
             standing,
             ..nothing.judge(modules, at)
         }
     }
 
-    fn judge(policy: Policy, max_age: u32, strict: bool) -> Judge {
+    fn judge(policy: CertificatePolicy, max_age: u32, strict: bool) -> Judge {
         Judge {
             modules: Modules::builtin().clone(),
             at: "2026-11-30".parse().unwrap(),
@@ -210,7 +214,8 @@ mod tests {
             ),
         ];
         for (key, at, limit, expected) in table {
-            let remarks = judge(Policy::Any, limit, false).remarks(&verdict(key, at), None);
+            let remarks =
+                judge(CertificatePolicy::Any, limit, false).remarks(&verdict(key, at), None);
             assert_eq!(remarks.len(), expected.len(), "{key}: {remarks:?}");
             for (remark, (kind, part)) in remarks.iter().zip(expected) {
                 assert_eq!(remark.kind, *kind, "{key}");
@@ -224,7 +229,7 @@ mod tests {
     #[test]
     fn module_of_unknown_version_has_the_limitations_of_its_family() {
         let place = serde_json::json!({"offset": 64, "len": 32});
-        let held = |family: &str| -> Evidence {
+        let held = |family: &str| -> BinaryFacts {
             let evidence = serde_json::json!({
                 "size": 1 << 20, "arch": "arm64", "opaque": null, "go": null, "marks": [],
                 "labels": [], "libraries": [], "unmatched_tests": [],
@@ -238,9 +243,9 @@ mod tests {
         };
         for (family, remarked) in [("aws-lc", 1), ("boring-crypto", 0)] {
             let evidence = held(family);
-            let judge = judge(Policy::Any, 90, false);
+            let judge = judge(CertificatePolicy::Any, 90, false);
             let verdict = evidence.judge(&judge.modules, judge.at);
-            assert_eq!(verdict.module, Module::Identified, "{family}");
+            assert_eq!(verdict.module, Assurance::Identified, "{family}");
             let remarks = judge.remarks(&verdict, Some(&evidence));
             assert_eq!(remarks.len(), remarked, "{family}: {remarks:?}");
             let kdf = |one: &Remark| one.message.starts_with("no TLS 1.3 key derivation");
@@ -252,11 +257,11 @@ mod tests {
     fn old_status_leaves_a_policy_unknown_only_where_it_is_asked_strictly() {
         let (young, old) = ("2026-12-29", "2026-12-30");
         for (policy, strict, at, undecided) in [
-            (Policy::Active140_3, true, old, true),
-            (Policy::FedRamp2026, true, old, true),
-            (Policy::Active140_3, true, young, false),
-            (Policy::Active140_3, false, old, false),
-            (Policy::Any, true, old, false),
+            (CertificatePolicy::Active140_3, true, old, true),
+            (CertificatePolicy::FedRamp2026, true, old, true),
+            (CertificatePolicy::Active140_3, true, young, false),
+            (CertificatePolicy::Active140_3, false, old, false),
+            (CertificatePolicy::Any, true, old, false),
         ] {
             let verdict = verdict("go-v1.0.0", at);
             let why = judge(policy, 90, strict).undecided(&verdict);

@@ -6,7 +6,7 @@
 use super::go;
 use super::verdict::{AtStart, Kind, Unsupported, Verdict};
 use crate::istio::{Capability, IstioVersion, Matrix};
-use crate::report::{Module, Severity};
+use crate::report::{Assurance, Severity};
 
 /// The settings of one container that decide about cryptography.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Environment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Build {
     pub kind: Kind,
-    pub module: Module,
+    pub module: Assurance,
     /// Its runtime knows `GODEBUG=fips140`.
     pub knows_fips140: bool,
     /// Its runtime knows `GODEBUG=fips140=auto`.
@@ -75,16 +75,16 @@ impl From<&Verdict> for Build {
 
 /// Which values of `COMPLIANCE_POLICY` a version of Istio knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policies {
+pub struct CompliancePolicies {
     fips_140_2: bool,
     fips_140_3: bool,
     pqc: bool,
 }
 
-impl Policies {
-    pub fn of(matrix: &Matrix, version: &IstioVersion) -> Policies {
+impl CompliancePolicies {
+    pub fn of(matrix: &Matrix, version: &IstioVersion) -> CompliancePolicies {
         let has = |capability| matrix.has(capability, version);
-        Policies {
+        CompliancePolicies {
             fips_140_2: has(Capability::ComplianceFips1402),
             fips_140_3: has(Capability::ComplianceFips1403),
             pqc: has(Capability::CompliancePqc),
@@ -132,7 +132,11 @@ impl Effect {
 /// Everything that the settings of a container do to its binary, and must be said.
 ///
 /// `known` says what this Istio knows; without a version nothing is said of that.
-pub fn effects(environment: &Environment, build: Build, known: Option<Policies>) -> Vec<Effect> {
+pub fn effects(
+    environment: &Environment,
+    build: Build,
+    known: Option<CompliancePolicies>,
+) -> Vec<Effect> {
     let of_fips140 = match environment.fips140.as_deref() {
         Some(value) => fips140(value, build),
         None => by_default(build),
@@ -275,7 +279,7 @@ fn compliance(policy: &str, build: Build, said: bool) -> Option<Effect> {
             "COMPLIANCE_POLICY=fips-140-3 is not for BoringCrypto builds: the GODEBUG=fips140=only that comes with it makes them panic at start",
             "take fips-140-2, or a build with GOFIPS140",
         )),
-        _ if build.module == Module::Standard && !said => Some(Effect::new(
+        _ if build.module == Assurance::Standard && !said => Some(Effect::new(
             Severity::Warning,
             format!(
                 "COMPLIANCE_POLICY={policy} limits TLS to approved algorithms, but no FIPS module computes them"
@@ -301,9 +305,9 @@ pub fn ambient(policy: Option<&str>, ztunnel: &Environment) -> Option<Effect> {
 pub fn approved_only(
     environment: &Environment,
     build: Build,
-    known: Option<Policies>,
+    known: Option<CompliancePolicies>,
 ) -> Option<String> {
-    if build.module < Module::Declared {
+    if build.module < Assurance::Declared {
         return None;
     }
     let only = environment.fips140.as_deref() == Some("only");
@@ -335,7 +339,7 @@ mod tests {
 
     const BORING: Build = Build {
         kind: Kind::GoBoring,
-        module: Module::Proven,
+        module: Assurance::Proven,
         knows_fips140: true,
         knows_auto: false,
         at_start: AtStart::Off,
@@ -378,7 +382,7 @@ mod tests {
 
     const PLAIN: Build = Build {
         kind: Kind::GoStandard,
-        module: Module::Standard,
+        module: Assurance::Standard,
         unsupported: None,
         ..BORING
     };
@@ -401,8 +405,8 @@ mod tests {
         )
     }
 
-    fn known(version: &str) -> Policies {
-        Policies::of(Matrix::builtin(), &version.parse().unwrap())
+    fn known(version: &str) -> CompliancePolicies {
+        CompliancePolicies::of(Matrix::builtin(), &version.parse().unwrap())
     }
 
     #[test]
@@ -537,7 +541,7 @@ mod tests {
             (
                 Build {
                     kind: Kind::GoStandard,
-                    module: Module::Standard,
+                    module: Assurance::Standard,
                     ..STOCK_AUTO
                 },
                 "",
@@ -606,7 +610,7 @@ mod tests {
             (ENVOY, "GODEBUG=fips140=on", "1.31.0", &[]),
             (
                 Build {
-                    module: Module::Standard,
+                    module: Assurance::Standard,
                     ..ENVOY
                 },
                 "COMPLIANCE_POLICY=fips-140-2",

@@ -9,10 +9,10 @@ use positioned_io::ReadAt;
 use super::bytes::Bytes;
 use super::elf::Layout;
 use super::{
-    Environment, Evidence, Integrity, Judge, Modules, Place, Policy, ProgramRole, Reading, Subject,
-    Work, go,
+    BinaryFacts, CertificatePolicy, Environment, Integrity, Judge, Modules, Place, ProgramRole,
+    Reading, Subject, Work, go,
 };
-use crate::report::Module;
+use crate::report::Assurance;
 
 /// How often the bytes of a file may be read, and what reading may cost beyond that: a search starts
 /// in many places, but none of them may start another search.
@@ -78,7 +78,7 @@ pub fn file(file: &[u8]) {
     let judge = Judge {
         modules: modules.clone(),
         at: date(2026, 12, 1),
-        policy: Policy::Any,
+        policy: CertificatePolicy::Any,
         floor: None,
         max_age: 90,
         strict: false,
@@ -96,12 +96,12 @@ pub fn file(file: &[u8]) {
     });
     let evidence = reading.evidence.as_ref();
     let computed = evidence.is_ok_and(holds);
-    let certain = matches!(statement.module, Module::Proven | Module::Identified);
+    let certain = matches!(statement.module, Assurance::Proven | Assurance::Identified);
     assert!(computed || !certain, "{reading:?}");
 }
 
 /// Whether any integrity value was computed again and is the one that is stored.
-fn holds(evidence: &Evidence) -> bool {
+fn holds(evidence: &BinaryFacts) -> bool {
     let own = evidence.go.iter().filter_map(|go| go.fipsinfo.as_ref());
     let own = own.map(|sealed| &sealed.integrity);
     let modules = evidence.modules.iter().map(|module| &module.integrity);

@@ -11,7 +11,7 @@ use x509_cert::der::oid::db::{rfc5912, rfc8410};
 use x509_cert::der::{Decode, Header, SliceReader};
 
 use super::Modules;
-use crate::istio::{Evidence as Grade, Rebuild, Source, Spans};
+use crate::istio::{Rebuild, Source, SourceQuality, Spans};
 
 /// Bytes of PEM that are looked at: no chain of certificates is longer.
 const LIMIT: usize = 1 << 20;
@@ -146,7 +146,7 @@ pub struct KeyRow {
     #[serde(default)]
     pub note: String,
     pub source: Source,
-    pub evidence: Grade,
+    pub evidence: SourceQuality,
 }
 
 impl KeyRow {

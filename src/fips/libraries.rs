@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::istio::{Evidence as Grade, Source};
+use crate::istio::{Source, SourceQuality};
 
 /// A cryptographic library: a row of `data/libraries.yaml`, which says what each field means.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,7 +32,7 @@ pub struct LibraryRow {
     #[serde(default)]
     pub fips: Option<FipsBuild>,
     pub source: Source,
-    pub evidence: Grade,
+    pub evidence: SourceQuality,
 }
 
 /// What makes a library a FIPS module.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::istio::{Evidence as Grade, Source};
+use crate::istio::{Source, SourceQuality};
 
 /// Packages that compute cryptography outside of any FIPS module: a row of `data/other-cryptography.yaml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -24,5 +24,5 @@ pub struct OtherRow {
     #[serde(default)]
     pub functions: BTreeMap<String, Vec<String>>,
     pub source: Source,
-    pub evidence: Grade,
+    pub evidence: SourceQuality,
 }

@@ -6,11 +6,11 @@ use std::str::FromStr;
 use super::Kind;
 use super::modules::{Standard, Status};
 use super::verdict::Verdict;
-use crate::report::Module;
+use crate::report::Assurance;
 
 /// What a user asks of the certificate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Policy {
+pub enum CertificatePolicy {
     /// Nothing: the floor alone decides.
     #[default]
     Any,
@@ -20,7 +20,7 @@ pub enum Policy {
     FedRamp2026,
 }
 
-impl Policy {
+impl CertificatePolicy {
     pub const ALL: [Self; 3] = [Self::Any, Self::Active140_3, Self::FedRamp2026];
 
     /// The name on the command line.
@@ -35,7 +35,7 @@ impl Policy {
 
 /// What a user asks of the statement itself, whatever the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Floor {
+pub enum RequiredAssurance {
     Declared,
     Identified,
     Proven,
@@ -43,7 +43,7 @@ pub enum Floor {
     FipsOnly,
 }
 
-impl Floor {
+impl RequiredAssurance {
     pub const ALL: [Self; 4] = [
         Self::Proven,
         Self::Identified,
@@ -61,11 +61,11 @@ impl Floor {
         }
     }
 
-    const fn module(self) -> Module {
+    const fn module(self) -> Assurance {
         match self {
-            Self::Declared | Self::FipsOnly => Module::Declared,
-            Self::Identified => Module::Identified,
-            Self::Proven => Module::Proven,
+            Self::Declared | Self::FipsOnly => Assurance::Declared,
+            Self::Identified => Assurance::Identified,
+            Self::Proven => Assurance::Proven,
         }
     }
 }
@@ -102,22 +102,26 @@ macro_rules! names {
     };
 }
 
-names!(Policy, "policy");
-names!(Floor, "floor");
+names!(CertificatePolicy, "policy");
+names!(RequiredAssurance, "floor");
 
-impl Policy {
+impl CertificatePolicy {
     /// Whether a statement by words alone can be enough.
-    pub fn accepts_words(self, floor: Option<Floor>) -> bool {
-        self == Self::Any && matches!(floor, None | Some(Floor::Declared))
+    pub fn accepts_words(self, floor: Option<RequiredAssurance>) -> bool {
+        self == Self::Any && matches!(floor, None | Some(RequiredAssurance::Declared))
     }
 
     /// Whether the verdict is acceptable; else every reason why not.
     ///
     /// `contradicted` and `unknown` never are. What lies above the floor may still fail the policy.
-    pub fn judge(self, verdict: &Verdict, floor: Option<Floor>) -> Result<(), Vec<String>> {
+    pub fn judge(
+        self,
+        verdict: &Verdict,
+        floor: Option<RequiredAssurance>,
+    ) -> Result<(), Vec<String>> {
         let module = match verdict.module {
-            Module::Unknown => Some("what is in it is unknown".to_owned()),
-            Module::Contradicted => Some("it contradicts itself".to_owned()),
+            Assurance::Unknown => Some("what is in it is unknown".to_owned()),
+            Assurance::Contradicted => Some("it contradicts itself".to_owned()),
             _ => None,
         };
         let reasons = [
@@ -136,7 +140,7 @@ impl Policy {
 
     fn fails(self, verdict: &Verdict) -> Option<String> {
         let standing = verdict.standing.as_ref();
-        let active = standing.filter(|one| one.is_active() && verdict.module == Module::Proven);
+        let active = standing.filter(|one| one.is_active() && verdict.module == Assurance::Proven);
         let state = || match standing {
             Some(standing) => standing.to_string(),
             None => "no certificate is known".to_owned(),
@@ -148,7 +152,7 @@ impl Policy {
             }
             Self::FedRamp2026 => {
                 let stream = standing.is_some_and(|one| one.status == Status::UpdateStream);
-                active.is_some() || stream && verdict.module == Module::Identified
+                active.is_some() || stream && verdict.module == Assurance::Identified
             }
         };
         (!accepted).then(|| format!("{self} asks for {}: {}", self.asks(), state()))
@@ -164,7 +168,7 @@ impl Policy {
 }
 
 /// Why the verdict is below the floor.
-fn below(verdict: &Verdict, floor: Floor) -> Option<String> {
+fn below(verdict: &Verdict, floor: RequiredAssurance) -> Option<String> {
     if verdict.module < floor.module() {
         return Some(format!(
             "{floor} was asked for, and it is {}",
@@ -172,16 +176,16 @@ fn below(verdict: &Verdict, floor: Floor) -> Option<String> {
         ));
     }
     let go = [Kind::GoBoring, Kind::GoModule, Kind::GoForeign].contains(&verdict.kind);
-    (floor == Floor::FipsOnly && go && verdict.fipsonly != Some(true)).then(|| {
+    (floor == RequiredAssurance::FipsOnly && go && verdict.fipsonly != Some(true)).then(|| {
         "fipsonly was asked for, and the program takes what is not approved as well".to_owned()
     })
 }
 
 /// Cryptography outside of the module, which nothing limits.
-fn unlimited(verdict: &Verdict, floor: Floor) -> Option<String> {
+fn unlimited(verdict: &Verdict, floor: RequiredAssurance) -> Option<String> {
     let other = verdict.other_cryptography.iter();
     let other: Vec<&str> = other.map(|one| one.name.as_str()).collect();
-    (floor == Floor::FipsOnly && !other.is_empty()).then(|| {
+    (floor == RequiredAssurance::FipsOnly && !other.is_empty()).then(|| {
         format!(
             "fipsonly was required, and the program links cryptography outside of its module: {}",
             other.join(", ")
@@ -192,11 +196,11 @@ fn unlimited(verdict: &Verdict, floor: Floor) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fips::{Evidence, Format, OtherCryptography, Standing};
+    use crate::fips::{BinaryFacts, Format, OtherCryptography, Standing};
 
     /// A verdict with this rung and the state of a certificate.
-    fn verdict(module: Module, standing: Option<Standing>) -> Verdict {
-        let nothing = Evidence {
+    fn verdict(module: Assurance, standing: Option<Standing>) -> Verdict {
+        let nothing = BinaryFacts {
             size: 0,
             format: Format::Empty,
             arch: None,
@@ -238,14 +242,14 @@ mod tests {
             until: None,
             seen: None,
             source: "here".parse().unwrap(),
-            evidence: crate::istio::Evidence::Docs,
+            evidence: crate::istio::SourceQuality::Docs,
             note: String::new(),
         })
     }
 
     #[test]
     fn a_policy_judges_the_certificate_and_nothing_else() {
-        use Module::{Declared, Identified, Proven, Standard as Plain};
+        use Assurance::{Declared, Identified, Proven, Standard as Plain};
         let new = || standing(Some(1), Some(Standard::Fips140_3), Status::Active);
         let interim = || standing(Some(1), Some(Standard::Fips140_3), Status::Interim);
         let old = || standing(Some(1), Some(Standard::Fips140_2), Status::Active);
@@ -264,34 +268,38 @@ mod tests {
             (Identified, None, [true, false, false]),
             (Declared, stream(), [true, false, false]),
             (Plain, None, [true, false, false]),
-            (Module::Unknown, None, [false; 3]),
-            (Module::Contradicted, new(), [false; 3]),
+            (Assurance::Unknown, None, [false; 3]),
+            (Assurance::Contradicted, new(), [false; 3]),
         ];
         for (module, standing, expected) in table {
             let verdict = verdict(module, standing);
-            let passes = Policy::ALL.map(|policy| policy.judge(&verdict, None).is_ok());
+            let passes = CertificatePolicy::ALL.map(|policy| policy.judge(&verdict, None).is_ok());
             assert_eq!(passes, expected, "{:?}", (verdict.module, verdict.standing));
         }
-        let reasons = Policy::Active140_3.judge(&verdict(Proven, past()), None);
+        let reasons = CertificatePolicy::Active140_3.judge(&verdict(Proven, past()), None);
         assert!(reasons.unwrap_err()[0].contains("historical on 2026-11-23"));
     }
 
     #[test]
     fn what_is_below_the_floor_fails_every_policy() {
-        use Module::{Declared, Identified, Proven, Standard};
+        use Assurance::{Declared, Identified, Proven, Standard};
         let passes = |module, floor| {
-            let judged = Policy::Any.judge(&verdict(module, None), Some(floor));
+            let judged = CertificatePolicy::Any.judge(&verdict(module, None), Some(floor));
             judged.is_ok()
         };
         for (floor, lowest, below) in [
-            (Floor::Declared, Declared, Standard),
-            (Floor::FipsOnly, Declared, Standard),
-            (Floor::Identified, Identified, Declared),
-            (Floor::Proven, Proven, Identified),
+            (RequiredAssurance::Declared, Declared, Standard),
+            (RequiredAssurance::FipsOnly, Declared, Standard),
+            (RequiredAssurance::Identified, Identified, Declared),
+            (RequiredAssurance::Proven, Proven, Identified),
         ] {
             assert!(passes(lowest, floor) && !passes(below, floor), "{floor}");
         }
-        assert!(Policy::Any.judge(&verdict(Standard, None), None).is_ok());
+        assert!(
+            CertificatePolicy::Any
+                .judge(&verdict(Standard, None), None)
+                .is_ok()
+        );
     }
 
     #[test]
@@ -300,9 +308,11 @@ mod tests {
             let verdict = Verdict {
                 kind,
                 fipsonly,
-                ..verdict(Module::Proven, None)
+                ..verdict(Assurance::Proven, None)
             };
-            Policy::Any.judge(&verdict, Some(Floor::FipsOnly)).is_ok()
+            CertificatePolicy::Any
+                .judge(&verdict, Some(RequiredAssurance::FipsOnly))
+                .is_ok()
         };
         assert!(with(Kind::GoBoring, Some(true)));
         assert!(!with(Kind::GoBoring, Some(false)));
@@ -324,29 +334,32 @@ mod tests {
                 kind,
                 fipsonly,
                 other_cryptography: vec![other("example.test/sm3"), other("ring 0.17.14")],
-                ..verdict(Module::Proven, None)
+                ..verdict(Assurance::Proven, None)
             };
-            let refused = Policy::Any
-                .judge(&verdict, Some(Floor::FipsOnly))
+            let refused = CertificatePolicy::Any
+                .judge(&verdict, Some(RequiredAssurance::FipsOnly))
                 .unwrap_err();
             assert_eq!(refused.len(), 1, "{refused:?}");
             assert!(
                 refused[0].contains("example.test/sm3, ring 0.17.14"),
                 "{refused:?}"
             );
-            assert_eq!(Policy::Any.judge(&verdict, Some(Floor::Proven)), Ok(()));
+            assert_eq!(
+                CertificatePolicy::Any.judge(&verdict, Some(RequiredAssurance::Proven)),
+                Ok(())
+            );
         }
     }
 
     #[test]
     fn names_are_read_back() {
-        for policy in Policy::ALL {
+        for policy in CertificatePolicy::ALL {
             assert_eq!(policy.to_string().parse(), Ok(policy));
         }
-        for floor in Floor::ALL {
+        for floor in RequiredAssurance::ALL {
             assert_eq!(floor.to_string().parse(), Ok(floor));
         }
-        let error = "strict".parse::<Policy>().unwrap_err();
+        let error = "strict".parse::<CertificatePolicy>().unwrap_err();
         assert_eq!(
             error.to_string(),
             "`strict` is no policy: choose one of any, 140-3-active, fedramp-2026"

@@ -3,10 +3,11 @@
 use jiff::civil::Date;
 
 use super::{
-    Build, Environment, Evidence, Floor, Modules, OtherCryptography, Place, Policies, Policy,
-    Reading, Step, Strength, Verdict, approved_only, certificate, effects, recipes,
+    BinaryFacts, Build, CertificatePolicy, CompliancePolicies, Environment, Modules,
+    OtherCryptography, Place, Reading, RequiredAssurance, Step, Strength, Verdict, approved_only,
+    certificate, effects, recipes,
 };
-use crate::report::{self, Module, Severity};
+use crate::report::{self, Assurance, Severity};
 
 /// What statements are judged by.
 #[derive(Debug, Clone)]
@@ -14,9 +15,9 @@ pub struct Judge {
     pub modules: Modules,
     /// The day that certificates are judged for.
     pub at: Date,
-    pub policy: Policy,
+    pub policy: CertificatePolicy,
     /// `--require`.
-    pub floor: Option<Floor>,
+    pub floor: Option<RequiredAssurance>,
     /// Days that the status of a certificate may be old.
     pub max_age: u32,
     /// `--strict`: a policy is not decided by a status that is older.
@@ -36,7 +37,7 @@ pub struct Subject<'a> {
     /// Environment that it runs with, as far as it is known.
     pub environment: &'a Environment,
     /// What its version of Istio knows.
-    pub known: Option<Policies>,
+    pub known: Option<CompliancePolicies>,
     /// The tag or a label of its image says FIPS.
     pub says_fips: bool,
     pub role: ProgramRole,
@@ -67,13 +68,13 @@ impl Judge {
     }
 
     /// The statement of the report, for a program that nothing is known to run.
-    pub fn statement(&self, subject: &Subject<'_>) -> report::Evidence {
+    pub fn statement(&self, subject: &Subject<'_>) -> report::ModuleStatement {
         let binary = subject.path.rsplit('/').next().unwrap_or(subject.path);
-        let statement = report::Evidence {
+        let statement = report::ModuleStatement {
             digest: subject.manifest.map(str::to_owned),
             arch: subject.arch.map(str::to_owned),
             binary: binary.to_owned(),
-            module: Module::Unknown,
+            module: Assurance::Unknown,
             configuration: String::new(),
             source: "its bytes".to_owned(),
             count: 0,
@@ -81,7 +82,7 @@ impl Judge {
             proof: None,
         };
         match &subject.reading.evidence {
-            Err(why) => report::Evidence {
+            Err(why) => report::ModuleStatement {
                 configuration: "not known".to_owned(),
                 proof: Some(Box::new(self.unread(subject, why))),
                 ..statement
@@ -96,7 +97,7 @@ impl Judge {
                 }
                 let mut proof = self.proof(subject, &verdict);
                 let module = self.by_image(subject, evidence, verdict.module, &mut proof);
-                report::Evidence {
+                report::ModuleStatement {
                     arch: statement.arch.clone().or(header),
                     module,
                     configuration: configuration(&verdict, subject),
@@ -113,11 +114,11 @@ impl Judge {
     fn by_image(
         &self,
         subject: &Subject<'_>,
-        evidence: &Evidence,
-        module: Module,
+        evidence: &BinaryFacts,
+        module: Assurance,
         proof: &mut report::Proof,
-    ) -> Module {
-        if module != Module::Standard {
+    ) -> Assurance {
+        if module != Assurance::Standard {
             return module;
         }
         let idle = subject.role != ProgramRole::Main && evidence.has_no_cryptography();
@@ -132,7 +133,7 @@ impl Judge {
             proof.reasons.insert(0, against.clone());
             proof.judgement.accepted = false;
             proof.judgement.because.push(against);
-            return Module::Contradicted;
+            return Assurance::Contradicted;
         }
         module
     }
@@ -180,16 +181,16 @@ impl Judge {
         subject: &Subject<'_>,
         verdict: &Verdict,
         header: &str,
-        statement: report::Evidence,
-    ) -> report::Evidence {
+        statement: report::ModuleStatement,
+    ) -> report::ModuleStatement {
         let named = subject.arch.unwrap_or_default();
         let reason = format!("the image is for {named}, and its program for {header}");
         let mut proof = self.proof(subject, verdict);
         proof.reasons.insert(0, reason.clone());
         proof.judgement.accepted = false;
         proof.judgement.because.push(reason);
-        report::Evidence {
-            module: Module::Contradicted,
+        report::ModuleStatement {
+            module: Assurance::Contradicted,
             configuration: configuration(verdict, subject),
             proof: Some(Box::new(proof)),
             ..statement
@@ -206,8 +207,10 @@ impl Judge {
         let judged = self.policy.judge(&verdict, self.floor);
         let effects = effects(subject.environment, build, subject.known).into_iter();
         // What only the host decides is enough for no more than a label.
-        let certain =
-            self.floor.is_some_and(|floor| floor != Floor::Declared) || self.policy != Policy::Any;
+        let certain = self
+            .floor
+            .is_some_and(|floor| floor != RequiredAssurance::Declared)
+            || self.policy != CertificatePolicy::Any;
         let undone = effects.filter(|effect| {
             effect.severity == Severity::Error || certain && effect.depends_on_host
         });
@@ -304,7 +307,7 @@ fn configuration(verdict: &Verdict, subject: &Subject<'_>) -> String {
     let mut parts = verdict.configuration.clone();
     match approved_only(subject.environment, build, subject.known) {
         Some(limit) => parts.push(format!("approved algorithms only: {limit}")),
-        None if verdict.module >= Module::Declared => {
+        None if verdict.module >= Assurance::Declared => {
             parts.push("not limited to approved algorithms by what is seen here".to_owned());
         }
         None => {}

@@ -10,10 +10,10 @@ use super::bytes::{Bytes, SCAN_LIMIT};
 use super::elf::{Flaw, Layout};
 use super::native;
 use super::verdict::Toolchain;
-use super::{Evidence, Format, Go, Library, Link, Modules, Opaque, Place, Work, go, packed};
+use super::{BinaryFacts, Format, Go, Library, Link, Modules, Place, Unreadable, Work, go, packed};
 
 /// Number of what is read and how: readings with another one are made again. It grows with every change
-/// to [`Evidence`] or to what is put there.
+/// to [`BinaryFacts`] or to what is put there.
 pub const READER: u32 = 8;
 
 /// Reads what the `size` bytes of a program say: the `modules` have the values and names that are looked for.
@@ -25,13 +25,13 @@ pub fn read(
     size: u64,
     modules: &Modules,
     work: &Work,
-) -> io::Result<Evidence> {
+) -> io::Result<BinaryFacts> {
     let bytes = Bytes::new(source, size).within(work);
     let head = bytes.window(Place {
         offset: 0,
         len: 256,
     })?;
-    let mut evidence = Evidence {
+    let mut evidence = BinaryFacts {
         size,
         format: sniff(&head),
         arch: None,
@@ -45,7 +45,7 @@ pub fn read(
     };
     match evidence.format {
         Format::Elf { .. } => elf(&bytes, modules, &mut evidence)?,
-        Format::MachO | Format::Pe => evidence.opaque = Some(Opaque::Foreign),
+        Format::MachO | Format::Pe => evidence.opaque = Some(Unreadable::Foreign),
         // A header that was wiped hides no program.
         Format::Other if head.starts_with(&[0; 16]) => elf(&bytes, modules, &mut evidence)?,
         Format::Script(_) | Format::Empty | Format::Other => {}
@@ -53,7 +53,7 @@ pub fn read(
     Ok(evidence)
 }
 
-fn elf(bytes: &Bytes<'_>, modules: &Modules, evidence: &mut Evidence) -> io::Result<()> {
+fn elf(bytes: &Bytes<'_>, modules: &Modules, evidence: &mut BinaryFacts) -> io::Result<()> {
     let headers = Layout::read(bytes)?;
     let layout = headers.as_ref().ok();
     if let Some(layout) = layout {
@@ -73,12 +73,12 @@ fn elf(bytes: &Bytes<'_>, modules: &Modules, evidence: &mut Evidence) -> io::Res
         && evidence.marks.is_empty()
         && evidence.labels.is_empty()
         && evidence.libraries.iter().all(holds_none);
-    let damaged = |reason: String| Some(Opaque::Damaged(reason));
+    let damaged = |reason: String| Some(Unreadable::Damaged(reason));
     let all = layout.map_or(bytes.size(), Layout::mapped);
     let searched =
         (all > SCAN_LIMIT).then(|| format!("only {SCAN_LIMIT} of {all} bytes were searched"));
     if let Some(name) = packed::mark(bytes)? {
-        evidence.opaque = Some(Opaque::Packed(Some(name)));
+        evidence.opaque = Some(Unreadable::Packed(Some(name)));
         return Ok(());
     }
     evidence.opaque = match &headers {
@@ -98,7 +98,7 @@ fn elf(bytes: &Bytes<'_>, modules: &Modules, evidence: &mut Evidence) -> io::Res
             None => reason.clone(),
         }),
         Ok(layout) if nothing && packed::is_compressed(bytes, layout)? => {
-            Some(Opaque::Packed(None))
+            Some(Unreadable::Packed(None))
         }
         Ok(_) if nothing => searched.and_then(damaged),
         _ => None,
@@ -106,9 +106,9 @@ fn elf(bytes: &Bytes<'_>, modules: &Modules, evidence: &mut Evidence) -> io::Res
     Ok(())
 }
 
-fn opaque(flaw: Flaw) -> Opaque {
+fn opaque(flaw: Flaw) -> Unreadable {
     let reason = match flaw {
-        Flaw::Unlinked => return Opaque::Unlinked,
+        Flaw::Unlinked => return Unreadable::Unlinked,
         Flaw::Rewritten => {
             "its headers let other bytes run than those of its code: segments over each other, or DT_TEXTREL"
         }
@@ -116,7 +116,7 @@ fn opaque(flaw: Flaw) -> Opaque {
         Flaw::Cut => "its segments reach beyond the end of the file: it is cut off",
         Flaw::Codeless => "it has no code, only what a debugger needs beside the program",
     };
-    Opaque::Damaged(reason.to_owned())
+    Unreadable::Damaged(reason.to_owned())
 }
 
 /// Looks for modules and libraries of C where there can be one: not in a Go program without C.
@@ -124,7 +124,7 @@ fn code(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
     modules: &Modules,
-    evidence: &mut Evidence,
+    evidence: &mut BinaryFacts,
 ) -> io::Result<()> {
     let (arch, known) = (evidence.arch.clone(), modules.fingerprints());
     let names = evidence.go.as_ref().and_then(|go| go.names.as_ref());
@@ -206,7 +206,7 @@ mod tests {
     use crate::fips::Arch;
     use crate::fips::sample::{SHAPES, Sample};
 
-    fn evidence(file: &[u8]) -> Evidence {
+    fn evidence(file: &[u8]) -> BinaryFacts {
         read(
             &file,
             file.len() as u64,
@@ -236,7 +236,7 @@ mod tests {
             let foreign = matches!(format, Format::MachO | Format::Pe);
             assert_eq!(
                 evidence.opaque,
-                foreign.then_some(Opaque::Foreign),
+                foreign.then_some(Unreadable::Foreign),
                 "{format:?}"
             );
             assert_eq!(
@@ -256,7 +256,7 @@ mod tests {
         for address in [0x40_1000, 0x40_1900, 0x40_2f00] {
             let opaque = opaque(address);
             assert!(
-                matches!(&opaque, Some(Opaque::Damaged(why)) if why.contains("other bytes")),
+                matches!(&opaque, Some(Unreadable::Damaged(why)) if why.contains("other bytes")),
                 "{address:x} {opaque:?}"
             );
         }
@@ -284,7 +284,7 @@ mod tests {
             sample.libraries = libraries.to_vec();
             let opaque = evidence(&sample.build()).opaque;
             let named = |why: &str| why.contains("PT_INTERP");
-            let found = matches!(&opaque, Some(Opaque::Damaged(why)) if named(why));
+            let found = matches!(&opaque, Some(Unreadable::Damaged(why)) if named(why));
             assert_eq!(found, replaced, "{interpreter:?} {libraries:?} {opaque:?}");
         }
         // Go's linker names a loader in a program that may be loaded to any address.
@@ -308,8 +308,8 @@ mod tests {
     #[test]
     fn parts_for_the_linker_and_dumps_are_no_programs() {
         for (kind, expected) in [
-            (1, Some(Opaque::Unlinked)),
-            (4, Some(Opaque::Unlinked)),
+            (1, Some(Unreadable::Unlinked)),
+            (4, Some(Unreadable::Unlinked)),
             (3, None),
         ] {
             let mut file = Sample::new(SHAPES[0])
@@ -356,7 +356,7 @@ mod tests {
             (file[..20].to_vec(), "header"),
         ] {
             match evidence(&file).opaque {
-                Some(Opaque::Damaged(reason)) => assert!(reason.contains(words), "{reason}"),
+                Some(Unreadable::Damaged(reason)) => assert!(reason.contains(words), "{reason}"),
                 other => panic!("{other:?}"),
             }
         }

@@ -7,7 +7,7 @@ use positioned_io::ReadAt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Evidence, Modules, Work, read};
+use super::{BinaryFacts, Modules, Work, read};
 
 /// Bytes that are read at once for the digest.
 const PIECE: usize = 256 << 10;
@@ -16,7 +16,7 @@ const PIECE: usize = 256 << 10;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
     /// What its bytes say, or why they could not be read.
-    pub evidence: Result<Evidence, String>,
+    pub evidence: Result<BinaryFacts, String>,
     /// Hex sha256 of all its bytes: the identity of the evidence. Absent where it was not asked for.
     pub sha256: Option<String>,
 }

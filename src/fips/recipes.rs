@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::verdict::{Toolchain, Verdict};
-use super::{Evidence, Format, Go, Label};
-use crate::report::Module;
+use super::{BinaryFacts, Format, Go, Label};
+use crate::report::Assurance;
 
 /// The names of functions in assembler got a suffix with this minor of Go 1, and `goversion` looks for
 /// the bare name.
@@ -31,7 +31,7 @@ enum Claim {
 }
 
 /// What each recipe for this kind of program would have said, by its published rules.
-pub fn recipes(evidence: &Evidence, verdict: &Verdict) -> Vec<Recipe> {
+pub fn recipes(evidence: &BinaryFacts, verdict: &Verdict) -> Vec<Recipe> {
     let recipe = |command, (says, claim): (String, Claim)| Recipe {
         command,
         says,
@@ -50,10 +50,10 @@ pub fn recipes(evidence: &Evidence, verdict: &Verdict) -> Vec<Recipe> {
         .collect()
 }
 
-fn wrong(claim: Claim, module: Module) -> Option<&'static str> {
-    let fips = module >= Module::Declared;
+fn wrong(claim: Claim, module: Assurance) -> Option<&'static str> {
+    let fips = module >= Assurance::Declared;
     match claim {
-        Claim::Fips if module == Module::Standard || module == Module::Contradicted => {
+        Claim::Fips if module == Assurance::Standard || module == Assurance::Contradicted => {
             Some("it calls FIPS what is none")
         }
         Claim::Standard if fips => Some("it misses the module that is there"),
@@ -62,7 +62,7 @@ fn wrong(claim: Claim, module: Module) -> Option<&'static str> {
     }
 }
 
-fn goversion(evidence: &Evidence, go: &Go) -> (String, Claim) {
+fn goversion(evidence: &BinaryFacts, go: &Go) -> (String, Claim) {
     if !matches!(evidence.format, Format::Elf { .. }) {
         return ("not a Go executable".to_owned(), Claim::Nothing);
     }
@@ -146,8 +146,8 @@ mod tests {
 
     const PLACE: Place = Place { offset: 0, len: 1 };
 
-    fn elf(headerless: bool) -> Evidence {
-        Evidence {
+    fn elf(headerless: bool) -> BinaryFacts {
+        BinaryFacts {
             size: 0,
             format: Format::Elf {
                 bits: 64,
@@ -165,8 +165,8 @@ mod tests {
         }
     }
 
-    fn go(version: &str, symbols: bool, names: Names) -> Evidence {
-        Evidence {
+    fn go(version: &str, symbols: bool, names: Names) -> BinaryFacts {
+        BinaryFacts {
             go: Some(Go {
                 version: Some(version.into()),
                 buildinfo: Some(PLACE),
@@ -189,7 +189,7 @@ mod tests {
         }
     }
 
-    fn said(evidence: &Evidence) -> Vec<(String, Option<&'static str>)> {
+    fn said(evidence: &BinaryFacts) -> Vec<(String, Option<&'static str>)> {
         let verdict = evidence.judge(Modules::builtin(), "2026-11-23".parse().unwrap());
         let recipes = recipes(evidence, &verdict);
         recipes
@@ -240,7 +240,7 @@ mod tests {
         for (evidence, says, wrong) in table {
             assert_eq!(said(&evidence)[0], (says.to_owned(), wrong));
         }
-        let headerless = Evidence {
+        let headerless = BinaryFacts {
             format: elf(true).format,
             ..go("go1.27.3", false, Names::default())
         };
@@ -282,7 +282,7 @@ mod tests {
             ssl: Some(ssl.into()),
             place: PLACE,
         };
-        let with = |ssl| Evidence {
+        let with = |ssl| BinaryFacts {
             labels: vec![label(ssl)],
             ..elf(false)
         };

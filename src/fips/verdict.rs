@@ -1,6 +1,6 @@
 //! What the evidence means: the module statement, by dated data.
 //!
-//! The rungs are those of [`Module`]. Nothing is proven without an integrity value that was computed
+//! The rungs are those of [`Assurance`]. Nothing is proven without an integrity value that was computed
 //! again and a certificate; a label alone never counts for more than a label.
 
 mod chain;
@@ -16,8 +16,8 @@ use serde::Serialize;
 
 use super::go::{DECIDING, fips140};
 use super::modules::{ModuleRow, Modules, Standing};
-use super::{Evidence, Family, Format, Label, Opaque, OtherCryptography, Place};
-use crate::report::Module;
+use super::{BinaryFacts, Family, Format, Label, OtherCryptography, Place, Unreadable};
+use crate::report::Assurance;
 
 pub use start::{AtStart, Unsupported};
 pub(super) use toolchain::Toolchain;
@@ -25,7 +25,7 @@ pub(super) use toolchain::Toolchain;
 /// What is in one program, and how that is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    pub module: Module,
+    pub module: Assurance,
     /// `BoringCrypto fips-20220613`; absent where there is none.
     pub name: Option<String>,
     pub kind: Kind,
@@ -70,7 +70,7 @@ pub enum Kind {
     Ztunnel,
     /// Another program of the C linker.
     Native,
-    Unread,
+    ProgramReadError,
 }
 
 /// One statement of the chain.
@@ -103,14 +103,14 @@ pub enum Strength {
 /// What one way of looking at the evidence gives.
 #[derive(Debug, Clone)]
 struct Finding {
-    module: Module,
+    module: Assurance,
     name: Option<String>,
     standing: Option<Standing>,
     reasons: Vec<String>,
 }
 
 impl Finding {
-    fn new(module: Module, reason: impl Into<String>) -> Finding {
+    fn new(module: Assurance, reason: impl Into<String>) -> Finding {
         Finding {
             module,
             name: None,
@@ -132,7 +132,7 @@ impl Finding {
     }
 
     /// At most `module`, with the reason where that takes something away.
-    fn at_most(self, module: Module, reason: impl Into<String>) -> Finding {
+    fn at_most(self, module: Assurance, reason: impl Into<String>) -> Finding {
         if self.module <= module {
             return self;
         }
@@ -147,7 +147,7 @@ struct Ground<'a> {
     at: Date,
 }
 
-impl Evidence {
+impl BinaryFacts {
     /// Judges the evidence of one program by the data, for a day.
     ///
     /// Configuration that is given from outside (`GODEBUG`, `COMPLIANCE_POLICY`) is not looked at.
@@ -166,7 +166,7 @@ impl Evidence {
                 None => Finding {
                     standing: None,
                     ..finding.at_most(
-                        Module::Declared,
+                        Assurance::Declared,
                         "its headers cannot be read, so that which of its bytes are loaded is not known",
                     )
                 },
@@ -193,7 +193,7 @@ impl Evidence {
 }
 
 /// Why no statement can be made, where that is so.
-fn unreadable(evidence: &Evidence) -> Option<Finding> {
+fn unreadable(evidence: &BinaryFacts) -> Option<Finding> {
     let why = match (&evidence.format, &evidence.opaque) {
         (Format::Script(interpreter), _) => format!(
             "a script for {interpreter}, not a program: what it prints of itself proves nothing; inspect what it starts"
@@ -206,26 +206,26 @@ fn unreadable(evidence: &Evidence) -> Option<Finding> {
                 .to_owned()
         }
         (Format::Other, _) => "no program: neither ELF nor a script".to_owned(),
-        (_, Some(Opaque::Packed(packer))) => {
+        (_, Some(Unreadable::Packed(packer))) => {
             let by = packer.as_deref().unwrap_or("a packer that left no name");
             format!("packed with {by}, which hides all that is inside: unpack it and inspect that")
         }
-        (_, Some(Opaque::Damaged(what))) => {
+        (_, Some(Unreadable::Damaged(what))) => {
             format!("damaged ({what}): get the file from its source again")
         }
-        (_, Some(Opaque::Unlinked)) => {
+        (_, Some(Unreadable::Unlinked)) => {
             "no program, but a part for the linker or what a crash left: inspect the program itself"
                 .to_owned()
         }
-        (_, Some(Opaque::Foreign)) => "a format that is not read".to_owned(),
+        (_, Some(Unreadable::Foreign)) => "a format that is not read".to_owned(),
         (Format::Elf { .. }, None) => return None,
     };
-    Some(Finding::new(Module::Unknown, why))
+    Some(Finding::new(Assurance::Unknown, why))
 }
 
-fn kind(evidence: &Evidence, finding: &Finding) -> Kind {
-    if finding.module == Module::Unknown {
-        return Kind::Unread;
+fn kind(evidence: &BinaryFacts, finding: &Finding) -> Kind {
+    if finding.module == Assurance::Unknown {
+        return Kind::ProgramReadError;
     }
     if let Some(go) = &evidence.go {
         return go::kind(go);
@@ -238,7 +238,7 @@ fn kind(evidence: &Evidence, finding: &Finding) -> Kind {
     label.unwrap_or(Kind::Native)
 }
 
-fn program(evidence: &Evidence, toolchain: &Toolchain) -> String {
+fn program(evidence: &BinaryFacts, toolchain: &Toolchain) -> String {
     if evidence.go.is_some() {
         return toolchain.name();
     }
@@ -257,7 +257,7 @@ fn program(evidence: &Evidence, toolchain: &Toolchain) -> String {
     })
 }
 
-fn configuration(evidence: &Evidence) -> Vec<String> {
+fn configuration(evidence: &BinaryFacts) -> Vec<String> {
     let Some(go) = &evidence.go else {
         return Vec::new();
     };

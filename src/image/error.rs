@@ -5,7 +5,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::layer::TooMany;
-use super::names::Crowded;
+use super::names::TooManyEntries;
 use super::stream::Stop;
 use crate::exit::{Exit, Failure};
 use crate::sys::os::ReadError;
@@ -98,7 +98,7 @@ impl ImageError {
             }
             Some(Stop::Longer(_)) | None => {}
         }
-        if inner.is_some_and(|inner| inner.is::<Crowded>() || inner.is::<TooMany>()) {
+        if inner.is_some_and(|inner| inner.is::<TooManyEntries>() || inner.is::<TooMany>()) {
             let why = format!("it has {error}");
             return ImageError::TooLarge { what, why };
         }
@@ -139,7 +139,7 @@ pub fn some_of(names: &[String]) -> String {
 /// Why nothing can be said of one program.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Unread {
+pub enum ProgramReadError {
     #[error("not in the image")]
     Missing,
     #[error("{size} bytes, more than the {limit} that are read of one program")]

@@ -13,7 +13,7 @@ use super::layer::{Kept, Pick, Reader};
 use super::list::{List, listed};
 use super::manifest::DOCUMENT_LIMIT;
 use super::meter::{Budget, Meter, Metered};
-use super::names::{Crowded, Id};
+use super::names::{Id, TooManyEntries};
 use super::read::{Input, Ranges, Search, programs, unseen};
 use super::start::{START, no_archive};
 use super::store::{Passed, Store, linked};
@@ -290,7 +290,7 @@ fn outer<'m, R: Read>(
 /// Whether a stream is no layer, as against one that must not be read on.
 fn is_damage(error: &io::Error) -> bool {
     let bound = error.get_ref().is_some_and(|inner| {
-        inner.is::<Stop>() || inner.is::<Crowded>() || inner.is::<layer::TooMany>()
+        inner.is::<Stop>() || inner.is::<TooManyEntries>() || inner.is::<layer::TooMany>()
     });
     !bound && error.raw_os_error().is_none()
 }

@@ -24,7 +24,9 @@ use super::read::Input;
 use super::start::{START, no_archive};
 use super::store::{Archive, Store};
 use super::stream::is_compressed;
-use super::{ImageError, Inspected, Program, ProgramBytes, Request, Sources, Target, Unread};
+use super::{
+    ImageError, Inspected, Program, ProgramBytes, ProgramReadError, Request, Sources, Target,
+};
 use crate::sys::os::{self, Opened, ReadError};
 use crate::sys::registry::Hasher;
 
@@ -180,7 +182,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
                 path: path.to_owned(),
                 real_path: None,
                 layer: None,
-                reading: Err(Unread::TooLarge { size, limit }),
+                reading: Err(ProgramReadError::TooLarge { size, limit }),
             }));
         }
         Ok(Inspected::Program(self.program(path, &bytes, size)))

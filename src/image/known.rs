@@ -78,7 +78,7 @@ const IMAGES: &[Known] = &[
 
 /// A program that is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sought {
+pub(super) struct WantedProgram {
     /// What it is called where it is missing.
     pub(super) name: String,
     /// Where it may be.
@@ -95,7 +95,7 @@ pub(super) struct Sought {
 
 impl Want {
     /// What to seek in an image of that name; nothing for [`Want::All`].
-    pub(super) fn sought(&self, name: &str, configuration: &Configuration) -> Vec<Sought> {
+    pub(super) fn sought(&self, name: &str, configuration: &Configuration) -> Vec<WantedProgram> {
         match self {
             Want::Known => known(name, configuration, &BTreeSet::new()),
             Want::Started(words) => known(name, configuration, words),
@@ -120,11 +120,11 @@ impl Want {
     }
 
     /// The same while it is not known which image it is.
-    pub(super) fn anywhere(&self) -> Vec<Sought> {
+    pub(super) fn anywhere(&self) -> Vec<WantedProgram> {
         match self {
             Want::Known | Want::Started(_) => all(),
             Want::Paths(paths) => {
-                let sought = |path| Sought::first_of(std::slice::from_ref(path), true);
+                let sought = |path| WantedProgram::first_of(std::slice::from_ref(path), true);
                 let literal = paths.iter().filter(|path| !is_pattern(path));
                 literal.map(sought).collect()
             }
@@ -134,14 +134,18 @@ impl Want {
 }
 
 /// Every known program.
-fn all() -> Vec<Sought> {
+fn all() -> Vec<WantedProgram> {
     IMAGES
         .iter()
         .flat_map(|image| image.sought(false))
         .collect()
 }
 
-fn known(name: &str, configuration: &Configuration, words: &BTreeSet<String>) -> Vec<Sought> {
+fn known(
+    name: &str,
+    configuration: &Configuration,
+    words: &BTreeSet<String>,
+) -> Vec<WantedProgram> {
     let command = configuration
         .command
         .iter()
@@ -153,13 +157,13 @@ fn known(name: &str, configuration: &Configuration, words: &BTreeSet<String>) ->
         None => all(),
     };
     for mut known in beside {
-        let same = |one: &&mut Sought| !one.each && one.paths.first() == known.paths.first();
+        let same = |one: &&mut WantedProgram| !one.each && one.paths.first() == known.paths.first();
         if let Some(one) = sought.iter_mut().find(same) {
             one.required |= known.required;
             continue;
         }
         // One of that name that is started from elsewhere stands for it.
-        let elsewhere = |one: &Sought| one.required && base(&one.name) == base(&known.name);
+        let elsewhere = |one: &WantedProgram| one.required && base(&one.name) == base(&known.name);
         known.required &= !sought.iter().any(elsewhere);
         sought.push(known);
     }
@@ -167,7 +171,7 @@ fn known(name: &str, configuration: &Configuration, words: &BTreeSet<String>) ->
 }
 
 /// What an image and its containers start, and what a program that starts others is told to start.
-fn started(configuration: &Configuration, words: &BTreeSet<String>) -> Vec<Sought> {
+fn started(configuration: &Configuration, words: &BTreeSet<String>) -> Vec<WantedProgram> {
     let command = &configuration.started;
     let first = command
         .wrappers
@@ -179,10 +183,10 @@ fn started(configuration: &Configuration, words: &BTreeSet<String>) -> Vec<Sough
     let all = first
         .map(|word| (word, true))
         .chain(told.map(|word| (word, false)));
-    let mut sought: Vec<Sought> = Vec::new();
+    let mut sought: Vec<WantedProgram> = Vec::new();
     for (word, required) in all {
         if sought.iter().all(|one| one.name != *word) {
-            sought.push(Sought {
+            sought.push(WantedProgram {
                 name: word.clone(),
                 paths: configuration.places(word),
                 each: !word.contains('/'),
@@ -194,7 +198,7 @@ fn started(configuration: &Configuration, words: &BTreeSet<String>) -> Vec<Sough
     }
     // Where pods start something else, what the image would start does not matter.
     if words.is_empty() {
-        sought.extend(command.unknown.as_ref().map(|why| Sought {
+        sought.extend(command.unknown.as_ref().map(|why| WantedProgram {
             name: STARTED.to_owned(),
             paths: Vec::new(),
             each: false,
@@ -206,7 +210,7 @@ fn started(configuration: &Configuration, words: &BTreeSet<String>) -> Vec<Sough
     sought
 }
 
-impl Sought {
+impl WantedProgram {
     /// Why the file `real` is not what the word names, where it starts another program by its own rules.
     pub(super) fn is_another(&self, real: &[u8]) -> Option<String> {
         let real = String::from_utf8_lossy(real);
@@ -215,9 +219,9 @@ impl Sought {
     }
 
     /// The first of these that is there.
-    fn first_of<P: AsRef<str>>(paths: &[P], required: bool) -> Sought {
+    fn first_of<P: AsRef<str>>(paths: &[P], required: bool) -> WantedProgram {
         let paths: Vec<String> = paths.iter().map(|path| path.as_ref().to_owned()).collect();
-        Sought {
+        WantedProgram {
             name: paths.first().cloned().unwrap_or_default(),
             paths,
             each: false,
@@ -229,9 +233,9 @@ impl Sought {
 }
 
 impl Known {
-    fn sought(&self, required: bool) -> impl Iterator<Item = Sought> {
+    fn sought(&self, required: bool) -> impl Iterator<Item = WantedProgram> {
         let programs = self.programs.iter();
-        programs.map(move |paths| Sought::first_of(paths, required))
+        programs.map(move |paths| WantedProgram::first_of(paths, required))
     }
 }
 
@@ -274,7 +278,7 @@ mod tests {
         let image = json!({"architecture": "amd64", "os": "linux", "config": config,
             "rootfs": {"type": "layers", "diff_ids": []}});
         let image = Configuration::parse("x", image.to_string().as_bytes()).unwrap();
-        let said = |one: Sought| {
+        let said = |one: WantedProgram| {
             let paths = if one.each {
                 format!("[{}]", one.paths.join(" "))
             } else {

@@ -11,7 +11,7 @@ use super::entries::{Entries, Entry, Kind};
 use super::meter::{Budget, Meter, Metered};
 use super::names::{Id, Names};
 use super::stream::{Tally, Unpacked};
-use super::{Digest, ImageError, Limits, Program, ProgramBytes, Unread};
+use super::{Digest, ImageError, Limits, Program, ProgramBytes, ProgramReadError};
 use crate::sys::registry::Hasher;
 
 /// Programs of one image that are kept with `--all`.
@@ -45,7 +45,7 @@ pub(super) enum Pick<'a> {
 /// What is kept of the layers that were read.
 pub(super) struct Kept<T> {
     pub(super) names: Names,
-    pub(super) programs: HashMap<Id, Result<T, Unread>>,
+    pub(super) programs: HashMap<Id, Result<T, ProgramReadError>>,
     /// Files that are wanted and were not given out, because another one of that name was: only one of
     /// them can be what a container sees, and a second look reads it where it is another.
     pub(super) deferred: BTreeSet<Id>,
@@ -231,10 +231,10 @@ impl<'a, T> Reader<'a, T> {
         entries: &mut Entries<&mut Tally<'_, impl Read>>,
         entry: &Entry,
         start: Vec<u8>,
-    ) -> io::Result<Result<T, Unread>> {
+    ) -> io::Result<Result<T, ProgramReadError>> {
         let (size, limit) = (entry.size, self.limits.program);
         if size > limit {
-            return Ok(Err(Unread::TooLarge { size, limit }));
+            return Ok(Err(ProgramReadError::TooLarge { size, limit }));
         }
         if matches!(entry.kind, Kind::Sparse(_)) {
             entries.get_mut().charge(size)?;

@@ -81,13 +81,13 @@ struct Written {
     #[serde(default)]
     variant: Option<String>,
     #[serde(default)]
-    config: Option<Start>,
+    config: Option<ContainerConfig>,
     rootfs: RootFs,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
-struct Start {
+struct ContainerConfig {
     env: Option<Vec<String>>,
     entrypoint: Option<Vec<String>>,
     cmd: Option<Vec<String>>,

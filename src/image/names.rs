@@ -44,7 +44,7 @@ pub(super) enum Put<'a> {
 /// More names than an image may have.
 #[derive(Debug, thiserror::Error)]
 #[error("more names than the {entries}, or bytes of names than the {bytes}, that are kept")]
-pub(super) struct Crowded {
+pub(super) struct TooManyEntries {
     entries: usize,
     bytes: usize,
 }
@@ -69,7 +69,7 @@ impl Names {
         self.entries.push(Named { path, what });
         let (entries, bytes) = (limits.entries, limits.names.min(u32::MAX as usize));
         if self.entries.len() > entries || self.text.len() > bytes {
-            return Err(io::Error::other(Crowded { entries, bytes }));
+            return Err(io::Error::other(TooManyEntries { entries, bytes }));
         }
         Ok(id)
     }

@@ -7,12 +7,14 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use super::known::Sought;
+use super::known::WantedProgram;
 use super::layer::{Expected, Kept, Pick, Reader};
 use super::meter::{Budget, Metered};
 use super::names::Id;
-use super::tree::{Endless, Found, Tree};
-use super::{Digest, ImageError, Program, ProgramBytes, Request, Unread, Want, no_match, path};
+use super::tree::{Found, LinkLoop, Tree};
+use super::{
+    Digest, ImageError, Program, ProgramBytes, ProgramReadError, Request, Want, no_match, path,
+};
 
 /// How often it is tried to do without the lower layers.
 const TRIES: usize = 4;
@@ -33,7 +35,7 @@ pub(super) struct Layer<'a> {
 pub(super) struct Search<'a> {
     pub(super) name: &'a str,
     pub(super) want: &'a Want,
-    pub(super) sought: &'a [Sought],
+    pub(super) sought: &'a [WantedProgram],
     pub(super) budget: &'a Budget,
 }
 
@@ -49,7 +51,7 @@ pub(super) struct Located {
 /// Where a program was found, before it is known whether its bytes were seen.
 enum Place {
     Entry(Id),
-    Nowhere(Unread),
+    Nowhere(ProgramReadError),
 }
 
 impl Search<'_> {
@@ -185,7 +187,7 @@ impl Search<'_> {
     fn places<'t>(
         &'t self,
         tree: &mut Tree<'t>,
-        sought: &'t Sought,
+        sought: &'t WantedProgram,
     ) -> Result<Vec<Located>, ImageError> {
         let mut places = Vec::new();
         let mut files = BTreeSet::new();
@@ -194,12 +196,12 @@ impl Search<'_> {
             if let Place::Entry(id) = place
                 && let Some(why) = sought.is_another(tree.name(id))
             {
-                place = Place::Nowhere(Unread::NotTold(why));
+                place = Place::Nowhere(ProgramReadError::NotTold(why));
             }
             let counts = match place {
                 Place::Entry(id) => files.insert(id),
-                Place::Nowhere(Unread::Missing) => false,
-                Place::Nowhere(Unread::NotTold(_)) => true,
+                Place::Nowhere(ProgramReadError::Missing) => false,
+                Place::Nowhere(ProgramReadError::NotTold(_)) => true,
                 // The runtimes look on behind what is no file.
                 Place::Nowhere(_) => !sought.each,
             };
@@ -212,10 +214,10 @@ impl Search<'_> {
             }
         }
         if places.is_empty() && sought.required {
-            let unknown = sought.unknown.clone().map(Unread::NotTold);
+            let unknown = sought.unknown.clone().map(ProgramReadError::NotTold);
             places.push(Located {
                 path: sought.name.clone(),
-                place: Place::Nowhere(unknown.unwrap_or(Unread::Missing)),
+                place: Place::Nowhere(unknown.unwrap_or(ProgramReadError::Missing)),
             });
         }
         Ok(places)
@@ -237,7 +239,7 @@ impl Search<'_> {
             .map_err(|error| self.endless(&error))
     }
 
-    fn endless(&self, error: &Endless) -> ImageError {
+    fn endless(&self, error: &LinkLoop) -> ImageError {
         ImageError::TooLarge {
             what: self.name.to_owned(),
             why: error.to_string(),
@@ -246,7 +248,7 @@ impl Search<'_> {
 }
 
 /// The wanted paths as entries have them, where no link stands in between.
-pub(super) fn cleaned(sought: &[Sought]) -> BTreeSet<Vec<u8>> {
+pub(super) fn cleaned(sought: &[WantedProgram]) -> BTreeSet<Vec<u8>> {
     let paths = sought.iter().flat_map(|sought| &sought.paths);
     // One that is too long is in no image.
     paths
@@ -301,17 +303,17 @@ impl Place {
     fn of(found: Found) -> Place {
         Place::Nowhere(match found {
             Found::File { id, .. } => return Place::Entry(id),
-            Found::Directory => Unread::NotAFile("a directory".to_owned()),
-            Found::Special => Unread::NotAFile("a device or a pipe".to_owned()),
-            Found::Missing => Unread::Missing,
-            Found::Links => Unread::Links,
+            Found::Directory => ProgramReadError::NotAFile("a directory".to_owned()),
+            Found::Special => ProgramReadError::NotAFile("a device or a pipe".to_owned()),
+            Found::Missing => ProgramReadError::Missing,
+            Found::Links => ProgramReadError::Links,
             Found::Disputed => disputed(),
         })
     }
 }
 
 /// Every program that a container sees, each by the first of its names.
-fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Result<Vec<Located>, Endless> {
+fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Result<Vec<Located>, LinkLoop> {
     let mut files = tree.files(|id| kept.has(id))?;
     files.sort();
     let mut seen = BTreeSet::new();
@@ -327,9 +329,9 @@ fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Result<Vec<Located>, Endless> {
     Ok(located.collect())
 }
 
-fn disputed() -> Unread {
+fn disputed() -> ProgramReadError {
     let why = "a layer reaches it through a link of a lower layer, which not every runtime follows";
-    Unread::NotTold(why.to_owned())
+    ProgramReadError::NotTold(why.to_owned())
 }
 
 /// Reads one layer that stands alone, whatever its digest, and gives the programs in it; those that
@@ -447,7 +449,7 @@ mod tests {
     fn searched(
         layers: &[&str],
         want: &Want,
-        sought: &[Sought],
+        sought: &[WantedProgram],
         limits: Limits,
     ) -> Result<Outcome, ImageError> {
         let layers: Vec<Vec<u8>> = layers.iter().map(|text| layer(text)).collect();
@@ -614,7 +616,7 @@ mod tests {
 
     #[test]
     fn of_several_places_every_file_counts_once_and_one_is_enough() {
-        let sought = |required| Sought {
+        let sought = |required| WantedProgram {
             name: "x".into(),
             paths: ["/s/x", "/a/x", "/b/x", "/c/x", "/l/x"]
                 .map(str::to_owned)
@@ -723,7 +725,7 @@ mod tests {
         let outcome = small(|limits| limits.program = 2).unwrap();
         assert_eq!(
             outcome.programs[0].reading,
-            Err(Unread::TooLarge { size: 3, limit: 2 })
+            Err(ProgramReadError::TooLarge { size: 3, limit: 2 })
         );
         assert_eq!(outcome.programs[1].reading, Ok("1".into()));
         for change in [

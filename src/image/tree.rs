@@ -104,7 +104,7 @@ enum End {
 
 /// An image that was made to be walked for ever.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Endless {
+pub(super) enum LinkLoop {
     #[error("its paths and links lead through too many steps for its size")]
     Steps,
     #[error("it has more than {NODES} files and directories")]
@@ -131,7 +131,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Where a path leads, through all links.
-    pub(super) fn find(&mut self, path: &'a [u8]) -> Result<Found, Endless> {
+    pub(super) fn find(&mut self, path: &'a [u8]) -> Result<Found, LinkLoop> {
         let end = self.walk(path, true, false)?;
         if self.way.disputed {
             return Ok(Found::Disputed);
@@ -158,7 +158,7 @@ impl<'a> Tree<'a> {
     pub(super) fn files(
         &self,
         wanted: impl Fn(Id) -> bool,
-    ) -> Result<Vec<(Vec<u8>, Id, bool)>, Endless> {
+    ) -> Result<Vec<(Vec<u8>, Id, bool)>, LinkLoop> {
         let mut files = Vec::new();
         for &child in self.children.values() {
             if let Is::File(id) = self.nodes[child].what
@@ -172,7 +172,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Where something is; nowhere, where a directory above it was emptied.
-    fn path(&self, node: usize) -> Result<Option<(Vec<u8>, bool)>, Endless> {
+    fn path(&self, node: usize) -> Result<Option<(Vec<u8>, bool)>, LinkLoop> {
         let (mut at, mut parts, mut length) = (node, Vec::new(), 0);
         let mut disputed = self.nodes[self.root].disputed;
         while at != self.root {
@@ -183,7 +183,7 @@ impl<'a> Tree<'a> {
             };
             length += 1 + name.len();
             if length > path::LONGEST {
-                return Err(Endless::Path);
+                return Err(LinkLoop::Path);
             }
             parts.push(name);
             at = parent;
@@ -193,11 +193,11 @@ impl<'a> Tree<'a> {
         Ok(Some((path, disputed)))
     }
 
-    fn step(&self, steps: usize) -> Result<(), Endless> {
+    fn step(&self, steps: usize) -> Result<(), LinkLoop> {
         if self.budget.walk(steps) {
             Ok(())
         } else {
-            Err(Endless::Steps)
+            Err(LinkLoop::Steps)
         }
     }
 
@@ -217,7 +217,7 @@ impl<'a> Tree<'a> {
 
     /// Follows a path from the root. `last`: a link at its end is followed too; `create`: what is
     /// missing becomes a directory.
-    fn walk(&mut self, path: &'a [u8], last: bool, create: bool) -> Result<End, Endless> {
+    fn walk(&mut self, path: &'a [u8], last: bool, create: bool) -> Result<End, LinkLoop> {
         let mut ahead: Vec<&'a [u8]> = path::parts(path).rev().collect();
         let mut above = Vec::new();
         let (mut at, mut certain, mut links) = (self.root, true, 0);

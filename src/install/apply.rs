@@ -2,7 +2,7 @@
 
 use super::failure::Failed;
 use super::prepare::Prepared;
-use super::{Install, Session};
+use super::{Install, RunContext};
 use crate::action::{Action, namespace, progress};
 use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
@@ -28,7 +28,7 @@ pub(super) struct Progress {
 
 /// Runs `actions` in order, and returns the workloads that were not rolled out in time.
 pub fn apply(
-    session: &mut Session<'_>,
+    ctx: &mut RunContext<'_>,
     cluster: &Cluster,
     prepared: &Prepared,
     actions: &[Action],
@@ -39,20 +39,19 @@ pub fn apply(
     for action in actions {
         let done = match action {
             _ if signal::interrupted() => Err(Failure::message(Exit::Interrupted, "interrupted")),
-            Action::Istioctl { invocation, .. } => run(session, invocation, &mut progress),
+            Action::Istioctl { invocation, .. } => run(ctx, invocation, &mut progress),
             Action::Namespace { name } => namespace::ensure(cluster, name)
-                .map(|created| session.report.changed |= created)
+                .map(|created| ctx.report.changed |= created)
                 .map_err(Failure::from),
             Action::Rollout { workloads } => {
-                session
-                    .ui
+                ctx.ui
                     .event(&Event::Working("Waiting for rollouts".to_owned()));
-                facts::rolled_out(cluster, workloads, session.timeout)
+                facts::rolled_out(cluster, workloads, ctx.timeout)
                     .map(|late| progress.late.extend(late))
                     .map_err(Failure::from)
             }
             Action::Webhooks { revision } => {
-                session.ui.event(&Event::Working(format!(
+                ctx.ui.event(&Event::Working(format!(
                     "Waiting for the webhooks of revision {revision}"
                 )));
                 let changed = Changed {
@@ -60,10 +59,10 @@ pub fn apply(
                     namespace: &prepared.plan.namespace,
                     before: &webhooks,
                 };
-                facts::settled(cluster, changed, session.timeout).map_err(Failure::from)
+                facts::wait_until_complete(cluster, changed, ctx.timeout).map_err(Failure::from)
             }
             Action::Record { .. } => {
-                record(session, cluster, prepared, install);
+                record(ctx, cluster, prepared, install);
                 Ok(())
             }
         };
@@ -76,22 +75,22 @@ pub fn apply(
                 stopped_at: action,
                 progress: &progress,
             };
-            return Err(failed.explain(session, failure));
+            return Err(failed.explain(ctx, failure));
         }
     }
-    session.ui.clear();
+    ctx.ui.clear();
     Ok(progress.late)
 }
 
 /// Runs istioctl; what it finished is in place, also when it fails later.
 fn run(
-    session: &mut Session<'_>,
+    ctx: &mut RunContext<'_>,
     invocation: &process::Invocation,
     progress: &mut Progress,
 ) -> Result<(), Failure> {
     let mut last: Vec<String> = Vec::new();
     let mut step: Option<String> = None;
-    let ui = session.ui;
+    let ui = ctx.ui;
     let status = process::stream(invocation, &mut |_, line| {
         for event in progress::events(line) {
             if let Event::Said(text) | Event::Gave(text) = &event {
@@ -109,7 +108,7 @@ fn run(
         }
     })?;
     // Flags that it does not know end it before it does anything.
-    session.report.changed |= status != Status::Code(Exit::Usage.code());
+    ctx.report.changed |= status != Status::Code(Exit::Usage.code());
     let exit = match status {
         Status::Code(0) => return Ok(()),
         Status::Code(code) => Exit::Istioctl(code),
@@ -144,12 +143,7 @@ fn complaint(last: &[String], step: Option<String>) -> Option<String> {
 }
 
 /// A failed record never undoes an install: it is said, with what it means.
-fn record(
-    session: &mut Session<'_>,
-    cluster: &Cluster,
-    prepared: &Prepared,
-    install: &Install<'_>,
-) {
+fn record(ctx: &mut RunContext<'_>, cluster: &Cluster, prepared: &Prepared, install: &Install<'_>) {
     let plan = &prepared.plan;
     let record = facts::Record {
         revision: plan.revision_label().to_owned(),
@@ -180,7 +174,7 @@ fn record(
             .iter()
             .map(|one| (one.name.clone(), one.sha256()))
             .collect(),
-        data: session
+        data: ctx
             .report
             .data
             .iter()
@@ -190,7 +184,7 @@ fn record(
     };
     if let Err(error) = facts::write_record(cluster, &plan.namespace, &record) {
         let why = escape_line(&error.to_string());
-        session.ui.event(&Event::Warning(format!(
+        ctx.ui.event(&Event::Warning(format!(
             "the record of this install could not be written: {why}; `verify` and `upgrade` will judge by istiod's own tag"
         )));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::Session;
+use super::RunContext;
 use super::apply::Progress;
 use super::prepare::Prepared;
 use crate::action::Action;
@@ -61,7 +61,7 @@ impl Advice {
 
 impl Failed<'_> {
     /// Adds to a failure its causes, what is in place, and how to go on.
-    pub(super) fn explain(&self, session: &Session<'_>, failure: Failure) -> Failure {
+    pub(super) fn explain(&self, ctx: &RunContext<'_>, failure: Failure) -> Failure {
         let mut failure = failure;
         let usage = failure.exit == Exit::Istioctl(Exit::Usage.code());
         let causes = if signal::interrupted() || usage {
@@ -71,11 +71,11 @@ impl Failed<'_> {
             facts::causes(self.cluster, &namespaces, &self.workloads())
         };
         failure.hints.extend(hints(&causes));
-        failure.hints.push(self.place(session).into());
+        failure.hints.push(self.place(ctx).into());
         let advice = if usage {
             Advice::OtherFlags
         } else {
-            self.advice(session, &causes)
+            self.advice(ctx, &causes)
         };
         failure.hints.push(advice.text().into());
         failure
@@ -90,9 +90,9 @@ impl Failed<'_> {
         rollouts.flatten().cloned().collect()
     }
 
-    fn place(&self, session: &Session<'_>) -> String {
+    fn place(&self, ctx: &RunContext<'_>) -> String {
         let finished = &self.progress.finished;
-        let place = match (session.report.changed, finished.is_empty()) {
+        let place = match (ctx.report.changed, finished.is_empty()) {
             (false, _) => "nothing was changed".to_owned(),
             (true, true) => "no step was finished, but objects may have been created".to_owned(),
             (true, false) => format!("in place: {}", finished.join(", ")),
@@ -100,14 +100,14 @@ impl Failed<'_> {
         format!("{place}; stopped at: {}", self.stopped_at)
     }
 
-    fn advice(&self, session: &Session<'_>, causes: &[Cause]) -> Advice {
+    fn advice(&self, ctx: &RunContext<'_>, causes: &[Cause]) -> Advice {
         if signal::interrupted() {
             return Advice::Again;
         }
         if causes.iter().any(|it| matches!(it, Cause::ClusterGone(_))) {
             return Advice::AgainWithCluster;
         }
-        match self.refusal(session) {
+        match self.refusal(ctx) {
             Some(refused) => refused,
             None if causes.is_empty() => Advice::Again,
             None => Advice::AgainWithoutCause,
@@ -115,10 +115,10 @@ impl Failed<'_> {
     }
 
     /// The first check that the same command would fail now. Registries and istioctl are not asked again.
-    fn refusal(&self, session: &Session<'_>) -> Option<Advice> {
+    fn refusal(&self, ctx: &RunContext<'_>) -> Option<Advice> {
         let plan = &self.prepared.plan;
-        let licences = self.prepared.licence_secrets(session.matrix);
-        let asked = facts::Asked {
+        let licences = self.prepared.licence_secrets(ctx.matrix);
+        let asked = facts::ObservationScope {
             namespace: &plan.namespace,
             fips: plan.tag.flavor.is_fips(),
             licences: &licences,
@@ -129,7 +129,7 @@ impl Failed<'_> {
             ..facts::before(self.cluster, self.before.istioctl.clone(), asked)
         };
         now.cluster.known()?;
-        let ran = check::before(&session.subject(self.prepared, &now), session.policy);
+        let ran = check::before(&ctx.subject(self.prepared, &now), ctx.policy);
         let mut failed = ran.results.into_iter();
         let failed = failed.find(|it| it.severity == Some(Severity::Error))?;
         let mut findings = failed.findings.iter();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use super::prepare::Prepared;
-use super::{Session, interrupted};
+use super::{RunContext, interrupted};
 use crate::exit::Failure;
 use crate::facts::{Nodes, Observed, PlannedImage, Published};
 use crate::istio::Known;
@@ -15,7 +15,7 @@ use crate::ui::Event;
 /// The image that every build has.
 const CONTROL_PLANE: &str = "pilot";
 
-impl Session<'_> {
+impl RunContext<'_> {
     /// What the registries say of the images of a plan.
     pub(super) fn planned(
         &self,

@@ -6,7 +6,7 @@ use crate::exit::Failure;
 use crate::facts::{self, Istioctl, Observed};
 use crate::istio::{ClientVersion, Matrix};
 use crate::options::{Options, Revision, Template};
-use crate::overlay::{self, Assignment, Early, Origin, UserDocument};
+use crate::overlay::{self, Assignment, Origin, UserDocument, UserSettings};
 use crate::plan::{self, Input, Plan, PlanError};
 use crate::render::{self, Manifest};
 
@@ -52,32 +52,33 @@ fn planned(
     client: Option<&ClientVersion>,
     (files, sets): (&[UserDocument], &[Assignment]),
 ) -> Result<Plan, Failure> {
-    let plan = |early: &Early| {
+    let plan = |user_settings: &UserSettings| {
         plan::plan(&Input {
             options,
-            early,
+            user_settings,
             matrix,
             client,
         })
     };
     let Some(Template::File { name, text }) = &options.template else {
-        return Ok(plan(&overlay::early(files, sets))?);
+        return Ok(plan(&overlay::scan_user_settings(files, sets))?);
     };
     if !text.contains(TAG) {
         let all = [overlay::read(name, text.as_bytes())?, files.to_vec()].concat();
-        return Ok(plan(&overlay::early(&all, sets))?);
+        return Ok(plan(&overlay::scan_user_settings(&all, sets))?);
     }
-    let early = overlay::early(files, sets);
-    let first = match plan(&early) {
+    let user_settings = overlay::scan_user_settings(files, sets);
+    let first = match plan(&user_settings) {
         // The template may name the hub that the data need a key for.
         Err(error @ PlanError::NoHub(_)) => {
             let text = (UNKNOWN_HUB.to_owned(), Origin::Template(name.clone()));
-            let provisional = Early {
+            let provisional = UserSettings {
                 hub: Some(text),
-                ..early.clone()
+                ..user_settings.clone()
             };
             let first = plan(&provisional)?;
-            let said = overlay::early(&render::template_documents(&first, options)?, &[]);
+            let said =
+                overlay::scan_user_settings(&render::template_documents(&first, options)?, &[]);
             if literal(&first, said, name).hub.is_none() {
                 return Err(error.into());
             }
@@ -86,8 +87,8 @@ fn planned(
         first => first?,
     };
     let documents = render::template_documents(&first, options)?;
-    let literal = literal(&first, overlay::early(&documents, &[]), name);
-    Ok(plan(&early.or(literal))?)
+    let literal = literal(&first, overlay::scan_user_settings(&documents, &[]), name);
+    Ok(plan(&user_settings.or(literal))?)
 }
 
 /// Stands for the hub while a template is read that may name one.
@@ -97,12 +98,12 @@ const UNKNOWN_HUB: &str = "unknown";
 const TAG: &str = "{{";
 
 /// What the documents of a template say otherwise than the plan that they were filled in with.
-fn literal(plan: &Plan, said: Early, name: &str) -> Early {
+fn literal(plan: &Plan, said: UserSettings, name: &str) -> UserSettings {
     let other = |said: Option<(String, Origin)>, planned: Option<&str>| {
         let (value, _) = said.filter(|(value, _)| Some(value.as_str()) != planned)?;
         Some((value, Origin::Template(name.to_owned())))
     };
-    Early {
+    UserSettings {
         hub: other(said.hub, Some(plan.hub.as_str())),
         tag: other(said.tag, Some(&plan.tag.to_string())),
         revision: other(said.revision, plan.revision.as_ref().map(Revision::as_str)),

@@ -1,7 +1,7 @@
 //! The question before a cluster is changed: from what, to what, with which inputs, and what follows.
 
 use super::prepare::Prepared;
-use super::{Install, Session};
+use super::{Install, RunContext};
 use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, ControlPlane};
@@ -14,12 +14,12 @@ const NAMED: usize = 5;
 
 /// Asks whether the cluster may be changed.
 pub(super) fn confirm(
-    session: &Session<'_>,
+    ctx: &RunContext<'_>,
     install: &Install<'_>,
     prepared: &Prepared,
     before: &facts::Before,
 ) -> Result<(), Failure> {
-    let cluster = session.report.cluster.as_ref();
+    let cluster = ctx.report.cluster.as_ref();
     let question = Question {
         verb: if install.origin.is_some() {
             "Upgrade"
@@ -31,7 +31,7 @@ pub(super) fn confirm(
         options: install.options,
         before,
     };
-    let answer = session.ui.confirm(&question.text());
+    let answer = ctx.ui.confirm(&question.text());
     answer.map_err(|error| match error {
         ConfirmError::Declined => {
             Failure::message(Exit::Interrupted, "declined: nothing was changed")

@@ -1,6 +1,6 @@
 //! The way back: what a person does after an install that was not proved.
 
-use super::Session;
+use super::RunContext;
 use super::prepare::Prepared;
 use crate::facts::{self, ControlPlane};
 use crate::istio::{Hub, ImageTag, Matrix};
@@ -9,7 +9,7 @@ use crate::suggestion::SuggestedCommand;
 
 /// The commands that bring back what ran before, and judge it; none where that is not known.
 pub(super) fn commands(
-    session: &Session<'_>,
+    ctx: &RunContext<'_>,
     prepared: &Prepared,
     before: &facts::Before,
 ) -> Vec<NextStep> {
@@ -23,8 +23,8 @@ pub(super) fn commands(
         return uninstall(revision, namespace).into_iter().collect();
     };
     let way = WayBack {
-        matrix: session.matrix,
-        upgraded: session.report.command == "upgrade",
+        matrix: ctx.matrix,
+        upgraded: ctx.report.command == "upgrade",
         planned: &prepared.plan.tag,
         plane,
     };

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 pub use builds::{Build, DefaultBuild, MissingBuild, Variety, VarietyRow};
 pub use capabilities::CapabilityRow;
 pub use cells::{Bound, CellError, Minors, Span, Spans, When};
-pub use claim::{Era, Evidence, Judgement, Level, Page, Quote, Row, Source};
+pub use claim::{Era, Judgement, Level, Page, Quote, Row, Source, SourceQuality};
 pub use client_issues::{ClientIssue, ClientIssueFinding};
 pub use complete::{Completed, CompletionError, Wanted};
 pub use definitions::DefinitionRow;

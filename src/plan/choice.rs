@@ -16,11 +16,11 @@ pub(super) fn tag(
 ) -> Result<(ImageTag, ChosenBy), PlanError> {
     let Input {
         options,
-        early,
+        user_settings,
         matrix,
         client,
     } = input;
-    let literal = early
+    let literal = user_settings
         .tag
         .as_ref()
         .filter(|(text, _)| options.supersedes.as_ref() != Some(text));
@@ -70,13 +70,13 @@ pub(super) fn hub(
 ) -> Result<Hubs, PlanError> {
     let Input {
         options,
-        early,
+        user_settings,
         matrix,
         ..
     } = input;
     let key = options.repo_key.as_ref();
     let chose = |choice: HubChoice| (choice.hub, choice.why, ChosenBy::Data);
-    let (hub, why, by) = match (&options.hub, &early.hub) {
+    let (hub, why, by) = match (&options.hub, &user_settings.hub) {
         (Some(hub), _) => {
             let recorded = options.recorded_hub.as_ref() == Some(hub);
             if recorded {
@@ -131,8 +131,8 @@ pub(super) fn revision(
     chosen: &mut Vec<Choice>,
 ) -> Result<Option<Revision>, PlanError> {
     // A placeholder is filled in by `-r`.
-    let literal = input.early.revision.as_ref();
-    let early = match literal.filter(|(text, _)| !has_placeholder(text)) {
+    let literal = input.user_settings.revision.as_ref();
+    let user_settings = match literal.filter(|(text, _)| !has_placeholder(text)) {
         Some((text, origin)) => {
             let origin = origin.to_string();
             Revision::parse(text)
@@ -144,7 +144,7 @@ pub(super) fn revision(
         }
         None => None,
     };
-    let (revision, why) = match (&input.options.revision, early) {
+    let (revision, why) = match (&input.options.revision, user_settings) {
         (Some(None), Some((revision, origin))) => {
             return Err(PlanError::RevisionUnset {
                 origin,
@@ -166,7 +166,7 @@ pub(super) fn revision(
 }
 
 pub(super) fn namespace(input: &Input<'_>, chosen: &mut Vec<Choice>) -> Result<String, PlanError> {
-    let (namespace, why) = match (&input.options.namespace, &input.early.namespace) {
+    let (namespace, why) = match (&input.options.namespace, &input.user_settings.namespace) {
         (Some(namespace), _) => (namespace.clone(), "-i names it".to_owned()),
         (None, Some((namespace, origin))) => (namespace.clone(), format!("{origin} names it")),
         (None, None) => return Ok(DEFAULT_NAMESPACE.to_owned()),

@@ -38,17 +38,17 @@ impl fmt::Display for AllUnfilled {
 
 /// Refuses a plan whose input still has placeholders that no flag fills in.
 pub(super) fn check(input: &Input<'_>) -> Result<(), PlanError> {
-    let (options, early) = (input.options, input.early);
+    let (options, user_settings) = (input.options, input.user_settings);
     let key = options.repo_key.as_ref();
     let places = [
-        (&early.revision, options.revision.is_some(), "-r"),
-        (&early.tag, options.request.is_some(), "--istio"),
+        (&user_settings.revision, options.revision.is_some(), "-r"),
+        (&user_settings.tag, options.request.is_some(), "--istio"),
         (
-            &early.hub,
+            &user_settings.hub,
             options.hub.is_some(),
-            hub_flag(early.hub.as_ref()),
+            hub_flag(user_settings.hub.as_ref()),
         ),
-        (&early.namespace, options.namespace.is_some(), "-i"),
+        (&user_settings.namespace, options.namespace.is_some(), "-i"),
     ];
     let unfilled = places.into_iter().filter_map(|(said, given, flag)| {
         let (text, origin) = said.as_ref()?;

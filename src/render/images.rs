@@ -215,7 +215,7 @@ mod tests {
         let files = overlay::read("f", text.as_bytes()).unwrap();
         let plan = plan::plan(&Input {
             options: &options,
-            early: &overlay::early(&files, &[]),
+            user_settings: &overlay::scan_user_settings(&files, &[]),
             matrix: istio::Matrix::builtin(),
             client: None,
         })

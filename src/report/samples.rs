@@ -121,8 +121,8 @@ fn after() -> CheckResult {
     }
 }
 
-fn evidence(binary: &str, module: Module, arch: &str, count: u64) -> Evidence {
-    Evidence {
+fn evidence(binary: &str, module: Assurance, arch: &str, count: u64) -> ModuleStatement {
+    ModuleStatement {
         deviations: Deviations::default(),
         digest: Some(format!("sha256:{binary}")),
         arch: Some(arch.into()),
@@ -174,9 +174,9 @@ pub(crate) fn full() -> Report {
     report.checks = before();
     report.checks.push(after());
     report.evidence = vec![
-        evidence("envoy", Module::Declared, "amd64", 11),
-        evidence("envoy", Module::Declared, "arm64", 1),
-        evidence("pilot-discovery", Module::Contradicted, "amd64", 1),
+        evidence("envoy", Assurance::Declared, "amd64", 11),
+        evidence("envoy", Assurance::Declared, "arm64", 1),
+        evidence("pilot-discovery", Assurance::Contradicted, "amd64", 1),
     ];
     report.counts = Counts::from([(Count::Proxies, 12), (Count::OtherMeshes, 3)]);
     report.skipped = vec![Skipped {
@@ -217,11 +217,11 @@ pub(super) fn inspected() -> Report {
     };
     report.evidence = vec![
         read(
-            Module::Proven,
+            Assurance::Proven,
             proof(Some("r.io/istio/pilot:1"), "/usr/local/bin/pilot-discovery"),
         ),
-        read(Module::Contradicted, forged),
-        read(Module::Proven, proof(None, "./pilot-discovery")),
+        read(Assurance::Contradicted, forged),
+        read(Assurance::Proven, proof(None, "./pilot-discovery")),
     ];
     report
 }
@@ -250,9 +250,9 @@ pub(super) fn undecided(report: &mut Report) {
     judgement.unknown = vec!["its status is too old".into()];
 }
 
-fn read(module: Module, proof: Proof) -> Evidence {
+fn read(module: Assurance, proof: Proof) -> ModuleStatement {
     let binary = proof.path.rsplit('/').next().unwrap_or_default().to_owned();
-    Evidence {
+    ModuleStatement {
         digest: proof.manifest.clone(),
         source: "its bytes".into(),
         proof: Some(Box::new(proof)),

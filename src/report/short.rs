@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::{Certificate, CheckResult, Module, Proof, RemarkKind, Report, Severity, Status};
+use super::{Assurance, Certificate, CheckResult, Proof, RemarkKind, Report, Severity, Status};
 use crate::escape::escape_line;
 
 /// Writes one line, or one for each program that was inspected.
@@ -66,7 +66,7 @@ fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let mut line = format!("{what}: {}", places.join(" "));
         // Floor and policy only repeat what such a statement already is.
         let why = match evidence.module {
-            Module::Contradicted | Module::Unknown => &proof.reasons,
+            Assurance::Contradicted | Assurance::Unknown => &proof.reasons,
             _ if proof.judgement.because.is_empty() => &proof.judgement.unknown,
             _ => &proof.judgement.because,
         };
@@ -90,7 +90,7 @@ fn judged(proof: &Proof) -> Option<&'static str> {
 }
 
 /// `proven #4735`; `proven, but historical: #4407`, which no reader takes for the first.
-fn numbered(certificate: &Certificate, module: Module) -> Option<String> {
+fn numbered(certificate: &Certificate, module: Assurance) -> Option<String> {
     let (number, word) = (certificate.number?, module.word());
     Some(match certificate.status.as_str() {
         "active" => format!("{word} #{number}"),
@@ -137,7 +137,7 @@ fn counts(report: &Report) -> String {
 /// Certificates of what runs that do not count any more: a run may be fine and this all the same.
 fn not_active(report: &Report) -> BTreeSet<String> {
     let held = report.evidence.iter();
-    let held = held.filter(|one| one.module >= Module::Declared);
+    let held = held.filter(|one| one.module >= Assurance::Declared);
     let proofs = held.filter_map(|one| one.proof.as_ref());
     let certificates = proofs.filter_map(|proof| proof.certificate.as_ref());
     let past = certificates.filter(|it| !it.active);

@@ -15,7 +15,7 @@ use page::{Page, Tone};
 pub use page::{to_ascii, wrap};
 pub use proof::meaning;
 
-use super::{Evidence, Module, NextStep, Phase, Report, Status};
+use super::{Assurance, ModuleStatement, NextStep, Phase, Report, Status};
 
 /// How the text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,7 +220,7 @@ fn ending(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         page.paragraph(0, Tone::Dim, &format!("seen: {}", seen.join(", ")))?;
     }
     // What was read and is only declared is no finding, and nothing that was seen to be right.
-    let is_declared = |one: &Evidence| one.count == 0 && one.module == Module::Declared;
+    let is_declared = |one: &ModuleStatement| one.count == 0 && one.module == Assurance::Declared;
     let tone = if report.failed() || report.error.is_some() {
         Tone::Bad
     } else if report.evidence.iter().any(is_declared) {
@@ -371,7 +371,7 @@ mod tests {
         green.checks.retain(|check| check.status == Status::Passed);
         green
             .evidence
-            .retain(|one| one.module != Module::Contradicted);
+            .retain(|one| one.module != Assurance::Contradicted);
         green.pending.clear();
         let mut bytes = Vec::new();
         write(&green, &quiet, &mut bytes).unwrap();

@@ -63,21 +63,21 @@ pub struct Options {
     /// What is found there is added, and left out of what registries say.
     pub secrets: Secrets,
     /// Longest wait for a program that knows credentials.
-    pub helper: Duration,
+    pub helper_timeout: Duration,
     /// Longest wait for a connection.
     pub connect: Duration,
     /// Longest wait for the head of an answer, for all of a document, and for the next bytes of a
     /// stream.
-    pub idle: Duration,
+    pub read_timeout: Duration,
     /// Time over which the speed of a stream is measured.
-    pub window: Duration,
+    pub rate_window: Duration,
     /// Bytes a second that it must bring in each of them.
-    pub slowest: u64,
+    pub min_bytes_per_sec: u64,
     /// Wait before a registry that is busy is asked again, unless it says when; twice as long each
     /// time.
-    pub pause: Duration,
+    pub backoff: Duration,
     /// Longest wait of all of these together.
-    pub patience: Duration,
+    pub retry_budget: Duration,
     /// Longest time of all work with registries in a run.
     pub limit: Duration,
 }
@@ -89,13 +89,13 @@ impl Default for Options {
             allowed: BTreeSet::new(),
             credentials: Places::of_user(),
             secrets: Secrets::default(),
-            helper: Duration::from_secs(30),
+            helper_timeout: Duration::from_secs(30),
             connect: Duration::from_secs(10),
-            idle: Duration::from_secs(30),
-            window: Duration::from_secs(30),
-            slowest: 16 << 10,
-            pause: Duration::from_millis(500),
-            patience: Duration::from_secs(30),
+            read_timeout: Duration::from_secs(30),
+            rate_window: Duration::from_secs(30),
+            min_bytes_per_sec: 16 << 10,
+            backoff: Duration::from_millis(500),
+            retry_budget: Duration::from_secs(30),
             limit: Duration::MAX,
         }
     }
@@ -107,10 +107,10 @@ impl Options {
     pub fn within(limit: Duration) -> Options {
         let usual = Options::default();
         Options {
-            helper: usual.helper.min(limit / 2),
+            helper_timeout: usual.helper_timeout.min(limit / 2),
             connect: usual.connect.min(limit / 4),
-            idle: usual.idle.min(limit / 2),
-            patience: usual.patience.min(limit / 2),
+            read_timeout: usual.read_timeout.min(limit / 2),
+            retry_budget: usual.retry_budget.min(limit / 2),
             limit,
             ..usual
         }
@@ -137,7 +137,7 @@ pub struct Registry {
     answered: Mutex<BTreeSet<String>>,
     outages: Mutex<HashMap<String, RegistryError>>,
     /// What is left of [`Options::patience`].
-    patience: Mutex<Duration>,
+    retry_budget: Mutex<Duration>,
 }
 
 /// How a place is contacted.
@@ -165,7 +165,7 @@ impl Registry {
         let named = options.plain_http.iter().chain(&options.allowed);
         named.for_each(|place| allowed.add(place));
         Registry {
-            patience: Mutex::new(options.patience),
+            retry_budget: Mutex::new(options.retry_budget),
             budget: Arc::new(Budget::new(options.limit)),
             options,
             waiter: OnceLock::new(),
@@ -263,13 +263,13 @@ mod tests {
     fn no_wait_is_longer_than_the_limit_and_none_becomes_longer_by_it() {
         let waits = |options: &Options| {
             let Options {
-                helper,
+                helper_timeout,
                 connect,
-                idle,
-                patience,
+                read_timeout,
+                retry_budget,
                 ..
             } = options;
-            [*helper, *connect, *idle, *patience]
+            [*helper_timeout, *connect, *read_timeout, *retry_budget]
         };
         let limit = Duration::from_secs(3);
         let (half, quarter) = (limit / 2, limit / 4);

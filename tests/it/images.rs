@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use glooistio::image::{
-    Budget, Cache, Image, ImageError, Inspected, Platform, ProgramBytes, Request, Sources, Target,
-    Unread, Want, inspect,
+    Budget, Cache, Image, ImageError, Inspected, Platform, ProgramBytes, ProgramReadError, Request,
+    Sources, Target, Want, inspect,
 };
 use glooistio::sys::registry::{Hasher, Options, Registry};
 use serde_json::{Value, json};
@@ -296,7 +296,7 @@ fn every_form_of_an_image_gives_the_same_programs() {
         let wanted = [
             (None, Ok("new".to_owned())),
             (Some("/opt/real"), Ok("real".to_owned())),
-            (None, Err(Unread::Missing)),
+            (None, Err(ProgramReadError::Missing)),
         ];
         assert_eq!(said, wanted, "{target:?}");
         assert_eq!(images[0].platform.to_string(), "linux/amd64");
@@ -498,7 +498,7 @@ fn a_file_of_holes_and_a_bomb_cost_neither_time_nor_memory() {
     let limit = 1 << 30;
     assert_eq!(
         images_of[0].programs[0].reading,
-        Err(Unread::TooLarge {
+        Err(ProgramReadError::TooLarge {
             size: 10 << 30,
             limit
         })

@@ -21,7 +21,7 @@ fn registry() -> Registry {
     Registry::new(Options {
         credentials: Places::default(),
         allowed: hosts(),
-        idle: Duration::from_secs(2),
+        read_timeout: Duration::from_secs(2),
         ..Options::default()
     })
 }

@@ -74,12 +74,12 @@ fn options() -> Options {
         credentials: Places::default(),
         allowed: hosts(),
         connect: Duration::from_secs(5),
-        helper: Duration::from_secs(2),
-        idle: Duration::from_secs(2),
-        window: Duration::from_millis(500),
-        slowest: 1 << 20,
-        pause: Duration::from_millis(10),
-        patience: Duration::from_secs(1),
+        helper_timeout: Duration::from_secs(2),
+        read_timeout: Duration::from_secs(2),
+        rate_window: Duration::from_millis(500),
+        min_bytes_per_sec: 1 << 20,
+        backoff: Duration::from_millis(10),
+        retry_budget: Duration::from_secs(1),
         ..Options::default()
     }
 }

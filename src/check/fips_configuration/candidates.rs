@@ -3,7 +3,7 @@
 use crate::check::Before;
 use crate::facts::ImageProgram;
 use crate::fips::{AtStart, Build, Effect, Environment, Kind, Unsupported};
-use crate::report::{Module, Severity};
+use crate::report::{Assurance, Severity};
 
 /// A build that may get the settings of a document.
 pub(super) struct Candidate {
@@ -115,12 +115,12 @@ fn possible(fips: bool) -> Vec<Candidate> {
         condition,
     };
     if !fips {
-        return vec![one(Kind::GoStandard, Module::Standard, None)];
+        return vec![one(Kind::GoStandard, Assurance::Standard, None)];
     }
     let boring = Some("if it is built with BoringCrypto");
     let own = Some("if it is built with GOFIPS140");
     vec![
-        one(Kind::GoBoring, Module::Declared, boring),
-        one(Kind::GoModule, Module::Declared, own),
+        one(Kind::GoBoring, Assurance::Declared, boring),
+        one(Kind::GoModule, Assurance::Declared, own),
     ]
 }

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::facts::ImageProgram;
-use crate::fips::{Evidence, Go, Modules, Names, ProgramRole, Reading};
+use crate::fips::{BinaryFacts, Go, Modules, Names, ProgramRole, Reading};
 
 /// A program of an image that starts `starts`.
 pub(in crate::check) fn program(
     path: &str,
     starts: &str,
-    evidence: Result<Evidence, &str>,
+    evidence: Result<BinaryFacts, &str>,
 ) -> ImageProgram {
     ImageProgram {
         manifest: Some(format!("sha256:{}", "0a".repeat(32))),
@@ -28,7 +28,7 @@ pub(in crate::check) fn program(
 }
 
 /// Go with its ordinary cryptography.
-pub(in crate::check) fn standard() -> Evidence {
+pub(in crate::check) fn standard() -> BinaryFacts {
     let names = Names {
         told: true,
         unfrozen: true,
@@ -38,7 +38,7 @@ pub(in crate::check) fn standard() -> Evidence {
 }
 
 /// Go with a validated BoringCrypto.
-pub(in crate::check) fn boring(fipsonly: bool) -> Evidence {
+pub(in crate::check) fn boring(fipsonly: bool) -> BinaryFacts {
     let names = Names {
         told: true,
         boring: true,
@@ -62,7 +62,7 @@ pub(in crate::check) fn boring(fipsonly: bool) -> Evidence {
 }
 
 /// Go with a validated module of its own.
-pub(in crate::check) fn own_module() -> Evidence {
+pub(in crate::check) fn own_module() -> BinaryFacts {
     const FROZEN: &str = "v1.0.0-c2097c7c";
     let names = Names {
         told: true,
@@ -73,7 +73,7 @@ pub(in crate::check) fn own_module() -> Evidence {
     sealed("go1.26.6", &settings, names)
 }
 
-fn sealed(version: &str, settings: &[(&str, &str)], names: Names) -> Evidence {
+fn sealed(version: &str, settings: &[(&str, &str)], names: Names) -> BinaryFacts {
     let settings = settings
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -101,7 +101,7 @@ fn sealed(version: &str, settings: &[(&str, &str)], names: Names) -> Evidence {
     serde_json::from_value(elf).unwrap()
 }
 
-fn with(evidence: &Evidence, field: &str, value: Value) -> Evidence {
+fn with(evidence: &BinaryFacts, field: &str, value: Value) -> BinaryFacts {
     let mut whole = serde_json::to_value(evidence).unwrap();
     whole[field] = value;
     serde_json::from_value(whole).unwrap()

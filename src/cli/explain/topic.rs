@@ -6,9 +6,9 @@ use std::borrow::Cow;
 
 use crate::check::CHECKS;
 use crate::exit::Exit;
-use crate::fips::{Floor, Policy};
+use crate::fips::{CertificatePolicy, RequiredAssurance};
 use crate::render::template::{Head, PRESETS, Param};
-use crate::report::{Module, Phase, text};
+use crate::report::{Assurance, Phase, text};
 
 /// Something that `explain` shows.
 pub(super) struct Topic {
@@ -23,13 +23,13 @@ pub(super) struct Topic {
 }
 
 /// From the strongest to the weakest, in the order of the README.
-const STATEMENTS: [Module; 6] = [
-    Module::Proven,
-    Module::Identified,
-    Module::Declared,
-    Module::Contradicted,
-    Module::Standard,
-    Module::Unknown,
+const STATEMENTS: [Assurance; 6] = [
+    Assurance::Proven,
+    Assurance::Identified,
+    Assurance::Declared,
+    Assurance::Contradicted,
+    Assurance::Standard,
+    Assurance::Unknown,
 ];
 
 const FILES: [Topic; 2] = [
@@ -50,8 +50,8 @@ const FILES: [Topic; 2] = [
 /// Everything that has a page, in the order it is listed.
 pub(super) fn all() -> Vec<Topic> {
     let statements = STATEMENTS.map(statement);
-    let floors = Floor::ALL.into_iter().filter_map(floor);
-    let policies = Policy::ALL.map(policy);
+    let floors = RequiredAssurance::ALL.into_iter().filter_map(floor);
+    let policies = CertificatePolicy::ALL.map(policy);
     let checks = CHECKS.iter().map(|check| Topic {
         id: check.id,
         title: check.title.into(),
@@ -146,24 +146,26 @@ The documents, without a cluster:
     Topic::made("presets of --preset", name, head.about, page)
 }
 
-fn statement(module: Module) -> Topic {
+fn statement(module: Assurance) -> Topic {
     let page = match module {
-        Module::Proven => include_str!("proven.md"),
-        Module::Identified => include_str!("identified.md"),
-        Module::Declared => include_str!("declared.md"),
-        Module::Contradicted => include_str!("contradicted.md"),
-        Module::Standard => include_str!("standard.md"),
-        Module::Unknown => include_str!("unknown.md"),
+        Assurance::Proven => include_str!("proven.md"),
+        Assurance::Identified => include_str!("identified.md"),
+        Assurance::Declared => include_str!("declared.md"),
+        Assurance::Contradicted => include_str!("contradicted.md"),
+        Assurance::Standard => include_str!("standard.md"),
+        Assurance::Unknown => include_str!("unknown.md"),
     };
     let category = "statements about a module";
     Topic::of(category, module.word(), text::meaning(module), page)
 }
 
 /// The other floors are statements.
-fn floor(floor: Floor) -> Option<Topic> {
+fn floor(floor: RequiredAssurance) -> Option<Topic> {
     let (title, page) = match floor {
-        Floor::Declared | Floor::Identified | Floor::Proven => return None,
-        Floor::FipsOnly => (
+        RequiredAssurance::Declared | RequiredAssurance::Identified | RequiredAssurance::Proven => {
+            return None;
+        }
+        RequiredAssurance::FipsOnly => (
             "declared or better, approved algorithms only, no other cryptography",
             include_str!("fipsonly.md"),
         ),
@@ -172,17 +174,17 @@ fn floor(floor: Floor) -> Option<Topic> {
     Some(Topic::of(category, floor.name(), title, page))
 }
 
-fn policy(policy: Policy) -> Topic {
+fn policy(policy: CertificatePolicy) -> Topic {
     let (title, page) = match policy {
-        Policy::Any => (
+        CertificatePolicy::Any => (
             "nothing is asked of the certificate: the floor decides alone",
             include_str!("any.md"),
         ),
-        Policy::Active140_3 => (
+        CertificatePolicy::Active140_3 => (
             "proven, with a FIPS 140-3 certificate that is active on the day",
             include_str!("140-3-active.md"),
         ),
-        Policy::FedRamp2026 => (
+        CertificatePolicy::FedRamp2026 => (
             "proven with an active certificate, or an update stream",
             include_str!("fedramp-2026.md"),
         ),
@@ -293,7 +295,7 @@ mod tests {
 
     #[test]
     fn statements_are_listed_from_the_strongest() {
-        let passing = STATEMENTS.map(|module| module >= Module::Declared);
+        let passing = STATEMENTS.map(|module| module >= Assurance::Declared);
         assert_eq!(passing, [true, true, true, false, false, false]);
         assert!(STATEMENTS[..3].is_sorted_by(|left, right| left > right));
     }

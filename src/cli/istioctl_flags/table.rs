@@ -3,21 +3,21 @@
 //! Spelling, short form and repeat rules are istioctl's. A test holds the table against the help and
 //! the completions of the real program.
 
-use super::{Fate, Flag, Kind};
+use super::{Flag, FlagRouting, Kind};
 use crate::istio::Capability;
 
 const fn flag(
     long: &'static str,
     short: Option<char>,
     kind: Kind,
-    fate: Fate,
+    routing: FlagRouting,
     help: &'static str,
 ) -> Flag {
     Flag {
         long,
         short,
         kind,
-        fate,
+        routing,
         hidden: false,
         needs: None,
         help,
@@ -27,14 +27,20 @@ const fn flag(
 const fn log(long: &'static str, kind: Kind) -> Flag {
     Flag {
         hidden: true,
-        ..flag(long, None, kind, Fate::HandedOn, "Logging of istioctl")
+        ..flag(
+            long,
+            None,
+            kind,
+            FlagRouting::Forward,
+            "Logging of istioctl",
+        )
     }
 }
 
 const fn impersonation(long: &'static str, kind: Kind, help: &'static str) -> Flag {
     Flag {
         needs: Some(Capability::ImpersonationFlags),
-        ..flag(long, None, kind, Fate::Shared, help)
+        ..flag(long, None, kind, FlagRouting::ForwardAndRead, help)
     }
 }
 
@@ -44,49 +50,49 @@ pub(in crate::cli) const FLAGS: &[Flag] = &[
         "filename",
         Some('f'),
         Kind::Repeated,
-        Fate::Folded,
+        FlagRouting::Merge,
         "IstioOperator file to merge over the preset; `-` is stdin; repeatable, or separated by commas",
     ),
     flag(
         "set",
         Some('s'),
         Kind::Repeated,
-        Fate::Folded,
+        FlagRouting::Merge,
         "Override a value of the IstioOperator: `PATH=VALUE`; repeatable",
     ),
     flag(
         "revision",
         Some('r'),
         Kind::Value,
-        Fate::Folded,
+        FlagRouting::Merge,
         "Name of the control plane revision",
     ),
     flag(
         "skip-confirmation",
         Some('y'),
         Kind::Switch,
-        Fate::Ours,
+        FlagRouting::Consume,
         "Do not ask before the cluster is changed",
     ),
     flag(
         "dry-run",
         None,
         Kind::Switch,
-        Fate::Ours,
+        FlagRouting::Consume,
         "Print the documents and commands and change nothing",
     ),
     flag(
         "verify",
         None,
         Kind::Switch,
-        Fate::Ours,
+        FlagRouting::Consume,
         "Verify after the install: always done, unless --no-verify",
     ),
     flag(
         "manifests",
         Some('d'),
         Kind::Value,
-        Fate::HandedOn,
+        FlagRouting::Forward,
         "Directory of charts and profiles for istioctl",
     ),
     Flag {
@@ -95,7 +101,7 @@ pub(in crate::cli) const FLAGS: &[Flag] = &[
             "charts",
             None,
             Kind::Value,
-            Fate::HandedOn,
+            FlagRouting::Forward,
             "Old name of --manifests",
         )
     },
@@ -103,28 +109,28 @@ pub(in crate::cli) const FLAGS: &[Flag] = &[
         "readiness-timeout",
         None,
         Kind::Value,
-        Fate::HandedOn,
+        FlagRouting::Forward,
         "How long istioctl waits for each component [istioctl: 5m0s]",
     ),
     flag(
         "force",
         None,
         Kind::Switch,
-        Fate::HandedOn,
+        FlagRouting::Forward,
         "Let istioctl go on in spite of validation errors",
     ),
     flag(
         "kubeconfig",
         Some('c'),
         Kind::Value,
-        Fate::Shared,
+        FlagRouting::ForwardAndRead,
         "Kubernetes configuration file",
     ),
     flag(
         "context",
         None,
         Kind::Value,
-        Fate::Shared,
+        FlagRouting::ForwardAndRead,
         "Context of the Kubernetes configuration",
     ),
     impersonation("as", Kind::Value, "User to impersonate"),
@@ -138,7 +144,7 @@ pub(in crate::cli) const FLAGS: &[Flag] = &[
         "istioNamespace",
         Some('i'),
         Kind::Value,
-        Fate::Folded,
+        FlagRouting::Merge,
         "Namespace of the control plane [default: istio-system]",
     ),
     Flag {
@@ -147,7 +153,7 @@ pub(in crate::cli) const FLAGS: &[Flag] = &[
             "namespace",
             Some('n'),
             Kind::Value,
-            Fate::HandedOn,
+            FlagRouting::Forward,
             "Namespace flag of istioctl; its install does not use it",
         )
     },
@@ -157,7 +163,7 @@ pub(in crate::cli) const FLAGS: &[Flag] = &[
             "vklog",
             None,
             Kind::Value,
-            Fate::HandedOn,
+            FlagRouting::Forward,
             "Verbosity of istioctl's Kubernetes client",
         )
     },
@@ -167,7 +173,7 @@ pub(in crate::cli) const FLAGS: &[Flag] = &[
             "kubeclient-timeout",
             None,
             Kind::Value,
-            Fate::HandedOn,
+            FlagRouting::Forward,
             "Timeout of istioctl's Kubernetes client",
         )
     },

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Standard, Statement, Status};
 use crate::fips::Family;
-use crate::istio::{Evidence as Grade, Source};
+use crate::istio::{Source, SourceQuality};
 
 /// One module in one version.
 #[derive(Debug, Clone, Deserialize)]
@@ -46,7 +46,7 @@ pub struct ModuleRow {
     #[serde(default)]
     pub limitations: Vec<Limitation>,
     pub source: Source,
-    pub evidence: Grade,
+    pub evidence: SourceQuality,
     #[serde(default)]
     pub certificates: Vec<Certificate>,
     /// What is said of a module without a certificate.
@@ -76,7 +76,7 @@ pub struct Environments {
     /// One for each combination of operating system and hardware.
     pub tested: Vec<String>,
     pub source: Source,
-    pub evidence: Grade,
+    pub evidence: SourceQuality,
 }
 
 /// Something that a validation does not cover.
@@ -86,7 +86,7 @@ pub struct Limitation {
     /// A phrase: `no TLS 1.3 key derivation among the tested algorithms`.
     pub what: String,
     pub source: Source,
-    pub evidence: Grade,
+    pub evidence: SourceQuality,
 }
 
 /// Something that happens to all certificates of one standard.
@@ -100,5 +100,5 @@ pub struct Rule {
     #[serde(default)]
     pub note: String,
     pub source: Source,
-    pub evidence: Grade,
+    pub evidence: SourceQuality,
 }

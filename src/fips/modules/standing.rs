@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::{Certificate, Limitation, Rule};
-use crate::istio::{Evidence as Grade, Source};
+use crate::istio::{Source, SourceQuality};
 
 /// Where NIST publishes the certificates.
 const CMVP: &str = "https://csrc.nist.gov/projects/cryptographic-module-validation-program";
@@ -86,7 +86,7 @@ pub struct Statement {
     #[serde(default)]
     pub note: String,
     pub source: Source,
-    pub evidence: Grade,
+    pub evidence: SourceQuality,
 }
 
 impl Statement {
@@ -122,7 +122,7 @@ pub struct Standing {
     /// When the source last said so; a rule needs no such day.
     pub seen: Option<Date>,
     pub source: Source,
-    pub evidence: Grade,
+    pub evidence: SourceQuality,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub note: String,
 }

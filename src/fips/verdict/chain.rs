@@ -1,10 +1,10 @@
 //! The chain of statements behind a verdict: from the file to the certificate.
 
 use super::{Ground, Standing, Step, Strength, name_of, native};
-use crate::fips::{Evidence, Fipsinfo, Format, Go, Integrity, Located, Place};
+use crate::fips::{BinaryFacts, Fipsinfo, Format, Go, Integrity, Located, Place};
 
 pub(super) fn chain(
-    evidence: &Evidence,
+    evidence: &BinaryFacts,
     ground: Ground<'_>,
     standing: Option<&Standing>,
 ) -> Vec<Step> {
@@ -32,7 +32,7 @@ pub(super) fn chain(
     chain
 }
 
-fn file(evidence: &Evidence) -> String {
+fn file(evidence: &BinaryFacts) -> String {
     let arch = evidence.arch.as_ref().map_or("", |arch| arch.0.as_str());
     let format = match &evidence.format {
         Format::Elf {

@@ -4,8 +4,8 @@ mod boring;
 mod own;
 
 use super::{AtStart, Finding, Ground, Kind, Toolchain, native, start};
-use crate::fips::{Evidence, Fipsinfo, Go, Integrity, Names};
-use crate::report::Module;
+use crate::fips::{BinaryFacts, Fipsinfo, Go, Integrity, Names};
+use crate::report::Assurance;
 
 /// The evidence of one Go program, with what it says of itself.
 struct Program<'a> {
@@ -15,7 +15,7 @@ struct Program<'a> {
 }
 
 pub(super) fn judge(
-    evidence: &Evidence,
+    evidence: &BinaryFacts,
     go: &Go,
     located: Option<Finding>,
     ground: Ground<'_>,
@@ -28,15 +28,15 @@ pub(super) fn judge(
     let finding = program.judge(located, evidence);
     let finding = match &go.names {
         Some(names) if !names.told => finding.at_most(
-            Module::Identified,
+            Assurance::Identified,
             "nothing tells its runtime of the table of functions that was read, so that it is its own could not be seen",
         ),
         _ => finding,
     };
     let label = native::claims(evidence).into_iter().next();
     match label {
-        Some(claim) if finding.module == Module::Standard => Finding::new(
-            Module::Contradicted,
+        Some(claim) if finding.module == Assurance::Standard => Finding::new(
+            Assurance::Contradicted,
             format!(
                 "it calls itself {}, and it is a Go program without a FIPS module: the label is forged",
                 claim.text
@@ -61,7 +61,7 @@ pub(super) fn kind(go: &Go) -> Kind {
 }
 
 /// Whether it refuses what is not approved; only a FIPS build of Go can be asked.
-pub(super) fn fipsonly(evidence: &Evidence, kind: Kind) -> Option<bool> {
+pub(super) fn fipsonly(evidence: &BinaryFacts, kind: Kind) -> Option<bool> {
     let go = evidence.go.as_ref()?;
     match kind {
         Kind::GoBoring => {
@@ -92,10 +92,10 @@ pub(super) fn calls_boring(go: &Go) -> bool {
 }
 
 impl Program<'_> {
-    fn judge(&self, located: Option<Finding>, evidence: &Evidence) -> Finding {
+    fn judge(&self, located: Option<Finding>, evidence: &BinaryFacts) -> Finding {
         if let Some(broken) = located
             .as_ref()
-            .filter(|finding| finding.module == Module::Contradicted)
+            .filter(|finding| finding.module == Assurance::Contradicted)
         {
             return broken.clone();
         }
@@ -128,8 +128,8 @@ impl Program<'_> {
         let reason = format!(
             "the toolchain of {vendor} made it, whose programs call the cryptographic library of their image, and no function of it does"
         );
-        if finding.module > Module::Declared {
-            finding.at_most(Module::Declared, reason)
+        if finding.module > Assurance::Declared {
+            finding.at_most(Assurance::Declared, reason)
         } else {
             finding.because(reason)
         }
@@ -140,7 +140,7 @@ impl Program<'_> {
         let seal = self.go.fipsinfo.as_ref()?;
         if is_blank(seal) {
             return self.is_own().then(|| Finding::new(
-                Module::Contradicted,
+                Assurance::Contradicted,
                 "its linker stored no integrity value for its module, as in archives for C, so that the program ends when its module is switched on; link it as a program of Go",
             ));
         }
@@ -149,12 +149,12 @@ impl Program<'_> {
         };
         if seal.stored == NOTHING {
             return self.is_own().then(|| Finding::new(
-                Module::Contradicted,
+                Assurance::Contradicted,
                 "its linker sealed nothing, since it could not read what another linker wrote, so that the program ends when its module is switched on; link it with the linker of Go or GNU",
             ));
         }
         Some(Finding::new(
-            Module::Contradicted,
+            Assurance::Contradicted,
             format!(
                 "the integrity value of Go's cryptographic code does not hold: {} is stored and {} is computed, so the file was changed after it was linked; get it from its publisher again",
                 super::short(&seal.stored),
@@ -168,7 +168,7 @@ impl Program<'_> {
         let boring = self.toolchain.boring.is_some() || calls_boring(self.go) || located.is_some();
         (boring && self.is_own()).then(|| {
             Finding::new(
-                Module::Contradicted,
+                Assurance::Contradicted,
                 "its sources disagree: it has the signs of both BoringCrypto and GOFIPS140, which no toolchain builds together",
             )
         })
@@ -182,7 +182,7 @@ impl Program<'_> {
         match (foreign_package(self.go), self.toolchain.foreign) {
             (Some(package), _) => Some(
                 Finding::new(
-                    Module::Declared,
+                    Assurance::Declared,
                     format!("it calls the cryptographic library of its image through {package}, so the module is in libcrypto there: inspect that library"),
                 )
                 .named(format!("the library behind {package}")),
@@ -191,18 +191,18 @@ impl Program<'_> {
             // toolchain takes.
             (None, Some(_)) if self.is_own() => None,
             (None, Some(word)) if self.go.names.is_none() => Some(Finding::new(
-                Module::Declared,
+                Assurance::Declared,
                 format!("only its build settings ({word}) say that it calls the cryptographic library of its image"),
             )),
             (None, Some(word)) if self.cryptography() && !calls_boring(self.go) => Some(Finding::new(
-                Module::Contradicted,
+                Assurance::Contradicted,
                 format!("its build settings say {word}, and no function of it calls the cryptographic library of its image"),
             )),
             _ => None,
         }
     }
 
-    fn standard(&self, evidence: &Evidence) -> Finding {
+    fn standard(&self, evidence: &BinaryFacts) -> Finding {
         if let Some(finding) = native::marked(evidence) {
             return finding;
         }
@@ -210,10 +210,10 @@ impl Program<'_> {
             return self.by_build_information();
         };
         if !names.cryptography {
-            return Finding::new(Module::Standard, "it links no cryptography");
+            return Finding::new(Assurance::Standard, "it links no cryptography");
         }
         let finding = Finding::new(
-            Module::Standard,
+            Assurance::Standard,
             "the cryptography of Go's standard library, no FIPS module",
         );
         match (start::of(self.go), sealed(self.go)) {
@@ -231,12 +231,12 @@ impl Program<'_> {
         let signed = self.go.signatures.standard.is_some();
         if self.go.buildinfo.is_none() && !signed {
             return Finding::new(
-                Module::Unknown,
+                Assurance::Unknown,
                 "a Go program whose build information and function table are both gone: ask its publisher for an unaltered one",
             );
         }
         Finding::new(
-            Module::Standard,
+            Assurance::Standard,
             "nothing in it says FIPS; the table of its functions could not be read",
         )
     }
@@ -262,7 +262,7 @@ impl Program<'_> {
 /// A label of the build, in a program that could not use what it asks for.
 fn nothing_linked(label: &str) -> Finding {
     Finding::new(
-        Module::Standard,
+        Assurance::Standard,
         format!("it links no cryptography, so that {label} of its build has nothing to act on"),
     )
 }

@@ -1,8 +1,8 @@
 //! Modules of C that were found in the code.
 
 use super::{Finding, Ground, name_of, short, title};
-use crate::fips::{Evidence, Integrity, Label, Located, ModuleRow, Modules};
-use crate::report::Module;
+use crate::fips::{BinaryFacts, Integrity, Label, Located, ModuleRow, Modules};
+use crate::report::Assurance;
 
 impl Located {
     /// Whether it is a measured module in all but its value: the key of that value is public.
@@ -16,14 +16,14 @@ impl Located {
 fn unused(finding: Finding) -> Finding {
     let reason = "no code of the program calls the module: its bytes are in the file, and that they are used could not be seen";
     Finding {
-        module: finding.module.min(Module::Identified),
+        module: finding.module.min(Assurance::Identified),
         standing: None,
         ..finding.because(reason)
     }
 }
 
 /// The text of its version among the bytes of a module.
-fn version_text<'a>(evidence: &'a Evidence, module: &Located) -> Option<&'a str> {
+fn version_text<'a>(evidence: &'a BinaryFacts, module: &Located) -> Option<&'a str> {
     evidence.labels.iter().find_map(|label| match label {
         Label::Library { text, place } => {
             let inside = place.offset.checked_sub(module.place.offset);
@@ -36,7 +36,7 @@ fn version_text<'a>(evidence: &'a Evidence, module: &Located) -> Option<&'a str>
 
 impl Ground<'_> {
     /// What the modules of C that were found mean; the weakest judges.
-    pub(super) fn located(&self, evidence: &Evidence) -> Option<Finding> {
+    pub(super) fn located(&self, evidence: &BinaryFacts) -> Option<Finding> {
         let findings = evidence.modules.iter();
         let findings = findings.map(|one| self.one(one, version_text(evidence, one)));
         findings.min_by_key(|finding| finding.module)
@@ -47,7 +47,7 @@ impl Ground<'_> {
         let family = name_of(found.family);
         match &found.integrity {
             Integrity::Differs(computed) => Finding::new(
-                Module::Contradicted,
+                Assurance::Contradicted,
                 format!(
                     "the integrity value of its {family} module does not hold: {} is stored and {} is computed, so the module was changed after it was built; get the file from its publisher again",
                     short(&found.stored),
@@ -56,12 +56,12 @@ impl Ground<'_> {
             )
             .named(family),
             Integrity::NotComputed(why) => Finding::new(
-                Module::Declared,
+                Assurance::Declared,
                 format!("a module of {family} is in it, but its integrity value could not be computed: {why}"),
             )
             .named(family),
             Integrity::Holds if found.sealed_again() => Finding::new(
-                Module::Contradicted,
+                Assurance::Contradicted,
                 format!(
                     "its {family} module has the code of a validated one but not its integrity value: {} is stored and holds, so the module was changed and the value computed again; get the file from its publisher again",
                     short(&found.stored)
@@ -89,9 +89,9 @@ impl Ground<'_> {
         let standing = self.modules.standing(row, self.at);
         let certified = standing.as_ref().and_then(|one| one.certificate).is_some();
         let module = if certified {
-            Module::Proven
+            Assurance::Proven
         } else {
-            Module::Identified
+            Assurance::Identified
         };
         let name = title(row);
         let finding = Finding::new(module, format!("{seen} {name}")).named(name);
@@ -117,7 +117,7 @@ impl Ground<'_> {
             "a module of {family} is in it and its integrity value holds, but {} is no value of a validated module that the data knows: give a newer file of modules, or ask the publisher for the certificate",
             short(&found.stored)
         );
-        let finding = Finding::new(Module::Identified, reason);
+        let finding = Finding::new(Assurance::Identified, reason);
         let row = found
             .version
             .and_then(|version| self.modules.by_fips_version(found.family, version));

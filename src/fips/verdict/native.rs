@@ -1,8 +1,8 @@
 //! Programs of the C linker: Envoy, ztunnel, and whatever else links a cryptographic library.
 
 use super::{Finding, Ground, name_of};
-use crate::fips::{Evidence, Family, Label, Library, LibraryRow, Link, Place};
-use crate::report::Module;
+use crate::fips::{BinaryFacts, Family, Label, Library, LibraryRow, Link, Place};
+use crate::report::Assurance;
 
 /// A label that says FIPS.
 pub(super) struct Claim {
@@ -13,7 +13,7 @@ pub(super) struct Claim {
 }
 
 /// Every label that says FIPS.
-pub(super) fn claims(evidence: &Evidence) -> Vec<Claim> {
+pub(super) fn claims(evidence: &BinaryFacts) -> Vec<Claim> {
     let claim = |label: &Label| match label {
         Label::Envoy {
             ssl: Some(ssl),
@@ -57,12 +57,16 @@ fn family(label: &str) -> Option<Family> {
     }
 }
 
-pub(super) fn judge(evidence: &Evidence, located: Option<Finding>, ground: Ground<'_>) -> Finding {
+pub(super) fn judge(
+    evidence: &BinaryFacts,
+    located: Option<Finding>,
+    ground: Ground<'_>,
+) -> Finding {
     let claims = claims(evidence);
     if let Some(finding) = located {
-        let broken = finding.module == Module::Contradicted;
+        let broken = finding.module == Assurance::Contradicted;
         return match other_label(evidence, &claims) {
-            Some(reason) if !broken => Finding::new(Module::Contradicted, reason),
+            Some(reason) if !broken => Finding::new(Assurance::Contradicted, reason),
             _ => finding,
         };
     }
@@ -75,7 +79,7 @@ pub(super) fn judge(evidence: &Evidence, located: Option<Finding>, ground: Groun
 }
 
 /// A label that names another library than the module that was found.
-fn other_label(evidence: &Evidence, claims: &[Claim]) -> Option<String> {
+fn other_label(evidence: &BinaryFacts, claims: &[Claim]) -> Option<String> {
     let here = evidence.modules.first()?.family;
     let disagree = |label: &str| {
         format!(
@@ -99,7 +103,7 @@ fn other_label(evidence: &Evidence, claims: &[Claim]) -> Option<String> {
 }
 
 /// A label says FIPS, and no module was located.
-fn claimed(evidence: &Evidence, claim: &Claim) -> Finding {
+fn claimed(evidence: &BinaryFacts, claim: &Claim) -> Finding {
     let marked = evidence
         .marks
         .iter()
@@ -112,24 +116,24 @@ fn claimed(evidence: &Evidence, claim: &Claim) -> Finding {
                 claim.text
             ),
         };
-        return Finding::new(Module::Declared, reason).named(claim.text.clone());
+        return Finding::new(Assurance::Declared, reason).named(claim.text.clone());
     }
     let elsewhere = [Some(Family::AwsLc), Some(Family::OpenSsl)].contains(&claim.family);
     match libcrypto(evidence).filter(|_| elsewhere) {
         Some(library) => Finding::new(
-            Module::Declared,
+            Assurance::Declared,
             format!("it calls itself {}, and the module would be in {library} of its image: inspect that library", claim.text),
         )
         .named(claim.text.clone()),
         None => Finding::new(
-            Module::Contradicted,
+            Assurance::Contradicted,
             format!("it calls itself {}, and there is no FIPS module in it: the label is wrong or forged", claim.text),
         ),
     }
 }
 
 /// The library that it loads and a module of AWS-LC or OpenSSL can be in.
-fn libcrypto(evidence: &Evidence) -> Option<&str> {
+fn libcrypto(evidence: &BinaryFacts) -> Option<&str> {
     evidence
         .libraries
         .iter()
@@ -142,27 +146,27 @@ fn libcrypto(evidence: &Evidence) -> Option<&str> {
 }
 
 /// That the code of an integrity test is there and nothing fits it.
-fn unmatched(evidence: &Evidence, module: &str) -> Option<String> {
+fn unmatched(evidence: &BinaryFacts, module: &str) -> Option<String> {
     (!evidence.unmatched_tests.is_empty()).then(|| format!(
         "it has the integrity test of a FIPS module ({module}), and no value in the file fits the bytes between any two places that the test names: the module was changed after it was built, or its test is of a form that is not understood; get the file from its publisher again"
     ))
 }
 
 /// Nothing but texts that only a FIPS build contains.
-pub(super) fn marked(evidence: &Evidence) -> Option<Finding> {
+pub(super) fn marked(evidence: &BinaryFacts) -> Option<Finding> {
     let mark = evidence.marks.first()?;
     let family = name_of(mark.family);
     let reason = unmatched(evidence, family).unwrap_or_else(|| format!(
         "it has the text {:?} of the {family} module, but the module itself could not be located in the bytes",
         mark.text
     ));
-    Some(Finding::new(Module::Declared, reason).named(family))
+    Some(Finding::new(Assurance::Declared, reason).named(family))
 }
 
 impl Ground<'_> {
     /// The FIPS module of another maker, which is known by its texts alone: the value of its integrity test is
     /// not in this file, or not where it could be compared.
-    fn fips_build(&self, evidence: &Evidence) -> Option<Finding> {
+    fn fips_build(&self, evidence: &BinaryFacts) -> Option<Finding> {
         let mut held = evidence.libraries.iter();
         let library = held.find(|library| library.is_fips && !is_loaded(library))?;
         let row = self.modules.library(&library.key)?;
@@ -182,7 +186,7 @@ impl Ground<'_> {
             format!(" and calls itself {module:?}")
         });
         let finding = Finding::new(
-            Module::Declared,
+            Assurance::Declared,
             format!("{is}{itself}: a FIPS build, which only its own name and texts say"),
         )
         .named(title)
@@ -214,7 +218,7 @@ fn is_loaded(library: &Library) -> bool {
     matches!(library.link, Link::Loaded(_))
 }
 
-fn standard(evidence: &Evidence, ground: Ground<'_>) -> Finding {
+fn standard(evidence: &BinaryFacts, ground: Ground<'_>) -> Finding {
     let label = evidence.labels.iter().find_map(|label| match label {
         Label::Envoy { ssl: Some(ssl), .. } => Some(ssl.as_str()),
         Label::Ztunnel { provider, .. } => Some(provider.as_str()),
@@ -245,7 +249,7 @@ fn standard(evidence: &Evidence, ground: Ground<'_>) -> Finding {
             )
         }
     };
-    let finding = Finding::new(Module::Standard, finding);
+    let finding = Finding::new(Assurance::Standard, finding);
     let itself = evidence
         .libraries
         .iter()

@@ -1,16 +1,16 @@
 //! Cryptography that is linked into a program in addition to its FIPS module.
 
 use super::{Kind, native};
-use crate::fips::{Evidence, Family, Library, OtherCryptography};
-use crate::report::Module;
+use crate::fips::{BinaryFacts, Family, Library, OtherCryptography};
+use crate::report::Assurance;
 
 /// What a program with a FIPS module computes without it; none where the program has no module.
 pub(super) fn besides_module(
-    evidence: &Evidence,
+    evidence: &BinaryFacts,
     kind: Kind,
-    module: Module,
+    module: Assurance,
 ) -> Vec<OtherCryptography> {
-    if module < Module::Declared {
+    if module < Assurance::Declared {
         return Vec::new();
     }
     let names = evidence.go.as_ref().and_then(|go| go.names.as_ref());
@@ -19,7 +19,7 @@ pub(super) fn besides_module(
 }
 
 /// Libraries that are not the module itself.
-fn libraries(evidence: &Evidence, kind: Kind) -> Vec<OtherCryptography> {
+fn libraries(evidence: &BinaryFacts, kind: Kind) -> Vec<OtherCryptography> {
     let mut families: Vec<Family> = evidence.modules.iter().map(|one| one.family).collect();
     if families.is_empty() {
         families.extend(evidence.marks.iter().map(|mark| mark.family));

@@ -27,8 +27,8 @@ fn today() -> Date {
     "2026-11-23".parse().unwrap()
 }
 
-fn elf() -> Evidence {
-    Evidence {
+fn elf() -> BinaryFacts {
+    BinaryFacts {
         size: 1000,
         format: Format::Elf {
             bits: 64,
@@ -67,7 +67,7 @@ fn uncalled(module: Located) -> Located {
 }
 
 /// A Go program: version, settings `key=value`, function names.
-fn go(version: &str, settings: &[&str], names: Option<Names>) -> Evidence {
+fn go(version: &str, settings: &[&str], names: Option<Names>) -> BinaryFacts {
     let settings: BTreeMap<String, String> = settings
         .iter()
         .map(|setting| {
@@ -75,7 +75,7 @@ fn go(version: &str, settings: &[&str], names: Option<Names>) -> Evidence {
             (key.to_owned(), value.to_owned())
         })
         .collect();
-    Evidence {
+    BinaryFacts {
         go: Some(Go {
             version: (!version.is_empty()).then(|| version.to_owned()),
             settings,
@@ -118,12 +118,12 @@ fn unfrozen() -> Names {
     }
 }
 
-impl Evidence {
-    fn sealed(self, integrity: Integrity) -> Evidence {
+impl BinaryFacts {
+    fn sealed(self, integrity: Integrity) -> BinaryFacts {
         self.sealed_as("ab", integrity)
     }
 
-    fn sealed_as(mut self, stored: &str, integrity: Integrity) -> Evidence {
+    fn sealed_as(mut self, stored: &str, integrity: Integrity) -> BinaryFacts {
         self.go.as_mut().unwrap().fipsinfo = Some(Fipsinfo {
             place: PLACE,
             stored: stored.into(),
@@ -138,7 +138,7 @@ impl Evidence {
     }
 
     /// Lets the function table say something else of the sealed code.
-    fn with_coverage(mut self, coverage: Option<Coverage>) -> Evidence {
+    fn with_coverage(mut self, coverage: Option<Coverage>) -> BinaryFacts {
         self.go
             .as_mut()
             .unwrap()
@@ -150,23 +150,23 @@ impl Evidence {
     }
 
     /// Lets the seal cover so many bytes of code.
-    fn covering(mut self, len: u64) -> Evidence {
+    fn covering(mut self, len: u64) -> BinaryFacts {
         let seal = self.go.as_mut().unwrap().fipsinfo.as_mut().unwrap();
         seal.ranges[0].len = len;
         self
     }
 
-    fn with(mut self, module: Located) -> Evidence {
+    fn with(mut self, module: Located) -> BinaryFacts {
         self.modules.push(module);
         self
     }
 
-    fn labelled(mut self, label: Label) -> Evidence {
+    fn labelled(mut self, label: Label) -> BinaryFacts {
         self.labels.push(label);
         self
     }
 
-    fn marked(mut self, family: Family) -> Evidence {
+    fn marked(mut self, family: Family) -> BinaryFacts {
         self.marks.push(Mark {
             family,
             text: "FIPS integrity test".into(),
@@ -175,18 +175,18 @@ impl Evidence {
         self
     }
 
-    fn having(mut self, library: Library) -> Evidence {
+    fn having(mut self, library: Library) -> BinaryFacts {
         self.libraries.push(library);
         self
     }
 
     /// Lets code refer to the text of an integrity test that nothing fits.
-    fn unmatched(mut self) -> Evidence {
+    fn unmatched(mut self) -> BinaryFacts {
         self.unmatched_tests.push(PLACE);
         self
     }
 
-    fn loading(mut self, library: &str) -> Evidence {
+    fn loading(mut self, library: &str) -> BinaryFacts {
         let link = Link::Loaded(library.into());
         self.libraries.push(library_of("OpenSSL", "openssl", link));
         self
@@ -233,7 +233,7 @@ fn ztunnel(provider: &str) -> Label {
     }
 }
 
-fn judged(evidence: &Evidence) -> Verdict {
+fn judged(evidence: &BinaryFacts) -> Verdict {
     let verdict = evidence.judge(Modules::builtin(), today());
     assert!(!verdict.reasons.is_empty());
     for reason in &verdict.reasons {
@@ -243,7 +243,7 @@ fn judged(evidence: &Evidence) -> Verdict {
 }
 
 /// Judges each row and compares the rung and a part of the reasons, or of what is known of the module.
-fn table(rows: Vec<(&str, Evidence, Module, &str)>) {
+fn table(rows: Vec<(&str, BinaryFacts, Assurance, &str)>) {
     for (case, evidence, module, reason) in rows {
         let verdict = judged(&evidence);
         let standing = verdict.standing.iter().map(ToString::to_string);
@@ -281,13 +281,13 @@ fn code_signatures_count_as_code() {
         boring: Some(PLACE),
         ..Signatures::default()
     };
-    assert_eq!(judged(&evidence).module, Module::Proven);
+    assert_eq!(judged(&evidence).module, Assurance::Proven);
 }
 
 #[test]
 fn what_cannot_be_read_is_unknown_whatever_it_says() {
-    let of = |format| Evidence { format, ..elf() };
-    let opaque = |opaque| Evidence {
+    let of = |format| BinaryFacts { format, ..elf() };
+    let opaque = |opaque| BinaryFacts {
         opaque: Some(opaque),
         ..elf().with(located(KNOWN, Integrity::Holds, None))
     };
@@ -295,35 +295,35 @@ fn what_cannot_be_read_is_unknown_whatever_it_says() {
         (
             "script",
             of(Format::Script("/bin/sh".into())).labelled(envoy("BoringSSL-FIPS")),
-            Module::Unknown,
+            Assurance::Unknown,
             "a script",
         ),
-        ("macOS", of(Format::MachO), Module::Unknown, "macOS"),
-        ("Windows", of(Format::Pe), Module::Unknown, "Windows"),
-        ("empty", of(Format::Empty), Module::Unknown, "empty"),
-        ("text", of(Format::Other), Module::Unknown, "no program"),
+        ("macOS", of(Format::MachO), Assurance::Unknown, "macOS"),
+        ("Windows", of(Format::Pe), Assurance::Unknown, "Windows"),
+        ("empty", of(Format::Empty), Assurance::Unknown, "empty"),
+        ("text", of(Format::Other), Assurance::Unknown, "no program"),
         (
             "packed",
-            opaque(Opaque::Packed(Some("UPX".into()))),
-            Module::Unknown,
+            opaque(Unreadable::Packed(Some("UPX".into()))),
+            Assurance::Unknown,
             "UPX",
         ),
         (
             "object",
-            opaque(Opaque::Unlinked),
-            Module::Unknown,
+            opaque(Unreadable::Unlinked),
+            Assurance::Unknown,
             "for the linker",
         ),
         (
             "damaged",
-            opaque(Opaque::Damaged("cut off".into())),
-            Module::Unknown,
+            opaque(Unreadable::Damaged("cut off".into())),
+            Assurance::Unknown,
             "cut off",
         ),
         (
             "foreign",
-            opaque(Opaque::Foreign),
-            Module::Unknown,
+            opaque(Unreadable::Foreign),
+            Assurance::Unknown,
             "not read",
         ),
     ]);
@@ -343,10 +343,10 @@ fn what_nothing_calls_has_no_standing() {
 fn a_certificate_counts_from_its_own_day() {
     let evidence = go("go1.27.3", &[KEY, ON], Some(frozen(FROZEN))).sealed(Integrity::Holds);
     let on = |day: &str| evidence.judge(Modules::builtin(), day.parse().unwrap());
-    assert_eq!(on("2026-04-26").module, Module::Identified);
-    assert_eq!(on("2026-04-27").module, Module::Proven);
+    assert_eq!(on("2026-04-26").module, Assurance::Identified);
+    assert_eq!(on("2026-04-27").module, Assurance::Proven);
     let long_after = on("2031-05-01");
-    assert_eq!(long_after.module, Module::Proven);
+    assert_eq!(long_after.module, Assurance::Proven);
     assert_eq!(
         long_after.standing.unwrap().status,
         crate::fips::Status::Historical
@@ -358,7 +358,7 @@ fn headers_that_cannot_be_read_leave_no_certificate() {
     let module = located(KNOWN, Integrity::Holds, None);
     let whole = go(X, &[], Some(boring())).with(module);
     assert!(judged(&whole).standing.is_some());
-    let bare = Evidence {
+    let bare = BinaryFacts {
         arch: None,
         ..whole
     };
@@ -438,11 +438,11 @@ fn a_program_is_called_by_its_name_and_kind() {
         ),
         (elf(), Kind::Native, "native program"),
         (
-            Evidence {
+            BinaryFacts {
                 format: Format::Script("/bin/sh".into()),
                 ..elf()
             },
-            Kind::Unread,
+            Kind::ProgramReadError,
             "script",
         ),
     ];

@@ -1,6 +1,6 @@
 //! What the build information of a Go program says of itself.
 
-use crate::fips::{Evidence, Go, GoVersion};
+use crate::fips::{BinaryFacts, Go, GoVersion};
 
 /// The experiment that builds against BoringCrypto.
 const BORING: &str = "boringcrypto";
@@ -38,7 +38,7 @@ pub(in crate::fips) struct Toolchain {
 }
 
 impl Toolchain {
-    pub(in crate::fips) fn of(evidence: &Evidence) -> Toolchain {
+    pub(in crate::fips) fn of(evidence: &BinaryFacts) -> Toolchain {
         evidence
             .go
             .as_ref()

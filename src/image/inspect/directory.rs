@@ -10,7 +10,9 @@ use serde::de::DeserializeOwned;
 
 use super::Inspection;
 use crate::image::glob::Pattern;
-use crate::image::{ImageError, Inspected, Program, ProgramBytes, Unread, Want, no_match};
+use crate::image::{
+    ImageError, Inspected, Program, ProgramBytes, ProgramReadError, Want, no_match,
+};
 use crate::sys::os::{Root, RootEntry, RootFile};
 
 const ELF: &[u8] = b"\x7fELF";
@@ -93,7 +95,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
             }
         }
         for (path, why) in listing.unread {
-            let why = Unread::NotTold(format!("the directory cannot be read: {why}"));
+            let why = ProgramReadError::NotTold(format!("the directory cannot be read: {why}"));
             found.programs.push(unread(&path.to_string_lossy(), why));
         }
         let mounts = listing.mounts.iter();
@@ -117,13 +119,15 @@ impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
                 }
                 return Ok(true);
             }
-            Ok(RootEntry::Directory) => Unread::NotAFile("a directory".to_owned()),
-            Ok(RootEntry::Special) => Unread::NotAFile("a device, a pipe or a socket".to_owned()),
-            Ok(RootEntry::Missing) => Unread::Missing,
-            Ok(RootEntry::Links) => Unread::Links,
-            Err(error) => Unread::NotTold(format!("it cannot be read: {error}")),
+            Ok(RootEntry::Directory) => ProgramReadError::NotAFile("a directory".to_owned()),
+            Ok(RootEntry::Special) => {
+                ProgramReadError::NotAFile("a device, a pipe or a socket".to_owned())
+            }
+            Ok(RootEntry::Missing) => ProgramReadError::Missing,
+            Ok(RootEntry::Links) => ProgramReadError::Links,
+            Err(error) => ProgramReadError::NotTold(format!("it cannot be read: {error}")),
         };
-        let absent = why == Unread::Missing;
+        let absent = why == ProgramReadError::Missing;
         if required || !absent {
             found.programs.push(unread(path, why));
         }
@@ -134,7 +138,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
         let (size, limit) = (found.size, self.request.limits.program);
         let real = found.path.to_string_lossy();
         let reading = if size > limit {
-            Err(Unread::TooLarge { size, limit })
+            Err(ProgramReadError::TooLarge { size, limit })
         } else {
             self.reader.meter.earn(size);
             Ok((self.reader.each)(&ProgramBytes {
@@ -154,7 +158,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
     }
 }
 
-fn unread<T>(path: &str, why: Unread) -> Program<T> {
+fn unread<T>(path: &str, why: ProgramReadError) -> Program<T> {
     Program {
         path: path.to_owned(),
         real_path: None,

@@ -9,7 +9,9 @@ use crate::image::manifest::Document;
 use crate::image::read::{Input, Layer, Search};
 use crate::image::store::Store;
 use crate::image::variables::takes_over;
-use crate::image::{Digest, Image, ImageError, Images, Inspected, Program, Unread, UnreadImage};
+use crate::image::{
+    Digest, Image, ImageError, Images, Inspected, Program, ProgramReadError, UnreadImage,
+};
 
 impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
     pub(super) fn document(
@@ -167,7 +169,7 @@ impl Job {
         let env = [self.configuration.env, started.env].concat();
         if let Some(why) = takes_over(&env) {
             for program in &mut programs {
-                program.reading = Err(Unread::NotTold(why.clone()));
+                program.reading = Err(ProgramReadError::NotTold(why.clone()));
             }
         }
         Image {

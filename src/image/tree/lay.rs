@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Budget, End, Endless, Id, Is, Names, Node, Put, Tree, Wanted, Way, path};
+use super::{Budget, End, Id, Is, LinkLoop, Names, Node, Put, Tree, Wanted, Way, path};
 
 /// Files and directories, those among them that only paths name.
 pub(super) const NODES: usize = 320 << 10;
@@ -16,7 +16,7 @@ impl<'a> Tree<'a> {
         (names, budget): (&'a Names, &'a Budget),
         layers: impl Iterator<Item = std::ops::Range<Id>>,
         wanted: impl Iterator<Item = &'a [u8]>,
-    ) -> Result<Tree<'a>, Endless> {
+    ) -> Result<Tree<'a>, LinkLoop> {
         let root = Node::of(Is::Directory, true);
         let mut tree = Tree {
             names,
@@ -45,14 +45,14 @@ impl<'a> Tree<'a> {
                     tree.put(path, put, id)?;
                 }
                 if tree.nodes.len() > NODES {
-                    return Err(Endless::Nodes);
+                    return Err(LinkLoop::Nodes);
                 }
             }
         }
         Ok(tree)
     }
 
-    fn hide(&mut self, path: &'a [u8]) -> Result<(), Endless> {
+    fn hide(&mut self, path: &'a [u8]) -> Result<(), LinkLoop> {
         let (directory, name) = path::split(path);
         let Some(hidden) = name.strip_prefix(WHITEOUT) else {
             return Ok(());
@@ -106,7 +106,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn put(&mut self, path: &'a [u8], put: Put<'a>, id: Id) -> Result<(), Endless> {
+    fn put(&mut self, path: &'a [u8], put: Put<'a>, id: Id) -> Result<(), LinkLoop> {
         let (directory, name) = path::split(path);
         if name.is_empty() || name.starts_with(WHITEOUT) {
             return Ok(());
@@ -149,7 +149,7 @@ impl<'a> Tree<'a> {
     }
 
     /// What another name of `target` is.
-    fn linked(&mut self, target: &'a [u8], certain: bool) -> Result<Node<'a>, Endless> {
+    fn linked(&mut self, target: &'a [u8], certain: bool) -> Result<Node<'a>, LinkLoop> {
         let end = self.walk(target, false, false)?;
         let disputed = self.way.disputed || !self.way.lower.is_empty();
         let (what, certain) = match end {

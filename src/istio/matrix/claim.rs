@@ -12,7 +12,7 @@ use crate::istio::request::Request;
 /// How something is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Evidence {
+pub enum SourceQuality {
     /// Documentation, source or release notes of those who build it.
     Docs,
     /// A workshop, script or configuration that the vendor runs.
@@ -27,7 +27,7 @@ pub enum Evidence {
     Derived,
 }
 
-impl Evidence {
+impl SourceQuality {
     /// Whether a claim of this kind can be an error by itself.
     pub const fn can_refuse(self) -> bool {
         matches!(self, Self::Docs | Self::Workshop | Self::User)
@@ -88,7 +88,7 @@ pub struct Era {
 #[serde(deny_unknown_fields)]
 pub struct Page<R> {
     pub source: Source,
-    pub evidence: Evidence,
+    pub evidence: SourceQuality,
     pub page: Era,
     /// Of the pages that name a version the one with the highest order judges.
     pub order: u32,
@@ -131,7 +131,7 @@ pub trait Row {
 pub struct Quote {
     pub text: String,
     pub source: Source,
-    pub evidence: Evidence,
+    pub evidence: SourceQuality,
     pub era: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<Date>,
@@ -291,11 +291,11 @@ mod tests {
     use super::*;
 
     /// Order, evidence, and what the row says.
-    type Opinion = (u32, Evidence, Option<Level>);
+    type Opinion = (u32, SourceQuality, Option<Level>);
 
     struct Said(Option<Level>);
 
-    fn page(order: u32, evidence: Evidence, level: Option<Level>) -> Page<Said> {
+    fn page(order: u32, evidence: SourceQuality, level: Option<Level>) -> Page<Said> {
         let source = "somewhere".parse().unwrap();
         let page = Era {
             era: "now".into(),
@@ -316,8 +316,8 @@ mod tests {
 
     #[test]
     fn the_highest_order_judges_and_older_pages_soften_an_error() {
-        use Evidence::{Bare, Derived, Docs, SecondHand, User, Workshop};
         use Level::{Error, NoData, Pass, Warning};
+        use SourceQuality::{Bare, Derived, Docs, SecondHand, User, Workshop};
         let table: &[(&[Opinion], Level)] = &[
             (&[], NoData),
             (&[(1, Docs, None)], NoData),

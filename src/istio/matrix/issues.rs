@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, Judgement, Level, Matrix, Row, Spans, claims};
+use super::{Judgement, Level, Matrix, Row, SourceQuality, Spans, claims};
 use crate::istio::flavor::Distribution;
 use crate::istio::request::Request;
 use crate::istio::tag::ImageTag;
@@ -134,10 +134,13 @@ pub struct IssueFinding {
 }
 
 /// How much a known issue weighs: a warning where the claim is first-hand, else info.
-pub(super) const fn issue_level(evidence: Evidence) -> Level {
+pub(super) const fn issue_level(evidence: SourceQuality) -> Level {
     match evidence {
-        Evidence::Docs | Evidence::Workshop => Level::Warning,
-        Evidence::User | Evidence::SecondHand | Evidence::Bare | Evidence::Derived => Level::Info,
+        SourceQuality::Docs | SourceQuality::Workshop => Level::Warning,
+        SourceQuality::User
+        | SourceQuality::SecondHand
+        | SourceQuality::Bare
+        | SourceQuality::Derived => Level::Info,
     }
 }
 

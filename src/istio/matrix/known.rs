@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use super::claim::{Claim, judge, quotes};
 use super::{
-    Build, DefaultBuild, Evidence, Judgement, Level, Matrix, MissingBuild, Quote, Variety,
+    Build, DefaultBuild, Judgement, Level, Matrix, MissingBuild, Quote, SourceQuality, Variety,
     VarietyRow, claims,
 };
 use crate::istio::flavor::{Distribution, Fips, Flavor};
@@ -56,7 +56,9 @@ impl Matrix {
         let found = tag.to_string();
         match self.known(tag) {
             Known::Seen(quotes) => {
-                let bare = quotes.iter().all(|quote| quote.evidence == Evidence::Bare);
+                let bare = quotes
+                    .iter()
+                    .all(|quote| quote.evidence == SourceQuality::Bare);
                 let level = if bare { Level::Info } else { Level::Pass };
                 Judgement {
                     level,
@@ -343,6 +345,10 @@ mod tests {
         let Known::Seen(quotes) = matrix.known(&default.tag(solo)) else {
             panic!("not seen")
         };
-        assert!(quotes.iter().any(|quote| quote.evidence != Evidence::Bare));
+        assert!(
+            quotes
+                .iter()
+                .any(|quote| quote.evidence != SourceQuality::Bare)
+        );
     }
 }

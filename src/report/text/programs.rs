@@ -4,7 +4,7 @@ use std::io;
 
 use super::page::{Page, Tone};
 use super::proof::Described;
-use crate::report::{Evidence, Proof, Report};
+use crate::report::{ModuleStatement, Proof, Report};
 
 pub(super) fn write(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let mut heading = None;
@@ -49,7 +49,7 @@ fn digests(page: &mut Page<'_>, report: &Report, proof: &Proof) -> io::Result<()
 
 fn program<'a>(
     page: &mut Page<'_>,
-    one: &Evidence,
+    one: &ModuleStatement,
     proof: &'a Proof,
     described: &mut Described<'a>,
 ) -> io::Result<()> {

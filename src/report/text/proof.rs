@@ -5,7 +5,7 @@ use std::io;
 
 use super::page::{Page, Tone};
 use super::tables::left_out;
-use crate::report::{Certificate, Evidence, Module, Proof, Remark, RemarkKind};
+use crate::report::{Assurance, Certificate, ModuleStatement, Proof, Remark, RemarkKind};
 
 /// Statements of one program and module that are shown unless verbose: pods of strangers can differ in any number of ways.
 const SHOWN: usize = 10;
@@ -14,7 +14,7 @@ const SHOWN: usize = 10;
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Statement<'a> {
     binary: &'a str,
-    module: Module,
+    module: Assurance,
     source: &'a str,
     configuration: &'a str,
     validation: Validation<'a>,
@@ -60,17 +60,17 @@ struct Sum<'a> {
     digests: BTreeSet<&'a str>,
 }
 
-pub(super) fn write(page: &mut Page<'_>, evidence: &[Evidence]) -> io::Result<()> {
+pub(super) fn write(page: &mut Page<'_>, evidence: &[ModuleStatement]) -> io::Result<()> {
     let quiet = page.is_quiet();
-    let is_shown = |one: &&Evidence| one.count > 0 && (!quiet || needs_attention(one));
-    let running: Vec<&Evidence> = evidence.iter().filter(is_shown).collect();
+    let is_shown = |one: &&ModuleStatement| one.count > 0 && (!quiet || needs_attention(one));
+    let running: Vec<&ModuleStatement> = evidence.iter().filter(is_shown).collect();
     if running.is_empty() {
         return Ok(());
     }
     page.heading("what was proved, and how")?;
     let mut modules = BTreeSet::new();
     let mut described = Described::default();
-    let mut of_kind: BTreeMap<(&str, Module), usize> = BTreeMap::new();
+    let mut of_kind: BTreeMap<(&str, Assurance), usize> = BTreeMap::new();
     let all = fold(&running);
     let (number, mut shown) = (all.len(), 0);
     for (statement, sum) in all {
@@ -170,7 +170,7 @@ fn details(page: &mut Page<'_>, certificate: &Certificate) -> io::Result<()> {
     page.labelled(4, "read in", &read)
 }
 
-fn fold<'a>(evidence: &[&'a Evidence]) -> BTreeMap<Statement<'a>, Sum<'a>> {
+fn fold<'a>(evidence: &[&'a ModuleStatement]) -> BTreeMap<Statement<'a>, Sum<'a>> {
     let mut sums: BTreeMap<Statement<'a>, Sum<'a>> = BTreeMap::new();
     for one in evidence {
         let proof = one.proof.as_deref();
@@ -248,34 +248,40 @@ fn counted(number: u64, one: &str, more: &str) -> String {
 }
 
 /// Whether a statement is more than a plain description: refused, unknown, or with a warning of its validation.
-pub(super) fn needs_attention(one: &Evidence) -> bool {
+pub(super) fn needs_attention(one: &ModuleStatement) -> bool {
     matches!(tone(one), Tone::Bad | Tone::Unknown) || one.has_warning()
 }
 
-pub(super) fn tone(one: &Evidence) -> Tone {
+pub(super) fn tone(one: &ModuleStatement) -> Tone {
     match one.module {
         _ if !one.refused().is_empty() => Tone::Bad,
         _ if !one.undecided().is_empty() => Tone::Unknown,
-        Module::Proven | Module::Identified if !one.has_warning() => Tone::Good,
+        Assurance::Proven | Assurance::Identified if !one.has_warning() => Tone::Good,
         // Of a module that is declared, nothing was computed.
-        Module::Proven | Module::Identified | Module::Declared => Tone::Warned,
-        Module::Standard => Tone::Aside,
-        Module::Contradicted => Tone::Bad,
-        Module::Unknown => Tone::Unknown,
+        Assurance::Proven | Assurance::Identified | Assurance::Declared => Tone::Warned,
+        Assurance::Standard => Tone::Aside,
+        Assurance::Contradicted => Tone::Bad,
+        Assurance::Unknown => Tone::Unknown,
     }
 }
 
 /// What a module statement means, in a few words: the beginning of its page in `explain`.
-pub fn meaning(module: Module) -> &'static str {
+pub fn meaning(module: Assurance) -> &'static str {
     match module {
-        Module::Proven => "computed again from the bytes: the value of a module with a certificate",
-        Module::Identified => {
+        Assurance::Proven => {
+            "computed again from the bytes: the value of a module with a certificate"
+        }
+        Assurance::Identified => {
             "a FIPS module whose value holds, and that is not, or not yet, validated"
         }
-        Module::Declared => "only words say FIPS: labels, build information, metrics, loose texts",
-        Module::Contradicted => "a label says FIPS and the bytes do not, or a module was changed",
-        Module::Standard => "no FIPS module, or no cryptography at all",
-        Module::Unknown => "could not be read, and so never counts as a pass",
+        Assurance::Declared => {
+            "only words say FIPS: labels, build information, metrics, loose texts"
+        }
+        Assurance::Contradicted => {
+            "a label says FIPS and the bytes do not, or a module was changed"
+        }
+        Assurance::Standard => "no FIPS module, or no cryptography at all",
+        Assurance::Unknown => "could not be read, and so never counts as a pass",
     }
 }
 
@@ -287,17 +293,17 @@ mod tests {
 
     /// A statement for each of the sources of so many pods.
     fn text(number: usize, verbose: bool) -> String {
-        let one = |n| Evidence {
+        let one = |n| ModuleStatement {
             source: format!("nothing: container c{n:04} is unknown"),
-            module: Module::Unknown,
+            module: Assurance::Unknown,
             binary: "envoy".to_owned(),
             count: 1,
             proof: None,
             deviations: Deviations::default(),
             ..samples::full().evidence.remove(0)
         };
-        let mut evidence: Vec<Evidence> = (0..number).map(one).collect();
-        evidence.push(Evidence {
+        let mut evidence: Vec<ModuleStatement> = (0..number).map(one).collect();
+        evidence.push(ModuleStatement {
             binary: "pilot-discovery".to_owned(),
             ..one(number)
         });

@@ -79,7 +79,7 @@ pub(super) struct Answer {
     /// What of its words is not repeated.
     pub(super) secrets: Secrets,
     /// Longest wait for its next bytes, and for all of a document.
-    pub(super) idle: Duration,
+    pub(super) read_timeout: Duration,
 }
 
 /// How registries write errors.
@@ -117,7 +117,7 @@ impl Answer {
     /// The whole answer, of at most `limit` bytes.
     pub(super) fn bounded(&mut self, limit: usize) -> Result<Vec<u8>> {
         let waiter = Arc::clone(&self.waiter);
-        match waiter.wait(self.idle, start(&mut self.response, limit)) {
+        match waiter.wait(self.read_timeout, start(&mut self.response, limit)) {
             Ok(Ok(bytes)) if bytes.len() > limit => Err(RegistryError::TooLarge {
                 what: self.question.what.clone(),
                 limit: limit as u64,
@@ -131,7 +131,7 @@ impl Answer {
     /// The bytes that come next; none at the end.
     pub(super) fn chunk(&mut self) -> Result<Option<Bytes>> {
         let waiter = Arc::clone(&self.waiter);
-        match waiter.wait(self.idle, self.response.chunk()) {
+        match waiter.wait(self.read_timeout, self.response.chunk()) {
             Ok(Ok(chunk)) => Ok(chunk),
             Ok(Err(_)) => Err(self.unreachable(Why::Dropped)),
             Err(ended) => Err(self.ended(ended)),
@@ -140,7 +140,7 @@ impl Answer {
 
     fn ended(&self, ended: Ended) -> RegistryError {
         let host = authority(self.response.url());
-        self.question.ended(ended, &host, self.idle)
+        self.question.ended(ended, &host, self.read_timeout)
     }
 
     pub(super) fn broken(&self, why: &str) -> RegistryError {
@@ -182,7 +182,7 @@ impl Answer {
     /// What the registry says of its refusal, and whether it says that there is no such thing. What
     /// does not come soon is not waited for.
     fn said(&mut self) -> (String, bool) {
-        let time = self.idle.min(ERROR_TIME);
+        let time = self.read_timeout.min(ERROR_TIME);
         let waiter = Arc::clone(&self.waiter);
         let read = waiter.wait(time, start(&mut self.response, ERROR_LIMIT));
         let bytes = read.ok().and_then(std::result::Result::ok);

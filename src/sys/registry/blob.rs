@@ -38,13 +38,19 @@ struct Speed {
 
 impl Speed {
     /// Whether too few came in a window of time, which ends with this.
-    fn is_too_low(&mut self, waited: Duration, came: u64, window: Duration, slowest: u64) -> bool {
+    fn is_too_low(
+        &mut self,
+        waited: Duration,
+        came: u64,
+        rate_window: Duration,
+        min_bytes_per_sec: u64,
+    ) -> bool {
         self.waited += waited;
         self.came = self.came.saturating_add(came);
-        if self.waited < window {
+        if self.waited < rate_window {
             return false;
         }
-        let least = u128::from(slowest) * self.waited.as_millis() / 1000;
+        let least = u128::from(min_bytes_per_sec) * self.waited.as_millis() / 1000;
         let low = u128::from(self.came) < least;
         if !low {
             *self = Speed::default();
@@ -110,8 +116,11 @@ impl<'a> Blob<'a> {
             return Err(self.answer.broken(&why));
         }
         let options = &self.registry.options;
-        let (window, slowest) = (options.window, options.slowest);
-        if self.speed.is_too_low(waited, came, window, slowest) {
+        let (rate_window, min_bytes_per_sec) = (options.rate_window, options.min_bytes_per_sec);
+        if self
+            .speed
+            .is_too_low(waited, came, rate_window, min_bytes_per_sec)
+        {
             return Err(self.answer.unreachable(Why::Slow {
                 bytes: self.speed.came,
                 seconds: self.speed.waited.as_secs(),
@@ -172,15 +181,15 @@ mod tests {
 
     #[test]
     fn each_window_must_bring_its_bytes_however_fast_the_one_before_was() {
-        let window = Duration::from_secs(10);
+        let rate_window = Duration::from_secs(10);
         let seconds = Duration::from_secs;
         let mut speed = Speed::default();
-        assert!(!speed.is_too_low(seconds(1), 1 << 30, window, 100));
-        assert!(!speed.is_too_low(seconds(9), 1, window, 100));
-        assert!(!speed.is_too_low(seconds(9), 1, window, 100));
-        assert!(speed.is_too_low(seconds(1), 900, window, 100));
+        assert!(!speed.is_too_low(seconds(1), 1 << 30, rate_window, 100));
+        assert!(!speed.is_too_low(seconds(9), 1, rate_window, 100));
+        assert!(!speed.is_too_low(seconds(9), 1, rate_window, 100));
+        assert!(speed.is_too_low(seconds(1), 900, rate_window, 100));
         let mut enough = Speed::default();
-        assert!(!enough.is_too_low(seconds(10), 1000, window, 100));
+        assert!(!enough.is_too_low(seconds(10), 1000, rate_window, 100));
         assert_eq!(enough.came, 0);
     }
 }

@@ -131,7 +131,7 @@ impl Registry {
             .entry(key)
             .or_insert_with(|| {
                 let _work = self.working();
-                let wait = self.options.helper.min(self.budget.left());
+                let wait = self.options.helper_timeout.min(self.budget.left());
                 let lookup = self.options.credentials.find(reference, wait);
                 match &lookup.credential {
                     Some(Credential::Password { user, password }) => {

@@ -17,12 +17,12 @@ const UNTRUSTED: &str = "its certificate is of nobody who is trusted here: SSL_C
 /// What names a proxy for all registries.
 const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
-/// What it means that a host gave no answer; `patience` is how many seconds a connection may take.
+/// What it means that a host gave no answer; `connect_seconds` is how many seconds a connection may take.
 pub(super) fn failed(
     error: &reqwest::Error,
     question: &Question,
     host: &str,
-    patience: u64,
+    connect_seconds: u64,
 ) -> RegistryError {
     let mut hyper = causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>());
     if hyper.any(hyper::Error::is_parse) {
@@ -32,7 +32,7 @@ pub(super) fn failed(
         return question.local(host);
     }
     let why = if error.is_timeout() {
-        Why::Silent(patience)
+        Why::Silent(connect_seconds)
     } else if error.is_connect() || error.is_builder() {
         unconnected(error)
     } else {

@@ -81,9 +81,12 @@ impl Registry {
         if !error.passes() {
             return Ok(false);
         }
-        let own = self.options.pause.saturating_mul(1 << attempt.min(8));
+        let own = self.options.backoff.saturating_mul(1 << attempt.min(8));
         let pause = error.after().map_or(own, Duration::from_secs);
-        let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut patience = self
+            .retry_budget
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let Some(left) = patience.checked_sub(pause) else {
             return Ok(false);
         };
@@ -222,14 +225,14 @@ impl Registry {
         let away = |why| question.unreachable(&host, why);
         let waiter = self.waiter();
         let waiter = waiter.ok_or_else(|| away(Why::Other("no thread can be started".into())))?;
-        let idle = self.options.idle;
-        let response = match waiter.wait(idle, sent) {
+        let read_timeout = self.options.read_timeout;
+        let response = match waiter.wait(read_timeout, sent) {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 let patience = self.options.connect.as_secs();
                 return Err(failed(&error, question, &host, patience));
             }
-            Err(ended) => return Err(question.ended(ended, &host, idle)),
+            Err(ended) => return Err(question.ended(ended, &host, read_timeout)),
         };
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         answered.insert(question.registry.clone());
@@ -239,7 +242,7 @@ impl Registry {
             question: question.clone(),
             waiter,
             secrets: self.options.secrets.clone(),
-            idle,
+            read_timeout,
         })
     }
 

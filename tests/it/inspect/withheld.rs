@@ -23,11 +23,11 @@ fn options() -> Options {
         credentials: Places::default(),
         allowed: hosts(),
         connect: Duration::from_secs(5),
-        idle: Duration::from_millis(500),
-        window: Duration::from_millis(500),
-        slowest: 1 << 20,
-        pause: Duration::from_millis(5),
-        patience: Duration::from_secs(1),
+        read_timeout: Duration::from_millis(500),
+        rate_window: Duration::from_millis(500),
+        min_bytes_per_sec: 1 << 20,
+        backoff: Duration::from_millis(5),
+        retry_budget: Duration::from_secs(1),
         ..Options::default()
     }
 }
@@ -274,8 +274,8 @@ fn all_images_together_are_read_within_one_time() {
         groups.push(group(&server, &format!("i{number}"), &bad));
     }
     let registry = Registry::new(Options {
-        idle: Duration::from_mins(1),
-        slowest: 0,
+        read_timeout: Duration::from_mins(1),
+        min_bytes_per_sec: 0,
         limit: Duration::from_secs(1),
         ..options()
     });

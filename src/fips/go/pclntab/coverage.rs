@@ -182,7 +182,7 @@ mod tests {
     #[derive(Debug, Clone, Copy, PartialEq)]
     enum Told {
         Header,
-        Module,
+        Assurance,
         Relocated,
         Nowhere,
     }
@@ -231,7 +231,7 @@ mod tests {
         (words[2], words[3]) = (len, len);
         let addresses = [(0, TABLE), (1, names), (TEXT as u64, CODE)];
         match told {
-            Told::Module => (words[0], words[1], words[TEXT]) = (TABLE, names, CODE),
+            Told::Assurance => (words[0], words[1], words[TEXT]) = (TABLE, names, CODE),
             Told::Relocated => {
                 let addresses = addresses.map(|(word, to)| (MODULE + word * width, to));
                 sample.relocations = addresses.to_vec();
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn the_code_of_the_module_is_found_in_every_shape_however_its_start_is_told() {
         for shape in SHAPES {
-            for told in [Told::Module, Told::Relocated] {
+            for told in [Told::Assurance, Told::Relocated] {
                 for headers in [true, false] {
                     let mut sample = program(shape, told, WHOLE);
                     sample.section_headers = headers;
@@ -289,7 +289,7 @@ mod tests {
         let changed = |index: usize, function: (u64, &'static str)| {
             let mut functions = WHOLE.to_vec();
             functions[index] = function;
-            coverage(&program(SHAPES[0], Told::Module, &functions)).unwrap()
+            coverage(&program(SHAPES[0], Told::Assurance, &functions)).unwrap()
         };
         let stranger = changed(3, (0x38, "main.encrypt"));
         assert_eq!(stranger.stranger.as_deref(), Some("main.encrypt"));
@@ -322,7 +322,7 @@ mod tests {
             (0x48, "crypto/internal/fips140/aes.New"),
             (0x60, "c.d"),
         ];
-        let coverage = coverage(&program(SHAPES[0], Told::Module, &functions)).unwrap();
+        let coverage = coverage(&program(SHAPES[0], Told::Assurance, &functions)).unwrap();
         assert_eq!(
             coverage,
             Coverage {
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_table_that_contradicts_itself_tells_nothing() {
-        let sample = program(SHAPES[0], Told::Module, WHOLE);
+        let sample = program(SHAPES[0], Told::Assurance, WHOLE);
         let entries = |sample: &Sample| {
             let part = sample
                 .parts
@@ -354,7 +354,7 @@ mod tests {
 
     #[test]
     fn tables_before_the_seal_tell_nothing() {
-        let mut sample = program(SHAPES[0], Told::Module, WHOLE);
+        let mut sample = program(SHAPES[0], Told::Assurance, WHOLE);
         let mut parts = sample.parts.iter_mut();
         let table = parts.find(|part| part.name == ".gopclntab").unwrap();
         // Go 1.16: without the word for the start of the code.

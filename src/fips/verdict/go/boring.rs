@@ -1,11 +1,11 @@
 //! BoringCrypto in a Go program.
 
 use super::{Program, calls_boring, nothing_linked};
-use crate::fips::Evidence;
+use crate::fips::BinaryFacts;
 use crate::fips::verdict::{AtStart, Finding, start, title};
-use crate::report::Module;
+use crate::report::Assurance;
 
-fn is_called(evidence: &Evidence) -> bool {
+fn is_called(evidence: &BinaryFacts) -> bool {
     evidence
         .modules
         .iter()
@@ -14,21 +14,21 @@ fn is_called(evidence: &Evidence) -> bool {
 
 impl Program<'_> {
     /// A module of C was found, and its value holds.
-    pub(super) fn boring(&self, finding: Finding, evidence: &Evidence) -> Finding {
+    pub(super) fn boring(&self, finding: Finding, evidence: &BinaryFacts) -> Finding {
         if calls_boring(self.go) {
             return self.own_default(finding);
         }
         match &self.go.names {
             None => finding.at_most(
-                Module::Identified,
+                Assurance::Identified,
                 "the table of its functions could not be read, so that they call the module could not be seen",
             ),
             Some(names) if names.cgo && self.toolchain.boring.is_none() && is_called(evidence) => finding.at_most(
-                Module::Declared,
+                Assurance::Declared,
                 "C code that is linked into it calls the module, and no function of Go does: what Go itself computes is not of the module",
             ),
             Some(_) => Finding::new(
-                Module::Contradicted,
+                Assurance::Contradicted,
                 "its sources disagree: the bytes of a module are in the file, and no function of the program calls it",
             ),
         }
@@ -42,7 +42,7 @@ impl Program<'_> {
         );
         if start::knows_fips140(self.go) && panics {
             return finding.at_most(
-                Module::Identified,
+                Assurance::Identified,
                 "its own build settings (DefaultGODEBUG with fips140) make a BoringCrypto build panic at start: build it without them",
             );
         }
@@ -55,13 +55,13 @@ impl Program<'_> {
             let calls = self.go.names.as_ref().map(|names| names.boring_calls);
             if calls == Some(0) {
                 return Some(Finding::new(
-                    Module::Contradicted,
+                    Assurance::Contradicted,
                     "its sources disagree: it has the mark of BoringCrypto, no function of it calls that, and the module is not in it: names or code were edited",
                 ));
             }
             let calls = calls.unwrap_or(0);
             let finding = Finding::new(
-                Module::Declared,
+                Assurance::Declared,
                 format!(
                     "its functions call BoringCrypto ({calls} entry points), but the module itself could not be located in the bytes, so its integrity value is not known"
                 ),
@@ -71,7 +71,7 @@ impl Program<'_> {
         let label = self.toolchain.boring.as_ref()?;
         if self.go.names.is_none() {
             let finding = Finding::new(
-                Module::Declared,
+                Assurance::Declared,
                 format!(
                     "only its build information ({label}) says BoringCrypto; the table of its functions could not be read"
                 ),
@@ -82,7 +82,7 @@ impl Program<'_> {
             return Some(nothing_linked(label));
         }
         let finding = Finding::new(
-            Module::Contradicted,
+            Assurance::Contradicted,
             format!(
                 "its build information says {label}, and BoringCrypto is not in it: no function calls it"
             ),

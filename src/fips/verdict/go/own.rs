@@ -4,7 +4,7 @@ use super::{Program, nothing_linked, seal_holds};
 use crate::fips::Coverage;
 use crate::fips::go::fips140;
 use crate::fips::verdict::{AtStart, Finding, start};
-use crate::report::Module;
+use crate::report::Assurance;
 
 /// Whether this is the frozen version that the key names. A toolchain that was changed records the name of
 /// the module; others resolve it to the snapshot, `v1.0.0-c2097c7c` of `v1.0.0`.
@@ -19,7 +19,7 @@ impl Program<'_> {
         let key = self.toolchain.gofips140.as_deref();
         if let Some(carried) = key.and_then(|key| self.edited(key)) {
             return Some(Finding::new(
-                Module::Contradicted,
+                Assurance::Contradicted,
                 format!(
                     "its sources disagree: its build information says {carried}, and the copy of it that the program itself reads does not: it was edited"
                 ),
@@ -33,19 +33,19 @@ impl Program<'_> {
         match (self.frozen(), key) {
             (None, None) => None,
             (Some(frozen), _) if self.names(|names| names.unfrozen) => Some(Finding::new(
-                Module::Contradicted,
+                Assurance::Contradicted,
                 format!(
                     "its sources disagree: some of its functions are of {frozen}, and others of no frozen module: names were edited"
                 ),
             )),
             (Some(frozen), Some(key)) if !is_snapshot(frozen, key) => Some(Finding::new(
-                Module::Contradicted,
+                Assurance::Contradicted,
                 format!(
                     "its sources disagree: it was built with GOFIPS140={key}, and its functions are of {frozen}"
                 ),
             )),
             (Some(_), None) if !self.go.build_settings().is_empty() => Some(Finding::new(
-                Module::Contradicted,
+                Assurance::Contradicted,
                 "its sources disagree: its functions are of a frozen module, and its build information has no GOFIPS140",
             )),
             (Some(frozen), key) => Some(self.frozen_module(frozen, key.is_some())),
@@ -65,7 +65,7 @@ impl Program<'_> {
             (None, None) => "the code that its seal covers is not that of the module".to_owned(),
         };
         Some(Finding::new(
-            Module::Contradicted,
+            Assurance::Contradicted,
             format!(
                 "its sources disagree: by the table of its functions {what}, so its module was changed and the value computed again"
             ),
@@ -97,7 +97,7 @@ impl Program<'_> {
     fn frozen_module(&self, frozen: &str, key: bool) -> Finding {
         let Some(finding) = self.seal(frozen) else {
             return Finding::new(
-                Module::Declared,
+                Assurance::Declared,
                 format!("its functions are of Go's module {frozen}, but its integrity value could not be computed"),
             )
             .named(format!("Go Cryptographic Module {frozen}"));
@@ -107,7 +107,7 @@ impl Program<'_> {
             finding
         } else {
             finding.at_most(
-                Module::Identified,
+                Assurance::Identified,
                 "which functions its seal covers could not be compared with the table of its functions",
             )
         };
@@ -115,7 +115,7 @@ impl Program<'_> {
             finding
         } else {
             finding.at_most(
-                Module::Identified,
+                Assurance::Identified,
                 "its build information is gone, so that it was built with GOFIPS140 could not be seen",
             )
         };
@@ -148,7 +148,7 @@ impl Program<'_> {
         };
         let finding = match start::unsupported(self.go) {
             Some(unsupported) => finding.at_most(
-                Module::Identified,
+                Assurance::Identified,
                 format!(
                     "the program panics when its module is switched on: the module does not support {}",
                     unsupported.with()
@@ -159,18 +159,18 @@ impl Program<'_> {
         match start::of(self.go) {
             AtStart::On | AtStart::Only => finding,
             AtStart::Off => finding.at_most(
-                Module::Identified,
+                Assurance::Identified,
                 "its own build leaves the module switched off: the GODEBUG that its runtime begins with does not switch it on",
             ),
             AtStart::HostMode => finding.because(
                 "its module is switched on where the host is in FIPS mode (DefaultGODEBUG fips140=auto)",
             ),
             AtStart::Panics => finding.at_most(
-                Module::Identified,
+                Assurance::Identified,
                 "its own build settings give fips140 a value that its runtime does not know, so that the program panics at start; build it with fips140=on",
             ),
             AtStart::Unknown => finding.at_most(
-                Module::Identified,
+                Assurance::Identified,
                 "the GODEBUG that its runtime begins with could not be read from its code, as it can be on amd64 and arm64, so it is not known whether the module is switched on at start: let the program print crypto/fips140.Enabled()",
             ),
         }
@@ -187,7 +187,7 @@ impl Program<'_> {
                 "the integrity value of Go's module was computed from the bytes, and its functions are of",
             ),
             None => Finding::new(
-                Module::Identified,
+                Assurance::Identified,
                 format!("the integrity value of Go's module holds, and no row of the data knows {frozen}: give a newer file of modules"),
             )
             .named(format!("Go Cryptographic Module {frozen}")),
@@ -198,7 +198,7 @@ impl Program<'_> {
     fn unfrozen_module(&self, key: &str) -> Finding {
         let Some(names) = &self.go.names else {
             return Finding::new(
-                Module::Declared,
+                Assurance::Declared,
                 format!(
                     "only its build information (GOFIPS140={key}) says so; the table of its functions could not be read"
                 ),
@@ -208,29 +208,29 @@ impl Program<'_> {
         let holds = seal_holds(self.go);
         match (names.unfrozen, key == "latest") {
             (true, true) if holds => Finding::new(
-                Module::Identified,
+                Assurance::Identified,
                 "it was built with GOFIPS140=latest and the integrity value holds: Go's module as it was that day, which no certificate covers; build it with GOFIPS140=certified",
             )
             .named(self.not_frozen()),
             (true, true) => Finding::new(
-                Module::Declared,
+                Assurance::Declared,
                 "it was built with GOFIPS140=latest, and its integrity value could not be computed",
             )
             .named(self.not_frozen()),
             (true, false) => Finding::new(
-                Module::Contradicted,
+                Assurance::Contradicted,
                 format!("its build information says GOFIPS140={key}, and its functions are those of an ordinary build"),
             ),
             (false, _) if !self.cryptography() => {
                 nothing_linked(&format!("GOFIPS140={key}"))
             }
             (false, _) if holds => Finding::new(
-                Module::Declared,
+                Assurance::Declared,
                 format!("it was built with GOFIPS140={key}, and no function of the module is linked"),
             )
             .named(format!("Go Cryptographic Module {key}")),
             (false, _) => Finding::new(
-                Module::Contradicted,
+                Assurance::Contradicted,
                 format!("its build information says GOFIPS140={key}, and the module is not in it"),
             ),
         }

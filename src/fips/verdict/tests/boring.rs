@@ -5,8 +5,8 @@ use super::*;
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn boringcrypto_in_go() {
+    use Assurance::{Contradicted, Declared, Identified, Proven, Standard};
     use Integrity::Holds;
-    use Module::{Contradicted, Declared, Identified, Proven, Standard};
     let known = || located(KNOWN, Holds, Some(2_022_061_300));
     table(vec![
         (
@@ -93,7 +93,7 @@ fn boringcrypto_in_go() {
         ),
         (
             "headers that cannot be read",
-            Evidence {
+            BinaryFacts {
                 arch: None,
                 ..go(X, &[], Some(boring())).with(known())
             },

@@ -46,49 +46,49 @@ fn edited_labels_and_names_are_seen_by_what_they_disagree_with() {
         (
             "the copy agrees",
             carrying(&LATEST, Some(&LATEST), true),
-            Module::Identified,
+            Assurance::Identified,
             "which no certificate covers",
         ),
         (
             "only the copy is left",
             carrying(&[], Some(&LATEST), true),
-            Module::Identified,
+            Assurance::Identified,
             "which no certificate covers",
         ),
         (
             "the copy has no key",
             carrying(&LATEST, Some(&["CGO_ENABLED=0"]), true),
-            Module::Contradicted,
+            Assurance::Contradicted,
             "GOFIPS140=latest, and the copy",
         ),
         (
             "the copy has another GODEBUG",
             carrying(&LATEST, Some(&["GOFIPS140=latest"]), true),
-            Module::Contradicted,
+            Assurance::Contradicted,
             "DefaultGODEBUG=fips140=on, and the copy",
         ),
         (
             "the runtime begins with another GODEBUG",
             carrying(&LATEST, None, false),
-            Module::Contradicted,
+            Assurance::Contradicted,
             "DefaultGODEBUG=fips140=on, and the copy",
         ),
         (
             "-ldflags set another GODEBUG",
             beginning("fips140=only"),
-            Module::Proven,
+            Assurance::Proven,
             "fips140=only, which was set by -ldflags",
         ),
         (
             "-ldflags took the GODEBUG away",
             beginning("panicnil=1"),
-            Module::Identified,
+            Assurance::Identified,
             "no fips140, which was set by -ldflags",
         ),
         (
             "-ldflags repeats the GODEBUG",
             beginning("fips140=on"),
-            Module::Proven,
+            Assurance::Proven,
             "#5247",
         ),
         (
@@ -99,19 +99,19 @@ fn edited_labels_and_names_are_seen_by_what_they_disagree_with() {
                 carried.settings = Some(settings(&["CGO_ENABLED=0"]));
                 evidence
             },
-            Module::Contradicted,
+            Assurance::Contradicted,
             "and the copy",
         ),
         (
             "sealed again",
             go("go1.26.6 X:boringcrypto", &[], Some(boring())).with(resealed),
-            Module::Contradicted,
+            Assurance::Contradicted,
             "computed again",
         ),
         (
             "a mark that nothing uses",
             go("go1.26.6", &[], Some(uncalled)),
-            Module::Contradicted,
+            Assurance::Contradicted,
             "names or code were edited",
         ),
     ]);

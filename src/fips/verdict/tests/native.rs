@@ -5,8 +5,8 @@ use super::*;
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn programs_of_the_c_linker() {
+    use Assurance::{Contradicted, Declared, Identified, Proven, Standard};
     use Integrity::Holds;
-    use Module::{Contradicted, Declared, Identified, Proven, Standard};
     let known = || located(KNOWN, Holds, None);
     table(vec![
         (
@@ -230,7 +230,7 @@ fn fips_builds_of_other_makers_are_declared_with_their_version_and_where_their_v
         ),
     ] {
         let verdict = elf().having(library).judge(Modules::builtin(), today());
-        assert_eq!(verdict.module, Module::Declared, "{title}");
+        assert_eq!(verdict.module, Assurance::Declared, "{title}");
         assert_eq!(verdict.name.as_deref(), Some(title));
         // A certificate is only that of a module whose bytes were seen.
         assert_eq!(verdict.standing, None);
@@ -296,7 +296,7 @@ fn libraries_without_a_fips_build_are_standard_by_their_name() {
         ),
     ] {
         let verdict = elf().having(library).judge(Modules::builtin(), today());
-        assert_eq!(verdict.module, Module::Standard);
+        assert_eq!(verdict.module, Assurance::Standard);
         let text = verdict.reasons.join("; ");
         assert!(text.contains(part), "{text}");
     }
@@ -317,7 +317,7 @@ fn integrity_test_that_nothing_fits_is_named_and_counts_as_declared() {
         elf().marked(Family::BoringCrypto).unmatched(),
     ] {
         let verdict = evidence.judge(Modules::builtin(), today());
-        assert_eq!(verdict.module, Module::Declared);
+        assert_eq!(verdict.module, Assurance::Declared);
         assert!(
             verdict.reasons[0].contains("no value in the file fits"),
             "{:?}",
@@ -344,14 +344,14 @@ fn module_has_the_version_of_the_text_among_its_bytes_and_of_no_other() {
             .with(module())
             .labelled(label(offset))
             .judge(Modules::builtin(), today());
-        assert_eq!(verdict.module, Module::Identified);
+        assert_eq!(verdict.module, Assurance::Identified);
         assert_eq!(verdict.name.as_deref(), Some(name));
     }
 }
 
 #[test]
 fn libraries_in_addition_to_a_module_are_other_cryptography() {
-    let other = |evidence: Evidence| {
+    let other = |evidence: BinaryFacts| {
         let verdict = evidence.judge(Modules::builtin(), today());
         let names = verdict.other_cryptography.into_iter();
         names.map(|one| one.name).collect::<Vec<_>>()

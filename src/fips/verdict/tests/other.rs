@@ -5,8 +5,8 @@ use super::*;
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn other_programs_of_go() {
+    use Assurance::{Contradicted, Declared, Proven, Standard, Unknown};
     use Integrity::Holds;
-    use Module::{Contradicted, Declared, Proven, Standard, Unknown};
     let openssl = "vendor/github.com/golang-fips/openssl/v2";
     let foreign = || Names {
         foreign: Some(openssl.into()),

@@ -5,8 +5,8 @@ use super::*;
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn the_module_of_go_itself() {
+    use Assurance::{Contradicted, Declared, Identified, Proven, Standard};
     use Integrity::Holds;
-    use Module::{Contradicted, Declared, Identified, Proven, Standard};
     let v = "go1.27.3";
     table(vec![
         (

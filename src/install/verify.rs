@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Session;
+use super::RunContext;
 use super::next_steps::next_steps;
 use super::prepare::Prepared;
 use super::way_back;
@@ -17,8 +17,8 @@ use crate::sys::cluster::Cluster;
 use crate::ui::Event;
 
 /// Verifies what an install changed.
-pub fn installed(
-    session: &mut Session<'_>,
+pub fn verify_install(
+    ctx: &mut RunContext<'_>,
     cluster: &Cluster,
     prepared: &Prepared,
     before: &facts::Before,
@@ -40,30 +40,29 @@ pub fn installed(
             .collect(),
         others: BTreeMap::new(),
     };
-    let exit = running(session, cluster, expected, Scope::Changed, &plan.namespace)?;
+    let exit = verify_cluster(ctx, cluster, expected, Scope::Changed, &plan.namespace)?;
     let next = match exit {
         Exit::Ok => next_steps(prepared, before),
         // What was there was judged, and the same upgrade would leave it as it is again.
-        _ if session.report.up_to_date.is_some() => {
+        _ if ctx.report.up_to_date.is_some() => {
             way_back::apply_again(prepared).into_iter().collect()
         }
-        _ => way_back::commands(session, prepared, before),
+        _ => way_back::commands(ctx, prepared, before),
     };
-    session.report.next.extend(next);
+    ctx.report.next.extend(next);
     Ok(exit)
 }
 
 /// Gathers what runs and judges it, by the floor and the policy that are asked for too.
-pub fn running(
-    session: &mut Session<'_>,
+pub fn verify_cluster(
+    ctx: &mut RunContext<'_>,
     cluster: &Cluster,
     mut expected: Expectation,
     scope: Scope,
     namespace: &str,
 ) -> Result<Exit, Failure> {
-    expected.demand(session.judge);
-    session
-        .ui
+    expected.demand(ctx.judge);
+    ctx.ui
         .event(&Event::Working("Looking at what runs".to_owned()));
     let fips: BTreeMap<&str, bool> = expected
         .revisions
@@ -74,31 +73,31 @@ pub fn running(
     expected.others = other_revisions(&facts, &expected);
     accept_injected(&facts, &mut expected);
     // What is read proves; digests only tell builds apart, and come last in the time that registries have.
-    read_images(session, &expected, &mut facts)?;
-    confirm_digests(session, &facts, &mut expected)?;
-    if let (Some(cluster), Some(seen)) = (&mut session.report.cluster, facts.cluster.known()) {
+    read_images(ctx, &expected, &mut facts)?;
+    confirm_digests(ctx, &facts, &mut expected)?;
+    if let (Some(cluster), Some(seen)) = (&mut ctx.report.cluster, facts.cluster.known()) {
         cluster.kubernetes = Some(seen.version.to_string());
     }
     let subject = check::After {
         expected: &expected,
         facts: &facts,
         scope,
-        matrix: session.matrix,
-        judge: session.judge,
+        matrix: ctx.matrix,
+        judge: ctx.judge,
     };
-    let ran = check::after(&subject, session.policy);
-    session.report.checks.extend(ran.results);
-    session.report.skipped.extend(ran.skipped);
-    session.report.pending = check::pending(&subject);
+    let ran = check::after(&subject, ctx.policy);
+    ctx.report.checks.extend(ran.results);
+    ctx.report.skipped.extend(ran.skipped);
+    ctx.report.pending = check::pending(&subject);
     if let Some(inventory) = facts.inventory.known() {
-        session.report.evidence = check::evidence(&subject);
-        session.report.counts = counts(inventory, &|group| {
+        ctx.report.evidence = check::evidence(&subject);
+        ctx.report.counts = counts(inventory, &|group| {
             expected.of(group, planes(&facts)).is_some()
         });
-        session.report.pods = pod_rows(inventory, planes(&facts));
+        ctx.report.pods = pod_rows(inventory, planes(&facts));
     }
-    session.ui.clear();
-    Ok(if session.report.failed() {
+    ctx.ui.clear();
+    Ok(if ctx.report.failed() {
         Exit::Findings
     } else {
         Exit::Ok
@@ -114,14 +113,14 @@ fn pod_rows(inventory: &MeshInventory, planes: &[ControlPlane]) -> Vec<PodRow> {
 
 /// Reads the images that run where FIPS is expected, as far as registries may be asked.
 fn read_images(
-    session: &mut Session<'_>,
+    ctx: &mut RunContext<'_>,
     expected: &Expectation,
     facts: &mut facts::After,
 ) -> Result<(), Failure> {
-    let (Some(images), Some(inventory)) = (&session.images, facts.inventory.known()) else {
+    let (Some(images), Some(inventory)) = (&ctx.images, facts.inventory.known()) else {
         return Ok(());
     };
-    let on_event = |event: &Event| session.ui.event(event);
+    let on_event = |event: &Event| ctx.ui.event(event);
     let wanted = |group: &PodGroupKey| {
         let wanted = expected.of(group, planes(facts));
         wanted.is_some_and(|wanted| wanted.fips)
@@ -135,11 +134,11 @@ fn read_images(
         .map(|it| it.registry().to_owned())
         .collect();
     let read = images
-        .reader(session.judge, &on_event)
+        .reader(ctx.judge, &on_event)
         .running(inventory, &wanted, &own)?;
     facts.images = read.images;
     facts.unreached = read.unreached;
-    let notes = &mut session.report.expected.notes;
+    let notes = &mut ctx.report.expected.notes;
     notes.extend(image::cache_note(&read.cached));
     Ok(())
 }
@@ -155,14 +154,14 @@ fn accept_injected(facts: &facts::After, expected: &mut Expectation) {
 
 /// Learns which digests are of the wanted builds, for images that are pinned by one.
 fn confirm_digests(
-    session: &Session<'_>,
+    ctx: &RunContext<'_>,
     facts: &facts::After,
     expected: &mut Expectation,
 ) -> Result<(), Failure> {
-    let (Some(images), Some(inventory)) = (&session.images, facts.inventory.known()) else {
+    let (Some(images), Some(inventory)) = (&ctx.images, facts.inventory.known()) else {
         return Ok(());
     };
-    let registries = images.reader(session.judge, &|_| {});
+    let registries = images.reader(ctx.judge, &|_| {});
     for (revision, wanted) in &mut expected.revisions {
         let pinned = pinned(inventory, wanted, &own_names(facts, revision));
         wanted.digests.extend(registries.digests(&pinned)?);

@@ -96,15 +96,19 @@ impl Changed<'_> {
 /// its definitions are established, and a new pod is given a proxy; all of it for at most `limit`.
 ///
 /// What is not there in time, or may not be read, is left to the checks.
-pub fn settled(cluster: &Cluster, changed: Changed<'_>, limit: Duration) -> Result<()> {
+pub fn wait_until_complete(cluster: &Cluster, changed: Changed<'_>, limit: Duration) -> Result<()> {
     let started = Instant::now();
     let left = || limit.saturating_sub(started.elapsed());
     cluster.run(async |session| {
-        let (established, bundles) =
-            futures::join!(established(session, limit), trusted(session, changed, left),);
-        tolerate(established)?;
-        tolerate(bundles)?;
-        tolerate(fail_closed(session, changed, left().min(FAIL_CLOSED)).await)?;
+        let (established, bundles) = futures::join!(
+            wait_for_definitions(session, limit),
+            wait_for_trust(session, changed, left),
+        );
+        ignore_unless_interrupted(established)?;
+        ignore_unless_interrupted(bundles)?;
+        ignore_unless_interrupted(
+            wait_for_fail_closed(session, changed, left().min(FAIL_CLOSED)).await,
+        )?;
         // Gateways can be of a revision that has no injector: then no pod is given a proxy, however long it takes.
         let hooks = webhook::configurations(session).await.unwrap_or_default();
         if !hooks.iter().any(|hook| injects(hook, changed.revision)) {
@@ -120,7 +124,7 @@ pub fn settled(cluster: &Cluster, changed: Changed<'_>, limit: Duration) -> Resu
 
 /// What may not be read, or gets no answer for too long, is not waited for: the install is over, and the checks say
 /// what is not known of it. The only error is an interruption.
-fn tolerate<T>(waited: Result<T>) -> Result<()> {
+fn ignore_unless_interrupted<T>(waited: Result<T>) -> Result<()> {
     match waited.map(drop) {
         Err(ClusterError::Interrupted) => Err(ClusterError::Interrupted),
         Ok(()) | Err(_) => Ok(()),
@@ -133,7 +137,7 @@ fn injects(hook: &Webhook, revision: &str) -> bool {
 }
 
 /// Waits until the API server trusts whom the webhooks call, and somebody is there to be called.
-async fn trusted(
+async fn wait_for_trust(
     session: &Session,
     changed: Changed<'_>,
     left: impl Fn() -> Duration,
@@ -154,7 +158,11 @@ async fn trusted(
 }
 
 /// Waits until istiod has switched validation from `Ignore` to `Fail`.
-async fn fail_closed(session: &Session, changed: Changed<'_>, limit: Duration) -> Result<()> {
+async fn wait_for_fail_closed(
+    session: &Session,
+    changed: Changed<'_>,
+    limit: Duration,
+) -> Result<()> {
     // That of a control plane elsewhere, which is called by URL, is switched there or never.
     let is_closed = |hook: &Webhook| {
         let is_own = hook.kind == WebhookKind::Validating && hook.service.is_some();
@@ -181,8 +189,8 @@ async fn hooks(
         }),
     );
     // The right to read one kind can be there without the other.
-    tolerate(first)?;
-    tolerate(second)?;
+    ignore_unless_interrupted(first)?;
+    ignore_unless_interrupted(second)?;
     called.append(&mut called_too);
     Ok(called)
 }
@@ -203,7 +211,7 @@ fn complete<K: Resource + DeserializeOwned>(
 }
 
 /// Waits until the API server serves every definition of Istio.
-async fn established(session: &Session, limit: Duration) -> Result<()> {
+async fn wait_for_definitions(session: &Session, limit: Duration) -> Result<()> {
     let all = Watched::default();
     let served = |found: &BTreeMap<String, Definition>| {
         let mut own = found
@@ -303,7 +311,7 @@ mod tests {
 
     #[test]
     fn only_an_interruption_ends_a_wait_as_an_error() {
-        assert!(tolerate::<()>(Err(ClusterError::Interrupted)).is_err());
+        assert!(ignore_unless_interrupted::<()>(Err(ClusterError::Interrupted)).is_err());
         for error in [
             ClusterError::Forbidden("webhooks".to_owned()),
             ClusterError::TooLarge {
@@ -315,7 +323,7 @@ mod tests {
                 reason: "reset".to_owned(),
             },
         ] {
-            assert_eq!(tolerate::<()>(Err(error)), Ok(()));
+            assert_eq!(ignore_unless_interrupted::<()>(Err(error)), Ok(()));
         }
     }
 

@@ -7,7 +7,7 @@ use crate::report::{CheckResult, Finding, Severity, Status};
 
 /// What the user changed about severities.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Policy {
+pub struct SeverityOverrides {
     /// `--severity ID=LEVEL`: everything that the check finds weighs that much.
     levels: BTreeMap<&'static str, Severity>,
     /// `--skip ID=REASON`.
@@ -18,7 +18,7 @@ pub struct Policy {
 
 /// Why a `--severity` or `--skip` cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PolicyError {
+pub enum OverrideError {
     #[error("`{flag} {text}` has no `=`: write `{flag} ID={right}`")]
     Form {
         flag: &'static str,
@@ -43,12 +43,16 @@ fn near(nearest: &[&str]) -> String {
     }
 }
 
-impl Policy {
+impl SeverityOverrides {
     /// Reads the flags as they were given, `ID=LEVEL` and `ID=REASON`; of equal ids the last counts.
-    pub fn parse(levels: &[String], skips: &[String], strict: bool) -> Result<Policy, PolicyError> {
-        let mut policy = Policy {
+    pub fn parse(
+        levels: &[String],
+        skips: &[String],
+        strict: bool,
+    ) -> Result<SeverityOverrides, OverrideError> {
+        let mut policy = SeverityOverrides {
             strict,
-            ..Policy::default()
+            ..SeverityOverrides::default()
         };
         for text in levels {
             let (id, level) = split("--severity", text, "LEVEL")?;
@@ -58,7 +62,7 @@ impl Policy {
             let (id, reason) = split("--skip", text, "REASON")?;
             let id = known(id)?;
             if reason.is_empty() {
-                return Err(PolicyError::Reason { id });
+                return Err(OverrideError::Reason { id });
             }
             policy.skips.insert(id, reason.to_owned());
         }
@@ -71,7 +75,7 @@ impl Policy {
     }
 
     /// The result of a check that ended so: the only place where severities are changed.
-    pub(super) fn settle(&self, check: &Check, outcome: Outcome) -> CheckResult {
+    pub(super) fn to_check_result(&self, check: &Check, outcome: Outcome) -> CheckResult {
         let mut result = check.result();
         match outcome {
             Outcome::Passed(detail) => (result.status, result.detail) = (Status::Passed, detail),
@@ -121,8 +125,8 @@ fn split<'a>(
     flag: &'static str,
     text: &'a str,
     right: &'static str,
-) -> Result<(&'a str, &'a str), PolicyError> {
-    let (id, value) = text.split_once('=').ok_or_else(|| PolicyError::Form {
+) -> Result<(&'a str, &'a str), OverrideError> {
+    let (id, value) = text.split_once('=').ok_or_else(|| OverrideError::Form {
         flag,
         text: text.to_owned(),
         right,
@@ -130,22 +134,22 @@ fn split<'a>(
     Ok((id.trim(), value.trim()))
 }
 
-fn severity(level: &str) -> Result<Severity, PolicyError> {
+fn severity(level: &str) -> Result<Severity, OverrideError> {
     match level {
         "info" => Ok(Severity::Info),
         "warning" => Ok(Severity::Warning),
         "error" => Ok(Severity::Error),
-        _ => Err(PolicyError::Level {
+        _ => Err(OverrideError::Level {
             level: level.to_owned(),
         }),
     }
 }
 
 /// The check's own spelling of its id; underscores pass for dashes.
-fn known(id: &str) -> Result<&'static str, PolicyError> {
+fn known(id: &str) -> Result<&'static str, OverrideError> {
     find(id)
         .map(|check| check.id)
-        .map_err(|nearest| PolicyError::Id {
+        .map_err(|nearest| OverrideError::Id {
             id: id.to_owned(),
             nearest,
         })
@@ -195,18 +199,22 @@ mod tests {
     use super::*;
     use Severity::{Error, Info, Warning};
 
-    fn policy(levels: &[&str], skips: &[&str], strict: bool) -> Result<Policy, PolicyError> {
+    fn policy(
+        levels: &[&str],
+        skips: &[&str],
+        strict: bool,
+    ) -> Result<SeverityOverrides, OverrideError> {
         let owned = |texts: &[&str]| {
             texts
                 .iter()
                 .map(|text| (*text).to_owned())
                 .collect::<Vec<_>>()
         };
-        Policy::parse(&owned(levels), &owned(skips), strict)
+        SeverityOverrides::parse(&owned(levels), &owned(skips), strict)
     }
 
-    fn settled(policy: &Policy, outcome: Outcome) -> (Status, Option<Severity>) {
-        let result = policy.settle(find("hub").unwrap(), outcome);
+    fn settled(policy: &SeverityOverrides, outcome: Outcome) -> (Status, Option<Severity>) {
+        let result = policy.to_check_result(find("hub").unwrap(), outcome);
         (result.status, result.severity)
     }
 

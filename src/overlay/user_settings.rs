@@ -8,7 +8,7 @@ use super::{Origin, UserDocument, route};
 
 /// What the user's own input says before there is a plan: each value with its origin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Early {
+pub struct UserSettings {
     pub hub: Option<(String, Origin)>,
     pub tag: Option<(String, Origin)>,
     pub revision: Option<(String, Origin)>,
@@ -16,11 +16,11 @@ pub struct Early {
     pub namespace: Option<(String, Origin)>,
 }
 
-impl Early {
+impl UserSettings {
     /// Each value of this one, else that of `other`.
     #[must_use]
-    pub fn or(self, other: Early) -> Early {
-        Early {
+    pub fn or(self, other: UserSettings) -> UserSettings {
+        UserSettings {
             hub: self.hub.or(other.hub),
             tag: self.tag.or(other.tag),
             revision: self.revision.or(other.revision),
@@ -35,7 +35,7 @@ impl Early {
 ///
 /// Of the documents of one file, those of a control plane come before those of gateways alone; only the
 /// former say where the control plane is, and of which revision.
-pub fn early(files: &[UserDocument], sets: &[Assignment]) -> Early {
+pub fn scan_user_settings(files: &[UserDocument], sets: &[Assignment]) -> UserSettings {
     let streams = route::in_streams(files);
     let (gateways, planes): (Vec<_>, Vec<_>) = files
         .iter()
@@ -58,7 +58,7 @@ pub fn early(files: &[UserDocument], sets: &[Assignment]) -> Early {
             .iter()
             .find_map(|path| set(sets, path).or_else(|| filed(counting, path)))
     };
-    Early {
+    UserSettings {
         hub: last(HUB),
         tag: last(TAG),
         revision: of_planes(REVISION),
@@ -95,7 +95,7 @@ mod tests {
     use super::super::read;
     use super::*;
 
-    fn of(files: &[&str], sets: &[&str]) -> Early {
+    fn of(files: &[&str], sets: &[&str]) -> UserSettings {
         let mut documents = Vec::new();
         for (place, spec) in files.iter().enumerate() {
             let text =
@@ -106,7 +106,7 @@ mod tests {
             .iter()
             .map(|text| Assignment::parse(text).unwrap())
             .collect();
-        early(&documents, &sets)
+        scan_user_settings(&documents, &sets)
     }
 
     #[test]
@@ -160,25 +160,25 @@ mod tests {
 
     #[test]
     fn everything_a_plan_needs_is_read() {
-        let early = of(
+        let user_settings = of(
             &["metadata: {namespace: n1}\nspec: {hub: h, profile: p}"],
             &["revision=r", "values.global.istioNamespace=n2"],
         );
         let value = |said: Option<(String, Origin)>| said.map(|(value, _)| value);
-        assert_eq!(value(early.hub).as_deref(), Some("h"));
-        assert_eq!(value(early.profile).as_deref(), Some("p"));
-        assert_eq!(value(early.revision).as_deref(), Some("r"));
-        assert_eq!(value(early.namespace).as_deref(), Some("n2"));
-        assert_eq!(early.tag, None);
+        assert_eq!(value(user_settings.hub).as_deref(), Some("h"));
+        assert_eq!(value(user_settings.profile).as_deref(), Some("p"));
+        assert_eq!(value(user_settings.revision).as_deref(), Some("r"));
+        assert_eq!(value(user_settings.namespace).as_deref(), Some("n2"));
+        assert_eq!(user_settings.tag, None);
     }
 
     #[test]
     fn metadata_namespace_decides_nothing() {
-        let early = of(
+        let user_settings = of(
             &["metadata: {namespace: n1}\nspec: {profile: minimal}"],
             &[],
         );
-        assert_eq!(early.namespace, None);
+        assert_eq!(user_settings.namespace, None);
     }
 
     #[test]
@@ -198,10 +198,18 @@ mod tests {
                 Some("n1"),
             ),
         ] {
-            let early = of(&[&stream(plane)], &[]);
-            assert_eq!(value(&early.tag).as_deref(), Some(tag), "{plane}");
-            assert_eq!(value(&early.revision).as_deref(), revision, "{plane}");
-            assert_eq!(value(&early.namespace).as_deref(), namespace, "{plane}");
+            let user_settings = of(&[&stream(plane)], &[]);
+            assert_eq!(value(&user_settings.tag).as_deref(), Some(tag), "{plane}");
+            assert_eq!(
+                value(&user_settings.revision).as_deref(),
+                revision,
+                "{plane}"
+            );
+            assert_eq!(
+                value(&user_settings.namespace).as_deref(),
+                namespace,
+                "{plane}"
+            );
         }
         // Files of one document are merged into one: there the last counts.
         let merged = of(&["spec: {tag: t1}", gateway], &[]);

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 /// Everything that was read of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct BinaryFacts {
     /// Bytes of the file.
     pub size: u64,
     pub format: Format,
     /// Where the header tells it.
     pub arch: Option<Arch>,
     /// Why no statement can be made of what is inside, where that is so.
-    pub opaque: Option<Opaque>,
+    pub opaque: Option<Unreadable>,
     /// Present for everything that the Go linker made.
     pub go: Option<Go>,
     /// FIPS modules of C that were found in the code, each with its integrity value computed again.
@@ -74,7 +74,7 @@ impl fmt::Display for Library {
     }
 }
 
-impl Evidence {
+impl BinaryFacts {
     /// Whether it is a program that was read whole and shows no cryptography of any kind.
     pub fn has_no_cryptography(&self) -> bool {
         let of_go = |go: &Go| {
@@ -129,7 +129,7 @@ pub struct Arch(pub String);
 /// Why the inside cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Opaque {
+pub enum Unreadable {
     /// A packer made the file: its name, where it left that.
     Packed(Option<String>),
     /// Cut off, or its headers contradict each other: what is wrong.

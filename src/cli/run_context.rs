@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::args::{CheckArgs, ProofArgs, RegistryArgs, RunArgs};
 use super::istioctl_flags::IstioctlFlags;
-use crate::check::Policy;
+use crate::check::SeverityOverrides;
 use crate::data;
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Istioctl, Observed};
 use crate::fips::{Judge, Modules, READER};
 use crate::image::{Budget, Cache};
-use crate::install::{Images, Session};
+use crate::install::{RegistryAccess, RunContext};
 use crate::istio::{DataDate, Matrix};
 use crate::report::{DataFile, Report};
 use crate::secret::Secrets;
@@ -20,19 +20,19 @@ use crate::sys::{os, signal};
 use crate::ui::Ui;
 
 /// Data and rules that a run is judged by.
-pub(crate) struct Rules {
+pub(crate) struct Policies {
     pub(crate) matrix: Matrix,
-    pub(crate) policy: Policy,
+    pub(crate) policy: SeverityOverrides,
     pub(crate) judge: Judge,
 }
 
-impl Rules {
+impl Policies {
     pub(crate) fn of(
         args: &CheckArgs,
         proof: &ProofArgs,
         ui: &Ui,
         report: &mut Report,
-    ) -> Result<Rules, Failure> {
+    ) -> Result<Policies, Failure> {
         let matrix = matrix(args.matrix.as_deref(), ui)?;
         let own = matrix.data_dates().iter().filter(|file| !file.builtin);
         add_data(
@@ -40,23 +40,23 @@ impl Rules {
             data::files().iter().chain(own),
             proof.max_data_age.0,
         );
-        let policy = Policy::parse(&args.severity, &args.skip, args.strict)
+        let policy = SeverityOverrides::parse(&args.severity, &args.skip, args.strict)
             .map_err(|error| Failure::new(Exit::Usage, &error))?;
-        Ok(Rules {
+        Ok(Policies {
             matrix,
             policy,
             judge: judge(proof, args.strict, report)?,
         })
     }
 
-    pub(crate) fn session<'a>(
+    pub(crate) fn run_context<'a>(
         &'a self,
         ui: &'a Ui,
         report: &'a mut Report,
         target: KubeTarget,
         run: &RunArgs,
-    ) -> Session<'a> {
-        Session {
+    ) -> RunContext<'a> {
+        RunContext {
             ui,
             report,
             matrix: &self.matrix,
@@ -79,9 +79,9 @@ pub(crate) fn images(
     judge: &Judge,
     limit: Duration,
     secrets: &Secrets,
-) -> Images {
+) -> RegistryAccess {
     let stamp = format!("{READER} {}", judge.modules.reader_key());
-    Images {
+    RegistryAccess {
         registry: Registry::new(registry::Options {
             plain_http: args.plain_http.iter().cloned().collect(),
             allowed: args.allow_registry.iter().cloned().collect(),
