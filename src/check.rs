@@ -13,8 +13,8 @@ mod crds;
 mod data_plane_fips;
 mod data_plane_skew;
 mod default_revision;
+mod distroless_conflict;
 mod distroless_exec;
-mod distroless_twice;
 mod document_fields;
 mod document_names;
 mod documents_agree;
@@ -45,17 +45,18 @@ mod kubernetes_range;
 mod licence;
 mod manager;
 mod mismatch;
-mod namespace_alone;
 mod namespace_deletion;
 mod namespace_labels;
+mod namespace_mismatch;
 mod node_architecture;
+mod node_info;
 mod nodes;
 mod openshift_range;
 mod operator_manage_webhooks;
+mod orphaned_webhooks;
 mod pending;
 mod permissions;
 mod platform;
-mod pod_nodes;
 mod pod_security;
 mod pods_ready;
 mod privileged_ports;
@@ -70,7 +71,6 @@ mod uninjected;
 mod upgrade_skew;
 mod walk;
 mod webhooks;
-mod webhooks_left;
 
 use jiff::civil::Date;
 
@@ -113,10 +113,10 @@ pub const CHECKS: &[Check] = &[
     document_names::CHECK,
     document_fields::CHECK,
     istioctl_manifest::CHECK,
-    distroless_twice::CHECK,
+    distroless_conflict::CHECK,
     distroless_exec::CHECK,
     hpa_target::CHECK,
-    namespace_alone::CHECK,
+    namespace_mismatch::CHECK,
     platform::CHECK,
     operator_manage_webhooks::CHECK,
     privileged_ports::CHECK,
@@ -128,7 +128,7 @@ pub const CHECKS: &[Check] = &[
     build_change::CHECK,
     gateway_takeover::CHECK,
     record::CHECK,
-    webhooks_left::CHECK,
+    orphaned_webhooks::CHECK,
     default_revision::CHECK,
     control_plane::CHECK,
     crds::CHECK,
@@ -141,7 +141,7 @@ pub const CHECKS: &[Check] = &[
     proxies::CHECK,
     uninjected::CHECK,
     running_hubs::CHECK,
-    pod_nodes::CHECK,
+    node_info::CHECK,
     control_plane_fips::CHECK,
     data_plane_fips::CHECK,
     certificates::CHECK,
@@ -336,7 +336,7 @@ mod tests {
         "fips",
         "mismatch",
         "pending",
-        "policy",
+        "severity_overrides",
         "support",
         "walk",
     ];

@@ -277,12 +277,14 @@ pub struct ReadImages {
     pub cached: BTreeMap<String, Date>,
 }
 
-/// A registry that gave no answer.
+/// A registry that gave no answer, or that was not asked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unreached {
     /// As references spell it.
     pub registry: String,
     pub why: String,
+    /// It was not asked, because it is an address of this machine or its network that the user did not name.
+    pub is_refused: bool,
 }
 
 /// Why an image is not there for us, in words.

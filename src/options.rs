@@ -78,7 +78,7 @@ pub struct Revision(String);
 /// Why a text names no revision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RevisionError {
-    #[error("revision `{0}` must be lower case: use `{lower}`", lower = .0.to_lowercase())]
+    #[error("revision `{0}` must be lower case: use `{lower}`", lower = slug(.0))]
     Case(String),
     #[error("revision `{0}` is longer than {longest} characters: `istiod-{0}` must fit a Service name", longest = Revision::LONGEST)]
     Long(String),
@@ -87,6 +87,11 @@ pub enum RevisionError {
 }
 
 impl Options {
+    /// Whether a preset, a template, a file or a `--set` says what to install besides the build.
+    pub fn has_inputs(&self) -> bool {
+        self.template.is_some() || !self.files.is_empty() || !self.sets.is_empty()
+    }
+
     /// The flavour flags, as far as they were typed.
     pub fn wanted(&self) -> crate::istio::Wanted {
         crate::istio::Wanted {
@@ -102,9 +107,12 @@ impl Revision {
     /// The 63 characters of a Service name less those of `istiod-`.
     pub const LONGEST: usize = 56;
 
+    /// What labels and names say where no revision is set.
+    pub const DEFAULT: &'static str = "default";
+
     /// Reads a revision; `default` and the empty text mean that none is set.
     pub fn parse(text: &str) -> Result<Option<Revision>, RevisionError> {
-        if text.is_empty() || text == "default" {
+        if text.is_empty() || text == Self::DEFAULT {
             return Ok(None);
         }
         let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();

@@ -118,7 +118,8 @@ pub struct ModuleStatement {
     /// `pilot-discovery`, `envoy`, …
     pub binary: String,
     pub module: Assurance,
-    /// What is known of the configuration (is it switched on), or that it was not looked at.
+    /// Whether the module is enabled, as far as build and environment show, or that it was not collected; empty where they
+    /// say nothing.
     pub configuration: String,
     /// How it was seen: `go_info of istiod`, `envoy_server_compilation_settings_fips_mode`.
     pub source: String,

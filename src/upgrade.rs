@@ -102,13 +102,27 @@ fn recalled(
             let why = why
                 .map(|why| format!(" that can be used ({why})"))
                 .unwrap_or_default();
+            let missing = format!("revision {label} has no record of an install{why}");
+            if !options.has_inputs() {
+                return Err(unrecorded(&missing));
+            }
             expected.notes.push(format!(
-                "revision {label} has no record of an install{why}: hub and flavour are those of its istiod, the rest is what is given now"
+                "{missing}: hub and flavour are those of its istiod, the rest is what is given now"
             ));
             Ok(running_build(plane, tag.clone()))
         }
         (_, Err(tag)) => Err(no_tag(label, tag)),
     }
+}
+
+/// Without a record, an upgrade that is given nothing would replace the settings of the mesh by the defaults.
+fn unrecorded(missing: &str) -> Failure {
+    let message = format!(
+        "{missing}: the settings that it was installed with are not known, and would be replaced by the defaults"
+    );
+    Failure::message(Exit::Usage, message)
+        .hint("give what it was installed with again: --preset, --template, -f, --set")
+        .hint("or give --forget-overlays if it was installed with the defaults")
 }
 
 fn no_tag(revision: &str, tag: &str) -> Failure {
@@ -203,22 +217,31 @@ fn overlay_source(record: &Record, at: usize) -> String {
     format!("overlay {}{name}", at + 1)
 }
 
-/// Refuses an install of `tag` that would leave out what the record of the last one has.
-pub fn refuse_dropped(revision: &str, tag: &ImageTag, dropped: &[String]) -> Result<(), Failure> {
+/// Refuses an install that would leave out what the record of the last one has.
+///
+/// `request` is the version or tag that the user named. The suggested upgrade repeats it, and otherwise leaves the
+/// version to istioctl and the flavour to the record.
+pub fn refuse_dropped(
+    revision: &str,
+    request: Option<&Request>,
+    dropped: &[String],
+) -> Result<(), Failure> {
     if dropped.is_empty() {
         return Ok(());
     }
+    let keep = "keep them as its record has them, and add your -f, --set and options of now";
+    let to = request.map(Request::to_string);
+    let (template, values) = match &to {
+        Some(to) => ("glooistio upgrade -r {} --to {}", vec![revision, to]),
+        None => ("glooistio upgrade -r {}", vec![revision]),
+    };
     let message = format!(
         "this install would drop what the last install of revision {revision} was given: {}",
         dropped.join(", ")
     );
     Err(Failure::message(Exit::Usage, message)
         .hint("give them again")
-        .hint_command(
-            "keep them as its record has them, and add your -f, --set and options of now",
-            "glooistio upgrade -r {} --to {}",
-            &[revision, &tag.to_string()],
-        )
+        .hint_command(keep, template, &values)
         .hint("or give --forget-overlays to install without them"))
 }
 

@@ -7,7 +7,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "build-change",
-    title: "what changes beside the version is named",
+    title: "changes of hub, distribution and flavour are listed",
     category: "mesh in place",
     run: Run::Before(run),
     page: include_str!("build_change.md"),

@@ -7,7 +7,7 @@ use crate::report::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "control-plane",
-    title: "the control plane is ready and of the expected build",
+    title: "the control plane is ready and runs the expected build",
     category: "control plane",
     run: Run::After(run),
     page: include_str!("control_plane.md"),

@@ -6,7 +6,7 @@ use crate::facts::Role;
 
 pub(super) const CHECK: Check = Check {
     id: "control-plane-fips",
-    title: "every control plane that must be a FIPS build is one",
+    title: "control planes that require FIPS run FIPS builds",
     category: "fips",
     run: Run::After(run),
     page: include_str!("control_plane_fips.md"),

@@ -7,7 +7,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "crds",
-    title: "the definitions of Istio are established",
+    title: "the CustomResourceDefinitions of Istio are established",
     category: "control plane",
     run: Run::After(run),
     page: include_str!("crds.md"),

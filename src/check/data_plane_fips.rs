@@ -6,7 +6,7 @@ use crate::facts::Role;
 
 pub(super) const CHECK: Check = Check {
     id: "data-plane-fips",
-    title: "every proxy that must be a FIPS build is one",
+    title: "proxies that require FIPS run FIPS builds",
     category: "fips",
     run: Run::After(run),
     page: include_str!("data_plane_fips.md"),

@@ -8,7 +8,7 @@ use crate::report::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "data-plane-skew",
-    title: "no proxy would be ahead of its control plane, or too far behind",
+    title: "proxies stay within the supported version skew",
     category: "mesh in place",
     run: Run::Before(run),
     page: include_str!("data_plane_skew.md"),

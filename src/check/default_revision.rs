@@ -3,18 +3,19 @@
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Webhook, WebhookKind};
 use crate::istio::Capability;
+use crate::options::Revision;
 use crate::render::Rendered;
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "default-revision",
-    title: "the default revision stays where it is",
+    title: "the default revision does not change",
     category: "mesh in place",
     run: Run::Before(run),
     page: include_str!("default_revision.md"),
 };
 
-const DEFAULT: &str = "default";
+const DEFAULT: &str = Revision::DEFAULT;
 
 fn run(before: &Before<'_>) -> Outcome {
     if !before
@@ -113,7 +114,7 @@ mod tests {
             ..webhook("1-30")
         }];
         let mut given = given(hooks);
-        given.plan.revision = crate::options::Revision::parse("1-31").unwrap();
+        given.plan.revision = Revision::parse("1-31").unwrap();
         assert!(passed(&given.run(run)));
     }
 }

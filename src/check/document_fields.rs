@@ -9,7 +9,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "document-fields",
-    title: "the installer takes every field as it is meant",
+    title: "istioctl reads every field as written",
     category: "documents",
     run: Run::Before(run),
     page: include_str!("document_fields.md"),

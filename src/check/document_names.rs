@@ -7,7 +7,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "document-names",
-    title: "every document has a name of its own",
+    title: "every document has a unique name",
     category: "documents",
     run: Run::Before(run),
     page: include_str!("document_names.md"),

@@ -9,7 +9,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "documents-agree",
-    title: "the documents ask for the planned hub and tag everywhere",
+    title: "the documents use the planned hub and tag everywhere",
     category: "documents",
     run: Run::Before(run),
     page: include_str!("documents_agree.md"),

@@ -7,7 +7,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "end-of-life",
-    title: "this Istio still gets fixes",
+    title: "this Istio version is supported",
     category: "build",
     run: Run::Before(run),
     page: include_str!("end_of_life.md"),

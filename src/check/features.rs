@@ -6,7 +6,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "features",
-    title: "the features asked for have what they need",
+    title: "requested features have what they need",
     category: "build",
     run: Run::Before(run),
     page: include_str!("features.md"),

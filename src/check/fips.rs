@@ -61,7 +61,7 @@ fn gather<'a>(
             continue;
         }
         if !group.deviations.is_empty() {
-            all.deviating.push(deviating(group, members));
+            all.deviating.push(deviating(after, group, members));
             continue;
         }
         if let Some(why) = evidence::uncompared(after, group) {
@@ -139,7 +139,7 @@ impl fmt::Display for Required {
 }
 
 /// Pods of a group in which other code may run than that of their images.
-fn deviating(group: &PodGroupKey, members: &PodGroup) -> Finding {
+fn deviating(after: &After<'_>, group: &PodGroupKey, members: &PodGroup) -> Finding {
     let PodGroupKey {
         namespace,
         revision,
@@ -147,6 +147,15 @@ fn deviating(group: &PodGroupKey, members: &PodGroup) -> Finding {
         ..
     } = group;
     let (binary, pods) = (binary(group.role), members.pods);
+    if let Some(why) = evidence::uncompared(after, group) {
+        return Finding::error(format!(
+            "{binary} of {pods} pods is unknown: its settings could not be compared with those that are injected"
+        ))
+        .subject(format!("namespace {namespace}: {}", members.examples.join(", ")))
+        .found(deviations.to_string())
+        .why(why)
+        .fix("give the right that is missing: `glooistio check --print-rbac` prints a ClusterRole with all of them");
+    }
     Finding::error(format!(
         "{binary} of {pods} pods is unknown: other code than that of its image may run"
     ))
@@ -193,7 +202,20 @@ fn unreached(
         }
     }
     let finding = |(unreached, pods): (&Unreached, u64)| {
-        let Unreached { registry, why } = unreached;
+        let Unreached {
+            registry,
+            why,
+            is_refused,
+        } = unreached;
+        if *is_refused {
+            return Finding::warning(format!(
+                "the images of {pods} pods were not read: their registry {registry} was not asked"
+            ))
+            .found(why.clone())
+            .wanted("a registry that is asked: without the bytes, only tag and metrics are judged")
+            .fix("name the registry if it is yours")
+            .command("glooistio verify --allow-registry {}", &[registry]);
+        }
         Finding::warning(format!(
             "the images of {pods} pods were not read: their registry {registry} is out of reach"
         ))

@@ -10,7 +10,7 @@ use crate::report::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "fips-keys",
-    title: "the planned FIPS build takes the keys of cacerts and of gateways",
+    title: "the planned FIPS build accepts the keys of cacerts and gateways",
     category: "cryptography",
     run: Run::Before(run),
     page: include_str!("fips_keys.md"),

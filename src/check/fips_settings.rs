@@ -14,7 +14,7 @@ use crate::report::{Assurance, Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "fips-settings",
-    title: "FIPS modules are switched on and limited to what is approved",
+    title: "FIPS modules are enabled and restricted to approved algorithms",
     category: "fips",
     run: Run::After(run),
     page: include_str!("fips_settings.md"),

@@ -6,7 +6,7 @@ use crate::istio::{KubeVersion, Level};
 
 pub(super) const CHECK: Check = Check {
     id: "gateway-api",
-    title: "the Gateway API in the cluster goes with this Istio",
+    title: "the installed Gateway API is compatible with this Istio",
     category: "kubernetes",
     run: Run::Before(run),
     page: include_str!("gateway_api.md"),

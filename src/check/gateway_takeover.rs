@@ -59,14 +59,17 @@ fn judge(
     } else {
         (Severity::Warning, taken_over)
     };
-    Some(
-        Finding::new(severity, message)
+    let finding = Finding::new(severity, message)
             .subject(format!("Deployment {namespace}/{name}"))
             .found(format!("revision {}, {}", there.revision, there.image))
             .wanted(format!("revision {planned}, {}", before.plan.tag))
             .why("gateways are not revisioned: installing one of the same name changes the one that serves")
-            .fix("install the revision without gateways: --preset minimal, or `glooistio upgrade -r`, which leaves them out"),
-    )
+            ;
+    Some(if severity == Severity::Info {
+        finding
+    } else {
+        finding.fix("install the revision without gateways: --preset minimal, or `glooistio upgrade -r`, which leaves them out")
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::sys::cluster::Names;
 
 pub(super) const CHECK: Check = Check {
     id: "gloo-mesh-range",
-    title: "Gloo Mesh goes with this Istio and this Kubernetes",
+    title: "Gloo Mesh is compatible with this Istio and Kubernetes",
     category: "build",
     run: Run::Before(run),
     page: include_str!("gloo_mesh_range.md"),

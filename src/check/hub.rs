@@ -6,7 +6,7 @@ use crate::istio::{HubKind, mask};
 
 pub(super) const CHECK: Check = Check {
     id: "hub",
-    title: "the hub is one that can have this build",
+    title: "the hub publishes this kind of build",
     category: "build",
     run: Run::Before(run),
     page: include_str!("hub.md"),

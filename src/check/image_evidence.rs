@@ -9,7 +9,7 @@ use crate::report::{Assurance, Finding, ModuleStatement};
 
 pub(super) const CHECK: Check = Check {
     id: "image-evidence",
-    title: "every image of the plan holds what its tag says",
+    title: "planned images contain what their tags say",
     category: "build",
     run: Run::Before(run),
     page: include_str!("image_evidence.md"),

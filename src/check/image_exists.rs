@@ -10,7 +10,7 @@ use crate::report::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "image-exists",
-    title: "every image is there for the nodes and can be pulled",
+    title: "planned images exist for the architectures of the nodes",
     category: "build",
     run: Run::Before(run),
     page: include_str!("image_exists.md"),

@@ -6,7 +6,7 @@ use crate::istio::ClientVersion;
 
 pub(super) const CHECK: Check = Check {
     id: "istioctl-issues",
-    title: "istioctl itself has no known issue",
+    title: "istioctl has no known issue",
     category: "istioctl",
     run: Run::Before(run),
     page: include_str!("istioctl_issues.md"),

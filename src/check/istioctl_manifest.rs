@@ -11,7 +11,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "istioctl-manifest",
-    title: "istioctl accepts the documents and makes the planned images",
+    title: "istioctl accepts the documents and renders the planned images",
     category: "documents",
     run: Run::Before(run),
     page: include_str!("istioctl_manifest.md"),

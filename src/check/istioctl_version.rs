@@ -7,7 +7,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "istioctl-version",
-    title: "istioctl is there and of the planned minor",
+    title: "istioctl is available and of the planned minor",
     category: "istioctl",
     run: Run::Before(run),
     page: include_str!("istioctl_version.md"),

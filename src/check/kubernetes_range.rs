@@ -5,7 +5,7 @@ use super::{Before, Check, Outcome, Run};
 
 pub(super) const CHECK: Check = Check {
     id: "kubernetes-range",
-    title: "this Kubernetes is one that this Istio supports",
+    title: "this Istio supports this Kubernetes version",
     category: "kubernetes",
     run: Run::Before(run),
     page: include_str!("kubernetes_range.md"),

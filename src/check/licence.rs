@@ -7,7 +7,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "licence",
-    title: "the licence key of istiod is where the documents say",
+    title: "the Secret with the licence key of istiod exists",
     category: "build",
     run: Run::Before(run),
     page: include_str!("licence.md"),

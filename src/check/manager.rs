@@ -7,7 +7,7 @@ use crate::report::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "manager",
-    title: "nobody else looks after this revision",
+    title: "no other tool manages this revision",
     category: "mesh in place",
     run: Run::Before(run),
     page: include_str!("manager.md"),

@@ -2,17 +2,18 @@
 
 use super::{After, Check, Outcome, Run, Scope};
 use crate::facts::Namespace;
+use crate::options::Revision;
 use crate::report::{Finding, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "namespace-labels",
-    title: "no namespace has a revision label that has no effect",
+    title: "injection labels of namespaces take effect",
     category: "injection",
     run: Run::After(run),
     page: include_str!("namespace_labels.md"),
 };
 
-const DEFAULT: &str = "default";
+const DEFAULT: &str = Revision::DEFAULT;
 
 fn run(after: &After<'_>) -> Outcome {
     after.facts.namespaces.judge(|namespaces| {

@@ -6,7 +6,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "node-architecture",
-    title: "the tag fits the architecture of the nodes",
+    title: "the build supports the architectures of the nodes",
     category: "kubernetes",
     run: Run::Before(run),
     page: include_str!("node_architecture.md"),

@@ -6,7 +6,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "nodes",
-    title: "some node takes pods",
+    title: "nodes accept pods",
     category: "kubernetes",
     run: Run::Before(run),
     page: include_str!("nodes.md"),

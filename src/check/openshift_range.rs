@@ -8,7 +8,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "openshift-range",
-    title: "this OpenShift is one that this Istio supports",
+    title: "this Istio supports this OpenShift version",
     category: "kubernetes",
     run: Run::Before(run),
     page: include_str!("openshift_range.md"),

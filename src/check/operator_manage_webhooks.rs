@@ -9,7 +9,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "operator-manage-webhooks",
-    title: "webhooks come of the documents with istiod",
+    title: "only documents with istiod manage webhooks",
     category: "documents",
     run: Run::Before(run),
     page: include_str!("operator_manage_webhooks.md"),

@@ -8,7 +8,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "permissions",
-    title: "everything that install creates may be created",
+    title: "the user has all required permissions",
     category: "permissions",
     run: Run::Before(run),
     page: include_str!("permissions.md"),

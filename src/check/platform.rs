@@ -8,7 +8,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "platform",
-    title: "charts know the platform",
+    title: "the charts know the platform",
     category: "documents",
     run: Run::Before(run),
     page: include_str!("platform.md"),

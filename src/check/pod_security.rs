@@ -10,7 +10,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "pod-security",
-    title: "pod security lets the mesh start",
+    title: "Pod Security admission admits the mesh",
     category: "kubernetes",
     run: Run::Before(run),
     page: include_str!("pod_security.md"),

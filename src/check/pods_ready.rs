@@ -7,7 +7,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "pods-ready",
-    title: "the mesh's own pods are ready",
+    title: "pods of the mesh are ready",
     category: "gateways",
     run: Run::After(run),
     page: include_str!("pods_ready.md"),

@@ -9,7 +9,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "privileged-ports",
-    title: "gateways listen on ports that need no root",
+    title: "gateways listen on unprivileged ports",
     category: "documents",
     run: Run::Before(run),
     page: include_str!("privileged_ports.md"),

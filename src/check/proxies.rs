@@ -13,7 +13,7 @@ use crate::workload::WorkloadRef;
 
 pub(super) const CHECK: Check = Check {
     id: "proxies",
-    title: "every proxy is of the expected revision, version and flavour",
+    title: "proxies have the expected revision and build",
     category: "data plane",
     run: Run::After(run),
     page: include_str!("proxies.md"),

@@ -5,7 +5,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "record",
-    title: "what earlier installs wrote down can be read",
+    title: "records of earlier installs are readable",
     category: "mesh in place",
     run: Run::Before(run),
     page: include_str!("record.md"),

@@ -7,7 +7,7 @@ use crate::suggestion::SuggestedCommand;
 
 pub(super) const CHECK: Check = Check {
     id: "revision-tags",
-    title: "revision tags point to a revision that is there",
+    title: "revision tags point to existing revisions",
     category: "control plane",
     run: Run::After(run),
     page: include_str!("revision_tags.md"),

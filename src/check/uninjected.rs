@@ -7,7 +7,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "uninjected",
-    title: "namespaces that ask for a proxy have one in every pod",
+    title: "pods in injected namespaces have a proxy",
     category: "data plane",
     run: Run::After(run),
     page: include_str!("uninjected.md"),

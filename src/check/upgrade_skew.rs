@@ -8,7 +8,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "upgrade-skew",
-    title: "the step from what runs is a supported one",
+    title: "the version step is supported",
     category: "mesh in place",
     run: Run::Before(run),
     page: include_str!("upgrade_skew.md"),

@@ -2,11 +2,12 @@
 
 use super::{After, Check, Outcome, Run};
 use crate::facts::{Observed, Webhook, WebhookKind};
+use crate::options::Revision;
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "webhooks",
-    title: "injection and validation can be reached",
+    title: "injection and validation webhooks are reachable",
     category: "control plane",
     run: Run::After(run),
     page: include_str!("webhooks.md"),
@@ -25,7 +26,10 @@ fn run(after: &After<'_>) -> Outcome {
             .revisions
             .keys()
             .filter(|revision| !live.iter().any(|hook| injects(hook, revision)))
-            .map(|revision| missing(revision));
+            .map(|revision| match taken_over(webhooks, revision) {
+                Some(other) => replaced(other),
+                None => missing(revision),
+            });
         let findings = missing
             .chain(live.iter().flat_map(|hook| judge(hook)))
             .collect();
@@ -37,6 +41,23 @@ fn run(after: &After<'_>) -> Outcome {
 
 fn injects(hook: &Webhook, revision: &str) -> bool {
     hook.kind == WebhookKind::Mutating && hook.revision == revision
+}
+
+/// Returns the revision that the default tag gives the namespaces of the default revision: `istioctl tag set default`
+/// deactivates the webhooks of the default revision itself.
+pub(super) fn taken_over<'a>(webhooks: &'a [Webhook], revision: &str) -> Option<&'a str> {
+    let is_tag =
+        |hook: &&Webhook| hook.tag.as_deref() == Some(Revision::DEFAULT) && !hook.deactivated;
+    let other = webhooks.iter().find(is_tag)?.revision.as_str();
+    (revision == Revision::DEFAULT && other != Revision::DEFAULT).then_some(other)
+}
+
+/// Nothing is wrong with a default revision whose namespaces were given to another one.
+fn replaced(other: &str) -> Finding {
+    Finding::info(format!(
+        "the default revision injects nothing: the default tag points to revision {other}"
+    ))
+    .why("new pods of namespaces with istio-injection=enabled get the proxy of that revision")
 }
 
 fn missing(revision: &str) -> Finding {

@@ -337,7 +337,7 @@ mod tests {
         assert_eq!(help("help proxy-status"), "--help proxy-status");
         assert_eq!(help("help inspct"), "inspct? Some(\"inspect\")");
         assert_eq!(help("help nosuch"), "nosuch? None");
-        assert!(help("help images").starts_with("Later"));
+        assert!(help("help images").starts_with("Reserved"));
     }
 
     #[test]

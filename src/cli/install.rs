@@ -105,7 +105,7 @@ impl Args {
         if record.without_gateways && !options.consent.gateways {
             options.gateways = Gateways::LeaveOut;
         }
-        upgrade::refuse_dropped(revision, &plan.tag, &dropped)
+        upgrade::refuse_dropped(revision, options.request.as_ref(), &dropped)
     }
 
     /// The same over something older.

@@ -152,10 +152,10 @@ impl IstioctlFlags {
                 "verify",
                 "it judges what runs by the record of the install, or by --istio TAG",
             ),
-            (Reader::Verify, _) => ("verify", "it changes nothing: leave the flag away"),
-            (Reader::Check, _) => ("check", "it changes nothing: leave the flag away"),
+            (Reader::Verify, _) => ("verify", "`verify` is read-only: remove the flag"),
+            (Reader::Check, _) => ("check", "`check` is read-only: remove the flag"),
         };
-        let message = format!("{command} has no use for --{}", flag.long);
+        let message = format!("`{command}` does not use --{}", flag.long);
         Err(Failure::message(Exit::Usage, message).hint(instead))
     }
 

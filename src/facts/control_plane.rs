@@ -8,13 +8,14 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 
 use super::{ControlPlane, Manager, Webhook, rollout};
+use crate::options::Revision;
 use crate::sys::cluster::{Names, Result, Session};
 
 /// The revision that a label or annotation names; `default` for none.
 pub(super) const REVISION: &str = "istio.io/rev";
 
 /// The revision that has no name.
-pub(super) const DEFAULT: &str = "default";
+pub(super) const DEFAULT: &str = Revision::DEFAULT;
 
 /// Label of the Deployments and pods of istiod.
 const ISTIOD: &str = "app=istiod";

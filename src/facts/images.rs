@@ -172,6 +172,7 @@ impl Reader<'_> {
                     let unreached = Unreached {
                         registry: error.outage().unwrap_or_default().to_owned(),
                         why: error.to_string(),
+                        is_refused: matches!(error, RegistryError::Local { .. }),
                     };
                     read.unreached.insert(image.clone(), unreached);
                     Observed::NotCollected(AWAY)

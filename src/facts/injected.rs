@@ -47,7 +47,7 @@ pub(super) async fn injected(
     match attempt(session, revision, namespaces).await {
         Ok(injected) => Observed::Known(injected),
         Err(Refusal::NoCandidate) => {
-            Observed::Unknown("no namespace would let a pod ask for this revision".to_owned())
+            Observed::NotCollected("every namespace is labelled for another revision or opted out")
         }
         Err(Refusal::Refused(namespace, error)) => {
             Observed::Unknown(format!("dry run in namespace {namespace}: {error}"))

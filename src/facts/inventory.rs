@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 
-use super::Namespace;
-use super::genuine::Permitted;
-use super::platform::NodeInfo;
 use crate::report::{Deviation, Deviations, PodRow, SettingKind};
 use crate::sys::cluster::{
     ClusterError, Pages, PodPages, PodPort, PodReader, Result, Session, Unreadable,
 };
-use crate::sys::os;
 
 mod address;
+mod cluster_index;
 mod common;
 mod crowd;
 mod fips_variables;
@@ -27,6 +24,7 @@ mod self_report;
 mod status;
 
 pub use address::Address;
+pub(super) use cluster_index::ClusterIndex;
 pub use pod_group::{ExtraContainer, PodGroup, PodGroupKey, Role, SelfReport};
 
 use placement::{MeshPod, PodPlacement};
@@ -63,35 +61,6 @@ pub struct MeshInventory {
     pub seen: u64,
     /// Pods that are listed and cannot be read: their number, and `namespace/name: reason` of the first.
     pub unreadable: (u64, Vec<String>),
-}
-
-/// What pods are judged on: where they stand.
-pub(super) struct ClusterIndex {
-    pub(super) namespaces: BTreeMap<String, Namespace>,
-    pub(super) nodes: BTreeMap<String, NodeInfo>,
-    /// What the pods of revisions in scope may have.
-    pub(super) permitted: Permitted,
-    /// Namespaces of control planes: their pods are asked first.
-    pub(super) homes: BTreeSet<String>,
-    /// Seconds since 1970.
-    pub(super) now: i64,
-}
-
-impl ClusterIndex {
-    pub(super) fn new(
-        namespaces: &[Namespace],
-        nodes: BTreeMap<String, NodeInfo>,
-        homes: BTreeSet<String>,
-    ) -> Self {
-        let named = namespaces.iter().map(|it| (it.name.clone(), it.clone()));
-        ClusterIndex {
-            namespaces: named.collect(),
-            nodes,
-            permitted: Permitted::default(),
-            homes,
-            now: os::now(),
-        }
-    }
 }
 
 /// What becomes of one pod of the list.

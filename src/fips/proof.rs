@@ -301,7 +301,8 @@ fn bytes_at(place: Place) -> String {
     format!("{} bytes at offset {:#x}", place.len, place.offset)
 }
 
-/// Whether it is switched on and limited to approved algorithms, as far as build and environment tell.
+/// Returns whether the module is enabled and restricted to approved algorithms, as far as build and environment show;
+/// empty where neither says anything about it.
 fn configuration(verdict: &Verdict, subject: &Subject<'_>) -> String {
     let build = Build::from(verdict);
     let mut parts = verdict.configuration.clone();
@@ -314,8 +315,5 @@ fn configuration(verdict: &Verdict, subject: &Subject<'_>) -> String {
     }
     let effects = effects(subject.environment, build, subject.known);
     parts.extend(effects.into_iter().map(|effect| effect.message));
-    if parts.is_empty() {
-        parts.push("nothing that concerns it".to_owned());
-    }
     parts.join("; ")
 }

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::prepare::Prepared;
 use crate::facts::{self, ControlPlane, Manager, Namespace};
 use crate::istio::Capability;
+use crate::options::Revision;
 use crate::report::NextStep;
 
 /// Namespaces whose move has a line of its own.
 const NAMED: usize = 5;
 
-const DEFAULT: &str = "default";
+const DEFAULT: &str = Revision::DEFAULT;
 
 /// Returns the next steps, in their order.
 pub(super) fn next_steps(prepared: &Prepared, before: &facts::Before) -> Vec<NextStep> {
@@ -41,7 +42,10 @@ fn followed<'a>(prepared: &Prepared, before: &'a facts::Before) -> Option<&'a Co
     let was_there = planes
         .iter()
         .any(|plane| plane.namespace == plan.namespace && plane.revision == revision);
-    if was_there && prepared.manifest.gateways_left_out.is_empty() {
+    if was_there
+        && prepared.manifest.gateways_left_out.is_empty()
+        && !moves_gateways(prepared, before)
+    {
         return None;
     }
     let older = |plane: &&ControlPlane| {
@@ -57,6 +61,17 @@ fn followed<'a>(prepared: &Prepared, before: &'a facts::Before) -> Option<&'a Co
         .iter()
         .filter(older)
         .min_by_key(|plane| plane.revision != DEFAULT)
+}
+
+/// Whether this install took over gateways that another revision served.
+fn moves_gateways(prepared: &Prepared, before: &facts::Before) -> bool {
+    let Some(running) = before.gateways.known() else {
+        return false;
+    };
+    let revision = prepared.plan.revision_label();
+    let planned = prepared.gateways();
+    let mut planned = planned.iter().filter_map(|gateway| running.get(gateway));
+    planned.any(|gateway| gateway.revision != revision)
 }
 
 fn verify(revision: &str) -> Option<NextStep> {

@@ -52,7 +52,7 @@ fn kubernetes() -> Vec<CheckResult> {
             findings: vec![range],
             ..result(
                 "kubernetes-range",
-                "this Kubernetes is one that this Istio supports",
+                "this Istio supports this Kubernetes version",
                 "kubernetes",
                 Status::Failed,
             )
@@ -68,12 +68,7 @@ fn kubernetes() -> Vec<CheckResult> {
         },
         CheckResult {
             detail: "nodes is forbidden: User \"jo\" cannot list resource \"nodes\"".into(),
-            ..result(
-                "nodes",
-                "some node takes pods",
-                "kubernetes",
-                Status::Unknown,
-            )
+            ..result("nodes", "nodes accept pods", "kubernetes", Status::Unknown)
         },
     ]
 }
@@ -101,7 +96,7 @@ fn build() -> Vec<CheckResult> {
             detail: "left out: agreed with Jo".into(),
             ..result(
                 "permissions",
-                "everything that install creates may be created",
+                "the user has all required permissions",
                 "permissions",
                 Status::Skipped,
             )

@@ -159,7 +159,7 @@ fn next(page: &mut Page<'_>, steps: &[NextStep]) -> io::Result<()> {
     if steps.is_empty() {
         return Ok(());
     }
-    page.heading("next")?;
+    page.heading("next steps")?;
     for step in steps {
         match step.command {
             Some(_) => page.verbatim(0, &step.to_string())?,

@@ -139,7 +139,7 @@ fn verify_names_the_operators_mesh_that_it_leaves_out() {
         "judge it: glooistio verify -r default -i istio-system",
     ];
     env.line("verify").fails(79, &said);
-    let named = env.line("verify -r default");
+    let named = env.line("verify -r default -v");
     assert!(
         named.stdout.contains("the control plane is ready"),
         "{named}"

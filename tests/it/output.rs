@@ -63,7 +63,10 @@ fn check_says_first_what_it_could_not_look_at_and_last_what_to_do() {
         said[1].contains("no cluster: no kubeconfig names one"),
         "{output}"
     );
-    let (_, next) = output.stdout.split_once("\nnext\n----\n").unwrap();
+    let (_, next) = output
+        .stdout
+        .split_once("\nnext steps\n----------\n")
+        .unwrap();
     let steps: Vec<&str> = next.lines().take(2).collect();
     assert!(steps[0].contains("--istioctl PATH"), "{output}");
     assert!(steps[1].contains("--kubeconfig FILE"), "{output}");
@@ -135,7 +138,7 @@ fn what_asks_for_bytes_fails_where_no_registry_may_be_asked() {
         ("--policy 140-3-active", true),
     ] {
         let output = env.line(&format!("check --istio 1.31.0-solo-fips {asked}"));
-        let title = "? every image of the plan holds what its tag says";
+        let title = "? planned images contain what their tags say";
         assert_eq!(output.stdout.contains(title), said, "{asked}: {output}");
         assert_eq!(
             output.code(),
@@ -157,7 +160,7 @@ fn a_flag_of_istioctl_that_would_do_nothing_is_refused_and_not_in_the_help() {
         ("check --dry-run", "--dry-run"),
         ("check --vklog 9", "--vklog"),
     ] {
-        let said = format!("{} has no use for {flag}", &line[..line.find(' ').unwrap()]);
+        let said = format!("`{}` does not use {flag}", &line[..line.find(' ').unwrap()]);
         env.line(line).fails(64, &[&said]);
     }
     for (word, shown, hidden) in [

@@ -122,7 +122,7 @@ fn without_nodes_the_programs_that_run_are_not_known() {
     api.refuse("GET", "/api/v1/nodes", 403, "nodes is forbidden");
     let output = verify(&env);
     assert_eq!(output.code(), 79, "{output}");
-    unknown(&output, "pod-nodes", "allow list of nodes");
+    unknown(&output, "node-info", "allow list of nodes");
 }
 
 /// A record of the default revision, as an install writes it.

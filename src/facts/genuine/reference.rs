@@ -139,6 +139,9 @@ fn service(client: &WebhookClientConfig) -> Option<HookService> {
 }
 
 /// A pod with one container that asks for nothing but its shape.
+///
+/// The container has `resources`, as in all that an API server sends: with `holdApplicationUntilProxyStarts` the patch
+/// puts the proxy in its place, and adds limits to the `resources` that are there.
 fn plain(annotation: &str, value: &str) -> Value {
     json!({
         "apiVersion": "v1",
@@ -148,7 +151,7 @@ fn plain(annotation: &str, value: &str) -> Value {
             "labels": {"sidecar.istio.io/inject": "true"},
             "annotations": {annotation: value},
         },
-        "spec": {"containers": [{"name": "app", "image": "pause"}]},
+        "spec": {"containers": [{"name": "app", "image": "pause", "resources": {}}]},
     })
 }
 
@@ -368,6 +371,25 @@ mod tests {
     fn patched(patch: &Value) -> String {
         let patch = base64::engine::general_purpose::STANDARD.encode(patch.to_string());
         json!({"response": {"allowed": true, "patch": patch, "patchType": "JSONPatch"}}).to_string()
+    }
+
+    #[test]
+    fn patch_may_put_the_proxy_first() {
+        let patch = json!([
+            {"op": "replace", "path": "/spec/containers/0/name", "value": "istio-proxy"},
+            {"op": "add", "path": "/spec/containers/0/resources/limits", "value": {"cpu": "2"}},
+            {"op": "add", "path": "/spec/containers/1", "value": {"name": "app", "image": "pause", "resources": {}}},
+        ]);
+        let patch = base64::engine::general_purpose::STANDARD.encode(patch.to_string());
+        let pod = plain("sidecar.istio.io/nativeSidecar", "false");
+        let pod = injected(pod, &json!({"patch": patch})).unwrap();
+        let names: Vec<&str> = pod
+            .spec
+            .containers
+            .iter()
+            .map(|it| it.name.as_str())
+            .collect();
+        assert_eq!(names, ["istio-proxy", "app"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::report::{CheckResult, Finding, Phase, Report, Severity, Status};
 const SHOWN: usize = 8;
 const INDENT: usize = 4;
 
+/// Writes the checks of a phase: one line for each category in which all passed, every check of the others.
 pub(super) fn write(page: &mut Page<'_>, report: &Report, phase: Phase) -> io::Result<()> {
     let (verbose, quiet) = (page.is_verbose(), page.is_quiet());
     let is_shown = |check: &&CheckResult| match tone(check.status) {
@@ -16,15 +17,35 @@ pub(super) fn write(page: &mut Page<'_>, report: &Report, phase: Phase) -> io::R
         Tone::Good => !quiet,
         _ => true,
     };
+    let is_brief = |check: &CheckResult| {
+        !verbose && check.status == Status::Passed && check.findings.is_empty()
+    };
     let shown = report.checks.iter().filter(|check| check.phase == phase);
     let shown: Vec<&CheckResult> = shown.filter(is_shown).collect();
+    let mut is_in_list = false;
     for group in shown.chunk_by(|left, right| left.category == right.category) {
-        if let [first, ..] = group {
-            page.heading(first.category)?;
+        let Some(first) = group.first() else { continue };
+        let passed = group.iter().filter(|check| is_brief(check)).count();
+        let noun = if passed == 1 { "check" } else { "checks" };
+        let passed_text = format!("{passed} {noun} passed");
+        if passed == group.len() {
+            page.marked(Tone::Good, &format!("{}: {passed_text}", first.category))?;
+            is_in_list = true;
+            continue;
         }
-        for result in group {
+        if std::mem::take(&mut is_in_list) {
+            page.blank()?;
+        }
+        page.heading(first.category)?;
+        if passed > 0 {
+            page.marked(Tone::Good, &passed_text)?;
+        }
+        for result in group.iter().filter(|check| !is_brief(check)) {
             check(page, result)?;
         }
+        page.blank()?;
+    }
+    if is_in_list {
         page.blank()?;
     }
     Ok(())

@@ -71,7 +71,9 @@ fn program<'a>(
     if let Some(names) = proof.other_names() {
         super::proof::other(page, &names)?;
     }
-    page.labelled(4, "settings", &one.configuration)?;
+    if !one.configuration.is_empty() {
+        page.labelled(4, "settings", &one.configuration)?;
+    }
     page.labelled(4, "program", &proof.program)?;
     if let Some(sha256) = &proof.sha256 {
         page.labelled(4, "sha256", sha256)?;

@@ -67,7 +67,7 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[ModuleStatement]) -> io::Re
     if running.is_empty() {
         return Ok(());
     }
-    page.heading("what was proved, and how")?;
+    page.heading("FIPS modules")?;
     let mut modules = BTreeSet::new();
     let mut described = Described::default();
     let mut of_kind: BTreeMap<(&str, Assurance), usize> = BTreeMap::new();
@@ -92,7 +92,9 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[ModuleStatement]) -> io::Re
         if let Some(names) = &statement.other {
             other(page, names)?;
         }
-        page.labelled(4, "settings", statement.configuration)?;
+        if !statement.configuration.is_empty() {
+            page.labelled(4, "settings", statement.configuration)?;
+        }
     }
     left_out(page, number, shown)?;
     for module in modules {

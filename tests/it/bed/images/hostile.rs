@@ -262,7 +262,7 @@ fn assert_unmoved(hostile: &Hostile, report: &Value) {
         "webhooks",
         "revision-tags",
         "injection",
-        "pod-nodes",
+        "node-info",
         "control-plane-fips",
     ] {
         assert_eq!(check(report, id), check(&hostile.healthy, id), "{id}");

@@ -5,11 +5,11 @@ use crate::facts::{ControlPlane, Observed, Webhook, WebhookKind};
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
-    id: "webhooks-left",
-    title: "no webhook is left of a mesh that is gone",
+    id: "orphaned-webhooks",
+    title: "no webhooks are left from a removed mesh",
     category: "mesh in place",
     run: Run::Before(run),
-    page: include_str!("webhooks_left.md"),
+    page: include_str!("orphaned_webhooks.md"),
 };
 
 fn run(before: &Before<'_>) -> Outcome {

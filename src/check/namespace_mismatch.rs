@@ -6,11 +6,11 @@ use crate::render::Rendered;
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
-    id: "namespace-alone",
-    title: "the namespace is said in all its places",
+    id: "namespace-mismatch",
+    title: "the namespace is the same in all documents",
     category: "documents",
     run: Run::Before(run),
-    page: include_str!("namespace_alone.md"),
+    page: include_str!("namespace_mismatch.md"),
 };
 
 fn run(before: &Before<'_>) -> Outcome {

@@ -6,11 +6,11 @@ use crate::render::Rendered;
 use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
-    id: "distroless-twice",
-    title: "distroless is said once",
+    id: "distroless-conflict",
+    title: "distroless is set in one place only",
     category: "documents",
     run: Run::Before(run),
-    page: include_str!("distroless_twice.md"),
+    page: include_str!("distroless_conflict.md"),
 };
 
 /// What both a tag and a variant can say.

@@ -3,11 +3,11 @@
 use super::{After, Check, Outcome, Run};
 
 pub(super) const CHECK: Check = Check {
-    id: "pod-nodes",
-    title: "what pods run on is known",
+    id: "node-info",
+    title: "the nodes of all pods are known",
     category: "data plane",
     run: Run::After(run),
-    page: include_str!("pod_nodes.md"),
+    page: include_str!("node_info.md"),
 };
 
 fn run(after: &After<'_>) -> Outcome {
