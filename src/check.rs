@@ -336,7 +336,7 @@ mod tests {
         "fips",
         "mismatch",
         "pending",
-        "severity_overrides",
+        "severity-overrides",
         "support",
         "walk",
     ];

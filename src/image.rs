@@ -119,7 +119,7 @@ impl Platform {
 
 /// A text that is no platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no platform: write it as `arm64`, `linux/amd64` or `linux/arm/v7`")]
+#[error("`{0}` is not a platform: write it as `arm64`, `linux/amd64` or `linux/arm/v7`")]
 pub struct PlatformError(String);
 
 impl FromStr for Platform {

@@ -62,7 +62,7 @@ fn finding(planned: &ImageTag, tag: &str, home: bool, group: &Group<'_>) -> Opti
     }
     let subject = format!("namespace {places}");
     let Ok(running) = tag.parse::<ImageTag>() else {
-        let untold = format!("the version of {pods} proxies cannot be told by their tag");
+        let untold = format!("the version of {pods} proxies cannot be read from their tags");
         let finding = Finding::warning(untold).found(if tag.is_empty() { "no tag" } else { tag });
         return Some(
             finding
@@ -89,7 +89,7 @@ fn finding(planned: &ImageTag, tag: &str, home: bool, group: &Group<'_>) -> Opti
             format!("{pods} proxies would be ahead of their control plane"),
         )
         .why("Istio does not support a proxy that is newer than its control plane")
-        .fix("move them back first, or install beside the mesh with -r NAME"),
+        .fix("move them back first, or install a second revision with -r NAME"),
     };
     let finding = finding.subject(subject).found(tag);
     Some(finding.wanted(planned.to_string()))

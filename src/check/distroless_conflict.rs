@@ -50,7 +50,7 @@ fn twice(document: &Rendered) -> Option<Finding> {
             .map(|root| format!(r#"values.{root}.variant: """#))
             .collect()
     };
-    let finding = Finding::error("distroless is said by the tag and by the variant")
+    let finding = Finding::error("distroless is set by the tag and by the variant")
         .subject(format!("document {}", document.name))
         .found(format!("{}: {} ({}); {said}", tag.path, tag.value, tag.origin))
         .why("the charts put the variant behind the tag without a look: the image would end in it twice, and nothing has that name")

@@ -50,7 +50,7 @@ fn silent(plan: &Plan, document: &Rendered) -> Vec<Finding> {
     let unsaid = said.into_iter().filter(|(_, value, _)| value.is_none());
     unsaid
         .map(|(what, _, wanted)| {
-            Finding::error(format!("names no {what}, so istioctl takes its own"))
+            Finding::error(format!("has no {what}, so istioctl uses its own"))
                 .subject(format!("document {}", document.name))
                 .wanted(masked(plan, &wanted))
                 .fix(format!("set spec.{what}"))

@@ -27,7 +27,7 @@ fn run(before: &Before<'_>) -> Outcome {
         Level::Info => {
             format!("the community no longer fixes Istio {minor}; Solo does, for its own builds")
         }
-        _ => format!("nobody fixes Istio {minor} any more"),
+        _ => format!("Istio {minor} is end-of-life"),
     };
     answer(judgement, |finding| {
         finding
@@ -41,7 +41,7 @@ fn soon(before: &Before<'_>, ends: &str, quotes: &[Quote]) -> Outcome {
     let minor = before.plan.tag.minor();
     let message = format!("the community's fixes of Istio {minor} end on {ends}");
     let finding = if before.plan.tag.flavor.distribution == Distribution::Solo {
-        Finding::info(format!("{message}; Solo goes on, for its own builds"))
+        Finding::info(format!("{message}; Solo still maintains its own builds"))
     } else {
         Finding::warning(message).command("glooistio matrix releases", &[])
     };

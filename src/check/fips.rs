@@ -315,7 +315,7 @@ fn message(statement: &ModuleStatement, pods: u64) -> String {
         (Assurance::Contradicted, Some(_)) => {
             format!("{binary} of {pods} pods is contradicted: it is not what it says it is")
         }
-        (Assurance::Unknown, _) => format!("nothing can be said of {binary} of {pods} pods"),
+        (Assurance::Unknown, _) => format!("{binary} of {pods} pods could not be judged"),
         (Assurance::Standard, _) => format!("{pods} pods run a standard build, without FIPS"),
         (module, proof) => {
             let because = proof

@@ -1,11 +1,12 @@
 //! What runs with a FIPS module has it switched on, and takes approved algorithms only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::evidence::environment;
 use super::pending::wanted;
 use super::{After, Check, Outcome, Run};
-use crate::facts::{ImageProgram, MeshInventory, Observed, PodGroupKey, Role};
+use crate::facts::{ImageProgram, MeshInventory, Observed, PodGroup, PodGroupKey, Role};
 use crate::fips::{
     Build, CompliancePolicies, Environment, RequiredAssurance, approved_only, effects,
 };
@@ -31,7 +32,7 @@ fn run(after: &After<'_>) -> Outcome {
 }
 
 fn of_census(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
-    let mut said: BTreeMap<Remark, (BTreeSet<&str>, u64)> = BTreeMap::new();
+    let mut said: BTreeMap<Remark, Concerned<'_>> = BTreeMap::new();
     let mut read = 0;
     for (group, members) in &inventory.groups {
         if !wanted(after, group).is_some_and(|wanted| wanted.fips) {
@@ -41,23 +42,31 @@ fn of_census(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
         for program in programs(after, group) {
             read += 1;
             for remark in remarks(after, group, program) {
-                let (binaries, _) = said.entry(remark.clone()).or_default();
-                binaries.insert(program.path.rsplit('/').next().unwrap_or(&program.path));
+                let concerned = said.entry(remark.clone()).or_default();
+                concerned
+                    .programs
+                    .insert(program.path.rsplit('/').next().unwrap_or(&program.path));
                 of_class.insert(remark);
             }
         }
         for remark in of_class {
-            said.entry(remark).or_default().1 += members.pods;
+            let concerned = said.entry(remark).or_default();
+            concerned.pods += members.pods;
+            let room = PodGroup::EXAMPLES.saturating_sub(concerned.examples.len());
+            let examples = members.examples.iter().take(room);
+            concerned
+                .examples
+                .extend(examples.map(|name| format!("{}/{name}", group.namespace)));
         }
     }
     if read == 0 {
         return Outcome::NotChecked("no image that runs was read".to_owned());
     }
-    let findings = said.into_iter().map(|(remark, (binaries, pods))| {
-        let binaries: Vec<&str> = binaries.into_iter().collect();
+    let findings = said.into_iter().map(|(remark, concerned)| {
+        let programs: Vec<&str> = concerned.programs.iter().copied().collect();
         let finding = Finding::new(remark.severity, remark.message)
-            .subject(binaries.join(", "))
-            .found(format!("{pods} pods"))
+            .subject(programs.join(", "))
+            .found(concerned.to_string())
             .fix(remark.fix);
         match remark.policy {
             Some((revision, tag, policy)) => finding.command(
@@ -68,6 +77,26 @@ fn of_census(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
         }
     });
     Outcome::of(findings.collect(), format!("{read} programs"))
+}
+
+/// What a remark is true of.
+#[derive(Default)]
+struct Concerned<'a> {
+    programs: BTreeSet<&'a str>,
+    pods: u64,
+    /// `namespace/name` of at most [`PodGroup::EXAMPLES`] pods.
+    examples: Vec<String>,
+}
+
+impl fmt::Display for Concerned<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} pods", self.pods)?;
+        match self.examples.as_slice() {
+            [] => Ok(()),
+            some if (some.len() as u64) < self.pods => write!(f, ", such as {}", some.join(", ")),
+            all => write!(f, ": {}", all.join(", ")),
+        }
+    }
 }
 
 fn programs<'a>(after: &After<'a>, group: &PodGroupKey) -> &'a [ImageProgram] {
@@ -129,6 +158,31 @@ fn has_ztunnel(after: &After<'_>) -> bool {
     groups.any(|group| group.role == Role::Ztunnel)
 }
 
+const NOT_LIMITED: &str = "algorithms that are not approved are taken as well";
+
+/// Returns what a proxy still needs where its istiod has a policy: istiod gives it to the pods that it injects, when they
+/// start, and never to gateways that the charts install.
+fn inherited_policy_fix(after: &After<'_>, group: &PodGroupKey) -> Option<&'static str> {
+    let inventory = after.facts.inventory.known()?;
+    let has_policy = |plane: &PodGroupKey| {
+        plane.role == Role::Istiod
+            && plane.revision == group.revision
+            && plane.settings.contains_key("COMPLIANCE_POLICY")
+    };
+    if !inventory.groups.keys().any(has_policy) {
+        return None;
+    }
+    match group.role {
+        Role::Sidecar => Some(
+            "restart the pods: istiod has COMPLIANCE_POLICY, and a proxy gets it when its pod starts",
+        ),
+        Role::Gateway => Some(
+            "restart injected gateways; for those of an IstioOperator, set COMPLIANCE_POLICY in components.ingressGateways[].k8s.env too",
+        ),
+        _ => None,
+    }
+}
+
 fn remarks(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> Vec<Remark> {
     let Some(verdict) = after.judge.verdict(&program.reading) else {
         return Vec::new();
@@ -158,6 +212,8 @@ fn remarks(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> Ve
             ),
             "write the values into the container's env, not behind valueFrom or envFrom",
         ));
+    } else if !limited && let Some(fix) = inherited_policy_fix(after, group) {
+        remarks.push(Remark::new(severity, NOT_LIMITED, fix));
     } else if !limited {
         let policy = fitting_policy(build, known)
             .filter(|policy| *policy != "fips-140-2" || !has_ztunnel(after));
@@ -168,7 +224,7 @@ fn remarks(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> Ve
             }),
             ..Remark::new(
                 severity,
-                "algorithms that are not approved are taken as well",
+                NOT_LIMITED,
                 "set COMPLIANCE_POLICY (glooistio explain fips-configuration), or take a build with fipsonly",
             )
         });
@@ -218,7 +274,7 @@ mod tests {
             Outcome::Found(findings) => findings
                 .into_iter()
                 .map(|one| {
-                    assert_eq!(one.found.as_deref(), Some("3 pods"));
+                    assert_eq!(one.found.as_deref(), Some("3 pods, such as a/x-1"));
                     assert_eq!(one.subject.as_deref(), Some("pilot-discovery"));
                     (one.severity, one.message)
                 })
@@ -295,7 +351,7 @@ mod tests {
             panic!("{findings:?}");
         };
         assert_eq!(one.subject.as_deref(), Some("pilot-agent, pilot-discovery"));
-        assert_eq!(one.found.as_deref(), Some("3 pods"));
+        assert_eq!(one.found.as_deref(), Some("3 pods, such as a/x-1"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ fn run(before: &Before<'_>) -> Outcome {
         };
         // Its versions have the shape of Kubernetes' own.
         let Ok(installed) = version.parse::<KubeVersion>() else {
-            return Outcome::Unknown(format!("`{version}` is no version of the Gateway API"));
+            return Outcome::Unknown(format!("`{version}` is not a version of the Gateway API"));
         };
         let tag = &before.plan.tag;
         let judgement = before.matrix.gateway_api(

@@ -30,7 +30,7 @@ fn run(before: &Before<'_>) -> Outcome {
         .filter(|running| *running != planned)
         .map(|running| {
             Finding::warning(format!("Gloo Mesh {running} runs, and {planned} was given"))
-                .fix("give the version that will run beside this Istio")
+                .fix("give the version that will run with this Istio")
         });
     seen(before, planned).with(other.into_iter().collect())
 }

@@ -92,6 +92,18 @@ mod tests {
     }
 
     #[test]
+    fn default_revision_whose_tag_was_moved_is_not_tried() {
+        let mut facts = support::after();
+        let proxy = ("istio-proxy", "r.io/istio/proxyv2:1.32.0-solo-fips");
+        facts.injected = BTreeMap::from([("default".to_owned(), injected(&[proxy]))]);
+        facts.webhooks = Observed::Known(vec![crate::facts::Webhook {
+            tag: Some("default".to_owned()),
+            ..support::webhook("canary")
+        }]);
+        assert!(passed(&support::run_after(run, &facts, "1.31.0-solo-fips")));
+    }
+
+    #[test]
     fn every_injected_container_must_be_right() {
         let proxy = ("istio-proxy", "r.io/istio/proxyv2:1.31.0-solo-fips");
         let init = ("istio-init", "r.io/istio/proxyv2:1.31.0-solo");

@@ -11,7 +11,7 @@ use crate::report::Finding;
 
 pub(super) const CHECK: Check = Check {
     id: "known-issues",
-    title: "no known issue affects this build",
+    title: "no confirmed issue affects this build",
     category: "build",
     run: Run::Before(run),
     page: include_str!("known_issues.md"),

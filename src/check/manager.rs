@@ -47,10 +47,10 @@ fn judge(before: &Before<'_>, plane: &ControlPlane) -> Option<Finding> {
         Manager::Helm { release } => format!("Helm, release {release}"),
         Manager::Operator { name } => format!("the operator {name}"),
         Manager::Unknown if ours => {
-            let unknown = Finding::warning("nothing says who looks after this control plane")
+            let unknown = Finding::warning("it is not known which tool manages this control plane")
                 .subject(subject)
                 .why("istioctl would take it over; whoever installed it may take it back")
-                .fix("install beside it with a revision of your own: -r NAME");
+                .fix("install a revision of your own next to it with -r NAME");
             return Some(unknown);
         }
         Manager::Istioctl { .. } | Manager::Unknown => return None,
@@ -66,7 +66,7 @@ fn judge(before: &Before<'_>, plane: &ControlPlane) -> Option<Finding> {
         .found(format!("revision {}", plane.revision))
         .wanted("a control plane of istioctl's, or none")
         .why("two managers overwrite each other's objects")
-        .fix("install beside it with a revision of your own: -r NAME; or let its manager do the upgrade");
+        .fix("install a revision of your own next to it with -r NAME; or let its manager do the upgrade");
     Some(finding)
 }
 

@@ -36,7 +36,7 @@ impl fmt::Display for Mismatch {
                 "is pinned to {digest}, which is not known to be the build {tag}"
             ),
             Mismatch::Untagged(image) => {
-                write!(f, "{image} names no tag, so its flavour cannot be told")
+                write!(f, "{image} has no tag, so its flavour is not known")
             }
             Mismatch::NotAReference(image) => write!(f, "`{image}` is not an image reference"),
             Mismatch::Connection { named, connects } => write!(

@@ -32,7 +32,7 @@ fn alone(document: &Rendered) -> Option<Finding> {
             .subject(format!("document {}", document.name))
             .found(format!("spec.namespace: {said}, values.global.istioNamespace: {}", own.unwrap_or("not set")))
             .why("older installers then spread the objects over two namespaces, newer ones ignore it")
-            .fix(format!("give -i {said}, which sets all places"))
+            .fix(format!("give -i {said}, which sets it everywhere"))
     })
 }
 

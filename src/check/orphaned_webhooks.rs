@@ -50,7 +50,7 @@ fn finding(hook: &Webhook) -> Finding {
     finding
         .subject(format!("{kind} {}", hook.name))
         .found(format!(
-            "revision {}, whose istiod and Service are not there",
+            "revision {}, its istiod and its Service do not exist",
             hook.revision
         ))
         .command("kubectl delete {} {}", &[kind, &hook.name])

@@ -23,7 +23,10 @@ const REASONS: &[(&str, &str)] = &[
         "ErrImagePull",
         "the image is not at this hub, or the pull secret or repo key is missing",
     ),
-    ("InvalidImageName", "hub or tag is no valid image name"),
+    (
+        "InvalidImageName",
+        "hub or tag is not valid in an image name",
+    ),
     (
         "CrashLoopBackOff",
         "the program ends at once: its log says why",

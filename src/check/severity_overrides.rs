@@ -30,9 +30,9 @@ pub enum OverrideError {
         id: String,
         nearest: Vec<&'static str>,
     },
-    #[error("`{level}` is no severity: write info, warning or error")]
+    #[error("`{level}` is not a severity: write info, warning or error")]
     Level { level: String },
-    #[error("`--skip {id}=` gives no reason: write why, it stands in the report")]
+    #[error("`--skip {id}=` has no reason: write the reason, which the report shows")]
     Reason { id: &'static str },
 }
 

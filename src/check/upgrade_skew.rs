@@ -69,25 +69,25 @@ fn step(plan: &Plan, running: &ImageTag) -> Option<Finding> {
         Some(0) if planned.rebuild() < running.rebuild() => downgrade(
             plan,
             "this goes back to an older build",
-            "fixes of the newer one are lost",
+            "fixes of the newer build are lost",
         ),
         Some(0..=IN_PLACE) => return None,
-        Some(minors) if minors > IN_PLACE => {
-            Finding::error(format!("{minors} minors at once, in place"))
-                .why("Istio supports one minor at a time in place, two by a revision beside it")
-                .fix(format!(
-                    "go to {} first, or install beside it with -r NAME",
-                    planned.minor().back(u32::try_from(minors - 1).unwrap_or(1))
-                ))
-        }
+        Some(minors) if minors > IN_PLACE => Finding::error(format!(
+            "{minors} minors at once, in place"
+        ))
+        .why("Istio supports one minor at a time in place, two minors with a second revision")
+        .fix(format!(
+            "upgrade to {} first, or install a second revision with -r NAME",
+            planned.minor().back(u32::try_from(minors - 1).unwrap_or(1))
+        )),
         Some(-1) => downgrade(
             plan,
             "this goes one minor back",
-            "that is the most that Istio supports, with the istioctl of the lower version",
+            "Istio supports one minor back at most, with the istioctl of the lower version",
         ),
         _ => Finding::error("this goes back further than Istio supports")
-            .why("one minor back is the most")
-            .fix("install beside it with -r NAME and move the workloads"),
+            .why("Istio supports one minor back at most")
+            .fix("install a second revision with -r NAME and move the workloads"),
     };
     Some(finding)
 }
@@ -100,7 +100,7 @@ fn beside(planned: &ImageTag, planes: &[ControlPlane]) -> Option<Finding> {
         .max()?;
     let minors = planned.minor().above(newest.minor())?;
     (minors > BESIDE).then(|| {
-        Finding::warning(format!("{minors} minors above the mesh beside it"))
+        Finding::warning(format!("{minors} minors above the other mesh"))
             .found(newest.to_string())
             .wanted(planned.to_string())
             .why("moving workloads over more than two minors is neither tested nor recommended by Istio")

@@ -75,7 +75,7 @@ fn judge(hook: &Webhook) -> Vec<Finding> {
     let place = format!("{kind} {}", hook.name);
     let effect = match (hook.kind, hook.fail_closed) {
         (WebhookKind::Mutating, true) => "new pods in its namespaces are refused",
-        (WebhookKind::Mutating, false) => "new pods start without a proxy, and nobody is told",
+        (WebhookKind::Mutating, false) => "new pods start without a proxy, without any error",
         (WebhookKind::Validating, true) => "every change of Istio's configuration is refused",
         (WebhookKind::Validating, false) => "wrong configuration is accepted",
     };
@@ -160,6 +160,29 @@ mod tests {
                 "{outcome:?}"
             );
         }
+    }
+
+    #[test]
+    fn default_revision_whose_tag_was_moved_needs_no_webhook() {
+        let hooks = |deactivated: bool| {
+            let tag = Webhook {
+                tag: Some("default".to_owned()),
+                deactivated,
+                ..webhook("canary")
+            };
+            let own = Webhook {
+                deactivated: true,
+                ..webhook("default")
+            };
+            let mut facts = support::after();
+            facts.webhooks = Observed::Known(vec![own, tag]);
+            support::run_after(run, &facts, "1.31.0")
+        };
+        let Outcome::Found(findings) = hooks(false) else {
+            panic!("a note was expected");
+        };
+        assert_eq!(findings[0].severity, crate::report::Severity::Info);
+        assert!(found(&hooks(true), "no injection webhook"));
     }
 
     #[test]

@@ -354,7 +354,7 @@ impl Default for RunArgs {
 fn day(text: &str) -> Result<Date, String> {
     let shaped = text.len() == "2026-11-23".len();
     let day = text.parse().ok().filter(|_| shaped);
-    day.ok_or_else(|| "it is no day: write it as 2026-11-23".to_owned())
+    day.ok_or_else(|| "expected a date as YYYY-MM-DD, such as 2026-11-23".to_owned())
 }
 
 /// Reads a duration as Go writes it: `90s`, `5m0s`.

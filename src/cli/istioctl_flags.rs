@@ -177,7 +177,7 @@ impl IstioctlFlags {
             ));
             return Err(match needed {
                 Capability::ImpersonationFlags => failure.hint(
-                    "or remove the flag, and name a context by --context whose user impersonates",
+                    "or remove the flag, and choose with --context a context that sets the impersonation",
                 ),
                 _ => failure.hint("or remove the flag"),
             });

@@ -50,7 +50,7 @@ pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
         (_, Shown::Document(_) | Shown::Text(_)) if result.is_err() => Ok(()),
         (_, Shown::Document(bytes)) => ui.document(bytes),
         (_, Shown::Text(text)) => ui.text_result(text),
-        (Format::Text, _) if result.is_err() => Ok(()),
+        (Format::Text, shown) if result.is_err() && !has_results(shown, &report) => Ok(()),
         (Format::Text, _) => text(ui, &report, &shown),
         (format, _) => machine(ui, format, &report),
     };
@@ -63,6 +63,11 @@ pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
         say_hints(ui, &error.hints);
     }
     ended
+}
+
+/// Whether a run that failed judged something before: one file of several that cannot be used hides no other.
+fn has_results(shown: &Shown, report: &Report) -> bool {
+    matches!(shown, Shown::Report) && !report.checks.is_empty()
 }
 
 /// The code to end with once the result was written, or could not be.

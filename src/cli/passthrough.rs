@@ -37,7 +37,7 @@ pub(super) fn run(ui: &Ui, args: Vec<String>, istioctl: Option<&str>) -> Result<
         ui.always(&own_version());
     }
     let program = super::find_istioctl(istioctl.map(Path::new)).map_err(|failure| {
-        failure.hint("it gets every word that is no command of `glooistio --help`")
+        failure.hint("it gets every command that `glooistio --help` does not list")
     })?;
     if names_itself {
         ui.always(&format!("istioctl: {}", program.display()));

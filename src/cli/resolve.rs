@@ -131,7 +131,7 @@ fn files(given: &[String]) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     if names.iter().filter(|name| *name == "-").count() > 1 {
         return Err(Failure::message(
             Exit::Usage,
-            "-f - stands twice: stdin can be read once",
+            "-f - is given twice: stdin can be read only once",
         ));
     }
     names.into_iter().map(read).collect()

@@ -375,8 +375,10 @@ fn uninterrupted<T>(answer: Result<T, ImageError>) -> Result<Result<T, ImageErro
 fn garbled(image: &str, error: &ParseError) -> PlannedImage {
     PlannedImage {
         reference: image.to_owned(),
-        found: Err(NoImage::Missing(format!("`{image}` is no image: {error}"))),
-        programs: Observed::NotCollected("it is no image reference"),
+        found: Err(NoImage::Missing(format!(
+            "`{image}` is not an image reference: {error}"
+        ))),
+        programs: Observed::NotCollected("it is not an image reference"),
         cached: None,
     }
 }

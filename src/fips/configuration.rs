@@ -169,7 +169,7 @@ fn fips140(value: &str, build: Build) -> Option<Effect> {
         return Some(Effect::new(
             Severity::Error,
             format!(
-                "GODEBUG=fips140={value} is no value that Go knows: the program panics at start"
+                "GODEBUG=fips140={value} is not a value that Go knows: the program panics at start"
             ),
             "set fips140 to on, only or off, or take the setting away",
         ));

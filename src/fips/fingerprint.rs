@@ -152,7 +152,7 @@ impl Fingerprint {
         } else if self.hash.0.len() != self.algorithm.len() {
             Some("the hash is not as long as its algorithm makes it")
         } else if !(-limit..=2 * limit).contains(&self.hash_at) {
-            Some("the hash stands far from its module")
+            Some("the hash is too far from its module")
         } else if self.anchors.len() < 3 || !self.anchors.iter().all(|a| a.fits(self.bytes)) {
             Some("three anchors of 16 to 64 bytes inside the module are needed")
         } else {

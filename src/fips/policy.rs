@@ -72,7 +72,7 @@ impl RequiredAssurance {
 
 /// A word that names neither.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{word}` is no {what}: choose one of {choices}")]
+#[error("`{word}` is not a {what}: choose one of {choices}")]
 pub struct UnknownName {
     word: String,
     what: &'static str,

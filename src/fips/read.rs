@@ -114,7 +114,7 @@ fn opaque(flaw: Flaw) -> Unreadable {
         }
         Flaw::Loader => "its headers name another program as the one that loads it",
         Flaw::Cut => "its segments reach beyond the end of the file: it is cut off",
-        Flaw::Codeless => "it has no code, only what a debugger needs beside the program",
+        Flaw::Codeless => "it has no code, only debug information",
     };
     Unreadable::Damaged(reason.to_owned())
 }

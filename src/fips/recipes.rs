@@ -54,9 +54,9 @@ fn wrong(claim: Claim, module: Assurance) -> Option<&'static str> {
     let fips = module >= Assurance::Declared;
     match claim {
         Claim::Fips if module == Assurance::Standard || module == Assurance::Contradicted => {
-            Some("it calls FIPS what is none")
+            Some("it reports FIPS where there is none")
         }
-        Claim::Standard if fips => Some("it misses the module that is there"),
+        Claim::Standard if fips => Some("it does not see the module"),
         Claim::Nothing if fips => Some("it gives no verdict, and still exits with 0"),
         _ => None,
     }
@@ -254,11 +254,11 @@ mod tests {
         inner.settings.insert("GOFIPS140".into(), "latest".into());
         let names_of_own = inner.names.as_mut().unwrap();
         names_of_own.frozen = Some("latest".into());
-        let misses = Some("it misses the module that is there");
+        let misses = Some("it does not see the module");
         assert_eq!(said(&own)[0], ("go1.27.3 (standard crypto)".into(), misses));
         assert_eq!(said(&own)[1], ("go1.27.3".into(), misses));
         let without_c = go("go1.27.3-X:boringcrypto", false, names(false, true, false));
-        let sees = Some("it calls FIPS what is none");
+        let sees = Some("it reports FIPS where there is none");
         assert_eq!(
             said(&without_c)[1],
             ("go1.27.3-X:boringcrypto".into(), sees)
@@ -289,7 +289,7 @@ mod tests {
         let plain = said(&with("BoringSSL"));
         assert_eq!(plain, [("ab/1.40.0/Clean/?/BoringSSL".to_owned(), None)]);
         let forged = said(&with("BoringSSL-FIPS"));
-        assert_eq!(forged[0].1, Some("it calls FIPS what is none"));
+        assert_eq!(forged[0].1, Some("it reports FIPS where there is none"));
         assert_eq!(said(&elf(false)), []);
     }
 }

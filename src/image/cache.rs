@@ -151,15 +151,15 @@ pub fn cache_note(images: &BTreeMap<String, Date>) -> Option<String> {
     let names: Vec<&str> = images.keys().map(String::as_str).collect();
     Some(match names[..] {
         [name] => format!(
-            "{name} was read on {first}, and is taken from the cache: --no-cache reads it anew"
+            "{name} was read on {first}, and comes from the cache: --no-cache reads it again"
         ),
         [_, ..] if names.len() <= LISTED => format!(
-            "{} were read on {first} or later, and are taken from the cache: --no-cache reads them anew",
+            "{} were read on {first} or later, and come from the cache: --no-cache reads them again",
             names.join(", ")
         ),
         _ => format!(
-            "{} images were read on {first} or later, and are taken from the cache: --no-cache reads \
-             them anew",
+            "{} images were read on {first} or later, and come from the cache: --no-cache reads what changes in addition to the version is named: hub, flavour, FIPS, overlays => changes of hub, distribution and flavour are listed, and the loss of FIPS needs a flag
+             them again",
             names.len()
         ),
     })

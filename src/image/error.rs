@@ -28,7 +28,7 @@ pub enum ImageError {
     #[error("cannot read {name}: {source}")]
     Io { name: String, source: io::Error },
     /// A tar archive or directory without what makes it an image.
-    #[error("{name} is no image: {why}")]
+    #[error("{name} is not an image: {why}")]
     NotAnImage { name: String, why: String },
     /// An image, but of a kind that cannot be read: schema 1, a chart, an encrypted or foreign layer.
     #[error("cannot read {what}: {why}")]

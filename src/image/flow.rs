@@ -215,7 +215,7 @@ impl Checked {
             if !part.expected.digests().all(is_sha256) {
                 return Err(ImageError::Unsupported {
                     what: part.expected.name.clone(),
-                    why: "its digest is no sha256, which a stream is read by".to_owned(),
+                    why: "its digest is not sha256, which reading a stream needs".to_owned(),
                 });
             }
             part.expected.verify(layer)?;

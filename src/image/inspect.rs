@@ -247,7 +247,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         }
         let index = match os::read_file(&dir.join(INDEX), DOCUMENT_LIMIT) {
             Err(ReadError::Missing(_)) => {
-                let why = "a directory without `index.json` is no OCI layout: `dir:DIR` reads a root file \
+                let why = "a directory without `index.json` is not an OCI layout: `dir:DIR` reads a root file \
                            system, and what `skopeo copy IMAGE dir:DIR` wrote";
                 return Err(no_layout(why));
             }

@@ -356,7 +356,7 @@ impl<'a> Jobs<'a> {
         if self.found.jobs.len() == IMAGES {
             return Err(ImageError::TooLarge {
                 what: job.name,
-                why: format!("it stands for more than {IMAGES} images"),
+                why: format!("it refers to more than {IMAGES} images"),
             });
         }
         self.found.jobs.push(job);

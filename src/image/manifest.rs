@@ -204,7 +204,7 @@ fn readable(what: &str, manifest: &ImageManifest) -> Result<(), ImageError> {
         if !kind.contains("tar") {
             let (digest, kind) = (layer.digest(), short(kind));
             return Err(unsupported(format!(
-                "its layer {digest} is no tar archive but a `{kind}`"
+                "its layer {digest} is not a tar archive but a `{kind}`"
             )));
         }
     }
@@ -249,7 +249,7 @@ impl Configuration {
         let diff_ids = written.rootfs.diff_ids.iter().map(|text| {
             text.parse().map_err(|_| ImageError::Damaged {
                 what: what.to_owned(),
-                why: format!("`{text}` is no digest"),
+                why: format!("`{text}` is not a digest"),
             })
         });
         Ok(Configuration {

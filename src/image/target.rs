@@ -46,7 +46,7 @@ pub enum TargetError {
         what: &'static str,
     },
     #[error(
-        "`{text}` is no image reference ({why}): write one like `registry.example.com/istio/pilot:TAG`"
+        "`{text}` is not an image reference ({why}): write one like `registry.example.com/istio/pilot:TAG`"
     )]
     Reference { text: String, why: String },
 }

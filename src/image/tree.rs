@@ -109,7 +109,7 @@ pub(super) enum LinkLoop {
     Steps,
     #[error("it has more than {NODES} files and directories")]
     Nodes,
-    #[error("its links lead to a file whose path has more than 4096 bytes")]
+    #[error("its links lead to a file with a path of more than 4096 bytes")]
     Path,
 }
 

@@ -165,7 +165,7 @@ impl Command {
             }
             let Some(next) = row.next(&words[1..], &mut command.env) else {
                 let why = format!(
-                    "what `{}` starts cannot be told from its command line",
+                    "what `{}` starts is not known from its command line",
                     base(&first)
                 );
                 command.wrappers.push(holder.unwrap_or(first));

@@ -43,7 +43,7 @@ enum Advice {
 
 impl Advice {
     fn text(&self) -> String {
-        const AGAIN: &str = "run the same command again: it goes on where it stopped";
+        const AGAIN: &str = "run the same command again: it continues where it stopped";
         match self {
             Advice::Again => AGAIN.to_owned(),
             Advice::AgainWithoutCause => format!("remove the cause, then {AGAIN}"),

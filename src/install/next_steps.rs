@@ -401,5 +401,18 @@ mod tests {
             ..Before::not_asked("in this test", Observed::NotCollected("in this test"))
         };
         assert_eq!(followed(&prepared, &before), None);
+        // Gateways that this install takes over from the old revision show that it is left.
+        let gateway = ("istio-system".to_owned(), "istio-ingressgateway".to_owned());
+        let running = RunningGateway {
+            revision: DEFAULT.to_owned(),
+            image: "h/proxyv2:1.31.0-solo".to_owned(),
+            pods: 1,
+        };
+        let before = Before {
+            gateways: Observed::Known(BTreeMap::from([(gateway, running)])),
+            ..before
+        };
+        let followed = followed(&prepared, &before).map(|plane| plane.revision.as_str());
+        assert_eq!(followed, Some(DEFAULT));
     }
 }

@@ -195,7 +195,7 @@ capabilities! {
 
 /// A name that is no capability.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no capability: `glooistio matrix capabilities` lists them")]
+#[error("`{0}` is not a capability: `glooistio matrix capabilities` lists them")]
 pub struct UnknownCapability(String);
 
 impl FromStr for Capability {

@@ -126,10 +126,10 @@ fn shape(text: &str, hub: &str) -> Result<(), HubError> {
         .map_or((hub, None), |(first, path)| (first, Some(path)));
     if is_registry(first) {
         if !is_host(first) {
-            return refuse(format!("`{first}` is no host with an optional port"));
+            return refuse(format!("`{first}` is not a host with an optional port"));
         }
     } else if !is_component(first) {
-        return refuse(format!("`{first}` is no part of an image name"));
+        return refuse(format!("`{first}` is not valid in an image name"));
     }
     match path
         .into_iter()
@@ -140,7 +140,7 @@ fn shape(text: &str, hub: &str) -> Result<(), HubError> {
             refuse(format!("`{part}` has a tag, which is given by --istio"))
         }
         Some("") => refuse("a part between two slashes is empty".into()),
-        Some(part) => refuse(format!("`{part}` is no part of an image name")),
+        Some(part) => refuse(format!("`{part}` is not valid in an image name")),
         None => Ok(()),
     }
 }

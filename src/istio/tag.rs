@@ -27,7 +27,7 @@ pub enum TagError {
     #[error("`{text}` is a whole image name: give the hub by --hub and as tag `{tag}`")]
     Reference { text: String, tag: String },
     #[error(
-        "`{text}` is not a tag: `{word}` is no word of these builds (patchN, solo, fips, distroless, arm); \
+        "`{text}` is not a tag: `{word}` is not a word of these tags (patchN, solo, fips, distroless, arm); \
          without it: `{right}`"
     )]
     UnknownWord {

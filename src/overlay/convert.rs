@@ -147,7 +147,7 @@ impl<'a> Converter<'a> {
                 .iter()
                 .find(|(key, value)| own.contains(*key) && map.get(*key) != Some(value))
             {
-                let problem = format!("{key} stands before `<<`, which holds another value for it");
+                let problem = format!("{key} is before `<<`, which has another value for it");
                 return Err(self.refuse(
                     node,
                     problem,
@@ -225,7 +225,7 @@ impl<'a> Converter<'a> {
             return Ok(text.into());
         }
         read.map_err(|_| {
-            let problem = format!("{text} is no value that Kubernetes knows");
+            let problem = format!("{text} is not a value that Kubernetes knows");
             self.refuse(
                 node,
                 problem,
@@ -245,7 +245,7 @@ impl<'a> Converter<'a> {
         scalar::resolve(text).ok().filter(fits).ok_or_else(|| {
             self.refuse(
                 node,
-                format!("{text:?} is no !!{tag} here"),
+                format!("{text:?} is not a !!{tag} here"),
                 "remove the tag",
             )
         })

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::route::{Router, Target};
 use super::set::Assignment;
@@ -32,7 +32,10 @@ pub fn merge(
             let target = &mut router.targets[target];
             notices.extend(renaming(target, file));
             match rules.engine {
-                Engine::Map => map::merge(&mut target.document, part),
+                Engine::Map => {
+                    notices.extend(replaced_gateways(&target.document, &part, file));
+                    map::merge(&mut target.document, part);
+                }
                 Engine::Strategic => strategic::merge(&mut target.document, part, preset)?,
             }
             note_origins(target, file);
@@ -85,6 +88,48 @@ fn renaming(target: &mut Target, file: &UserDocument) -> Option<Notice> {
              `---` between them"
         ),
     })
+}
+
+/// Says what gateways lose where a file replaces their list, as this engine does with every list.
+fn replaced_gateways(
+    before: &Map<String, Value>,
+    part: &Map<String, Value>,
+    file: &UserDocument,
+) -> Vec<Notice> {
+    let gateways = |document: &Map<String, Value>, list: &str| {
+        let spec = document.get("spec")?;
+        spec.get("components")?.get(list)?.as_array().cloned()
+    };
+    let mut notices = Vec::new();
+    for list in ["ingressGateways", "egressGateways"] {
+        let (Some(old), Some(new)) = (gateways(before, list), gateways(part, list)) else {
+            continue;
+        };
+        for gateway in &old {
+            let Some(name) = gateway["name"].as_str() else {
+                continue;
+            };
+            let kept = new.iter().find(|it| it["name"] == name);
+            let lost: Vec<&str> = match (kept.and_then(Value::as_object), gateway.as_object()) {
+                (Some(kept), Some(gateway)) => {
+                    let keys = gateway.keys().map(String::as_str);
+                    keys.filter(|key| !kept.contains_key(*key)).collect()
+                }
+                _ => vec!["everything"],
+            };
+            if lost.is_empty() {
+                continue;
+            }
+            notices.push(Notice {
+                origin: Origin::File(file.start.clone()),
+                text: format!(
+                    "components.{list} replaces the list before it, as in istioctl: gateway {name} loses {}",
+                    lost.join(", ")
+                ),
+            });
+        }
+    }
+    notices
 }
 
 fn finished(engine: Engine, target: Target) -> Result<Document, OverlayError> {
@@ -162,6 +207,36 @@ mod tests {
         let mut merged = merge(rules, &[], &files, &sets)?;
         assert_eq!(merged.documents.len(), 1, "{}", case.name);
         Ok(merged.documents.remove(0).value)
+    }
+
+    #[test]
+    fn gateways_that_a_later_list_replaces_are_named_with_what_they_lose() {
+        let notices = |engine: Engine| -> Vec<String> {
+            let files = [
+                "[{name: a, namespace: n}, {name: b}]",
+                "[{name: a, enabled: true}]",
+            ];
+            let files: Vec<UserDocument> = files
+                .iter()
+                .map(|list| {
+                    let text = format!(
+                        "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec: {{components: {{ingressGateways: {list}}}}}\n"
+                    );
+                    read("f", text.as_bytes()).unwrap().remove(0)
+                })
+                .collect();
+            let rules = Rules {
+                engine,
+                gateway_tag: true,
+                variant: true,
+            };
+            let merged = merge(rules, &[], &files, &[]).unwrap();
+            merged.notices.iter().map(Notice::to_string).collect()
+        };
+        let lost = notices(Engine::Map);
+        assert!(lost[0].ends_with("gateway a loses namespace"), "{lost:?}");
+        assert!(lost[1].ends_with("gateway b loses everything"), "{lost:?}");
+        assert_eq!(notices(Engine::Strategic), [""; 0]);
     }
 
     #[test]

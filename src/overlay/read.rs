@@ -99,7 +99,7 @@ fn check_kind(converter: &Converter<'_>, root: &Node) -> Result<(), OverlayError
         )),
         other => Err(converter.refuse(
             node,
-            format!("a {other} stands among the IstioOperators"),
+            format!("the file contains a {other}, not only IstioOperators"),
             "apply it with kubectl; istioctl would drop documents of this file",
         )),
     }
@@ -133,7 +133,7 @@ fn check_name(
             let node = child(root, "metadata").and_then(|metadata| child(metadata, field_name));
             return Err(converter.refuse(
                 node.unwrap_or(root),
-                format!("metadata.{field_name} {name:?} is no name that Kubernetes takes"),
+                format!("metadata.{field_name} {name:?} is not a name that Kubernetes accepts"),
                 "use lower-case letters, digits, dashes and dots",
             ));
         }

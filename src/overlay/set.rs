@@ -98,13 +98,13 @@ fn below_spec(text: &str, typed: &str) -> Result<Vec<Segment>, OverlayError> {
         Some(Segment::Key(key))
             if ["metadata", "apiVersion", "kind", "status"].contains(&key.as_str()) =>
         {
-            let problem = format!("paths begin below spec, {key} stands beside it");
+            let problem = format!("paths begin below spec, and {key} is not below it");
             Err(OverlayError::set(text, problem, "give it in a file by -f"))
         }
         Some(Segment::Key(_)) => check_spelling(text, &path).map(|()| path),
         Some(_) => Err(OverlayError::set(
             text,
-            "spec is no list",
+            "spec is not a list",
             "begin with the name of a field",
         )),
     }

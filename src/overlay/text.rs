@@ -39,7 +39,10 @@ pub(super) fn decode(source: &str, bytes: &[u8]) -> Result<String, OverlayError>
             let before = &text[..index];
             let line = before.matches('\n').count() + 1;
             let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-            let problem = format!("the character U+{:04X} may not stand in YAML", u32::from(c));
+            let problem = format!(
+                "the character U+{:04X} is not allowed in YAML",
+                u32::from(c)
+            );
             let at = Position {
                 source: source.into(),
                 line,

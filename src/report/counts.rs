@@ -31,7 +31,7 @@ impl Count {
         match self {
             Count::Pods => "pods",
             Count::Proxies => "proxies",
-            Count::OtherMeshes => "pods of other meshes",
+            Count::OtherMeshes => "pods of other revisions or meshes",
             Count::NotApplicable => "pods without a proxy to judge",
             Count::Gone => "pods deleted while they were read",
             Count::SkippedEntries => "entries skipped",

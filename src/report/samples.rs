@@ -74,8 +74,9 @@ fn kubernetes() -> Vec<CheckResult> {
 }
 
 fn build() -> Vec<CheckResult> {
-    let mirror =
-        Finding::info("registry.corp:5000/istio is no hub of Solo or Istio: taken as a mirror");
+    let mirror = Finding::info(
+        "registry.corp:5000/istio is not a hub of Solo or Istio: treated as a mirror",
+    );
     let end = Finding::warning("Istio 1.9 has had no fixes from the community since 2021-10-08");
     vec![
         CheckResult {

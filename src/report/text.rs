@@ -119,7 +119,7 @@ fn plan(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         page.labelled(0, "", &cluster.server)?;
     }
     for again in &expected.applied_again {
-        page.labelled(0, "record", &format!("{} is applied again", again.source))?;
+        page.labelled(0, "record", &format!("applies {} again", again.source))?;
         for setting in again.settings.iter().take(SETTINGS) {
             page.labelled(0, "", &shortened(setting))?;
         }

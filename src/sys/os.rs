@@ -50,7 +50,7 @@ pub enum ReadError {
 pub enum WriteError {
     #[error("no space left for `{}`: free some, or choose another directory", .0.display())]
     Full(PathBuf),
-    #[error("`{}` is there and is no directory: name another", .0.display())]
+    #[error("`{}` exists and is not a directory: choose another name", .0.display())]
     NoDirectory(PathBuf),
     #[error("`{}` is a directory: remove it, or choose another directory for the files", .0.display())]
     Directory(PathBuf),

@@ -101,7 +101,8 @@ fn nothing_of_a_tenant_keeps_a_mesh_from_being_upgraded() {
             pod(json!({}), ahead),
         ],
     );
-    let output = env.line("upgrade --to 1.31.0 --fips --dry-run -o json --no-registry");
+    let output =
+        env.line("upgrade --to 1.31.0 --fips --forget-overlays --dry-run -o json --no-registry");
     assert_eq!(output.code(), 0, "{output}");
     for (check, named) in [
         ("manager", "Deployment shop/istiod"),

@@ -608,7 +608,7 @@ fn an_upgrade_over_two_minors_in_place_is_refused() {
     for object in cluster::mesh(HUB, "1.28.3-solo-fips") {
         api.add(object);
     }
-    let output = env.line("upgrade --to 1.31.0 --fips -y");
+    let output = env.line("upgrade --to 1.31.0 --fips --forget-overlays -y");
     assert_eq!(output.code(), 79, "{output}");
     assert!(output.to_string().contains("upgrade-skew"), "{output}");
     assert!(env.calls("install").is_empty());

@@ -113,7 +113,7 @@ fn a_day_is_asked_for_in_plain_words() {
     let env = TestEnv::new();
     for day in ["2026-11-01T00:00:00Z", "2026-13-01", "tomorrow", "20261123"] {
         let output = env.line(&format!("inspect --at {day} x"));
-        output.fails(64, &["it is no day: write it as 2026-11-23"]);
+        output.fails(64, &["expected a date as YYYY-MM-DD, such as 2026-11-23"]);
     }
 }
 

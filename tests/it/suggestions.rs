@@ -144,7 +144,7 @@ fn quiet_says_nothing_where_all_is_green_and_what_is_not_green_otherwise() {
     for line in [
         "install --fips --distroless -y",
         "verify",
-        "upgrade -y",
+        "upgrade -y --forget-overlays",
         "check --fips --distroless --skip istioctl-issues=known",
     ] {
         let output = env.line(&format!("{line} -q"));

@@ -87,9 +87,12 @@ fn an_install_that_would_drop_inputs_of_the_record_is_refused_by_their_names() {
             "--set values.pilot.traceSampling=5",
             "--param cluster=one",
             "--forget-overlays",
-            "glooistio upgrade -r default",
+            "glooistio upgrade -r default\n",
         ],
     );
+    // The version that was asked for is repeated; a flavour is left to the record.
+    let named = env.line("install --istio 1.31.0 -y");
+    named.fails(64, &["glooistio upgrade -r default --to 1.31.0\n"]);
     assert_eq!(
         (env.calls("install").len(), api.changes().len()),
         (1, changes)
@@ -174,15 +177,38 @@ fn an_upgrade_to_what_runs_says_so_and_changes_nothing() {
 }
 
 #[test]
+fn an_upgrade_without_a_record_needs_the_inputs_of_the_install() {
+    let (api, env) = runs("1.31.0-solo-fips");
+    env.file("base.yaml", OVERLAY);
+    let words = [
+        "has no record of an install",
+        "--preset",
+        "--forget-overlays",
+    ];
+    env.line("upgrade -y").fails(64, &words);
+    env.line("upgrade -r canary -y").fails(64, &words);
+    assert!(env.calls("install").is_empty() && api.changes().is_empty());
+    for inputs in [
+        "-f base.yaml",
+        "--preset minimal",
+        "--set values.global.logAsJson=true",
+        "--forget-overlays",
+    ] {
+        let output = env.line(&format!("upgrade --dry-run -o json {inputs}"));
+        assert_eq!(output.code(), 0, "{output}");
+    }
+}
+
+#[test]
 fn an_older_build_needs_a_flag_of_its_own() {
     let (_api, env) = runs("1.31.1-solo-fips-distroless");
     // The client is older: nothing on the command line asks for a downgrade.
-    let output = env.line("upgrade -y -o json");
+    let output = env.line("upgrade -y --forget-overlays -o json");
     assert_eq!(output.code(), 79, "{output}");
     assert_eq!(status(&output, "upgrade-skew"), "failed");
     assert!(output.stdout.contains("--allow-downgrade"), "{output}");
     assert!(env.calls("install").is_empty());
-    let allowed = env.line("upgrade --dry-run --allow-downgrade -o json");
+    let allowed = env.line("upgrade --forget-overlays --dry-run --allow-downgrade -o json");
     assert_eq!(allowed.code(), 0, "{allowed}");
     assert_eq!(status(&allowed, "upgrade-skew"), "warned");
 }
@@ -190,7 +216,10 @@ fn an_older_build_needs_a_flag_of_its_own() {
 #[test]
 fn the_loss_of_fips_needs_a_flag_of_its_own() {
     let (_api, env) = runs("1.31.0-solo-fips");
-    for command in ["upgrade --to 1.31.0-solo", "install --istio 1.31.0-solo"] {
+    for command in [
+        "upgrade --forget-overlays --to 1.31.0-solo",
+        "install --istio 1.31.0-solo",
+    ] {
         let output = env.line(&format!("{command} -y -o json"));
         assert_eq!(output.code(), 79, "{output}");
         assert_eq!(status(&output, "build-change"), "failed");

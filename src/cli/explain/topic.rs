@@ -170,7 +170,7 @@ fn floor(floor: RequiredAssurance) -> Option<Topic> {
             include_str!("fipsonly.md"),
         ),
     };
-    let category = "floors of --require, beside proven, identified and declared";
+    let category = "levels of --require, in addition to proven, identified and declared";
     Some(Topic::of(category, floor.name(), title, page))
 }
 

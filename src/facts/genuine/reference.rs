@@ -161,7 +161,7 @@ fn injected(mut pod: Value, response: &Value) -> Result<Pod, String> {
         let said = response["status"]["message"].as_str();
         let said: String = said.unwrap_or("nothing").chars().take(200).collect();
         return Err(format!(
-            "it injects nothing into a plain pod, and says {said}"
+            "it injects nothing into a plain pod and answers {said}"
         ));
     };
     let patch = base64::engine::general_purpose::STANDARD.decode(patch);

@@ -42,7 +42,7 @@ pub(super) enum SparseMap<'a> {
 impl Extended {
     /// Reads the records of pax that matter: `LENGTH KEY=VALUE\n`.
     pub(super) fn parse(mut records: &[u8]) -> io::Result<Extended> {
-        let bad = || malformed("an extended header is no list of records");
+        let bad = || malformed("an extended header is not a list of records");
         let mut extended = Extended::default();
         while !records.is_empty() {
             let space = memchr::memchr(b' ', records).ok_or_else(bad)?;

@@ -83,7 +83,7 @@ pub struct FeatureFinding {
 
 /// A name that no page has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is no feature that the data knows: {known}")]
+#[error("`{name}` is not a feature in the data: {known}")]
 pub struct UnknownFeature {
     name: String,
     known: String,

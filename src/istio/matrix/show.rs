@@ -39,7 +39,7 @@ pub enum Part {
 
 /// A name that is no part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is no part of the matrix: {known}")]
+#[error("`{name}` is not a part of the matrix: {known}")]
 pub struct UnknownPart {
     name: String,
     known: String,

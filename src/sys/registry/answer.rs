@@ -16,7 +16,7 @@ use super::{RegistryError, Result, Why};
 use crate::secret::Secrets;
 
 pub(super) const HTML: &str =
-    "it is a web page: a login page or a proxy stands in between, or this is no registry";
+    "it is a web page: a login page or a proxy is in between, or this is not a registry";
 
 /// Bytes of an error that are read.
 const ERROR_LIMIT: usize = 64 << 10;

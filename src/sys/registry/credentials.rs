@@ -182,7 +182,7 @@ impl Places {
                 }
             };
             let Ok(file) = serde_json::from_slice::<File>(&text) else {
-                problem.get_or_insert(format!("`{name}` is no file of credentials"));
+                problem.get_or_insert(format!("`{name}` is not a file of credentials"));
                 continue;
             };
             match file.find(&name, helpers, reference) {
@@ -288,7 +288,9 @@ impl Entry {
                 .ok()
                 .and_then(|bytes| String::from_utf8(bytes).ok())
                 .ok_or("are not base64")?;
-            let (user, password) = pair.split_once(':').ok_or("are no user and password")?;
+            let (user, password) = pair
+                .split_once(':')
+                .ok_or("are not a user and a password")?;
             return Ok(Some(Credential::Password {
                 user: user.to_owned(),
                 password: password.trim_end_matches('\0').to_owned(),
@@ -306,7 +308,7 @@ impl Helpers<'_> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if name.is_empty() || !name.chars().all(plain) {
             return Err(format!(
-                "`{}` is no name of a credential program",
+                "`{}` is not a name of a credential program",
                 short(name)
             ));
         }
@@ -477,7 +479,10 @@ mod tests {
         assert!(lookup.credential.is_none());
         assert_eq!(
             lookup.problem,
-            Some(format!("`{}` is no file of credentials", broken.display()))
+            Some(format!(
+                "`{}` is not a file of credentials",
+                broken.display()
+            ))
         );
     }
 }

@@ -11,7 +11,7 @@ use super::{RegistryError, Why};
 use crate::sys::os;
 
 /// A certificate that leads to none that is trusted, or is an authority's own.
-const UNTRUSTED: &str = "its certificate is of nobody who is trusted here: SSL_CERT_FILE names a file of \
+const UNTRUSTED: &str = "its certificate is not signed by a trusted authority: SSL_CERT_FILE names a file of \
                          certificates to trust";
 
 /// What names a proxy for all registries.
@@ -26,7 +26,7 @@ pub(super) fn failed(
 ) -> RegistryError {
     let mut hyper = causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>());
     if hyper.any(hyper::Error::is_parse) {
-        return question.broken("what it answers is no HTTP");
+        return question.broken("the answer is not HTTP");
     }
     if causes(error).any(<dyn Error>::is::<NotPublic>) {
         return question.local(host);

@@ -39,7 +39,7 @@ impl Registry {
             let goes_on = answer.header("link").is_some();
             let bytes = answer.bounded(LIMIT)?;
             let list: List = serde_json::from_slice(&bytes)
-                .map_err(|_| answer.broken("it is no list of tags in JSON"))?;
+                .map_err(|_| answer.broken("it is not a list of tags in JSON"))?;
             let tags = list.tags.unwrap_or_default();
             // What is not a tag cannot be asked for, and would be part of the next address.
             let tags: Vec<String> = tags.into_iter().filter(|tag| is_tag(tag)).collect();

@@ -141,7 +141,7 @@ fn what_is_no_image_or_another_one() {
     let page = Reply::ok("text/html", b"<html>Please log in</html>");
     insta::assert_snapshot!(told(|registry, _| registry.put(IT, page.clone())), @r"
         --- stderr
-        error: 127.0.0.1:PORT gives no proper answer for 127.0.0.1:PORT/istio/pilot:1: it is a web page: a login page or a proxy stands in between, or this is no registry
+        error: 127.0.0.1:PORT gives no proper answer for 127.0.0.1:PORT/istio/pilot:1: it is a web page: a login page or a proxy is in between, or this is not a registry
         --- exit 65
         ");
     insta::assert_snapshot!(told(|registry, image| {
