@@ -134,8 +134,8 @@ mod tests {
             ("default", "1.29.0-solo", "2 minors behind"),
             ("default", "1.32.0-solo", "ahead of"),
             ("theirs", "1.20.0", ""),
-            ("default", "custom", "cannot be told"),
-            ("default", "", "cannot be told"),
+            ("default", "custom", "cannot be read from their tags"),
+            ("default", "", "cannot be read from their tags"),
             ("theirs", "custom", ""),
         ] {
             let mut given = Given::tag("1.31.0-solo");

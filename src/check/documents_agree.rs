@@ -144,8 +144,8 @@ mod tests {
     fn every_place_counts() {
         for (spec, words) in [
             ("{hub: r.io/istio, tag: 1.31.0-solo-fips}", ""),
-            ("{tag: 1.31.0-solo-fips}", "names no hub"),
-            ("{hub: r.io/istio}", "names no tag"),
+            ("{tag: 1.31.0-solo-fips}", "has no hub"),
+            ("{hub: r.io/istio}", "has no tag"),
             (
                 "{hub: r.io/istio, tag: 1.31.0-solo-fips, values: {global: {hub: r.io/other}}}",
                 "values.global.hub",

@@ -77,11 +77,11 @@ support:
     fn the_day_decides() {
         for (tag, words) in [
             ("1.31.0-solo", ""),
-            ("1.20.0-solo", "nobody fixes Istio 1.20"),
+            ("1.20.0-solo", "Istio 1.20 is end-of-life"),
             ("1.27.0-solo", "Solo does"),
             ("1.77.0", "no data"),
             ("1.30.0", "end on 2026-11-30"),
-            ("1.30.0-solo", "end on 2026-11-30; Solo goes on"),
+            ("1.30.0-solo", "end on 2026-11-30; Solo still maintains"),
         ] {
             let outcome = Given::tag(tag).data(DATA).run(run);
             assert!(

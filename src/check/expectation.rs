@@ -354,7 +354,7 @@ mod tests {
             ("r.io/a/proxyv2:1.31.0-solo", "runs 1.31.0-solo,"),
             ("r.io/b/proxyv2:1.31.0-solo-fips", "runs from r.io/b"),
             ("r.io/a/proxyv2@sha256:00", "is not an image reference"),
-            ("r.io/a/proxyv2", "names no tag"),
+            ("r.io/a/proxyv2", "has no tag"),
             ("$(touch pwned)", "is not an image reference"),
         ] {
             let difference = wanted.differs(image).unwrap().to_string();

@@ -316,7 +316,7 @@ capabilities:
             (
                 env("GODEBUG", "fips140=yes"),
                 istiod(own_module),
-                &[(Error, "no value that Go knows")],
+                &[(Error, "is not a value that Go knows")],
             ),
             // The policy of istiod reaches the proxies, its GODEBUG does not.
             (

@@ -57,11 +57,10 @@ fn judge(before: &Before<'_>, plane: &ControlPlane) -> Option<Finding> {
     };
     if !ours {
         return Some(
-            Finding::info(format!("is looked after by {owner}; it stays untouched"))
-                .subject(subject),
+            Finding::info(format!("is managed by {owner}; it is not changed")).subject(subject),
         );
     }
-    let finding = Finding::error(format!("is looked after by {owner}"))
+    let finding = Finding::error(format!("is managed by {owner}"))
         .subject(subject)
         .found(format!("revision {}", plane.revision))
         .wanted("a control plane of istioctl's, or none")
@@ -83,8 +82,8 @@ mod tests {
         };
         for (revision, manager, words) in [
             ("default", Manager::Istioctl { owner: "x".into() }, ""),
-            ("default", helm(), "is looked after by Helm, release istiod"),
-            ("theirs", helm(), "stays untouched"),
+            ("default", helm(), "is managed by Helm, release istiod"),
+            ("theirs", helm(), "is not changed"),
             (
                 "default",
                 Manager::Operator {
@@ -92,7 +91,7 @@ mod tests {
                 },
                 "the operator sail",
             ),
-            ("default", Manager::Unknown, "nothing says"),
+            ("default", Manager::Unknown, "it is not known which tool"),
             ("theirs", Manager::Unknown, ""),
         ] {
             let mut given = Given::tag("1.31.0");

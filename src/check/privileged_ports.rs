@@ -47,13 +47,16 @@ fn runs_as_root(document: &Rendered, values: &str) -> bool {
 }
 
 fn finding(path: &str, port: &Value, document: &Rendered) -> Option<Finding> {
-    let outside = port["port"].as_u64();
-    let target = match &port["targetPort"] {
-        Value::Null => outside,
-        Value::Number(number) => number.as_u64(),
-        _ => None,
-    }?;
-    (target < FIRST_FREE).then(|| {
+    // Without a target port istioctl takes the port itself, and refuses one port more.
+    let (target, first_free) = match &port["targetPort"] {
+        Value::Null => (port["port"].as_u64()?, FIRST_FREE + 1),
+        Value::Number(number) if number.as_u64() == Some(0) => {
+            (port["port"].as_u64()?, FIRST_FREE + 1)
+        }
+        Value::Number(number) => (number.as_u64()?, FIRST_FREE),
+        _ => return None,
+    };
+    (target < first_free).then(|| {
         let name = port["name"].as_str().unwrap_or("without a name");
         Finding::error(format!(
             "port {name} needs root: the gateway would listen on {target}"

@@ -288,7 +288,7 @@ mod tests {
             (&["hub=bad"], &[], "info, warning or error"),
             (&["hubb=error"], &[], "did you mean `hub`"),
             (&["kubernetes=error"], &[], "`kubernetes-range`"),
-            (&[], &["hub="], "gives no reason"),
+            (&[], &["hub="], "has no reason"),
             (&[], &["zzzzzzzz=x"], "explain"),
         ] {
             let refusal = policy(levels, skips, false).unwrap_err().to_string();

@@ -111,6 +111,8 @@ fn template(plan: &PlanArgs) -> Result<Option<Template>, Failure> {
     };
     let name = path.display().to_string();
     let text = os::text(&name, os::read(path, os::TEXT_LIMIT)?)?;
+    // As YAML: a byte order mark is no part of the text.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
     Ok(Some(Template::File { name, text }))
 }
 

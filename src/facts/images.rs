@@ -123,9 +123,8 @@ impl Reader<'_> {
 
     /// Reads the images that run where FIPS is expected: each manifest once, whatever names it has.
     /// Those at registries that the user named or that have the images of control planes (`own`) come first, so that
-    /// others cannot take their time. No image of a pod is read in which other code may run: it would show nothing. The only error is an interruption.
-    ///
-    /// An image counts as out of reach only if its registry gave no answer to any question of the run:
+    /// others cannot take their time. No image of a pod is read in which other code may run: it would show nothing. The only
+    /// error is an interruption. An image counts as out of reach only if its registry gave no answer to any question of the run:
     /// one that fails for a single image may hide what contradicts its tag.
     pub fn running(
         &self,

@@ -298,7 +298,9 @@ impl Fold {
                 *inventory.uninjected.entry(namespace).or_default() += 1;
             }
             Item::PodPlacement(PodPlacement::Mesh(all)) => {
-                all.into_iter().for_each(|it| inventory.admit(it))
+                for program in all {
+                    inventory.admit(program);
+                }
             }
         }
         inventory.seen += 1;

@@ -362,7 +362,7 @@ mod tests {
         let error = "strict".parse::<CertificatePolicy>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`strict` is no policy: choose one of any, 140-3-active, fedramp-2026"
+            "`strict` is not a policy: choose one of any, 140-3-active, fedramp-2026"
         );
     }
 }

@@ -158,7 +158,7 @@ pub fn cache_note(images: &BTreeMap<String, Date>) -> Option<String> {
             names.join(", ")
         ),
         _ => format!(
-            "{} images were read on {first} or later, and come from the cache: --no-cache reads what changes in addition to the version is named: hub, flavour, FIPS, overlays => changes of hub, distribution and flavour are listed, and the loss of FIPS needs a flag
+            "{} images were read on {first} or later, and come from the cache: --no-cache reads \
              them again",
             names.len()
         ),
@@ -283,7 +283,7 @@ mod tests {
             cache_note(&images.collect()).unwrap_or_default()
         };
         assert_eq!(note(0), "");
-        assert!(note(1).starts_with("i1 was read on 2026-11-01, and is taken from the cache"));
+        assert!(note(1).starts_with("i1 was read on 2026-11-01, and comes from the cache"));
         assert!(note(2).starts_with("i1, i2 were read on 2026-11-01 or later"));
         assert!(note(9).starts_with("9 images were read on 2026-11-01 or later"));
     }

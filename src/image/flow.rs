@@ -24,7 +24,7 @@ use crate::sys::registry::Hasher;
 /// Bytes of small files that are kept.
 const DOCUMENTS: usize = 16 << 20;
 
-/// PodGroup that an archive may have.
+/// Members that an archive may have.
 const MEMBERS: usize = 16 << 10;
 
 /// All that an archive held, but for the contents of its layers.

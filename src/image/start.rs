@@ -104,7 +104,7 @@ mod tests {
             (b"hello", false, "it is no tar archive: `docker save`"),
         ] {
             let said = no_archive("docker-archive:a:b", start, packed).to_string();
-            let wanted = format!("docker-archive:a:b is no image: {wanted}");
+            let wanted = format!("docker-archive:a:b is not an image: {wanted}");
             assert!(said.starts_with(&wanted), "{said}");
         }
     }

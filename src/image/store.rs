@@ -226,7 +226,7 @@ pub(super) struct Archive {
     file: File,
     name: String,
     members: BTreeMap<String, (u64, u64)>,
-    /// PodGroup that are other names of members.
+    /// Members that are other names of members.
     links: BTreeMap<String, String>,
 }
 

@@ -259,12 +259,12 @@ mod tests {
             ("bin/envy", "neither a file here nor an image reference"),
             ("oci:", "`oci:` wants a directory after it"),
             ("docker://", "`docker://` wants a reference after it"),
-            ("h.io/Pilot:1", "is no image reference"),
+            ("h.io/Pilot:1", "is not an image reference"),
             ("https://h.io/pilot:1", "leave `https://` away"),
             ("docker-daemon:pilot:1", "`docker save` it"),
             ("dockerarchive:p.tar", "write `docker-archive:FILE`"),
             ("bin.d/*", "matches nothing that is there"),
-            ("h.io/pilot@sha256:12", "is no image reference"),
+            ("h.io/pilot@sha256:12", "is not an image reference"),
         ] {
             assert!(parsed(text).contains(wanted), "{text}: {}", parsed(text));
         }

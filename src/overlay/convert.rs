@@ -214,8 +214,9 @@ impl<'a> Converter<'a> {
             .is_ok_and(|value| scalar::is_written(value, text));
         let printed = matches!(&read, Ok(Value::Number(number)) if fields::is_variable(&self.path)
             && !(kept && scalar::is_printed(number)));
-        if printed || fields::is_text(&self.path) {
-            if !kept || printed {
+        let word = matches!(&read, Ok(Value::Bool(_))) && fields::is_word(&self.path);
+        if printed || word || fields::is_text(&self.path) {
+            if !kept || printed || word {
                 let place = &self.path;
                 self.notice(
                     node,
@@ -263,6 +264,11 @@ impl<'a> Converter<'a> {
             let text = format!("{} is the number {number}; remove the quotes", self.path);
             self.notice(node, text)?;
             return Ok(number.into());
+        }
+        if let (Shape::Switch, Some(text @ ("true" | "false"))) = (shape, value.as_str()) {
+            let notice = format!("{} is the switch {text}; remove the quotes", self.path);
+            self.notice(node, notice)?;
+            return Ok((text == "true").into());
         }
         let (wanted, next) = shape.words();
         Err(self.refuse(node, format!("{} must be {wanted}", self.path), next))

@@ -45,11 +45,22 @@ pub(super) fn is_text(path: &Path) -> bool {
     let number = |kind: &&Kind| {
         matches!(
             kind,
-            Kind::Switch | Kind::Whole | Kind::Count | Kind::Number | Kind::WholeOrText
+            Kind::Switch
+                | Kind::Whole
+                | Kind::Long
+                | Kind::Count
+                | Kind::Number
+                | Kind::WholeOrText
         )
     };
     typed.iter().copied().any(|kind| text(&kind))
         && !typed.iter().copied().any(|kind| number(&kind))
+}
+
+/// Whether the value at `path` is one of a list of words, such as `OFF`, which plain YAML 1.1 reads as a switch.
+pub(super) fn is_word(path: &Path) -> bool {
+    let kinds = kinds(path);
+    !kinds.is_empty() && kinds.iter().all(|kind| matches!(kind, Kind::OneOf(_)))
 }
 
 /// Tags outside values, of which istioctl does not say what they are.
@@ -130,7 +141,7 @@ pub(super) fn shape(path: &Path) -> Option<Shape> {
         kind if kind.is_map() => Some(Shape::Map),
         Kind::List(_) => Some(Shape::List),
         Kind::Switch => Some(Shape::Switch),
-        Kind::Whole | Kind::Count => Some(Shape::Whole),
+        Kind::Whole | Kind::Long | Kind::Count => Some(Shape::Whole),
         _ => None,
     };
     let mut shapes = kinds(path).into_iter().map(shape);

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use super::nulls::Unset;
 use super::route::{Router, Target};
 use super::set::Assignment;
 use super::{
@@ -20,9 +21,12 @@ pub fn merge(
     files: &[UserDocument],
     sets: &[Assignment],
 ) -> Result<Merged, OverlayError> {
-    let files: Cow<'_, [UserDocument]> = match rules.engine {
-        Engine::Map => files.iter().map(nulls::without_nulls).collect(),
-        Engine::Strategic => files.into(),
+    let (files, unset): (Cow<'_, [UserDocument]>, Vec<Vec<Unset>>) = match rules.engine {
+        Engine::Map => {
+            let (files, unset): (Vec<_>, Vec<_>) = files.iter().map(nulls::without_nulls).unzip();
+            (files.into(), unset)
+        }
+        Engine::Strategic => (files.into(), Vec::new()),
     };
     let mut notices: Vec<Notice> = files.iter().flat_map(|file| file.notices.clone()).collect();
     let mut router = Router::new(base, &files)?;
@@ -33,6 +37,8 @@ pub fn merge(
             notices.extend(renaming(target, file));
             match rules.engine {
                 Engine::Map => {
+                    let unset = unset.get(place).into_iter().flatten();
+                    notices.extend(unset.filter_map(|null| null.notice(&target.document)));
                     notices.extend(replaced_gateways(&target.document, &part, file));
                     map::merge(&mut target.document, part);
                 }
@@ -140,12 +146,22 @@ fn finished(engine: Engine, target: Target) -> Result<Document, OverlayError> {
         let Some(gateways) = value["spec"]["components"][list].as_array() else {
             continue;
         };
-        check_gateways(engine, list, gateways)?;
+        check_gateways(engine, list, gateways, &origins)?;
     }
     Ok(Document { value, origins })
 }
 
-fn check_gateways(engine: Engine, list: &str, gateways: &[Value]) -> Result<(), OverlayError> {
+fn check_gateways(
+    engine: Engine,
+    list: &str,
+    gateways: &[Value],
+    origins: &Origins,
+) -> Result<(), OverlayError> {
+    let refused = |path: &str, problem: &str, next: &str| match origins.of(path) {
+        Origin::File(at) => OverlayError::file(at, format!("{path}: {problem}"), next),
+        Origin::Set(text) => OverlayError::set(&text, format!("{path}: {problem}"), next),
+        _ => OverlayError::value(&path, problem, next),
+    };
     let mut names = HashSet::new();
     for (place, gateway) in gateways.iter().enumerate() {
         let path = format!("spec.components.{list}[{place}]");
@@ -154,19 +170,27 @@ fn check_gateways(engine: Engine, list: &str, gateways: &[Value]) -> Result<(), 
             if engine == Engine::Map && gateway["enabled"] == false {
                 continue;
             }
-            let next = format!("add `name: …`, or --set components.{list}[{place}].name=…");
-            return Err(OverlayError::value(&path, "this gateway has no name", next));
+            let next = "add `name: …` in a file; --set with an index beyond the end of the list adds a gateway each time";
+            return Err(refused(&path, "this gateway has no name", next));
         };
+        if !is_gateway_name(name) {
+            let problem = format!("{name:?} is not a name of a gateway");
+            let next = "use lower-case letters, digits, `-` and `.`, at most 254 of them";
+            return Err(refused(&path, &problem, next));
+        }
         if !names.insert(name) && engine == Engine::Strategic {
             let problem = format!("a second gateway {name}, of which istioctl keeps one");
-            return Err(OverlayError::value(
-                &path,
-                problem,
-                "use another name, or a document of its own",
-            ));
+            let next = "use another name, or a document of its own";
+            return Err(refused(&path, &problem, next));
         }
     }
     Ok(())
+}
+
+/// Whether istioctl accepts the name; the charts give it to a Deployment and a Service.
+fn is_gateway_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+    name.len() <= 254 && name.chars().all(allowed)
 }
 
 #[cfg(test)]
@@ -213,7 +237,7 @@ mod tests {
     fn gateways_that_a_later_list_replaces_are_named_with_what_they_lose() {
         let notices = |engine: Engine| -> Vec<String> {
             let files = [
-                "[{name: a, namespace: n}, {name: b}]",
+                "[{name: a, namespace: x}, {name: b}]",
                 "[{name: a, enabled: true}]",
             ];
             let files: Vec<UserDocument> = files

@@ -8,11 +8,35 @@ use serde_json::{Map, Value};
 
 use super::path::Path;
 use super::schema::RULES;
-use super::{Engine, Notice, Origin, Origins, OverlayError, UserDocument, fields};
+use super::{Engine, Notice, Origin, Origins, OverlayError, Position, UserDocument, fields};
 
-/// The file without the nulls that an engine would write; those that can mean two things stay, because a later file can
-/// still give the value.
-pub(super) fn without_nulls(file: &UserDocument) -> UserDocument {
+/// A null that says nothing by itself: with istioctl it takes back what stands at its path in an earlier input.
+#[derive(Debug, Clone)]
+pub(super) struct Unset {
+    path: Path,
+    at: Position,
+}
+
+impl Unset {
+    /// Says that the value of an earlier input stays, where there is one.
+    pub(super) fn notice(&self, earlier: &Map<String, Value>) -> Option<Notice> {
+        let words = self.path.words();
+        let (first, rest) = words.split_first()?;
+        let mut steps = rest.iter();
+        let value = steps.try_fold(earlier.get(*first)?, |value, name| value.get(*name))?;
+        (!value.is_null()).then(|| Notice {
+            origin: Origin::File(self.at.clone()),
+            text: format!(
+                "{} is null and counts as not set: the value before it stays; this istioctl would take it back",
+                self.path
+            ),
+        })
+    }
+}
+
+/// Returns the file without the nulls that an engine would write, and those of them that say nothing by themselves. Those
+/// that can mean two things stay, because a later file can still give the value.
+pub(super) fn without_nulls(file: &UserDocument) -> (UserDocument, Vec<Unset>) {
     let mut file = file.clone();
     let mut nulls = Nulls::default();
     nulls.value(&mut file.value);
@@ -25,8 +49,15 @@ pub(super) fn without_nulls(file: &UserDocument) -> UserDocument {
         }
     });
     let notices: Vec<Notice> = notices.collect();
+    let unset = nulls.silent.iter().map(|path| Unset {
+        path: path.clone(),
+        at: places(&path.to_string())
+            .map_or(&file.start, |(_, at)| at)
+            .clone(),
+    });
+    let unset = unset.collect();
     file.notices.extend(notices);
-    file
+    (file, unset)
 }
 
 /// Drops the nulls that are left of a preset, a template or the lists of files, and refuses those that can mean two
@@ -62,6 +93,8 @@ struct Nulls {
     is_last: bool,
     /// Path and notice of nulls that istioctl would have made something of.
     dropped: Vec<(String, String)>,
+    /// Paths of nulls that istioctl takes for values that are not set.
+    silent: Vec<Path>,
     /// Path of nulls that can mean two things, what istioctl would do, and what to write.
     doubtful: Vec<(String, &'static str, &'static str)>,
 }
@@ -99,9 +132,12 @@ impl Nulls {
             let name = value.get("name").and_then(Value::as_str).map(str::to_owned);
             self.path.push_item(index, name.as_deref());
             if value.is_null() {
-                let write = RULES.null(&self.path).and_then(|row| row.write);
+                let row = RULES.null(&self.path).filter(|row| row.write.is_some());
+                let does = row.and_then(|row| row.does);
+                let does = does.unwrap_or("take it for an entry without a value");
+                let write = row.and_then(|row| row.write);
                 let write = write.unwrap_or("write a value, or remove the line");
-                self.doubtful.push((self.path.to_string(), "fail", write));
+                self.doubtful.push((self.path.to_string(), does, write));
             }
             self.value(value);
             self.path.pop();
@@ -134,6 +170,8 @@ impl Nulls {
             let text =
                 format!("{path} is null and counts as not set; this istioctl would {does}{more}");
             self.dropped.push((path, text));
+        } else {
+            self.silent.push(self.path.clone());
         }
         true
     }
@@ -287,6 +325,20 @@ mod tests {
         ];
         let (found, _) = merged(Engine::Map, &json!({}), &files).unwrap();
         assert_eq!(found, json!({"components": {"egressGateways": []}}));
+    }
+
+    #[test]
+    fn null_that_leaves_an_earlier_value_is_paths() {
+        let preset =
+            json!({"profile": "ambient", "components": {"pilot": {"k8s": {"replicaCount": 3}}}});
+        let file = "{profile: , namespace: , components: {pilot: {k8s: }}}";
+        let (found, notices) = merged(Engine::Map, &preset, &[file]).unwrap();
+        assert_eq!(found, preset);
+        let paths: Vec<&str> = notices
+            .iter()
+            .filter_map(|notice| notice.split(' ').nth(1))
+            .collect();
+        assert_eq!(paths, ["spec.profile", "spec.components.pilot.k8s"]);
     }
 
     #[test]

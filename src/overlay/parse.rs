@@ -132,7 +132,10 @@ fn unreadable(source: &str, text: &str, error: &ScanError) -> Failure {
     let field = line.trim_start().split(':').next().unwrap_or_default();
     let next = if indent.contains('\t') {
         "indent with spaces, a tab may not indent"
-    } else if !indent.is_empty() && fields::rightful_place(field).is_some() {
+    } else if !indent.is_empty()
+        && fields::rightful_place(field).is_some()
+        && !text.lines().any(|line| line.starts_with("spec:"))
+    {
         "are the lines `metadata:` (above name) and `spec:` (above hub and tag) missing?"
     } else {
         "correct the YAML here"
@@ -291,7 +294,7 @@ impl Builder<'_> {
         } else {
             return Ok(());
         };
-        let problem = format!("with its aliases written out this has more than {most}");
+        let problem = format!("this has more than {most}, aliases written out");
         Err(self.refuse(at, &problem, "use fewer aliases, or several files"))
     }
 

@@ -421,7 +421,7 @@ mod tests {
             let error = read("f", format!("{HEAD}{metadata}\n").as_bytes()).unwrap_err();
             let message = error.to_string();
             assert!(
-                message.contains("no name that Kubernetes takes"),
+                message.contains("is not a name that Kubernetes accepts"),
                 "{metadata}: {message}"
             );
         }

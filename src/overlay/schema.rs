@@ -4,6 +4,7 @@
 //! field of a map or an item of a list, for one release or for all of them.
 
 mod data;
+mod form;
 mod judge;
 mod kind;
 mod range;

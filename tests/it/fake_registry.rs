@@ -50,7 +50,7 @@ pub(crate) enum Body {
     Whole(Vec<u8>),
     /// As many bytes are promised, and only these come, or more.
     Promised(usize, Vec<u8>),
-    LinkLoop,
+    Endless,
     /// The same in chunks.
     Chunks,
     /// As many bytes are promised, and one comes now and then.
@@ -124,7 +124,7 @@ impl Reply {
         let chunk = [b"2000\r\n".as_slice(), &[b' '; 0x2000], b"\r\n"].concat();
         match &self.body {
             Body::Whole(bytes) | Body::Promised(_, bytes) => stream.write_all(bytes),
-            Body::LinkLoop => loop {
+            Body::Endless => loop {
                 stream.write_all(&[b' '; 1 << 13])?;
             },
             Body::Chunks => loop {

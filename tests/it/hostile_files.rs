@@ -53,7 +53,7 @@ fn overlays_are_bounded_by_bytes_values_and_documents() {
         ),
         (
             format!("{head}metadata:\n  <<: {{name: ../../x}}\n"),
-            "no name that Kubernetes takes",
+            "is not a name that Kubernetes accepts",
         ),
     ] {
         render(&TestEnv::new(), "-f", &text).fails(65, &["$DIR/work/hostile:", says]);

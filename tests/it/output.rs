@@ -104,7 +104,7 @@ fn what_is_written_is_named_and_what_is_in_its_way_too() {
     );
     env.file("there", "");
     env.line("render --istio 1.31.0-solo-fips -O there")
-        .fails(74, &["`there` is there and is no directory"]);
+        .fails(74, &["`there` exists and is not a directory"]);
     env.line("explain PROVEN").success();
 }
 

@@ -206,7 +206,7 @@ fn report(inventory: &MeshInventory) -> Report {
     report
 }
 
-/// Writes the report of a inventory in every format.
+/// Writes the report of an inventory in every format.
 fn shown(inventory: &MeshInventory) {
     let report = report(inventory);
     let style = text::Style {

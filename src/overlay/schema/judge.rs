@@ -202,6 +202,15 @@ impl Judge<'_> {
                 write,
             });
         }
+        if let Some(form) = RULES.form(&self.path, release)
+            && !form.fits(&text)
+        {
+            let write = form.write();
+            self.add(Problem::Refused {
+                found: text.clone(),
+                write,
+            });
+        }
         if let Some(row) = RULES.choices(&self.path, release)
             && !row.have(&text, release)
         {

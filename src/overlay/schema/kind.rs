@@ -7,9 +7,11 @@ use serde_json::Value;
 pub(in crate::overlay) enum Kind {
     Text,
     Switch,
-    /// A whole number.
+    /// A whole number of 32 bits.
     Whole,
-    /// A whole number that is not negative.
+    /// A whole number of 64 bits.
+    Long,
+    /// A whole number of 32 bits that is not negative.
     Count,
     Number,
     WholeOrText,
@@ -53,6 +55,7 @@ impl Kind {
             "text" => Kind::Text,
             "switch" => Kind::Switch,
             "whole" => Kind::Whole,
+            "long" => Kind::Long,
             "count" => Kind::Count,
             "number" => Kind::Number,
             "whole-or-text" => Kind::WholeOrText,
@@ -98,13 +101,21 @@ impl Kind {
 
     /// Whether istioctl decodes `value`, maps and lists by their outside alone.
     pub(super) fn accepts(self, value: &Value) -> bool {
-        let whole = |value: &Value| value.is_i64() || value.is_u64();
+        let whole = |value: &Value| {
+            value
+                .as_i64()
+                .is_some_and(|number| i32::try_from(number).is_ok())
+        };
         match self {
             Kind::Any | Kind::ChartOnly | Kind::SameAs(_) => true,
-            Kind::Text | Kind::Duration | Kind::Time => value.is_string(),
+            Kind::Text | Kind::Time => value.is_string(),
+            Kind::Duration => value.as_str().is_some_and(is_duration),
             Kind::Switch => value.is_boolean(),
             Kind::Whole => whole(value),
-            Kind::Count => value.is_u64(),
+            Kind::Long => value.is_i64(),
+            Kind::Count => value
+                .as_u64()
+                .is_some_and(|number| u32::try_from(number).is_ok()),
             // The decoder of values and meshConfig takes quoted numbers.
             Kind::Number => match value {
                 Value::String(text) => {
@@ -114,7 +125,7 @@ impl Kind {
                 other => other.is_number(),
             },
             Kind::WholeOrText => value.is_string() || whole(value),
-            Kind::Quantity => value.is_string() || value.is_number(),
+            Kind::Quantity => value.is_number() || value.as_str().is_some_and(is_quantity),
             Kind::OneOf(words) => match value {
                 Value::String(text) => words.split('|').any(|word| word == text),
                 other => whole(other),
@@ -129,17 +140,97 @@ impl Kind {
         match self {
             Kind::Text => "text".into(),
             Kind::Switch => "true or false".into(),
-            Kind::Whole => "a whole number".into(),
-            Kind::Count => "a whole number that is not negative".into(),
+            Kind::Whole => "a whole number of 32 bits".into(),
+            Kind::Long => "a whole number".into(),
+            Kind::Count => "a whole number of 32 bits that is not negative".into(),
             Kind::Number => "a number".into(),
             Kind::WholeOrText => "a whole number or text".into(),
-            Kind::Quantity => "a quantity".into(),
-            Kind::Duration => "a duration such as 10s, as text".into(),
+            Kind::Quantity => "a quantity such as 500m or 1Gi".into(),
+            Kind::Duration => "a duration such as 10s or 1h30m, as text".into(),
             Kind::Time => "a time, as text".into(),
             Kind::OneOf(words) => format!("one of {}", words.replace('|', ", ")),
             Kind::List(_) => "a list".into(),
             Kind::Any | Kind::ChartOnly | Kind::SameAs(_) => "any value".into(),
             _ => "a map".into(),
         }
+    }
+}
+
+/// Whether Go's `time.ParseDuration` reads the text: numbers with a unit each, or `0`.
+fn is_duration(text: &str) -> bool {
+    let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if rest == "0" {
+        return true;
+    }
+    if rest.is_empty() {
+        return false;
+    }
+    while !rest.is_empty() {
+        let number = number_length(rest);
+        let (digits, after) = rest.split_at(number);
+        // The longer units first: `m` begins `ms`.
+        let units = ["ns", "us", "µs", "μs", "ms", "s", "m", "h"];
+        let after = units.iter().find_map(|unit| after.strip_prefix(unit));
+        match after {
+            Some(after) if digits.contains(|c: char| c.is_ascii_digit()) => rest = after,
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Whether Kubernetes reads the text as a quantity: a decimal number with a unit or an exponent.
+fn is_quantity(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (digits, unit) = unsigned.split_at(number_length(unsigned));
+    let units = [
+        "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei",
+    ];
+    let exponent = unit.strip_prefix(['e', 'E']);
+    digits.contains(|c: char| c.is_ascii_digit())
+        && (units.contains(&unit) || exponent.is_some_and(|text| text.parse::<i32>().is_ok()))
+}
+
+/// Returns the bytes of the decimal number that the text begins with.
+fn number_length(text: &str) -> usize {
+    let mut has_point = false;
+    let is_end = |c: char| match c {
+        '.' => std::mem::replace(&mut has_point, true),
+        other => !other.is_ascii_digit(),
+    };
+    text.find(is_end).unwrap_or(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_those_of_go() {
+        for text in ["0", "10s", "-1.5h", "1h30m", "100ms", "1µs", "+.5m", "2.s"] {
+            assert!(is_duration(text), "{text}");
+        }
+        for text in ["", "abc", "10", "2d", "s", "1h30", ".s", "1 s", "1..5s"] {
+            assert!(!is_duration(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn quantities_are_those_of_kubernetes() {
+        for text in ["0", "500m", "1Gi", "1.5", ".5", "-1k", "1e3", "12E", "1E-2"] {
+            assert!(is_quantity(text), "{text}");
+        }
+        for text in ["", "abc", "1 Gi", "1e", "1gb", "Gi", "1.2.3", "."] {
+            assert!(!is_quantity(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_have_the_width_of_their_field() {
+        let is = |kind: Kind, number: i64| kind.accepts(&Value::from(number));
+        assert!(is(Kind::Whole, i64::from(i32::MAX)) && !is(Kind::Whole, i64::from(i32::MAX) + 1));
+        assert!(is(Kind::Count, i64::from(u32::MAX)) && !is(Kind::Count, i64::from(u32::MAX) + 1));
+        assert!(!is(Kind::Count, -1) && is(Kind::Long, i64::MAX));
+        assert!(!is(Kind::WholeOrText, 1 << 40));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::form::Form;
 use super::range::{Range, Release};
 use crate::istio::Minor;
 use crate::overlay::path::{Path, Step, fits};
@@ -35,6 +36,7 @@ pub(in crate::overlay) struct Rules {
     nulls: Vec<Null>,
     ignored: Vec<Advice>,
     refused: Vec<Advice>,
+    forms: Vec<FormRow>,
     instead: Vec<Advice>,
     unusable: Vec<Advice>,
     reread: Vec<Reread>,
@@ -62,6 +64,15 @@ pub(super) struct Advice {
     value: Option<&'static str>,
     istio: &'static str,
     pub(super) write: &'static str,
+}
+
+/// The form of a text.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FormRow {
+    path: &'static str,
+    form: Form,
+    istio: &'static str,
 }
 
 /// Text that istioctl reads again as `--set` reads a value.
@@ -101,6 +112,7 @@ impl Rules {
     pub(super) fn ranges(&self) -> impl Iterator<Item = &'static str> {
         let advice = [&self.ignored, &self.refused, &self.instead, &self.unusable];
         let ranges = advice.into_iter().flatten().map(|row| row.istio);
+        let ranges = ranges.chain(self.forms.iter().map(|row| row.istio));
         let ranges = ranges.chain(self.reread.iter().map(|row| row.istio));
         let ranges = ranges.chain(self.exclusive.iter().map(|row| row.istio));
         let ranges = ranges.chain(self.choices.iter().map(|row| row.istio));
@@ -151,6 +163,14 @@ impl Rules {
     pub(super) fn refused(&self, path: &Path, value: &str, release: Release) -> Option<&Advice> {
         let mut rows = self.refused.iter();
         rows.find(|row| row.holds(path, release) && row.value.is_none_or(|one| one == value))
+    }
+
+    /// The form that the text of the place must have.
+    pub(super) fn form(&self, path: &Path, release: Release) -> Option<Form> {
+        let mut rows = self.forms.iter();
+        let row =
+            rows.find(|row| reaches(path, row.path) && Range::any_contains(row.istio, release));
+        row.map(|row| row.form)
     }
 
     pub(super) fn reread(&self, path: &Path, release: Release) -> Option<&Reread> {

@@ -214,14 +214,14 @@ const DEVIATIONS: &[(&str, &str, &[&str])] = &[
         "1.31.0",
         &[
             "spec.meshConfig.accessLogEncoding: json JSON",
-            "spec.meshConfig.connectTimeout: 10 is not a duration such as 10s, as text",
+            "spec.meshConfig.connectTimeout: 10 is not a duration such as 10s or 1h30m, as text",
         ],
     ),
     (
         "{values: {pilot: {autoscaleMin: -2, traceSampling: x}}}",
         "1.31.0",
         &[
-            "spec.values.pilot.autoscaleMin: -2 is not a whole number that is not negative",
+            "spec.values.pilot.autoscaleMin: -2 is not a whole number of 32 bits that is not negative",
             "spec.values.pilot.traceSampling: the text \"x\" is not a number",
         ],
     ),

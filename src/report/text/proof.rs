@@ -274,7 +274,7 @@ pub fn meaning(module: Assurance) -> &'static str {
             "computed again from the bytes: the value of a module with a certificate"
         }
         Assurance::Identified => {
-            "a FIPS module with a correct integrity value that is not, or not yet, validated"
+            "a FIPS module with a correct integrity value, but not (yet) validated"
         }
         Assurance::Declared => {
             "only words say FIPS: labels, build information, metrics, loose texts"

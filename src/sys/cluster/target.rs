@@ -1,7 +1,7 @@
 //! Which cluster is meant: kubeconfig files, context and identity.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kube::config::{AuthInfo, ExecInteractiveMode, KubeConfigOptions, Kubeconfig, NamedAuthInfo};
 
@@ -9,6 +9,9 @@ use super::ClusterError;
 use super::error::wrong;
 use crate::sys::os;
 use crate::sys::process::{self, FindError, KEY_VARIABLE};
+
+/// What pipelines give as KUBECONFIG where no cluster may be reached.
+const NO_FILE: &str = "/dev/null";
 
 /// What a user says about the cluster, in the words of istioctl.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,7 +37,8 @@ pub(super) struct Resolved {
 impl KubeTarget {
     /// Whether the user names a cluster, be it there or not.
     pub fn is_named(&self) -> bool {
-        self.kubeconfig.is_some() || self.context.is_some() || os::env("KUBECONFIG").is_some()
+        let by_variable = os::env("KUBECONFIG").is_some_and(|list| list != NO_FILE);
+        self.kubeconfig.is_some() || self.context.is_some() || by_variable
     }
 
     /// The names of the contexts of the kubeconfig; none where it cannot be read.
@@ -85,7 +89,7 @@ impl KubeTarget {
         }
         match os::env("KUBECONFIG") {
             Some(list) => std::env::split_paths(&list)
-                .filter(|path| !path.as_os_str().is_empty())
+                .filter(|path| !path.as_os_str().is_empty() && path != Path::new(NO_FILE))
                 .collect(),
             None => os::home()
                 .into_iter()
@@ -284,7 +288,7 @@ contexts:
     fn a_plugin_of_the_current_directory_is_refused() {
         let dir = tempfile::Builder::new().tempdir_in(".").unwrap();
         std::fs::copy("/bin/sh", dir.path().join("plugin")).unwrap();
-        let relative = std::path::Path::new(".").join(dir.path().file_name().unwrap());
+        let relative = Path::new(".").join(dir.path().file_name().unwrap());
         let read = |command: &str| Kubeconfig::from_yaml(&TWO.replace("'false'", command)).unwrap();
         let mut config = read("plugin");
         let refused = find_plugin(&mut config, "a", Some(relative.as_os_str()));

@@ -439,7 +439,7 @@ mod tests {
             ),
             (
                 r#"{"auth": "dQ=="}"#,
-                "`config.json` has credentials for h.io that are no user and password",
+                "`config.json` has credentials for h.io that are not a user and a password",
             ),
         ] {
             let json = format!(r#"{{"auths": {{"h.io": {entry}}}}}"#);
@@ -452,7 +452,10 @@ mod tests {
         for name in ["../x", "", "a b", "/bin/sh"] {
             let json = serde_json::json!({"credHelpers": {"h.io": name}}).to_string();
             let why = found(&json, "h.io/pilot:1");
-            assert!(why.contains("no name of a credential program"), "{why}");
+            assert!(
+                why.contains("is not a name of a credential program"),
+                "{why}"
+            );
         }
         let why = found(r#"{"credsStore": "no-such"}"#, "h.io/pilot:1");
         assert!(

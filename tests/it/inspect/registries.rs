@@ -63,7 +63,7 @@ fn an_honest_one_is_read_and_its_digests_are_kept() {
         let text = env.line(&format!("inspect {how} {}", target(&registry)));
         let words: Vec<&str> = text.stdout.split_whitespace().collect();
         assert_eq!(
-            words.join(" ").contains("taken from the cache"),
+            words.join(" ").contains("comes from the cache"),
             kept,
             "{how}: {text}"
         );

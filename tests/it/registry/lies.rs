@@ -98,7 +98,7 @@ fn documents_that_are_none() {
             "65 not the JSON",
         ),
         (Manifest, Reply::new(200, "{}"), "65 neither an index"),
-        (Manifest, bad(Body::LinkLoop), "65 more than 4194304 bytes"),
+        (Manifest, bad(Body::Endless), "65 more than 4194304 bytes"),
         (Manifest, bad(Body::Chunks), "65 more than 4194304 bytes"),
         (Manifest, bad(Body::Drip(1 << 20)), "69 within 2 s"),
         (Manifest, bad(Body::Head), "69 within 2 s"),
@@ -138,7 +138,7 @@ fn documents_that_are_none() {
 fn errors_that_do_not_end() {
     let failing = |status, body| Reply::new(status, "").body(body);
     each(vec![
-        (Manifest, failing(404, Body::LinkLoop), "65 does not exist"),
+        (Manifest, failing(404, Body::Endless), "65 does not exist"),
         (Manifest, failing(404, Body::Chunks), "65 does not exist"),
         (
             Manifest,
@@ -151,14 +151,14 @@ fn errors_that_do_not_end() {
             failing(500, Body::Drip(1 << 20)),
             "69 it answers 500",
         ),
-        (Manifest, failing(500, Body::LinkLoop), "69 it answers 500"),
+        (Manifest, failing(500, Body::Endless), "69 it answers 500"),
         (
             Manifest,
             failing(418, Body::Promised(9, vec![])),
             "65 answers 418",
         ),
-        (Layer, failing(503, Body::LinkLoop), "69 it answers 503"),
-        (Layer, failing(404, Body::LinkLoop), "65 does not exist"),
+        (Layer, failing(503, Body::Endless), "69 it answers 503"),
+        (Layer, failing(404, Body::Endless), "65 does not exist"),
         (
             Manifest,
             Reply::new(429, "").header("retry-after", "3600"),
@@ -198,7 +198,7 @@ fn layers_that_are_not_what_was_declared() {
             Reply::ok("text/html", &vec![b'<'; size]),
             "65 web page",
         ),
-        (Layer, bad(Body::LinkLoop), "65 longer than"),
+        (Layer, bad(Body::Endless), "65 longer than"),
         (Layer, bad(Body::Chunks), "65 longer than"),
         (Layer, bad(Body::Drip(size)), "69 it sent no more than"),
         (
@@ -235,7 +235,7 @@ fn tokens_that_are_none() {
             "65 there is no token in it",
         ),
         (Token, html(), "65 web page"),
-        (Token, bad(Body::LinkLoop), "65 more than 1048576 bytes"),
+        (Token, bad(Body::Endless), "65 more than 1048576 bytes"),
         (Token, bad(Body::Drip(1 << 20)), "69 within 2 s"),
         (Token, bad(Body::Close), "69 dropped"),
         (Token, Reply::new(500, ""), "69 it answers 500"),
@@ -259,7 +259,7 @@ fn challenges_that_are_none() {
             challenge("Bearer realm"),
             "65 no kind that is known",
         ),
-        (Challenge, challenge("\u{7f}\"=,,"), "65 no HTTP"),
+        (Challenge, challenge("\u{7f}\"=,,"), "65 is not HTTP"),
         (
             Challenge,
             challenge("Negotiate"),
