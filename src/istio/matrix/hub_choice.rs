@@ -92,8 +92,8 @@ impl Matrix {
         {
             let (pattern, kind, quotes) = (&option.pattern, option.kind, option.quotes.clone());
             let why = match (option.documented, key.is_some() && !pattern.needs_key()) {
-                (true, true) => format!("builds of {minor} lie there; no key is needed"),
-                (true, false) => format!("builds of {minor} lie there"),
+                (true, true) => format!("it has builds of {minor}; no key is needed"),
+                (true, false) => format!("it has builds of {minor}"),
                 (false, _) => {
                     format!("this version was seen there; {minor} as a whole is elsewhere")
                 }
