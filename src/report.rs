@@ -8,7 +8,9 @@ mod counts;
 mod deviation;
 mod ending;
 mod finding;
+
 pub mod json;
+mod module_statement;
 mod next_step;
 mod proof;
 pub mod short;
@@ -21,6 +23,7 @@ pub use counts::{Count, Counts};
 pub use deviation::{Deviation, Deviations, SettingKind};
 pub use ending::Ending;
 pub use finding::{Finding, Severity};
+pub use module_statement::{Assurance, ModuleStatement, RunsIn};
 pub use next_step::NextStep;
 pub use proof::{
     Certificate, Judgement, OtherCryptography, Proof, Recipe, Remark, RemarkKind, Statement,
@@ -73,111 +76,6 @@ pub struct CheckResult {
     pub detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
-}
-
-/// The module statement: which cryptographic module is in a program. Ordered from the weakest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Assurance {
-    /// Could not be read.
-    Unknown,
-    /// A label says FIPS and the module is not there, a located module's integrity value differs, or
-    /// sources disagree.
-    Contradicted,
-    /// No FIPS module, or no cryptography at all.
-    Standard,
-    /// Only labels, build information, metrics, or texts of a module that could not be located.
-    Declared,
-    /// The integrity value holds, but the module is not, or not yet, a validated one.
-    Identified,
-    /// The integrity value was computed again from the bytes, and it is a module with a certificate.
-    Proven,
-}
-
-impl Assurance {
-    /// As reports write it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Assurance::Unknown => "unknown",
-            Assurance::Contradicted => "contradicted",
-            Assurance::Standard => "standard",
-            Assurance::Declared => "declared",
-            Assurance::Identified => "identified",
-            Assurance::Proven => "proven",
-        }
-    }
-}
-
-/// One statement about the cryptography of what runs, per image × architecture × binary.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct ModuleStatement {
-    /// Digest of the image that runs, as the runtime tells it; absent where it does not.
-    pub digest: Option<String>,
-    /// `amd64`, `arm64`; absent where no node tells.
-    pub arch: Option<String>,
-    /// `pilot-discovery`, `envoy`, …
-    pub binary: String,
-    pub module: Assurance,
-    /// Whether the module is enabled, as far as build and environment show, or that it was not collected; empty where they
-    /// say nothing.
-    pub configuration: String,
-    /// How it was seen: `go_info of istiod`, `envoy_server_compilation_settings_fips_mode`.
-    pub source: String,
-    /// Number of processes that this statement stands for; 0 for a file or an image that nothing runs.
-    pub count: u64,
-    /// Settings of its pod by which other code may run than that of its image.
-    #[serde(skip_serializing_if = "Deviations::is_empty")]
-    pub deviations: Deviations,
-    /// What the bytes of the program gave, where they were read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub proof: Option<Box<Proof>>,
-}
-
-impl ModuleStatement {
-    /// The word of the module with what it is worth: that it was refused, that its policy cannot be decided,
-    /// or that its certificate does not count any more.
-    fn judged(&self) -> String {
-        let word = self.module.word();
-        let plainly = matches!(self.module, Assurance::Unknown | Assurance::Contradicted);
-        match (self.past_status(), self.judgement()) {
-            _ if plainly => word.to_owned(),
-            (_, Some(judgement)) if !judgement.because.is_empty() => format!("refused ({word})"),
-            (_, Some(judgement)) if !judgement.unknown.is_empty() => {
-                format!("unknown by policy {} ({word})", judgement.policy)
-            }
-            (Some(status), _) => format!("{word}, but its certificate is {status}"),
-            (None, _) => word.to_owned(),
-        }
-    }
-
-    /// The status of the certificate, where it does not count any more on the day that was judged for.
-    fn past_status(&self) -> Option<&str> {
-        let certificate = self.proof.as_ref()?.certificate.as_ref()?;
-        let past = certificate.number.is_some() && !certificate.active;
-        past.then_some(certificate.status.as_str())
-    }
-
-    /// Whether an auditor is to be warned of the validation of its module.
-    fn has_warning(&self) -> bool {
-        let remarks = self.proof.iter().flat_map(|proof| &proof.remarks);
-        remarks
-            .into_iter()
-            .any(|remark| remark.severity >= Severity::Warning)
-    }
-
-    fn judgement(&self) -> Option<&Judgement> {
-        self.proof.as_ref().map(|proof| &proof.judgement)
-    }
-
-    /// Why the program that was read is not acceptable.
-    fn refused(&self) -> &[String] {
-        self.judgement().map_or(&[], |judgement| &judgement.because)
-    }
-
-    /// Why it cannot be said whether the program that was read is acceptable.
-    fn undecided(&self) -> &[String] {
-        self.judgement().map_or(&[], |judgement| &judgement.unknown)
-    }
 }
 
 /// A workload whose pods still run an old proxy.

@@ -10,7 +10,7 @@ use crate::facts::{
 };
 use crate::fips::{BinaryFacts, Environment, ProgramRole, Subject};
 use crate::istio::ImageRef;
-use crate::report::{Assurance, Deviations, ModuleStatement};
+use crate::report::{Assurance, Deviations, ModuleStatement, RunsIn};
 
 mod image;
 
@@ -19,18 +19,47 @@ pub fn evidence(after: &After<'_>) -> Vec<ModuleStatement> {
     let Some(inventory) = after.facts.inventory.known() else {
         return Vec::new();
     };
-    let mut processes: BTreeMap<ModuleStatement, u64> = BTreeMap::new();
+    type Places<'a> = BTreeMap<(&'a str, &'static str), u64>;
+    let mut processes: BTreeMap<ModuleStatement, (u64, Places<'_>)> = BTreeMap::new();
     for (group, members) in &inventory.groups {
         if wanted(after, group).is_some() {
             for statement in statements(after, group) {
-                *processes.entry(statement).or_default() += members.pods;
+                let (count, places) = processes.entry(statement).or_default();
+                *count += members.pods;
+                *places
+                    .entry((&group.namespace, role_word(group.role)))
+                    .or_default() += members.pods;
             }
         }
     }
     processes
         .into_iter()
-        .map(|(statement, count)| ModuleStatement { count, ..statement })
+        .map(|(statement, (count, places))| {
+            let places = places.into_iter().take(ModuleStatement::PLACES);
+            let runs_in = places.map(|((namespace, role), pods)| RunsIn {
+                namespace: namespace.to_owned(),
+                role,
+                pods,
+            });
+            ModuleStatement {
+                count,
+                runs_in: runs_in.collect(),
+                ..statement
+            }
+        })
         .collect()
+}
+
+/// Returns the role as the JSON report names it.
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Istiod => "control-plane",
+        Role::Sidecar => "sidecar",
+        Role::Gateway => "gateway",
+        Role::Agentgateway => "agentgateway",
+        Role::Ztunnel => "ztunnel",
+        Role::Cni => "cni",
+    }
 }
 
 /// What is known of the programs of a group: by their bytes where the image that runs was read, by
@@ -174,6 +203,7 @@ fn said(group: &PodGroupKey, unread: &str) -> ModuleStatement {
         configuration: format!("not looked at: {unread}"),
         source,
         count: 0,
+        runs_in: Vec::new(),
         deviations: Deviations::default(),
         proof: None,
     }
@@ -393,6 +423,11 @@ mod tests {
             (statements[0].binary.as_str(), statements[0].count),
             ("envoy", 5)
         );
+        let places = statements[0].runs_in.iter();
+        let places: Vec<_> = places
+            .map(|it| (it.namespace.as_str(), it.role, it.pods))
+            .collect();
+        assert_eq!(places, [("a", "sidecar", 3), ("b", "gateway", 2)]);
     }
 
     #[test]

@@ -78,6 +78,7 @@ impl Judge {
             configuration: String::new(),
             source: "its bytes".to_owned(),
             count: 0,
+            runs_in: Vec::new(),
             deviations: report::Deviations::default(),
             proof: None,
         };

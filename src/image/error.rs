@@ -92,7 +92,9 @@ impl ImageError {
                 );
                 return ImageError::Unsupported { what, why };
             }
-            Some(stop @ (Stop::Bomb(_) | Stop::Ratio(_) | Stop::Kept(_) | Stop::PodGroup)) => {
+            Some(
+                stop @ (Stop::Bomb(_) | Stop::Ratio(_) | Stop::Kept(_) | Stop::TooManyMembers),
+            ) => {
                 let why = stop.to_string();
                 return ImageError::TooLarge { what, why };
             }

@@ -90,7 +90,7 @@ impl<T: Clone + Serialize> Flow<T> {
     ) -> io::Result<()> {
         self.members += 1;
         if self.members > MEMBERS || self.bytes > DOCUMENTS {
-            return Err(Stop::PodGroup.into());
+            return Err(Stop::TooManyMembers.into());
         }
         let path = String::from_utf8_lossy(&entry.path).into_owned();
         self.passed.name(&path)?;

@@ -276,7 +276,7 @@ impl Archive {
                 _ => {}
             }
         }
-        Err(Stop::PodGroup.into())
+        Err(Stop::TooManyMembers.into())
     }
 
     fn member(&self, path: &str) -> Result<Window, ImageError> {

@@ -47,7 +47,7 @@ pub(super) enum Stop {
     #[error("it is compressed with {0}")]
     Compression(&'static str),
     #[error("it has too many members, or too many bytes in small ones")]
-    PodGroup,
+    TooManyMembers,
     #[error("what is known of its programs takes more than {0} bytes")]
     Kept(u64),
     #[error("interrupted")]

@@ -127,6 +127,11 @@ fn evidence(binary: &str, module: Assurance, arch: &str, count: u64) -> ModuleSt
         configuration: "not looked at".into(),
         source: format!("what {binary} says of itself"),
         count,
+        runs_in: vec![RunsIn {
+            namespace: "bookinfo".into(),
+            role: "sidecar",
+            pods: count,
+        }],
         proof: None,
     }
 }

@@ -38,7 +38,7 @@ struct Latch {
     /// Id of the program that runs, 0 for none, negative where it leads a group of its own.
     child: AtomicI32,
     /// A signal that came when no program was known to run, which may just have begun to; 0 for none.
-    user_settings: AtomicI32,
+    pending: AtomicI32,
     /// Somebody sits in a read that no latch can end.
     at_prompt: AtomicBool,
     /// A file is being written that a sudden end would leave half done.
@@ -51,7 +51,7 @@ impl Latch {
         Latch {
             interrupted: AtomicBool::new(false),
             child: AtomicI32::new(0),
-            user_settings: AtomicI32::new(0),
+            pending: AtomicI32::new(0),
             at_prompt: AtomicBool::new(false),
             unfinished: AtomicBool::new(false),
             wake: Notify::const_new(),
@@ -78,7 +78,7 @@ impl Latch {
         let Some(child) = Pid::from_raw(child.max(0)) else {
             return;
         };
-        let signal = match self.user_settings.swap(0, Ordering::SeqCst) {
+        let signal = match self.pending.swap(0, Ordering::SeqCst) {
             SIGINT => Signal::INT,
             SIGTERM => Signal::TERM,
             _ => return,
@@ -118,7 +118,7 @@ fn serve(mut signals: SignalsInfo<WithOrigin>) {
         match LATCH.react(from_terminal) {
             Reaction::Noticed if from_terminal => {}
             Reaction::Noticed => {
-                LATCH.user_settings.store(origin.signal, Ordering::SeqCst);
+                LATCH.pending.store(origin.signal, Ordering::SeqCst);
                 LATCH.hand_down_early();
             }
             // Either may have ended in between, and then there is nobody to tell.

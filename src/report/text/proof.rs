@@ -10,6 +10,9 @@ use crate::report::{Assurance, Certificate, ModuleStatement, Proof, Remark, Rema
 /// Statements of one program and module that are shown unless verbose: pods of strangers can differ in any number of ways.
 const SHOWN: usize = 10;
 
+/// Places of a program that are shown unless verbose.
+const PLACES: usize = 4;
+
 /// Everything that makes two statements alike for a reader.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Statement<'a> {
@@ -58,6 +61,22 @@ struct Sum<'a> {
     processes: u64,
     architectures: BTreeSet<&'a str>,
     digests: BTreeSet<&'a str>,
+    /// Pods by role and namespace.
+    places: BTreeMap<(&'static str, &'a str), u64>,
+}
+
+impl Sum<'_> {
+    /// Returns where the processes run, such as `gateway in istio-ingress (2), sidecar in shop (3)`; at most `shown` places.
+    fn places(&self, shown: usize) -> String {
+        let places = self.places.iter().take(shown);
+        let mut texts: Vec<String> = places
+            .map(|((role, namespace), pods)| format!("{role} in {namespace} ({pods})"))
+            .collect();
+        if let Some(more @ 1..) = self.places.len().checked_sub(shown) {
+            texts.push(format!("and {more} more namespaces"));
+        }
+        texts.join(", ")
+    }
 }
 
 pub(super) fn write(page: &mut Page<'_>, evidence: &[ModuleStatement]) -> io::Result<()> {
@@ -94,6 +113,14 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[ModuleStatement]) -> io::Re
         }
         if !statement.configuration.is_empty() {
             page.labelled(4, "settings", statement.configuration)?;
+        }
+        if !sum.places.is_empty() {
+            let shown = if page.is_verbose() {
+                usize::MAX
+            } else {
+                PLACES
+            };
+            page.labelled(4, "runs as", &sum.places(shown))?;
         }
     }
     left_out(page, number, shown)?;
@@ -192,6 +219,10 @@ fn fold<'a>(evidence: &[&'a ModuleStatement]) -> BTreeMap<Statement<'a>, Sum<'a>
         sum.processes += one.count;
         sum.architectures.extend(one.arch.as_deref());
         sum.digests.extend(one.digest.as_deref());
+        for place in &one.runs_in {
+            let pods = sum.places.entry((place.role, &place.namespace));
+            *pods.or_default() += place.pods;
+        }
     }
     sums
 }
@@ -276,9 +307,7 @@ pub fn meaning(module: Assurance) -> &'static str {
         Assurance::Identified => {
             "a FIPS module with a correct integrity value, but not (yet) validated"
         }
-        Assurance::Declared => {
-            "only words say FIPS: labels, build information, metrics, loose texts"
-        }
+        Assurance::Declared => "only labels, metrics or texts say FIPS, or pods were not compared",
         Assurance::Contradicted => {
             "a label says FIPS and the bytes do not, or a module was changed"
         }
