@@ -1,4 +1,4 @@
-//! Finds modules that were not measured by their own integrity test. The code of the test refers to the module's
+//! Finds modules that were not measured, through their own integrity test: the code of the test refers to the module's
 //! first byte, to its last byte and to the stored value. Three places that fit together like this are not a
 //! coincidence.
 
@@ -159,7 +159,7 @@ impl<'a> Search<'a> {
         layout.offset(base.wrapping_add(reference.to))
     }
 
-    /// Returns the offsets that the addresses lead to which the loader writes into `slots`.
+    /// Returns the file offsets of the addresses that the loader writes into `slots`.
     fn loaded(&mut self, mut slots: Vec<u64>) -> io::Result<Vec<u64>> {
         slots.sort_unstable();
         slots.dedup();

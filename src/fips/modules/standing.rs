@@ -48,7 +48,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// Whether a certificate with this status is on the active list.
+    /// Checks whether a certificate with this status is on the active list.
     pub const fn is_active(self) -> bool {
         matches!(self, Self::Active | Self::Interim)
     }
@@ -216,7 +216,7 @@ impl Standing {
     }
 }
 
-/// `certificate #4735 (FIPS 140-3 level 1): active on 2026-11-23, since 2024-07-23, sunset 2029-07-22,
+/// Formats as `certificate #4735 (FIPS 140-3 level 1): active on 2026-11-23, since 2024-07-23, sunset 2029-07-22,
 /// last seen so on 2026-04-14 (second-hand)`.
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

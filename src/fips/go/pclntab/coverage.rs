@@ -68,8 +68,9 @@ struct Walk<'a> {
     ahead: Ahead<'a>,
     /// Start and end of the sealed code.
     code: (u64, u64),
-    /// The gap between two names of the module that was looked up last. A name in it is not of the module. Most
-    /// names are in the same gap as the previous one, since the table lists names in the order of the functions.
+    /// The gap between two names of the module that contains the name that was looked up last. No name in it is of
+    /// the module. Most names are in the same gap as the previous name, since the table lists names in the order of
+    /// the functions.
     apart: (u64, u64),
     left: usize,
     edges: (bool, bool),
