@@ -1,8 +1,9 @@
-//! FIPS evidence out of the bytes of a program: `impl ReadAt → BinaryFacts → Verdict`. Pure.
+//! FIPS evidence from the bytes of a program: `impl ReadAt → BinaryFacts → Verdict`. Pure.
 //!
-//! [`read()`] takes down what the bytes say and where, and judges nothing; [`BinaryFacts::judge`] says what
-//! that means by dated data ([`Modules`]). Nothing is run, nothing is trusted: a label is a label,
-//! and only an integrity value that was computed again from the bytes proves a module.
+//! [`read()`] records what the bytes contain and at which offset, and judges nothing.
+//! [`BinaryFacts::judge`] states what that means, based on dated data ([`Modules`]). No program is run and
+//! no text is trusted: a label is only a claim. The only proof of a module is an integrity value that was
+//! computed again from the bytes.
 
 mod binary_facts;
 mod boring;

@@ -1,66 +1,66 @@
-//! What the bytes of one program say, and where they say it. Nothing in here is a judgement.
+//! What the bytes of one program contain, and at which offset. Nothing here is a judgement.
 //!
-//! The types are written to the cache of images as they are, so all of them can be read back.
+//! The image cache stores these types unchanged, so all of them can be deserialized.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Everything that was read of one file.
+/// Everything that was read from one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BinaryFacts {
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     pub size: u64,
     pub format: Format,
-    /// Where the header tells it.
+    /// Absent if the header does not name a known processor.
     pub arch: Option<Arch>,
-    /// Why no statement can be made of what is inside, where that is so.
+    /// Why nothing can be stated about the content; absent if the content could be read.
     pub opaque: Option<Unreadable>,
-    /// Present for everything that the Go linker made.
+    /// Present for every program that the Go linker made.
     pub go: Option<Go>,
-    /// FIPS modules of C that were found in the code, each with its integrity value computed again.
-    /// A module whose own value no longer fits is among them.
+    /// FIPS modules in C that were found in the code, each with its integrity value computed again. A
+    /// module that no longer matches its own value is included.
     pub modules: Vec<Located>,
-    /// Texts that only a FIPS build contains, without a place in a module that could be located.
+    /// Texts that only a FIPS build contains, whether or not a module could be located.
     pub marks: Vec<Mark>,
-    /// What the program says of itself to a person: the five words of `envoy --version`, ztunnel's
-    /// provider, the version of AWS-LC.
+    /// What the program tells users about itself: the five words of `envoy --version`, ztunnel's provider,
+    /// the version of AWS-LC.
     pub labels: Vec<Label>,
     /// Cryptographic libraries that the file is, has linked or loads.
     pub libraries: Vec<Library>,
-    /// Texts of integrity tests that code refers to, for which no module was found the value of which fits: the
-    /// module was changed, or its test names its bounds in a way that is not understood.
+    /// Texts of integrity tests that code refers to, but for which no module with a matching value was
+    /// found: the module was changed, or its test names its bounds in a form that is not supported.
     pub unmatched_tests: Vec<Place>,
 }
 
 /// A cryptographic library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Library {
-    /// `OpenSSL`, `ring`.
+    /// Name, such as `OpenSSL` or `ring`.
     pub name: String,
-    /// Of its row in the data; empty where the code knows it.
+    /// Key of its row in the data; empty for a library that is recognised without a row.
     pub key: String,
-    /// As its text has it: `1.1.1k  FIPS 25 Mar 2021`.
+    /// Version as its text has it, such as `1.1.1k  FIPS 25 Mar 2021`.
     pub version: Option<String>,
     pub link: Link,
-    /// It is a build that is a FIPS module, by its own texts and name.
+    /// Whether it is a build that is a FIPS module, according to its own texts and name.
     pub is_fips: bool,
-    /// What such a build calls itself: `Red Hat Enterprise Linux 9 - OpenSSL FIPS Provider`.
+    /// Name that such a build gives itself: `Red Hat Enterprise Linux 9 - OpenSSL FIPS Provider`.
     pub module: Option<String>,
-    /// What shows it.
+    /// The text, path or library name that shows it.
     pub shown_by: String,
     pub place: Option<Place>,
 }
 
-/// How a file has a library.
+/// How a file contains or uses a library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Link {
-    /// The file is the library, by the name that it gives itself.
+    /// The file is the library, under the name that it gives itself (`DT_SONAME`).
     Itself(String),
     Static,
-    /// The name of the file that is loaded: `libcrypto.so.3`.
+    /// The name of the file that is loaded, such as `libcrypto.so.3`.
     Loaded(String),
 }
 
@@ -75,7 +75,8 @@ impl fmt::Display for Library {
 }
 
 impl BinaryFacts {
-    /// Whether it is a program that was read whole and shows no cryptography of any kind.
+    /// Checks whether this is an ELF program that was read completely and contains no cryptography of any
+    /// kind.
     pub fn has_no_cryptography(&self) -> bool {
         let of_go = |go: &Go| {
             let names = go.names.as_ref();
@@ -92,17 +93,17 @@ impl BinaryFacts {
     }
 }
 
-/// Cryptography that is linked into a program and is no part of a FIPS module: a package or a library.
+/// Cryptography that is linked into a program and does not belong to a FIPS module: a package or a library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OtherCryptography {
-    /// `golang.org/x/crypto/chacha20poly1305`, `ring 0.17.14`.
+    /// Name, such as `golang.org/x/crypto/chacha20poly1305` or `ring 0.17.14`.
     pub name: String,
     /// What shows that it is linked: a function (`golang.org/x/crypto/chacha20poly1305.New`) or a text.
     pub shown_by: String,
     pub place: Option<Place>,
 }
 
-/// What kind of file it is, by its first bytes.
+/// The kind of a file, detected from its first bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
@@ -110,95 +111,99 @@ pub enum Format {
         /// 32 or 64.
         bits: u8,
         big_endian: bool,
-        /// The section headers are gone or damaged; what could be read came from segments or a raw scan.
+        /// The section headers are missing or damaged. What could be read comes from segments or a raw
+        /// scan.
         headerless: bool,
     },
     MachO,
     Pe,
-    /// `#!`, with its interpreter.
+    /// A script (`#!`), with its interpreter.
     Script(String),
     Empty,
     Other,
 }
 
-/// Processor, by Go's name for it: `amd64`, `arm64`, `386`, `ppc64le`, …
+/// A processor by Go's name for it: `amd64`, `arm64`, `386`, `ppc64le`, …
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Arch(pub String);
 
-/// Why the inside cannot be read.
+/// Why the content of a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unreadable {
-    /// A packer made the file: its name, where it left that.
+    /// The file was packed. Contains the name of the packer if its mark is present.
     Packed(Option<String>),
-    /// Cut off, or its headers contradict each other: what is wrong.
+    /// The file is cut off, or its headers contradict each other. Contains the reason.
     Damaged(String),
-    /// A part for the linker, or the memory of a program that crashed.
+    /// An object file for the linker, or a core dump.
     Unlinked,
-    /// A format that is named and not read.
+    /// A format that is recognised but not read.
     Foreign,
 }
 
-/// Bytes of the file that a statement rests on.
+/// A range of the file that a statement is based on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// From the start of the file.
+    /// Offset from the start of the file.
     pub offset: u64,
     pub len: u64,
 }
 
-/// What the Go linker left.
+/// What the Go linker left in the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Go {
-    /// As the linker wrote it: `go1.26.6-X:boringcrypto`, `go1.14.12b4`, Google's decorated ones too.
+    /// Version as the linker wrote it: `go1.26.6-X:boringcrypto`, `go1.14.12b4`; also Google's decorated
+    /// versions.
     pub version: Option<String>,
     /// Build settings: `GOFIPS140`, `GOEXPERIMENT`, `CGO_ENABLED`, `DefaultGODEBUG`, `-tags`, …
     pub settings: BTreeMap<String, String>,
-    /// Path of the main package or module, where it was recorded.
+    /// Path of the main package or module, if it was recorded.
     pub path: Option<String>,
-    /// Where the build information stands.
+    /// Position of the build information.
     pub buildinfo: Option<Place>,
-    /// What the program carries of its build for its own use; absent where nobody asked for it.
+    /// What the program contains about its build for its own use. It is read only if the program may
+    /// contain Go's own FIPS module, and absent otherwise.
     #[serde(default)]
     pub carried: Option<Carried>,
-    /// What the function names say; absent where no table of them was found.
+    /// What the function names show; absent if no function table was found.
     pub names: Option<Names>,
     /// The 32-byte sequences of `crypto/internal/boring/sig`; amd64 only.
     pub signatures: Signatures,
-    /// `.go.fipsinfo` of Go 1.24 and later: FIPS build or not.
+    /// The seal `.go.fipsinfo` of Go 1.24 and later, which every build has, FIPS build or not.
     pub fipsinfo: Option<Fipsinfo>,
-    /// The symbol table (`.symtab`) is there: `goversion` gives no verdict without one.
+    /// Whether the symbol table (`.symtab`) is present: `goversion` gives no verdict without one.
     #[serde(default)]
     pub symbols: bool,
 }
 
-/// What a program carries of its build among its constants, where `runtime/debug` and the runtime itself
-/// read it; the build information is a copy of that, for tools.
+/// What a program contains about its build among its constants, where `runtime/debug` and the runtime
+/// itself read it. The build information is a copy of it for tools.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carried {
-    /// The build settings; none where no text has them, or several do that differ.
+    /// The build settings; absent if no text contains them, or if several texts contain different ones.
     pub settings: Option<BTreeMap<String, String>>,
-    /// Where that text stands.
+    /// Position of that text.
     pub place: Option<Place>,
-    /// Where the GODEBUG stands that the runtime begins with: the whole value of `DefaultGODEBUG`.
+    /// Position of the GODEBUG that the runtime starts with: the whole value of `DefaultGODEBUG`.
     pub godebug: Option<Place>,
-    /// The GODEBUG that the runtime begins with, located by the code that reads it: empty where the linker gave
-    /// it none, absent where it could not be located.
+    /// The GODEBUG that the runtime starts with, located through the code that reads it. Empty if the
+    /// linker did not set it, absent if it could not be located.
     #[serde(default)]
     pub begins: Option<String>,
 }
 
-/// What the names in the function table tell.
+/// What the names in the function table show.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a name of its own that is there or not"
 )]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
-    /// Where the names stand.
+    /// Position of the names.
     pub place: Option<Place>,
-    /// The runtime of the program is told of this table, so that it is the program's own.
+    /// Whether the program's runtime references this table, which shows that the table is the program's
+    /// own.
     pub told: bool,
     /// `crypto/internal/boring/sig.BoringCrypto`.
     pub boring: bool,
@@ -206,32 +211,32 @@ pub struct Names {
     pub standard: bool,
     /// `crypto/internal/boring/sig.FIPSOnly`, or `crypto/tls/fipsonly`.
     pub fipsonly: bool,
-    /// Number of calls into BoringCrypto: `crypto/internal/boring._Cfunc__goboringcrypto_*`.
+    /// Number of functions that call into BoringCrypto: `crypto/internal/boring._Cfunc__goboringcrypto_*`.
     pub boring_calls: u32,
-    /// The frozen version in the path of Go's own module: `v1.0.0-c2097c7c`.
+    /// The frozen version in the package path of Go's own module: `v1.0.0-c2097c7c`.
     pub frozen: Option<String>,
     /// `crypto/internal/fips140/…` without a version.
     pub unfrozen: bool,
     /// A package of another FIPS toolchain: golang-fips/openssl, Microsoft's systemcrypto.
     pub foreign: Option<String>,
-    /// `crypto/internal/backend`: what such a toolchain puts between its packages and the library, and what stays
-    /// of it where a build has no library.
+    /// `crypto/internal/backend`: the package that such a toolchain puts between its packages and the
+    /// library. It remains in a build without the library.
     #[serde(default)]
     pub backend: bool,
-    /// `crypto/internal/fips140deps/hostfips`, with which a runtime knows `fips140=auto`.
+    /// `crypto/internal/fips140deps/hostfips`: a runtime with this package supports `fips140=auto`.
     #[serde(default)]
     pub host_fips: bool,
-    /// Any function of a package below `crypto/`, `vendor/golang.org/x/crypto/` or `golang.org/x/crypto/`
-    /// that computes something; without one the program links no cryptography.
+    /// Whether there is any function of a package below `crypto/`, `vendor/golang.org/x/crypto/` or
+    /// `golang.org/x/crypto/` that computes something. Without one, the program links no cryptography.
     pub cryptography: bool,
-    /// The program calls C (`runtime/cgo`), so a module of C may be in it.
+    /// Whether the program uses C (`runtime/cgo`), so that a module in C may be linked into it.
     pub cgo: bool,
-    /// Packages outside the standard library that compute cryptography, in the order of their names.
+    /// Packages outside the standard library that compute cryptography, sorted by name.
     #[serde(default)]
     pub other: Vec<OtherCryptography>,
 }
 
-/// Which of the 32-byte sequences were found, and where.
+/// Which of the 32-byte sequences were found, and at which position.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signatures {
     pub boring: Option<Place>,
@@ -239,45 +244,45 @@ pub struct Signatures {
     pub fipsonly: Option<Place>,
 }
 
-/// Go's own module, as its linker sealed it.
+/// The seal of Go's own module, as Go's linker writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fipsinfo {
     pub place: Place,
-    /// Hex HMAC-SHA256 as it is stored.
+    /// Hex HMAC-SHA256 as stored in the file.
     pub stored: String,
     /// The sealed ranges in the file: text, rodata, noptrdata, data.
     pub ranges: Vec<Place>,
     pub integrity: Integrity,
-    /// What the function table says of the sealed code: looked at where the value holds and anything
-    /// says FIPS build, absent where the table tells nothing.
+    /// What the function table shows about the sealed code. It is read only if the value holds and the
+    /// program may be a FIPS build; absent if the table does not show it.
     pub coverage: Option<Coverage>,
 }
 
-/// The functions in and around sealed code.
+/// Which functions begin inside and outside of the sealed code.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
-    /// Functions of Go's module that begin in it.
+    /// Number of functions of Go's module that begin in the sealed code.
     pub functions: u32,
-    /// The name of one that begins outside of it.
+    /// Name of a function of Go's module that begins outside of the sealed code.
     pub outside: Option<String>,
-    /// The name of a function of another package that begins in it.
+    /// Name of a function of another package that begins in the sealed code.
     pub stranger: Option<String>,
-    /// It begins where a function begins, and ends where one does.
+    /// Whether a function begins at the start of the sealed code, and one at its end.
     pub edges: bool,
 }
 
-/// An integrity value, computed again.
+/// The result of computing an integrity value again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Integrity {
     Holds,
-    /// The bytes give another value: hex.
+    /// The bytes give another value, in hex.
     Differs(String),
-    /// Why it could not be computed.
+    /// Why the value could not be computed.
     NotComputed(String),
 }
 
-/// Which line of modules it is.
+/// A line of cryptographic modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
@@ -287,25 +292,25 @@ pub enum Family {
     OpenSsl,
 }
 
-/// A module of C that was found in the code.
+/// A module in C that was found in the code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Located {
     pub family: Family,
-    /// From the module's first to its last byte.
+    /// From the first to the last byte of the module.
     pub place: Place,
     /// `sha256` or `sha512`.
     pub algorithm: String,
-    /// Hex of the whole value that the file stores; for a module that was recognised although its
-    /// stored value was changed, that changed value.
+    /// Hex of the complete value that the file stores. If the stored value of a recognised module was
+    /// changed, this is the changed value.
     pub stored: String,
     pub integrity: Integrity,
-    /// Hex of the value that a known module of this shape has, where this is a damaged copy of one
-    /// or the module itself; absent for a module that no row of the data knows.
+    /// Hex of the integrity value of the known module that this is, or is a damaged copy of; absent for a
+    /// module that was not recognised by a row of the data.
     pub fingerprint: Option<String>,
-    /// `FIPS_version()`: 2022061300; 0 is the update stream.
+    /// Return value of `FIPS_version()`, such as 2022061300; 0 means the update stream.
     pub version: Option<u32>,
-    /// Where code outside of it calls its functions: the first such call that was seen. It is looked
-    /// for where the value holds; absent, the module lies there unused.
+    /// The first call that was seen from code outside of the module to one of its functions. It is searched
+    /// for only if the value holds. If it is then absent, no code was seen to use the module.
     pub called: Option<Place>,
 }
 
@@ -317,25 +322,25 @@ pub struct Mark {
     pub place: Place,
 }
 
-/// Words that a program says of itself.
+/// A text by which a program describes itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Label {
-    /// `envoy --version`, as far as the bytes tell it.
+    /// The words of `envoy --version`, as far as the file contains them.
     Envoy {
         /// 40 hex digits.
         revision: Option<String>,
         version: Option<String>,
-        /// `Clean`, `Modified`, `Distribution`.
+        /// One of `Clean`, `Modified`, `Distribution`.
         status: Option<String>,
-        /// `RELEASE`, `DEBUG`.
+        /// One of `RELEASE`, `DEBUG`.
         build: Option<String>,
-        /// `BoringSSL`, `BoringSSL-FIPS`, …
+        /// The library: `BoringSSL`, `BoringSSL-FIPS`, …
         ssl: Option<String>,
         place: Place,
     },
-    /// ztunnel's `tls-boring`, `tls-aws-lc`, `tls-ring`, `tls-openssl`.
+    /// The provider of a ztunnel: `tls-boring`, `tls-aws-lc`, `tls-ring`, `tls-openssl`.
     Ztunnel { provider: String, place: Place },
-    /// `AWS-LC FIPS 3.0.0`.
+    /// The version text of AWS-LC: `AWS-LC FIPS 3.0.0`.
     Library { text: String, place: Place },
 }

@@ -1,8 +1,8 @@
-//! BoringCrypto and its relatives in the code of a program: where the module is, and whether the
-//! integrity value that it stores is the one that its bytes give.
+//! Locates BoringCrypto and related modules in the code of a program, and checks whether the integrity value that a
+//! module stores matches its bytes.
 //!
-//! A module that was measured is found by its bytes, a damaged copy of it too. Any other is found
-//! by its own integrity test, whose code names the module's first and last byte.
+//! A module that was measured is found by its bytes, even if the copy is damaged. Any other module is found by its
+//! own integrity test: the code of the test refers to the first and the last byte of the module.
 
 mod callers;
 mod copy;
@@ -24,28 +24,28 @@ use reference::Machine;
 pub(super) use selftest::TEXT as INTEGRITY_TEST;
 use selftest::{Search, TEXTS, WORK};
 
-/// What makes the caller look for a module.
+/// The reason to search for a module.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Hint<'a> {
-    /// Function names of a Go program; no texts were looked for.
+    /// Function names of a Go program; texts were not searched for.
     Names,
     /// Texts that were found.
     Marks(&'a [Mark]),
 }
 
-/// What was found.
+/// The result of the search.
 #[derive(Debug)]
 pub(super) struct Found {
     pub modules: Vec<Located>,
-    /// The texts of integrity tests without a module that fits.
+    /// The texts of integrity tests for which no matching module was found.
     pub unmatched_tests: Vec<Place>,
 }
 
-/// Modules that are taken down of one file; a program has one.
+/// Maximum number of modules that are recorded for one file; a program has one.
 const MODULES: usize = 8;
 
-/// All modules in the executable part of a program, up to [`MODULES`]; in the whole file where its headers tell
-/// none. A whole one hides no damaged one.
+/// Locates all modules in the executable part of a program, up to [`MODULES`]. Searches the whole file if its
+/// headers do not describe the executable part. An intact module does not hide a damaged one.
 pub(super) fn locate(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
@@ -57,14 +57,14 @@ pub(super) fn locate(
     let tests = hint.tests(bytes, &code)?;
     let fits = |row: &&Fingerprint| arch.is_none_or(|arch| *arch == row.arch);
     let known = known.iter().filter(fits);
-    // A module holds the texts of its tests.
+    // A module contains the texts of its tests, so a copy is near one of them.
     let reach = known.clone().map(|row| row.bytes).max().unwrap_or(0);
     let mut copies = Copies::new(bytes, &code, known);
     for place in around(&hint.texts(&tests), reach, &code) {
         copies.find(place)?;
     }
     if copies.found.is_empty() && matches!(hint, Hint::Names) {
-        // The byte that was changed can be one of the text.
+        // The byte that was changed can be part of the text, so all of the code is searched.
         code.iter().try_for_each(|&place| copies.find(place))?;
     }
     let mut found = copies.found;
@@ -85,14 +85,14 @@ pub(super) fn locate(
     })
 }
 
-/// Whether the byte at `offset` is one of `place`.
+/// Checks whether the byte at `offset` is inside `place`.
 fn holds(place: Place, offset: u64) -> bool {
     let inside = offset.checked_sub(place.offset);
     inside.is_some_and(|inside| inside < place.len)
 }
 
 impl Hint<'_> {
-    /// Where integrity tests have their text.
+    /// Returns the offsets of the texts of integrity tests.
     fn tests(self, bytes: &Bytes<'_>, code: &[Place]) -> io::Result<Vec<u64>> {
         match self {
             Hint::Names => selftest::texts(bytes, code),
@@ -105,7 +105,7 @@ impl Hint<'_> {
         }
     }
 
-    /// Where any text of a module stands.
+    /// Returns the offsets of all known texts of a module.
     fn texts(self, tests: &[u64]) -> Vec<u64> {
         match self {
             Hint::Names => tests.to_vec(),
@@ -114,7 +114,7 @@ impl Hint<'_> {
     }
 }
 
-/// The parts of `code` that are at most `reach` bytes from one of `texts`.
+/// Returns the parts of `code` that are at most `reach` bytes from one of `texts`.
 fn around(texts: &[u64], reach: u64, code: &[Place]) -> Vec<Place> {
     let near = texts
         .iter()
@@ -127,7 +127,7 @@ fn around(texts: &[u64], reach: u64, code: &[Place]) -> Vec<Place> {
     parts.collect()
 }
 
-/// What can be run; everything where the headers do not say what is loaded.
+/// Returns the executable segments, or the whole file if the headers do not list segments.
 pub(super) fn executable(bytes: &Bytes<'_>, layout: Option<&Layout>) -> Vec<Place> {
     match layout {
         Some(layout) if !layout.segments.is_empty() => layout.places(|segment| segment.executable),
@@ -147,7 +147,7 @@ fn merged(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
     merged
 }
 
-/// The part of `place` between two offsets.
+/// Returns the part of `place` between two offsets.
 fn clip(place: Place, from: u64, to: u64) -> Place {
     let end = place.offset.saturating_add(place.len);
     between(place.offset.max(from), end.min(to))
@@ -248,7 +248,7 @@ mod tests {
             );
             assert_eq!(module.place.len, BYTES as u64);
             assert_ne!(module.stored, Hex::from(stored).to_string());
-            // Without headers it is not known what is loaded where.
+            // Without headers, the addresses of the bytes are unknown.
             assert_eq!(found(None), []);
         }
     }
@@ -268,7 +268,7 @@ mod tests {
             assert_eq!(place.offset, CALLER as u64, "{machine:?} {algorithm}");
             assert_eq!(called(&sample.uncalled()), None, "{machine:?} {algorithm}");
         }
-        // Calls of what was there before the module was put over it lead anywhere.
+        // Calls of the code that the module overwrote lead to arbitrary places in the module.
         let mut covered = Sample::new(Machine::Amd64, Algorithm::Sha256);
         for (index, to) in [START + 0x3000, START + 0x4000].into_iter().enumerate() {
             let from = CALLER + 16 * (index + 1);

@@ -1,4 +1,4 @@
-//! Bounded windows over the bytes of a program, which is never read whole.
+//! Bounded windows over the bytes of a program, which is never loaded into memory as a whole.
 
 use std::io;
 use std::ops::Range;
@@ -7,17 +7,17 @@ use positioned_io::ReadAt;
 
 use super::{Place, Work};
 
-/// Bytes that one window may have: enough for the largest table of function names.
+/// Maximum number of bytes of one window, which is enough for the largest table of function names.
 pub(super) const WINDOW_LIMIT: u64 = 64 << 20;
 
-/// Bytes that one search goes through, several times what a program of a mesh has: the holes of a sparse
-/// file cost time as well.
+/// Maximum number of bytes that one search covers. This is several times the size of the largest program of
+/// a mesh. The limit exists because the holes of a sparse file cost time as well.
 pub(super) const SCAN_LIMIT: u64 = 512 << 20;
 
-/// Bytes that are searched at once: they stay in the processor's cache.
+/// Number of bytes that are searched at a time: they fit into the processor's cache.
 const STEP: usize = 256 << 10;
 
-/// What it costs to read at all, in bytes that could be read instead.
+/// Fixed cost of one read, as the number of bytes that cost the same.
 const CALL: u64 = 64;
 
 /// The bytes of one file.
@@ -25,7 +25,7 @@ const CALL: u64 = 64;
 pub(super) struct Bytes<'a> {
     source: &'a dyn ReadAt,
     size: u64,
-    /// What reading them is paid from; nothing where they are trusted.
+    /// The budget that reads are charged to; `None` if the bytes are trusted.
     work: Option<&'a Work>,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    /// The same bytes, each reading of which is paid from `work`.
+    /// Returns the same bytes, with every read charged to `work`.
     pub(super) fn within(self, work: &'a Work) -> Self {
         Bytes {
             work: Some(work),
@@ -46,7 +46,7 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    /// Pays for bytes that are searched or hashed once more after they were read.
+    /// Charges for bytes that are searched or hashed again after they were read.
     pub(super) fn pay(&self, bytes: u64) -> io::Result<()> {
         self.work.map_or(Ok(()), |work| work.spend(bytes))
     }
@@ -55,7 +55,8 @@ impl<'a> Bytes<'a> {
         self.size
     }
 
-    /// The bytes at `place`, fewer where the file ends before it does or [`WINDOW_LIMIT`] is reached.
+    /// Returns the bytes at `place`; fewer if the file ends earlier or `place` is longer than
+    /// [`WINDOW_LIMIT`].
     pub(super) fn window(&self, place: Place) -> io::Result<Vec<u8>> {
         let start = place.offset.min(self.size);
         let len = place.len.min(self.size - start).min(WINDOW_LIMIT);
@@ -65,7 +66,7 @@ impl<'a> Bytes<'a> {
         Ok(window)
     }
 
-    /// Gives the bytes of `place` in order, in pieces that follow each other without a gap.
+    /// Passes the bytes of `place` to `each` in order, in pieces without gaps or overlaps.
     pub(super) fn stream(&self, place: Place, mut each: impl FnMut(&[u8])) -> io::Result<()> {
         let range = self.clip(place);
         let mut step = vec![0; STEP];
@@ -82,9 +83,9 @@ impl<'a> Bytes<'a> {
         Ok(())
     }
 
-    /// Gives overlapping pieces of `place` with their offsets until `each` says that it has seen
-    /// enough. Whatever is at most `longest` bytes long stands whole in some piece; it can stand in
-    /// two of them.
+    /// Passes overlapping pieces of `place` with their offsets to `each` until it returns true. Any
+    /// sequence of at most `longest` bytes is completely contained in at least one piece; it can be
+    /// contained in two.
     pub(super) fn search(
         &self,
         place: Place,

@@ -1,4 +1,4 @@
-//! What a report says of the validation of a module: its certificate, and what an auditor has to know of it.
+//! The part of a report about the validation of a module: its certificate, and what an auditor must know about it.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use super::{BinaryFacts, CertificatePolicy, Family, Judge, Standing, Verdict};
 use crate::report::{self, Assurance, Remark, RemarkKind, Severity};
 
 impl Standing {
-    /// `certificate #4735`, or what stands for it where there is none.
+    /// Returns `certificate #4735`, or a general name if there is no certificate.
     fn title(&self) -> String {
         match self.certificate {
             Some(number) => format!("certificate #{number}"),
@@ -17,7 +17,7 @@ impl Standing {
 }
 
 impl Judge {
-    /// What has to be known of the validation, the weightiest first.
+    /// Returns remarks about the validation, the most important first.
     pub(super) fn remarks(&self, verdict: &Verdict, evidence: Option<&BinaryFacts>) -> Vec<Remark> {
         let Some(standing) = &verdict.standing else {
             return self.remarks_of_families(verdict, evidence);
@@ -44,7 +44,7 @@ impl Judge {
         warnings.into_iter().flatten().chain(limitations).collect()
     }
 
-    /// What holds of every validated module of a family: which of them it is, is not known.
+    /// Returns remarks that apply to every validated module of a family, for a module that was not identified.
     fn remarks_of_families(
         &self,
         verdict: &Verdict,
@@ -69,7 +69,7 @@ impl Judge {
         limitations.collect()
     }
 
-    /// Why the policy cannot be decided: an old status is no answer to who asks strictly.
+    /// Returns why the policy cannot be decided: with `--strict`, an outdated status does not decide a policy.
     pub(super) fn undecided(&self, verdict: &Verdict) -> Vec<String> {
         let standing = verdict.standing.as_ref();
         let asks = self.strict && self.policy != CertificatePolicy::Any;
@@ -79,7 +79,7 @@ impl Judge {
         unknown.into_iter().collect()
     }
 
-    /// That the status was last seen too long ago, where it was.
+    /// Returns a message if the status was last seen too long ago.
     fn outdated(&self, standing: &Standing) -> Option<String> {
         let (age, seen) = (standing.age()?, standing.seen?);
         let (title, at, limit) = (standing.title(), standing.at, self.max_age);
@@ -104,7 +104,7 @@ fn not_active(standing: &Standing) -> Option<String> {
     ))
 }
 
-/// The certificate of the report.
+/// Converts to the certificate of the report.
 pub(super) fn of(standing: &Standing) -> report::Certificate {
     report::Certificate {
         number: standing.certificate,
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
     use crate::fips::{Format, Modules};
 
-    /// The verdict on a program that holds the module of that row.
+    /// Returns the verdict on a program that contains the module of that row.
     fn verdict(key: &str, at: &str) -> Verdict {
         let nothing = BinaryFacts {
             size: 0,

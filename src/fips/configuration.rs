@@ -1,21 +1,21 @@
-//! What the environment of a container does to the module of its binary.
+//! How the environment of a container affects the module of its binary.
 //!
-//! Apart from the module statement: a binary may hold a validated module that is switched off, and
-//! a setting may look like FIPS where there is no module.
+//! This is separate from the module statement: a binary can contain a validated module that is switched off, and a
+//! setting can look like FIPS although there is no module.
 
 use super::go;
 use super::verdict::{AtStart, Kind, Unsupported, Verdict};
 use crate::istio::{Capability, IstioVersion, Matrix};
 use crate::report::{Assurance, Severity};
 
-/// The settings of one container that decide about cryptography.
+/// The settings of one container that determine the cryptography.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
-    /// `fips140` of `GODEBUG`.
+    /// The value of `fips140` in `GODEBUG`.
     pub fips140: Option<String>,
-    /// `COMPLIANCE_POLICY`.
+    /// The value of `COMPLIANCE_POLICY`.
     pub compliance: Option<String>,
-    /// `TLS12_ENABLED`, which only ztunnel reads.
+    /// Whether `TLS12_ENABLED` is `true`; only ztunnel reads it.
     pub tls12: bool,
 }
 
@@ -24,10 +24,10 @@ const COMPLIANCE_POLICY: &str = "COMPLIANCE_POLICY";
 const TLS12_ENABLED: &str = "TLS12_ENABLED";
 
 impl Environment {
-    /// The variables that are read.
+    /// The environment variables that are read.
     pub const VARIABLES: [&str; 3] = [GODEBUG, COMPLIANCE_POLICY, TLS12_ENABLED];
 
-    /// Reads the environment of a container: of a name that stands twice the later value counts.
+    /// Reads the environment of a container. If a name occurs twice, the later value counts.
     pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Environment {
         let mut environment = Environment::default();
         for (name, value) in variables {
@@ -44,17 +44,17 @@ impl Environment {
     }
 }
 
-/// What a binary is made of, as far as its settings concern it.
+/// The properties of a binary that determine the effect of its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Build {
     pub kind: Kind,
     pub module: Assurance,
-    /// Its runtime knows `GODEBUG=fips140`.
+    /// Whether its runtime supports `GODEBUG=fips140`.
     pub knows_fips140: bool,
-    /// Its runtime knows `GODEBUG=fips140=auto`.
+    /// Whether its runtime supports `GODEBUG=fips140=auto`.
     pub knows_auto: bool,
     pub at_start: AtStart,
-    /// Why its module cannot be switched on.
+    /// Why its module cannot be switched on; absent if it can.
     pub unsupported: Option<Unsupported>,
     pub fipsonly: bool,
 }
@@ -73,7 +73,7 @@ impl From<&Verdict> for Build {
     }
 }
 
-/// Which values of `COMPLIANCE_POLICY` a version of Istio knows.
+/// The values of `COMPLIANCE_POLICY` that a version of Istio supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompliancePolicies {
     fips_140_2: bool,
@@ -91,7 +91,7 @@ impl CompliancePolicies {
         }
     }
 
-    /// Whether this Istio knows a policy of that name.
+    /// Checks whether this Istio supports a policy of that name.
     pub fn knows(self, policy: &str) -> bool {
         match policy {
             FIPS_140_2 => self.fips_140_2,
@@ -106,15 +106,15 @@ const FIPS_140_2: &str = "fips-140-2";
 
 const FIPS_140_3: &str = "fips-140-3";
 
-/// What a setting does to a build.
+/// The effect of a setting on a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
     pub severity: Severity,
-    /// One sentence, lower case, without a full stop.
+    /// One sentence, in lower case, without a full stop.
     pub message: String,
-    /// The next step.
+    /// The next step for the user.
     pub fix: &'static str,
-    /// Whether the module is on depends on the host, which is not seen.
+    /// Whether it depends on the host if the module is on. The state of the host is not visible here.
     pub depends_on_host: bool,
 }
 
@@ -129,9 +129,9 @@ impl Effect {
     }
 }
 
-/// Everything that the settings of a container do to its binary, and must be said.
+/// Returns all effects of a container's settings on its binary that must be reported.
 ///
-/// `known` says what this Istio knows; without a version nothing is said of that.
+/// `known` is what this version of Istio supports. Without it, unsupported policies are not reported.
 pub fn effects(
     environment: &Environment,
     build: Build,
@@ -159,7 +159,7 @@ pub fn effects(
         .collect()
 }
 
-/// `GODEBUG=fips140=…` against the build.
+/// Returns the effect of `GODEBUG=fips140=…` on the build.
 fn fips140(value: &str, build: Build) -> Option<Effect> {
     let of_host = value == "auto" && build.knows_auto;
     if of_host && build.kind == Kind::GoModule {
@@ -212,7 +212,7 @@ fn fips140(value: &str, build: Build) -> Option<Effect> {
     }
 }
 
-/// What the build does where the environment does not say it.
+/// Returns the effect of the build's default if the environment does not set `fips140`.
 fn by_default(build: Build) -> Option<Effect> {
     let on = matches!(build.at_start, AtStart::On | AtStart::Only);
     let supported = [Kind::GoModule, Kind::GoBoring].contains(&build.kind);
@@ -256,7 +256,7 @@ fn panics(unsupported: Unsupported) -> Effect {
     )
 }
 
-/// Whether the host is in FIPS mode is not seen.
+/// Returns the effect of `fips140=auto`: it is not visible here whether the host is in FIPS mode.
 fn host_mode() -> Effect {
     Effect {
         depends_on_host: true,
@@ -268,7 +268,7 @@ fn host_mode() -> Effect {
     }
 }
 
-/// `COMPLIANCE_POLICY` against the build.
+/// Returns the effect of `COMPLIANCE_POLICY` on the build.
 fn compliance(policy: &str, build: Build, said: bool) -> Option<Effect> {
     if ![FIPS_140_2, FIPS_140_3].contains(&policy) {
         return None;
@@ -290,7 +290,7 @@ fn compliance(policy: &str, build: Build, said: bool) -> Option<Effect> {
     }
 }
 
-/// The mesh's policy against a ztunnel, which speaks only TLS 1.3 unless it is told otherwise.
+/// Returns the effect of the mesh's policy on a ztunnel, which supports only TLS 1.3 unless TLS 1.2 is enabled.
 pub fn ambient(policy: Option<&str>, ztunnel: &Environment) -> Option<Effect> {
     (policy == Some(FIPS_140_2) && !ztunnel.tls12).then(|| {
         Effect::new(
@@ -301,7 +301,7 @@ pub fn ambient(policy: Option<&str>, ztunnel: &Environment) -> Option<Effect> {
     })
 }
 
-/// What limits a container to approved algorithms, where something does.
+/// Returns the setting that limits a container to approved algorithms, if there is one.
 pub fn approved_only(
     environment: &Environment,
     build: Build,

@@ -1,4 +1,4 @@
-//! Where an ELF file keeps what: segments, sections, and the way from an address to an offset.
+//! The structure of an ELF file: segments, sections, and the mapping between addresses and offsets.
 
 mod headers;
 mod loader;
@@ -14,47 +14,48 @@ use object::elf::{FileHeader32, FileHeader64};
 use super::bytes::{Bytes, SCAN_LIMIT};
 use super::{Arch, Place};
 
-/// The map of one ELF file.
+/// The layout of one ELF file.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Layout {
     pub arch: Option<Arch>,
     /// 32 or 64.
     pub bits: u8,
     pub big_endian: bool,
-    /// `PT_LOAD`, in the order of the file, as far as the file has their bytes.
+    /// `PT_LOAD`, in the order of the program headers, as far as the file contains their bytes.
     pub segments: Vec<Segment>,
-    /// Empty where the section headers are gone or damaged.
+    /// Empty if the section headers are missing or damaged.
     pub sections: Vec<Section>,
     /// `DT_NEEDED`.
     pub libraries: Vec<String>,
-    /// `DT_SONAME`: what a shared library calls itself.
+    /// `DT_SONAME`: the name that a shared library gives itself.
     pub soname: Option<String>,
-    /// `PT_INTERP`: the program that loads this one, cut off where it is longer than a name.
+    /// `PT_INTERP`: the program that loads this one, cut off if it is longer than a name may be.
     pub interpreter: Option<String>,
-    /// Why its bytes tell nothing; of several reasons the weightiest.
+    /// Why its bytes do not show what runs; the most serious of several reasons.
     pub flaw: Option<Flaw>,
-    /// `DT_RELA`: what the loader writes into a program that may stand anywhere.
+    /// `DT_RELA`: what the loader writes into a position-independent program.
     pub relocations: Option<Place>,
 }
 
-/// Why the bytes of a file tell nothing of what runs. Ordered from the lightest.
+/// Why the bytes of a file do not show what runs. Ordered from the least to the most serious.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Flaw {
-    /// It has no bytes of its code: it was made for debuggers, beside the program.
+    /// The file does not contain its code: it holds only debug information that is kept separately from the
+    /// program.
     Codeless,
-    /// The segments reach beyond the end of the file, which is cut off.
+    /// The segments extend beyond the end of the file, which is cut off.
     Cut,
-    /// Another program runs in its place: no system has a loader of the path that it names (`PT_INTERP`), or it
-    /// names one and has nothing to load.
+    /// Another program runs instead: no known system has a loader at the path that the file names (`PT_INTERP`), or
+    /// the file names a loader but has nothing to load.
     Loader,
-    /// Other bytes run than those of its code: two segments are loaded to the same page, or the loader writes
-    /// into the code (`DT_TEXTREL`).
+    /// Other bytes run than those of its code: two segments are loaded to the same page, or the loader writes into
+    /// the code (`DT_TEXTREL`).
     Rewritten,
-    /// A part for the linker, or what was left of a program that crashed: nothing that is loaded.
+    /// An object file for the linker, or a core dump: the loader does not run such a file.
     Unlinked,
 }
 
-/// What the loader maps.
+/// A segment that the loader maps.
 #[derive(Debug, Clone)]
 pub(super) struct Segment {
     pub address: u64,
@@ -67,13 +68,13 @@ pub(super) struct Segment {
 #[derive(Debug, Clone)]
 pub(super) struct Section {
     pub name: String,
-    /// Without length where the file holds no bytes of it.
+    /// Has a length of 0 if the file does not contain the bytes of the section.
     pub place: Place,
 }
 
 impl Layout {
-    /// Reads the headers; the inner error says what is wrong with them. Damaged section headers are
-    /// no error: then there are no sections. Without program headers the sections stand for them.
+    /// Reads the headers. The inner error describes what is wrong with them. Damaged section headers are not an
+    /// error: the layout then has no sections. Without program headers, segments are derived from the sections.
     pub(super) fn read(bytes: &Bytes<'_>) -> io::Result<Result<Layout, String>> {
         let head = bytes.window(Place { offset: 0, len: 64 })?;
         match head.get(4) {
@@ -83,8 +84,8 @@ impl Layout {
         }
     }
 
-    /// The first section of this name of which all is mapped: no loader reads the headers of sections, so that
-    /// what lies elsewhere is no part of the running program.
+    /// Returns the first section of this name that is completely mapped: a loader does not read section headers, so
+    /// bytes outside of the segments do not belong to the running program.
     pub(super) fn section(&self, name: &str) -> Option<&Section> {
         let mapped = |place: Place| {
             self.segments.iter().any(|segment| {
@@ -101,14 +102,14 @@ impl Layout {
         self.flaw = self.flaw.max(is.then_some(flaw));
     }
 
-    /// The table of symbols was not stripped.
+    /// Checks whether the file has a symbol table, which means that it was not stripped.
     pub(super) fn has_symbols(&self) -> bool {
         self.sections
             .iter()
             .any(|section| section.name == ".symtab")
     }
 
-    /// Where the byte at `address` stands in the file.
+    /// Returns the file offset of the byte at `address`.
     pub(super) fn offset(&self, address: u64) -> Option<u64> {
         self.segments.iter().find_map(|segment| {
             let inside = address.checked_sub(segment.address)?;
@@ -116,7 +117,7 @@ impl Layout {
         })
     }
 
-    /// The address of the byte at `offset`.
+    /// Returns the address of the byte at `offset`.
     pub(super) fn address(&self, offset: u64) -> Option<u64> {
         self.segments.iter().find_map(|segment| {
             let inside = offset.checked_sub(segment.place.offset)?;
@@ -124,7 +125,7 @@ impl Layout {
         })
     }
 
-    /// Where the bytes from the address `start` up to `end` stand, if one segment holds them all.
+    /// Returns the position of the bytes from address `start` up to `end`, if one segment contains all of them.
     pub(super) fn range(&self, start: u64, end: u64) -> Option<Place> {
         let len = end.checked_sub(start)?;
         self.segments.iter().find_map(|segment| {
@@ -134,14 +135,14 @@ impl Layout {
         })
     }
 
-    /// Bytes that the loader maps.
+    /// Returns the number of bytes that the loader maps.
     pub(super) fn mapped(&self) -> u64 {
         let lens = self.segments.iter().map(|segment| segment.place.len);
         lens.fold(0, u64::saturating_add)
     }
 
-    /// The bytes of the segments that `which` chooses, in the order of the file, none of them twice
-    /// and at most [`SCAN_LIMIT`] of them.
+    /// Returns the bytes of the segments for which `which` returns true, in the order of the file, without
+    /// duplicates and limited to [`SCAN_LIMIT`].
     pub(super) fn places(&self, which: impl Fn(&Segment) -> bool) -> Vec<Place> {
         let chosen = self.segments.iter().filter(|segment| which(segment));
         let mut places: Vec<Place> = chosen.map(|segment| segment.place).collect();
@@ -158,8 +159,8 @@ impl Layout {
         places
     }
 
-    /// The words at `place` as they stand in memory: with the addends that the loader writes where
-    /// the program is relocatable, counted from its base.
+    /// Returns the words at `place` as they are in memory: in a relocatable program, including the addends that the
+    /// loader writes, relative to its base address.
     pub(super) fn words(&self, bytes: &Bytes<'_>, place: Place) -> io::Result<Vec<u64>> {
         let mut words = relocation::stored(self, &bytes.window(place)?);
         if let (Some(table), Some(start)) = (self.relocations, self.address(place.offset)) {
@@ -371,7 +372,7 @@ mod tests {
         let sample = program(SHAPES[0]);
         let file = sample.build();
         assert_eq!(layout(&file).unwrap().flaw, None);
-        // The section headers of code and data, the type of which follows the name.
+        // The section headers of code and data; their type follows their name.
         let table = usize::try_from(u64::from_le_bytes(*file[40..].first_chunk().unwrap()));
         let table = table.unwrap();
         for (section, codeless) in [(1, true), (2, false)] {

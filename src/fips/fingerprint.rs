@@ -1,4 +1,4 @@
-//! Modules that were measured: how a copy of one is recognised, and what its integrity value must be.
+//! Modules that were measured: how a copy of one is recognised, and which integrity value it must have.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256, Sha512};
 
 use super::{Arch, Family};
 
-/// No module is larger; a row that says so is a mistake.
+/// Maximum size of a module in bytes. No module is larger, so a row with a larger one is a mistake.
 pub(super) const MODULE_LIMIT: u64 = 64 << 20;
 
-/// One module for one processor, as it stands in every program that links it: its code and constants
-/// have no relocations, so the bytes are the same in each. A row of `data/fingerprints.yaml`.
+/// One module for one processor, as it is in every program that links it: its code and constants have no
+/// relocations, so the bytes are the same in each. A row of `data/fingerprints.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Fingerprint {
@@ -21,24 +21,24 @@ pub struct Fingerprint {
     pub family: Family,
     pub arch: Arch,
     pub algorithm: Algorithm,
-    /// From the module's first to its last byte, which is what the HMAC is computed over.
+    /// Size from the module's first to its last byte, over which the HMAC is computed.
     pub bytes: u64,
-    /// The whole integrity value.
+    /// The complete integrity value.
     pub hash: Hex,
-    /// Where that value is stored, counted from the module's first byte; negative before it.
+    /// Position of the stored value relative to the module's first byte; negative if it is before the module.
     pub hash_at: i64,
-    /// Pieces of the module, far from each other: whatever single byte of a copy was changed, all of
-    /// them but one still stand where they belong.
+    /// Pieces of the module that are far from each other: if any single byte of a copy was changed, all of them
+    /// except one are still unchanged and at their expected positions.
     pub anchors: Vec<Anchor>,
-    /// What its `FIPS_version()` returns; older modules have no such function.
+    /// Return value of its `FIPS_version()`; older modules do not have this function.
     pub fips_version: Option<u32>,
-    /// The programs that have it: `Go 1.24 to 1.27 with GOEXPERIMENT=boringcrypto`.
+    /// The programs that contain it: `Go 1.24 to 1.27 with GOEXPERIMENT=boringcrypto`.
     pub seen_in: String,
     /// The file that was measured.
     pub source: String,
-    /// `measured`, or what the row rests on otherwise.
+    /// `measured`, or another kind of evidence for the row.
     pub evidence: String,
-    /// When it was measured: `2026-11-23`.
+    /// Date of the measurement: `2026-11-23`.
     pub date: String,
 }
 
@@ -46,12 +46,12 @@ pub struct Fingerprint {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Anchor {
-    /// From the module's first byte.
+    /// Distance from the module's first byte.
     pub at: u64,
     pub bytes: Hex,
 }
 
-/// The hash below a module's HMAC.
+/// The hash function of a module's HMAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Algorithm {
@@ -60,7 +60,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Bytes of a value.
+    /// Returns the size of a value in bytes.
     pub(super) fn len(self) -> usize {
         match self {
             Algorithm::Sha256 => Sha256::output_size(),
@@ -78,7 +78,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// Bytes that are written as hexadecimal digits.
+/// Bytes that are displayed as hexadecimal digits.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hex(Vec<u8>);
 

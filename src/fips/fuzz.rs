@@ -1,4 +1,4 @@
-//! What the fuzz targets run: the readers, each on its own, and what must hold whatever the bytes are.
+//! The entry points of the fuzz targets: each reader on its own, and the conditions that must hold for any bytes.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,22 +14,22 @@ use super::{
 };
 use crate::report::Assurance;
 
-/// How often the bytes of a file may be read, and what reading may cost beyond that: a search starts
-/// in many places, but none of them may start another search.
+/// Maximum number of times that the bytes of a file may be read, and allowance in bytes on top of the size: a
+/// search can start at many places, but none of them may start another search.
 const PASSES: u64 = 64;
 const FREE: u64 = 4 << 10;
 
-/// The build information, with and without what the headers say.
+/// Reads the build information, with and without the headers.
 pub fn buildinfo(file: &[u8]) {
     reading(file, go::fuzz::buildinfo);
 }
 
-/// The names of the function table, with and without what the headers say.
+/// Reads the names of the function table, with and without the headers.
 pub fn pclntab(file: &[u8]) {
     reading(file, go::fuzz::pclntab);
 }
 
-/// The headers, and every question that is asked of them.
+/// Reads the headers, and runs every query on them.
 pub fn elf(file: &[u8]) {
     reading(file, |bytes, layout| {
         let Some(layout) = layout else {
@@ -50,7 +50,7 @@ pub fn elf(file: &[u8]) {
                 inside(place, file);
             }
         }
-        // One table of words is as good as the next.
+        // A single table of words is enough.
         let first = places.first().copied();
         if let Some(place) = first.filter(|place| layout.address(place.offset).is_some()) {
             layout.words(bytes, place)?;
@@ -59,11 +59,12 @@ pub fn elf(file: &[u8]) {
     });
 }
 
-/// A whole file: its evidence, which the cache must give back as it was, and the statement.
+/// Reads a whole file: its evidence, which must be the same after a round trip through the cache format, and its
+/// statement.
 ///
 /// # Panics
 ///
-/// Where something does not hold.
+/// Panics if a condition does not hold.
 pub fn file(file: &[u8]) {
     let modules = Modules::builtin();
     let source = Counted::new(file);
@@ -100,7 +101,7 @@ pub fn file(file: &[u8]) {
     assert!(computed || !certain, "{reading:?}");
 }
 
-/// Whether any integrity value was computed again and is the one that is stored.
+/// Checks whether any integrity value was computed again and matches the stored value.
 fn holds(evidence: &BinaryFacts) -> bool {
     let own = evidence.go.iter().filter_map(|go| go.fipsinfo.as_ref());
     let own = own.map(|sealed| &sealed.integrity);
@@ -130,7 +131,7 @@ fn inside(place: Place, file: &[u8]) {
     assert!(end.is_some_and(|end| end <= file.len() as u64), "{place:?}");
 }
 
-/// Counts what is read of a file.
+/// Counts the bytes that are read from a file.
 struct Counted<'a> {
     file: &'a [u8],
     read: AtomicU64,

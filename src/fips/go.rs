@@ -1,4 +1,4 @@
-//! What the Go linker leaves in a program, stripped or not.
+//! What the Go linker leaves in a program, whether stripped or not.
 
 mod buildinfo;
 mod carried;
@@ -22,7 +22,7 @@ use pclntab::Tables;
 
 pub use version::GoVersion;
 
-/// Build settings that decide about cryptography; the last two are those of Microsoft's toolchain.
+/// Build settings that determine the cryptography; the last two are those of Microsoft's toolchain.
 pub(super) const DECIDING: [&str; 7] = [
     "GOEXPERIMENT",
     "CGO_ENABLED",
@@ -33,8 +33,8 @@ pub(super) const DECIDING: [&str; 7] = [
     "microsoft_toolset_version",
 ];
 
-/// Reads all of it; none where neither build information, nor a function table, nor the seal of the
-/// FIPS module is there: then another linker made the program.
+/// Reads everything that the Go linker left. Returns `None` if there is no build information, no function table and
+/// no seal of the FIPS module: another linker made the program.
 pub(super) fn read(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
@@ -43,7 +43,7 @@ pub(super) fn read(
     let functions = match pclntab::read(bytes, layout, other)? {
         Tables::Own(functions) => Some(functions),
         Tables::None => None,
-        // What else there is of Go is theirs as well.
+        // All other data of Go in the file belongs to the embedded programs as well.
         Tables::Carried => return Ok(None),
     };
     let build = buildinfo::read(bytes, layout)?;
@@ -92,7 +92,7 @@ pub(super) fn read(
 }
 
 impl Go {
-    /// The settings of the build: from the build information, or what the program carries of it.
+    /// Returns the build settings from the build information or, if it has none, from the program's own copy of it.
     pub(super) fn build_settings(&self) -> &BTreeMap<String, String> {
         let carried = self.carried.as_ref();
         let carried = carried.and_then(|carried| carried.settings.as_ref());
@@ -102,7 +102,8 @@ impl Go {
     }
 }
 
-/// What a `GODEBUG` (`key=value#pattern,…`) says of `fips140`: the last one counts, and an empty one is `off`.
+/// Returns the value of `fips140` in a `GODEBUG` (`key=value#pattern,…`). The last one counts, and an empty one is
+/// `off`.
 pub(super) fn fips140(godebug: &str) -> Option<&str> {
     let mut pairs = godebug.rsplit(',').filter_map(|pair| pair.split_once('='));
     let (_, value) = pairs.find(|(name, _)| *name == "fips140")?;
@@ -110,8 +111,8 @@ pub(super) fn fips140(godebug: &str) -> Option<&str> {
     Some(if value.is_empty() { "off" } else { value })
 }
 
-/// Where something stands that no section names: in the segments that `which` chooses, or without a
-/// usable header anywhere in the file.
+/// Returns where to search for data if its section is not known: in the segments for which `which` returns true, or
+/// in the whole file if it has no usable header.
 fn anywhere(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,

@@ -1,6 +1,6 @@
 //! Keys of certificates, and which FIPS builds refuse them.
 //!
-//! Only certificates are read here, never a private key.
+//! This module reads only certificates, never a private key.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use x509_cert::der::{Decode, Header, SliceReader};
 use super::Modules;
 use crate::istio::{Rebuild, Source, SourceQuality, Spans};
 
-/// Bytes of PEM that are looked at: no chain of certificates is longer.
+/// Maximum size of a PEM text in bytes: no certificate chain is longer.
 const LIMIT: usize = 1 << 20;
 
 const CURVES: [(ObjectIdentifier, &str); 4] = [
@@ -37,12 +37,12 @@ pub enum KeyError {
 /// The public key of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
-    /// Bits of the modulus.
+    /// An RSA key, with the bits of its modulus.
     Rsa(u32),
-    /// The curve: `P-256`, or its object identifier.
+    /// An ECDSA key, with its curve (`P-256`) or the object identifier of the curve.
     Ecdsa(String),
     Ed25519,
-    /// The object identifier of another algorithm.
+    /// A key of another algorithm, with its object identifier.
     Other(String),
 }
 
@@ -58,7 +58,7 @@ impl fmt::Display for Key {
 }
 
 impl Key {
-    /// The keys of every certificate of a PEM text, in its order.
+    /// Returns the keys of all certificates of a PEM text, in their order.
     pub fn of_pem(pem: &[u8]) -> Result<Vec<Key>, KeyError> {
         if pem.len() > LIMIT {
             return Err(KeyError::TooLong);
@@ -98,7 +98,7 @@ impl Key {
     }
 }
 
-/// Bits of the modulus, the first number of an RSA key.
+/// Returns the number of bits of the modulus, which is the first number of an RSA key.
 fn modulus(key: &[u8]) -> x509_cert::der::Result<u32> {
     let mut reader = SliceReader::new(key)?;
     let _sequence = Header::decode(&mut reader)?;
@@ -111,35 +111,36 @@ fn modulus(key: &[u8]) -> x509_cert::der::Result<u32> {
     Ok(bits.saturating_sub(leading))
 }
 
-/// Where a certificate is used.
+/// The use of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Secret {
-    /// The chain of istiod's own authority.
+    /// The certificate chain of istiod's own CA.
     Cacerts,
-    /// What a gateway shows to its clients.
+    /// The certificate that a gateway presents to its clients.
     Gateway,
 }
 
-/// What one kind of build accepts.
+/// The keys that one kind of build accepts.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct KeyRow {
     pub key: String,
-    /// The build, as a person names it.
+    /// Name of the build for users.
     pub program: String,
-    /// Its own versions: of Go, of Envoy.
+    /// Versions of the program itself: of Go, of Envoy.
     pub versions: Spans,
     /// The versions of Istio that are built with it.
     pub istio: Spans,
-    /// Only the builds that refuse what is not approved, or only the others; else both.
+    /// Applies only to builds that refuse algorithms that are not approved (true), or only to other builds (false);
+    /// applies to both if absent.
     #[serde(default)]
     pub fipsonly: Option<bool>,
     pub secrets: Vec<Secret>,
-    /// Sizes of RSA keys, where they are limited.
+    /// Accepted sizes of RSA keys; empty if they are not limited.
     #[serde(default)]
     pub rsa: Vec<u32>,
-    /// Curves, where they are limited.
+    /// Accepted curves; empty if they are not limited.
     #[serde(default)]
     pub curves: Vec<String>,
     pub ed25519: bool,
@@ -159,7 +160,7 @@ impl KeyRow {
         }
     }
 
-    /// What it takes: `RSA 2048, 3072; P-256, P-384`.
+    /// Returns the accepted keys as text: `RSA 2048, 3072; P-256, P-384`.
     pub fn accepted(&self) -> String {
         let sizes: Vec<String> = self.rsa.iter().map(u32::to_string).collect();
         let rsa = if sizes.is_empty() {
@@ -178,9 +179,9 @@ impl KeyRow {
 }
 
 impl Modules {
-    /// The builds of this version of Istio that are known to refuse `key`, where `secret` is used.
+    /// Returns the builds of this version of Istio that are known to refuse `key` if it is used for `secret`.
     ///
-    /// `fipsonly` is whether the build is one that refuses what is not approved.
+    /// `fipsonly` is whether the build refuses algorithms that are not approved.
     pub fn refusals<'m>(
         &'m self,
         key: &Key,
@@ -202,7 +203,7 @@ impl Modules {
 mod tests {
     use super::*;
 
-    /// Made by `openssl req -x509`, one of each kind, without their private keys.
+    /// Made with `openssl req -x509`, one of each kind, without their private keys.
     const CHAIN: &str = include_str!("../../tests/data/certificates.pem");
 
     fn key(text: &str) -> Key {

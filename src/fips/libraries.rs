@@ -1,32 +1,32 @@
-//! Which cryptographic libraries there are, and how they are recognised.
+//! The known cryptographic libraries, and how they are recognised.
 
 use serde::Deserialize;
 
 use crate::istio::{Source, SourceQuality};
 
-/// A cryptographic library: a row of `data/libraries.yaml`, which says what each field means.
+/// A cryptographic library: a row of `data/libraries.yaml`, which documents the fields.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LibraryRow {
     pub key: String,
-    /// As its makers write it: `GnuTLS`.
+    /// Name as its developers write it: `GnuTLS`.
     pub name: String,
-    /// Beginnings of the names of its shared libraries: `libgcrypt.so`.
+    /// Prefixes of the names of its shared libraries: `libgcrypt.so`.
     #[serde(default)]
     pub sonames: Vec<String>,
-    /// Whole texts of C, each of which shows that it is linked.
+    /// Complete C strings, each of which shows that the library is linked.
     #[serde(default)]
     pub texts: Vec<String>,
-    /// Beginnings of texts that its version follows.
+    /// Prefixes of C strings that are followed by its version.
     #[serde(default)]
     pub version_after: Vec<String>,
-    /// Such a text ends with a year: `OpenSSL 3.0.2 15 Mar 2022`.
+    /// Whether the version ends with a year: `OpenSSL 3.0.2 15 Mar 2022`.
     #[serde(default)]
     pub dated: bool,
-    /// Packages of Rust, each of which is a library of its own.
+    /// Rust packages, each of which is a library of its own.
     #[serde(default)]
     pub crates: Vec<String>,
-    /// Where the FIPS module of an ordinary build would be.
+    /// Where an ordinary build has its FIPS module.
     #[serde(default)]
     pub elsewhere: Option<String>,
     #[serde(default)]
@@ -35,37 +35,37 @@ pub struct LibraryRow {
     pub evidence: SourceQuality,
 }
 
-/// What makes a library a FIPS module.
+/// How a build of a library that is a FIPS module is recognised.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FipsBuild {
-    /// Where it is not that of the library.
+    /// Name of the module, if it is not that of the library.
     #[serde(default)]
     pub name: Option<String>,
-    /// Beginnings of the names of shared libraries that are always FIPS modules.
+    /// Prefixes of the names of shared libraries that are always FIPS modules.
     #[serde(default)]
     pub sonames: Vec<String>,
-    /// Whole texts of C that only this build has all of.
+    /// Complete C strings; only this build contains all of them.
     #[serde(default)]
     pub texts: Vec<String>,
-    /// A word in its version, whatever its case.
+    /// A word in its version, in lower case; the comparison ignores case.
     #[serde(default)]
     pub version_says: Option<String>,
-    /// Parts of the text by which the build names itself and its maker.
+    /// Parts of the text by which the build names itself and its vendor.
     #[serde(default)]
     pub named_by: Vec<String>,
     /// A word of that text that only builds other than FIPS builds have.
     #[serde(default)]
     pub denied_by: Option<String>,
-    /// Its version is a text by itself, and the only one of that form.
+    /// Whether its version is a C string of its own, and the only one of that form.
     #[serde(default)]
     pub version_alone: bool,
-    /// Where the value of its integrity test is kept.
+    /// Where the value of its integrity test is stored.
     pub integrity: String,
 }
 
 impl LibraryRow {
-    /// Every text that shows something of it.
+    /// Returns every text that shows something about the library.
     pub(super) fn patterns(&self) -> impl Iterator<Item = &str> {
         let fips = self.fips.iter();
         let fips = fips.flat_map(|fips| fips.texts.iter().chain(&fips.named_by));
@@ -73,7 +73,7 @@ impl LibraryRow {
         own.chain(fips).map(String::as_str)
     }
 
-    /// Whether a shared library of this name is one of its own.
+    /// Checks whether a shared library of this name belongs to this library.
     pub(super) fn is_named(&self, soname: &str) -> bool {
         begins_with_any(soname, &self.sonames)
     }

@@ -1,7 +1,7 @@
-//! Cryptographic modules and their certificates: dated data, replaceable by a user's file.
+//! Cryptographic modules and their certificates: dated data that a user's file can replace.
 //!
-//! Status comes from statements with their day and source (`data/modules.yaml`); which bytes are which
-//! module comes from `data/fingerprints.yaml`. Nothing here looks at a program.
+//! The status comes from statements with a date and a source (`data/modules.yaml`). The assignment of bytes to
+//! modules comes from `data/fingerprints.yaml`. Nothing here reads a program.
 
 mod row;
 mod standing;
@@ -23,7 +23,7 @@ use super::other::OtherRow;
 use crate::istio::DataDate;
 use crate::istio::matrix::{MatrixError, parse};
 
-/// The data that is part of the program, `[[file name, file], …]` as `build.rs` wrote it.
+/// The data that is built into the program, `[[file name, file], …]` as `build.rs` writes it.
 const BUILTIN: &str = include_str!(concat!(env!("OUT_DIR"), "/fips.json"));
 
 /// Why a file of modules cannot be used.
@@ -41,7 +41,7 @@ pub enum ModulesError {
     Stray { name: String, key: String },
 }
 
-/// One file of data: a date, and any of the sections.
+/// One data file: a date, and any of the sections.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -60,7 +60,7 @@ struct File {
     libraries: Vec<LibraryRow>,
 }
 
-/// All that is known of modules; the queries are the methods.
+/// All data about modules. Its methods are the queries.
 #[derive(Debug, Clone, Default)]
 pub struct Modules {
     dates: Vec<DataDate>,
@@ -87,14 +87,14 @@ static BUILTIN_MODULES: LazyLock<Modules> = LazyLock::new(|| {
 });
 
 impl Modules {
-    /// The data that is part of the program; parsed once.
+    /// Returns the data that is built into the program. It is parsed once.
     pub fn builtin() -> &'static Self {
         &BUILTIN_MODULES
     }
 
-    /// The built-in data with the rows of a user's file in place of those with the same keys.
+    /// Returns the built-in data, with rows replaced by the rows of a user's file that have the same keys.
     ///
-    /// `name` is what errors and reports call the file; its form is that of the built-in files.
+    /// Errors and reports use `name` for the file. The file has the format of the built-in files.
     pub fn with_file(name: &str, text: &str) -> Result<Self, ModulesError> {
         let file: File = parse(name, text)?;
         if let Some((section, key)) = file.doubled() {
@@ -116,22 +116,22 @@ impl Modules {
         }
     }
 
-    /// Every file of data with its date, for reports.
+    /// Returns every data file with its date, for reports.
     pub fn dates(&self) -> &[DataDate] {
         &self.dates
     }
 
-    /// Values that known modules have, for the reader of bytes.
+    /// Returns the integrity values and anchors of known modules, which the reader searches for.
     pub fn fingerprints(&self) -> &[Fingerprint] {
         &self.fingerprints
     }
 
-    /// Packages that compute cryptography outside of any module, for the reader of bytes.
+    /// Returns the packages that compute cryptography outside of any module, which the reader searches for.
     pub(super) fn other(&self) -> &[OtherRow] {
         &self.other
     }
 
-    /// Cryptographic libraries, for the reader of bytes.
+    /// Returns the cryptographic libraries that the reader searches for.
     pub(super) fn libraries(&self) -> &[LibraryRow] {
         &self.libraries
     }
@@ -140,7 +140,7 @@ impl Modules {
         self.libraries.iter().find(|row| row.key == key)
     }
 
-    /// The module that has exactly this name, and this version where the data has one for it.
+    /// Returns the module that has exactly this name, and this version if the row has a version.
     pub(super) fn by_name(&self, name: &str, version: &str) -> Option<&ModuleRow> {
         let has = |row: &&ModuleRow| {
             let mut versions = row.version.split([',', ' ']);
@@ -149,7 +149,7 @@ impl Modules {
         self.rows.iter().find(has)
     }
 
-    /// Changes wherever a reading would: what is kept of a reading is kept for this data.
+    /// Returns a key that changes if a reading would change: cached readings are valid for this data only.
     pub fn reader_key(&self) -> String {
         let fingerprints = self.fingerprints.iter().map(|one| one.hash.to_string());
         let other = self.other.iter().map(|row| {
@@ -173,18 +173,18 @@ impl Modules {
         all.collect::<Vec<_>>().join(" ")
     }
 
-    /// What builds are known to accept as keys, for [`super::keys`].
+    /// Returns which keys builds are known to accept, for [`super::keys`].
     pub(super) fn keys(&self) -> &[KeyRow] {
         &self.keys
     }
 
-    /// The module of a row's key.
+    /// Returns the module with this key.
     #[cfg(test)]
     pub(super) fn by_key(&self, key: &str) -> Option<&ModuleRow> {
         self.rows.iter().find(|row| row.key == key)
     }
 
-    /// The module whose integrity value this is, in hex.
+    /// Returns the module with this integrity value, given in hex.
     pub fn by_value(&self, value: &str) -> Option<&ModuleRow> {
         let found = self
             .fingerprints
@@ -193,14 +193,14 @@ impl Modules {
         self.rows.iter().find(|row| row.key == found.module)
     }
 
-    /// Go's own module by the version in its package path.
+    /// Returns the version of Go's own module that has `frozen` in its package path.
     pub fn by_frozen(&self, frozen: &str) -> Option<&ModuleRow> {
         self.rows
             .iter()
             .find(|row| row.frozen.as_deref() == Some(frozen))
     }
 
-    /// What no validation of a family covers, whichever of its modules a program has.
+    /// Returns the limitations that all validated modules of a family have in common.
     pub(super) fn shared_limitations(&self, family: Family) -> Vec<&Limitation> {
         let rows = self.rows.iter().filter(|row| row.family == family);
         let mut rows = rows.filter(|row| !row.certificates.is_empty());
@@ -215,22 +215,22 @@ impl Modules {
             .collect()
     }
 
-    /// The module that answers `version` when it is asked for its own.
+    /// Returns the module for which `FIPS_version()` returns `version`.
     pub fn by_fips_version(&self, family: Family, version: u32) -> Option<&ModuleRow> {
         self.rows
             .iter()
             .find(|row| row.family == family && row.fips_version == Some(version))
     }
 
-    /// The module of a release of dev.boringcrypto: `b5`.
+    /// Returns the module of a dev.boringcrypto release such as `b5`.
     pub fn by_toolchain(&self, name: &str) -> Option<&ModuleRow> {
         self.rows
             .iter()
             .find(|row| row.toolchains.iter().any(|toolchain| toolchain == name))
     }
 
-    /// What is known of a module on a day: its best certificate then, else what is said of it without
-    /// one; `None` where nothing speaks for that day.
+    /// Returns what is known about a module on a day: its best certificate on that day, or else the statements
+    /// about the module without a certificate. Returns `None` if no statement applies to that day.
     pub fn standing(&self, row: &ModuleRow, at: Date) -> Option<Standing> {
         let certified = row.certificates.iter().filter_map(|certificate| {
             let standing =
@@ -259,7 +259,7 @@ impl Modules {
         })
     }
 
-    /// The first day for which anything is known of a module.
+    /// Returns the first day for which anything is known about a module.
     pub(super) fn first_day(row: &ModuleRow) -> Option<Date> {
         let certified = row.certificates.iter().flat_map(|one| &one.statements);
         certified
@@ -276,7 +276,7 @@ impl Modules {
         });
     }
 
-    /// Puts the rows of `file` in the place of those with the same keys.
+    /// Adds the rows of `file`, and removes existing rows with the same keys.
     fn replace(&mut self, file: File) {
         replace(&mut self.rows, file.modules, |row| row.key.clone());
         replace(&mut self.rules, file.rules, |rule| rule.key.clone());
@@ -288,7 +288,7 @@ impl Modules {
         replace(&mut self.libraries, file.libraries, |row| row.key.clone());
     }
 
-    /// The key of a fingerprint that no module has.
+    /// Returns the module key of a fingerprint that no module has.
     fn stray(&self) -> Option<String> {
         let keys: BTreeSet<&str> = self.rows.iter().map(|row| row.key.as_str()).collect();
         let mut named = self.fingerprints.iter().map(|one| &one.module);
@@ -297,7 +297,7 @@ impl Modules {
 }
 
 impl File {
-    /// A key that stands twice, with its section.
+    /// Returns a key that appears twice in a section, with the name of the section.
     fn doubled(&self) -> Option<(&'static str, String)> {
         let twice = |section, key: Option<String>| key.map(|key| (section, key));
         twice("modules", doubled(&self.modules, |row| row.key.clone()))
@@ -318,7 +318,7 @@ impl File {
     }
 }
 
-/// The statement that speaks last of those that speak for this day at all.
+/// Returns the statement with the latest start, of those that have started on the day `at`.
 fn newest(statements: &[Statement], at: Date) -> Option<&Statement> {
     let spoken = statements.iter().filter(|one| one.starts() <= at);
     spoken.max_by_key(|one| one.starts())
@@ -339,7 +339,7 @@ fn doubled<R>(rows: &[R], key: impl Fn(&R) -> String) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// The files themselves, so that an error in one has its line.
+    /// The files themselves, so that a parse error has the line number of the file.
     const FILES: &[(&str, &str)] = &[
         ("fingerprints.yaml", include_str!("data/fingerprints.yaml")),
         ("keys.yaml", include_str!("data/keys.yaml")),
@@ -383,7 +383,7 @@ mod tests {
     #[test]
     #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn a_certificate_has_its_state_of_the_day() {
-        // module, day, how it is said
+        // module, day, text
         let table = [
             (
                 "boringcrypto-20220613",

@@ -1,7 +1,8 @@
-//! What programs say that the Go linker did not make: texts of FIPS modules, the words of `envoy
-//! --version`, ztunnel's provider, cryptographic libraries. One pass over what the loader maps.
+//! What programs contain that the Go linker did not make: texts of FIPS modules, the words of `envoy --version`,
+//! ztunnel's provider, cryptographic libraries. All of them are found in one pass over the bytes that the loader
+//! maps.
 //!
-//! A text proves nothing: this very program holds all that are looked for.
+//! A text does not prove anything: this program itself contains all the texts that are searched for.
 
 mod envoy;
 mod library;
@@ -20,16 +21,16 @@ use text::Texts;
 
 pub(super) use library::loaded;
 
-/// What was found.
+/// What was found in a program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Native {
-    /// Empty, or several different texts that only FIPS builds contain.
+    /// Either empty, or several different texts that only FIPS builds contain.
     pub marks: Vec<Mark>,
     pub labels: Vec<Label>,
     pub libraries: Vec<Library>,
 }
 
-/// Returns everything that the loader maps; the whole file where its headers do not say.
+/// Returns everything that the loader maps, or the whole file if its headers do not describe it.
 pub(super) fn mapped(bytes: &Bytes<'_>, layout: Option<&Layout>) -> Vec<Place> {
     let mapped = layout.map_or_else(Vec::new, |layout| layout.places(|_| true));
     if mapped.is_empty() {
@@ -41,11 +42,11 @@ pub(super) fn mapped(bytes: &Bytes<'_>, layout: Option<&Layout>) -> Vec<Place> {
     mapped
 }
 
-/// Returns the parts that hold the constants of a Go program and of the libraries of C in it, without
-/// Go's function table, which can be as large as all of them. `names` is where that has its names.
+/// Returns the parts that contain the constants of a Go program and of the C libraries in it, without Go's function
+/// table, which can be as large as all of them. `names` is the position of the names in that table.
 ///
-/// A linker puts constants into the segment of the code only if no other segment is read-only. The
-/// integrity test of a module covers constants among its code, but a library has some outside of it.
+/// A linker puts constants into the code segment only if no other segment is read-only. The integrity test of a
+/// module covers constants among its code, but a library also has constants outside of it.
 pub(super) fn constants(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
@@ -56,7 +57,7 @@ pub(super) fn constants(
         return mapped(bytes, layout);
     };
     let table = names.map(|names| {
-        // The names come first; a section that ends before them is another one.
+        // The names are at the start of the table; a section that ends before them belongs to another table.
         let section = layout.section(".gopclntab").map(|section| section.place);
         let end = section.map_or(0, |it| it.offset.saturating_add(it.len));
         Place {
@@ -71,7 +72,7 @@ pub(super) fn constants(
         .collect()
 }
 
-/// Returns what is left of `place` before and after `hole`.
+/// Returns the parts of `place` before and after `hole`.
 fn without(place: Place, hole: Option<Place>) -> impl Iterator<Item = Place> {
     let end = place.offset.saturating_add(place.len);
     let hole = hole.unwrap_or(Place {
@@ -91,7 +92,7 @@ fn without(place: Place, hole: Option<Place>) -> impl Iterator<Item = Place> {
     })
 }
 
-/// Reads the texts of a program in the parts `mapped`.
+/// Searches the parts `mapped` of a program for all known texts.
 pub(super) fn scan(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
@@ -127,7 +128,7 @@ mod tests {
         scan(&bytes, None, &mapped(&bytes, None), rows).unwrap()
     }
 
-    /// Texts as C has them, after something else.
+    /// Returns C strings, after some other bytes.
     fn texts(texts: &[&str]) -> Vec<u8> {
         let mut file = vec![b'.'; 2000];
         for text in texts {
@@ -139,7 +140,7 @@ mod tests {
         file
     }
 
-    /// A short string of libc++.
+    /// Returns a short string of libc++.
     fn short(text: &str) -> String {
         let len = char::from(u8::try_from(text.len()).unwrap() * 2);
         format!("{len}{text:\0<23}")
@@ -150,7 +151,7 @@ mod tests {
         labels.find(|label| matches!(label, Label::Envoy { .. }))
     }
 
-    /// Revision, version, status, build type, library.
+    /// Returns revision, version, status, build type, library.
     fn words(file: &[u8]) -> Option<[Option<String>; 5]> {
         let Label::Envoy {
             revision,
@@ -180,7 +181,7 @@ mod tests {
         assert!(marks(&two[..1]).is_empty());
         assert!(marks(&["FIPS integrity test", "FIPS integrity test"]).is_empty());
         assert!(marks(&["FIPS integrity test", "BoringCrypto Key"]).is_empty());
-        // Ordinary builds of BoringSSL and AWS-LC have the self-tests.
+        // Ordinary builds of BoringSSL and AWS-LC contain the self-tests as well.
         let ordinary = ["BoringCrypto Key", "FIPS self test", "DRBG Clear KAT"];
         assert!(marks(&ordinary).is_empty());
         assert!(marks(&["FIPS integrity tests", "FIPS self test, DRBG Clear KAT;"]).is_empty());
@@ -282,7 +283,7 @@ mod tests {
             words_of(&[&library_first]),
             some(["", "", "", "DEBUG", "BoringSSL-FIPS"])
         );
-        // Not libc++: the library is a text of C.
+        // Without libc++, the name of the library is a C string.
         assert_eq!(
             words_of(&[REVISION, "Modified", "BoringSSL-FIPS"]),
             some([REVISION, "", "Modified", "", "BoringSSL-FIPS"])
@@ -377,7 +378,7 @@ mod tests {
     #[test]
     #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn fips_builds_of_other_makers_are_named_by_their_own_texts() {
-        // text, name, version, whether it is a FIPS build, what it calls itself
+        // text, name, version, whether it is a FIPS build, the name that it gives itself
         for (given, name, version, is_fips, module) in [
             (
                 &["OpenSSL 1.1.1k  FIPS 25 Mar 2021"][..],
@@ -517,7 +518,7 @@ mod tests {
             let native = scan(&bytes, Some(&layout), &places, rows).unwrap();
             native.libraries.len()
         };
-        // A linker that keeps code and constants apart, and one that does not.
+        // A linker that separates code and constants, and one that does not.
         assert_eq!(
             read(code.clone().rodata(".rodata", 0x48_0000, b"text"), None),
             0
@@ -528,7 +529,7 @@ mod tests {
             .rodata(".rodata", 0x48_0000, text);
         assert_eq!(read(both.clone(), None), 1);
         assert_eq!(read(both.clone(), Some(&text[1..])), 0);
-        // The table ends with its section; what comes before it and after it is read.
+        // The table ends with its section; the bytes before and after it are read.
         let table = |bytes: &[u8]| {
             let sample = code.clone().rodata(".gopclntab", 0x50_0000, bytes);
             read(sample, Some(b"names"))
@@ -613,7 +614,7 @@ mod tests {
             found(&[&path("serde-1.0.1"), &path("aes-gcm"), registry]),
             [""; 0]
         );
-        // However often other packages are named.
+        // Other packages do not displace it, however often they are named.
         let mut many = vec![path("serde-1.0.1"); 2 * 64];
         many.push(path("p256-0.13.2"));
         let many: Vec<&str> = many.iter().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! Which packages compute cryptography outside of any FIPS module.
+//! Packages that compute cryptography outside of any FIPS module.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,16 @@ use crate::istio::{Source, SourceQuality};
 #[serde(deny_unknown_fields)]
 pub struct OtherRow {
     pub key: String,
-    /// Import paths, each with all packages below it.
+    /// Import paths, each of which includes all packages below it.
     #[serde(default)]
     pub packages: Vec<String>,
-    /// Last elements of import paths outside the standard library.
+    /// Last elements of import paths outside of the standard library.
     #[serde(default)]
     pub algorithms: Vec<String>,
-    /// Packages that compute nothing themselves, each with all packages below it.
+    /// Packages that compute nothing themselves, each of which includes all packages below it.
     #[serde(default)]
     pub helpers: Vec<String>,
-    /// The beginnings of the names of those functions that compute, for packages that are wrappers otherwise.
+    /// For packages that are mainly wrappers: prefixes of the names of the functions that compute cryptography.
     #[serde(default)]
     pub functions: BTreeMap<String, Vec<String>>,
     pub source: Source,

@@ -1,4 +1,5 @@
-//! Packers: what is in such a file is seen only when it runs, so that nothing can be said of it.
+//! Detection of packers: the content of a packed file is visible only at run time, so nothing can be stated
+//! about it.
 
 use std::io;
 
@@ -8,7 +9,8 @@ use super::bytes::Bytes;
 use super::elf::Layout;
 use super::{Place, boring};
 
-/// The packer by its mark: UPX writes its name behind the program headers, `AppImage` into the header itself.
+/// Returns the packer by its mark: UPX writes its name after the program headers, `AppImage` into the ELF
+/// header.
 pub(super) fn mark(bytes: &Bytes<'_>) -> io::Result<Option<String>> {
     const HEAD: u64 = 1024;
     let head = bytes.window(Place {
@@ -25,15 +27,15 @@ pub(super) fn mark(bytes: &Bytes<'_>) -> io::Result<Option<String>> {
     Ok(packer.map(str::to_owned))
 }
 
-/// Bytes of a sample.
+/// Number of bytes of a sample.
 const SAMPLE: u64 = 4 << 10;
-/// Samples that are taken, at most and, of what is shorter, at least.
+/// Maximum number of samples per range, and minimum number of samples of all ranges together.
 const SAMPLES: (u64, u64) = (256, 4);
-/// Bits for each byte of a sample. Machine code has 6.8 at most, what is compressed or encrypted 7.9.
+/// Entropy of a sample in bits per byte. Machine code has at most 6.8, compressed or encrypted data 7.9.
 const COMPRESSED: f64 = 7.5;
 
-/// Whether nearly all of what should be code is compressed or encrypted: packers can leave out their mark,
-/// but not that.
+/// Checks whether nearly all of the code is compressed or encrypted: a packer can omit its mark, but not
+/// this.
 pub(super) fn is_compressed(bytes: &Bytes<'_>, layout: &Layout) -> io::Result<bool> {
     let (mut samples, mut dense) = (0u64, 0u64);
     for place in boring::executable(bytes, Some(layout)) {
@@ -49,11 +51,11 @@ pub(super) fn is_compressed(bytes: &Bytes<'_>, layout: &Layout) -> io::Result<bo
         }
         samples += count;
     }
-    // The code that unpacks is short.
+    // The code that unpacks is short, so a small part may be uncompressed.
     Ok(samples >= SAMPLES.1 && dense * 8 > samples * 7)
 }
 
-/// Shannon's entropy of the bytes, in bits for each.
+/// Computes the Shannon entropy of the sample, in bits per byte.
 fn entropy(sample: &[u8]) -> f64 {
     let mut counts = [0u32; 256];
     for byte in sample {
@@ -91,7 +93,7 @@ mod tests {
         assert_eq!(marked(&file).as_deref(), Some("AppImage"));
     }
 
-    /// Bytes without order.
+    /// Returns bytes without any pattern.
     fn noise(len: usize) -> Vec<u8> {
         let blocks = (0u64..).flat_map(|index| Sha256::digest(index.to_le_bytes()));
         blocks.take(len).collect()

@@ -1,4 +1,5 @@
-//! Whether a module statement is acceptable. Apart from proof: a policy never changes a statement.
+//! Decides whether a module statement is acceptable. This is separate from the proof: a policy never changes a
+//! statement.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,22 +9,22 @@ use super::modules::{Standard, Status};
 use super::verdict::Verdict;
 use crate::report::Assurance;
 
-/// What a user asks of the certificate.
+/// The certificate that a user requires.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CertificatePolicy {
-    /// Nothing: the floor alone decides.
+    /// No certificate: only the required assurance decides.
     #[default]
     Any,
-    /// Proven, with a FIPS 140-3 certificate that is active on the day.
+    /// A proven module with a FIPS 140-3 certificate that is active on the day of the judgement.
     Active140_3,
-    /// A certificate that is active on the day, or a declared update stream.
+    /// A proven module with a certificate that is active on the day of the judgement, or a declared update stream.
     FedRamp2026,
 }
 
 impl CertificatePolicy {
     pub const ALL: [Self; 3] = [Self::Any, Self::Active140_3, Self::FedRamp2026];
 
-    /// The name on the command line.
+    /// Returns the name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Any => "any",
@@ -33,13 +34,13 @@ impl CertificatePolicy {
     }
 }
 
-/// What a user asks of the statement itself, whatever the policy.
+/// The least assurance that a user accepts, independent of the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequiredAssurance {
     Declared,
     Identified,
     Proven,
-    /// `declared`, and a Go program refuses what is not approved.
+    /// Like `declared`, and a Go program must also refuse algorithms that are not approved.
     FipsOnly,
 }
 
@@ -51,7 +52,7 @@ impl RequiredAssurance {
         Self::FipsOnly,
     ];
 
-    /// The name on the command line.
+    /// Returns the name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Declared => "declared",
@@ -70,7 +71,7 @@ impl RequiredAssurance {
     }
 }
 
-/// A word that names neither.
+/// An error: a word that is not a name of a policy or of a required assurance.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{word}` is not a {what}: choose one of {choices}")]
 pub struct UnknownName {
@@ -106,14 +107,15 @@ names!(CertificatePolicy, "policy");
 names!(RequiredAssurance, "floor");
 
 impl CertificatePolicy {
-    /// Whether a statement by words alone can be enough.
+    /// Checks whether a statement that is based on texts alone can be enough.
     pub fn accepts_words(self, floor: Option<RequiredAssurance>) -> bool {
         self == Self::Any && matches!(floor, None | Some(RequiredAssurance::Declared))
     }
 
-    /// Whether the verdict is acceptable; else every reason why not.
+    /// Checks whether the verdict is acceptable, and returns all reasons if it is not.
     ///
-    /// `contradicted` and `unknown` never are. What lies above the floor may still fail the policy.
+    /// `contradicted` and `unknown` are never acceptable. A module with the required assurance can still fail the
+    /// policy.
     pub fn judge(
         self,
         verdict: &Verdict,
@@ -167,7 +169,7 @@ impl CertificatePolicy {
     }
 }
 
-/// Why the verdict is below the floor.
+/// Returns why the verdict is below the required assurance.
 fn below(verdict: &Verdict, floor: RequiredAssurance) -> Option<String> {
     if verdict.module < floor.module() {
         return Some(format!(
@@ -181,7 +183,7 @@ fn below(verdict: &Verdict, floor: RequiredAssurance) -> Option<String> {
     })
 }
 
-/// Cryptography outside of the module, which nothing limits.
+/// Returns the cryptography outside of the module, which nothing limits to approved algorithms.
 fn unlimited(verdict: &Verdict, floor: RequiredAssurance) -> Option<String> {
     let other = verdict.other_cryptography.iter();
     let other: Vec<&str> = other.map(|one| one.name.as_str()).collect();
@@ -198,7 +200,7 @@ mod tests {
     use super::*;
     use crate::fips::{BinaryFacts, Format, OtherCryptography, Standing};
 
-    /// A verdict with this rung and the state of a certificate.
+    /// Returns a verdict with this assurance and this state of a certificate.
     fn verdict(module: Assurance, standing: Option<Standing>) -> Verdict {
         let nothing = BinaryFacts {
             size: 0,
@@ -256,7 +258,7 @@ mod tests {
         let past = || standing(Some(1), Some(Standard::Fips140_3), Status::Historical);
         let stream = || standing(None, None, Status::UpdateStream);
         let pending = || standing(None, None, Status::Pending);
-        // rung, state, passes: any, 140-3-active, fedramp-2026
+        // assurance, state, whether it passes: any, 140-3-active, fedramp-2026
         let table = [
             (Proven, new(), [true, true, true]),
             (Proven, interim(), [true, true, true]),

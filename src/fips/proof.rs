@@ -1,4 +1,4 @@
-//! From a reading to what the report says: the statement, its certificate, and whether it is accepted.
+//! From a reading to the report: the statement, its certificate, and whether it is accepted.
 
 use jiff::civil::Date;
 
@@ -9,65 +9,65 @@ use super::{
 };
 use crate::report::{self, Assurance, Severity};
 
-/// What statements are judged by.
+/// The data and options that statements are judged by.
 #[derive(Debug, Clone)]
 pub struct Judge {
     pub modules: Modules,
-    /// The day that certificates are judged for.
+    /// The day for which certificates are judged.
     pub at: Date,
     pub policy: CertificatePolicy,
-    /// `--require`.
+    /// The value of `--require`.
     pub floor: Option<RequiredAssurance>,
-    /// Days that the status of a certificate may be old.
+    /// Maximum age of the status of a certificate, in days.
     pub max_age: u32,
-    /// `--strict`: a policy is not decided by a status that is older.
+    /// `--strict`: an older status does not decide a policy.
     pub strict: bool,
 }
 
-/// A program with what surrounds it.
+/// A program with its context.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// The image as it is named; absent for a file.
+    /// The image reference; absent for a file.
     pub image: Option<&'a str>,
     pub manifest: Option<&'a str>,
-    /// Architecture of the image or the node, by Go's name; for a file its header tells.
+    /// Architecture of the image or the node, by Go's name; absent for a file, where the header determines it.
     pub arch: Option<&'a str>,
     pub path: &'a str,
     pub reading: &'a Reading,
-    /// Environment that it runs with, as far as it is known.
+    /// The environment that it runs with, as far as it is known.
     pub environment: &'a Environment,
-    /// What its version of Istio knows.
+    /// The policies that its version of Istio supports.
     pub known: Option<CompliancePolicies>,
-    /// The tag or a label of its image says FIPS.
+    /// Whether the tag or a label of its image says FIPS.
     pub says_fips: bool,
     pub role: ProgramRole,
 }
 
-/// What a program is for in its image.
+/// The purpose of a program in its image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ProgramRole {
-    /// What the image is for, as far as that is known.
+    /// The main program of the image, as far as it is known.
     #[default]
     Main,
-    /// What only starts the main program.
+    /// A program that only starts the main program.
     Wrapper,
-    /// What else is in the image.
+    /// Any other program of the image.
     Helper,
 }
 
 impl Judge {
-    /// Whether a statement by words alone can be enough.
+    /// Checks whether a statement that is based on texts alone can be enough.
     pub fn accepts_words(&self) -> bool {
         self.policy.accepts_words(self.floor)
     }
 
-    /// The verdict on what was read, for those who judge further by it.
+    /// Returns the verdict on what was read, for callers that judge further.
     pub fn verdict(&self, reading: &Reading) -> Option<Verdict> {
         let evidence = reading.evidence.as_ref().ok()?;
         Some(evidence.judge(&self.modules, self.at))
     }
 
-    /// The statement of the report, for a program that nothing is known to run.
+    /// Returns the statement of the report, for a program without information about where it runs.
     pub fn statement(&self, subject: &Subject<'_>) -> report::ModuleStatement {
         let binary = subject.path.rsplit('/').next().unwrap_or(subject.path);
         let statement = report::ModuleStatement {
@@ -109,9 +109,9 @@ impl Judge {
         }
     }
 
-    /// What the image says of a program that is standard: a tag that says FIPS contradicts it, unless it
-    /// is not what the image is for and computes no cryptography. What only starts another program
-    /// is not held to what is required of that one.
+    /// Combines a `standard` module with what the image says: a tag that says FIPS contradicts it, unless the
+    /// program is not the main program of the image and computes no cryptography. A program that only starts
+    /// another one does not have to meet the requirements for that one.
     fn by_image(
         &self,
         subject: &Subject<'_>,
@@ -176,7 +176,8 @@ impl Judge {
         }
     }
 
-    /// A program for another processor than its image is for: nothing that is said of the image holds.
+    /// Returns the statement for a program of another processor than that of its image, which contradicts the
+    /// image.
     fn another_arch(
         &self,
         subject: &Subject<'_>,
@@ -198,7 +199,8 @@ impl Judge {
         }
     }
 
-    /// Why the statement is not acceptable: by floor and policy, and by settings that undo it.
+    /// Returns why the statement is not acceptable: because of required assurance, policy, or settings that undo
+    /// it.
     fn refusals(&self, subject: &Subject<'_>, verdict: &Verdict) -> Vec<String> {
         let build = Build::from(verdict);
         let mut verdict = verdict.clone();
@@ -207,7 +209,8 @@ impl Judge {
         }
         let judged = self.policy.judge(&verdict, self.floor);
         let effects = effects(subject.environment, build, subject.known).into_iter();
-        // What only the host decides is enough for no more than a label.
+        // If only the host decides whether the module is on, that is enough for `--require declared` but for
+        // nothing stricter.
         let certain = self
             .floor
             .is_some_and(|floor| floor != RequiredAssurance::Declared)
@@ -220,7 +223,7 @@ impl Judge {
         refusals
     }
 
-    /// A program without a reading.
+    /// Returns the proof of a program that could not be read.
     fn unread(&self, subject: &Subject<'_>, why: &str) -> report::Proof {
         report::Proof {
             image: subject.image.map(str::to_owned),
@@ -302,8 +305,8 @@ fn bytes_at(place: Place) -> String {
     format!("{} bytes at offset {:#x}", place.len, place.offset)
 }
 
-/// Returns whether the module is enabled and restricted to approved algorithms, as far as build and environment show;
-/// empty where neither says anything about it.
+/// Returns whether the module is enabled and restricted to approved algorithms, as far as build and environment
+/// show it; empty if neither of them shows it.
 fn configuration(verdict: &Verdict, subject: &Subject<'_>) -> String {
     let build = Build::from(verdict);
     let mut parts = verdict.configuration.clone();

@@ -1,4 +1,4 @@
-//! From a file to its evidence: what kind of file it is, and which of its parts are worth reading.
+//! Reading the evidence of a file: which kind of file it is, and which of its parts are worth reading.
 
 use std::io;
 
@@ -12,14 +12,15 @@ use super::native;
 use super::verdict::Toolchain;
 use super::{BinaryFacts, Format, Go, Library, Link, Modules, Place, Unreadable, Work, go, packed};
 
-/// Number of what is read and how: readings with another one are made again. It grows with every change
-/// to [`BinaryFacts`] or to what is put there.
+/// Version of the reader. Cached readings with another version are made again. Increase it with every
+/// change to [`BinaryFacts`] or to how its values are read.
 pub const READER: u32 = 8;
 
-/// Reads what the `size` bytes of a program say: the `modules` have the values and names that are looked for.
+/// Reads what the `size` bytes of a program contain. `modules` has the values and names to search for.
 ///
 /// # Errors
-/// Those of `source`, and that `work` does not suffice; whatever else the bytes are, that is evidence.
+/// Returns the errors of `source`, and an error if `work` does not suffice. Any other content of the bytes
+/// is evidence, not an error.
 pub fn read(
     source: &dyn ReadAt,
     size: u64,
@@ -46,7 +47,7 @@ pub fn read(
     match evidence.format {
         Format::Elf { .. } => elf(&bytes, modules, &mut evidence)?,
         Format::MachO | Format::Pe => evidence.opaque = Some(Unreadable::Foreign),
-        // A header that was wiped hides no program.
+        // Zeros over the ELF header do not hide a program: the file is read as ELF anyway.
         Format::Other if head.starts_with(&[0; 16]) => elf(&bytes, modules, &mut evidence)?,
         Format::Script(_) | Format::Empty | Format::Other => {}
     }
@@ -119,7 +120,7 @@ fn opaque(flaw: Flaw) -> Unreadable {
     Unreadable::Damaged(reason.to_owned())
 }
 
-/// Looks for modules and libraries of C where there can be one: not in a Go program without C.
+/// Searches for modules and libraries in C, except in a Go program that was built without cgo.
 fn code(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
@@ -132,7 +133,8 @@ fn code(
     if !boring && names.is_some_and(|names| !names.cgo) {
         return Ok(());
     }
-    // The marks of a module in C can be anywhere in the code; libraries beside Go's module have texts.
+    // Marks of a module in C can be anywhere in the code. Libraries that are linked in addition to a Go
+    // program's module are recognised by their texts, which are among the constants.
     let places = if boring {
         native::constants(bytes, layout, names.and_then(|names| names.place))
     } else {
@@ -156,8 +158,8 @@ fn code(
 }
 
 impl Go {
-    /// Whether anything of it speaks of BoringCrypto, so that the module has to be looked for. Names
-    /// can be obfuscated, so the label is enough, unless C was switched off.
+    /// Checks whether the program shows any sign of BoringCrypto, so that the module has to be searched
+    /// for. Function names can be obfuscated, so the label alone is enough, unless cgo was disabled.
     fn promises_boring(&self) -> bool {
         let named = self
             .names
@@ -169,7 +171,7 @@ impl Go {
     }
 }
 
-/// The kind of file by its first bytes.
+/// Detects the kind of file from its first bytes.
 fn sniff(head: &[u8]) -> Format {
     match head {
         [] => Format::Empty,
@@ -178,8 +180,8 @@ fn sniff(head: &[u8]) -> Format {
             big_endian: *data == 2,
             headerless: true,
         },
-        // A class file of Java begins like a bundle of programs; where that has their number, it has
-        // its version, which begins at 45.
+        // A Java class file starts with the same magic as a Mach-O universal binary. Where a universal
+        // binary has the number of its programs, a class file has its version, which is at least 45.
         [0xfe, 0xed, 0xfa, 0xce | 0xcf, ..]
         | [0xce | 0xcf, 0xfa, 0xed, 0xfe, ..]
         | [0xca, 0xfe, 0xba, 0xbe | 0xbf, 0, 0, 0, 0..45, ..] => Format::MachO,
@@ -189,7 +191,7 @@ fn sniff(head: &[u8]) -> Format {
     }
 }
 
-/// The program that a script names in its first line.
+/// Returns the interpreter that the first line of a script names.
 fn interpreter(line: &[u8]) -> String {
     let line = &line[..memchr(b'\n', line).unwrap_or(line.len())];
     let line = String::from_utf8_lossy(line);
@@ -252,7 +254,7 @@ mod tests {
             let sample = Sample::new(SHAPES[0]).text(".text", 0x40_1800, &[0; 0x900]);
             evidence(&sample.data(".data", address, b"data").build()).opaque
         };
-        // The first page after the code is its last one as well.
+        // The first page after the code is also the last page of the code.
         for address in [0x40_1000, 0x40_1900, 0x40_2f00] {
             let opaque = opaque(address);
             assert!(
@@ -272,7 +274,7 @@ mod tests {
         for (interpreter, libraries, replaced) in [
             (None, &[][..], false),
             (Some(LOADER), &["libc.so.6"][..], false),
-            // Nothing to load, in a program that is loaded to one address only.
+            // Nothing to load, in a program that can be loaded to one address only.
             (Some(LOADER), &[], true),
             (Some("/tmp/evil"), &["libc.so.6"], true),
             (Some("/tmp/evil"), &[], true),
@@ -287,7 +289,7 @@ mod tests {
             let found = matches!(&opaque, Some(Unreadable::Damaged(why)) if named(why));
             assert_eq!(found, replaced, "{interpreter:?} {libraries:?} {opaque:?}");
         }
-        // Go's linker names a loader in a program that may be loaded to any address.
+        // Go's linker names a loader in position-independent programs.
         let mut sample = Sample::new(SHAPES[0]).text(".text", 0x40_1000, b"code");
         sample.interpreter = Some(LOADER);
         let mut file = sample.build();
@@ -362,7 +364,7 @@ mod tests {
         }
     }
 
-    /// Counts what is read of a file.
+    /// Counts the bytes that are read from a file.
     struct Counted<'a>(&'a [u8], Cell<u64>);
 
     impl ReadAt for Counted<'_> {
@@ -372,7 +374,8 @@ mod tests {
         }
     }
 
-    /// A Go program with everything that is looked for, and all of it reached through pointers.
+    /// Returns a Go program that contains everything the reader looks for, each reachable only through
+    /// pointers.
     fn program() -> Vec<u8> {
         let mut info = b"\xff Go buildinf:\x08\0".to_vec();
         let mut sample = Sample::new(SHAPES[0]);
@@ -407,7 +410,7 @@ mod tests {
         assert_eq!(go.fipsinfo.unwrap().ranges.len(), 4);
     }
 
-    /// A program whose header tables say the same thing a thousand times.
+    /// Returns a program whose header tables repeat the same entry a thousand times.
     fn repeated(kind: &str) -> Vec<u8> {
         let mut sample = Sample::new(SHAPES[0]);
         sample.libraries = vec!["libcrypto.so.3"; 3000];
@@ -415,7 +418,8 @@ mod tests {
             .rodata(".gopclntab", 0x48_0000, &vec![b'.'; 0x1_0000])
             .build();
         let number = |at: usize| usize::from(u16::from_le_bytes([file[at], file[at + 1]]));
-        // Where the header says where the table stands, how many entries it has, and how long one is.
+        // The header fields with the offset of the table, the number of its entries, and the length of an
+        // entry.
         let (offset, count, len, copies) = match kind {
             "sections" => (40, 60, 64, 20_000),
             _ => (32, 56, 56, 1170),
@@ -431,7 +435,7 @@ mod tests {
         };
         let end = file.len() as u64;
         file.extend(wanted.repeat(copies));
-        // The names of sections come last.
+        // The section with the names of the sections is the last one.
         let last = if kind == "load" { "" } else { kind };
         if last == "sections" {
             file.extend(entries.last().unwrap());

@@ -1,4 +1,4 @@
-//! A program as it was read: its evidence, and its digest where somebody wants to name it.
+//! The result of reading one program: its evidence and, if requested, its digest.
 
 use std::panic::resume_unwind;
 use std::{io, thread};
@@ -9,21 +9,21 @@ use sha2::{Digest as _, Sha256};
 
 use super::{BinaryFacts, Modules, Work, read};
 
-/// Bytes that are read at once for the digest.
+/// Number of bytes that are read at a time for the digest.
 const PIECE: usize = 256 << 10;
 
-/// What one program gave; kept in the cache of images as it is.
+/// What was read from one program. The image cache stores it unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
-    /// What its bytes say, or why they could not be read.
+    /// What its bytes contain, or why they could not be read.
     pub evidence: Result<BinaryFacts, String>,
-    /// Hex sha256 of all its bytes: the identity of the evidence. Absent where it was not asked for.
+    /// Hex SHA-256 of all its bytes, which identifies the evidence. Absent if it was not requested.
     pub sha256: Option<String>,
 }
 
 impl Reading {
-    /// Reads the `size` bytes of a program as far as `work` suffices, and all of them for the `digest`
-    /// where that is wanted.
+    /// Reads the `size` bytes of a program within the budget `work`, and hashes all of them if `digest` is
+    /// true.
     pub fn of(
         source: &(dyn ReadAt + Sync),
         size: u64,
@@ -46,7 +46,7 @@ impl Reading {
         }
     }
 
-    /// The reading, or the reason why there is none in its place.
+    /// Returns the reading, or a reading that contains the reason why there is none.
     pub fn or<E: std::fmt::Display>(read: Result<Reading, E>) -> Reading {
         read.unwrap_or_else(|why| Reading {
             evidence: Err(why.to_string()),
@@ -55,7 +55,7 @@ impl Reading {
     }
 }
 
-/// Of every byte, also of those that nothing searches.
+/// Hashes every byte, including those that no search covers.
 fn sha256(source: &dyn ReadAt, size: u64) -> io::Result<String> {
     let mut hash = Sha256::new();
     let mut piece = vec![0; PIECE];
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use crate::fips::bytes::SCAN_LIMIT;
 
-    /// Zeros without an end.
+    /// An endless source of zeros.
     struct Hole;
 
     impl ReadAt for Hole {

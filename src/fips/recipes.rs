@@ -1,4 +1,4 @@
-//! What the recipes that auditors know would have said, and where they are wrong.
+//! The output of well-known commands that auditors use, and where that output is wrong.
 
 use serde::Serialize;
 
@@ -6,23 +6,23 @@ use super::verdict::{Toolchain, Verdict};
 use super::{BinaryFacts, Format, Go, Label};
 use crate::report::Assurance;
 
-/// The names of functions in assembler got a suffix with this minor of Go 1, and `goversion` looks for
-/// the bare name.
+/// The minor version of Go 1 since which names of assembly functions have a suffix; `goversion` looks for the name
+/// without it.
 const SUFFIXED: u32 = 17;
 
-/// One recipe and its answer.
+/// A command and its answer for one program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Recipe {
-    /// As a person would type it.
+    /// The command line.
     pub command: &'static str,
-    /// What it would have printed.
+    /// The output that the command would print.
     pub says: String,
-    /// Why that is not what is in the bytes, where it is not.
+    /// Why the output is wrong; absent if it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wrong: Option<&'static str>,
 }
 
-/// What an answer claims.
+/// The statement that an answer makes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Claim {
     Fips,
@@ -30,7 +30,7 @@ enum Claim {
     Nothing,
 }
 
-/// What each recipe for this kind of program would have said, by its published rules.
+/// Returns what each command for this kind of program would print, according to its published rules.
 pub fn recipes(evidence: &BinaryFacts, verdict: &Verdict) -> Vec<Recipe> {
     let recipe = |command, (says, claim): (String, Claim)| Recipe {
         command,
@@ -117,7 +117,7 @@ fn go_version(go: &Go) -> (String, Claim) {
     (version.clone(), claim)
 }
 
-/// `REVISION/VERSION/STATUS/BUILD/SSL`, as far as the bytes tell it.
+/// Returns `REVISION/VERSION/STATUS/BUILD/SSL`, as far as the bytes contain it.
 fn envoy_version(label: &Label) -> Option<(String, Claim)> {
     let Label::Envoy {
         revision,

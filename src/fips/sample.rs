@@ -4,7 +4,7 @@ use object::elf;
 
 use super::Place;
 
-/// One part of a program: a segment and a section of it.
+/// A part of a program, which has a segment and a section.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     pub name: &'static str,
@@ -13,7 +13,7 @@ pub(super) struct Part {
     pub flags: elf::ProgramFlags,
 }
 
-/// A program that is still to be written.
+/// A program that can be built into an ELF file.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     pub bits: u8,
@@ -28,7 +28,7 @@ pub(super) struct Sample {
     pub program_headers: bool,
 }
 
-/// The four ways in which an ELF file writes numbers.
+/// The four ways in which an ELF file encodes numbers.
 pub(super) const SHAPES: [(u8, bool, elf::Machine); 4] = [
     (64, false, elf::EM_X86_64),
     (64, true, elf::EM_S390),
@@ -80,7 +80,7 @@ impl Sample {
         usize::from(self.bits / 8)
     }
 
-    /// A number of `len` bytes.
+    /// Encodes a number of `len` bytes.
     pub(super) fn number(&self, value: u64, len: usize) -> Vec<u8> {
         let bytes = value.to_le_bytes();
         let mut bytes = bytes[..len].to_vec();
@@ -95,7 +95,7 @@ impl Sample {
         values.iter().flat_map(word).collect()
     }
 
-    /// The bytes of the file.
+    /// Returns the bytes of the file.
     pub(super) fn build(&self) -> Vec<u8> {
         let sample = self.linked();
         let (header, program, _) = self.sizes();
@@ -134,7 +134,7 @@ impl Sample {
         body
     }
 
-    /// Bytes of the header, of a program header and of a section header.
+    /// Returns the sizes of the header, of a program header and of a section header, in bytes.
     fn sizes(&self) -> (usize, usize, usize) {
         if self.bits == 64 {
             (64, 56, 64)
@@ -143,7 +143,7 @@ impl Sample {
         }
     }
 
-    /// The program headers of parts that stand at `offsets`.
+    /// Returns the program headers of the parts at `offsets`.
     fn programs(&self, offsets: &[u64]) -> Vec<u8> {
         let mut out = Vec::new();
         for (part, offset) in self.parts.iter().zip(offsets) {
@@ -157,7 +157,7 @@ impl Sample {
         out
     }
 
-    /// The section headers: an empty one, the parts, and the names, which stand at `strings`.
+    /// Returns the section headers: an empty one, the parts, and the section names, which are at `strings`.
     fn sections(&self, offsets: &[u64], strings: (u64, u64)) -> Vec<u8> {
         let mut out = vec![0; self.sizes().2];
         let mut name = 1;
@@ -177,7 +177,7 @@ impl Sample {
         (!self.libraries.is_empty() || !self.relocations.is_empty()).then_some(())
     }
 
-    /// With the parts that the linker adds.
+    /// Returns the program with the parts that the linker adds.
     fn linked(&self) -> Sample {
         let mut sample = self.clone();
         if let Some(interpreter) = self.interpreter {
@@ -280,7 +280,7 @@ impl Sample {
     }
 }
 
-/// The bytes of `file` at `place`.
+/// Returns the bytes of `file` at `place`.
 pub(super) fn at(file: &[u8], place: Place) -> &[u8] {
     let [start, len] = [place.offset, place.len].map(|number| usize::try_from(number).unwrap());
     &file[start..start + len]

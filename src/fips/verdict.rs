@@ -1,7 +1,7 @@
-//! What the evidence means: the module statement, by dated data.
+//! What the evidence means: the module statement, based on dated data.
 //!
-//! The rungs are those of [`Assurance`]. Nothing is proven without an integrity value that was computed
-//! again and a certificate; a label alone never counts for more than a label.
+//! The levels are those of [`Assurance`]. A module is proven only by an integrity value that was computed
+//! again, together with a certificate. A label alone never counts for more than a label.
 
 mod chain;
 mod go;
@@ -22,53 +22,56 @@ use crate::report::Assurance;
 pub use start::{AtStart, Unsupported};
 pub(super) use toolchain::Toolchain;
 
-/// What is in one program, and how that is known.
+/// The judgement of one program: which module it contains, and how that is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     pub module: Assurance,
-    /// `BoringCrypto fips-20220613`; absent where there is none.
+    /// Name of the module, such as `BoringCrypto fips-20220613`; absent if there is none.
     pub name: Option<String>,
     pub kind: Kind,
-    /// `Go 1.26.6`, `Envoy 1.40.0`, `ztunnel`.
+    /// Name of the program: `Go 1.26.6`, `Envoy 1.40.0`, `ztunnel`.
     pub program: String,
-    /// The state of that module on the day that is judged, where something is known of it.
+    /// The state of that module on the day of the judgement; absent if nothing is known about it.
     pub standing: Option<Standing>,
-    /// The program refuses what is not approved (`crypto/tls/fipsonly`, `fips140=only`); absent where
-    /// the question has no meaning.
+    /// Whether the program refuses algorithms that are not approved (`crypto/tls/fipsonly`,
+    /// `fips140=only`); absent if the question does not apply to this kind of program or cannot be
+    /// answered.
     pub fipsonly: Option<bool>,
-    /// What a Go program does with its module at start, where its environment does not say that.
+    /// What a Go program does with its module at start if its environment does not set `fips140`.
     pub at_start: AtStart,
-    /// Why its module cannot be switched on.
+    /// Why the module cannot be switched on; absent if it can.
     pub unsupported: Option<Unsupported>,
-    /// Its runtime knows `fips140=auto`.
+    /// Whether the runtime supports `fips140=auto`.
     pub knows_auto: bool,
-    /// Its runtime knows `GODEBUG=fips140`: every build of Go that seals its cryptographic code.
+    /// Whether the runtime supports `GODEBUG=fips140`, as every Go version does that seals its
+    /// cryptographic code.
     pub knows_fips140: bool,
-    /// Cryptography that is linked into the program and is no part of its module; empty where it has no module.
+    /// Cryptography that is linked into the program and does not belong to its module; empty if it has no
+    /// module.
     pub other_cryptography: Vec<OtherCryptography>,
-    /// Configuration as built: `GOFIPS140=v1.0.0-c2097c7c`, `DefaultGODEBUG fips140=on`.
+    /// The configuration at build time: `GOFIPS140=v1.0.0-c2097c7c`, `DefaultGODEBUG fips140=on`.
     pub configuration: Vec<String>,
-    /// Why, in short sentences, with the next step where there is one; never empty.
+    /// The reasons in short sentences, with the next step if there is one; never empty.
     pub reasons: Vec<String>,
-    /// From the file to the certificate.
+    /// The chain of statements from the file to the certificate.
     pub chain: Vec<Step>,
 }
 
-/// What kind of program it is: the build that configuration and keys are judged for.
+/// The kind of a program, which determines how its configuration and keys are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Go with its own cryptography.
+    /// A Go program that uses the ordinary cryptography of Go.
     GoStandard,
-    /// Go whose functions call BoringCrypto.
+    /// A Go program that calls BoringCrypto.
     GoBoring,
-    /// Go with its own cryptographic module (`GOFIPS140`).
+    /// A Go program with Go's own cryptographic module (`GOFIPS140`).
     GoModule,
-    /// Go that calls the library of its image.
+    /// A Go program that calls the cryptographic library of its image.
     GoForeign,
     Envoy,
     Ztunnel,
-    /// Another program of the C linker.
+    /// Any other program that the Go linker did not make.
     Native,
     ProgramReadError,
 }
@@ -77,30 +80,30 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
     pub what: String,
-    /// The bytes it rests on.
+    /// The bytes that the statement is based on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
-    /// The data it rests on, with its date and how that is known.
+    /// The data that the statement is based on, with the source and its quality.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     pub strength: Strength,
 }
 
-/// How strong a statement of the chain is. Ordered from the weakest.
+/// The strength of a statement of the chain. Ordered from the weakest to the strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strength {
-    /// Words that anybody can write into a file.
+    /// A text that anyone can write into a file.
     Claimed,
-    /// A row of data.
+    /// A row of the data.
     Data,
-    /// Code, or the table of its functions.
+    /// Code, or the function table.
     Code,
-    /// Computed again from the bytes.
+    /// A value that was computed again from the bytes.
     Computed,
 }
 
-/// What one way of looking at the evidence gives.
+/// The result of one method of judging the evidence.
 #[derive(Debug, Clone)]
 struct Finding {
     module: Assurance,
@@ -131,7 +134,7 @@ impl Finding {
         self
     }
 
-    /// At most `module`, with the reason where that takes something away.
+    /// Limits the assurance to `module`, and adds the reason if that lowers it.
     fn at_most(self, module: Assurance, reason: impl Into<String>) -> Finding {
         if self.module <= module {
             return self;
@@ -148,9 +151,9 @@ struct Ground<'a> {
 }
 
 impl BinaryFacts {
-    /// Judges the evidence of one program by the data, for a day.
+    /// Judges the evidence of one program by the data, for the day `at`.
     ///
-    /// Configuration that is given from outside (`GODEBUG`, `COMPLIANCE_POLICY`) is not looked at.
+    /// Does not consider configuration from outside of the program (`GODEBUG`, `COMPLIANCE_POLICY`).
     pub fn judge(&self, modules: &Modules, at: Date) -> Verdict {
         let ground = Ground { modules, at };
         let toolchain = Toolchain::of(self);
@@ -162,7 +165,7 @@ impl BinaryFacts {
             };
             match self.arch {
                 Some(_) => finding,
-                // No certificate and no stream is for bytes of which nobody knows whether they run.
+                // A certificate or an update stream does not apply to bytes that may never be loaded.
                 None => Finding {
                     standing: None,
                     ..finding.at_most(
@@ -192,7 +195,7 @@ impl BinaryFacts {
     }
 }
 
-/// Why no statement can be made, where that is so.
+/// Returns a finding with the reason why nothing can be stated about the program, if there is one.
 fn unreadable(evidence: &BinaryFacts) -> Option<Finding> {
     let why = match (&evidence.format, &evidence.opaque) {
         (Format::Script(interpreter), _) => format!(
@@ -274,7 +277,7 @@ fn configuration(evidence: &BinaryFacts) -> Vec<String> {
     said.collect()
 }
 
-/// `BoringCrypto fips-20220613`.
+/// Returns name and version of a module, such as `BoringCrypto fips-20220613`.
 fn title(row: &ModuleRow) -> String {
     format!("{} {}", row.name, row.version)
         .trim_end()
@@ -290,7 +293,7 @@ pub(super) fn name_of(family: Family) -> &'static str {
     }
 }
 
-/// The first digits of a long value: enough to compare by eye.
+/// Returns the first digits of a long value, which are enough to compare by eye.
 fn short(value: &str) -> &str {
     value.get(..16).unwrap_or(value)
 }

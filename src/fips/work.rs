@@ -1,16 +1,16 @@
-//! What reading programs may cost, whatever they are made to be.
+//! The budget that limits the cost of reading programs, however they are constructed.
 
 use std::cell::Cell;
 use std::io;
 
-/// A budget for reading programs, in bytes that are read, searched or hashed. It is shared by all
-/// programs of a run, so that many programs that are expensive to read cost no more than one.
+/// A budget for reading programs, in bytes that are read, searched or hashed. All programs of a run share
+/// it, so that many programs that are expensive to read together cost no more than one.
 #[derive(Debug)]
 pub struct Work {
     left: Cell<u64>,
 }
 
-/// Reading a program would cost more than the budget has left.
+/// An error: reading a program would cost more than the rest of the budget.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "to read it costs more than programs of their size cost all together: it was built to be slow to read"
@@ -18,20 +18,20 @@ pub struct Work {
 struct Exhausted;
 
 impl Work {
-    /// A budget of so many bytes.
+    /// Returns a budget of `bytes`.
     pub fn new(bytes: u64) -> Work {
         Work {
             left: Cell::new(bytes),
         }
     }
 
-    /// Adds to the budget: bytes of a program that has come pay for reading it.
+    /// Adds to the budget: each byte of a program that was fetched pays for reading that program.
     pub fn earn(&self, bytes: u64) {
         self.left.set(self.left.get().saturating_add(bytes));
     }
 
-    /// Takes from the budget. Where it does not suffice nothing is taken, and what is read next can
-    /// still be paid for by its own bytes.
+    /// Takes `bytes` from the budget. If the budget does not suffice, takes nothing, so that the next
+    /// program can still be paid for by its own bytes.
     pub(super) fn spend(&self, bytes: u64) -> io::Result<()> {
         let left = self.left.get().checked_sub(bytes);
         self.left

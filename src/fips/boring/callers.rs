@@ -1,4 +1,4 @@
-//! Calls into a module: whether the program uses what lies in it.
+//! Finds calls into a module, which show whether the program uses it.
 
 use std::io;
 
@@ -7,26 +7,28 @@ use super::super::bytes::Bytes;
 use super::reference::{Machine, Reference};
 use super::{between, clip};
 
-/// Bytes of code that are looked at together; what calls a module is linked beside it.
+/// Number of bytes of code that are examined at a time. Code that calls a module is usually linked next to it.
 const STEP: u64 = 256 << 10;
 
-/// The longest call.
+/// Length of the longest call instruction in bytes.
 const CALL: u64 = 5;
 
-/// Calls that decide. Bytes that only look like a call lead anywhere, and so do those to functions that a
-/// module was written over; the calls of a program that was linked with it lead to where its functions begin.
+/// Number of calls that decide. Bytes that only look like a call lead to arbitrary places. So do calls of functions
+/// that were overwritten with a module. The calls of a program that was linked with the module lead to the start of
+/// functions.
 const ENOUGH: u32 = 32;
 
-/// What the calls say.
+/// The targets of the calls, counted.
 #[derive(Default)]
 struct Votes {
-    /// The first that leads to a function.
+    /// The first call that leads to a function.
     first: Option<u64>,
     to_functions: u32,
     elsewhere: u32,
 }
 
-/// The first call of a function of `module` in the rest of `code`, if most calls into it are such.
+/// Returns the first call to a function of `module` from the rest of `code`, if most calls into the module lead to
+/// functions.
 pub(super) fn find(
     bytes: &Bytes<'_>,
     code: &[Place],
@@ -72,7 +74,7 @@ impl Votes {
     }
 }
 
-/// The parts of `place` on both sides of `module`, the nearest first.
+/// Returns the parts of `place` on both sides of `module`, starting with the nearest.
 fn around(place: Place, module: Place) -> impl Iterator<Item = Place> {
     let end = module.offset.saturating_add(module.len);
     let steps = (0..=place.len / STEP).map(|step| step * STEP);

@@ -1,4 +1,4 @@
-//! Copies of modules that were measured, damaged ones too.
+//! Finds copies of modules that were measured, including damaged ones.
 
 use std::io;
 
@@ -11,17 +11,18 @@ use super::mac::Mac;
 use super::reference::Machine;
 use super::{MODULES, callers, holds};
 
-/// Pieces that must stand where they belong before something is a copy: one alone can be code that
-/// another library shares.
+/// Number of pieces that must be at their expected positions in a copy: a single piece can be code that another
+/// library shares.
 const PIECES: usize = 2;
 
-/// Places that are looked at closely; a file that was made to have more only hides from this search.
+/// Maximum number of places that are examined closely. A file that was made to have more only hides from this
+/// search.
 const CANDIDATES: u32 = 1024;
 
 /// A piece of a module that is searched for.
 struct Piece<'a> {
     row: &'a Fingerprint,
-    /// From the module's first byte.
+    /// Distance from the first byte of the module.
     at: i64,
     finder: Finder<'a>,
 }
@@ -50,7 +51,7 @@ impl<'a> Copies<'a> {
         }
     }
 
-    /// Takes down what stands in `place`.
+    /// Records the copies in `place`.
     pub(super) fn find(&mut self, place: Place) -> io::Result<()> {
         let lens = self.pieces.iter().map(|piece| piece.finder.needle().len());
         let longest = lens.max().unwrap_or(0);
@@ -77,7 +78,7 @@ impl<'a> Copies<'a> {
         Ok(())
     }
 
-    /// Takes down the copy that begins at `start`, if there is one and it is new.
+    /// Records the copy that begins at `start`, if there is one and it is new.
     fn candidate(&mut self, row: &'a Fingerprint, start: Option<u64>) -> io::Result<()> {
         let known = |start: &u64| self.found.iter().any(|one| holds(one.place, *start));
         let Some(start) = start.filter(|start| !known(start)) else {
@@ -135,7 +136,7 @@ fn pieces(row: &Fingerprint) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-/// Whether enough of the module's pieces stand where they belong if it begins at `start`.
+/// Checks whether enough pieces of a module that begins at `start` are at their expected positions.
 fn stands(bytes: &Bytes<'_>, row: &Fingerprint, start: u64) -> io::Result<bool> {
     let mut standing = 0;
     for piece in pieces(row) {

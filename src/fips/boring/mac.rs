@@ -6,7 +6,7 @@ use sha2::{Sha256, Sha512};
 
 use super::super::fingerprint::Algorithm;
 
-/// An HMAC that grows; a copy of it gives the value up to here.
+/// An HMAC that more bytes can be added to. A copy of it gives the value of the bytes so far.
 #[derive(Clone)]
 pub(super) enum Mac {
     Sha256(Hmac<Sha256>),
@@ -14,8 +14,8 @@ pub(super) enum Mac {
 }
 
 impl Mac {
-    /// The key is public, 64 zero bytes, to which HMAC adds zeros: the value proves that nothing was
-    /// changed by accident or by patching, not who built it.
+    /// Starts an HMAC. The key is public: 64 zero bytes, which HMAC pads with zeros. So the value proves that the
+    /// module was not changed by accident or by patching, but not who built it.
     pub(super) fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Sha256 => Mac::Sha256(Hmac::new(&Key::<Hmac<Sha256>>::default())),

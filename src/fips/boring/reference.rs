@@ -1,28 +1,28 @@
-//! Addresses that code computes relative to itself, read out of machine code without disassembling
-//! it: bytes that only look like such an instruction give one target too many, never one too few.
+//! Finds the addresses that code computes relative to itself, without disassembling the machine code. Bytes that
+//! only look like such an instruction add a false target, but no target is missed.
 
 use memchr::{memchr_iter, memchr2_iter};
 
 use super::super::Arch;
 
-/// A processor whose instructions are understood.
+/// A processor with instructions that this module can decode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Machine {
     Amd64,
     Arm64,
 }
 
-/// A position-independent reference or call, as places in the file: in one segment the distance between two
+/// A position-independent reference or call, as file offsets. Within one segment, the distance between two
 /// addresses is the distance between their offsets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reference {
-    /// Where the last instruction stands that makes it.
+    /// Position of the last instruction of the reference.
     pub from: u64,
     pub to: u64,
 }
 
 impl Machine {
-    /// The machines that a program can be for: one, or any where its header does not tell.
+    /// Returns the machines that a program can be for: one, or all if its header does not name a processor.
     pub(super) fn of(arch: Option<&Arch>) -> &'static [Machine] {
         match arch.map(|arch| arch.0.as_str()) {
             Some("amd64") => &[Machine::Amd64],
@@ -32,7 +32,7 @@ impl Machine {
         }
     }
 
-    /// Gives every reference that `code`, which stands at `offset`, makes.
+    /// Passes every reference in `code` to `each`; `code` is at `offset`.
     pub(super) fn references(self, code: &[u8], offset: u64, each: impl FnMut(Reference)) {
         match self {
             Machine::Amd64 => amd64(code, offset, each),
@@ -40,8 +40,8 @@ impl Machine {
         }
     }
 
-    /// Gives every address that `code`, which stands at `offset`, reads a word from: where the linker
-    /// leaves it to the loader to write an address, code reads it there.
+    /// Passes every place that `code` reads a word from to `each`; `code` is at `offset`. Where the linker leaves
+    /// it to the loader to write an address, code reads the address from such a word.
     pub(super) fn loads(self, code: &[u8], offset: u64, each: impl FnMut(Reference)) {
         match self {
             Machine::Amd64 => amd64_loads(code, offset, each),
@@ -49,8 +49,8 @@ impl Machine {
         }
     }
 
-    /// The body of the function at the start of `code`, without its return, if all that it does is to
-    /// compute an address and return it.
+    /// Returns the body of the function at the start of `code`, without its return instruction, if the function
+    /// only computes an address and returns it.
     pub(super) fn address_getter(self, code: &[u8]) -> Option<&[u8]> {
         match self {
             Machine::Amd64 => {
@@ -71,7 +71,7 @@ impl Machine {
         }
     }
 
-    /// Gives every call and jump to a fixed place that `code`, which stands at `offset`, makes.
+    /// Passes every call and jump to a fixed target in `code` to `each`; `code` is at `offset`.
     pub(super) fn calls(self, code: &[u8], offset: u64, each: impl FnMut(Reference)) {
         match self {
             Machine::Amd64 => amd64_calls(code, offset, each),
@@ -79,7 +79,8 @@ impl Machine {
         }
     }
 
-    /// Whether a function can begin behind `before`: another one, or the space between two, ends there.
+    /// Checks whether a function can begin after `before`: the previous function, or the padding after it, ends
+    /// there.
     pub(super) fn function_ends(self, before: &[u8]) -> bool {
         match self {
             // ret, nop, int3, or the zeros that end a longer nop
@@ -94,7 +95,7 @@ impl Machine {
         }
     }
 
-    /// What the places of functions are multiples of.
+    /// Returns the alignment of functions, in bytes.
     pub(super) fn function_alignment(self) -> u64 {
         match self {
             Machine::Amd64 => 16,
@@ -103,17 +104,17 @@ impl Machine {
     }
 }
 
-/// `lea r64, [rip + disp32]`.
+/// Finds `lea r64, [rip + disp32]`.
 fn amd64(code: &[u8], offset: u64, each: impl FnMut(Reference)) {
     amd64_relative(0x8d, code, offset, each);
 }
 
-/// `mov r64, [rip + disp32]`.
+/// Finds `mov r64, [rip + disp32]`.
 fn amd64_loads(code: &[u8], offset: u64, each: impl FnMut(Reference)) {
     amd64_relative(0x8b, code, offset, each);
 }
 
-/// REX.W, the opcode, a `ModRM` byte of mode 0 and base 5, the distance.
+/// Finds REX.W, the opcode, a `ModRM` byte of mode 0 and base 5, and the distance.
 fn amd64_relative(opcode: u8, code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
     const AFTER_OPCODE: u64 = 6;
     for at in memchr_iter(opcode, code) {
@@ -133,7 +134,7 @@ fn amd64_relative(opcode: u8, code: &[u8], offset: u64, mut each: impl FnMut(Ref
     }
 }
 
-/// `call` and `jmp` with a distance of 32 bits.
+/// Finds `call` and `jmp` with a distance of 32 bits.
 fn amd64_calls(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
     const LEN: u64 = 5;
     for at in memchr2_iter(0xe8, 0xe9, code) {
@@ -148,7 +149,7 @@ fn amd64_calls(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
     }
 }
 
-/// `bl` and `b`.
+/// Finds `bl` and `b`.
 fn arm64_calls(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
     for (from, word) in words(code, offset) {
         let distance = i64::from(word.cast_signed() << 6 >> 4);
@@ -160,7 +161,7 @@ fn arm64_calls(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
     }
 }
 
-/// The instructions of `code`, which stands at `offset`, with their places.
+/// Returns the instructions of `code` with their positions; `code` is at `offset`.
 fn words(code: &[u8], offset: u64) -> impl Iterator<Item = (u64, u32)> {
     let skip = usize::try_from(offset.wrapping_neg() % 4).unwrap_or(0);
     let words = code.get(skip..).unwrap_or_default().chunks_exact(4);
@@ -168,7 +169,7 @@ fn words(code: &[u8], offset: u64) -> impl Iterator<Item = (u64, u32)> {
     (offset + skip as u64..).step_by(4).zip(words)
 }
 
-/// `adr`, and `adrp` with the `add` that follows it for the same register.
+/// Finds `adr`, and `adrp` with the `add` that follows it for the same register.
 fn arm64(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
     arm64_relative(code, offset, |reference, is_load| {
         if !is_load {
@@ -177,7 +178,7 @@ fn arm64(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
     });
 }
 
-/// `adrp` with the `ldr` of 64 bits that follows it for the same register.
+/// Finds `adrp` with the 64-bit `ldr` that follows it for the same register.
 fn arm64_loads(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
     arm64_relative(code, offset, |reference, is_load| {
         if is_load {
@@ -186,7 +187,7 @@ fn arm64_loads(code: &[u8], offset: u64, mut each: impl FnMut(Reference)) {
     });
 }
 
-/// Both of these; the second argument of `each` tells a load.
+/// Finds references and loads; the second argument of `each` is true for a load.
 fn arm64_relative(code: &[u8], offset: u64, mut each: impl FnMut(Reference, bool)) {
     let mut pages: [Option<u64>; 32] = [None; 32];
     for (from, word) in words(code, offset) {
@@ -219,7 +220,7 @@ fn arm64_relative(code: &[u8], offset: u64, mut each: impl FnMut(Reference, bool
     }
 }
 
-/// The signed 21 bits that `adr` and `adrp` have in two parts.
+/// Returns the signed 21-bit distance that `adr` and `adrp` encode in two parts.
 fn adr_distance(word: u32) -> i64 {
     let high = (word.cast_signed() << 8 >> 13) << 2;
     i64::from(high | (word >> 29 & 3).cast_signed())

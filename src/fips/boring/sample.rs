@@ -1,5 +1,5 @@
-//! A program with a module in it, made by hand: noise, an integrity test that names its own bounds,
-//! the value of its HMAC behind them.
+//! A program with a hand-made module: noise, an integrity test that refers to the module's bounds, and the value of
+//! its HMAC after the module.
 
 use object::elf;
 
@@ -26,7 +26,7 @@ pub(super) struct Sample {
     pub file: Vec<u8>,
     machine: Machine,
     algorithm: Algorithm,
-    /// Addresses of words that the loader writes, and what it writes there.
+    /// Addresses of words that the loader writes, and the values that it writes there.
     bounds: Vec<(u64, u64)>,
 }
 
@@ -44,7 +44,7 @@ impl Sample {
             sample.refer(TEST + 16 * index, target);
         }
         sample.refer(MODULE_NAME, NAME);
-        // mov eax, 20240407; ret, or w0
+        // mov eax, 20240407; ret, or the same with w0
         let version: &[u8] = match machine {
             Machine::Amd64 => &[0xb8, 0x17, 0xd8, 0x34, 0x01, 0xc3],
             Machine::Arm64 => &[
@@ -59,7 +59,7 @@ impl Sample {
         sample
     }
 
-    /// Stores the value that the bytes give.
+    /// Stores the integrity value of the current bytes.
     pub(super) fn seal(&mut self) {
         let mut mac = Mac::new(self.algorithm);
         mac.update(&self.file[START..END]);
@@ -70,7 +70,7 @@ impl Sample {
         self.file[at..at + bytes.len()].copy_from_slice(bytes);
     }
 
-    /// Lets the code at `at` refer to `target`.
+    /// Writes code at `at` that refers to `target`.
     fn refer(&mut self, at: usize, target: usize) {
         let distance = signed(target) - signed(at);
         let code = match self.machine {
@@ -94,7 +94,7 @@ impl Sample {
         }
     }
 
-    /// Lets the program call what stands at `target`.
+    /// Writes code into the program that calls `target`.
     fn call(&mut self, target: usize) {
         self.call_from(CALLER, target);
     }
@@ -114,8 +114,8 @@ impl Sample {
         self.put(from, &code);
     }
 
-    /// The same in a program whose loader writes the bounds of the module into a table, from which functions
-    /// outside of the module read them for its test.
+    /// Returns the same in a program in which the loader writes the bounds of the module into a table. Functions
+    /// outside of the module read them from there for the module's test.
     pub(super) fn bounds_in_table(mut self) -> Vec<u8> {
         const ADDRESS: usize = 0x40_0190;
         const TABLE: usize = 0x60_0000 + (ADDRESS + SIZE) % 0x1000;
@@ -154,7 +154,7 @@ impl Sample {
         program.data(".got", TABLE as u64, &[0; 16]).build()
     }
 
-    /// The same module in a program that does not call it.
+    /// Returns the same module in a program that does not call it.
     pub(super) fn uncalled(mut self) -> Self {
         self.put(CALLER, &[0x90; 8]);
         self
@@ -175,7 +175,8 @@ impl Sample {
         )
     }
 
-    /// The same in a program whose one segment has these flags: 4 is readable, 5 executable too.
+    /// Returns the same in a program that has one segment with these flags: 4 is readable, 5 is readable and
+    /// executable.
     pub(super) fn elf(&self, flags: u8) -> Vec<u8> {
         const HEADER: usize = START;
         let size = (HEADER + self.file.len()) as u64;
@@ -200,7 +201,7 @@ impl Sample {
         }
     }
 
-    /// The row that would be written for this module.
+    /// Returns the fingerprint row for this module.
     pub(super) fn row(&self) -> Fingerprint {
         let anchors = [0x100, 0x9000, 0x18000, 0x27000];
         Fingerprint {
@@ -230,7 +231,7 @@ fn signed(place: usize) -> i64 {
     i64::try_from(place).unwrap()
 }
 
-/// The same bytes every time, none like their neighbours.
+/// Returns pseudorandom bytes, which are the same every time.
 fn noise(len: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {

@@ -1,5 +1,6 @@
-//! Modules that nobody measured, found by their own integrity test: its code names the module's first
-//! byte, its last byte and where the value is stored, and three places for which that holds are no accident.
+//! Finds modules that were not measured, through their own integrity test: the code of the test refers to the module's
+//! first byte, to its last byte and to the stored value. Three places that fit together like this are not a
+//! coincidence.
 
 use std::io;
 
@@ -13,19 +14,19 @@ use super::mac::Mac;
 use super::reference::{Machine, Reference};
 use super::{between, callers, clip, word};
 
-/// What the test gives to its report; the module's own constants hold it.
+/// The text that the test passes to its failure report; it is among the module's own constants.
 pub(in super::super) const TEXT: &str = "FIPS integrity test";
 
-/// How far from its text the code of the test is looked for.
+/// Maximum distance between the text and the code of the test, in bytes.
 const REACH: u64 = 8 << 20;
 
-/// How far from the reference to the text the test names its places.
+/// Maximum distance between the reference to the text and the test's other references, in bytes.
 const TEST: u64 = 0xa00;
 
-/// Below this nothing is a module: the tables of AES and P-256 alone are larger.
+/// Minimum size of a module: the tables of AES and P-256 alone are larger.
 const SMALLEST: u64 = 128 << 10;
 
-/// Modules grow; those that used SHA-512 are all before 2022.
+/// Returns the maximum size of a module. Modules grow over time; all modules with SHA-512 are older than 2022.
 const fn largest(algorithm: Algorithm) -> u64 {
     match algorithm {
         Algorithm::Sha256 => 16 << 20,
@@ -33,34 +34,34 @@ const fn largest(algorithm: Algorithm) -> u64 {
     }
 }
 
-/// Texts that are looked at in one file, and tests for each of them.
+/// Maximum number of texts per file, and of references to each of them, that are examined.
 pub(super) const TEXTS: usize = 8;
 const SITES: usize = 16;
 
-/// What may be read and hashed for one file, in bytes; an honest module takes a tenth.
+/// Maximum number of bytes that are read and hashed for one file; a genuine module needs a tenth of it.
 pub(super) const WORK: u64 = 256 << 20;
 
-/// Bytes of the table of addresses in which those of one test stand.
+/// Maximum distance between the slots that are read together from the table of addresses, in bytes.
 const TABLE: u64 = 1 << 20;
 
-/// What it costs to end an HMAC and compare its value, in bytes that could be hashed instead.
+/// Cost of finishing an HMAC and comparing its value, as the number of bytes that cost the same to hash.
 const COMPARISON: u64 = 4 << 10;
 
-/// A search that ends.
+/// A search with a limited amount of work.
 pub(super) struct Search<'a> {
     bytes: &'a Bytes<'a>,
     layout: Option<&'a Layout>,
     code: &'a [Place],
     machine: Machine,
     work: u64,
-    /// Not everything was looked at, since that would have been too much work.
+    /// Whether something was skipped because it would have exceeded the limit.
     gave_up: bool,
-    /// Texts of tests that code refers to, and no module was found for.
+    /// Texts of tests that code refers to, but for which no module was found.
     pub unmatched: Vec<Place>,
 }
 
 impl<'a> Search<'a> {
-    /// `work` is what may be read and hashed, in bytes.
+    /// Starts a search. `work` is the number of bytes that may be read and hashed.
     pub(super) fn new(
         bytes: &'a Bytes<'a>,
         layout: Option<&'a Layout>,
@@ -79,7 +80,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The module whose integrity test reports by the text at `text`.
+    /// Finds the module with the integrity test that refers to the text at offset `text`.
     pub(super) fn module(&mut self, text: u64) -> io::Result<Option<Located>> {
         let mut tested = false;
         for &place in self.code {
@@ -111,7 +112,7 @@ impl<'a> Search<'a> {
         Ok(None)
     }
 
-    /// Where `code` refers to `text`.
+    /// Returns the offsets at which `code` refers to `text`.
     fn sites(&self, code: &[u8], offset: u64, text: u64) -> Vec<u64> {
         let mut sites = Vec::new();
         self.machine.references(code, offset, |reference| {
@@ -122,8 +123,8 @@ impl<'a> Search<'a> {
         sites
     }
 
-    /// What the code around `site` refers to, in order: by itself, through functions that only return an
-    /// address, and through the table of addresses that the loader fills.
+    /// Returns the offsets that the code around `site` refers to, in order: directly, through functions that only
+    /// return an address, and through the table of addresses that the loader fills in.
     fn targets(&mut self, code: &[u8], offset: u64, site: u64) -> io::Result<Vec<u64>> {
         let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(code.len());
         let from = site.saturating_sub(TEST).max(offset);
@@ -148,8 +149,8 @@ impl<'a> Search<'a> {
         Ok(targets)
     }
 
-    /// Where the byte stands in the file that `reference` leads to. Segments can be loaded further from each
-    /// other than they stand in the file.
+    /// Returns the file offset that `reference` leads to. The distance between two segments can be larger in memory
+    /// than in the file.
     fn offset(&self, reference: Reference) -> Option<u64> {
         let Some(layout) = self.layout.filter(|layout| !layout.segments.is_empty()) else {
             return Some(reference.to);
@@ -158,7 +159,7 @@ impl<'a> Search<'a> {
         layout.offset(base.wrapping_add(reference.to))
     }
 
-    /// Where the addresses lead to that the loader writes into `slots`.
+    /// Returns the file offsets of the addresses that the loader writes into `slots`.
     fn loaded(&mut self, mut slots: Vec<u64>) -> io::Result<Vec<u64>> {
         slots.sort_unstable();
         slots.dedup();
@@ -184,7 +185,8 @@ impl<'a> Search<'a> {
         Ok(targets)
     }
 
-    /// The range between two of `targets` whose HMAC stands at a third. The test and its text lie `inside`.
+    /// Returns the module between two of `targets` if its HMAC is stored at a third one. The module must contain
+    /// the test and its text, which are the bounds in `inside`.
     fn sealed(
         &mut self,
         targets: &[u64],
@@ -208,7 +210,7 @@ impl<'a> Search<'a> {
         Ok(None)
     }
 
-    /// What stands at `targets`: one of them is the stored value.
+    /// Returns the bytes at each of `targets`: one of them is the stored value.
     fn stored(&self, targets: &[u64], algorithm: Algorithm) -> io::Result<Vec<Vec<u8>>> {
         let len = algorithm.len() as u64;
         let values = targets
@@ -217,7 +219,7 @@ impl<'a> Search<'a> {
         values.collect()
     }
 
-    /// Hashes forward through `ends`, so that each byte is hashed once for all of them.
+    /// Hashes from `start` through all of `ends`, so that each byte is hashed only once.
     fn sealed_from(
         &mut self,
         start: u64,
@@ -258,7 +260,7 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// Whether this much work may still be done.
+    /// Takes `cost` from the remaining work, and returns false if it does not suffice.
     fn pay(&mut self, cost: u64) -> bool {
         let left = self.work.checked_sub(cost);
         self.work = left.unwrap_or(0);
@@ -267,7 +269,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Where the text stands in `code`.
+/// Returns the offsets of the text in `code`.
 pub(super) fn texts(bytes: &Bytes<'_>, code: &[Place]) -> io::Result<Vec<u64>> {
     let finder = Finder::new(TEXT);
     let mut texts = Vec::new();
@@ -282,7 +284,7 @@ pub(super) fn texts(bytes: &Bytes<'_>, code: &[Place]) -> io::Result<Vec<u64>> {
     Ok(texts)
 }
 
-/// Those of `targets` at which a module can end that begins with `within` and holds `inside`.
+/// Returns those of `targets` at which a module can end that starts at `within` and contains `inside`.
 fn ends(targets: &[u64], inside: (u64, u64), within: Place) -> &[u64] {
     let start = within.offset;
     if start > inside.0 {

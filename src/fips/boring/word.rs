@@ -1,4 +1,4 @@
-//! What a module says of itself: its name and its `FIPS_version()`.
+//! What a module states about itself: its name and its `FIPS_version()`.
 
 use memchr::memmem;
 
@@ -8,10 +8,10 @@ use super::reference::Machine;
 const BORINGCRYPTO: &[u8] = b"BoringCrypto\0";
 const AWS_LC: &[u8] = b"AWS-LC FIPS ";
 
-/// How far after `FIPS_module_name` its neighbour `FIPS_version` begins at most.
+/// Number of bytes after the reference in `FIPS_module_name` in which its neighbour `FIPS_version` is searched for.
 const NEIGHBOUR: usize = 64;
 
-/// Which line of modules the bytes of a module belong to.
+/// Returns the line of modules that the bytes of a module belong to.
 pub(super) fn family(module: &[u8]) -> Family {
     if memmem::find(module, AWS_LC).is_some() {
         Family::AwsLc
@@ -20,8 +20,8 @@ pub(super) fn family(module: &[u8]) -> Family {
     }
 }
 
-/// What `FIPS_version()` of a module returns: a date in digits, 0 in the update stream. Modules before
-/// 2022 have no such function, and AWS-LC's returns 0 whatever it is.
+/// Returns the value that `FIPS_version()` of a module returns: a date in digits, or 0 in the update stream.
+/// Modules before 2022 do not have this function, and AWS-LC's always returns 0.
 pub(super) fn version(module: &[u8], family: Family, machine: Machine) -> Option<u32> {
     if family != Family::BoringCrypto {
         return None;
@@ -39,7 +39,7 @@ pub(super) fn version(module: &[u8], family: Family, machine: Machine) -> Option
     version
 }
 
-/// `20240407`, or `2022061300` with a counter behind it.
+/// Checks whether the value is a date: `20240407`, or `2022061300` with a counter at the end.
 fn is_date(value: u32) -> bool {
     let date = if value > 1_000_000_000 {
         value / 100
@@ -51,7 +51,8 @@ fn is_date(value: u32) -> bool {
 }
 
 impl Machine {
-    /// What the first function in `code` returns that only returns a constant, and one that is `wanted`.
+    /// Returns the value of the first function in `code` that only returns a constant for which `wanted` returns
+    /// true.
     fn constant(self, code: &[u8], wanted: impl Fn(u32) -> bool) -> Option<u32> {
         let ret: &[u8] = match self {
             Machine::Amd64 => &[0xc3],
@@ -65,7 +66,7 @@ impl Machine {
     }
 }
 
-/// `mov eax, imm32`, or `xor eax, eax`, at the end of `code`.
+/// Decodes `mov eax, imm32` or `xor eax, eax` at the end of `code`.
 fn amd64_constant(code: &[u8]) -> Option<u32> {
     if code.ends_with(&[0x31, 0xc0]) {
         return Some(0);
@@ -74,7 +75,7 @@ fn amd64_constant(code: &[u8]) -> Option<u32> {
     (opcode == 0xb8).then_some(u32::from_le_bytes([a, b, c, d]))
 }
 
-/// `movz w0, low; movk w0, high, lsl #16`, or `mov w0, wzr`, at the end of `code`.
+/// Decodes `movz w0, low; movk w0, high, lsl #16` or `mov w0, wzr` at the end of `code`.
 fn arm64_constant(code: &[u8]) -> Option<u32> {
     let &last = code.last_chunk::<4>()?;
     let high = u32::from_le_bytes(last);

@@ -1,4 +1,4 @@
-//! The header tables of an ELF file, none of which is believed.
+//! The header tables of an ELF file. Every value in them may be wrong.
 
 use std::io;
 
@@ -12,19 +12,19 @@ use super::{Flaw, Layout, Section, Segment, loader};
 use crate::fips::bytes::Bytes;
 use crate::fips::{Arch, Place};
 
-/// Bytes that the kernel reads of a table of program headers.
+/// Maximum size of the program header table; the kernel does not read more.
 const PROGRAMS_LIMIT: u64 = 64 << 10;
-/// Bytes of a table of section headers, or of their names: 65535 sections have 4 MiB of headers.
+/// Maximum size of the section header table and of the section names: 65535 sections have 4 MiB of headers.
 const SECTIONS_LIMIT: u64 = 8 << 20;
-/// Bytes of a dynamic table, and of the names of sections, libraries and the interpreter.
+/// Maximum size of the dynamic table, and of the name of a section, a library or the interpreter.
 const DYNAMIC_LIMIT: u64 = 64 << 10;
 const NAME_LIMIT: u64 = 256;
-/// The flag of `DT_FLAGS` that says what `DT_TEXTREL` does.
+/// The flag of `DT_FLAGS` that has the same meaning as `DT_TEXTREL`.
 const TEXTREL: u64 = 4;
-/// Bytes that are mapped at once: no processor has smaller pages.
+/// Smallest unit that is mapped: no processor has smaller pages.
 const PAGE: u64 = 4096;
 
-/// What the tables of one file are read with.
+/// What is needed to read the tables of one file.
 struct Tables<'a, H> {
     bytes: &'a Bytes<'a>,
     header: &'a H,
@@ -72,7 +72,7 @@ pub(super) fn read<H: FileHeader<Endian = Endianness>>(
     if layout.segments.is_empty() && layout.sections.is_empty() {
         return Ok(Err("its header tables lie outside of the file".to_owned()));
     }
-    // A program has one of each; a file that has a thousand would be read a thousand times.
+    // A program has one of each. Reading all of them would let a file with thousands of them cause as many reads.
     for kind in [elf::PT_INTERP, elf::PT_DYNAMIC] {
         let mut programs = programs.iter();
         if let Some(program) = programs.find(|program| program.p_type(endian) == kind) {
@@ -81,14 +81,14 @@ pub(super) fn read<H: FileHeader<Endian = Endianness>>(
     }
     if let Some(path) = &layout.interpreter {
         let known = loader::is_known(path, layout.arch.as_ref());
-        // Linkers name a loader in what may be loaded to any address, and where there are libraries to load.
+        // Linkers name a loader in position-independent files, and in files with libraries to load.
         let fixed = header.e_type(endian) == elf::ET_EXEC && layout.libraries.is_empty();
         layout.note(Flaw::Loader, !known || fixed);
     }
     Ok(Ok(layout))
 }
 
-/// Whether two segments share a page in memory: the loader takes the later one.
+/// Checks whether two segments share a page in memory: the loader then uses the later one.
 fn overlaid<H: FileHeader<Endian = Endianness>>(
     programs: &[H::ProgramHeader],
     endian: Endianness,
@@ -117,7 +117,7 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
         self.table(place, self.header.e_phentsize(self.endian), count)
     }
 
-    /// The sections with their names.
+    /// Returns the sections with their names.
     fn sections(&self) -> io::Result<Vec<(H::SectionHeader, String)>> {
         let place = Place {
             offset: self.header.e_shoff(self.endian).into(),
@@ -141,7 +141,7 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
         Ok(named.collect())
     }
 
-    /// The entries of a table of at most `place.len` bytes; none where the table is not whole.
+    /// Returns the entries of a table of at most `place.len` bytes; none if the table is incomplete.
     fn table<T: Pod>(&self, place: Place, entry: u16, count: u16) -> io::Result<Vec<T>> {
         let len = u64::from(entry) * u64::from(count);
         if usize::from(entry) != size_of::<T>() || place.offset == 0 || len > place.len {
@@ -174,7 +174,7 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
         let len = match section.sh_type(endian) {
             elf::SHT_NULL => return,
             elf::SHT_NOBITS => {
-                // Not a table that the loader fills in, as on 32-bit PowerPC.
+                // Excludes a table that the loader fills in, as on 32-bit PowerPC.
                 let flags = section.sh_flags(endian);
                 let code = flags.contains(elf::SHF_EXECINSTR) && !flags.contains(elf::SHF_WRITE);
                 layout.note(Flaw::Codeless, code);
@@ -187,7 +187,7 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
         layout.sections.push(Section { name, place });
     }
 
-    /// What the program header would say that covers the section.
+    /// Returns the segment that a program header for the section would describe.
     fn stand_in(&self, section: &H::SectionHeader) -> Option<Segment> {
         let (offset, len) = section.file_range(self.endian)?;
         let flags = section.sh_flags(self.endian);
@@ -206,7 +206,7 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
         Place { offset, len }
     }
 
-    /// What the other program headers tell.
+    /// Reads `PT_INTERP` and `PT_DYNAMIC`.
     fn describe(&self, program: &H::ProgramHeader, layout: &mut Layout) -> io::Result<()> {
         let (offset, len) = program.file_range(self.endian);
         match program.p_type(self.endian) {
@@ -215,7 +215,7 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
                     offset,
                     len: len.min(NAME_LIMIT),
                 })?;
-                // The kernel takes longer paths than those of loaders.
+                // The kernel accepts paths that are longer than those of loaders.
                 let path = text(&window);
                 let path = path.unwrap_or_else(|| String::from_utf8_lossy(&window).into_owned());
                 layout.interpreter = Some(path);
@@ -266,14 +266,14 @@ impl<H: FileHeader<Endian = Endianness>> Tables<'_, H> {
     }
 }
 
-/// The text that a NUL ends; none where it is longer than a name or has no end.
+/// Returns the text up to the first NUL; `None` if there is no NUL or the text is longer than [`NAME_LIMIT`].
 fn text(bytes: &[u8]) -> Option<String> {
     let limit = bytes.len().min(usize::try_from(NAME_LIMIT).ok()?);
     let end = memchr(0, &bytes[..limit])?;
     Some(String::from_utf8_lossy(&bytes[..end]).into_owned())
 }
 
-/// Go's name of the processor.
+/// Returns Go's name of the processor.
 fn arch<H: FileHeader<Endian = Endianness>>(header: &H, endian: Endianness) -> Option<Arch> {
     let wide = header.is_type_64();
     let big = header.is_big_endian();

@@ -1,4 +1,4 @@
-//! The programs that load others (`PT_INTERP`): the kernel starts the loader, which decides what runs.
+//! Known dynamic loaders (`PT_INTERP`): the kernel starts the loader, which decides what runs.
 
 use std::sync::LazyLock;
 
@@ -7,15 +7,15 @@ use serde::Deserialize;
 use crate::fips::Arch;
 use crate::istio::matrix::{MatrixError, parse};
 
-/// The data that is part of the program, `[[file name, file]]` as `build.rs` wrote it.
+/// The data that is built into the program, `[[file name, file]]` as `build.rs` writes it.
 const BUILTIN: &str = include_str!(concat!(env!("OUT_DIR"), "/elf.json"));
 
 static FILES: LazyLock<Vec<(String, File)>> = LazyLock::new(|| {
-    // A test reads it: where nothing can be read, no loader is known.
+    // A test reads this data. If it cannot be parsed, no loader is known.
     serde_json::from_str(BUILTIN).unwrap_or_default()
 });
 
-/// `data/loaders.yaml`, which says what each field means.
+/// The content of `data/loaders.yaml`, which documents the fields.
 #[derive(Deserialize)]
 struct File {
     directories: Vec<String>,
@@ -37,12 +37,12 @@ impl File {
     }
 }
 
-/// Reads a file of loaders, to find its mistakes.
+/// Checks that a file of loaders can be parsed.
 pub(crate) fn read_loaders(name: &str, text: &str) -> Result<(), MatrixError> {
     parse::<File>(name, text).map(drop)
 }
 
-/// Whether the path is that of a loader which a system for this processor has.
+/// Checks whether a known system for this processor has a loader at this path.
 pub(super) fn is_known(path: &str, arch: Option<&Arch>) -> bool {
     let (Some((directory, name)), Some(Arch(arch))) = (path.rsplit_once('/'), arch) else {
         return false;

@@ -10,11 +10,11 @@ use super::Layout;
 use crate::fips::Place;
 use crate::fips::bytes::{Bytes, WINDOW_LIMIT};
 
-/// Entries that are read at once.
+/// Number of entries that are read at a time.
 const STEP: u64 = 8192;
 
-/// The words as the file has them. Where the loader keeps its addends in place (386, arm, mips, and
-/// packed tables), these are the addresses already.
+/// Returns the words as they are in the file. Where the addends are stored in the relocated words themselves (386,
+/// arm, mips, and packed tables), these words are already the addresses.
 pub(super) fn stored(layout: &Layout, bytes: &[u8]) -> Vec<u64> {
     let word = |word: &[u8]| {
         let bits = word.iter().map(|byte| u64::from(*byte));
@@ -30,7 +30,7 @@ pub(super) fn stored(layout: &Layout, bytes: &[u8]) -> Vec<u64> {
         .collect()
 }
 
-/// Writes what `table` says of `words`, the first of which stands at the given address.
+/// Applies the relocations of `table` to `words`, the first of which is at the address `start`.
 pub(super) fn apply<H: FileHeader<Endian = Endianness>>(
     bytes: &Bytes<'_>,
     table: Place,

@@ -14,26 +14,26 @@ const MAGIC: &[u8; 14] = b"\xff Go buildinf:";
 /// The magic, the size of a pointer, flags, and the pointers of Go before 1.18.
 const HEADER: u64 = 32;
 const BIG_ENDIAN: u8 = 1;
-/// The texts follow the header; before Go 1.18 it points to them.
+/// Flag: the texts follow the header. Before Go 1.18, the header has pointers to them.
 const INLINE: u8 = 2;
 
-/// Bytes of a version, and of the list of modules and settings: a mesh's longest has 60 KiB.
+/// Maximum size of a version, and of the list of modules and settings. The longest list in a mesh has 60 KiB.
 const VERSION_LIMIT: u64 = 4 << 10;
 pub(super) const MODULES_LIMIT: u64 = 4 << 20;
-/// Places in the whole file where the magic is believed to start something; a program has one.
+/// Maximum number of places in the whole file at which the magic is followed up; a program has one.
 pub(super) const TRIES: usize = 16;
 
-/// Bytes of the main package's path and of a setting that is kept, and how many settings are kept.
+/// Maximum size of the main package's path and of a setting, and maximum number of settings, that are kept.
 const SETTING_LIMIT: usize = 4 << 10;
 const SETTINGS_LIMIT: usize = 64;
 
-/// What frames the list of modules and settings.
+/// The marks before and after the list of modules and settings.
 pub(super) const OPEN: &[u8; 16] =
     b"\x30\x77\xaf\x0c\x92\x74\x08\x02\x41\xe1\xc1\x07\xe6\xd6\x18\xe6";
 pub(super) const CLOSE: &[u8; 16] =
     b"\xf9\x32\x43\x31\x86\x18\x20\x72\x00\x82\x42\x10\x41\x16\xd8\xf2";
 
-/// What it says.
+/// The content of the build information.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Build {
     pub version: Option<String>,
@@ -42,7 +42,8 @@ pub(super) struct Build {
     pub place: Option<Place>,
 }
 
-/// Looks where the linker puts it, then in what is writable, then, without headers, everywhere.
+/// Reads the build information from its section, else from writable segments, else, without headers, from the whole
+/// file.
 pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Build>> {
     let section = layout.and_then(|layout| layout.section(".go.buildinfo"));
     let writable = anywhere(bytes, layout, |segment| segment.writable);
@@ -63,7 +64,7 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Opt
     Ok(None)
 }
 
-/// Where the magic stands, on the 16 bytes that the linker aligns it to; at most `limit` places.
+/// Returns the offsets of the magic that are multiples of 16, as the linker aligns it; at most `limit` of them.
 fn candidates(bytes: &Bytes<'_>, place: Place, limit: usize) -> io::Result<Vec<u64>> {
     let finder = Finder::new(MAGIC);
     let mut found = Vec::new();
@@ -115,7 +116,7 @@ fn parse(bytes: &Bytes<'_>, layout: Option<&Layout>, offset: u64) -> io::Result<
 
 type Texts = [Option<Vec<u8>>; 2];
 
-/// The two texts at `offset`, each after its length, and how many bytes they take.
+/// Returns the two texts at `offset`, each of which follows its length, and the number of bytes that they occupy.
 fn inline(bytes: &Bytes<'_>, offset: u64) -> io::Result<(Texts, u64)> {
     let (version, first) = counted(bytes, offset, VERSION_LIMIT)?;
     let (modules, second) = counted(bytes, offset.saturating_add(first), MODULES_LIMIT)?;
@@ -131,12 +132,12 @@ fn counted(bytes: &Bytes<'_>, offset: u64, limit: u64) -> io::Result<(Option<Vec
         offset: offset + digits,
         len,
     })?;
-    // Where the file is cut off, it takes what there is.
+    // If the file is cut off, the text occupies the bytes that are left.
     let taken = text.len() as u64;
     Ok(((taken == len).then_some(text), digits + taken))
 }
 
-/// A number of seven bits a byte, the lowest first, and its bytes.
+/// Decodes a number with seven bits per byte, the lowest first. Returns it with its length in bytes.
 fn uvarint(bytes: &[u8]) -> Option<(u64, u64)> {
     let mut value = 0;
     for (at, byte) in (0u32..9).zip(bytes) {
@@ -148,7 +149,7 @@ fn uvarint(bytes: &[u8]) -> Option<(u64, u64)> {
     None
 }
 
-/// The two texts that the pointers at `offset` lead to, through the header of a Go string.
+/// Returns the two texts that the pointers at `offset` lead to, through the headers of Go strings.
 fn pointed(bytes: &Bytes<'_>, layout: &Layout, offset: u64) -> io::Result<Texts> {
     let pair = u64::from(layout.bits / 8) * 2;
     let words = layout.words(bytes, Place { offset, len: pair })?;
@@ -170,8 +171,8 @@ fn pointed(bytes: &Bytes<'_>, layout: &Layout, offset: u64) -> io::Result<Texts>
 }
 
 impl Build {
-    /// Reads the lines between the two marks of 16 bytes that frame them. Of the settings those are kept that
-    /// decide about cryptography, and none where one of them is longer than any toolchain writes it.
+    /// Reads the lines between the two 16-byte marks that frame them. Keeps the settings that determine the
+    /// cryptography, and keeps none if one of them is longer than any toolchain writes it.
     pub(super) fn describe(&mut self, framed: &[u8]) {
         let inner = framed.get(16..framed.len().saturating_sub(16));
         let Some(lines) = inner.filter(|lines| lines.ends_with(b"\n")) else {
@@ -194,15 +195,15 @@ impl Build {
     }
 }
 
-/// Whether a setting is kept: it decides about cryptography, names who changed the toolchain or what the module
-/// cannot run with, or is the one that every build has.
+/// Checks whether a setting is kept: it determines the cryptography, shows who changed the toolchain, shows
+/// something that the module cannot run with, or is the one that every build has (`-compiler`).
 fn is_kept(key: &str) -> bool {
     DECIDING.contains(&key)
         || key.starts_with("microsoft_")
         || ["-compiler", "-asan", "GOOS"].contains(&key)
 }
 
-/// `key=value`, either of which may be quoted; a quoted key has no `=` of its own outside its quotes.
+/// Parses `key=value`. Both may be quoted. A quoted key can contain `=` only inside its quotes.
 fn setting(line: &str) -> Option<(String, String)> {
     let quote = line
         .chars()
@@ -366,7 +367,7 @@ mod tests {
         }
     }
 
-    /// The form before Go 1.18: a header, two string headers, two texts.
+    /// Builds the format before Go 1.18: a header, two string headers, two texts.
     fn pointing(shape: (u8, bool, elf::Machine), relocated: bool) -> Sample {
         let mut sample = Sample::new(shape);
         let width = sample.width() as u64;

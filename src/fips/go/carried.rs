@@ -1,4 +1,4 @@
-//! What a program carries of its build for its own use.
+//! What a program contains about its build for its own use.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,10 +13,10 @@ use crate::fips::{Carried, Place};
 
 type Settings = BTreeMap<String, String>;
 
-/// Looks among the constants for the text of the build information and for the GODEBUG that the
-/// runtime begins with, `build` itself apart.
+/// Searches the constants for the text of the build information and for the GODEBUG that the runtime starts with,
+/// excluding the build information `build` itself.
 ///
-/// A program can carry others with texts of their own: the one that agrees with `build` is its own.
+/// A program can contain other programs with texts of their own: the text that agrees with `build` is its own.
 pub(super) fn read(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
@@ -44,7 +44,7 @@ pub(super) fn read(
         .or(settings.as_ref())
         .and_then(|settings| settings.get("DefaultGODEBUG"));
     let godebug = match default {
-        // The linker ends the text of a variable with a zero, which no line of the build settings has.
+        // The linker ends the text of a variable with a NUL, which no line of the build settings contains.
         Some(value) => find(
             bytes,
             &[value.as_bytes(), b"\0"].concat(),
@@ -65,7 +65,7 @@ pub(super) fn read(
     })
 }
 
-/// Where `text` stands in `places`, the one that is set `apart` left out.
+/// Returns the offsets of `text` in `places`, except those inside of `apart`.
 fn find(
     bytes: &Bytes<'_>,
     text: &[u8],
@@ -90,7 +90,7 @@ fn find(
     Ok(found)
 }
 
-/// The settings of the framed text at `offset`, and where it stands.
+/// Returns the settings of the framed text at `offset`, and the position of that text.
 fn framed(bytes: &Bytes<'_>, offset: u64) -> io::Result<Option<(Settings, Place)>> {
     let window = bytes.window(Place {
         offset,
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(own, Some(said(SAYS).settings));
         let (found, _) = carried(&both, None);
         assert_eq!((found.settings, found.place), (None, None));
-        // One text that says something else is what the program reads, whatever tools are told.
+        // The program reads this text, although the build information shows other settings to tools.
         let (found, _) = carried(&other, Some(&said(SAYS)));
         assert_eq!(
             found.settings,

@@ -1,4 +1,4 @@
-//! The seal that the linker of Go 1.24 and later puts on Go's own module, computed again.
+//! The seal that the linker of Go 1.24 and later writes for Go's own module, computed again.
 
 use std::io;
 
@@ -12,14 +12,14 @@ use crate::fips::elf::Layout;
 use crate::fips::{Fipsinfo, Hex, Integrity, Place};
 
 const MAGIC: &[u8; 16] = b"\xff Go fipsinfo \xff\x00";
-/// The magic and the sum; after them a pointer to itself and four pairs of pointers.
+/// The magic and the sum. A pointer to the seal itself and four pairs of pointers follow.
 const HEADER: u64 = 48;
 const POINTERS: u64 = 9;
 const OBJECT: &[u8] = b"go fips object v1\n";
-/// Bytes that the module may have: it has less than one MiB.
+/// Maximum size of the module in bytes: it has less than one MiB.
 const MODULE_LIMIT: u64 = 64 << 20;
 
-/// Looks for the section, and for the magic where there is none.
+/// Reads the seal from its section, or from where the magic is if there is no section.
 pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Option<Fipsinfo>> {
     let section = layout.and_then(|layout| layout.section(".go.fipsinfo"));
     let writable = anywhere(bytes, layout, |segment| segment.writable);
@@ -36,7 +36,7 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Opt
     Ok(None)
 }
 
-/// The first magic on 16 bytes.
+/// Returns the offset of the first magic that is aligned to 16 bytes.
 fn find(bytes: &Bytes<'_>, finder: &Finder<'_>, place: Place) -> io::Result<Option<u64>> {
     let mut found = None;
     bytes.search(place, MAGIC.len(), |start, piece| {
@@ -79,7 +79,7 @@ fn seal(bytes: &Bytes<'_>, layout: Option<&Layout>, offset: u64) -> io::Result<F
     Ok(fipsinfo)
 }
 
-/// Where the pointers lead to.
+/// Returns the ranges that the pointers of the seal lead to.
 fn ranges(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
@@ -113,7 +113,7 @@ fn ranges(
     })
 }
 
-/// As the linker computes it.
+/// Computes the sum in the same way as the linker.
 fn sum(bytes: &Bytes<'_>, ranges: &[Place]) -> io::Result<String> {
     let mut mac = Hmac::<Sha256>::new(&[0; 64].into());
     mac.update(OBJECT);
@@ -142,7 +142,7 @@ mod tests {
         (0x50_1004, b"its data"),
     ];
 
-    /// The sum over [`PARTS`] by another way than the one that is tested: RFC 2104 by hand.
+    /// Computes the sum over [`PARTS`] in a different way than the tested code: RFC 2104 by hand.
     fn expected() -> Vec<u8> {
         use sha2::Digest as _;
         let mut object = OBJECT.to_vec();
@@ -239,7 +239,7 @@ mod tests {
         assert!(reason(&bare, &|_| {}).contains("header"));
         assert!(reason(&sample, &|info| info[16..48].fill(0)).contains("no sum"));
         assert!(reason(&sample, &|info| info[56..64].fill(0xff)).contains("pointers"));
-        // The end of the text before its start.
+        // The end of the text is before its start.
         assert!(reason(&sample, &|info| info[64] = 0).contains("pointers"));
     }
 

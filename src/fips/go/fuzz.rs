@@ -1,4 +1,4 @@
-//! The readers of the linker's tables, for the fuzz targets: where what they read stands.
+//! The readers of the linker's tables, for the fuzz targets. They return the position of what they read.
 
 use std::io;
 

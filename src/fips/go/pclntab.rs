@@ -1,5 +1,5 @@
-//! The function table: every Go program has it, since tracebacks need it, and so it keeps the names
-//! of the functions where nothing else does.
+//! The function table. Every Go program has it, since tracebacks need it, so it contains the names of the functions
+//! even if nothing else does.
 
 mod coverage;
 mod godebug;
@@ -20,10 +20,10 @@ use locate::locate;
 use moduledata::Told;
 use other::Collector;
 
-/// Bytes of a name that are looked at.
+/// Maximum number of bytes of a name that are examined.
 const NAME_LIMIT: usize = 1 << 10;
 
-/// What it costs to look at a name at all, in bytes that could be searched instead.
+/// Fixed cost of examining a name, as the number of bytes that cost the same to search.
 const NAME_COST: u64 = 16;
 
 /// The function table of a program.
@@ -31,42 +31,42 @@ const NAME_COST: u64 = 16;
 pub(super) struct Functions {
     pub names: Names,
     table: Table,
-    /// Where the names of functions of Go's module begin, counted from the first name; in order.
+    /// Offsets of the names of functions of Go's module, relative to the first name; sorted.
     own: Vec<u64>,
-    /// The address that functions are counted from, as the runtime is told.
+    /// The address that functions are counted from, according to the description that the runtime uses.
     text: Option<u64>,
-    /// Where the name of the function begins that reads the GODEBUG of the program.
+    /// Offset of the name of the function that reads the GODEBUG of the program, relative to the first name.
     reader: Option<u64>,
 }
 
-/// Bytes of an entry since Go 1.18: where the function begins, and where its data stands.
+/// Size of an entry since Go 1.18 in bytes: the offset of the function, and the offset of its data.
 const ENTRY: u64 = 8;
 
-/// Where the parts of a table stand.
+/// The positions of the parts of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Table {
     header: u64,
     names: Place,
     functions: u64,
-    /// The entries of functions, since Go 1.18.
+    /// Offset of the entries of functions, since Go 1.18.
     entries: Option<u64>,
     words: Words,
-    /// Before Go 1.16 the names stand among the data of the functions.
+    /// Whether the names are among the data of the functions, as before Go 1.16.
     interleaved: bool,
 }
 
-/// How its header writes numbers.
+/// The format of the numbers in a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Words {
     bytes: usize,
     big_endian: bool,
 }
 
-/// What function tables a file has.
+/// The function tables of a file.
 #[derive(Debug)]
 pub(super) enum Tables<T> {
     None,
-    /// Only those of programs that it carries as data.
+    /// Only tables of programs that are embedded as data.
     Carried,
     Own(T),
 }
@@ -93,7 +93,7 @@ pub(super) fn read(
         let window = bytes.window(table.names)?;
         let mut paid = Ok(());
         interleaved(&window, table, |name| {
-            // Every function can name the same long text.
+            // Every function can refer to the same long name, so each use is charged.
             paid = bytes.pay(name.len() as u64 + NAME_COST);
             names.take(name);
             other.take(name, names.place);
@@ -125,7 +125,7 @@ pub(super) fn read(
     }))
 }
 
-/// Checks the header of a table that has to end within `space`.
+/// Parses the header of a table that has to end within `space`.
 fn parse(header: &[u8], big_endian: bool, space: Place) -> Option<Table> {
     let magic = *header.get(if big_endian { 3 } else { 0 })?;
     let (&[quantum, size], rest) = header.get(6..)?.split_first_chunk::<2>()?;
@@ -148,7 +148,7 @@ fn parse(header: &[u8], big_endian: bool, space: Place) -> Option<Table> {
         let first = word(2)?;
         (after <= first && first < space.len).then_some(space)?
     } else {
-        // The text's start is written since Go 1.18.
+        // The header contains the start of the text since Go 1.18.
         let (first, len) = if magic == 0xfa { (2, 7) } else { (3, 8) };
         let starts = [
             word(first)?,
@@ -181,7 +181,7 @@ fn parse(header: &[u8], big_endian: bool, space: Place) -> Option<Table> {
 }
 
 impl Words {
-    /// The number of `len` bytes at `at`.
+    /// Reads the number of `len` bytes at `at`.
     fn read(self, bytes: &[u8], at: usize, len: usize) -> Option<u64> {
         let bytes = bytes.get(at..at.checked_add(len)?)?.iter();
         let add = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
@@ -200,7 +200,7 @@ impl Words {
         })
     }
 
-    /// The bytes of a word.
+    /// Returns the bytes of a word.
     fn write(self, value: u64) -> Vec<u8> {
         let mut bytes: Vec<u8> = value.to_le_bytes().into_iter().take(self.bytes).collect();
         if self.big_endian {
@@ -210,7 +210,7 @@ impl Words {
     }
 }
 
-/// Gives the names that stand one after the other, each up to its NUL, and where it begins among them.
+/// Passes the consecutive names, each without its NUL, to `each`, with their offsets relative to the first name.
 fn listed(bytes: &Bytes<'_>, place: Place, mut each: impl FnMut(u64, &[u8])) -> io::Result<()> {
     let mut begun: Vec<u8> = Vec::new();
     let (mut at, mut streamed) = (0, 0);
@@ -234,8 +234,8 @@ fn listed(bytes: &Bytes<'_>, place: Place, mut each: impl FnMut(u64, &[u8])) -> 
     })
 }
 
-/// Gives the name of every function by its entry: the data of the function begins with its address
-/// and where its name stands. Ends where `each` does not want any more.
+/// Passes the name of every function to `each`, by its entry: the data of a function begins with its address and
+/// the offset of its name. Stops when `each` returns false.
 fn interleaved(window: &[u8], table: Table, mut each: impl FnMut(&[u8]) -> bool) {
     let Words { bytes: width, .. } = table.words;
     let number = |at: usize, len: usize| usize::try_from(table.words.read(window, at, len)?).ok();
@@ -265,7 +265,7 @@ mod tests {
 
     const BORING: &str = "crypto/internal/boring/sig.BoringCrypto";
 
-    /// A table as the linker of the version with this magic writes it.
+    /// Returns a table as written by the linker of the version with this magic.
     fn table(sample: &Sample, magic: u8, names: &[&str]) -> Vec<u8> {
         let count = names.len() as u64;
         let mut out = sample.number(0xffff_ff00 | u64::from(magic), 4);
@@ -381,7 +381,7 @@ mod tests {
 
     const TABLES: u64 = 0x48_0000;
 
-    /// What the runtime of a program is told whose table stands at `header` and has no other name than
+    /// Returns the description that the runtime uses, for a program with a table at `header` that has only the name
     /// `main.main`.
     fn told(sample: &Sample, header: u64) -> Vec<u8> {
         let len = "main.main\0".len() as u64;
@@ -423,7 +423,7 @@ mod tests {
                 let file = sample.clone().rodata(".rodata", TABLES, &program).build();
                 assert_eq!(found(&file).is_some(), own || unknown, "{shape:?}");
             }
-            // Relocated in its own program, so that the file has no address.
+            // Relocated in its own program, so that the file does not contain the address.
             let mut words = told(&sample, TABLES);
             words[..2 * sample.width()].fill(0);
             let program = [&table[..], &words].concat();
@@ -438,7 +438,7 @@ mod tests {
     fn the_runtime_s_slice_of_names_may_end_in_the_padding() {
         let sample = Sample::new(SHAPES[0]);
         let mut table = table(&sample, 0xf1, &["main.main", &"x".repeat(20)]);
-        // 31 bytes of names, all of which the table counts up to 96.
+        // 31 bytes of names. The table counts 64 bytes, up to offset 136.
         let end = 72 + 31;
         table.splice(end..end, [0; 33]);
         for word in 4..8 {
@@ -512,7 +512,7 @@ mod tests {
             .iter()
             .map(|name| &name[..900 + name.len() % 97])
             .collect();
-        // One at each place where a piece could end.
+        // One name at each offset at which a piece could end.
         for index in (0..600).step_by(2) {
             names[index] = "crypto/internal/boring._Cfunc__goboringcrypto_SHA1_Init";
         }

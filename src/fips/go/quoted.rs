@@ -1,6 +1,6 @@
 //! Go's quoted strings.
 
-/// The text that a value stands for: unquoted where it is quoted as Go quotes it, as it is otherwise.
+/// Returns the text of a value: unquoted if it is quoted as Go quotes it, otherwise unchanged.
 pub(super) fn plain(value: &str) -> String {
     let inner = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
     if let Some(raw) = inner('`') {
@@ -41,7 +41,7 @@ fn unquote(inner: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&out).into_owned())
 }
 
-/// Takes a number of exactly `count` digits off the front.
+/// Removes a number of exactly `count` digits from the front.
 fn digits(rest: &mut &str, count: usize, radix: u32) -> Option<u32> {
     let number = rest.get(..count)?;
     *rest = rest.get(count..)?;
@@ -73,7 +73,7 @@ mod tests {
             (r#""\x41\102\u00e9\U0001F600""#, "AB\u{e9}\u{1f600}"),
             (r#""\xff""#, "\u{fffd}"),
             ("\"é\"", "é"),
-            // Not what Go writes: kept as it stands.
+            // Go does not write these: they stay unchanged.
             (r#""\q""#, r#""\q""#),
             (r#""\x4""#, r#""\x4""#),
             (r#""\777""#, r#""\777""#),

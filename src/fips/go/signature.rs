@@ -1,5 +1,5 @@
-//! The three sequences by which `crypto/internal/boring/sig` marks amd64 code: functions that jump
-//! over an indicator and 24 random bytes to their return.
+//! The three sequences by which `crypto/internal/boring/sig` marks amd64 code: functions that jump over an
+//! indicator and 24 random bytes to their return instruction.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
 use crate::fips::{Names, Place, Signatures};
 
-/// How each of them begins: the jump and the indicator.
+/// The start of each sequence: the jump and the indicator.
 const START: &[u8; 7] = b"\xeb\x1d\xf4\x48\xf4\x4b\xf4";
 const LEN: usize = 32;
 const BORING: &[u8; 24] =
@@ -21,8 +21,8 @@ const FIPS_ONLY: &[u8; 24] =
     b"\x36\x3c\xb9\xce\x9d\x68\x04\x7d\x31\xf2\x8d\x32\x5d\x5c\xa5\x87\x3f\x5d\x80\xca\xf6\xd6\x15\x1b";
 const RETURN: u8 = 0xc3;
 
-/// Searches the code until everything is found that the names promise, all of it where they promise
-/// nothing.
+/// Searches the code until every sequence is found that has a function name. Searches all of the code if there are
+/// no such names.
 pub(super) fn read(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
@@ -59,7 +59,7 @@ pub(super) fn read(
 }
 
 impl Signatures {
-    /// Whether each function that has a name was found, and there is one.
+    /// Checks whether there is at least one function with such a name, and the sequence of each of them was found.
     fn keeps(&self, names: &Names) -> bool {
         let kept = [
             (names.boring, self.boring),

@@ -1,24 +1,24 @@
-//! The version that a Go toolchain calls itself.
+//! The version that a Go toolchain records.
 
 /// A version of Go, with what its builder added to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GoVersion {
-    /// 26 of `go1.26.6`.
+    /// The minor version: 26 for `go1.26.6`.
     pub minor: u32,
-    /// 6 of `go1.26.6`; 0 where none is named.
+    /// The patch version: 6 for `go1.26.6`; 0 if there is none.
     pub patch: u32,
-    /// 4 of `go1.14.12b4`: a release of the branch that carried BoringCrypto before Go 1.19.
+    /// The BoringCrypto release: 4 for `go1.14.12b4`, from the branch that had BoringCrypto before Go 1.19.
     pub boring_release: Option<u32>,
     /// `rc1`, `beta2`, `devel`, or the dated `20250209` of a toolchain between two releases.
     pub prerelease: Option<String>,
-    /// After `X:`, which is set off by a space, or since Go 1.26 by a dash.
+    /// The experiments after `X:`, which follows a space or, since Go 1.26, a dash.
     pub experiments: Vec<String>,
 }
 
 impl GoVersion {
-    /// Reads `go1.26.6-X:boringcrypto`, `go1.22.9 (Red Hat 1.22.9-1.el9)`, `go1.24.1-1`,
+    /// Parses `go1.26.6-X:boringcrypto`, `go1.22.9 (Red Hat 1.22.9-1.el9)`, `go1.24.1-1`,
     /// `go1.25-20250209-RC00 cl/724970549 +ff27d270c9 X:fieldtrack,boringcrypto`,
-    /// `devel go1.20-1ba7341cb2 …`; none where no release of Go 1 is named.
+    /// `devel go1.20-1ba7341cb2 …`. Returns `None` if the text does not name a release of Go 1.
     pub fn parse(text: &str) -> Option<GoVersion> {
         let devel = text.strip_prefix("devel ");
         let mut words = devel.unwrap_or(text).split_ascii_whitespace();
@@ -47,13 +47,13 @@ impl GoVersion {
         })
     }
 
-    /// Whether the toolchain was built with this experiment.
+    /// Checks whether the toolchain was built with this experiment.
     pub fn has_experiment(&self, name: &str) -> bool {
         self.experiments.iter().any(|experiment| experiment == name)
     }
 }
 
-/// `rc1` and `beta2`, up to the next dash.
+/// Returns `rc1`, `beta2` and the like, up to the next dash.
 fn candidate(rest: &str) -> Option<String> {
     let word = rest.split('-').next()?;
     (word.starts_with("rc") || word.starts_with("beta")).then(|| word.to_owned())

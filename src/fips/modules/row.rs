@@ -1,4 +1,4 @@
-//! The rows of the data: modules, their certificates, and what a validation leaves out.
+//! The rows of the data: modules, their certificates, and the limitations of a validation.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -11,24 +11,24 @@ use crate::istio::{Source, SourceQuality};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ModuleRow {
-    /// What fingerprints and a user's file name it by: `boringcrypto-20220613`.
+    /// The name that fingerprints and a user's file use for it: `boringcrypto-20220613`.
     pub key: String,
     pub family: Family,
-    /// As its certificate names it.
+    /// Name as in the certificate.
     pub name: String,
-    /// `fips-20220613`, `v1.0.0`; empty where the source names none.
+    /// Version, such as `fips-20220613` or `v1.0.0`; empty if the source has none.
     #[serde(default)]
     pub version: String,
-    /// As the CMVP's list names it.
+    /// Vendor as in the CMVP's list.
     #[serde(default)]
     pub vendor: Option<String>,
-    /// What `FIPS_version()` answers; 0 is the update stream.
+    /// Return value of `FIPS_version()`; 0 means the update stream.
     #[serde(default)]
     pub fips_version: Option<u32>,
     /// The version in the package path of Go's own module: `v1.0.0-c2097c7c`.
     #[serde(default)]
     pub frozen: Option<String>,
-    /// Releases of dev.boringcrypto that had it: `b5`.
+    /// Releases of dev.boringcrypto that contained it: `b5`.
     #[serde(default)]
     pub toolchains: Vec<String>,
     /// CAVP numbers.
@@ -37,7 +37,7 @@ pub struct ModuleRow {
     /// ESV numbers.
     #[serde(default)]
     pub entropy: Vec<String>,
-    /// Which products have it.
+    /// Which products contain it.
     #[serde(default)]
     pub contains: String,
     #[serde(default)]
@@ -49,7 +49,7 @@ pub struct ModuleRow {
     pub evidence: SourceQuality,
     #[serde(default)]
     pub certificates: Vec<Certificate>,
-    /// What is said of a module without a certificate.
+    /// Statements about the module that do not refer to a certificate.
     #[serde(default)]
     pub statements: Vec<Statement>,
 }
@@ -63,7 +63,7 @@ pub struct Certificate {
     /// Overall security level.
     #[serde(default)]
     pub level: Option<u8>,
-    /// Absent where no source that was read lists them.
+    /// Absent if none of the sources lists them.
     #[serde(default)]
     pub environments: Option<Environments>,
     pub statements: Vec<Statement>,
@@ -73,7 +73,7 @@ pub struct Certificate {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Environments {
-    /// One for each combination of operating system and hardware.
+    /// One entry for each combination of operating system and hardware.
     pub tested: Vec<String>,
     pub source: Source,
     pub evidence: SourceQuality,
@@ -83,13 +83,13 @@ pub struct Environments {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limitation {
-    /// A phrase: `no TLS 1.3 key derivation among the tested algorithms`.
+    /// A phrase, such as `no TLS 1.3 key derivation among the tested algorithms`.
     pub what: String,
     pub source: Source,
     pub evidence: SourceQuality,
 }
 
-/// Something that happens to all certificates of one standard.
+/// A change of status for all certificates of one standard.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {

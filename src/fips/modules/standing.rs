@@ -1,4 +1,4 @@
-//! What is known of a certificate on a day.
+//! What is known about a certificate on a given day.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ const CMVP: &str = "https://csrc.nist.gov/projects/cryptographic-module-validati
 /// Where NIST publishes the security policies of the modules.
 const SECURITY_POLICIES: &str = "https://csrc.nist.gov/CSRC/media/projects/cryptographic-module-validation-program/documents/security-policies";
 
-/// A version of the standard that a certificate is of.
+/// The version of the standard that a certificate refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Standard {
     #[serde(rename = "140-2")]
@@ -32,23 +32,23 @@ impl fmt::Display for Standard {
     }
 }
 
-/// What the validation programme, or whoever maintains the module, says of it.
+/// A status according to the validation programme or the maintainers of the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     Active,
-    /// Active, before the full review has ended.
+    /// Active, before the full review is complete.
     Interim,
     Historical,
     Revoked,
-    /// Handed in, not validated yet.
+    /// Submitted, but not validated yet.
     Pending,
-    /// A line of development that its maintainers declare an update stream of a validated module.
+    /// A development line that its maintainers declare to be an update stream of a validated module.
     UpdateStream,
 }
 
 impl Status {
-    /// Whether a certificate with this status is on the active list.
+    /// Checks whether a certificate with this status is on the active list.
     pub const fn is_active(self) -> bool {
         matches!(self, Self::Active | Self::Interim)
     }
@@ -67,20 +67,20 @@ impl fmt::Display for Status {
     }
 }
 
-/// What somebody said of a certificate or a module.
+/// The status of a certificate or a module according to one source.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
     pub status: Status,
-    /// Since when; where that is not known, [`Statement::seen`] is the first day that is.
+    /// First day of the status. If it is not known, [`Statement::seen`] counts as the first day.
     #[serde(default)]
     pub from: Option<Date>,
-    /// The end that the source names.
+    /// End of the status according to the source.
     #[serde(default)]
     pub until: Option<Date>,
-    /// When the source last said so.
+    /// When the source was last seen with this statement.
     pub seen: Date,
-    /// Where a pending module stands in the CMVP's list: `Comment Resolution - Lab`.
+    /// Stage of a pending module in the CMVP's list, such as `Comment Resolution - Lab`.
     #[serde(default)]
     pub stage: Option<String>,
     #[serde(default)]
@@ -90,16 +90,16 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// The first day for which it speaks.
+    /// Returns the first day that the statement applies to.
     pub(super) fn starts(&self) -> Date {
         self.from.unwrap_or(self.seen)
     }
 }
 
-/// The state of a module on one day, and how that is known.
+/// The state of a module on one day, and how it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Standing {
-    /// Number in the list of the CMVP.
+    /// Number of the certificate in the CMVP's list.
     pub certificate: Option<u32>,
     pub standard: Option<Standard>,
     pub level: Option<u8>,
@@ -111,15 +111,15 @@ pub struct Standing {
     /// What the validation does not cover.
     pub limitations: Vec<Limitation>,
     pub status: Status,
-    /// Where a pending module stands in the CMVP's list.
+    /// Stage of a pending module in the CMVP's list.
     pub stage: Option<String>,
-    /// The day that is judged.
+    /// The day of the judgement.
     pub at: Date,
-    /// Since when, where that is known.
+    /// First day of the status, if it is known.
     pub from: Option<Date>,
-    /// The end that the source names.
+    /// End of the status according to the source.
     pub until: Option<Date>,
-    /// When the source last said so; a rule needs no such day.
+    /// When the source was last seen with this status; absent if the status follows from a rule.
     pub seen: Option<Date>,
     pub source: Source,
     pub evidence: SourceQuality,
@@ -128,38 +128,40 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// A certificate on the active list, whatever its standard.
+    /// Checks whether there is a certificate that is on the active list, for any version of the standard.
     pub fn is_active(&self) -> bool {
         self.certificate.is_some() && self.status.is_active()
     }
 
-    /// False where nobody was seen to say so on the day or after it.
+    /// Checks whether the status is confirmed for the day: the source was seen on that day or later, or a rule
+    /// decides.
     pub fn is_confirmed(&self) -> bool {
         self.seen.is_none_or(|seen| self.at <= seen)
     }
 
-    /// Days from the last sighting to the day that is judged; 0 where the sighting is not older.
+    /// Returns the number of days from when the source was last seen to the day of the judgement; 0 if it was seen
+    /// on that day or later.
     ///
-    /// `None` where a rule decides, which needs no sighting.
+    /// Returns `None` if a rule decides, which does not have to be seen again.
     pub fn age(&self) -> Option<u32> {
         let days = (self.at - self.seen?).get_days();
         Some(u32::try_from(days).unwrap_or(0))
     }
 
-    /// NIST's own page of the certificate.
+    /// Returns the URL of NIST's page for the certificate.
     pub fn page(&self) -> Option<String> {
         let number = self.certificate?;
         Some(format!("{CMVP}/certificate/{number}"))
     }
 
-    /// NIST's copy of the security policy, which lists the operational environments.
+    /// Returns the URL of the security policy at NIST, which lists the operational environments.
     pub fn security_policy(&self) -> Option<String> {
         let number = self.certificate?;
         Some(format!("{SECURITY_POLICIES}/140sp{number}.pdf"))
     }
 
-    /// What `statement` says of the day `at`. The programme moves a module to its historical list on the
-    /// sunset date itself.
+    /// Returns the state on the day `at` according to `statement`. The validation programme moves a module to its
+    /// historical list on the sunset date itself.
     pub(super) fn of(
         certificate: Option<&Certificate>,
         statement: &Statement,
@@ -194,9 +196,9 @@ impl Standing {
         }
     }
 
-    /// The same certificate under a rule for its standard.
+    /// Applies a rule for the standard of the certificate.
     ///
-    /// A certificate that was seen in the state of the rule keeps what was seen.
+    /// A revoked certificate keeps its state, and so does one that was already seen in the state of the rule.
     pub(super) fn under(self, rule: &Rule) -> Standing {
         if self.status == Status::Revoked || self.status == rule.status {
             return self;
@@ -214,7 +216,7 @@ impl Standing {
     }
 }
 
-/// `certificate #4735 (FIPS 140-3 level 1): active on 2026-11-23, since 2024-07-23, sunset 2029-07-22,
+/// Formats as `certificate #4735 (FIPS 140-3 level 1): active on 2026-11-23, since 2024-07-23, sunset 2029-07-22,
 /// last seen so on 2026-04-14 (second-hand)`.
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -254,7 +256,7 @@ mod tests {
         let text = "{status: active, from: 2024-07-23, until: 2029-07-22, seen: 2029-12-31, note: fine, source: here, evidence: docs}";
         let statement: Statement = serde_yaml::from_str(text).unwrap();
         let moved = "moved to the historical list on its sunset date 2029-07-22";
-        // day, active, how it is said, why
+        // day, active, text, note
         for (day, active, said, note) in [
             (
                 "2029-07-21",

@@ -1,4 +1,4 @@
-//! The words of `envoy --version`, as far as they stand in the file.
+//! The words of `envoy --version`, as far as the file contains them.
 
 use std::io;
 
@@ -8,12 +8,12 @@ use super::super::bytes::Bytes;
 use super::super::{Label, Place};
 use super::text::{Found, Text, Texts};
 
-/// A short string of libc++ in memory: twice its length, the text, zeros.
+/// Size of a short string of libc++ in memory: twice its length, the text, zeros.
 const SHORT: usize = 24;
 
 const REVISION: usize = 40;
 
-/// What a file says that is an Envoy.
+/// Returns the label of a file that is an Envoy.
 pub(super) fn label(
     bytes: &Bytes<'_>,
     texts: &Texts,
@@ -46,7 +46,7 @@ fn place(revision: Option<&(&Found, String)>, build: Option<&(&Found, String)>) 
     Some(found.place)
 }
 
-/// `Clean` and its like, `RELEASE` and its like, without what C and C++ write around it.
+/// Returns the word, such as `Clean` or `RELEASE`, without the bytes that C and C++ add around it.
 fn word(found: &Found) -> String {
     let is_letter = |c: char| c.is_ascii_alphabetic();
     found
@@ -56,7 +56,7 @@ fn word(found: &Found) -> String {
         .to_owned()
 }
 
-/// Before the status of the work tree: `9e55…8f23\0Clean\0`.
+/// Returns the revision, which is before the status of the work tree: `9e55…8f23\0Clean\0`.
 fn revision(found: &Found) -> Option<String> {
     let is_status = matches!(
         found.text,
@@ -69,7 +69,7 @@ fn revision(found: &Found) -> Option<String> {
     is_revision.then(|| digits.iter().copied().map(char::from).collect())
 }
 
-/// Beside the build type stands the library: two short strings of libc++.
+/// Returns the library, which is next to the build type: two short strings of libc++.
 fn build(found: &Found) -> Option<String> {
     if !matches!(found.text, Text::Release | Text::Debug) {
         return None;
@@ -99,8 +99,8 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
 }
 
-/// Other C++ libraries make their strings at the start, from a text of C: only a FIPS word is one that
-/// says something else than the library's own name.
+/// Returns the library by its name as a C string. Other C++ libraries than libc++ create their strings at startup,
+/// from C strings. Only a FIPS name is evidence: the other names are also the library's own name.
 fn named(texts: &Texts) -> Option<String> {
     let is_whole = |found: &&Found| {
         found.after().starts_with(b"\0") && !found.before().last().copied().is_some_and(is_word)
@@ -111,8 +111,9 @@ fn named(texts: &Texts) -> Option<String> {
     words.next().map(word)
 }
 
-/// The one text of the form `1.40.0` in the constants of the program; zlib's and others' second numbers
-/// are smaller, and no Envoy of FIPS builds had one below 9.
+/// Returns the text of the form `1.40.0` among the constants of the program, if there is exactly one. The second
+/// number must be at least 9: that of zlib's and other versions is smaller, and no Envoy with FIPS builds had a
+/// smaller one.
 fn version(bytes: &Bytes<'_>, mapped: &[Place], near: Place) -> io::Result<Option<String>> {
     const LONGEST: usize = 32;
     let finder = Finder::new(b"\x001.");
@@ -134,7 +135,7 @@ fn version(bytes: &Bytes<'_>, mapped: &[Place], near: Place) -> io::Result<Optio
     Ok(version.filter(|_| versions.is_empty()))
 }
 
-/// `1.40.0` or `1.40.0-dev` up to the NUL behind it.
+/// Parses `1.40.0` or `1.40.0-dev` up to its NUL.
 fn numbers(text: &[u8]) -> Option<String> {
     let text = &text[..text.len().min(32)];
     let text = str::from_utf8(&text[..memchr::memchr(0, text)?]).ok()?;

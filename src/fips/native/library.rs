@@ -1,4 +1,4 @@
-//! Cryptographic libraries: the file itself, what is linked into it, and what it loads.
+//! Cryptographic libraries: the file itself, libraries that are linked into it, and libraries that it loads.
 
 use std::io;
 
@@ -8,10 +8,10 @@ use super::super::libraries::{FipsBuild, LibraryRow};
 use super::super::{Label, Library, Link, Place};
 use super::text::{Found, Text, Texts};
 
-/// Bytes of a text that names a version or a build.
+/// Maximum size of a text that contains a version or a build, in bytes.
 const LONGEST: usize = 64;
 
-/// What AWS-LC says of its version.
+/// Returns the version texts of AWS-LC.
 pub(super) fn labels(texts: &Texts) -> Vec<Label> {
     let mut labels: Vec<Label> = Vec::new();
     for found in texts.of(Text::AwsLcFips) {
@@ -32,8 +32,9 @@ pub(super) fn labels(texts: &Texts) -> Vec<Label> {
     labels
 }
 
-/// The library that the file is, and those that are linked into it. The texts of one that it loads are those of its
-/// headers, and the names of functions that it calls.
+/// Returns the library that the file is, and the libraries that are linked into it. For a library that the file
+/// loads, its texts in the file come from its headers and from the names of functions that the file calls, so they
+/// do not count.
 pub(super) fn libraries(
     bytes: &Bytes<'_>,
     layout: Option<&Layout>,
@@ -43,7 +44,7 @@ pub(super) fn libraries(
     let mut libraries = Vec::new();
     let loaded = loaded(layout, rows);
     let soname = layout.and_then(|layout| layout.soname.as_deref());
-    // The first row names it.
+    // The first matching row determines the name.
     let own = soname.and_then(|soname| rows.iter().position(|row| row.is_named(soname)));
     for (index, row) in rows.iter().enumerate() {
         let soname = soname.filter(|_| own == Some(index));
@@ -65,7 +66,7 @@ pub(super) fn libraries(
     Ok(libraries)
 }
 
-/// The libraries that the loader is asked for.
+/// Returns the libraries that the file requests from the loader.
 pub(in super::super) fn loaded(layout: Option<&Layout>, rows: &[LibraryRow]) -> Vec<Library> {
     let needed = layout.map_or(&[][..], |layout| &layout.libraries);
     let loaded = needed.iter().filter_map(|soname| {
@@ -84,7 +85,7 @@ pub(in super::super) fn loaded(layout: Option<&Layout>, rows: &[LibraryRow]) -> 
     loaded.collect()
 }
 
-/// The library of a row, by its own name or by its texts.
+/// Returns the library of a row, recognised by its own name or by its texts.
 fn of_row(
     bytes: &Bytes<'_>,
     texts: &Texts,
@@ -124,7 +125,7 @@ fn of_row(
         if denied.is_some_and(|word| own_names.iter().any(|name| name.contains(word))) {
             return false;
         }
-        // Every library can have the name of a file: a build with texts of its own has them.
+        // Any library can have this file name, so a build that has texts of its own must also contain them.
         let has_texts = !fips.texts.is_empty() || !fips.named_by.is_empty();
         let named = soname.is_some_and(|soname| fips.is_named(soname));
         let named = named && (!has_texts || !own_names.is_empty());
@@ -154,18 +155,18 @@ fn of_row(
     }))
 }
 
-/// The texts by which a FIPS build names itself.
+/// Returns the texts by which a FIPS build names itself.
 fn own_names<'a>(texts: &'a Texts, fips: &'a FipsBuild) -> impl Iterator<Item = String> + 'a {
     let named = fips.named_by.iter().flat_map(|text| texts.named(text));
     named.filter_map(Found::c_string)
 }
 
-/// The libraries that are recognised by paths of their source.
+/// Returns the libraries that are recognised by paths of their source code.
 fn by_paths(texts: &Texts) -> Vec<Library> {
     let mut found: Vec<Library> = texts.iter().filter_map(by_path).collect();
     found.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
     found.dedup_by(|a, b| a.name == b.name && a.version == b.version);
-    // AWS-LC was made from BoringSSL and kept the text of its errors.
+    // AWS-LC is a fork of BoringSSL and has the same text in its errors.
     let has_path = texts
         .of(Text::BoringSslPath)
         .any(|text| by_path(text).is_some());
@@ -213,7 +214,8 @@ fn linked(name: &str, shown_by: &str, place: Place) -> Library {
     }
 }
 
-/// What follows the text: a version with all that stands behind it up to a year, or its first word.
+/// Returns the version that follows the text: if `dated`, everything up to and including a year, else its first
+/// word.
 fn version(found: &Found, dated: bool) -> Option<String> {
     let after = found.after();
     let after = &after[..after.len().min(LONGEST)];
@@ -234,7 +236,8 @@ fn version(found: &Found, dated: bool) -> Option<String> {
     (is_version && is_dated).then(|| text.to_owned())
 }
 
-/// The one text of the form `3.1.2` or `3.0.7-395c1a24` in the part of the file that holds `near`.
+/// Returns the text of the form `3.1.2` or `3.0.7-395c1a24` in the part of the file that contains `near`, if there
+/// is exactly one.
 fn alone(bytes: &Bytes<'_>, texts: &Texts, near: Place) -> io::Result<Option<String>> {
     let holds = |place: &&Place| {
         (place.offset..place.offset.saturating_add(place.len)).contains(&near.offset)
@@ -266,7 +269,7 @@ fn is_version(text: &str) -> bool {
     three && parts.next().is_none() && suffix.bytes().all(is_suffix)
 }
 
-/// `ring-0.17.14/src/…`: a path that a panic names, which is not one of `iri-string-0.7.14`.
+/// Parses the version of ring in `ring-0.17.14/src/…`, a path in a panic message. Excludes `iri-string-0.7.14`.
 fn ring(found: &Found) -> Option<String> {
     let before = found.before().last();
     if before.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {

@@ -3,10 +3,10 @@
 use super::super::{Family, Mark, Place};
 use super::text::{Found, Text, Texts};
 
-/// Different texts that must come together: one alone can be quoted by any program.
+/// Number of different texts that must occur together: any program can quote a single one.
 const TOGETHER: usize = 2;
 
-/// What every FIPS build since 2019 has several of.
+/// Texts of which every FIPS build since 2019 contains several.
 const CERTAIN: [Text; 4] = [
     Text::IntegrityTest,
     Text::SelfTest,
@@ -14,11 +14,12 @@ const CERTAIN: [Text; 4] = [
     Text::DrbgTest,
 ];
 
-/// What no other build has: the rest are self-tests, which are linked into ordinary builds as well.
+/// Texts that only FIPS builds contain: the others are self-tests, which are linked into ordinary builds as well.
 const ONLY: [Text; 2] = [Text::IntegrityTest, Text::Span];
 
-/// The marks of a FIPS module, or none. A module that is linked statically keeps its texts among its
-/// `code`; elsewhere, where a program keeps what it only quotes, all of them are asked for.
+/// Returns the marks of a FIPS module, or none. A statically linked module has its texts in `code`, where [`TOGETHER`]
+/// of them are enough if one is in [`ONLY`]. Elsewhere a program has texts that it only quotes, so all texts of
+/// [`CERTAIN`] must be present.
 pub(super) fn marks(texts: &Texts, code: &[Place]) -> Vec<Mark> {
     let marks: Vec<&Found> = texts.iter().filter(|found| is_mark(found)).collect();
     let has = |text: &Text| marks.iter().any(|found| found.text == *text);
@@ -44,7 +45,7 @@ pub(super) fn marks(texts: &Texts, code: &[Place]) -> Vec<Mark> {
     marks.collect()
 }
 
-/// Whether the text stands there as C writes it.
+/// Checks whether the bytes around the text are as in C.
 fn is_mark(found: &Found) -> bool {
     let after = found.after();
     match found.text {

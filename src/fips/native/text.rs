@@ -1,4 +1,4 @@
-//! The texts that are looked for, all of them in one pass.
+//! The search for all known texts in one pass.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,8 +9,8 @@ use super::super::Place;
 use super::super::boring::INTEGRITY_TEST;
 use super::super::bytes::Bytes;
 
-/// A text that is looked for. None begins with a NUL and those of FIPS modules do not end in one, although
-/// they do so in C: in this program, where all stand one after the other, they are not what is looked for.
+/// A text that is searched for. No text begins with a NUL, and those of FIPS modules do not end with one, although
+/// they do in C: so the list of texts in this program itself does not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Text {
     IntegrityTest,
@@ -37,7 +37,7 @@ pub(super) enum Text {
     ProviderAwsLc,
     ProviderRing,
     ProviderOpenSsl,
-    /// One of the texts of the data, by its number.
+    /// One of the texts of the data, by its index.
     Row(usize),
 }
 
@@ -59,11 +59,11 @@ const TEXTS: &[(Text, &str)] = &[
     (Text::BoringSslError, "OPENSSL_internal"),
     (Text::AwsLcPath, "/aws-lc"),
     (Text::RingPath, "ring-0."),
-    // Where cargo and Bazel keep packages of Rust.
+    // Directories in which cargo and Bazel keep Rust packages.
     (Text::Registry, "index.crates.io-"),
     (Text::BazelCrates, "crates__"),
     (Text::BuildInfo, "Info{Version:\""),
-    // The first eight letters: a compiler may write the rest as another constant in the code.
+    // Only the first eight letters: a compiler may store the rest as another constant in the code.
     (Text::ProviderBoring, "tls-bori"),
     (Text::ProviderAwsLc, "tls-aws-"),
     (Text::ProviderRing, "tls-ring"),
@@ -77,39 +77,39 @@ impl Text {
     }
 }
 
-/// What is kept around a text.
+/// Number of bytes that are kept before and after a text.
 const BEFORE: usize = 64;
 const AFTER: usize = 96;
 
-/// Bytes of the longest text.
+/// Maximum length of a text in bytes.
 const LONGEST: usize = 128;
 
-/// How often one text is taken down.
+/// Maximum number of times that one text is recorded.
 const LIMIT: usize = 64;
 
-/// One text of the file.
+/// An occurrence of a text in the file.
 #[derive(Debug)]
 pub(super) struct Found {
     pub text: Text,
-    /// The text itself.
+    /// Position of the text itself.
     pub place: Place,
     around: Vec<u8>,
-    /// Where the text begins in `around`.
+    /// Index in `around` at which the text begins.
     start: usize,
 }
 
 impl Found {
-    /// Whether the text is the beginning of a text of C.
+    /// Checks whether the text is the beginning of a C string.
     pub(super) fn begins(&self) -> bool {
         self.before().last().is_none_or(|byte| !is_printable(*byte))
     }
 
-    /// Whether it is a whole text of C.
+    /// Checks whether the text is a complete C string.
     pub(super) fn is_whole(&self) -> bool {
         self.begins() && self.after().first() == Some(&0)
     }
 
-    /// The text of C that it is part of.
+    /// Returns the C string that contains the text.
     pub(super) fn c_string(&self) -> Option<String> {
         let start = self.before().iter().rposition(|byte| !is_printable(*byte));
         let start = start.map_or(0, |at| at + 1);
@@ -119,17 +119,17 @@ impl Found {
         text.bytes().all(is_printable).then(|| text.to_owned())
     }
 
-    /// What stands before the text, up to 64 bytes.
+    /// Returns up to 64 bytes before the text.
     pub(super) fn before(&self) -> &[u8] {
         self.around.get(..self.start).unwrap_or_default()
     }
 
-    /// The text and what stands behind it.
+    /// Returns the text and the bytes after it.
     pub(super) fn onward(&self) -> &[u8] {
         self.around.get(self.start..).unwrap_or_default()
     }
 
-    /// What stands behind the text.
+    /// Returns the bytes after the text.
     pub(super) fn after(&self) -> &[u8] {
         let len = usize::try_from(self.place.len).unwrap_or(usize::MAX);
         self.onward().get(len..).unwrap_or_default()
@@ -140,24 +140,24 @@ fn is_printable(byte: u8) -> bool {
     byte == b' ' || byte.is_ascii_graphic()
 }
 
-/// Packages of Rust that are taken down of one file.
+/// Maximum number of Rust packages that are recorded for one file.
 const CRATES: usize = 1024;
 
-/// Bytes of a path in which the name of a package stands.
+/// Number of bytes of a path in which the name of a package must be.
 const PATH: usize = 96;
 
 /// All texts of a file, in the order of the file.
 pub(super) struct Texts {
     found: Vec<Found>,
-    /// Texts of the data, as [`Text::Row`] counts them.
+    /// Texts of the data; [`Text::Row`] is an index into them.
     rows: Vec<String>,
-    /// Name and version of each package of Rust that left a path.
+    /// Name and version of each Rust package with a path in the file.
     crates: BTreeMap<(String, String), Place>,
     mapped: Vec<Place>,
 }
 
 impl Texts {
-    /// Looks for all texts, those of the data among them.
+    /// Searches for all texts, including those of the data.
     pub(super) fn read<'a>(
         bytes: &Bytes<'_>,
         mapped: &[Place],
@@ -179,7 +179,7 @@ impl Texts {
                         }
                         return;
                     }
-                    // Many texts begin with a name, few go on with a version.
+                    // Many texts begin with the name of a library, but few continue with a version.
                     let is_version = after.first().is_some_and(u8::is_ascii_digit);
                     if matches!(text, Text::Row(row) if rows[row].ends_with(' ')) && !is_version {
                         return;
@@ -209,20 +209,20 @@ impl Texts {
         self.iter().filter(move |found| found.text == text)
     }
 
-    /// Where a text of the data stands.
+    /// Returns the occurrences of a text of the data.
     pub(super) fn named(&self, row: &str) -> impl Iterator<Item = &Found> {
         let number = self.rows.iter().position(|one| one == row);
         self.iter()
             .filter(move |found| number.is_some_and(|number| found.text == Text::Row(number)))
     }
 
-    /// Name, version and place.
+    /// Returns name, version and position of the Rust packages.
     pub(super) fn crates(&self) -> impl Iterator<Item = (&str, &str, Place)> {
         let crates = self.crates.iter();
         crates.map(|((name, version), place)| (name.as_str(), version.as_str(), *place))
     }
 
-    /// What was searched.
+    /// Returns the parts that were searched.
     pub(super) fn mapped(&self) -> &[Place] {
         &self.mapped
     }
@@ -233,7 +233,7 @@ fn text(index: usize) -> Text {
     fixed.unwrap_or_else(|| Text::Row(index - TEXTS.len()))
 }
 
-/// Name and version of a package of Rust: `aes-gcm`, `0.10.3` of `1949cf8c6b5b557f/aes-gcm-0.10.3/src/lib.rs`.
+/// Parses name and version of a Rust package: `aes-gcm`, `0.10.3` for `1949cf8c6b5b557f/aes-gcm-0.10.3/src/lib.rs`.
 fn package(text: Text, after: &[u8]) -> Option<(String, String)> {
     let mut parts = after[..after.len().min(PATH)].split(|byte| *byte == b'/');
     match text {
@@ -242,7 +242,7 @@ fn package(text: Text, after: &[u8]) -> Option<(String, String)> {
         _ => return None,
     }
     let package = str::from_utf8(parts.next()?).ok()?;
-    // Without a part behind it the name may be cut off.
+    // Unless another path element follows, the name may be cut off.
     parts.next()?;
     let versions = package
         .match_indices('-')
@@ -256,8 +256,8 @@ fn package(text: Text, after: &[u8]) -> Option<(String, String)> {
     (is_text(name) && is_text(version)).then(|| (name.to_owned(), version[1..].to_owned()))
 }
 
-/// Vector instructions go through all texts at the speed of memory; processors without them get the
-/// slower search.
+/// Builds a searcher that finds all texts at the speed of memory with vector instructions. Processors without them
+/// use a slower search.
 fn searcher(rows: &[String]) -> Option<Searcher> {
     let build = |config: &Config| {
         let texts = TEXTS.iter().map(|(_, text)| *text);
@@ -267,7 +267,7 @@ fn searcher(rows: &[String]) -> Option<Searcher> {
     build(&Config::new()).or_else(|| build(Config::new().only_rabin_karp(true)))
 }
 
-/// The hits in `place`, each with what stands behind it: [`PATH`] bytes, less at the end.
+/// Passes the hits in `place` to `each`, each with the [`PATH`] bytes after it, or fewer at the end.
 fn hits(
     bytes: &Bytes<'_>,
     searcher: &Searcher,
@@ -284,7 +284,7 @@ fn hits(
                 len: hit.len() as u64,
             };
             let after = &piece[hit.end()..];
-            // The next piece has it again with more behind it.
+            // The next piece contains the hit again, with more bytes after it.
             if place.offset >= seen && (is_last || after.len() >= PATH) {
                 seen = place.offset + place.len;
                 each(hit.pattern().as_usize(), place, after);

@@ -1,12 +1,13 @@
-//! Which provider of cryptography a ztunnel was built with.
+//! The cryptography provider that a ztunnel was built with.
 
 use super::super::Label;
 use super::text::{Text, Texts};
 
-/// What stands before the text of its version; kept apart from it, so that this program is no ztunnel.
+/// The bytes before the text of ztunnel's version. They are a separate constant, so that this program does not look
+/// like a ztunnel.
 const BUILD: &[u8] = b"version.Build";
 
-/// The provider, where the program is a ztunnel and names exactly one.
+/// Returns the provider if the program is a ztunnel and contains exactly one provider.
 pub(super) fn label(texts: &Texts) -> Option<Label> {
     if !texts
         .of(Text::BuildInfo)

@@ -1,4 +1,4 @@
-//! The chain of statements behind a verdict: from the file to the certificate.
+//! The chain of statements that a verdict is based on, from the file to the certificate.
 
 use super::{Ground, Standing, Step, Strength, name_of, native};
 use crate::fips::{BinaryFacts, Fipsinfo, Format, Go, Integrity, Located, Place};

@@ -1,4 +1,4 @@
-//! Programs of the Go linker.
+//! The judgement of Go programs.
 
 mod boring;
 mod own;
@@ -7,7 +7,7 @@ use super::{AtStart, Finding, Ground, Kind, Toolchain, native, start};
 use crate::fips::{BinaryFacts, Fipsinfo, Go, Integrity, Names};
 use crate::report::Assurance;
 
-/// The evidence of one Go program, with what it says of itself.
+/// The evidence of one Go program, with what its build information states.
 struct Program<'a> {
     go: &'a Go,
     toolchain: Toolchain,
@@ -60,7 +60,7 @@ pub(super) fn kind(go: &Go) -> Kind {
     }
 }
 
-/// Whether it refuses what is not approved; only a FIPS build of Go can be asked.
+/// Returns whether the program refuses algorithms that are not approved; `None` if it is not a FIPS build of Go.
 pub(super) fn fipsonly(evidence: &BinaryFacts, kind: Kind) -> Option<bool> {
     let go = evidence.go.as_ref()?;
     match kind {
@@ -76,8 +76,8 @@ pub(super) fn fipsonly(evidence: &BinaryFacts, kind: Kind) -> Option<bool> {
     }
 }
 
-/// The package through which it calls the library of its image. What stays of such a toolchain in a build without
-/// the library (`-tags no_openssl`) calls nothing beside a frozen module.
+/// Returns the package through which the program calls the library of its image. A build without that library
+/// (`-tags no_openssl`) still has the backend package, which calls nothing if there is a frozen module.
 fn foreign_package(go: &Go) -> Option<&str> {
     let names = go.names.as_ref()?;
     let backend = names.backend && names.frozen.is_none();
@@ -85,7 +85,7 @@ fn foreign_package(go: &Go) -> Option<&str> {
     names.foreign.as_deref().or(backend)
 }
 
-/// Whether code of it calls BoringCrypto.
+/// Checks whether code of the program calls BoringCrypto.
 pub(super) fn calls_boring(go: &Go) -> bool {
     let named = |names: &Names| names.boring || names.boring_calls > 0;
     go.names.as_ref().is_some_and(named) || go.signatures.boring.is_some()
@@ -118,8 +118,8 @@ impl Program<'_> {
         self.of_vendor(finding)
     }
 
-    /// What the toolchains of Red Hat and Microsoft make where nothing calls the library of the image: their
-    /// other code is validated only as far as it is a frozen module of Go.
+    /// Limits the finding for a program of Red Hat's or Microsoft's toolchain that does not call the library of the
+    /// image: its other code is validated only if it is a frozen module of Go.
     fn of_vendor(&self, finding: Finding) -> Finding {
         let seen = self.go.names.is_some() && self.frozen().is_none();
         let Some(vendor) = self.toolchain.vendor.filter(|_| seen) else {
@@ -135,7 +135,8 @@ impl Program<'_> {
         }
     }
 
-    /// Go's own seal does not hold: in a FIPS build the module was changed, in any other the file.
+    /// Returns a finding if Go's own seal does not hold: in a FIPS build the module was changed, in any other build
+    /// the file.
     fn broken_seal(&self) -> Option<Finding> {
         let seal = self.go.fipsinfo.as_ref()?;
         if is_blank(seal) {
@@ -163,7 +164,8 @@ impl Program<'_> {
         ))
     }
 
-    /// The toolchain refuses to build BoringCrypto and GOFIPS140 together.
+    /// Returns a finding if there are signs of both BoringCrypto and GOFIPS140, which the toolchain refuses to
+    /// build together.
     fn two_modules(&self, located: Option<&Finding>) -> Option<Finding> {
         let boring = self.toolchain.boring.is_some() || calls_boring(self.go) || located.is_some();
         (boring && self.is_own()).then(|| {
@@ -174,7 +176,7 @@ impl Program<'_> {
         })
     }
 
-    /// The toolchains of Red Hat and Microsoft, which call the library of the image.
+    /// Judges programs of Red Hat's and Microsoft's toolchains, which call the library of the image.
     fn foreign(&self, located: Option<&Finding>) -> Option<Finding> {
         if located.is_some() {
             return None;
@@ -187,8 +189,8 @@ impl Program<'_> {
                 )
                 .named(format!("the library behind {package}")),
             ),
-            // What functions and seal say of Go's own module weighs more than a word of the build, which any
-            // toolchain takes.
+            // The functions and the seal of Go's own module are stronger evidence than a word in the build
+            // settings, which any toolchain accepts.
             (None, Some(_)) if self.is_own() => None,
             (None, Some(word)) if self.go.names.is_none() => Some(Finding::new(
                 Assurance::Declared,
@@ -241,7 +243,7 @@ impl Program<'_> {
         )
     }
 
-    /// Whether anything says that it was built with Go's own module.
+    /// Checks whether there is any sign that the program was built with Go's own module.
     fn is_own(&self) -> bool {
         self.toolchain.gofips140.is_some() || self.frozen().is_some()
     }
@@ -259,7 +261,7 @@ impl Program<'_> {
     }
 }
 
-/// A label of the build, in a program that could not use what it asks for.
+/// Returns the finding for a program with a FIPS label that links no cryptography to which the label could apply.
 fn nothing_linked(label: &str) -> Finding {
     Finding::new(
         Assurance::Standard,
@@ -267,24 +269,25 @@ fn nothing_linked(label: &str) -> Finding {
     )
 }
 
-/// Less code than any build of the module has, so that a seal over less proves nothing.
+/// Minimum size of the sealed code in bytes. Every build of the module has more code, so a seal over less proves
+/// nothing.
 const LEAST_CODE: u64 = 4096;
 
-/// The value of four empty ranges. Go's linker computes it where the addresses in its own seal are still to be
-/// written by the loader (position-independent programs of LLVM's linker).
+/// The integrity value of four empty ranges. Go's linker computes it if the loader still has to write the addresses
+/// in its seal (position-independent programs of LLVM's linker).
 const NOTHING: &str = "5bfb56251f1cb36dde368c0bc98bf6b0ded874dfa5a2d3fab76e326fff6c112a";
 
-/// Go's seal over its cryptographic code, where the linker wrote one.
+/// Returns Go's seal over its cryptographic code, if the linker wrote one.
 fn sealed(go: &Go) -> Option<&Fipsinfo> {
     go.fipsinfo.as_ref().filter(|seal| !is_blank(seal))
 }
 
-/// The linker leaves zeros where it does not seal.
+/// Checks whether the stored value consists of zeros, which the linker leaves if it does not seal.
 fn is_blank(seal: &Fipsinfo) -> bool {
     seal.stored.bytes().all(|digit| digit == b'0')
 }
 
-/// Whether the seal holds over code; one that covers nothing can be written into any file.
+/// Checks whether the seal holds and covers code: a seal that covers nothing can be written into any file.
 fn seal_holds(go: &Go) -> bool {
     sealed(go).is_some_and(|seal| {
         let code = seal.ranges.first().map_or(0, |text| text.len);

@@ -1,18 +1,20 @@
-//! Modules of C that were found in the code.
+//! The judgement of modules in C that were found in the code.
 
 use super::{Finding, Ground, name_of, short, title};
 use crate::fips::{BinaryFacts, Integrity, Label, Located, ModuleRow, Modules};
 use crate::report::Assurance;
 
 impl Located {
-    /// Whether it is a measured module in all but its value: the key of that value is public.
+    /// Checks whether it is a measured module with another value. Anyone can compute a value again, since the key
+    /// is public.
     fn sealed_again(&self) -> bool {
         let measured = self.fingerprint.as_ref();
         measured.is_some_and(|measured| *measured != self.stored)
     }
 }
 
-/// The finding of a module that nothing calls; no certificate and no stream is for bytes that lie in a file.
+/// Limits the finding for a module that no code calls. A certificate or an update stream does not apply to unused
+/// bytes.
 fn unused(finding: Finding) -> Finding {
     let reason = "no code of the program calls the module: its bytes are in the file, and that they are used could not be seen";
     Finding {
@@ -22,7 +24,7 @@ fn unused(finding: Finding) -> Finding {
     }
 }
 
-/// The text of its version among the bytes of a module.
+/// Returns the text with the version that is among the bytes of a module.
 fn version_text<'a>(evidence: &'a BinaryFacts, module: &Located) -> Option<&'a str> {
     evidence.labels.iter().find_map(|label| match label {
         Label::Library { text, place } => {
@@ -35,14 +37,14 @@ fn version_text<'a>(evidence: &'a BinaryFacts, module: &Located) -> Option<&'a s
 }
 
 impl Ground<'_> {
-    /// What the modules of C that were found mean; the weakest judges.
+    /// Judges the modules in C that were found. The weakest finding counts.
     pub(super) fn located(&self, evidence: &BinaryFacts) -> Option<Finding> {
         let findings = evidence.modules.iter();
         let findings = findings.map(|one| self.one(one, version_text(evidence, one)));
         findings.min_by_key(|finding| finding.module)
     }
 
-    /// `text` is what the module says of its version.
+    /// Judges one module. `text` is the text with its version.
     fn one(&self, found: &Located, text: Option<&str>) -> Finding {
         let family = name_of(found.family);
         match &found.integrity {
@@ -84,7 +86,7 @@ impl Ground<'_> {
         }
     }
 
-    /// A module that a row knows; `seen` says how it was recognised.
+    /// Returns the finding for a module of a row. `seen` states how it was recognised.
     pub(super) fn known_by(&self, row: &ModuleRow, seen: &str) -> Finding {
         let standing = self.modules.standing(row, self.at);
         let certified = standing.as_ref().and_then(|one| one.certificate).is_some();
@@ -95,7 +97,7 @@ impl Ground<'_> {
         };
         let name = title(row);
         let finding = Finding::new(module, format!("{seen} {name}")).named(name);
-        // What is known of a certificate stands in the statement by itself.
+        // The statement has a part of its own for the certificate, so the reasons do not repeat it.
         let finding = match standing {
             None => finding.because(self.before(row)),
             standing => Finding {
@@ -110,7 +112,7 @@ impl Ground<'_> {
         }
     }
 
-    /// A module that holds together, but that no row of the data has measured.
+    /// Returns the finding for a module that matches its stored value, but that no row of the data has measured.
     fn stranger(&self, found: &Located, text: Option<&str>) -> Finding {
         let family = name_of(found.family);
         let reason = format!(
@@ -148,7 +150,7 @@ impl Ground<'_> {
         }
     }
 
-    /// Why nothing is known of a certificate on the day.
+    /// Returns why nothing is known about a certificate on the day of the judgement.
     fn before(&self, row: &ModuleRow) -> String {
         match Modules::first_day(row) {
             Some(first) => format!(

@@ -1,4 +1,4 @@
-//! Programs of the C linker: Envoy, ztunnel, and whatever else links a cryptographic library.
+//! The judgement of programs of the C linker: Envoy, ztunnel, and any other program with a cryptographic library.
 
 use super::{Finding, Ground, name_of};
 use crate::fips::{BinaryFacts, Family, Label, Library, LibraryRow, Link, Place};
@@ -7,12 +7,12 @@ use crate::report::Assurance;
 /// A label that says FIPS.
 pub(super) struct Claim {
     pub text: String,
-    /// The library that it names, where it is a known one.
+    /// The library that it names, if that is a known one.
     pub family: Option<Family>,
     pub place: Place,
 }
 
-/// Every label that says FIPS.
+/// Returns all labels that say FIPS.
 pub(super) fn claims(evidence: &BinaryFacts) -> Vec<Claim> {
     let claim = |label: &Label| match label {
         Label::Envoy {
@@ -42,7 +42,7 @@ fn says_fips(label: &str) -> bool {
     label.to_ascii_lowercase().contains("fips")
 }
 
-/// The library that a label names.
+/// Returns the library that a label names.
 fn family(label: &str) -> Option<Family> {
     let label = label.to_ascii_lowercase();
     let named = |name: &str| label.contains(name);
@@ -78,7 +78,7 @@ pub(super) fn judge(
     }
 }
 
-/// A label that names another library than the module that was found.
+/// Returns a reason if a label names another library than that of the module that was found.
 fn other_label(evidence: &BinaryFacts, claims: &[Claim]) -> Option<String> {
     let here = evidence.modules.first()?.family;
     let disagree = |label: &str| {
@@ -102,7 +102,7 @@ fn other_label(evidence: &BinaryFacts, claims: &[Claim]) -> Option<String> {
     })
 }
 
-/// A label says FIPS, and no module was located.
+/// Judges a program with a label that says FIPS, in which no module was located.
 fn claimed(evidence: &BinaryFacts, claim: &Claim) -> Finding {
     let marked = evidence
         .marks
@@ -132,7 +132,7 @@ fn claimed(evidence: &BinaryFacts, claim: &Claim) -> Finding {
     }
 }
 
-/// The library that it loads and a module of AWS-LC or OpenSSL can be in.
+/// Returns the library that the program loads and that can contain a module of AWS-LC or OpenSSL.
 fn libcrypto(evidence: &BinaryFacts) -> Option<&str> {
     evidence
         .libraries
@@ -145,14 +145,14 @@ fn libcrypto(evidence: &BinaryFacts) -> Option<&str> {
         })
 }
 
-/// That the code of an integrity test is there and nothing fits it.
+/// Returns a reason if there is the code of an integrity test without a module that matches.
 fn unmatched(evidence: &BinaryFacts, module: &str) -> Option<String> {
     (!evidence.unmatched_tests.is_empty()).then(|| format!(
         "it has the integrity test of a FIPS module ({module}), and no value in the file fits the bytes between any two places that the test names: the module was changed after it was built, or its test is of a form that is not understood; get the file from its publisher again"
     ))
 }
 
-/// Nothing but texts that only a FIPS build contains.
+/// Judges a program that has only texts of a FIPS build.
 pub(super) fn marked(evidence: &BinaryFacts) -> Option<Finding> {
     let mark = evidence.marks.first()?;
     let family = name_of(mark.family);
@@ -164,8 +164,8 @@ pub(super) fn marked(evidence: &BinaryFacts) -> Option<Finding> {
 }
 
 impl Ground<'_> {
-    /// The FIPS module of another maker, which is known by its texts alone: the value of its integrity test is
-    /// not in this file, or not where it could be compared.
+    /// Judges a FIPS module of another vendor, which is recognised by its texts alone: the value of its integrity
+    /// test is not in this file, or not at a place where it could be compared.
     fn fips_build(&self, evidence: &BinaryFacts) -> Option<Finding> {
         let mut held = evidence.libraries.iter();
         let library = held.find(|library| library.is_fips && !is_loaded(library))?;
@@ -200,9 +200,9 @@ impl Ground<'_> {
         })
     }
 
-    /// What the data knows of a module of the version that the library says.
+    /// Returns what the data contains about a module of the version that the library states.
     fn certified(&self, row: &LibraryRow, library: &Library) -> Option<String> {
-        // The builds of other makers have certificates of their own.
+        // Builds of other vendors have certificates of their own.
         let name = library.module.as_ref().unwrap_or(&row.name);
         let version = library.version.as_deref().unwrap_or_default();
         let module = self.modules.by_name(name, version)?;

@@ -4,7 +4,7 @@ use super::{Kind, native};
 use crate::fips::{BinaryFacts, Family, Library, OtherCryptography};
 use crate::report::Assurance;
 
-/// What a program with a FIPS module computes without it; none where the program has no module.
+/// Returns the cryptography that a program computes outside of its FIPS module; empty if it has no module.
 pub(super) fn besides_module(
     evidence: &BinaryFacts,
     kind: Kind,
@@ -18,7 +18,7 @@ pub(super) fn besides_module(
     packages.chain(libraries(evidence, kind)).collect()
 }
 
-/// Libraries that are not the module itself.
+/// Returns the libraries that are not the module itself.
 fn libraries(evidence: &BinaryFacts, kind: Kind) -> Vec<OtherCryptography> {
     let mut families: Vec<Family> = evidence.modules.iter().map(|one| one.family).collect();
     if families.is_empty() {
@@ -34,7 +34,7 @@ fn libraries(evidence: &BinaryFacts, kind: Kind) -> Vec<OtherCryptography> {
         Kind::GoForeign => families.push(Family::OpenSsl),
         _ => {}
     }
-    // Without a module that was found, the build of another maker is the module.
+    // If no module was found, the FIPS build of another vendor's library is the module.
     let own = evidence.libraries.iter().find(|library| library.is_fips);
     let own = own.filter(|_| families.is_empty());
     let is_module = |library: &Library| {
@@ -51,7 +51,7 @@ fn libraries(evidence: &BinaryFacts, kind: Kind) -> Vec<OtherCryptography> {
     other.collect()
 }
 
-/// Whether the rest of the library stands around a module of this line.
+/// Checks whether the library is the one that contains modules of this family.
 fn is_of(family: Family, library: &Library) -> bool {
     match family {
         Family::BoringCrypto => library.name == "BoringSSL",

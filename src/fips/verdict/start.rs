@@ -6,34 +6,34 @@ use super::go::calls_boring;
 use crate::fips::Go;
 use crate::fips::go::fips140;
 
-/// What `fips140` is at start where the environment does not set it.
+/// The value of `fips140` at start if the environment does not set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AtStart {
     On,
-    /// On, and what is not approved is refused.
+    /// On, and algorithms that are not approved are refused.
     Only,
     Off,
-    /// On where the host is in FIPS mode: `fips140=auto` of Red Hat's toolchain.
+    /// On if the host is in FIPS mode: `fips140=auto` of Red Hat's toolchain.
     HostMode,
-    /// A value that its runtime does not know: the program panics.
+    /// A value that the runtime does not support: the program panics.
     Panics,
-    /// Neither its build information nor its constants tell.
+    /// Neither the build information nor the constants show it.
     Unknown,
 }
 
-/// Why the module cannot be switched on: the program panics where it is.
+/// Why the module cannot be switched on: the program panics if it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unsupported {
     AddressSanitizer,
-    /// The system that it is built for.
+    /// The operating system of the build (`GOOS`).
     System,
     BoringCrypto,
 }
 
 impl Unsupported {
-    /// What the module is not supported with, as a person names it.
+    /// Returns what the module does not support, as text for users.
     pub(in crate::fips) fn with(self) -> &'static str {
         match self {
             Self::AddressSanitizer => "the address sanitizer (-asan)",
@@ -43,18 +43,18 @@ impl Unsupported {
     }
 }
 
-/// The systems on which Go's own module refuses to start, of those with ELF files.
+/// The systems with ELF files on which Go's own module refuses to start.
 const SYSTEMS: [&str; 1] = ["openbsd"];
 
 pub(super) fn of(go: &Go) -> AtStart {
     let begins = go.carried.as_ref().map(|carried| carried.begins.as_deref());
     let settings = go.build_settings();
     let value = match begins {
-        // The variable itself, whatever else the file says.
+        // The value of the variable itself overrides everything else in the file.
         Some(Some(begins)) => fips140(begins).unwrap_or("off"),
-        // The settings are a copy for tools, which `-X runtime.godebugDefault` does not change.
+        // The build settings are a copy for tools. `-X runtime.godebugDefault` does not change them.
         Some(None) if knows_fips140(go) => return AtStart::Unknown,
-        // An ordinary build, in which the variable is not looked for.
+        // An ordinary build, in which the variable is not searched for.
         _ if !settings.is_empty() => {
             let built = settings.get("DefaultGODEBUG");
             built.and_then(|text| fips140(text)).unwrap_or("off")
@@ -70,12 +70,12 @@ pub(super) fn of(go: &Go) -> AtStart {
     }
 }
 
-/// Whether its runtime knows `GODEBUG=fips140`.
+/// Checks whether the runtime supports `GODEBUG=fips140`.
 pub(super) fn knows_fips140(go: &Go) -> bool {
     go.fipsinfo.is_some()
 }
 
-/// Whether its runtime knows `fips140=auto`.
+/// Checks whether the runtime supports `fips140=auto`.
 pub(super) fn knows_auto(go: &Go) -> bool {
     go.names.as_ref().is_some_and(|names| names.host_fips)
 }
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use crate::fips::{Carried, Fipsinfo, Integrity, Names, Place};
 
-    /// A program with a seal: its build settings, and the GODEBUG that its runtime begins with.
+    /// Returns a program with a seal, with its build settings and the GODEBUG that its runtime starts with.
     fn program(settings: &[(&str, &str)], begins: Option<&str>) -> Go {
         let place = Place { offset: 0, len: 0 };
         let settings = settings

@@ -1,4 +1,4 @@
-//! Every rung of the table, by evidence made by hand.
+//! Tests of every level of assurance with hand-made evidence.
 
 mod boring;
 mod edited;
@@ -19,10 +19,10 @@ const PLACE: Place = Place {
     len: 32,
 };
 
-/// Go 1.24 to 1.27 on amd64: the module of certificate #4735.
+/// Module of certificate #4735, as in Go 1.24 to 1.27 on amd64.
 const KNOWN: &str = "2a218ae635bf1cd56624875de07c6571cde7367369f1d865cb9898158edf8b81";
 
-/// Long after every statement of the data, long before any sunset.
+/// Returns a day long after every statement of the data and long before any sunset date.
 fn today() -> Date {
     "2026-11-23".parse().unwrap()
 }
@@ -66,7 +66,7 @@ fn uncalled(module: Located) -> Located {
     }
 }
 
-/// A Go program: version, settings `key=value`, function names.
+/// Returns a Go program with this version, these settings `key=value`, and these function names.
 fn go(version: &str, settings: &[&str], names: Option<Names>) -> BinaryFacts {
     let settings: BTreeMap<String, String> = settings
         .iter()
@@ -137,7 +137,7 @@ impl BinaryFacts {
         self
     }
 
-    /// Lets the function table say something else of the sealed code.
+    /// Sets what the function table shows about the sealed code.
     fn with_coverage(mut self, coverage: Option<Coverage>) -> BinaryFacts {
         self.go
             .as_mut()
@@ -149,7 +149,7 @@ impl BinaryFacts {
         self
     }
 
-    /// Lets the seal cover so many bytes of code.
+    /// Sets the number of bytes of code that the seal covers.
     fn covering(mut self, len: u64) -> BinaryFacts {
         let seal = self.go.as_mut().unwrap().fipsinfo.as_mut().unwrap();
         seal.ranges[0].len = len;
@@ -180,7 +180,7 @@ impl BinaryFacts {
         self
     }
 
-    /// Lets code refer to the text of an integrity test that nothing fits.
+    /// Adds a reference from code to the text of an integrity test that no module matches.
     fn unmatched(mut self) -> BinaryFacts {
         self.unmatched_tests.push(PLACE);
         self
@@ -206,7 +206,7 @@ fn library_of(name: &str, key: &str, link: Link) -> Library {
     }
 }
 
-/// The sealed code is that of the module.
+/// Returns the coverage of sealed code that is exactly the code of the module.
 fn covered() -> Coverage {
     Coverage {
         functions: 100,
@@ -242,7 +242,7 @@ fn judged(evidence: &BinaryFacts) -> Verdict {
     verdict
 }
 
-/// Judges each row and compares the rung and a part of the reasons, or of what is known of the module.
+/// Judges each row, and compares the assurance and a part of the reasons or of the state of the module.
 fn table(rows: Vec<(&str, BinaryFacts, Assurance, &str)>) {
     for (case, evidence, module, reason) in rows {
         let verdict = judged(&evidence);
@@ -262,14 +262,14 @@ fn not_computed() -> Integrity {
     Integrity::NotComputed("no range".into())
 }
 
-/// The value of four empty ranges.
+/// The integrity value of four empty ranges.
 const NOTHING: &str = "5bfb56251f1cb36dde368c0bc98bf6b0ded874dfa5a2d3fab76e326fff6c112a";
 
 const X: &str = "go1.26.6-X:boringcrypto";
 
 const KEY: &str = "GOFIPS140=v1.0.0-c2097c7c";
 
-/// What the build of a FIPS module switches on.
+/// The setting that the build of a FIPS module switches on.
 const ON: &str = "DefaultGODEBUG=fips140=on";
 
 const FROZEN: &str = "v1.0.0-c2097c7c";

@@ -1,11 +1,11 @@
-//! What the build information of a Go program says of itself.
+//! What the build information of a Go program states about its toolchain.
 
 use crate::fips::{BinaryFacts, Go, GoVersion};
 
 /// The experiment that builds against BoringCrypto.
 const BORING: &str = "boringcrypto";
 
-/// Experiments and tags that build against another FIPS module than Go's own.
+/// Experiments and tags that build against a FIPS module other than Go's own.
 const FOREIGN: [&str; 6] = [
     "systemcrypto",
     "opensslcrypto",
@@ -15,25 +15,25 @@ const FOREIGN: [&str; 6] = [
     "requirefips",
 ];
 
-/// What Microsoft's toolchain records of a build that calls the library of its image.
+/// The setting that Microsoft's toolchain records for a build that calls the library of its image.
 const SYSTEM_CRYPTO: &str = "microsoft_systemcrypto";
 
-/// What turns that off, which only Microsoft's toolchain knows.
+/// The experiment that turns this off, which only Microsoft's toolchain supports.
 const NO_SYSTEM_CRYPTO: &str = "nosystemcrypto";
 
-/// The toolchain of a Go program, as it says itself.
+/// The toolchain of a Go program according to the program's build information.
 #[derive(Debug, Default)]
 pub(in crate::fips) struct Toolchain {
     pub version: Option<GoVersion>,
-    /// The words of the version or the setting that say BoringCrypto.
+    /// The version or setting that indicates BoringCrypto.
     pub boring: Option<String>,
     /// An experiment or tag of a vendor's FIPS toolchain.
     pub foreign: Option<&'static str>,
     /// `GOFIPS140`, unless it is `off`.
     pub gofips140: Option<String>,
-    /// Who changed the toolchain so that it calls the library of the image.
+    /// The vendor that modified the toolchain so that programs call the library of the image.
     pub vendor: Option<&'static str>,
-    /// C was switched off, so that BoringCrypto could not be linked.
+    /// Whether cgo was disabled, so that BoringCrypto could not be linked.
     pub without_cgo: bool,
 }
 
@@ -59,7 +59,7 @@ impl Toolchain {
         } else {
             (called(BORING) || branch.is_some()).then(|| text.to_owned())
         };
-        // The experiment as a tag is what Microsoft's toolchain takes as well.
+        // Microsoft's toolchain also accepts an experiment as a tag.
         let tagged =
             |name: &str| listed(tags, name) || listed(tags, &format!("goexperiment.{name}"));
         let foreign = FOREIGN
@@ -79,13 +79,13 @@ impl Toolchain {
         }
     }
 
-    /// `b4`, of a release of dev.boringcrypto.
+    /// Returns the release of dev.boringcrypto, such as `b4`.
     pub(super) fn branch(&self) -> Option<String> {
         let release = self.version.as_ref()?.boring_release?;
         Some(format!("b{release}"))
     }
 
-    /// `Go 1.26.6`.
+    /// Returns the name with the version, such as `Go 1.26.6`.
     pub(super) fn name(&self) -> String {
         match &self.version {
             Some(GoVersion {
@@ -97,7 +97,7 @@ impl Toolchain {
     }
 }
 
-/// Vendors put their name into the version or into settings of their own.
+/// Returns the vendor. Vendors add their name to the version or to settings of their own.
 fn vendor<'a>(
     version: &str,
     mut settings: impl Iterator<Item = &'a String>,

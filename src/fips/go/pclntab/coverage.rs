@@ -1,7 +1,7 @@
-//! The function table beside Go's seal: which functions begin in the code that it covers.
+//! Compares the function table with Go's seal: which functions begin in the code that the seal covers.
 //!
-//! The linker puts the code of Go's module in one piece at the end, between two marks that the table
-//! names like functions, and seals what is between them.
+//! The linker puts the code of Go's module contiguously at the end, between two marks that the table lists like
+//! functions. It seals what is between them.
 
 use std::io;
 
@@ -10,14 +10,15 @@ use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
 use crate::fips::{Coverage, Place};
 
-/// Bytes of the functions' data that are read at once.
+/// Number of bytes of the functions' data that are read at a time.
 const STEP: u64 = 64 << 10;
-/// Names of functions in the sealed code that are read: of assembly, without a package.
+/// Maximum number of names that are read for functions in the sealed code: functions in assembly, without a
+/// package.
 const READ: usize = 4096;
 
 impl Functions {
-    /// Which functions begin in the `sealed` code, and which of the module do not; none where the
-    /// table is not of a version that seals, or does not tell where its code begins.
+    /// Returns which functions begin in the `sealed` code, and which functions of the module do not. Returns `None`
+    /// if the table is of a Go version that does not seal, or if it is not known where the program's code begins.
     pub(in crate::fips::go) fn coverage(
         &self,
         bytes: &Bytes<'_>,
@@ -61,14 +62,15 @@ impl Functions {
     }
 }
 
-/// The way through all functions.
+/// An iteration over all functions.
 struct Walk<'a> {
     functions: &'a Functions,
     ahead: Ahead<'a>,
-    /// Where the sealed code begins and ends.
+    /// Start and end of the sealed code.
     code: (u64, u64),
-    /// Between two names of the module: what lies in there is none, and most of the table's names lie
-    /// there, since it has them in the order of the functions.
+    /// The gap between two names of the module that contains the name that was looked up last. No name in it is of
+    /// the module. Most names are in the same gap as the previous name, since the table lists names in the order of
+    /// the functions.
     apart: (u64, u64),
     left: usize,
     edges: (bool, bool),
@@ -76,7 +78,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Takes down the function that begins `at` and whose data stands at `data`; none where it has none.
+    /// Records the function that begins at `at` and has its data at `data`. Returns `None` if the data cannot be
+    /// read.
     fn take(&mut self, at: u64, data: u64) -> io::Result<Option<()>> {
         let words = self.functions.table.words;
         let name = self.ahead.four(data.saturating_add(4))?;
@@ -104,7 +107,7 @@ impl Walk<'_> {
         Ok(Some(()))
     }
 
-    /// Whether the name at this place is one of the module.
+    /// Checks whether the name at this offset is a name of the module.
     fn is_own(&mut self, name: u64) -> bool {
         if (self.apart.0..self.apart.1).contains(&name) {
             return false;
@@ -132,7 +135,7 @@ impl Walk<'_> {
     }
 }
 
-/// Reads ever farther, each byte once.
+/// A reader that only moves forward and reads each byte once.
 pub(super) struct Ahead<'a> {
     bytes: &'a Bytes<'a>,
     offset: u64,
@@ -148,7 +151,8 @@ impl<'a> Ahead<'a> {
         }
     }
 
-    /// The four bytes at `offset`; none where that lies before what was read last, as in no table.
+    /// Returns the four bytes at `offset`; `None` if they are before what was read last, which is not the case in
+    /// any table.
     pub(super) fn four(&mut self, offset: u64) -> io::Result<Option<[u8; 4]>> {
         let Some(mut inside) = offset.checked_sub(self.offset) else {
             return Ok(None);
@@ -178,7 +182,7 @@ mod tests {
     const MODULE: u64 = 0x50_0000;
     const NEW: &str = "crypto/internal/fips140/sha256.New";
 
-    /// How a program tells where its code begins.
+    /// How a program shows where its code begins.
     #[derive(Debug, Clone, Copy, PartialEq)]
     enum Told {
         Header,
@@ -198,7 +202,7 @@ mod tests {
         (0x60, "go:textfipsend"),
     ];
 
-    /// A table of these functions, and the length of their names.
+    /// Returns a table of these functions, and the length of their names.
     fn table(sample: &Sample, told: Told, functions: Listed<'_>) -> (Vec<u8>, u64) {
         let four = |value: u64| sample.number(value, 4);
         let (mut names, mut data, mut entries) = (Vec::new(), Vec::new(), Vec::new());
@@ -245,7 +249,7 @@ mod tests {
             .data(".go.module", MODULE, &words)
     }
 
-    /// What is said of the code from 0x20 up to 0x60.
+    /// Returns the coverage of the code from 0x20 up to 0x60.
     fn coverage(sample: &Sample) -> Option<Coverage> {
         let file = sample.build();
         let bytes = Bytes::new(&file, file.len() as u64);
@@ -276,7 +280,7 @@ mod tests {
                     assert_eq!(coverage(&sample), Some(whole()), "{shape:?} {told:?}");
                 }
             }
-            // The header of the table has that address before Go 1.26, and nothing that runs reads it there.
+            // Before Go 1.26, the header of the table contains that address, but nothing that runs reads it there.
             for told in [Told::Header, Told::Nowhere] {
                 let sample = program(shape, told, WHOLE);
                 assert_eq!(coverage(&sample), None, "{shape:?} {told:?}");
@@ -344,7 +348,7 @@ mod tests {
             (part.unwrap(), 8 + 8 * 8 + names)
         };
         let (part, at) = entries(&sample);
-        // The data of the second function stands before that of the first, or outside of the file.
+        // The data of the second function is before that of the first, or outside of the file.
         for data in [[0; 4], [0xff; 4]] {
             let mut sample = sample.clone();
             sample.parts[part].bytes[at + 12..at + 16].copy_from_slice(&data);

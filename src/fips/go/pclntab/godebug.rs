@@ -1,8 +1,8 @@
-//! The GODEBUG that the runtime begins with, by the code that reads it.
+//! Reads the GODEBUG that the runtime starts with, located through the code that reads it.
 //!
-//! The linker sets the variable `runtime.godebugDefault`. Its name is gone in a program without symbols, but a
-//! function of the runtime that every program has reads it: the variable is what that function loads as a string,
-//! two words that follow each other.
+//! The linker sets the variable `runtime.godebugDefault`. A program without symbols does not contain its name, but
+//! every program has a function of the runtime that reads it. The variable is what that function loads as a string:
+//! two consecutive words.
 
 use std::io;
 
@@ -12,19 +12,19 @@ use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
 use crate::fips::{Arch, Place};
 
-/// The function that reads it.
+/// Name of the function that reads the variable.
 pub(super) const READER: &[u8] = b"runtime.godebugNotify";
 
-/// Bytes of that function that are looked at: it has fewer than two hundred.
+/// Maximum number of bytes of that function that are examined: it has fewer than two hundred.
 const CODE_LIMIT: u64 = 4 << 10;
 
-/// Bytes of a GODEBUG: there are fewer than a hundred settings.
+/// Maximum size of a GODEBUG in bytes: there are fewer than a hundred settings.
 const TEXT_LIMIT: u64 = 4 << 10;
 
-/// Bytes of `mov reg, [rip + distance]` on amd64.
+/// Size of `mov reg, [rip + distance]` on amd64 in bytes.
 const LOAD: usize = 7;
 
-/// The processors with a way to find the variable in the code: none of the others is believed.
+/// The processors for which the variable can be located in the code. For any other, the result is unknown.
 #[derive(Debug, Clone, Copy)]
 enum Processor {
     Amd64,
@@ -32,8 +32,8 @@ enum Processor {
 }
 
 impl Functions {
-    /// The text of the variable, empty where the linker did not set it; none where the variable could not be
-    /// located, as on every architecture but amd64 and arm64.
+    /// Returns the text of the variable; empty if the linker did not set it. Returns `None` if the variable could
+    /// not be located, which includes every architecture except amd64 and arm64.
     pub(in crate::fips::go) fn godebug(
         &self,
         bytes: &Bytes<'_>,
@@ -51,7 +51,7 @@ impl Functions {
         for variable in processor.variables(&bytes.window(code)?, start) {
             match text(bytes, layout, variable)? {
                 Text::Other => {}
-                // Two texts: which of them is meant is not known.
+                // There are two different texts, and it is not known which of them is the variable.
                 Text::Of(text)
                     if found
                         .as_ref()
@@ -68,7 +68,8 @@ impl Functions {
         Ok(found)
     }
 
-    /// The address of the function that reads it, and where its code is: up to the next function.
+    /// Returns the address and the position of the code of the function that reads the variable, up to the next
+    /// function.
     fn reader(&self, bytes: &Bytes<'_>, layout: &Layout) -> io::Result<Option<(u64, Place)>> {
         let (Some(wanted), Some(entries), Some(text)) =
             (self.reader, self.table.entries, self.text)
@@ -103,17 +104,18 @@ impl Functions {
     }
 }
 
-/// What stands at the address of a string.
+/// What is at the address of a string.
 enum Text {
-    /// No text is there, so that the loader leaves zeros.
+    /// No text: the address is not in the file, so that the word is zero in memory, or the length is zero.
     Empty,
     Of(String),
-    /// Something that is no string.
+    /// Something that is not a string.
     Other,
 }
 
 impl Processor {
-    /// Where code at the address `start` loads two words that follow each other, one load after the other.
+    /// Returns the addresses of pairs of consecutive words that the code at address `start` loads, one load after
+    /// the other.
     fn variables(self, code: &[u8], start: u64) -> Vec<u64> {
         match self {
             Self::Amd64 => loads_of_amd64(code, start),
@@ -138,8 +140,8 @@ fn loads_of_amd64(code: &[u8], start: u64) -> Vec<u64> {
         .collect()
 }
 
-/// Both words at once, `adrp x27, page`, `add x27, x27, #rest`, `ldp x0, x1, [x27]`; before Go 1.25 each by itself,
-/// `adrp x27, page`, `ldr x0, [x27, #rest]`. The registers may be others.
+/// Finds loads of both words at once: `adrp x27, page`, `add x27, x27, #rest`, `ldp x0, x1, [x27]`. Before Go 1.25,
+/// each word has its own load: `adrp x27, page`, `ldr x0, [x27, #rest]`. The registers can be different ones.
 fn loads_of_arm64(code: &[u8], start: u64) -> Vec<u64> {
     let (words, _) = code.as_chunks();
     let words: Vec<u32> = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
@@ -171,17 +173,17 @@ fn loads_of_arm64(code: &[u8], start: u64) -> Vec<u64> {
         .collect()
 }
 
-/// The register and the page of `adrp` at this place of the code.
+/// Decodes `adrp` at this index of the code, and returns its register and its page.
 fn page_of_arm64(words: &[u32], start: u64, at: usize) -> Option<(u32, u64)> {
     let word = *words.get(at)?;
     let address = start.checked_add(at as u64 * 4)?;
-    // 21 bits with their sign, counted in pages of 4 KiB.
+    // A signed number of 21 bits, in pages of 4 KiB.
     let pages = i64::from((word >> 5 & 0x7_ffff) << 2 | word >> 29 & 3) << 43 >> 43;
     let page = (address & !0xfff).checked_add_signed(pages << 12)?;
     (word & 0x9f00_0000 == 0x9000_0000).then_some((register(word, 0), page))
 }
 
-/// Returns the number of the register that an instruction of arm64 encodes from this bit on.
+/// Returns the number of the register that an arm64 instruction encodes at this bit.
 fn register(word: u32, at: u32) -> u32 {
     word >> at & 0x1f
 }
@@ -212,7 +214,7 @@ fn text(bytes: &Bytes<'_>, layout: &Layout, address: u64) -> io::Result<Text> {
 mod tests {
     use super::*;
 
-    /// `mov rax, [rip + distance]`, `mov rbx, [rip + distance]`.
+    /// Encodes `mov rax, [rip + distance]`, `mov rbx, [rip + distance]`.
     fn loads(distances: [i32; 2]) -> Vec<u8> {
         let [first, second] = distances.map(i32::to_le_bytes);
         [
@@ -239,7 +241,7 @@ mod tests {
                 "{distances:?}"
             );
         }
-        // An address of it is no load.
+        // `lea` computes an address and does not load.
         let mut other = pair;
         other[1] = 0x8d;
         assert_eq!(variables(&other, 0x1000), [0; 0]);
@@ -263,12 +265,13 @@ mod tests {
         let other = [0xf000_24fb, 0xf944_b360, 0xf000_24fb, 0xf944_bb61];
         assert_eq!(variables(&other, 0x5_d348), [0; 0]);
         for (index, word) in [
-            // adr, for a page; sub, for an addition; an addition to another register, and from one.
+            // adr instead of adrp; sub instead of add; an add with another target register, and with another
+            // source.
             (0, 0x5000_261b),
             (1, 0xd12a_437b),
             (1, 0x912a_437a),
             (1, 0x912a_435b),
-            // ldr of one word; stp; a load by another register.
+            // ldr of one word; stp; a load through another register.
             (2, 0xf940_0360),
             (2, 0xa900_0760),
             (2, 0xa940_0740),

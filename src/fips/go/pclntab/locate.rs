@@ -1,5 +1,5 @@
-//! Where the program's own function table is: tables are found by section and by magic, and told apart by what
-//! the runtime is told.
+//! Locates the program's own function table: tables are found by section and by magic, and distinguished by what
+//! the runtime references.
 
 use std::cmp::Reverse;
 use std::io;
@@ -13,21 +13,21 @@ use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
 use crate::fips::go::anywhere;
 
-/// Sections that it stands in; the last one holds other things as well.
+/// Sections that contain the table; the last one contains other data as well.
 const SECTIONS: [&str; 3] = [".gopclntab", ".data.rel.ro.gopclntab", ".data.rel.ro"];
-/// Last byte of the magic of Go 1.2, 1.16, 1.18 and 1.20, the others of which are `ff`.
+/// Byte of the magic that differs between Go 1.2, 1.16, 1.18 and 1.20; its other bytes are `ff`.
 pub(super) const MAGICS: [u8; 4] = [0xfb, 0xfa, 0xf0, 0xf1];
-/// The longest header: eight bytes and eight words.
+/// Size of the longest header: eight bytes and eight words.
 const HEADER: usize = 72;
-/// Tables among which the program's own is looked for.
+/// Maximum number of tables among which the program's own is searched for.
 const TRIES: usize = 4;
 
-/// A table, and whose it is.
+/// A table, and which program's runtime references it.
 type Found = (Table, Told);
 
-/// By the name of its section, and by its header wherever that stands. A program can carry other
-/// programs with their tables in its data, and a section can have any name: its own is the one that the
-/// runtime is told of.
+/// Locates the table by the name of its section, and by its header anywhere in the file. A program can contain
+/// other programs with their tables in its data, and a section can have any name: the program's own table is the
+/// one that its runtime references.
 pub(super) fn locate(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Tables<Found>> {
     let Some(layout) = layout else {
         let mut tables = everywhere(bytes, None)?.into_iter();
@@ -57,8 +57,8 @@ pub(super) fn locate(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<T
     })
 }
 
-/// The program's own among these tables: the one that it tells the runtime of, else the largest of which no
-/// other program's runtime is told.
+/// Returns the program's own table among `tables`: the one that its runtime references, or else the largest one
+/// that no other program's runtime references.
 fn choose(bytes: &Bytes<'_>, layout: &Layout, tables: Vec<Table>) -> io::Result<Tables<Found>> {
     let mut own = Tables::None;
     for table in tables {
@@ -73,7 +73,7 @@ fn choose(bytes: &Bytes<'_>, layout: &Layout, tables: Vec<Table>) -> io::Result<
     Ok(own)
 }
 
-/// The largest tables of the file.
+/// Returns the largest tables of the file.
 fn everywhere(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Vec<Table>> {
     let mut tables = Vec::new();
     for place in anywhere(bytes, layout, |_| true) {
@@ -83,13 +83,13 @@ fn everywhere(bytes: &Bytes<'_>, layout: Option<&Layout>) -> io::Result<Vec<Tabl
     Ok(tables)
 }
 
-/// The largest first, and no more of them than are asked for.
+/// Sorts the tables by size, the largest first, and keeps at most [`TRIES`] of them.
 fn keep_largest(tables: &mut Vec<Table>) {
     tables.sort_by_key(|table| Reverse(table.functions));
     tables.truncate(TRIES);
 }
 
-/// The table that `place` begins with.
+/// Returns the table at the start of `place`.
 fn begin(bytes: &Bytes<'_>, place: Place) -> io::Result<Option<Table>> {
     let len = place.len.min(HEADER as u64);
     let header = bytes.window(Place { len, ..place })?;
@@ -100,9 +100,9 @@ fn begin(bytes: &Bytes<'_>, place: Place) -> io::Result<Option<Table>> {
     Ok(starts().find_map(begins))
 }
 
-/// The largest tables in `place`.
+/// Returns the largest tables in `place`.
 fn search(bytes: &Bytes<'_>, layout: Option<&Layout>, place: Place) -> io::Result<Vec<Table>> {
-    // What the little-endian starts have in common is searched for once.
+    // The bytes that all little-endian headers have in common, so that one search finds them all.
     let little = (false, Finder::new(&[0xff, 0xff, 0xff, 0, 0]).into_owned());
     let big = starts().filter(|(big_endian, _)| *big_endian);
     let big = big.map(|(_, start)| (true, Finder::new(&start).into_owned()));
@@ -136,7 +136,7 @@ fn search(bytes: &Bytes<'_>, layout: Option<&Layout>, place: Place) -> io::Resul
     Ok(tables)
 }
 
-/// The magic and the two zeros after it, in both byte orders.
+/// Returns the magics, each with the two zeros that follow it, in both byte orders.
 fn starts() -> impl Iterator<Item = (bool, [u8; 6])> {
     MAGICS.into_iter().flat_map(|magic| {
         [

@@ -1,5 +1,5 @@
-//! What the runtime is told of its program (`runtime.moduledata`): the one thing that leads from what is
-//! loaded to the program's own function table.
+//! The runtime's description of its program (`runtime.moduledata`). Only this structure leads from what is loaded
+//! to the program's own function table.
 
 use std::collections::HashSet;
 use std::io;
@@ -12,22 +12,22 @@ use crate::fips::bytes::Bytes;
 use crate::fips::elf::Layout;
 use crate::fips::go::anywhere;
 
-/// Places in the file that are taken for it; a program has one.
+/// Maximum number of places in the file that are examined as a description; a program has one.
 const TRIES: usize = 4;
 
-/// Its words since Go 1.16: the header of the function table, a slice of its names, and the address that
-/// functions are counted from.
+/// Indices of its words since Go 1.16. It starts with the header of the function table and a slice of its names;
+/// `TEXT` is the address that functions are counted from.
 const NAMES: usize = 1;
 pub(super) const TEXT: usize = 22;
 
-/// Whose table it is.
+/// Which program a table belongs to, according to descriptions in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
-    /// The program's own; with the address that functions are counted from, since Go 1.16.
+    /// The table is the program's own. Since Go 1.16, contains the address that functions are counted from.
     Here(Option<u64>),
-    /// Of a program that this one carries as data: that program's runtime is told of another address.
+    /// The table belongs to a program that is embedded as data: the description has another address than the table.
     Elsewhere,
-    /// Nobody is told of it.
+    /// No description references the table.
     Nowhere,
 }
 
@@ -59,7 +59,8 @@ pub(super) fn read(bytes: &Bytes<'_>, layout: &Layout, table: &Table) -> io::Res
     Ok(told)
 }
 
-/// Where it can stand: by the length and the capacity of the slice of names, which nothing relocates; at most `limit` places.
+/// Returns where the description can be, at most `limit` places. They are found by length and capacity of the slice
+/// of names, which are not relocated.
 fn candidates(
     bytes: &Bytes<'_>,
     place: Place,
@@ -83,8 +84,8 @@ fn candidates(
     Ok(found)
 }
 
-/// The lengths that the slice of names can have, as words. What follows the names in the table is aligned to 32
-/// bytes, and the slice ends somewhere in the zeros between.
+/// Returns the lengths that the slice of names can have, as words. What follows the names in the table is aligned
+/// to 32 bytes, and the slice ends somewhere in the zeros in between.
 fn lens(bytes: &Bytes<'_>, table: &Table) -> io::Result<Vec<Vec<u8>>> {
     const ALIGNMENT: u64 = 64;
     let Place { offset, len } = table.names;
@@ -94,7 +95,7 @@ fn lens(bytes: &Bytes<'_>, table: &Table) -> io::Result<Vec<Vec<u8>>> {
         len: tail,
     })?;
     let zeros = tail.iter().rev().take_while(|byte| **byte == 0).count();
-    // The last of the names ends with one.
+    // The last of the names ends with a zero.
     let names = len.saturating_sub(zeros.saturating_sub(1) as u64);
     let mut lens = [8, 1, 2, 4, 16]
         .map(|unit| names.next_multiple_of(unit).min(len))
@@ -105,7 +106,7 @@ fn lens(bytes: &Bytes<'_>, table: &Table) -> io::Result<Vec<Vec<u8>>> {
     Ok(lens.into_iter().map(|len| table.words.write(len)).collect())
 }
 
-/// What the description at `offset` says of the table.
+/// Returns what the description at `offset` shows about the table.
 fn description(bytes: &Bytes<'_>, layout: &Layout, table: &Table, offset: u64) -> io::Result<Told> {
     let len = (TEXT as u64 + 1) * table.words.bytes as u64;
     let words = layout.words(bytes, Place { offset, len })?;
@@ -124,7 +125,8 @@ fn description(bytes: &Bytes<'_>, layout: &Layout, table: &Table, offset: u64) -
     })
 }
 
-/// Before Go 1.16 the description begins with a slice of the whole table, whose length no header tells.
+/// Checks whether a word in the writable segments references the table. Before Go 1.16, the description begins with
+/// a slice of the whole table, and no header contains the length of that slice.
 fn names_address(bytes: &Bytes<'_>, layout: &Layout, table: &Table) -> io::Result<bool> {
     let Some(address) = layout.address(table.header) else {
         return Ok(false);
@@ -132,7 +134,7 @@ fn names_address(bytes: &Bytes<'_>, layout: &Layout, table: &Table) -> io::Resul
     let word = table.words.write(address);
     let finder = Finder::new(&word);
     let writable = anywhere(bytes, Some(layout), |segment| segment.writable);
-    // Where the loader writes the address, its table of relocations has it.
+    // If the loader writes the address, it is in the relocation table.
     for place in writable.into_iter().chain(layout.relocations) {
         let mut found = false;
         bytes.search(place, word.len(), |start, piece| {

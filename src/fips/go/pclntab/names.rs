@@ -1,13 +1,13 @@
-//! What the name of a function tells of the cryptography in its program.
+//! What the name of a function shows about the cryptography in its program.
 
 use memchr::{memchr, memchr2, memmem, memrchr};
 
 use crate::fips::Names;
 
-/// How the paths begin of all packages that are looked at: few of a program's names do.
+/// Prefixes of all names that are examined; few names of a program have one of them.
 const ROOTS: [&[u8]; 4] = [b"crypto/", b"vendor/", b"golang.org/", b"x/crypto/"];
 
-/// Packages that only a FIPS toolchain of somebody else has in its standard library.
+/// Packages that only another vendor's FIPS toolchain has in its standard library.
 const FOREIGN: [&str; 4] = [
     "vendor/github.com/golang-fips/openssl",
     "vendor/github.com/microsoft/go-crypto-openssl",
@@ -15,14 +15,14 @@ const FOREIGN: [&str; 4] = [
     "vendor/github.com/microsoft/go-crypto-darwin",
 ];
 
-/// What those toolchains put in front of their library.
+/// The package that those toolchains put in front of their library.
 const BACKEND: &str = "crypto/internal/backend";
 
-/// Asks the host for its FIPS mode, in the toolchain of Red Hat.
+/// The package with which Red Hat's toolchain reads the FIPS mode of the host.
 const HOST_FIPS: &str = "crypto/internal/fips140deps/hostfips";
 
-/// Packages among the cryptographic ones that compute nothing, with all below them: helpers, formats,
-/// and what a program has that only asks for a random number or compares in constant time.
+/// Packages that have a cryptographic path but compute nothing, including all packages below them: helpers,
+/// formats, and packages that a program links if it only reads random numbers or compares in constant time.
 const HELPERS: [&str; 18] = [
     "crypto/fips140",
     "crypto/internal/boring",
@@ -44,13 +44,13 @@ const HELPERS: [&str; 18] = [
     "x/crypto/ssh/terminal",
 ];
 
-/// The same below Go's own module.
+/// The same for packages below Go's own module.
 const MODULE_HELPERS: [&str; 4] = ["alias", "check", "deps", "subtle"];
 
 impl Names {
-    /// Takes down what one function name tells.
+    /// Records what one function name shows.
     pub(super) fn take(&mut self, name: &[u8]) {
-        // The way from C to Go, which only a program with C has.
+        // The entry point from C to Go, which only a program with C has.
         self.cgo |= name == b"crosscall2";
         if !ROOTS.iter().any(|root| name.starts_with(root)) {
             return;
@@ -80,7 +80,7 @@ impl Names {
 
     fn call(&mut self, function: &[u8]) {
         match function.strip_prefix(b"_Cfunc__goboringcrypto_") {
-            // Red Hat's toolchains before Go 1.22 put OpenSSL behind the names of BoringCrypto.
+            // Red Hat's toolchains before Go 1.22 use the names of BoringCrypto for OpenSSL.
             Some(b"DLOPEN_OPENSSL") => {
                 let package = "crypto/internal/boring._Cfunc__goboringcrypto_DLOPEN_OPENSSL";
                 self.foreign.get_or_insert_with(|| package.to_owned());
@@ -92,13 +92,14 @@ impl Names {
         }
     }
 
-    /// A package of Go's own module, below a version where it is a frozen one; whether it computes.
+    /// Records a package of Go's own module, which is below a version if it is a frozen one. Returns whether it
+    /// computes.
     fn module(&mut self, package: &[u8]) -> bool {
         let mut package = package;
         let end = memchr(b'/', package).unwrap_or(package.len());
         if let [b'v', b'0'..=b'9', ..] = package[..end] {
             let version = String::from_utf8_lossy(&package[..end]);
-            // The last part of a path has its dots escaped.
+            // The last element of a package path has its dots escaped.
             self.frozen
                 .get_or_insert_with(|| version.replace("%2e", "."));
             package = package.get(end + 1..).unwrap_or_default();
@@ -109,15 +110,15 @@ impl Names {
     }
 }
 
-/// Whether it is a function of Go's own module. What the linker puts between two functions that are
-/// far apart is called like the second.
+/// Checks whether it is a function of Go's own module. A trampoline, which the linker puts between two functions
+/// that are far apart, has the name of the second one and is not.
 pub(super) fn is_own(name: &[u8]) -> bool {
     let inner = name.strip_prefix(b"crypto/internal/fips140");
     inner.is_some_and(|inner| inner.starts_with(b"/") || inner.starts_with(b"."))
         && !is_trampoline(name)
 }
 
-/// Whether it is a function of another package than Go's module: assembly has names without any.
+/// Checks whether it is a function of another package than Go's module. Assembly has names without a package.
 pub(super) fn is_foreign(name: &[u8]) -> bool {
     split(name).is_some() && !is_own(name) && !is_trampoline(name)
 }
@@ -126,7 +127,7 @@ fn is_trampoline(name: &[u8]) -> bool {
     memmem::find(name, b"-tramp").is_some()
 }
 
-/// The package of a function and the name it has there: `crypto/sha256` and `(*digest).Write`.
+/// Splits the name of a function into its package and the rest: `crypto/sha256` and `(*digest).Write`.
 pub(super) fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
     let head = &name[..memchr2(b'[', b'(', name).unwrap_or(name.len())];
     let last = memrchr(b'/', head).map_or(0, |slash| slash + 1);
@@ -141,7 +142,7 @@ fn computes(package: &[u8]) -> bool {
     cryptographic && !HELPERS.iter().any(|helper| below(package, helper))
 }
 
-/// Whether it is this package or one below it.
+/// Checks whether it is this package or one below it.
 fn below(package: &[u8], parent: &str) -> bool {
     let rest = package.strip_prefix(parent.as_bytes());
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))

@@ -1,4 +1,5 @@
-//! Cryptography of other makers, recognised by the packages of the functions that a program links.
+//! Cryptography from outside of the standard library, recognised by the packages of the functions that a program
+//! links.
 
 use std::collections::BTreeMap;
 
@@ -6,22 +7,22 @@ use super::names::split;
 use crate::fips::other::OtherRow;
 use crate::fips::{OtherCryptography, Place};
 
-/// Bytes of a function's name that are kept.
+/// Maximum number of bytes of a function's name that are kept.
 const NAME_LIMIT: usize = 200;
 
-/// Packages that are kept: real programs link fewer than 30 of them.
+/// Maximum number of packages that are kept: real programs link fewer than 30 of them.
 const LIMIT: usize = 64;
 
-/// Collects the packages of one program.
+/// A collector of the cryptographic packages of one program.
 #[derive(Debug)]
 pub(super) struct Collector<'a> {
     packages: Vec<&'a str>,
     algorithms: Vec<&'a str>,
     helpers: Vec<&'a str>,
     functions: BTreeMap<&'a str, &'a [String]>,
-    /// The package of the last function, since the table has those of one package together.
+    /// The package of the last function; the table lists the functions of a package together.
     last: Vec<u8>,
-    /// Whether that package is cryptography.
+    /// Whether that package is cryptographic and was not recorded yet.
     matched: bool,
     found: Vec<OtherCryptography>,
 }
@@ -48,7 +49,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Takes down what the name of one function shows.
+    /// Records what the name of one function shows.
     pub(super) fn take(&mut self, name: &[u8], place: Option<Place>) {
         let rest = name.strip_prefix(self.last.as_slice());
         let same = !self.last.is_empty() && rest.is_some_and(|rest| rest.starts_with(b"."));
@@ -75,7 +76,7 @@ impl<'a> Collector<'a> {
             .functions
             .get(package.as_str())
             .is_none_or(|names| names.iter().any(|name| function.starts_with(name.as_str())));
-        // Whoever imports a package links its initialisation, whether it calls a function of it or not.
+        // A program that imports a package links its initialisation, even if it calls no function of the package.
         let initialises = function == "init"
             || function.starts_with("init.")
             || function.starts_with("map.init.");
@@ -97,8 +98,8 @@ impl<'a> Collector<'a> {
         let Some((first, _)) = package.split_once('/') else {
             return false;
         };
-        // Paths of the standard library have no dot in their first element, and what the compiler adds to a package
-        // (`type:.eq.…`) has a colon.
+        // Paths of the standard library do not have a dot in their first element, and what the compiler adds to a
+        // package (`type:.eq.…`) contains a colon.
         if !first.contains('.')
             || first.contains(':')
             || self.helpers.iter().any(|helper| is_below(package, helper))
@@ -109,15 +110,15 @@ impl<'a> Collector<'a> {
         named || self.algorithms.contains(&last_element(package))
     }
 
-    /// The packages in the order of their names.
+    /// Returns the packages, sorted by name.
     pub(super) fn finish(mut self) -> Vec<OtherCryptography> {
         self.found.sort_by(|one, other| one.name.cmp(&other.name));
         self.found
     }
 }
 
-/// The import path of a package as the linker writes it: dots of its last element are escaped, and what a program
-/// vendors without modules stands below a directory of its own.
+/// Converts a package path as the linker writes it to an import path. The linker escapes the dots of the last
+/// element. A package that was vendored without modules is below a `vendor` directory of the program.
 fn import_path(package: &[u8]) -> String {
     let path = String::from_utf8_lossy(&package[..package.len().min(NAME_LIMIT)]);
     let path = path.replace("%2e", ".");
@@ -127,7 +128,7 @@ fn import_path(package: &[u8]) -> String {
     }
 }
 
-/// The last element without a version: `sm3` of `example.test/sm3/v2` and of `example.test/sm3.v2`.
+/// Returns the last element without a version: `sm3` for `example.test/sm3/v2` and for `example.test/sm3.v2`.
 fn last_element(package: &str) -> &str {
     let is_version = |text: &str| {
         let number = text.strip_prefix('v').unwrap_or_default();
@@ -146,7 +147,7 @@ fn last_element(package: &str) -> &str {
     }
 }
 
-/// Whether it is this package or one below it; a major version counts as below.
+/// Checks whether it is this package or one below it; a major version counts as below.
 fn is_below(package: &str, parent: &str) -> bool {
     let rest = package.strip_prefix(parent);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -157,7 +158,7 @@ mod tests {
     use super::*;
     use crate::fips::Modules;
 
-    /// What is found of these functions.
+    /// Returns what is found among these functions.
     fn found(rows: &[OtherRow], names: &[&str]) -> Vec<(String, String)> {
         let mut collector = Collector::new(rows);
         for name in names {

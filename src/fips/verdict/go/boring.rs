@@ -1,4 +1,4 @@
-//! BoringCrypto in a Go program.
+//! The judgement of Go programs with BoringCrypto.
 
 use super::{Program, calls_boring, nothing_linked};
 use crate::fips::BinaryFacts;
@@ -13,7 +13,7 @@ fn is_called(evidence: &BinaryFacts) -> bool {
 }
 
 impl Program<'_> {
-    /// A module of C was found, and its value holds.
+    /// Judges a program in which a module in C was found that matches its integrity value.
     pub(super) fn boring(&self, finding: Finding, evidence: &BinaryFacts) -> Finding {
         if calls_boring(self.go) {
             return self.own_default(finding);
@@ -34,7 +34,8 @@ impl Program<'_> {
         }
     }
 
-    /// Switching Go's own module on beside BoringCrypto is what the runtime refuses.
+    /// Limits the finding if the build also switches Go's own module on: the runtime refuses that with
+    /// BoringCrypto.
     fn own_default(&self, finding: Finding) -> Finding {
         let panics = matches!(
             start::of(self.go),
@@ -49,7 +50,7 @@ impl Program<'_> {
         finding
     }
 
-    /// Signs of BoringCrypto without a module that could be located.
+    /// Judges a program that has signs of BoringCrypto, but in which no module could be located.
     pub(super) fn boring_unlocated(&self) -> Option<Finding> {
         if calls_boring(self.go) {
             let calls = self.go.names.as_ref().map(|names| names.boring_calls);
@@ -94,7 +95,7 @@ impl Program<'_> {
         })
     }
 
-    /// What can be said of a release of dev.boringcrypto.
+    /// Adds what is known about the release of dev.boringcrypto that built the program.
     fn branch(&self, finding: Finding) -> Finding {
         let Some(branch) = self.toolchain.branch() else {
             return finding;

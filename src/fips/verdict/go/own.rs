@@ -1,4 +1,4 @@
-//! Go's own module.
+//! The judgement of programs with Go's own module.
 
 use super::{Program, nothing_linked, seal_holds};
 use crate::fips::Coverage;
@@ -6,15 +6,15 @@ use crate::fips::go::fips140;
 use crate::fips::verdict::{AtStart, Finding, start};
 use crate::report::Assurance;
 
-/// Whether this is the frozen version that the key names. A toolchain that was changed records the name of
-/// the module; others resolve it to the snapshot, `v1.0.0-c2097c7c` of `v1.0.0`.
+/// Checks whether `frozen` is the version that the `GOFIPS140` key names. A modified toolchain records the name of
+/// the module (`v1.0.0`); other toolchains resolve it to the snapshot (`v1.0.0-c2097c7c`).
 fn is_snapshot(frozen: &str, key: &str) -> bool {
     let hash = frozen.strip_prefix(key);
     hash.is_some_and(|hash| hash.is_empty() || hash.starts_with('-'))
 }
 
 impl Program<'_> {
-    /// Go's own module: the key of the build, the version in the package path, and the seal.
+    /// Judges Go's own module by the build setting, the version in the package path, and the seal.
     pub(super) fn own_module(&self) -> Option<Finding> {
         let key = self.toolchain.gofips140.as_deref();
         if let Some(carried) = key.and_then(|key| self.edited(key)) {
@@ -53,12 +53,12 @@ impl Program<'_> {
         }
     }
 
-    /// A seal over something else than the functions of the module.
+    /// Returns a finding if the seal covers something other than the functions of the module.
     fn sealed_elsewhere(&self) -> Option<Finding> {
         let coverage = self.coverage()?;
         let what = match (&coverage.outside, &coverage.stranger) {
             (Some(name), _) => format!("{name} begins outside of the code that its seal covers"),
-            // Without names of the module there is nothing to compare.
+            // Without function names of the module, there is nothing to compare.
             (None, _) if coverage.functions == 0 => return None,
             (None, Some(name)) => format!("{name}, which is not of the module, begins in it"),
             (None, None) if coverage.edges => return None,
@@ -76,7 +76,7 @@ impl Program<'_> {
         self.go.fipsinfo.as_ref()?.coverage.as_ref()
     }
 
-    /// What the build information says and the program's own copy of it does not.
+    /// Returns a setting of the build information that the program's own copy of it does not have.
     fn edited(&self, key: &str) -> Option<String> {
         let carried = self.go.carried.as_ref()?;
         let default = self.go.build_settings().get("DefaultGODEBUG");
@@ -88,7 +88,7 @@ impl Program<'_> {
             return Some(format!("GOFIPS140={key}"));
         }
         let default = default?;
-        // Where the variable itself was read, it decides: -ldflags sets it after the go command.
+        // If the variable itself was read, it decides: -ldflags can change it after the go command set it.
         let found = carried.begins.is_some() || carried.godebug.is_some();
         let same = copied("DefaultGODEBUG", default) && found;
         (!same).then(|| format!("DefaultGODEBUG={default}"))
@@ -122,7 +122,8 @@ impl Program<'_> {
         self.switched_on(finding)
     }
 
-    /// The setting of the module that -ldflags put in the place of the one of the build information.
+    /// Describes the `fips140` setting of the variable if -ldflags changed it from the one in the build
+    /// information.
     fn set_by_linker_flag(&self) -> Option<String> {
         let begins = self.go.carried.as_ref()?.begins.as_deref()?;
         let default = self.go.build_settings().get("DefaultGODEBUG")?;
@@ -140,7 +141,7 @@ impl Program<'_> {
         })
     }
 
-    /// Nothing is proven of a module that the program does not run with.
+    /// Limits the finding if the program does not run with its module: such a module is not proven.
     fn switched_on(&self, finding: Finding) -> Finding {
         let finding = match self.set_by_linker_flag() {
             Some(reason) => finding.because(reason),
@@ -176,7 +177,7 @@ impl Program<'_> {
         }
     }
 
-    /// The finding of a seal that holds.
+    /// Returns the finding for a seal that holds.
     fn seal(&self, frozen: &str) -> Option<Finding> {
         if !seal_holds(self.go) {
             return None;
@@ -194,7 +195,7 @@ impl Program<'_> {
         })
     }
 
-    /// GOFIPS140 without a frozen version in the package path.
+    /// Judges a program with GOFIPS140 and without a frozen version in the package path.
     fn unfrozen_module(&self, key: &str) -> Finding {
         let Some(names) = &self.go.names else {
             return Finding::new(
@@ -236,7 +237,7 @@ impl Program<'_> {
         }
     }
 
-    /// The module as the toolchain had it, which is its version.
+    /// Returns the name of a module that is not frozen: its version is that of the toolchain.
     fn not_frozen(&self) -> String {
         match &self.toolchain.version {
             Some(_) => format!(

@@ -1,4 +1,4 @@
-//! BoringCrypto in programs of Go.
+//! Tests of Go programs with BoringCrypto.
 
 use super::*;
 

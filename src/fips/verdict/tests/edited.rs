@@ -1,4 +1,4 @@
-//! Labels and names that were edited.
+//! Tests of programs with edited labels and names.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Programs of the C linker.
+//! Tests of programs of the C linker.
 
 use super::*;
 
@@ -232,7 +232,7 @@ fn fips_builds_of_other_makers_are_declared_with_their_version_and_where_their_v
         let verdict = elf().having(library).judge(Modules::builtin(), today());
         assert_eq!(verdict.module, Assurance::Declared, "{title}");
         assert_eq!(verdict.name.as_deref(), Some(title));
-        // A certificate is only that of a module whose bytes were seen.
+        // A certificate is reported only for a module with bytes that were found.
         assert_eq!(verdict.standing, None);
         let text = verdict.reasons.join("; ");
         for part in reasons {
@@ -300,7 +300,7 @@ fn libraries_without_a_fips_build_are_standard_by_their_name() {
         let text = verdict.reasons.join("; ");
         assert!(text.contains(part), "{text}");
     }
-    // What is linked statically loads nothing.
+    // A library that is linked statically is not loaded.
     let linked = library_of("OpenSSL", "openssl", Link::Static);
     let verdict = elf().having(linked).judge(Modules::builtin(), today());
     assert_eq!(verdict.reasons, ["OpenSSL: no FIPS module"]);
@@ -368,9 +368,9 @@ fn libraries_in_addition_to_a_module_are_other_cryptography() {
         .having(linked("AWS-LC", ""))
         .loading("libcrypto.so.3");
     assert_eq!(other(all), ["ring", "AWS-LC", "libcrypto.so.3"]);
-    // Without a module everything is the same cryptography.
+    // Without a module, all libraries are the program's ordinary cryptography.
     assert_eq!(other(elf().having(linked("ring", ""))), [""; 0]);
-    // The rest of OpenSSL stands around its module.
+    // The rest of OpenSSL belongs to the same library as its module.
     let openssl = Library {
         is_fips: true,
         ..linked("OpenSSL", "openssl")

@@ -1,4 +1,4 @@
-//! Programs of Go without either module, and those of other toolchains.
+//! Tests of Go programs without either module, and of programs of other toolchains.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Go's own module.
+//! Tests of programs with Go's own module.
 
 use super::*;
 
