@@ -56,8 +56,7 @@ impl Part {
     /// Returns the number of bytes that one layer of the image `name` takes, if each name of the
     /// layer has at most `longest` bytes.
     fn weight(name: &str, longest: usize) -> usize {
-        // The four names are the location, two expected digests and the digest; the name for
-        // messages adds `name`.
+        // The location, the expected digest, the digest, and the digest in the name for messages.
         let texts = longest.saturating_mul(4);
         texts.saturating_add(name.len()) + size_of::<Part>()
     }

@@ -22,7 +22,7 @@ const ELF: &[u8] = b"\x7fELF";
 /// The size and digests that a layer must have.
 #[derive(Debug, Clone)]
 pub(super) struct Expected {
-    /// What messages call it.
+    /// The name of the layer in messages.
     pub(super) name: String,
     /// The number of bytes of the layer as it is stored.
     pub(super) size: u64,

@@ -48,7 +48,7 @@ pub(super) const OF_CONFIGURATION: &[&str] = &[
 /// The keys of the list in a Docker archive that are read.
 pub(in crate::image) const OF_ARCHIVE: &[&str] = &["Config", "RepoTags", "Layers"];
 
-/// Fields that are maps: their keys are free, and Go compares them exactly.
+/// Fields that are maps. Their keys are arbitrary, and Go compares them exactly.
 const MAPS: [&str; 4] = ["annotations", "Labels", "ExposedPorts", "Volumes"];
 
 /// Fails if an object has a key twice, or has one of the keys `counting` in another case.
