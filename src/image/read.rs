@@ -382,7 +382,7 @@ mod tests {
     use super::*;
     use crate::sys::registry::Hasher;
 
-    /// Bytes of a name in a header.
+    /// The number of bytes of the name in a header.
     const NAME: usize = 100;
 
     /// Builds a layer from entries of the form `f PATH CONTENT`, `d PATH`, `s PATH TARGET`, `h PATH

@@ -36,7 +36,7 @@ pub(super) struct Tree<'a> {
 #[derive(Default)]
 struct Way {
     disputed: bool,
-    /// Links that were there before the layer that is laid.
+    /// Links that lower layers created.
     lower: Vec<usize>,
 }
 
