@@ -101,7 +101,7 @@ impl Cluster {
         &self.session.server
     }
 
-    /// Asks; ends early when a signal asks us to stop.
+    /// Runs requests. Returns early if a signal interrupts the run.
     pub fn run<T>(&self, work: impl AsyncFnOnce(&Session) -> T) -> Result<T> {
         self.runtime.block_on(async {
             tokio::select! {

@@ -9,7 +9,7 @@ const KEPT: usize = 16 << 10;
 /// Which lines of a text are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
-    /// How its lines begin.
+    /// The prefix of the wanted lines.
     pub prefix: &'static str,
     /// The number of bytes of the whole text.
     pub limit: usize,
