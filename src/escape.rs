@@ -11,13 +11,14 @@ use std::fmt::Write as _;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 
-/// The number of characters of one line. Longer text is cut, and a note gives the number of
+/// The maximum number of characters of one line. Longer text is cut, and a note gives the number of
 /// characters that are left out.
 ///
 /// No sentence of glooistio is nearly as long; an annotation can have 256 KiB.
 const LONGEST_LINE: usize = 2_000;
 
-/// The number of combining marks that may follow each other. Accents of real names need two.
+/// The maximum number of combining marks that may follow each other. Accents of real names need
+/// two.
 const MARKS: usize = 2;
 
 /// Returns one line that cannot control a terminal, cut to a length that a person can read.

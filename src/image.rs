@@ -158,16 +158,16 @@ pub struct Request {
 /// excess ends the reading of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The number of bytes of one program.
+    /// The maximum number of bytes of one program.
     pub program: u64,
-    /// The number of bytes that all layers of a target may unpack to.
+    /// The maximum number of bytes that all layers of a target may unpack to.
     pub unpacked: u64,
-    /// The number of bytes that may be unpacked, and the amount of work that may be done, for each
-    /// byte that is received, in addition to the free budget of each run.
+    /// The maximum number of bytes that may be unpacked, and the amount of work that may be done,
+    /// for each byte that is received, in addition to the free budget of each run.
     pub ratio: u64,
-    /// The number of names in all layers of an image.
+    /// The maximum number of names in all layers of an image.
     pub entries: usize,
-    /// The number of bytes of all names in the layers of an image.
+    /// The maximum number of bytes of all names in the layers of an image.
     pub names: usize,
 }
 

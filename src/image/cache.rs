@@ -18,13 +18,13 @@ use crate::sys::registry::Hasher;
 const KEY: usize = 32;
 const CODE: usize = 32;
 
-/// The number of bytes of one entry.
+/// The maximum number of bytes of one entry.
 const ENTRY_LIMIT: u64 = 4 << 20;
 
-/// The number of images that the note lists by name.
+/// The maximum number of images that the note lists by name.
 const LISTED: usize = 6;
 
-/// The number of entries that the cache keeps.
+/// The maximum number of entries that the cache keeps.
 const ENTRIES: usize = 2048;
 
 /// A directory of cached readings. An entry that cannot be read counts as absent.

@@ -18,7 +18,7 @@ mod block;
 mod pax;
 mod sparse;
 
-/// The number of bytes of a long name or of an extended header of an entry.
+/// The maximum number of bytes of a long name or of an extended header of an entry.
 const EXTENSION_LIMIT: u64 = 256 << 10;
 
 /// An entry with unread data.

@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure};
 use crate::sys::os::ReadError;
 use crate::sys::registry::RegistryError;
 
-/// The number of names that a message lists as choices.
+/// The maximum number of names that a message lists as choices.
 const LISTED: usize = 12;
 
 /// The reason why an image could not be read.

@@ -14,10 +14,10 @@ use super::store::Store;
 use super::{Digest, ImageError, Platform};
 use crate::sys::registry::{Manifest, Reference, Registry};
 
-/// The number of concurrent requests.
+/// The maximum number of concurrent requests.
 const AT_ONCE: usize = 8;
 
-/// The number of platforms of one index that are checked.
+/// The maximum number of platforms of one index that are checked.
 const PLATFORMS: usize = 16;
 
 /// An image that can be pulled.

@@ -22,10 +22,10 @@ use super::stream::{Stop, Tally, Unpacked};
 use super::{ImageError, Inspected, Request, layer, read};
 use crate::sys::registry::Hasher;
 
-/// The number of bytes of small files that are kept.
+/// The maximum number of bytes of small files that are kept.
 const DOCUMENTS: usize = 16 << 20;
 
-/// The number of members of an archive.
+/// The maximum number of members of an archive.
 const MEMBERS: usize = 16 << 10;
 
 /// The content of an archive, except for the contents of its layers.

@@ -269,7 +269,7 @@ fn or_stdin(error: ReadError) -> ImageError {
     }
 }
 
-/// The first bytes of a file.
+/// Returns the first bytes of a file.
 fn start_of(name: &str, file: &File) -> Result<Vec<u8>, ImageError> {
     let mut start = vec![0; package::START];
     let read = file

@@ -19,19 +19,19 @@ pub(super) use listing::{Listing, Origin, Unreadable};
 use tag::name_of;
 pub(super) use tag::tagged;
 
-/// The number of images that one name may refer to.
+/// The maximum number of images that one name may refer to.
 const IMAGES: usize = 256;
 
 /// The maximum depth of nested indexes.
 const DEPTH: usize = 3;
 
-/// The number of entries in all of these indexes.
+/// The maximum number of entries in all of these indexes.
 const ENTRIES: usize = 1024;
 
-/// The number of bytes kept about all images of a target before the first one is read.
+/// The maximum number of bytes kept about all images of a target before the first one is read.
 const KEPT: usize = 16 << 20;
 
-/// The number of bytes of manifests and configurations that are read for the list.
+/// The maximum number of bytes of manifests and configurations that are read for the list.
 const DOCUMENTS: usize = 64 << 20;
 
 /// An image that is ready to be read.

@@ -7,7 +7,7 @@ use super::manifest::Configuration;
 use super::path;
 use super::wrapper::may_be;
 
-/// The number of words after the first word of a command that may name a program started by
+/// The maximum number of words after the first word of a command that may name a program started by
 /// another.
 const WORDS: usize = 16;
 

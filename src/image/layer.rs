@@ -14,7 +14,7 @@ use super::stream::{Tally, Unpacked};
 use super::{Digest, ImageError, Limits, Program, ProgramBytes, ProgramReadError};
 use crate::sys::registry::Hasher;
 
-/// The number of programs of one image that are kept with `--all`.
+/// The maximum number of programs of one image that are kept with `--all`.
 const PROGRAMS: usize = 4096;
 
 const ELF: &[u8] = b"\x7fELF";

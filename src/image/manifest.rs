@@ -23,23 +23,23 @@ use keys::{OF_CONFIGURATION, OF_MANIFESTS};
 use kind::{artifact, short};
 pub(super) use kind::{is_image, skipped_as};
 
-/// The number of bytes of any document of an image, which is the limit of registries.
+/// The maximum number of bytes of any document of an image, which is the limit of registries.
 pub(super) const DOCUMENT_LIMIT: u64 = 4 << 20;
 
-/// The number of layers of an image; no runtime mounts as many.
+/// The maximum number of layers of an image; no runtime mounts as many.
 const LAYERS: usize = 512;
 
-/// The number of bytes that are kept of a configuration. Real environments and commands have some
-/// thousands.
+/// The maximum number of bytes that are kept of a configuration. Real environments and commands
+/// have some thousands.
 const KEPT: usize = 128 << 10;
 
-/// The number of directories in `PATH`.
+/// The maximum number of directories in `PATH`.
 const DIRECTORIES: usize = 64;
 
 /// The `PATH` that the runtimes set if an image does not.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The number of entries of an index.
+/// The maximum number of entries of an index.
 pub(super) const ENTRIES: usize = 1024;
 
 /// The document that a digest or a tag names.

@@ -9,20 +9,21 @@ use super::Limits;
 use super::stream::Stop;
 use crate::fips::Work;
 
-/// The number of bytes that an input of any size may unpack to.
+/// The number of bytes that an input may unpack to, however small it is.
 const FREE: u64 = 64 << 20;
 
-/// The amount of work that programs of any size may cost, in bytes.
+/// The amount of work in bytes that reading programs may cost, however small they are.
 const FREE_WORK: u64 = 256 << 20;
 
-/// The number of lookup steps through directories and links that images of any size may take.
+/// The number of lookup steps through directories and links that images may take, however small
+/// they are.
 const FREE_STEPS: u64 = 16 << 20;
 
 /// The number of unpacked bytes that pay for one lookup step. A tar entry has 512 bytes, and is
 /// looked up about ten times through about ten directories.
 const BYTES_PER_STEP: u64 = 4;
 
-/// The number of serialized bytes that the results for all programs of a target may take.
+/// The maximum number of serialized bytes that the results for all programs of a target may take.
 const KEPT: u64 = 32 << 20;
 
 /// The budget of everything that is read in one run. The free part is granted once, so that a

@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// The number of bytes of a path, as in the kernel.
+/// The maximum number of bytes of a path, as in the kernel.
 pub(super) const LONGEST: usize = 4096;
 
 /// Returns `path` without `.`, `..` and redundant slashes. A `..` at the root stays at the root.

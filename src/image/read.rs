@@ -17,7 +17,7 @@ use super::{
     Digest, ImageError, Program, ProgramBytes, ProgramReadError, Request, Want, no_match, path,
 };
 
-/// The number of attempts to finish without the lower layers.
+/// The maximum number of attempts to finish without the lower layers.
 const TRIES: usize = 4;
 
 /// A stream of bytes from any source.
@@ -318,7 +318,7 @@ impl Place {
     }
 }
 
-/// Returns every program that a container sees, each by its first name.
+/// Returns every program that a container sees, each by its first name in sorted order.
 fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Result<Vec<Located>, LinkLoop> {
     let mut files = tree.files(|id| kept.has(id))?;
     files.sort();
@@ -385,8 +385,8 @@ mod tests {
     /// The number of bytes of the name in a header.
     const NAME: usize = 100;
 
-    /// Builds a layer from entries of the form `f PATH CONTENT`, `d PATH`, `s PATH TARGET`, `h PATH
-    /// TARGET`, `c PATH`.
+    /// Builds a layer from entries of the form `f PATH CONTENT`, `d PATH`, `s PATH TARGET`,
+    /// `h PATH TARGET`, `c PATH`.
     fn layer(text: &str) -> Vec<u8> {
         let mut builder = Builder::new(Vec::new());
         for line in text

@@ -15,7 +15,7 @@ use super::{Digest, ImageError, Platform};
 use crate::istio::image_reference::parse_reference;
 use crate::sys::registry::{Reference, Registry};
 
-/// The number of images of an index that may be the running one.
+/// The maximum number of images of an index that may be the running one.
 const CANDIDATES: usize = 16;
 
 /// The `imageID` of a container.

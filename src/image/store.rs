@@ -16,7 +16,7 @@ use super::{Digest, ImageError};
 use crate::sys::os::{self, ReadError};
 use crate::sys::registry::{Hasher, Reference, Registry};
 
-/// The number of files in an archive of images.
+/// The maximum number of files in an archive of images.
 const MEMBERS: usize = 16 << 10;
 
 pub(super) enum Store<'a> {

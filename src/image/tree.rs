@@ -14,7 +14,7 @@ mod lay;
 
 use lay::NODES;
 
-/// The number of links that one path may lead through, as in the kernel.
+/// The maximum number of links that one path may lead through, as in the kernel.
 const LINKS: usize = 40;
 
 pub(super) struct Tree<'a> {

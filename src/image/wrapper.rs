@@ -9,7 +9,7 @@ use crate::istio::matrix::{MatrixError, parse};
 
 mod shell;
 
-/// The number of wrappers that may start each other.
+/// The maximum number of wrappers that may start each other.
 const DEPTH: usize = 8;
 
 static TABLE: LazyLock<Data> = LazyLock::new(|| {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// The number of nested encodings that are decoded.
+/// The maximum number of nested encodings that are decoded.
 const DEPTH: usize = 3;
 
 /// A decoded text, with the position of each of its bytes in the original.

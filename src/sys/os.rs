@@ -25,7 +25,7 @@ pub use private::{
 };
 pub use root::{Root, RootEntry, RootFile, RootListing};
 
-/// The number of bytes of a document, overlay, template or data file.
+/// The maximum number of bytes of a document, overlay, template or data file.
 pub const TEXT_LIMIT: u64 = 8 << 20;
 
 /// The name of standard input in error messages.
@@ -88,7 +88,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     bounded(file, limit, name)
 }
 
-/// The number of directories and files that are visited below one directory.
+/// The maximum number of directories and files that are visited below one directory.
 const MOST_ENTRIES: usize = 100_000;
 
 /// Returns the current directory, if it still exists.

@@ -24,7 +24,7 @@ pub use read::Stream;
 /// How long to wait for output after a program ended: another process may still hold its pipes.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// The number of chunks of output that are buffered before the program has to wait.
+/// The maximum number of chunks of output that are buffered before the program has to wait.
 const BACKLOG: usize = 64;
 
 /// How a program ended.

@@ -42,7 +42,7 @@ use wait::Waiter;
 
 pub type Result<T> = std::result::Result<T, RegistryError>;
 
-/// The number of bytes of a manifest or an index, which is the limit of registries.
+/// The maximum number of bytes of a manifest or an index, which is the limit of registries.
 const MANIFEST_LIMIT: usize = 4 << 20;
 
 /// The accepted documents, in order of preference.

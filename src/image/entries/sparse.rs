@@ -9,11 +9,11 @@ use super::block::{BLOCK, fill};
 use super::pax::{SparseMap, SparseRecords, number};
 use super::{cut, malformed};
 
-/// The number of segments of a sparse file.
+/// The maximum number of segments of a sparse file.
 const SEGMENT_LIMIT: usize = 16 << 10;
 
-/// The number of bytes of a map in front of the data. Each segment has two numbers of up to 20
-/// digits.
+/// The maximum number of bytes of a map in front of the data. Each segment has two numbers of up to
+/// 20 digits.
 const MAP_LIMIT: usize = 1 << 20;
 
 /// A range of stored bytes, by its position in the extracted file.

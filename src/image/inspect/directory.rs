@@ -17,7 +17,7 @@ use crate::sys::os::{Root, RootEntry, RootFile};
 
 const ELF: &[u8] = b"\x7fELF";
 
-/// The number of programs that are read from one directory.
+/// The maximum number of programs that are read from one directory.
 const PROGRAMS: usize = 4096;
 
 /// What has been found in a directory so far.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Budget, End, Id, Is, LinkLoop, Names, Node, Put, Tree, Wanted, Way, path};
 
-/// The number of files and directories, including directories that only occur in paths.
+/// The maximum number of files and directories, including directories that only occur in paths.
 pub(super) const NODES: usize = 320 << 10;
 
 const WHITEOUT: &[u8] = b".wh.";

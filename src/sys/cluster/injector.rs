@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{ClusterError, Result, Session};
 
-/// The number of bytes of an answer. Patches have about ten thousand.
+/// The maximum number of bytes of an answer. Patches have about ten thousand.
 const ANSWER_LIMIT: usize = 4 << 20;
 
 const JSON: &str = "application/json";

@@ -1,9 +1,9 @@
 //! Finds the few wanted lines of a long text while it arrives.
 
-/// The number of bytes of one line.
+/// The maximum number of bytes of one line.
 const LINE: usize = 8 << 10;
 
-/// The number of bytes of all wanted lines.
+/// The maximum number of bytes of all wanted lines.
 const KEPT: usize = 16 << 10;
 
 /// Which lines of a text are wanted.
@@ -11,7 +11,7 @@ const KEPT: usize = 16 << 10;
 pub struct Wanted {
     /// The prefix of the wanted lines.
     pub prefix: &'static str,
-    /// The number of bytes of the whole text.
+    /// The maximum number of bytes of the whole text.
     pub limit: usize,
 }
 

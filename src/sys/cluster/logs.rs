@@ -6,10 +6,10 @@ use kube::client::Body;
 use super::session::query;
 use super::{Result, Session};
 
-/// The number of lines that are read from the end: more than a panic of a Go program has.
+/// The maximum number of lines that are read from the end: more than a panic of a Go program has.
 const LINES: u32 = 200;
 
-/// The number of bytes of an answer.
+/// The maximum number of bytes of an answer.
 const LIMIT: usize = 1 << 20;
 
 impl Session {

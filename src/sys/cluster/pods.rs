@@ -13,18 +13,19 @@ use super::{ClusterError, Result, Session};
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 
-/// The number of pods of one page: about 3 MB for pods of usual size. Two pages are held in memory.
+/// The maximum number of pods of one page: about 3 MB for pods of usual size. Two pages are held in
+/// memory.
 const PAGE: usize = 250;
 
-/// The number of bytes of a page, about five times the size of a page of usual pods. A single pod
-/// is smaller: the API server refuses requests of more than 3 MiB.
+/// The maximum number of bytes of a page, about five times the size of a page of usual pods. A
+/// single pod is smaller: the API server refuses requests of more than 3 MiB.
 const PAGE_LIMIT: usize = 16 << 20;
 
 /// The factor by which a page shrinks after one that was too large, and grows after one that was
 /// not.
 const STEP: usize = 8;
 
-/// The number of times that a list starts again because its continuation expired.
+/// The maximum number of times that a list starts again because its continuation expired.
 const RESTARTS: u32 = 3;
 
 /// The formats in order of preference; the server uses the first that it supports.
@@ -63,7 +64,7 @@ pub struct PodPages {
     next: JoinSet<Result<Page>>,
     /// The continuation at which that page begins.
     begin: String,
-    /// The number of pods that it may have.
+    /// The maximum number of pods that it may have.
     size: usize,
     restarts: u32,
 }

@@ -32,7 +32,7 @@ const WASTE: Duration = Duration::from_secs(640);
 /// The same for one namespace, so that it cannot use up the time of the others.
 const WASTE_OF_NAMESPACE: Duration = Duration::from_secs(160);
 
-/// The number of bytes of an error answer.
+/// The maximum number of bytes of an error answer.
 const REFUSAL: usize = 16 << 10;
 
 /// A port of a pod.

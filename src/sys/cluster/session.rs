@@ -16,10 +16,10 @@ use serde::de::DeserializeOwned;
 
 use super::{ClusterError, Result, Session};
 
-/// The number of names that are listed of objects that anyone may create.
+/// The maximum number of names that are listed of objects that anyone may create.
 const NAMES: usize = 50;
 
-/// The number of bytes of their metadata.
+/// The maximum number of bytes of their metadata.
 const NAMES_LIMIT: usize = 16 << 20;
 
 /// The formats in order of preference: metadata alone, if the API server supports it.
@@ -79,7 +79,7 @@ struct NameMeta {
     name: String,
 }
 
-/// The number of times that a request is repeated after the API server postponed it (429).
+/// The maximum number of times that a request is repeated after the API server postponed it (429).
 const PUT_OFF: u32 = 5;
 
 impl Session {

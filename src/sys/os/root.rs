@@ -13,11 +13,11 @@ use rustix::io::Errno;
 
 use super::ReadError;
 
-/// The number of links that one path may lead through, as in the kernel.
+/// The maximum number of links that one path may lead through, as in the kernel.
 const LINKS: usize = 40;
 
-/// The depth of directories that are read. Each directory is opened from the root, and programs are
-/// not found at a greater depth.
+/// The maximum depth of directories that are read. Each directory is opened from the root, and
+/// programs are not found at a greater depth.
 const DEPTH: usize = 128;
 
 /// The flags for opening files: if a link or a pipe has replaced the file in the meantime, it is

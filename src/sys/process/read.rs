@@ -4,7 +4,7 @@ use std::io::{self, PipeReader, Read};
 use std::sync::mpsc::SyncSender;
 use std::thread;
 
-/// The number of bytes of a line that is passed on as one. A longer line is split.
+/// The maximum number of bytes of a line that is passed on as one. A longer line is split.
 const LINE_LIMIT: usize = 16 << 10;
 
 /// The stream that a program wrote to.

@@ -18,13 +18,13 @@ use crate::secret::Secrets;
 pub(super) const HTML: &str =
     "it is a web page: a login page or a proxy is in between, or this is not a registry";
 
-/// The number of bytes of an error that are read.
+/// The maximum number of bytes of an error that are read.
 const ERROR_LIMIT: usize = 64 << 10;
 
 /// The longest wait for the body of an error.
 const ERROR_TIME: Duration = Duration::from_secs(5);
 
-/// The number of characters of an error that are quoted.
+/// The maximum number of characters of an error that are quoted.
 const SAID: usize = 200;
 
 /// What is requested, and from which registry in the spelling of references; for messages.

@@ -8,11 +8,11 @@ use super::answer::{Answer, HTML, Question};
 use super::credentials::{Credential, Lookup};
 use super::{Reference, Registry, RegistryError, Result};
 
-/// The number of bytes of the answer with a token.
+/// The maximum number of bytes of the answer with a token.
 const ANSWER_LIMIT: usize = 1 << 20;
 
-/// The number of bytes of a token. One is kept for each repository, and no server accepts a longer
-/// header.
+/// The maximum number of bytes of a token. One is kept for each repository, and no server accepts a
+/// longer header.
 const TOKEN_LIMIT: usize = 16 << 10;
 
 /// The client name in requests for tokens.

@@ -10,7 +10,7 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use super::answer::{Answer, HTML};
 use super::{Reference, Registry, RegistryError, Result, Why};
 
-/// The number of times that an interrupted stream is resumed.
+/// The maximum number of times that an interrupted stream is resumed.
 const RESUMES: usize = 3;
 
 /// A stream of exactly the declared size. Its errors are a [`RegistryError`] inside of an

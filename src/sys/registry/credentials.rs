@@ -18,10 +18,10 @@ use super::{Reference, Registry, host};
 use crate::sys::os;
 use crate::sys::process::{self, Invocation, Status};
 
-/// The number of bytes of a credentials file.
+/// The maximum number of bytes of a credentials file.
 const FILE_LIMIT: u64 = 4 << 20;
 
-/// The number of bytes of the output of a credential program.
+/// The maximum number of bytes of the output of a credential program.
 const HELPER_LIMIT: usize = 64 << 10;
 
 /// The names of Docker's own registry. Credential programs know it by the last one.

@@ -45,7 +45,7 @@ pub enum RegistryError {
          nor the record names it (--allow-registry HOST[:PORT] does)"
     )]
     Local {
-        /// The registry of the image, which may have redirected there.
+        /// The registry of the image, which may have redirected to the host.
         registry: String,
         host: String,
     },

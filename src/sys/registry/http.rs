@@ -15,10 +15,10 @@ use super::reach::{PublicOnly, is_local};
 use super::wait::{Ended, Waiter};
 use super::{Reference, Registry, RegistryError, Result, Route, Why, host};
 
-/// The number of redirects that are followed.
+/// The maximum number of redirects that are followed.
 const REDIRECTS: usize = 5;
 
-/// The number of times that a request is repeated after it was postponed or interrupted.
+/// The maximum number of times that a request is repeated after it was postponed or interrupted.
 const AGAIN: usize = 2;
 
 type Headers<'a> = &'a [(&'static str, &'a str)];

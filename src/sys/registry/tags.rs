@@ -4,13 +4,13 @@ use serde::Deserialize;
 
 use super::{Reference, Registry, Result};
 
-/// The number of bytes of one page of a list: about 100,000 tags.
+/// The maximum number of bytes of one page of a list: about 100,000 tags.
 const LIMIT: usize = 4 << 20;
 
-/// The number of tags that are requested at once. A registry may return fewer.
+/// The maximum number of tags that are requested at once. A registry may return fewer.
 const PAGE: usize = 1000;
 
-/// The number of pages that are read of one repository.
+/// The maximum number of pages that are read of one repository.
 const PAGES: usize = 20;
 
 /// The answer to `tags/list`.

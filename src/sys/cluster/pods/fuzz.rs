@@ -26,8 +26,8 @@ const LONGEST_TEXT: u8 = 0x80;
 /// 15 minutes before the time at which the mesh inventory judges pods.
 const NOW: u64 = 1_767_225_600 - 900;
 
-/// The number of bytes of all pods: a repeated field must not make a list longer than that of a
-/// server.
+/// The maximum number of bytes of all pods: a repeated field must not make a list longer than that
+/// of a server.
 const LONGEST_LIST: usize = 4 << 20;
 
 /// Words that the classification of pods looks for.
