@@ -1,8 +1,9 @@
-//! Text from strangers, made safe for one line of a terminal.
+//! Untrusted text, escaped so that it is safe on one line of a terminal.
 //!
-//! Names, annotations and messages come from tenants of the cluster, registries, images and files. A terminal obeys
-//! control characters, and characters that reorder or hide others make a line say what it does not. Everything that
-//! is written for a person goes through this module, and only this module decides what a terminal may show.
+//! Names, annotations and messages come from tenants of the cluster, registries, images and files.
+//! A terminal obeys control characters, and characters that reorder or hide other characters can
+//! make a line look different from its content. All text that a person reads goes through this
+//! module, and only this module decides what a terminal may show.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,22 +11,24 @@ use std::fmt::Write as _;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 
-/// Characters of one line: longer text is cut, with the number of characters that are left out.
+/// The maximum number of characters of one line. Longer text is cut, and a note gives the number of
+/// characters that are left out.
 ///
-/// No sentence of glooistio comes near it; an annotation may have 256 KiB.
+/// No sentence of glooistio is nearly as long; an annotation can have 256 KiB.
 const LONGEST_LINE: usize = 2_000;
 
-/// Combining marks that may follow each other: accents of real names need two.
+/// The maximum number of combining marks that may follow each other. Accents of real names need
+/// two.
 const MARKS: usize = 2;
 
-/// Returns one line that cannot drive a terminal, cut to a length that a person can read.
+/// Returns one line that cannot control a terminal, cut to a length that a person can read.
 pub fn escape_line(text: &str) -> String {
     escape(&cut(text.trim()))
 }
 
 /// Returns the text, cut to a length that a person can read.
 ///
-/// A secret of which a part is left out is not masked any more: mask the text first.
+/// Mask secrets before the cut: the masking does not recognize a secret that is cut in two.
 pub fn cut(text: &str) -> Cow<'_, str> {
     let Some((end, _)) = text.char_indices().nth(LONGEST_LINE) else {
         return text.into();
@@ -35,9 +38,9 @@ pub fn cut(text: &str) -> Cow<'_, str> {
     format!("{shown}… ({left_out} more characters)").into()
 }
 
-/// Returns one line that cannot drive a terminal, whatever its length.
+/// Returns one line that cannot control a terminal, of any length.
 ///
-/// White space becomes a blank. A character that a terminal obeys, hides or moves becomes `\u{…}`.
+/// White space becomes a space. A character that a terminal obeys, hides or moves becomes `\u{…}`.
 pub fn escape(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     let mut marks = 0;
@@ -55,11 +58,13 @@ pub fn escape(text: &str) -> String {
     line
 }
 
-/// Returns the lines of `text` such that they cannot drive a terminal, with the colors that glooistio gives them.
+/// Returns the lines of `text`, escaped so that they cannot control a terminal, and keeps the
+/// colors that glooistio gives them.
 ///
-/// This is the last step before a terminal. Line ends and color sequences (`ESC [ 1 ; 31 m`) stay; everything else that
-/// [`escape`] would change is changed. It cannot tell the colors and line ends of glooistio from those of a stranger, so text
-/// from strangers goes through [`escape_line`] before it becomes part of a line.
+/// This is the last step before a terminal. Line ends and color sequences (`ESC [ 1 ; 31 m`) stay;
+/// everything else that [`escape`] changes is changed. The function cannot distinguish colors and
+/// line ends of glooistio from those in untrusted text, so untrusted text goes through
+/// [`escape_line`] before it becomes part of a line.
 pub fn escape_lines(text: &str) -> String {
     let mut lines = String::with_capacity(text.len());
     for (index, line) in text.split('\n').enumerate() {
@@ -77,7 +82,8 @@ pub fn escape_lines(text: &str) -> String {
     lines
 }
 
-/// The text around the first color sequence of a line, and that sequence.
+/// Splits a line at its first color sequence: the text before it, the sequence, and the text after
+/// it.
 fn split_at_color(line: &str) -> Option<(&str, &str, &str)> {
     const START: &str = "\u{1b}[";
     for (start, _) in line.match_indices(START) {
@@ -93,30 +99,31 @@ fn split_at_color(line: &str) -> Option<(&str, &str, &str)> {
     None
 }
 
-/// Whether a terminal shows the whole text as it is, on one line.
+/// Returns true if a terminal shows the whole text as it is, on one line.
 pub fn is_plain(text: &str) -> bool {
     escape(text) == text
 }
 
-/// Whether a character controls a terminal, is invisible, or changes how others are shown.
+/// Returns true if a character controls a terminal, is invisible, or changes how others are shown.
 pub fn is_hidden(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
     }
-    // Letters and symbols to Unicode, and nothing to the eye.
+    // Unicode classifies these as letters and symbols, but they are shown as blanks.
     let blank = matches!(
         c,
         '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
     );
-    // Marks that choose the look of another character, or join others without being seen.
+    // These marks select the look of another character, or join characters invisibly.
     let selects = matches!(c, '\u{34f}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
     blank || selects || (!is_mark(c) && c.escape_debug().len() > 1)
 }
 
-/// Whether a character is drawn onto the one before it.
+/// Returns true if a terminal draws the character onto the one before it.
 fn is_mark(c: char) -> bool {
-    // The standard library escapes marks at the start of a text, and what has no picture everywhere.
+    // `escape_debug` escapes a mark only at the start of a text, and a character without a glyph
+    // everywhere.
     let escaped = |text: &str| text.escape_debug().count() > text.chars().count();
     let mut after_letter = String::from("a");
     after_letter.push(c);

@@ -1,8 +1,8 @@
-//! Images: what is in an archive, a layout or a registry, read as streams.
+//! Images in archives, layouts and registries, read as streams.
 //!
-//! Nothing is unpacked to disk, no daemon is asked, no program is run. Of an image only the programs
-//! that are wanted are ever held, one at a time, and a program counts only when the digest of the
-//! layer that it came in fits.
+//! The module unpacks nothing to disk, uses no daemon and runs no program. It holds only the
+//! programs of an image that the caller wants, one at a time. A program counts only if the layer
+//! that contains it has the expected digest.
 //!
 //! ```text
 //! Target → Store → manifest, per platform → layers, newest first → Tree → program → each(bytes)
@@ -62,14 +62,14 @@ use crate::istio::MatrixError;
 use crate::sys::registry::Registry;
 use crate::ui::Event;
 
-/// Reads a data file of images, to find its mistakes.
+/// Reads a data file of images, to find mistakes in it.
 pub(crate) fn read_tables(name: &str, text: &str) -> Result<(), MatrixError> {
     manifest::read_table(name, text)?;
     variables::read_table(name, text)?;
     wrapper::read_table(name, text)
 }
 
-/// Operating system and processor, by Go's names for them: `linux/arm64/v8`.
+/// An operating system and a processor, by Go's names for them, such as `linux/arm64/v8`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Platform {
     pub os: String,
@@ -88,7 +88,7 @@ impl fmt::Display for Platform {
 }
 
 impl Platform {
-    /// Linux on a processor (Go's name), of whatever variant.
+    /// Returns the platform of Linux on a processor (Go's name), of any variant.
     pub fn linux(architecture: &str) -> Platform {
         Platform {
             os: "linux".to_owned(),
@@ -97,15 +97,15 @@ impl Platform {
         }
     }
 
-    /// Whether a wish for this is met by `other`: a wish without a variant is for any, and the first
-    /// variant of a processor goes without saying.
+    /// Returns true if `other` satisfies a request for this platform. A request without a variant
+    /// accepts any variant, and the default variant of a processor is the same as none.
     pub fn covers(&self, other: &Platform) -> bool {
         self.os == other.os
             && self.architecture == other.architecture
             && (self.variant.is_none() || self.beyond_first() == other.beyond_first())
     }
 
-    /// The variant, unless it is the one that the runtimes take where none is named.
+    /// Returns the variant, unless it is the one that the container runtimes assume by default.
     fn beyond_first(&self) -> Option<&str> {
         let variant = self.variant.as_deref();
         variant.filter(|variant| {
@@ -117,7 +117,7 @@ impl Platform {
     }
 }
 
-/// A text that is no platform.
+/// A text that is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a platform: write it as `arm64`, `linux/amd64` or `linux/arm/v7`")]
 pub struct PlatformError(String);
@@ -125,7 +125,7 @@ pub struct PlatformError(String);
 impl FromStr for Platform {
     type Err = PlatformError;
 
-    /// A processor alone is one of Linux.
+    /// Parses a platform. A processor alone means Linux on that processor.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parts: Vec<&str> = text.split('/').collect();
         let (os, architecture, variant) = match parts[..] {
@@ -145,29 +145,29 @@ impl FromStr for Platform {
     }
 }
 
-/// What is read of a target.
+/// What to read from a target.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     pub want: Want,
-    /// Which of an index; all of them where it is empty.
+    /// The platforms to read from an index; empty for all of them.
     pub platforms: Vec<Platform>,
     pub limits: Limits,
 }
 
-/// What no image may exceed. A program over its bound is [`ProgramReadError`], anything else over its bound
-/// ends the reading of the image.
+/// Limits that no image may exceed. A program above its limit is a [`ProgramReadError`]; any other
+/// excess ends the reading of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one program.
+    /// The maximum number of bytes of one program.
     pub program: u64,
-    /// Bytes that all layers of a target may unpack to.
+    /// The maximum number of bytes that all layers of a target may unpack to.
     pub unpacked: u64,
-    /// Bytes that may be unpacked, and work that may be done, for each byte that comes, beyond what is
-    /// free in each run.
+    /// The maximum number of bytes that may be unpacked, and the amount of work that may be done,
+    /// for each byte that is received, in addition to the free budget of each run.
     pub ratio: u64,
-    /// Names in all layers of an image.
+    /// The maximum number of names in all layers of an image.
     pub entries: usize,
-    /// Bytes of all names in the layers of an image.
+    /// The maximum number of bytes of all names in the layers of an image.
     pub names: usize,
 }
 
@@ -183,29 +183,29 @@ impl Default for Limits {
     }
 }
 
-/// What reading needs from outside.
+/// What the readers need from the rest of the program.
 #[derive(Clone, Copy)]
 pub struct Sources<'a> {
     pub registry: &'a Registry,
-    /// Absent with `--no-cache`.
+    /// `None` with `--no-cache`.
     pub cache: Option<&'a Cache>,
     pub on_event: &'a dyn Fn(&Event),
-    /// What all targets of a run may cost together.
+    /// The budget that all targets of a run share.
     pub budget: &'a Budget,
 }
 
-/// A program, for as long as it is held.
+/// A program while its bytes are available.
 pub struct ProgramBytes<'a> {
     /// The path in the image or on the machine; `-` for standard input.
     pub path: &'a str,
     pub source: &'a (dyn ReadAt + Sync),
     pub size: u64,
-    /// What reading it is paid from.
+    /// The budget that pays for reading the program.
     pub work: &'a Work,
 }
 
 impl<T> Image<T> {
-    /// Returns what the program at `path` is for.
+    /// Returns the role of the program at `path` in this image.
     pub fn role(&self, path: &str) -> ProgramRole {
         let is = |word: &String| known::base(word) == known::base(path);
         if self.command.first().is_some_and(is) || known::is_of_istio(path) {
@@ -218,7 +218,7 @@ impl<T> Image<T> {
     }
 }
 
-/// What a target turned out to be; `T` is what the reader made of a program's bytes.
+/// The result of reading a target. `T` is what the reader made of the bytes of a program.
 #[derive(Debug)]
 pub enum Inspected<T> {
     /// A single file.
@@ -227,32 +227,32 @@ pub enum Inspected<T> {
     /// The programs of a root file system.
     Directory {
         programs: Vec<Program<T>>,
-        /// Directories that were not looked into, because another file system is mounted there.
+        /// Directories that were skipped because another file system is mounted there.
         left_out: Vec<String>,
     },
 }
 
-/// The images that a target stands for.
+/// The images that a target refers to.
 #[derive(Debug)]
 pub struct Images<T> {
     /// One for each platform and tag, in the order of the index.
     pub read: Vec<Image<T>>,
-    /// Those that could not be read.
+    /// The images that could not be read.
     pub unread: Vec<UnreadImage>,
-    /// Entries that are no container images, by their media types.
+    /// The media types of index entries that are not container images.
     pub skipped: Vec<String>,
-    /// Platforms that an index lists and that were not saved with the others.
+    /// Platforms that an index lists but that the archive or layout does not contain.
     pub absent: Vec<String>,
 }
 
 /// An image that could not be read.
 #[derive(Debug)]
 pub struct UnreadImage {
-    /// As that of [`Image`].
+    /// The same kind of name as in [`Image`].
     pub name: String,
     pub index: Option<Digest>,
     pub manifest: Option<Digest>,
-    /// Where its index tells.
+    /// The platform, if the index states it.
     pub platform: Option<Platform>,
     pub why: ImageError,
 }
@@ -260,56 +260,58 @@ pub struct UnreadImage {
 /// One image for one platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image<T> {
-    /// Of a registry the whole reference, of an archive the name in it.
+    /// For a registry the whole reference, for an archive the name in it.
     pub name: String,
-    /// Digest of the index that it was chosen from.
+    /// The digest of the index that contains the image.
     pub index: Option<Digest>,
-    /// Absent for a Docker archive, which has none.
+    /// `None` for a Docker archive, which has no manifest digest.
     pub manifest: Option<Digest>,
     pub config: Digest,
     pub platform: Platform,
-    /// Environment of the container: `GODEBUG=fips140=off`.
+    /// The environment of the container, such as `GODEBUG=fips140=off`.
     pub env: Vec<String>,
-    /// The program that the container starts in the end and its arguments: behind `tini --` and the like,
-    /// as far as the entry point and the arguments tell.
+    /// The program that the container finally starts, and its arguments. Wrappers such as `tini --`
+    /// are removed, as far as the entry point and the arguments show them.
     pub command: Vec<String>,
-    /// What starts it, and only that: `/sbin/tini`.
+    /// The programs that only start the main program, such as `/sbin/tini`.
     pub wrappers: Vec<String>,
-    /// A label of the image says FIPS.
+    /// True if a label of the image says FIPS.
     pub labelled_fips: bool,
-    /// Day that the programs were read, where that is known from the cache alone.
+    /// The day on which the programs were read, if they come from the cache.
     pub kept: Option<Date>,
-    /// The programs that were wanted, missing ones among them.
+    /// The programs that were requested, including those that are missing.
     pub programs: Vec<Program<T>>,
 }
 
-/// A program, or why there is nothing to say of it.
+/// A program, or the reason why it could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program<T> {
-    /// The path that was wanted.
+    /// The path that was requested.
     pub path: String,
-    /// Where links led, if to another path.
+    /// The path that links lead to, if it is another one.
     pub real_path: Option<String>,
-    /// Digest of the layer as it is stored; absent outside of an image.
+    /// The digest of the layer as it is stored; `None` outside of an image.
     pub layer: Option<Digest>,
     pub reading: Result<T, ProgramReadError>,
 }
 
-/// Why a pattern of `--path` gives no program.
+/// Returns the error for a pattern of `--path` that matches no program.
 fn no_match() -> ProgramReadError {
     ProgramReadError::NotTold(
         "no program matches this pattern: it is compared with paths without links".to_owned(),
     )
 }
 
-/// Reads what `target` holds and gives each program to `each`, one at a time.
+/// Reads the content of `target` and gives each program to `each`, one at a time.
 ///
-/// `each` may see a program that turns out not to count: one that a later entry of its layer replaces,
-/// or that is in a layer whose digest does not fit. Only what is returned counts.
+/// `each` may receive a program that is discarded later: one that a later entry of its layer
+/// replaces, or one from a layer that does not have the expected digest. Only the returned programs
+/// count.
 ///
 /// # Errors
 ///
-/// What cannot be read as a whole; what is wrong with one program is in its [`Program::reading`].
+/// Returns an error if the target cannot be read as a whole. An error of a single program is in its
+/// [`Program::reading`].
 pub fn inspect<T: Clone + Serialize + DeserializeOwned>(
     target: &Target,
     request: &Request,

@@ -1,9 +1,9 @@
-//! Secrets of a run, and their removal from everything that is printed.
+//! The secrets of a run, and their removal from all output.
 //!
-//! Two things are masked: the texts that this run knows to be secret, wherever they stand, and texts
-//! that are secret by their form: the key in the name of a hub, user and password of a URL, values of
-//! its query, and what follows `Basic` or `Bearer`. Both are looked for in the text as written and in
-//! what it means: `%2F` and `\u002f` are a slash.
+//! Two kinds of text are masked: texts that this run knows to be secret, wherever they occur, and
+//! texts that are secret by their form: the key in the name of a hub, user and password of a URL,
+//! the values of its query, and the credentials after `Basic` or `Bearer`. Both are searched in the
+//! text as it is and after decoding: `%2F` and `\u002f` are a slash.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,13 +20,14 @@ mod view;
 
 use view::View;
 
-/// What stands for a secret.
+/// The replacement for a secret.
 const MASK: &str = "****";
 
-/// A secret with fewer characters is masked only as a word of its own: it is part of many words.
+/// A secret with fewer characters is masked only as a separate word, because it is part of many
+/// words.
 const SHORT: usize = 6;
 
-/// A token that a registry gives is masked in all output only if it has as many characters.
+/// The number of characters from which a token of a registry is masked in all output.
 const TOKEN: usize = 20;
 
 /// The secrets that a run knows. Clones share them.
@@ -36,14 +37,15 @@ pub struct Secrets(Arc<Known>);
 #[derive(Default)]
 struct Known {
     texts: Mutex<BTreeSet<String>>,
-    /// Those of the user's matrix; else of the built-in one.
+    /// The keyed hubs of the user's matrix. If it is not set, those of the built-in matrix are
+    /// used.
     hubs: OnceLock<KeyedHubs>,
 }
 
-/// Which hubs have a key in their names. Every text of a report is searched for them.
+/// The hubs that have a key in their names. Every text of a report is searched for them.
 struct KeyedHubs {
     matrix: Matrix,
-    /// The part of a hub's name before the key: the whole of it, and its last part.
+    /// The part of a hub's name before the key: the whole part, and its last component.
     before: Vec<(String, String)>,
 }
 
@@ -69,7 +71,7 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Masks a text of the user from now on.
+    /// Adds a secret of the user, which is masked from now on.
     pub fn add(&self, secret: &str) {
         let secret = secret.trim();
         if !secret.is_empty() {
@@ -77,7 +79,7 @@ impl Secrets {
         }
     }
 
-    /// Masks a password, and what HTTP makes of it.
+    /// Adds a password, and its encodings in HTTP.
     pub fn add_login(&self, user: &str, password: &str) {
         self.add(password);
         let pair = format!("{user}:{password}");
@@ -86,10 +88,10 @@ impl Secrets {
         }
     }
 
-    /// Masks a token that a registry gave, where it cannot be anything else.
+    /// Adds a token from a registry, if it cannot be anything but a secret.
     ///
-    /// The registry chooses its tokens. One that is an ordinary word, a name or a digest would hide
-    /// parts of the report, so only what is long and has digits and letters of both cases counts.
+    /// The registry chooses its tokens. A token that is an ordinary word, a name or a digest would
+    /// mask parts of the report, so only a long token with digits and letters of both cases counts.
     pub fn add_token(&self, token: &str) {
         let has = |kind: fn(&char) -> bool| token.chars().any(|c| kind(&c));
         if token.len() >= TOKEN
@@ -101,7 +103,8 @@ impl Secrets {
         }
     }
 
-    /// Masks the keys of all hubs in a text of the user, also where they stand without their hub later.
+    /// Adds the keys of all hubs in a text of the user, so that they are masked even without their
+    /// hub.
     pub fn add_keys_in(&self, text: &str) {
         for view in View::layers(text) {
             for range in form::keys(&view.text, self.hubs()) {
@@ -110,14 +113,14 @@ impl Secrets {
         }
     }
 
-    /// Takes the forms of hubs from this matrix; the first one counts.
+    /// Uses the keyed hubs of this matrix. Only the first call has an effect.
     pub fn use_matrix(&self, matrix: &Matrix) {
         self.0.hubs.get_or_init(|| KeyedHubs::of(matrix));
     }
 
-    /// The text without secrets.
+    /// Returns the text with all secrets masked.
     pub fn mask(&self, text: &str) -> String {
-        // A secret may look like an encoded text itself, so every layer is searched.
+        // A secret can look like an encoded text itself, so every layer is searched.
         let layers = View::layers(text).into_iter();
         let mut found: Vec<Range<usize>> = layers.flat_map(|view| self.secret_in(&view)).collect();
         if found.is_empty() {
@@ -136,7 +139,7 @@ impl Secrets {
         masked
     }
 
-    /// The parts of the original that are secret as they are read in a view.
+    /// Returns the ranges of the original text that are secret in this view.
     fn secret_in(&self, view: &View) -> Vec<Range<usize>> {
         let mut found = self.known_in(&view.text);
         found.extend(form::keys(&view.text, self.hubs()));
@@ -166,7 +169,7 @@ impl Secrets {
     }
 
     fn texts(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        // What another thread left is whole: it only ever inserts.
+        // A panic in another thread leaves the set valid: threads only insert.
         self.0.texts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -237,7 +240,7 @@ mod tests {
             assert!(!plain.contains(KEY), "{text}: {masked}");
             assert!(masked.contains(MASK), "{text}: {masked}");
         }
-        // A key of another shape is one where the hub is the vendor's.
+        // After the vendor's hub, a key of another shape is masked as well.
         let odd = format!("{}my-odd.key/pilot:1", keyed());
         assert_eq!(masked(&odd), format!("{}****/pilot:1", keyed()));
     }

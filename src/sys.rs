@@ -1,4 +1,5 @@
-//! The only door outside: files, environment, clock, programs, signals, registries and the cluster.
+//! The only access to the outside: files, environment, clock, programs, signals, registries and the
+//! cluster.
 
 pub mod cluster;
 pub mod os;

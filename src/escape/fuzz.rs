@@ -1,16 +1,17 @@
-//! What the fuzz targets share, and what must hold of a line for a terminal whatever the text is.
+//! Helpers of the fuzz targets, and the properties of an escaped line that hold for any text.
 
 use super::{LONGEST_LINE, MARKS, escape, escape_line, is_plain};
 
-/// Characters of the longest form of an escaped character: `\u{10ffff}`.
+/// The length of the longest escape sequence, `\u{10ffff}`.
 const LONGEST_ESCAPE: usize = 10;
 
-/// Characters of what `escape_line` adds to a line that it cuts.
+/// An upper bound for the number of characters of the note that `escape_line` adds to a line that
+/// it cuts.
 const LONGEST_NOTE: usize = 64;
 
-/// The bytes of an input, taken from the front.
+/// The bytes of a fuzz input, consumed from the front.
 ///
-/// Past the end every byte is 0, so that an input of any length can be read as any structure.
+/// After the end every byte is 0, so that an input of any length can be read as any structure.
 pub(crate) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -30,14 +31,14 @@ impl<'a> Input<'a> {
         *first
     }
 
-    /// Up to `count` bytes.
+    /// Returns up to `count` bytes.
     pub(crate) fn bytes(&mut self, count: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(count.min(self.0.len()));
         self.0 = rest;
         taken
     }
 
-    /// The rest, split at each byte that occurs in no UTF-8.
+    /// Returns the rest, split at each byte 0xff, which does not occur in UTF-8.
     pub(crate) fn texts(self) -> Vec<String> {
         let parts = self.0.split(|byte| *byte == 0xff);
         parts
@@ -46,11 +47,11 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Checks a text of any length, as a line and as a line that may be cut.
+/// Checks a text of any length, escaped as a whole line and as a line that may be cut.
 ///
 /// # Panics
 ///
-/// Where something does not hold.
+/// Panics if a property does not hold.
 pub fn lines(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (line, characters) = (escape(&text), text.chars().count());
@@ -62,7 +63,7 @@ pub fn lines(bytes: &[u8]) {
         "what is escaped once stays as it is: {text:?}"
     );
     assert_eq!(is_plain(&text), line == text);
-    // Nothing is lost but the kind of white space.
+    // Escaping loses nothing except the kind of white space.
     for c in text.chars().filter(|c| !c.is_whitespace()) {
         let escaped = || format!("\\u{{{:x}}}", u32::from(c));
         assert!(line.contains(c) || line.contains(&escaped()), "{c:?}");
@@ -81,23 +82,24 @@ pub fn lines(bytes: &[u8]) {
     }
 }
 
-/// Asserts that a terminal shows a text as it is: one line, or `lines` of a document, which keeps the marks of its
-/// texts.
+/// Asserts that a terminal shows a text as it is: one line, or `lines` of a document, which keeps
+/// the combining marks of its texts.
 ///
-/// The table is written by Unicode's own lists, so that it shares no fault with the code that it checks.
+/// The table follows Unicode's own lists, so that it does not share a bug with the code that it
+/// checks.
 pub(crate) fn assert_shown(text: &str, lines: bool) {
     let hidden = |c: char| match c {
         '\n' => !lines,
-        // Cc, and separators of lines.
+        // Category Cc, and line separators.
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}'
-        // Cf: invisible signs, joiners, directions, tags.
+        // Category Cf: invisible signs, joiners, directions, tags.
         | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
-        // Blank letters and selectors of variants.
+        // Blank letters and variation selectors.
         | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{fe00}'..='\u{fe0f}'
-        // Private use: whatever the font makes of it.
+        // Private use: the font decides what they look like.
         | '\u{e000}'..='\u{f8ff}' | '\u{f0000}'.. => true,
         ' ' => false,
         c => c.is_whitespace(),

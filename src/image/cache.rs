@@ -1,4 +1,4 @@
-//! What was read of an image, kept by its digest.
+//! A cache of what was read from images, by their digests.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,42 +14,45 @@ use super::Program;
 use crate::sys::os;
 use crate::sys::registry::Hasher;
 
-/// Bytes of the key, and of the MAC before each entry.
+/// The number of bytes of the key, and of the MAC before each entry.
 const KEY: usize = 32;
 const CODE: usize = 32;
 
-/// Bytes of one reading that is kept.
+/// The maximum number of bytes of one entry.
 const ENTRY_LIMIT: u64 = 4 << 20;
 
-/// Images that a note lists by name.
+/// The maximum number of images that the note lists by name.
 const LISTED: usize = 6;
 
-/// Readings that are kept.
+/// The maximum number of entries that the cache keeps.
 const ENTRIES: usize = 2048;
 
-/// A directory of readings. What cannot be read back is as if it were not there.
+/// A directory of cached readings. An entry that cannot be read counts as absent.
 ///
-/// A reading can make an image `proven` without a byte of it, and caches travel: pipelines restore them
-/// from places that many can write to. So each entry has a MAC under a key that never leaves the user's
-/// own directory. Reading the images again where `--require proven` is given would need no key, but it
-/// would leave every other verdict to whoever writes to the cache, and make the strictest runs the
-/// slowest. The price is that a cache restored without its key is not used.
+/// An entry can make an image `proven` without a byte of the image, and caches are copied:
+/// pipelines restore them from places that many can write to. So each entry has a MAC under a key
+/// that never leaves the user's own directory. The alternative, to read the images again with
+/// `--require proven`, needs no key, but it leaves every other verdict to anyone who can write to
+/// the cache, and makes the strictest runs the slowest. The cost of the MAC is that a cache
+/// restored without its key is not used.
 #[derive(Clone)]
 pub struct Cache {
     dir: PathBuf,
-    /// The file of the key; read, or made, when the first entry is.
+    /// The key file. It is read, or created, on the first use of an entry.
     key_file: PathBuf,
     key: OnceLock<Option<[u8; KEY]>>,
-    /// What a reading depends on besides the image: version of the reader, date of its data.
+    /// What an entry depends on in addition to the image: the version of the reader and the date of
+    /// its data.
     stamp: String,
 }
 
-/// A reading with all that it is for, because a name of a file says too little.
+/// A cached reading, with the stamp and key that it belongs to: the file name alone does not prove
+/// them.
 #[derive(Deserialize)]
 struct Read<T> {
     stamp: String,
     key: String,
-    /// Of the reading.
+    /// The day of the reading.
     date: Date,
     programs: Vec<Program<T>>,
 }
@@ -63,14 +66,14 @@ struct Written<'a, T> {
 }
 
 impl Cache {
-    /// The user's cache; `None` where there is no home for one. Readings with another `stamp`
-    /// are as if they were not there.
+    /// Returns the user's cache, or `None` if the user has no directory for one. Entries with
+    /// another `stamp` count as absent.
     pub fn of_user(stamp: &str) -> Option<Cache> {
         let key_file = os::state_dir()?.join("cache.key");
         Some(Cache::at(os::cache_dir()?.join("images"), key_file, stamp))
     }
 
-    /// A cache in that directory; neither it nor the file of the key need be there yet.
+    /// Returns a cache in `dir`. Neither the directory nor the key file has to exist.
     pub fn at(dir: PathBuf, key_file: PathBuf, stamp: &str) -> Cache {
         Cache {
             dir,
@@ -80,7 +83,7 @@ impl Cache {
         }
     }
 
-    /// A reading, and its day.
+    /// Returns an entry and the day of its reading.
     pub(super) fn get<T: DeserializeOwned>(&self, key: &str) -> Option<(Date, Vec<Program<T>>)> {
         if !self.is_private() {
             return None;
@@ -92,7 +95,7 @@ impl Cache {
         (read.stamp == self.stamp && read.key == key).then_some((read.date, read.programs))
     }
 
-    /// Keeps a reading. That it cannot be written is no failure: it is made again next time.
+    /// Stores a reading. A write error is ignored: the next run reads the image again.
     pub(super) fn put<T: Serialize>(&self, key: &str, programs: &[Program<T>]) {
         let written = Written {
             stamp: &self.stamp,
@@ -113,12 +116,13 @@ impl Cache {
         }
     }
 
-    /// Whether nobody else can put entries there; makes the directory where there is none.
+    /// Returns true if no other user can write to the cache directory. Creates the directory if it
+    /// is missing.
     fn is_private(&self) -> bool {
         self.dir.parent().is_some_and(os::private_dir) && os::private_dir(&self.dir)
     }
 
-    /// The MAC of an entry; none without a key that is the user's alone.
+    /// Returns the MAC state of an entry, or `None` without a key that only the user can access.
     fn mac(&self, body: &[u8]) -> Option<Hmac<Sha256>> {
         let key = self.key.get_or_init(|| key(&self.key_file));
         let mut mac = Hmac::<Sha256>::new_from_slice(&(*key)?).ok()?;
@@ -133,19 +137,20 @@ impl Cache {
     }
 }
 
-/// The key in a file, which is made where there is none.
+/// Reads the key from a file, which it creates if it is missing.
 fn key(path: &Path) -> Option<[u8; KEY]> {
     if !path.parent().is_some_and(os::private_dir) {
         return None;
     }
     if !os::exists(path) {
-        // Another process may have been faster.
+        // Another process may have created it in the meantime.
         os::create_private(path, &os::random::<KEY>()?).ok();
     }
     os::read_secret(path, KEY as u64)?.try_into().ok()
 }
 
-/// Says that images, named here with the day that they were read, were not read now.
+/// Returns a note that images were not read now, but come from the cache. `images` maps their names
+/// to the day of their reading.
 pub fn cache_note(images: &BTreeMap<String, Date>) -> Option<String> {
     let first = images.values().min()?;
     let names: Vec<&str> = images.keys().map(String::as_str).collect();
@@ -165,12 +170,12 @@ pub fn cache_note(images: &BTreeMap<String, Date>) -> Option<String> {
     })
 }
 
-/// Removes the oldest above the bound.
+/// Removes the oldest entries above the limit.
 fn prune(dir: &Path) {
     let files = os::by_age(dir);
     let over = files.len().saturating_sub(ENTRIES);
     for (_, path) in files.iter().take(over) {
-        // Another process may have been faster.
+        // Another process may have removed it in the meantime.
         os::remove(path).ok();
     }
 }
@@ -181,7 +186,7 @@ mod tests {
 
     use super::*;
 
-    /// What is kept, without its day.
+    /// Returns the cached programs without their day.
     fn kept(cache: &Cache) -> Option<Vec<Program<u32>>> {
         cache.get("a").map(|(_, programs)| programs)
     }

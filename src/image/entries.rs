@@ -1,6 +1,8 @@
-//! The entries of a tar stream, read as the container runtimes' tar does and in bounded memory.
+//! Reads the entries of a tar stream as the tar readers of the container runtimes do, in bounded
+//! memory.
 //!
-//! The `tar` crate knows the header; its own iterator keeps long names of any length in memory.
+//! The `tar` crate parses the headers. Its own iterator is not used, because it keeps long names of
+//! any length in memory.
 
 use std::io::{self, Read};
 
@@ -16,36 +18,36 @@ mod block;
 mod pax;
 mod sparse;
 
-/// Bytes of a long name, or of the extended header that an entry may have.
+/// The maximum number of bytes of a long name or of an extended header of an entry.
 const EXTENSION_LIMIT: u64 = 256 << 10;
 
-/// One entry, its data still unread.
+/// An entry with unread data.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// Cleaned: neither slash in front nor `.` nor `..`; empty for the root.
+    /// The cleaned path: without a leading slash, `.` and `..`; empty for the root.
     pub(super) path: Vec<u8>,
     pub(super) kind: Kind,
-    /// Bytes that the file has when it is written out.
+    /// The number of bytes of the extracted file.
     pub(super) size: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     File,
-    /// A file with holes: where its stored pieces belong.
+    /// A file with holes: the positions of its stored segments.
     Sparse(Vec<Segment>),
     Directory,
-    /// Where it leads, as it stands there.
+    /// The target of the link, unchanged.
     Symlink(Vec<u8>),
-    /// Cleaned path of the file that it is another name of.
+    /// The cleaned path of the file that has this additional name.
     Hardlink(Vec<u8>),
-    /// A device, a pipe.
+    /// A device or a pipe.
     Special,
 }
 
 pub(super) struct Entries<R> {
     input: R,
-    /// Stored bytes of the entry that are still to come, without and with what fills its last block.
+    /// The number of unread bytes of the entry: its data, and the padding of its last block.
     data: u64,
     padding: u64,
 }
@@ -63,21 +65,22 @@ impl<R: Read> Entries<R> {
         &mut self.input
     }
 
-    /// Bytes that follow before the next header; the caller has passed over them.
+    /// Returns the number of bytes before the next header, which the caller skips, and marks them
+    /// as read.
     pub(super) fn passed(&mut self) -> u64 {
         let left = self.data.saturating_add(self.padding);
         (self.data, self.padding) = (0, 0);
         left
     }
 
-    /// The next entry; what is left of the one before is passed over.
+    /// Returns the next entry. Skips the unread data of the previous one.
     pub(super) fn next(&mut self) -> io::Result<Option<Entry>> {
         let mut extended = Extended::default();
         loop {
             skip(&mut self.input, self.data)?;
             let padding = self.padding;
             (self.data, self.padding) = (0, 0);
-            // Some writers leave the last block unfilled, and nothing follows it.
+            // Some writers do not pad the last block of the stream.
             if self.ends_in(padding)? {
                 return Ok(None);
             }
@@ -92,7 +95,7 @@ impl<R: Read> Entries<R> {
         }
     }
 
-    /// Passes over the rest of a block; whether the stream ends in its place.
+    /// Skips the padding of a block. Returns true if the stream ends where the padding begins.
     fn ends_in(&mut self, padding: u64) -> io::Result<bool> {
         let mut block = [0; BLOCK];
         let padding = usize::try_from(padding).unwrap_or(BLOCK);
@@ -100,7 +103,7 @@ impl<R: Read> Entries<R> {
         Ok(!rest.is_empty() && !fill(&mut self.input, rest)?)
     }
 
-    /// The next header whose checksum is right; none at the end.
+    /// Returns the next header, or `None` at the end of the archive. Checks its checksum.
     fn header(&mut self) -> io::Result<Option<Header>> {
         let mut block = [0; BLOCK];
         if !fill(&mut self.input, &mut block)? {
@@ -121,7 +124,7 @@ impl<R: Read> Entries<R> {
         Ok(Some(Header::from_byte_slice(&block).clone()))
     }
 
-    /// Whether the header only says something of the next one.
+    /// Returns true if the header only describes the next one, and adds it to `extended`.
     fn extend(&mut self, kind: EntryType, size: u64, extended: &mut Extended) -> io::Result<bool> {
         match kind {
             EntryType::GNULongName => extended.long_path = Some(self.text(size)?),
@@ -132,7 +135,8 @@ impl<R: Read> Entries<R> {
                 *extended = Extended::parse(&records)?;
                 (extended.long_path, extended.long_link) = kept;
             }
-            // To the runtimes a global header is an entry of its own: what stands in front of it belongs to it.
+            // The runtimes treat a global header as an entry of its own: headers in front of it
+            // belong to it.
             EntryType::XGlobalHeader => {
                 self.stored(size);
                 *extended = Extended::default();
@@ -161,7 +165,7 @@ impl<R: Read> Entries<R> {
             }
             EntryType::Regular if old_directory => Kind::Directory,
             EntryType::Regular => Kind::File,
-            // Some readers take it for a file; the runtimes refuse it.
+            // Some readers treat such an entry as a file; the runtimes refuse it.
             _ => {
                 return Err(malformed(
                     "an entry is neither a file nor a directory nor a link",
@@ -184,7 +188,7 @@ impl<R: Read> Entries<R> {
         })
     }
 
-    /// An entry with holes; its map was taken from its data.
+    /// Returns a sparse entry. Its map has been read from its data.
     fn sparse(&mut self, name: &[u8], sparse: Sparse, stored: u64) -> io::Result<Entry> {
         let path = path::clean(name)?;
         self.stored(stored);
@@ -196,7 +200,7 @@ impl<R: Read> Entries<R> {
         })
     }
 
-    /// The first bytes of the entry, where they are stored: at most `N`, taken from its data.
+    /// Reads the first bytes of the entry, at most `N`, if they are stored.
     pub(super) fn start<const N: usize>(&mut self, entry: &Entry) -> io::Result<Vec<u8>> {
         let first = match &entry.kind {
             Kind::File => self.data,
@@ -209,8 +213,8 @@ impl<R: Read> Entries<R> {
         self.take(first.min(N as u64))
     }
 
-    /// The whole file, whose first bytes were taken by [`start`](Self::start). The caller has
-    /// bounded its size.
+    /// Reads the whole file. `start` contains the bytes that [`start`](Self::start) returned. The
+    /// caller has checked the size.
     pub(super) fn content(&mut self, entry: &Entry, start: Vec<u8>) -> io::Result<Vec<u8>> {
         let mut content = start;
         let size = usize::try_from(entry.size).map_err(io::Error::other)?;
@@ -238,7 +242,7 @@ impl<R: Read> Entries<R> {
         Ok(content)
     }
 
-    /// The data of the entry as it is stored.
+    /// Returns a reader of the data of the entry as it is stored.
     pub(super) fn data(&mut self) -> Data<'_, R> {
         Data { entries: self }
     }
@@ -248,7 +252,8 @@ impl<R: Read> Entries<R> {
         (self.data, self.padding) = (size, (block - size % block) % block);
     }
 
-    /// A name, behind which only zeros are. To some readers an empty one is none, and another counts.
+    /// Reads a long name, which only zero bytes may follow. It must not be empty: some readers
+    /// ignore an empty long name and use another name.
     fn text(&mut self, size: u64) -> io::Result<Vec<u8>> {
         let mut text = self.extension(size)?;
         let end = memchr::memchr(0, &text).unwrap_or(text.len());
@@ -355,7 +360,7 @@ mod tests {
         format!("{length}{rest}").into_bytes()
     }
 
-    /// `path kind content` of every entry.
+    /// Returns `path kind content` for every entry.
     fn list(bytes: &[u8]) -> io::Result<Vec<String>> {
         let mut entries = Entries::new(bytes);
         let mut list = Vec::new();
@@ -561,7 +566,8 @@ mod tests {
         assert!(list(&short).unwrap_err().to_string().contains("sparse"));
     }
 
-    /// The records of each sparse format of pax, and the data behind them, of a file `\0ab\0\0cd\0`.
+    /// Returns, for each sparse format of pax, its records and the data after them, for a file
+    /// `\0ab\0\0cd\0`.
     fn sparse_of_pax() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
         let records = |records: &[(&str, &str)]| {
             let records = records
@@ -769,7 +775,7 @@ mod tests {
                 *place = *byte;
             }
             for start in [0, BLOCK, 2 * BLOCK] {
-                // A right checksum lets the noise through.
+                // With a correct checksum the reader accepts the random header.
                 if let Some(block) = bytes.get_mut(start..start + BLOCK) {
                     let mut header = Header::new_old();
                     header.as_mut_bytes().copy_from_slice(block);

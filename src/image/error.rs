@@ -1,4 +1,4 @@
-//! Why an image or a program in it could not be read.
+//! Reasons why an image, or a program in it, could not be read.
 
 use std::io;
 
@@ -11,10 +11,10 @@ use crate::exit::{Exit, Failure};
 use crate::sys::os::ReadError;
 use crate::sys::registry::RegistryError;
 
-/// Names that are listed for choosing.
+/// The maximum number of names that a message lists as choices.
 const LISTED: usize = 12;
 
-/// Why nothing can be said of an image.
+/// The reason why an image could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// Never [`RegistryError::Interrupted`]: that is [`ImageError::Interrupted`].
@@ -22,18 +22,18 @@ pub enum ImageError {
     Registry(RegistryError),
     #[error(transparent)]
     Open(#[from] ReadError),
-    /// What to look for depends on how it was named.
+    /// `next` depends on how the user named the file.
     #[error("`{path}` does not exist: {next}")]
     Missing { path: String, next: &'static str },
     #[error("cannot read {name}: {source}")]
     Io { name: String, source: io::Error },
-    /// A tar archive or directory without what makes it an image.
+    /// A tar archive or directory without the files that make it an image.
     #[error("{name} is not an image: {why}")]
     NotAnImage { name: String, why: String },
-    /// An image, but of a kind that cannot be read: schema 1, a chart, an encrypted or foreign layer.
+    /// An image of a kind that cannot be read: schema 1, a chart, an encrypted or foreign layer.
     #[error("cannot read {what}: {why}")]
     Unsupported { what: String, why: String },
-    /// Cut off, malformed, or not what its digest says.
+    /// Truncated, malformed, or with another digest than expected.
     #[error("{what} is damaged: {why}")]
     Damaged { what: String, why: String },
     #[error("{what} is refused: {why}")]
@@ -50,12 +50,13 @@ pub enum ImageError {
         image: String,
         has: String,
     },
-    /// Links in the image, or what it starts, need a second look, and standard input cannot be read twice.
+    /// The image must be read twice because of links or of the program that it starts, but standard
+    /// input can be read only once.
     #[error(
         "the image on standard input has links, or starts a program, that need a second look: save it to a file and name that"
     )]
     Twice,
-    /// A signal asked us to stop.
+    /// A signal stopped the run.
     #[error("interrupted")]
     Interrupted,
 }
@@ -77,7 +78,8 @@ impl ImageError {
         }
     }
 
-    /// What ended a stream of `what`: the registry's own words, a bound, or damage.
+    /// Returns the error for a stream of `what` that ended early: the registry's error, an exceeded
+    /// limit, or damage.
     pub(super) fn of_stream(what: &str, error: io::Error) -> ImageError {
         let what = what.to_owned();
         let inner = error.get_ref();
@@ -126,7 +128,7 @@ impl From<ImageError> for Failure {
     }
 }
 
-/// Some of what there is, for choosing.
+/// Lists some of the available names, so that the user can choose one.
 pub fn some_of(names: &[String]) -> String {
     match names {
         [] => "none".to_owned(),
@@ -138,7 +140,7 @@ pub fn some_of(names: &[String]) -> String {
     }
 }
 
-/// Why nothing can be said of one program.
+/// The reason why one program could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProgramReadError {
@@ -146,10 +148,10 @@ pub enum ProgramReadError {
     Missing,
     #[error("{size} bytes, more than the {limit} that are read of one program")]
     TooLarge { size: u64, limit: u64 },
-    /// A directory, a device, …
+    /// A directory, a device, and so on.
     #[error("{0}, not a file")]
     NotAFile(String),
-    /// The command line of the image does not tell what is started.
+    /// The command line of the image does not show which program it starts.
     #[error("{0}")]
     NotTold(String),
     #[error("its links lead in a circle, or further than 40 steps")]

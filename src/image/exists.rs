@@ -1,4 +1,4 @@
-//! Whether images are there and may be pulled, asked of many at once.
+//! Checks for many images concurrently whether they exist and can be pulled.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,36 +14,39 @@ use super::store::Store;
 use super::{Digest, ImageError, Platform};
 use crate::sys::registry::{Manifest, Reference, Registry};
 
-/// Questions that are asked at once.
+/// The maximum number of concurrent requests.
 const AT_ONCE: usize = 8;
 
-/// Platforms of one index that are asked for.
+/// The maximum number of platforms of one index that are checked.
 const PLATFORMS: usize = 16;
 
 /// An image that can be pulled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Digest of what the reference names: an index or a manifest.
+    /// The digest of the index or manifest that the reference names.
     pub digest: Digest,
-    /// What it is there for. Of platforms that were not asked for, its index is believed.
+    /// The platforms of the image. Those that were not checked are taken from its index.
     pub platforms: Vec<Platform>,
-    /// What its index lists without its registry having it, as in a sparse mirror, and what is wrong.
+    /// Platforms that the index lists but the registry does not have, as in a sparse mirror, with
+    /// the error.
     pub missing: Vec<(Platform, String)>,
 }
 
 impl Found {
-    /// Whether a node of that processor (Go's name) can run it.
+    /// Returns true if a node with this processor (Go's name) can run it.
     pub fn runs_on(&self, architecture: &str) -> bool {
         let wanted = Platform::linux(architecture);
         self.platforms.iter().any(|it| wanted.covers(it))
     }
 }
 
-/// Asks for each image, in the order of `references`: for its manifest and configuration, and whether
-/// its layers are there, on each of the `architectures` (all that it has, where none is given).
+/// Checks each image, in the order of `references`: its manifest, its configuration, and whether
+/// its layers exist, for each of the `architectures` (if there are none, for all that the image
+/// has).
 ///
-/// What proves that it can be pulled with these credentials is that it is given: an index names
-/// manifests that a mirror need not have, and a mirror that reads through fetches what is asked for.
+/// Only a successful request proves that an image can be pulled with these credentials: an index
+/// lists manifests that a mirror does not have to have, and a pull-through mirror fetches content
+/// only on request.
 pub fn exists_all(
     registry: &Registry,
     references: &[Reference],
@@ -75,13 +78,13 @@ pub fn exists_all(
 
 type Answer = (Option<Platform>, Result<Vec<Platform>, ImageError>);
 
-/// What a reference names.
+/// The manifest or index that a reference names.
 struct Root {
     reference: Reference,
     manifest: Manifest,
-    /// What its index says of its entries; nothing of a manifest.
+    /// The platforms of the entries of an index; empty for a manifest.
     listed: Vec<Platform>,
-    /// Something in it does not say for what it is.
+    /// True if an entry does not state its platform.
     unlabelled: bool,
 }
 
@@ -102,7 +105,7 @@ impl Root {
         })
     }
 
-    /// The questions about it: a platform each, or whatever it is for.
+    /// Returns the platforms to check; `None` stands for any platform that the image is for.
     fn asks(&self, architectures: &BTreeSet<String>) -> Vec<Option<Platform>> {
         if self.listed.is_empty() {
             return vec![None];
@@ -121,7 +124,8 @@ impl Root {
         wanted.map(|name| Some(Platform::linux(name))).collect()
     }
 
-    /// Asks for all that a node would pull; what it is for by its own configuration.
+    /// Requests everything that a node would pull. Returns the platforms according to the
+    /// configuration of the images.
     fn pullable(
         &self,
         registry: &Registry,
@@ -141,7 +145,7 @@ impl Root {
         let there = jobs.into_iter().map(|job| job.configuration.platform);
         let there: Vec<Platform> = there.collect();
         match wanted {
-            // Its index says so, and it is none of these.
+            // The index lists the wanted platform, but no image is for it.
             Some(wanted) if !there.iter().any(|it| wanted.covers(it)) => {
                 let has: Vec<String> = there.iter().map(ToString::to_string).collect();
                 Err(ImageError::NoPlatform {
@@ -169,7 +173,7 @@ impl Root {
                 (Err(error), Some(wanted)) if says_absent(&error) => {
                     let before = platforms.len();
                     platforms.retain(|listed| !wanted.covers(listed));
-                    // Of what nobody promised nothing is missing.
+                    // A platform that the index does not list is not missing.
                     if platforms.len() < before {
                         missing.push((wanted, error.to_string()));
                     }
@@ -185,7 +189,7 @@ impl Root {
     }
 }
 
-/// Whether it is the image that is wrong, and not the way to it.
+/// Returns true if the image is the cause of the error, and not the connection to the registry.
 fn says_absent(error: &ImageError) -> bool {
     match error {
         ImageError::Registry(error) => error.is_not_found(),
@@ -194,7 +198,7 @@ fn says_absent(error: &ImageError) -> bool {
     }
 }
 
-/// What `ask` gives for each, eight at a time, in the order of `items`.
+/// Returns the results of `ask` for all items, in their order. Runs up to eight calls concurrently.
 fn at_once<T: Sync, R: Send>(items: &[T], ask: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let answers = Mutex::new(Vec::new());
@@ -204,7 +208,7 @@ fn at_once<T: Sync, R: Send>(items: &[T], ask: impl Fn(&T) -> R + Sync) -> Vec<R
             items.get(at).map(|item| (at, item))
         } {
             let answer = ask(item);
-            // What another thread left is whole: it only ever pushes.
+            // A panic in another thread leaves the list valid: threads only push to it.
             let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
             answers.push((at, answer));
         }

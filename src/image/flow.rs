@@ -1,4 +1,5 @@
-//! An archive that comes as a stream: its layers pass before it is known which image has them.
+//! Archives that are read as a stream: their layers arrive before it is known which image they
+//! belong to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
@@ -21,19 +22,19 @@ use super::stream::{Stop, Tally, Unpacked};
 use super::{ImageError, Inspected, Request, layer, read};
 use crate::sys::registry::Hasher;
 
-/// Bytes of small files that are kept.
+/// The maximum number of bytes of small files that are kept.
 const DOCUMENTS: usize = 16 << 20;
 
-/// Members that an archive may have.
+/// The maximum number of members of an archive.
 const MEMBERS: usize = 16 << 10;
 
-/// All that an archive held, but for the contents of its layers.
+/// The content of an archive, except for the contents of its layers.
 pub(super) struct Flow<T> {
     passed: Passed,
-    /// What could be read as a layer, by name; and why the rest could not.
+    /// The members that were read as layers, by name, or the reason why one is not a layer.
     layers: BTreeMap<String, Result<layer::Passed, String>>,
     kept: Kept<T>,
-    /// Bytes of small files, and members of any kind, that came.
+    /// The number of bytes of small files, and of members of any kind, so far.
     bytes: usize,
     members: usize,
 }
@@ -55,7 +56,7 @@ impl<T: Clone + Serialize> Flow<T> {
             bytes: 0,
             members: 0,
         };
-        // The image is not known yet: whatever any could be wanted for.
+        // The image is not known yet, so the reader looks for the programs of every image.
         let sought = request.want.anywhere();
         let paths = read::cleaned(&sought);
         let pick = if request.want.is_open() {
@@ -117,12 +118,12 @@ impl<T: Clone + Serialize> Flow<T> {
             return Ok(());
         }
         let hashers = [Hasher::sha256(), Hasher::sha256()].map(Some);
-        // It is not known yet which of the layers are of one image.
+        // It is not known yet which layers belong to the same image.
         self.kept.given.clear();
         let input = io::Cursor::new(start).chain(entries.data());
         let read = reader.pass((input, entry.size), hashers, pick, &mut self.kept);
         let read = match read {
-            // Whether it is missed shows when it is known which image wants it.
+            // An error counts only if an image needs this layer, which is known later.
             Err(error) if is_damage(&error) => Err(error.to_string()),
             read => Ok(read?),
         };
@@ -130,7 +131,8 @@ impl<T: Clone + Serialize> Flow<T> {
         Ok(())
     }
 
-    /// The images in it; `reopen` gives the same stream again, where that can be had.
+    /// Returns the images of the archive. `reopen` starts the same stream again, where that is
+    /// possible.
     pub(super) fn images<'r>(
         self,
         list: List<'_>,
@@ -187,14 +189,15 @@ impl<T: Clone + Serialize> Flow<T> {
     }
 }
 
-/// An archive of which it is known what its images are.
+/// An archive after its images have been determined.
 struct Checked {
     passed: Passed,
     layers: BTreeMap<String, Result<layer::Passed, String>>,
 }
 
 impl Checked {
-    /// The entries of an image's layers, each of which is what it should be.
+    /// Returns the ranges of entries of an image's layers, after a check of each layer's digest and
+    /// size.
     fn ranges(&self, job: &Job) -> Result<Ranges, ImageError> {
         let mut ranges = BTreeMap::new();
         for (number, part) in job.layers.iter().enumerate() {
@@ -224,7 +227,7 @@ impl Checked {
         Ok(ranges)
     }
 
-    /// Reads the layers that have the wanted entries once more.
+    /// Reads the layers that contain the wanted entries again.
     fn again<T>(
         &self,
         input: impl Read,
@@ -278,7 +281,7 @@ impl Job {
     }
 }
 
-/// The bytes of an archive, unpacked where it is packed.
+/// Returns the bytes of an archive, decompressed if it is compressed.
 fn outer<'m, R: Read>(
     input: R,
     meter: &'m Meter<'m>,
@@ -287,7 +290,7 @@ fn outer<'m, R: Read>(
     Ok(Tally::unpacked(unpacked, None, meter))
 }
 
-/// Whether a stream is no layer, as against one that must not be read on.
+/// Returns true if a stream is just not a layer; false if reading must stop.
 fn is_damage(error: &io::Error) -> bool {
     let bound = error.get_ref().is_some_and(|inner| {
         inner.is::<Stop>() || inner.is::<TooManyEntries>() || inner.is::<layer::TooMany>()

@@ -1,4 +1,4 @@
-//! What the fuzz target of layers runs, and what must hold whatever the bytes are.
+//! The fuzz target of layers, and the properties that hold for any bytes.
 
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -21,17 +21,17 @@ const LIMITS: Limits = Limits {
     names: 256 << 10,
 };
 
-/// Where the seeds have what is wanted, or a link to it.
+/// The paths of the wanted program, or of a link to it, in the seeds.
 const WANTED: [&str; 3] = ["/bin/envoy", "/usr/local/bin/envoy", "/opt/../a"];
 
-/// In no image: whoever wants it reads every layer.
+/// A path that no image contains. To look for it, the reader reads every layer.
 const NOWHERE: &str = "/nowhere/at/all";
 
-/// An image of up to two layers: the first byte is the number of blocks that the lower one has.
+/// Checks an image of up to two layers. The first byte is the number of blocks of the lower one.
 ///
 /// # Panics
 ///
-/// Where something does not hold.
+/// Panics if a property does not hold.
 pub fn layer(bytes: &[u8]) {
     let Some((split, rest)) = bytes.split_first() else {
         return;
@@ -52,15 +52,15 @@ pub fn layer(bytes: &[u8]) {
         image(&layers, &wanted(&[])),
         image(&layers, &wanted(&[NOWHERE])),
     );
-    // To stop early, or to look a second time, changes nothing.
+    // The result does not change if the reader stops early or reads twice.
     if let (Ok(some), Ok(every)) = (some, every) {
         assert_eq!(some.as_slice(), &every[..some.len()]);
     }
-    // An error is as good an end.
+    // This may fail, but must not panic.
     drop(image(&layers, &Want::All));
 }
 
-/// What is found in an image, of each program its size and a hash.
+/// Returns the programs of an image, each as its size and a hash.
 fn image(layers: &[&[u8]], want: &Want) -> Result<Vec<Program<(u64, u64)>>, ImageError> {
     let bytes = Cell::new(0_u64);
     let mut each = |program: &ProgramBytes<'_>| {
@@ -78,7 +78,7 @@ fn image(layers: &[&[u8]], want: &Want) -> Result<Vec<Program<(u64, u64)>>, Imag
         budget: &budget,
     };
     let found = search.run(&layers, &mut reader);
-    // Once, and where links led a second time.
+    // A program is read once, and a second time if links lead to it.
     let all = 2 * (LIMITS.unpacked + LIMITS.program);
     assert!(bytes.get() <= all, "{} bytes of programs", bytes.get());
     found
@@ -109,7 +109,8 @@ fn hash(program: &ProgramBytes<'_>) -> u64 {
     hasher.finish()
 }
 
-/// The bytes with the sums put right of what looks like a header, which no fuzzer guesses.
+/// Returns the bytes with correct checksums in blocks that look like headers: a fuzzer does not
+/// guess them.
 fn summed(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for block in bytes.as_chunks_mut::<BLOCK>().0 {

@@ -1,8 +1,8 @@
-//! Patterns of paths: `/usr/local/bin/*`.
+//! Glob patterns of paths, such as `/usr/local/bin/*`.
 
 use globset::{GlobBuilder, GlobMatcher};
 
-/// A text that cannot be read as a pattern.
+/// A text that is not a valid pattern.
 #[derive(Debug, thiserror::Error)]
 #[error("--path `{pattern}` is not a pattern: {why}")]
 pub struct PatternError {
@@ -10,13 +10,13 @@ pub struct PatternError {
     why: String,
 }
 
-/// Whether a path is a pattern. `\` takes its meaning from the character behind it.
+/// Returns true if a path is a pattern. A `\` escapes the character after it.
 pub fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?', '[', '{', '\\'])
 }
 
-/// A pattern: `*` and `?` stand for what is between two slashes, `**` for any directories, `[ab]` for
-/// one of these characters, `{a,b}` for one of these texts.
+/// A glob pattern. `*` and `?` match within one path component, `**` matches any directories,
+/// `[ab]` one of these characters, `{a,b}` one of these texts.
 #[derive(Debug)]
 pub struct Pattern {
     pub(super) text: String,
@@ -42,7 +42,7 @@ impl Pattern {
         }
     }
 
-    /// Whether it matches a whole path from the root.
+    /// Returns true if the pattern matches a whole path from the root.
     pub(super) fn matches(&self, path: &str) -> bool {
         self.matcher.is_match(path)
     }

@@ -1,4 +1,4 @@
-//! From a target to its programs.
+//! Reads a target and finds its programs.
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -30,10 +30,10 @@ use super::{
 use crate::sys::os::{self, Opened, ReadError};
 use crate::sys::registry::Hasher;
 
-/// Where a layout lists its images.
+/// The file in which a layout lists its images.
 const INDEX: &str = "index.json";
 
-/// The file that a directory of skopeo has, and how it begins.
+/// The file that identifies a directory of skopeo, and the beginning of its content.
 const SKOPEO: (&str, &[u8]) = ("version", b"Directory Transport Version");
 
 pub(super) struct Inspection<'a, T> {
@@ -81,7 +81,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         }
     }
 
-    /// A program, or an archive of images.
+    /// Reads a file that is a program or an archive of images.
     fn file(&mut self, name: &str, file: File, size: u64) -> Result<Inspected<T>, ImageError> {
         let start = start_of(name, &file)?;
         if entries::is_header(&start) {
@@ -133,7 +133,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         self.listing(&store, listing)
     }
 
-    /// A packed archive: read from its beginning, a second time where links want it.
+    /// Reads a compressed archive from its beginning, and a second time if links require it.
     fn compressed(
         &mut self,
         name: &str,
@@ -149,7 +149,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         flow.images(list, self.request, &mut self.reader, Some(&open))
     }
 
-    /// A program or an archive that can be read only once.
+    /// Reads a program or an archive that can be read only once.
     fn stream(
         &mut self,
         name: &str,
@@ -188,7 +188,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         Ok(Inspected::Program(self.program(path, &bytes, size)))
     }
 
-    /// Reads a program that is not in an image; its own bytes pay for it.
+    /// Reads a program that is not in an image. Its own bytes add to the budget.
     fn program(&mut self, path: &str, source: &(dyn ReadAt + Sync), size: u64) -> Program<T> {
         self.reader.meter.earn(size);
         Program {
@@ -204,7 +204,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
         }
     }
 
-    /// A layout, what skopeo keeps in a directory, or else a root file system.
+    /// Reads a directory: a layout, a directory of skopeo, or else a root file system.
     fn directory(&mut self, name: &str, path: &Path) -> Result<Inspected<T>, ImageError> {
         if os::exists(&path.join(INDEX)) && os::exists(&path.join("oci-layout")) {
             return self.layout(name, path, None);
@@ -258,7 +258,7 @@ impl<'a, T: Clone + Serialize + DeserializeOwned> Inspection<'a, T> {
     }
 }
 
-/// What is not there may come by a pipe.
+/// Converts an open error. For a missing file, it suggests standard input.
 fn or_stdin(error: ReadError) -> ImageError {
     match error {
         ReadError::Missing(path) => ImageError::Missing {
@@ -269,7 +269,7 @@ fn or_stdin(error: ReadError) -> ImageError {
     }
 }
 
-/// The first bytes of a file.
+/// Returns the first bytes of a file.
 fn start_of(name: &str, file: &File) -> Result<Vec<u8>, ImageError> {
     let mut start = vec![0; package::START];
     let read = file

@@ -1,4 +1,4 @@
-//! The images that a store holds under a name, each with all that must be known to read it.
+//! The images that a store contains under a name, with everything that is needed to read them.
 
 use std::collections::VecDeque;
 
@@ -19,33 +19,33 @@ pub(super) use listing::{Listing, Origin, Unreadable};
 use tag::name_of;
 pub(super) use tag::tagged;
 
-/// Images that one name may stand for.
+/// The maximum number of images that one name may refer to.
 const IMAGES: usize = 256;
 
-/// Indexes within indexes.
+/// The maximum depth of nested indexes.
 const DEPTH: usize = 3;
 
-/// Entries of all of these together.
+/// The maximum number of entries in all of these indexes.
 const ENTRIES: usize = 1024;
 
-/// Bytes that may be kept of all of a target's images before the first is read.
+/// The maximum number of bytes kept about all images of a target before the first one is read.
 const KEPT: usize = 16 << 20;
 
-/// Bytes of manifests and configurations that are read for that.
+/// The maximum number of bytes of manifests and configurations that are read for the list.
 const DOCUMENTS: usize = 64 << 20;
 
-/// One image, ready to be read.
+/// An image that is ready to be read.
 pub(super) struct Job {
     pub(super) name: String,
     pub(super) index: Option<Digest>,
     pub(super) manifest: Option<Digest>,
     pub(super) config: Digest,
     pub(super) configuration: Configuration,
-    /// The lowest first.
+    /// The layers, the lowest first.
     pub(super) layers: Vec<Part>,
 }
 
-/// A layer, and where it is.
+/// A layer and its location.
 pub(super) struct Part {
     pub(super) place: Place,
     pub(super) expected: Expected,
@@ -53,9 +53,10 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Bytes that it takes to keep one of the image `name`, each of whose own names has up to `longest`.
+    /// Returns the number of bytes that one layer of the image `name` takes, if each name of the
+    /// layer has at most `longest` bytes.
     fn weight(name: &str, longest: usize) -> usize {
-        // Where it is, what it must be, what it is, and that for messages.
+        // The location, the expected digest, the digest, and the digest in the name for messages.
         let texts = longest.saturating_mul(4);
         texts.saturating_add(name.len()) + size_of::<Part>()
     }
@@ -63,18 +64,18 @@ impl Part {
 
 pub(super) enum Place {
     Blob(Blob),
-    /// Of a Docker archive.
+    /// A member of a Docker archive.
     Member(String),
 }
 
-/// One entry of an index that is still to be looked at.
+/// An entry of an index that has not been visited yet.
 struct Open {
     name: String,
     index: Option<Digest>,
     depth: usize,
     platform: Option<Platform>,
     blob: Blob,
-    /// Others of its index are there, so that it may be absent.
+    /// True if the store contains other entries of the same index, so that this one may be absent.
     partial: bool,
 }
 
@@ -88,17 +89,17 @@ impl Open {
     }
 }
 
-/// What led to a manifest.
+/// How a manifest was found.
 #[derive(Default)]
 struct Way {
     index: Option<Digest>,
     manifest: Option<Digest>,
-    /// Its index says for which platform it is, and that is what the runtimes choose by.
+    /// True if its index states the platform, by which the runtimes then choose.
     listed: bool,
 }
 
-/// What a document stands for: the images of `platforms`, where any are given, and all else that was in
-/// the way of finding them.
+/// Lists the images that a document refers to, only those for `platforms` unless it is empty, and
+/// the entries that were skipped, absent or unreadable.
 pub(super) fn of_document(
     store: &Store<'_>,
     name: &str,
@@ -127,14 +128,14 @@ struct Jobs<'a> {
     store: &'a Store<'a>,
     platforms: &'a [Platform],
     found: Listing,
-    /// Entries of indexes that are still to be looked at, and how many there were in all.
+    /// The index entries that have not been visited yet, and the number of all entries so far.
     open: VecDeque<Open>,
     entries: usize,
-    /// Bytes that all of this takes.
+    /// The number of bytes that all of this takes.
     kept: usize,
-    /// Bytes of documents that were read for it.
+    /// The number of bytes of documents that were read for it.
     read: usize,
-    /// What there is, for saying what was not wanted.
+    /// The platforms that were found but not requested, for the error message.
     seen: Vec<String>,
 }
 
@@ -152,8 +153,8 @@ impl<'a> Jobs<'a> {
         }
     }
 
-    /// Notes what an index names; that of a layout has no digest, and its entries are images of
-    /// their own.
+    /// Queues the entries of an index. The index of a layout has no digest, and its entries are
+    /// images of their own.
     fn enter(
         &mut self,
         name: &str,
@@ -161,7 +162,7 @@ impl<'a> Jobs<'a> {
         depth: usize,
         index: &Index,
     ) -> Result<(), ImageError> {
-        // `docker save` keeps the whole index, and of its images only those that were pulled.
+        // `docker save` stores the whole index, but only those of its images that were pulled.
         let partial = digest.is_some()
             && index
                 .descriptors()
@@ -199,7 +200,7 @@ impl<'a> Jobs<'a> {
         Ok(())
     }
 
-    /// Looks at an entry; what is wrong with it is wrong with no other.
+    /// Visits an entry. An error in it does not affect the others.
     fn visit(&mut self, open: Open) -> Result<(), ImageError> {
         match self.open(&open) {
             Err(ImageError::Interrupted) => return Err(ImageError::Interrupted),
@@ -217,14 +218,14 @@ impl<'a> Jobs<'a> {
         Ok(())
     }
 
-    /// Notes an image that cannot be read, unless its platform is not wanted.
+    /// Records an image that cannot be read, unless its platform was not requested.
     fn unread(&mut self, origin: Origin, why: ImageError) {
         if origin.platform.as_ref().is_none_or(|it| self.wants(it)) {
             self.found.unread.push(Unreadable { origin, why });
         }
     }
 
-    /// Counts an entry.
+    /// Counts an index entry against its limit.
     fn count(&mut self, what: &str) -> Result<(), ImageError> {
         self.entries += 1;
         if self.entries > ENTRIES {
@@ -236,7 +237,7 @@ impl<'a> Jobs<'a> {
         Ok(())
     }
 
-    /// Counts what is kept of what was read.
+    /// Counts bytes that are kept against their limit.
     fn keep(&mut self, what: &str, bytes: usize) -> Result<(), ImageError> {
         self.kept = self.kept.saturating_add(bytes);
         if self.kept > KEPT {
@@ -250,7 +251,8 @@ impl<'a> Jobs<'a> {
         Ok(())
     }
 
-    /// Counts the bytes of a document, which the same small file can be read as many times.
+    /// Counts the bytes of a document against their limit, because many entries can refer to the
+    /// same small file.
     fn document(&mut self, what: &str, bytes: Vec<u8>) -> Result<Vec<u8>, ImageError> {
         self.read = self.read.saturating_add(bytes.len());
         if self.read > DOCUMENTS {
@@ -295,7 +297,7 @@ impl<'a> Jobs<'a> {
                 };
                 self.add(name, way, &manifest)
             }
-            // Some runtimes choose by the platform alone.
+            // Some runtimes choose by the platform alone, so they would choose this artifact.
             Document::Artifact(kind) if platform.is_some() => {
                 Err(ImageError::artifact(name, &kind))
             }

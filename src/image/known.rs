@@ -1,4 +1,4 @@
-//! Which programs of an image are looked at.
+//! Selects the programs of an image that are read.
 
 use std::collections::BTreeSet;
 
@@ -7,23 +7,26 @@ use super::manifest::Configuration;
 use super::path;
 use super::wrapper::may_be;
 
-/// Words of a command after its first that are looked at: for a program that starts others.
+/// The maximum number of words after the first word of a command that may name a program started by
+/// another.
 const WORDS: usize = 16;
 
-/// What stands for a program whose path is not known.
+/// The name of a program with an unknown path.
 const STARTED: &str = "the program that it starts";
 
 /// What to look for in an image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Want {
-    /// What the image starts, and beside it the programs that an image of Istio is known to have.
-    /// Which image it is follows from what it starts, or else from its name; where neither says it,
-    /// every known program that is there.
+    /// What the image starts, and the programs that an image of Istio is known to contain. The
+    /// program that it starts, or else the name of the image, shows which image of Istio it is. If
+    /// neither does, every known program that it contains.
     #[default]
     Known,
-    /// The same, and what its containers start in place of that: words that its `PATH` leads from.
+    /// The same, and the programs that its containers start instead: words that are looked up
+    /// through its `PATH`.
     Started(BTreeSet<String>),
-    /// `--path`: these, wherever links lead, and every ELF file that a pattern among them matches.
+    /// `--path`: the programs at these paths, after links, and every ELF file that one of the
+    /// patterns matches.
     Paths(Vec<String>),
     /// `--all`: every ELF file.
     All,
@@ -31,13 +34,13 @@ pub enum Want {
 
 /// An image of Istio.
 struct Known {
-    /// Last part of its name.
+    /// The last component of its name.
     name: &'static str,
-    /// Its programs, the one that it starts first; each with the paths that it had over time.
+    /// Its programs, the one that it starts first, each with all paths that versions have used.
     programs: &'static [&'static [&'static str]],
 }
 
-/// Whether it is the name of an image of Istio.
+/// Returns true if this is the name of an image of Istio.
 pub fn is_image_of_istio(name: &str) -> bool {
     IMAGES.iter().any(|image| image.name == name)
 }
@@ -76,25 +79,25 @@ const IMAGES: &[Known] = &[
     },
 ];
 
-/// A program that is looked for.
+/// A program to look for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WantedProgram {
-    /// What it is called where it is missing.
+    /// The name that is reported if the program is missing.
     pub(super) name: String,
-    /// Where it may be.
+    /// The paths at which it may be.
     pub(super) paths: Vec<String>,
-    /// Every file there counts, not only the first.
+    /// True if every file at these paths counts, and not only the first.
     pub(super) each: bool,
-    /// It is reported where it is missing.
+    /// True if it is reported when it is missing.
     pub(super) required: bool,
-    /// It is started to start another one.
+    /// True if it only starts another program.
     pub(super) wrapper: bool,
-    /// Why it cannot be told which program it is.
+    /// Why the program cannot be determined.
     pub(super) unknown: Option<String>,
 }
 
 impl Want {
-    /// What to seek in an image of that name; nothing for [`Want::All`].
+    /// Returns the programs to look for in an image with this name; none for [`Want::All`].
     pub(super) fn sought(&self, name: &str, configuration: &Configuration) -> Vec<WantedProgram> {
         match self {
             Want::Known => known(name, configuration, &BTreeSet::new()),
@@ -103,7 +106,7 @@ impl Want {
         }
     }
 
-    /// The patterns among its paths; those that cannot be read were refused before.
+    /// Returns the patterns among the paths. The request has already refused invalid ones.
     pub(super) fn patterns(&self) -> Vec<Pattern> {
         let Want::Paths(paths) = self else {
             return Vec::new();
@@ -114,12 +117,12 @@ impl Want {
             .collect()
     }
 
-    /// Whether any program of an image can be wanted, so that all of them have to be looked at.
+    /// Returns true if any program of an image can be wanted, so that all of them must be checked.
     pub(super) fn is_open(&self) -> bool {
         *self == Want::All || !self.patterns().is_empty()
     }
 
-    /// The same while it is not known which image it is.
+    /// Returns the programs to look for while the image is not known yet.
     pub(super) fn anywhere(&self) -> Vec<WantedProgram> {
         match self {
             Want::Known | Want::Started(_) => all(),
@@ -162,7 +165,7 @@ fn known(
             one.required |= known.required;
             continue;
         }
-        // One of that name that is started from elsewhere stands for it.
+        // A program with the same name that is started from another path replaces the known one.
         let elsewhere = |one: &WantedProgram| one.required && base(&one.name) == base(&known.name);
         known.required &= !sought.iter().any(elsewhere);
         sought.push(known);
@@ -170,7 +173,8 @@ fn known(
     sought
 }
 
-/// What an image and its containers start, and what a program that starts others is told to start.
+/// Returns the programs that an image and its containers start, and those that another program
+/// starts according to its arguments.
 fn started(configuration: &Configuration, words: &BTreeSet<String>) -> Vec<WantedProgram> {
     let command = &configuration.started;
     let first = command
@@ -196,7 +200,7 @@ fn started(configuration: &Configuration, words: &BTreeSet<String>) -> Vec<Wante
             });
         }
     }
-    // Where pods start something else, what the image would start does not matter.
+    // If pods start other programs, the one that the image starts does not matter.
     if words.is_empty() {
         sought.extend(command.unknown.as_ref().map(|why| WantedProgram {
             name: STARTED.to_owned(),
@@ -211,14 +215,15 @@ fn started(configuration: &Configuration, words: &BTreeSet<String>) -> Vec<Wante
 }
 
 impl WantedProgram {
-    /// Why the file `real` is not what the word names, where it starts another program by its own rules.
+    /// Returns why the file `real` is not the named wrapper but a program that starts others by
+    /// unknown rules.
     pub(super) fn is_another(&self, real: &[u8]) -> Option<String> {
         let real = String::from_utf8_lossy(real);
         let another = self.wrapper && !may_be(&self.name, &real);
         another.then(|| format!("it is `/{real}`, and what that starts is not known"))
     }
 
-    /// The first of these that is there.
+    /// Looks for the first of these paths that exists.
     fn first_of<P: AsRef<str>>(paths: &[P], required: bool) -> WantedProgram {
         let paths: Vec<String> = paths.iter().map(|path| path.as_ref().to_owned()).collect();
         WantedProgram {
@@ -239,7 +244,7 @@ impl Known {
     }
 }
 
-/// The image whose main program a word names.
+/// Returns the image that has a main program with the name of `word`.
 fn of_main(word: &str) -> Option<&'static Known> {
     IMAGES.iter().find(|image| {
         let main = image.programs.first().and_then(|paths| paths.first());
@@ -247,7 +252,7 @@ fn of_main(word: &str) -> Option<&'static Known> {
     })
 }
 
-/// The image that a reference names: `hub/pilot:tag`, `hub/pilot@sha256:…`.
+/// Returns the image of Istio in a reference, such as `hub/pilot:tag` or `hub/pilot@sha256:…`.
 fn named(name: &str) -> Option<&'static Known> {
     let bare = name.split('@').next().unwrap_or(name);
     let last = base(bare);
@@ -255,14 +260,14 @@ fn named(name: &str) -> Option<&'static Known> {
     IMAGES.iter().find(|image| image.name == last)
 }
 
-/// Whether an image of Istio has a program of that name.
+/// Returns true if an image of Istio has a program with this name.
 pub(super) fn is_of_istio(path: &str) -> bool {
     let programs = IMAGES.iter().flat_map(|image| image.programs);
     let mut paths = programs.flat_map(|paths| *paths);
     paths.any(|known| base(known) == base(path))
 }
 
-/// The last part of a path.
+/// Returns the last component of a path.
 pub(super) fn base(text: &str) -> &str {
     std::str::from_utf8(path::split(text.as_bytes()).1).unwrap_or(text)
 }
@@ -273,7 +278,7 @@ mod tests {
 
     use super::*;
 
-    /// `/a!` is required, `[/b /c]` is every file of these.
+    /// `/a!` is required; `[/b /c]` means every file at these paths.
     fn sought(want: &Want, name: &str, config: &serde_json::Value) -> Vec<String> {
         let image = json!({"architecture": "amd64", "os": "linux", "config": config,
             "rootfs": {"type": "layers", "diff_ids": []}});

@@ -1,4 +1,4 @@
-//! One layer: its names kept, the programs that are wanted given out, its digest checked.
+//! Reads one layer: keeps its names, passes the wanted programs on, and checks its digest.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, Read};
@@ -14,31 +14,33 @@ use super::stream::{Tally, Unpacked};
 use super::{Digest, ImageError, Limits, Program, ProgramBytes, ProgramReadError};
 use crate::sys::registry::Hasher;
 
-/// Programs of one image that are kept with `--all`.
+/// The maximum number of programs of one image that are kept with `--all`.
 const PROGRAMS: usize = 4096;
 
 const ELF: &[u8] = b"\x7fELF";
 
-/// What a layer must turn out to be.
+/// The size and digests that a layer must have.
 #[derive(Debug, Clone)]
 pub(super) struct Expected {
-    /// What messages call it.
+    /// The name of the layer in messages.
     pub(super) name: String,
-    /// Bytes as they are stored.
+    /// The number of bytes of the layer as it is stored.
     pub(super) size: u64,
-    /// Digest of the bytes as they are stored; a Docker archive has none.
+    /// The digest of the layer as it is stored; `None` in a Docker archive.
     pub(super) stored: Option<Digest>,
-    /// Digest of what they unpack to, which the configuration of the image binds to the image.
+    /// The digest of the decompressed layer (the diff ID), which the configuration binds to the
+    /// image.
     pub(super) unpacked: Digest,
 }
 
-/// Which files are given out.
+/// The files that are passed on.
 pub(super) enum Pick<'a> {
-    /// These, by their names in the layer.
+    /// The files with these paths in the layer.
     Paths(&'a BTreeSet<Vec<u8>>),
     /// Every ELF file.
     Elf,
-    /// In a second look: these of the entries, which begin at the number.
+    /// On a second reading, the entries with these numbers. `first` is the number of the first
+    /// entry of the layer.
     Again { first: Id, ids: &'a BTreeSet<Id> },
 }
 
@@ -46,15 +48,15 @@ pub(super) enum Pick<'a> {
 pub(super) struct Kept<T> {
     pub(super) names: Names,
     pub(super) programs: HashMap<Id, Result<T, ProgramReadError>>,
-    /// Files that are wanted and were not given out, because another one of that name was: only one of
-    /// them can be what a container sees, and a second look reads it where it is another.
+    /// Wanted files that were not passed on, because another file with the same name was. A
+    /// container sees only one of them; a second reading passes it on if it is one of these.
     pub(super) deferred: BTreeSet<Id>,
-    /// Names of which a file was given out.
+    /// Names of files that were passed on.
     pub(super) given: HashSet<Vec<u8>>,
 }
 
 impl<T> Kept<T> {
-    /// Whether it is a file that is wanted, given out or not.
+    /// Returns true if the entry is a wanted file, passed on or deferred.
     pub(super) fn has(&self, id: Id) -> bool {
         self.programs.contains_key(&id) || self.deferred.contains(&id)
     }
@@ -74,9 +76,10 @@ impl<T> Default for Kept<T> {
 /// A layer that was read to its end.
 pub(super) struct Passed {
     pub(super) entries: Range<Id>,
-    /// Bytes as it is stored.
+    /// The number of bytes of the layer as it is stored.
     pub(super) size: u64,
-    /// Hex of its hashes, as it is stored and unpacked, where they were wanted.
+    /// The hashes in hexadecimal, of the stored and of the decompressed bytes, if they were
+    /// requested.
     pub(super) stored: Option<String>,
     pub(super) unpacked: Option<String>,
 }
@@ -84,11 +87,12 @@ pub(super) struct Passed {
 /// Reads the layers of a target.
 pub(super) struct Reader<'a, T> {
     limits: Limits,
-    /// Layers that came before, and whether that was for a second look: the same bytes pay once.
+    /// The layers that were read before, and whether for a second reading: the same bytes add to
+    /// the budget once.
     paid: HashSet<(String, bool)>,
     pub(super) each: &'a mut dyn FnMut(&ProgramBytes<'_>) -> T,
     pub(super) meter: Rc<Meter<'a>>,
-    /// Has the meter count what was made of a program.
+    /// Counts what the reader made of a program.
     keep: fn(&Meter<'_>, &T) -> io::Result<()>,
 }
 
@@ -111,7 +115,7 @@ impl<'a, T> Reader<'a, T> {
         }
     }
 
-    /// Counts programs that an image has besides what was made of them for another.
+    /// Counts programs of an image that were copied from another image.
     pub(super) fn keep(&self, what: &str, programs: &[Program<T>]) -> Result<(), ImageError>
     where
         T: Serialize,
@@ -120,8 +124,8 @@ impl<'a, T> Reader<'a, T> {
         counted.map_err(|error| ImageError::of_stream(what, error))
     }
 
-    /// Reads a layer to its end and returns the numbers of its entries. Nothing of it counts when
-    /// this fails.
+    /// Reads a layer to its end and returns the numbers of its entries. If this fails, nothing of
+    /// the layer counts.
     pub(super) fn layer(
         &mut self,
         input: impl Read,
@@ -146,8 +150,8 @@ impl<'a, T> Reader<'a, T> {
         Ok(passed.entries)
     }
 
-    /// Reads a layer of that size to its end, whatever its digest. It is hashed as it is stored and
-    /// as it is unpacked. That its bytes came is for the caller to meter.
+    /// Reads a layer of this size to its end, with any digest, and hashes its stored and its
+    /// decompressed bytes. The caller counts the received bytes.
     pub(super) fn pass(
         &mut self,
         (input, size): (impl Read, u64),
@@ -159,7 +163,7 @@ impl<'a, T> Reader<'a, T> {
         let [stored, unpacked] = hashers;
         let all = unpacked.is_some();
         let meter = Rc::clone(&self.meter);
-        // What is not packed has one hash, which is computed once.
+        // An uncompressed layer has one hash, which is computed once.
         let same = matches!((&stored, &unpacked), (Some(stored), Some(unpacked))
             if stored.is_sha256() && unpacked.is_sha256());
         let input = Unpacked::new(Tally::stored(input, stored, size))?;
@@ -268,13 +272,13 @@ impl Expected {
         Ok([stored, Some(hasher(&self.unpacked)?)])
     }
 
-    /// What two layers have in common that are the same bytes.
+    /// Returns a text that is equal for layers with the same bytes.
     pub(super) fn identity(&self) -> String {
         let digests: Vec<&str> = self.digests().map(Digest::as_ref).collect();
         digests.join(" ")
     }
 
-    /// Every digest that says what the layer must be.
+    /// Returns every digest that the layer must have.
     pub(super) fn digests(&self) -> impl Iterator<Item = &Digest> {
         self.stored.iter().chain([&self.unpacked])
     }
@@ -338,7 +342,7 @@ mod tests {
         header.as_bytes().to_vec()
     }
 
-    /// What each of the layers comes to, all of them of one image.
+    /// Returns the result of each layer, all of them of one image.
     fn pass(layers: &[&[u8]]) -> Vec<Result<usize, String>> {
         let mut each = |program: &ProgramBytes<'_>| program.size;
         let budget = Budget::default();

@@ -6,14 +6,14 @@ use super::start::bare;
 use super::store::Store;
 use super::{ImageError, Request, package};
 
-/// Which of the two lists of an archive is read, and the one image that is wanted of it.
+/// The list of an archive to read, and the image that is wanted.
 #[derive(Clone, Copy)]
 pub(super) enum List<'a> {
-    /// `index.json`, and a tag.
+    /// `index.json`, with a tag.
     Oci(Option<&'a str>),
-    /// `manifest.json`, and a reference or `@N`.
+    /// `manifest.json`, with a reference or `@N`.
     Docker(Option<&'a str>),
-    /// What there is; that of OCI before Docker's, because it has the digests of manifests.
+    /// The list that exists. The one of OCI comes first, because it has the digests of manifests.
     Either,
 }
 
@@ -68,8 +68,8 @@ pub(super) fn listed(
     })
 }
 
-/// Refuses an archive whose lists name different images: which of them counts depends on the runtime. That of Docker
-/// may have fewer.
+/// Refuses an archive with lists that name different images: the runtime decides which list counts.
+/// The list of Docker may be a subset.
 fn agree(store: &Store<'_>, name: &str, index: &[u8], manifest: &[u8]) -> Result<(), ImageError> {
     let index = Document::parse(name, index)?;
     let oci = job::of_document(store, name, (None, index), &[])?;

@@ -1,4 +1,4 @@
-//! Indexes, manifests and configurations of images, of OCI and of Docker (schema 2).
+//! Indexes, manifests and configurations of OCI and Docker (schema 2) images.
 
 use std::collections::BTreeMap;
 
@@ -23,38 +23,40 @@ use keys::{OF_CONFIGURATION, OF_MANIFESTS};
 use kind::{artifact, short};
 pub(super) use kind::{is_image, skipped_as};
 
-/// Bytes that any document of an image may have: what registries allow.
+/// The maximum number of bytes of any document of an image, which is the limit of registries.
 pub(super) const DOCUMENT_LIMIT: u64 = 4 << 20;
 
-/// Layers that an image may have; no runtime mounts as many.
+/// The maximum number of layers of an image; no runtime mounts as many.
 const LAYERS: usize = 512;
 
-/// Bytes that may be kept of a configuration: environments and commands have some thousands.
+/// The maximum number of bytes that are kept of a configuration. Real environments and commands
+/// have some thousands.
 const KEPT: usize = 128 << 10;
 
-/// Directories that `PATH` may have.
+/// The maximum number of directories in `PATH`.
 const DIRECTORIES: usize = 64;
 
-/// What the runtimes set where an image does not.
+/// The `PATH` that the runtimes set if an image does not.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Entries that an index may have.
+/// The maximum number of entries of an index.
 pub(super) const ENTRIES: usize = 1024;
 
-/// What a digest or a tag names.
+/// The document that a digest or a tag names.
 pub(super) enum Document {
     Index(Index),
     Manifest(Box<ImageManifest>),
-    /// A manifest of something else than a container image, by its media type: a signature, a chart, …
+    /// A manifest of something other than a container image, such as a signature or a chart, by its
+    /// media type.
     Artifact(String),
 }
 
-/// What an index names: each entry, or why it cannot be read.
+/// An index: each entry, or why it cannot be read.
 pub(super) struct Index {
     pub(super) entries: Vec<Result<Descriptor, String>>,
 }
 
-/// What tells one kind from the other.
+/// The fields that distinguish the kinds of documents.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Kind {
@@ -66,14 +68,14 @@ struct Kind {
     layers: Option<IgnoredAny>,
     #[serde(default)]
     fs_layers: Option<IgnoredAny>,
-    /// Of an artifact manifest, which OCI had for a while.
+    /// A field of the artifact manifest, which OCI had for a while.
     #[serde(default)]
     blobs: Option<IgnoredAny>,
     #[serde(default)]
     media_type: Option<String>,
 }
 
-/// A configuration as it is written, as far as it matters here.
+/// The fields of a serialized configuration that are used here.
 #[derive(Deserialize)]
 struct Written {
     architecture: String,
@@ -100,22 +102,22 @@ struct RootFs {
     diff_ids: Vec<String>,
 }
 
-/// What the configuration says that matters here.
+/// The parts of a configuration that are used here.
 pub(super) struct Configuration {
     pub(super) platform: Platform,
     pub(super) env: Vec<String>,
     pub(super) command: Vec<String>,
-    /// What that comes to.
+    /// The program that the command starts in the end.
     pub(super) started: Command,
-    /// A label says FIPS.
+    /// True if a label says FIPS.
     pub(super) labelled_fips: bool,
-    /// Where the container starts.
+    /// The working directory of the container.
     directory: String,
-    /// Where a command without a slash is looked for.
+    /// The directories that are searched for a command without a slash.
     search: Vec<String>,
-    /// Digests of the layers unpacked, the lowest first.
+    /// The digests of the decompressed layers, the lowest first.
     pub(super) diff_ids: Vec<Digest>,
-    /// Bytes that all of this takes.
+    /// The number of bytes that all of this takes.
     pub(super) weight: usize,
 }
 
@@ -176,13 +178,13 @@ impl Index {
         })
     }
 
-    /// The entries that can be read.
+    /// Returns the entries that can be read.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
         self.entries.iter().flatten()
     }
 }
 
-/// Refuses layers that cannot be read.
+/// Refuses layers of kinds that cannot be read.
 fn readable(what: &str, manifest: &ImageManifest) -> Result<(), ImageError> {
     let unsupported = |why: String| ImageError::Unsupported {
         what: what.to_owned(),
@@ -221,7 +223,7 @@ fn few_layers(what: &str, layers: usize) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// The platform that an index gives for an entry.
+/// Returns the platform that an index states for an entry.
 pub(super) fn platform_of(entry: &Descriptor) -> Option<Platform> {
     entry.platform().as_ref().map(|platform| Platform {
         os: platform.os().to_string(),
@@ -275,7 +277,7 @@ impl Configuration {
 }
 
 impl Written {
-    /// Bytes that it takes to keep this; an empty text takes some too.
+    /// Returns the number of bytes that this takes in memory, which is not zero for an empty text.
     fn weight(&self) -> usize {
         let start = self.config.as_ref();
         let lists = start.map(|start| [&start.env, &start.entrypoint, &start.cmd]);
@@ -295,8 +297,9 @@ impl Written {
 }
 
 impl Configuration {
-    /// Where the program may be that a word of a command names. A word without a slash may lead to any
-    /// of its `PATH`: which of them the user of the container may execute only a runtime can tell.
+    /// Returns the paths at which the program of a command word may be. A word without a slash can
+    /// be in any directory of `PATH`: only a runtime knows which file the user of the container may
+    /// execute.
     pub(super) fn places(&self, word: &str) -> Vec<String> {
         let at =
             |directory: &str, path: &str| format!("{}/{path}", directory.trim_end_matches('/'));
@@ -315,13 +318,13 @@ impl Configuration {
                 directories.map(|it| absolute(at(it, word))).collect()
             }
         };
-        // No kernel takes a longer one.
+        // The kernel refuses longer paths.
         let fits = |place: &String| place.len() <= LONGEST;
         places.into_iter().filter(fits).collect()
     }
 }
 
-/// Whether a label of an image says FIPS: one that is called so, or one that repeats the tag.
+/// Returns true if a label of an image says FIPS: by its name, or by a tag in its value.
 fn label_says_fips(name: &str, value: &str) -> bool {
     const VERSIONS: [&str; 4] = [
         "org.opencontainers.image.version",
@@ -334,13 +337,13 @@ fn label_says_fips(name: &str, value: &str) -> bool {
     (VERSIONS.contains(&name) && tag_says_fips(value)) || (!denied && tag_says_fips(name))
 }
 
-/// The directories of `PATH`; where it stands twice, those of both.
+/// Returns the directories of `PATH`. If the variable is set twice, it returns those of both.
 fn search(what: &str, env: &[String]) -> Result<Vec<String>, ImageError> {
     let set = env.iter().filter_map(|pair| pair.strip_prefix("PATH="));
     let mut set = set.peekable();
     let default = set.peek().is_none().then_some(PATH);
     let directories = set.chain(default).flat_map(|path| path.split(':'));
-    // An empty one is where the container starts.
+    // An empty entry means the working directory.
     let directories = directories.map(|it| if it.is_empty() { "." } else { it }.to_owned());
     let directories: Vec<String> = directories.take(DIRECTORIES + 1).collect();
     if directories.len() > DIRECTORIES {
@@ -352,7 +355,8 @@ fn search(what: &str, env: &[String]) -> Result<Vec<String>, ImageError> {
     Ok(directories)
 }
 
-/// Refuses a document in which readers may find different things; `counting` are the keys that are read.
+/// Refuses a document that readers can interpret differently. `counting` are the keys that are
+/// read.
 pub(super) fn plain(what: &str, bytes: &[u8], counting: &[&str]) -> Result<(), ImageError> {
     keys::check(bytes, counting).map_err(|error| damaged(what, &error))
 }

@@ -1,4 +1,4 @@
-//! What reading images may cost: unpacking them, walking their links, reading their programs.
+//! The budget for reading images: for decompression, path lookups and the analysis of programs.
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
@@ -9,32 +9,33 @@ use super::Limits;
 use super::stream::Stop;
 use crate::fips::Work;
 
-/// Bytes that anything may unpack to, however small it is.
+/// The number of bytes that an input may unpack to, however small it is.
 const FREE: u64 = 64 << 20;
 
-/// Bytes that reading programs may cost, however small they are.
+/// The amount of work in bytes that reading programs may cost, however small they are.
 const FREE_WORK: u64 = 256 << 20;
 
-/// Steps through directories and links that images may take, however small they are.
+/// The number of lookup steps through directories and links that images may take, however small
+/// they are.
 const FREE_STEPS: u64 = 16 << 20;
 
-/// Bytes that an image unpacks to for each step that it may take: an entry has 512, and is looked up
-/// some ten times through some ten directories.
+/// The number of unpacked bytes that pay for one lookup step. A tar entry has 512 bytes, and is
+/// looked up about ten times through about ten directories.
 const BYTES_PER_STEP: u64 = 4;
 
-/// Bytes that all that is kept of a target's programs may take when it is written down.
+/// The maximum number of serialized bytes that the results for all programs of a target may take.
 const KEPT: u64 = 32 << 20;
 
-/// What all that is read in one run may cost. What is free is free once: a thousand images that are
-/// made to be slow cost no more than one. What is refused is not counted, so that an image whose own
-/// bytes pay for it is read whatever came before.
+/// The budget of everything that is read in one run. The free part is granted once, so that a
+/// thousand images that are made to be slow cost no more than one. A refused amount is not counted,
+/// so that an image with enough bytes of its own is read, regardless of earlier images.
 #[derive(Debug)]
 pub struct Budget {
-    /// Bytes that came, as they are stored.
+    /// The number of bytes that were received, as they are stored.
     came: Cell<u64>,
-    /// Bytes that they were unpacked to.
+    /// The number of bytes that they were unpacked to.
     spent: Cell<u64>,
-    /// Steps through directories and links.
+    /// The number of lookup steps through directories and links.
     steps: Cell<u64>,
     work: Work,
 }
@@ -51,18 +52,18 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Counts bytes that came, each of which pays for `ratio` bytes of work.
+    /// Counts received bytes, each of which pays for `ratio` bytes of work.
     pub(super) fn earn(&self, bytes: u64, ratio: u64) {
         self.came.set(self.came.get().saturating_add(bytes));
         self.work.earn(bytes.saturating_mul(ratio));
     }
 
-    /// What reading programs is paid from.
+    /// Returns the budget for reading programs.
     pub(super) fn work(&self) -> &Work {
         &self.work
     }
 
-    /// Counts steps; whether they may be taken.
+    /// Counts lookup steps. Returns false if they exceed the budget.
     pub(super) fn walk(&self, steps: usize) -> bool {
         let steps = self.steps.get().saturating_add(steps as u64);
         let allowed = (self.spent.get() / BYTES_PER_STEP).saturating_add(FREE_STEPS);
@@ -83,15 +84,16 @@ impl Budget {
     }
 }
 
-/// Weighs all that a target unpacks to, archives within archives among it, against what came of it.
-/// It is one for the target, so that many small bombs are one large one.
+/// Limits the bytes that a target unpacks to, including archives within archives, in relation to
+/// the bytes received. One meter serves the whole target, so that many small bombs count as one
+/// large one.
 #[derive(Debug)]
 pub(super) struct Meter<'b> {
     limits: Limits,
     pub(super) budget: &'b Budget,
-    /// Bytes that the target was unpacked to.
+    /// The number of bytes that the target was unpacked to.
     unpacked: Cell<u64>,
-    /// What was made of its programs.
+    /// The serialized size of the results for its programs.
     kept: Cell<u64>,
 }
 
@@ -105,12 +107,12 @@ impl<'b> Meter<'b> {
         }
     }
 
-    /// Counts bytes that came.
+    /// Counts received bytes.
     pub(super) fn earn(&self, bytes: u64) {
         self.budget.earn(bytes, self.limits.ratio);
     }
 
-    /// Counts what was made of a program.
+    /// Counts the result for a program.
     pub(super) fn keep(&self, made: &impl Serialize) -> io::Result<()> {
         let mut weight = Weight(self.kept.get());
         serde_json::to_writer(&mut weight, made)?;
@@ -118,7 +120,7 @@ impl<'b> Meter<'b> {
         Ok(())
     }
 
-    /// Counts bytes that were unpacked, or that cost as much: the holes of a sparse file.
+    /// Counts bytes that were unpacked, or that cost as much, such as the holes of a sparse file.
     pub(super) fn spend(&self, bytes: u64) -> io::Result<()> {
         let Limits {
             unpacked, ratio, ..
@@ -132,7 +134,7 @@ impl<'b> Meter<'b> {
     }
 }
 
-/// Counts what is written, up to what may be kept.
+/// A writer that counts the bytes and fails above [`KEPT`].
 struct Weight(u64);
 
 impl Write for Weight {
@@ -149,7 +151,7 @@ impl Write for Weight {
     }
 }
 
-/// A stream whose bytes come from outside.
+/// A stream of received bytes, which the meter counts.
 pub(super) struct Metered<'m, 'b, R> {
     pub(super) input: R,
     pub(super) meter: &'m Meter<'b>,

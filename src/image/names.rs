@@ -1,4 +1,5 @@
-//! What the entries of all layers say, without their contents: small enough to be kept.
+//! The names, kinds and link targets of the entries of all layers, small enough to be kept in
+//! memory.
 
 use std::io;
 use std::ops::Range;
@@ -6,14 +7,14 @@ use std::ops::Range;
 use super::Limits;
 use super::entries::{Entry, Kind};
 
-/// The entries that were read so far. Those of one layer stand together, in its order.
+/// The entries that were read so far. Entries of one layer are contiguous and in its order.
 #[derive(Default)]
 pub(super) struct Names {
     text: Vec<u8>,
     entries: Vec<Named>,
 }
 
-/// Number of an entry.
+/// The number of an entry.
 pub(super) type Id = u32;
 
 #[derive(Clone)]
@@ -31,7 +32,7 @@ enum What {
     Hardlink(Range<u32>),
 }
 
-/// What an entry puts at its path.
+/// The kind of file that an entry creates at its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Put<'a> {
     File,
@@ -41,7 +42,7 @@ pub(super) enum Put<'a> {
     Hardlink(&'a [u8]),
 }
 
-/// More names than an image may have.
+/// An image has more names than the limit.
 #[derive(Debug, thiserror::Error)]
 #[error("more names than the {entries}, or bytes of names than the {bytes}, that are kept")]
 pub(super) struct TooManyEntries {
@@ -50,9 +51,9 @@ pub(super) struct TooManyEntries {
 }
 
 impl Names {
-    /// The number that the next entry gets.
+    /// Returns the number that the next entry gets.
     pub(super) fn next(&self) -> Id {
-        // `add` bounds it.
+        // `add` limits the number of entries.
         Id::try_from(self.entries.len()).unwrap_or(Id::MAX)
     }
 

@@ -1,16 +1,17 @@
-//! Archives and disks that programs come in and that are not read: what they are, and what unpacks them.
+//! Archive and disk formats that may contain programs but are not read here: how to recognize and
+//! unpack them.
 
 use crate::suggestion::SuggestedCommand;
 
-/// Bytes that tell every kind.
+/// The number of first bytes that are enough to recognize every kind.
 pub(super) const START: usize = 33 << 10;
 
-/// A kind of file that holds other files.
+/// A kind of file that contains other files.
 struct Kind {
     offset: usize,
     magic: &'static [u8],
     what: &'static str,
-    /// What unpacks the file `{}` into the directory `DIR`.
+    /// The command that unpacks the file `{}` into the directory `DIR`.
     unpack: &'static str,
 }
 
@@ -32,7 +33,7 @@ const UNZIP: &str = "unzip {} -d DIR";
 const BSDTAR: &str = "bsdtar -xf {} -C DIR";
 const GUEST: &str = "virt-copy-out -a {} / DIR";
 
-/// The first that fits counts.
+/// The known kinds. The first match counts.
 const KINDS: [Kind; 22] = [
     kind(
         0,
@@ -68,7 +69,7 @@ const KINDS: [Kind; 22] = [
     kind(0x438, &[0x53, 0xef], "an ext4 file system", "7z x {} -oDIR"),
 ];
 
-/// What zip archives are called by the ends of their names.
+/// The kinds of zip archives, by their file extensions.
 const ZIPS: [(&str, &str); 7] = [
     (".whl", "a Python wheel"),
     (".jar", "a Java archive"),
@@ -79,7 +80,8 @@ const ZIPS: [(&str, &str); 7] = [
     (".vsix", "an extension package"),
 ];
 
-/// What a file is by its beginning, and how to have it read; nothing for what is no such archive.
+/// Returns the kind of a file, by its first bytes, and how to make it readable; `None` if it is not
+/// such an archive.
 pub(super) fn name(path: &str, start: &[u8]) -> Option<String> {
     let fits = |kind: &&Kind| {
         let there = start.get(kind.offset..kind.offset + kind.magic.len());
@@ -93,7 +95,7 @@ pub(super) fn name(path: &str, start: &[u8]) -> Option<String> {
     Some(format!("it is {what}: {}", unpacked_by(kind.unpack, path)))
 }
 
-/// How to have something read that a command unpacks.
+/// Returns advice to unpack a file with a command and to read the result.
 pub(super) fn unpacked_by(command: &'static str, path: &str) -> String {
     let read = "`glooistio inspect --all dir:DIR` reads it";
     match SuggestedCommand::new(command, &[path]) {

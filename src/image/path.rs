@@ -1,11 +1,11 @@
-//! Paths inside of an image: bytes, relative to its root, never above it.
+//! Paths inside of an image: bytes, relative to the root and never above it.
 
 use std::io;
 
-/// Bytes that a path may have, as for the kernel.
+/// The maximum number of bytes of a path, as in the kernel.
 pub(super) const LONGEST: usize = 4096;
 
-/// `path` without `.`, `..` and needless slashes; `..` at the root stays there.
+/// Returns `path` without `.`, `..` and redundant slashes. A `..` at the root stays at the root.
 pub(super) fn clean(path: &[u8]) -> io::Result<Vec<u8>> {
     let mut clean: Vec<u8> = Vec::with_capacity(path.len().min(LONGEST));
     for part in parts(path) {
@@ -22,7 +22,7 @@ pub(super) fn clean(path: &[u8]) -> io::Result<Vec<u8>> {
     limited(clean)
 }
 
-/// `path`, where no kernel would refuse it for its length.
+/// Returns `path`, or an error if it is too long for the kernel.
 pub(super) fn limited(path: Vec<u8>) -> io::Result<Vec<u8>> {
     if path.len() > LONGEST {
         let why = "a name has more than 4096 bytes";
@@ -31,13 +31,13 @@ pub(super) fn limited(path: Vec<u8>) -> io::Result<Vec<u8>> {
     Ok(path)
 }
 
-/// The names in a path, without the ones that say nothing.
+/// Returns the components of a path, without empty ones and `.`.
 pub(super) fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     path.split(|byte| *byte == b'/')
         .filter(|part| !part.is_empty() && *part != b".")
 }
 
-/// Directory and name.
+/// Splits a path into directory and name.
 pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|byte| *byte == b'/') {
         Some(at) => (&path[..at], &path[at + 1..]),

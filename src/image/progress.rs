@@ -1,15 +1,15 @@
-//! How far a stream is, told while it is read.
+//! Progress events for streams.
 
 use std::io::{self, Read};
 
 use super::Sources;
 use crate::ui::Event;
 
-/// Bytes between two events of progress.
+/// The number of bytes between two progress events.
 const STEP: u64 = 1 << 20;
 
 impl<'a> Sources<'a> {
-    /// `input`, telling how far it is.
+    /// Wraps `input` so that it reports its progress.
     pub(super) fn progress<R: Read>(
         self,
         what: &str,
@@ -31,7 +31,7 @@ pub(super) struct Progress<'a, R> {
     input: R,
     what: String,
     bytes: u64,
-    /// As many had come when it was last told.
+    /// The number of bytes at the last event.
     told: u64,
     of: Option<u64>,
     on_event: &'a dyn Fn(&Event),

@@ -1,4 +1,5 @@
-//! One image for one platform: which layers to read, how often, and what was found.
+//! Reads one image for one platform: decides which layers to read and how often, and collects what
+//! was found.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
@@ -16,22 +17,22 @@ use super::{
     Digest, ImageError, Program, ProgramBytes, ProgramReadError, Request, Want, no_match, path,
 };
 
-/// How often it is tried to do without the lower layers.
+/// The maximum number of attempts to finish without the lower layers.
 const TRIES: usize = 4;
 
-/// Bytes from wherever they come.
+/// A stream of bytes from any source.
 pub(super) type Input<'a> = Box<dyn Read + 'a>;
 
-/// A layer, and what it must turn out to be.
+/// A layer with its expected size and digests.
 pub(super) struct Layer<'a> {
     pub(super) expected: Expected,
-    /// As it is stored; what a program's evidence names.
+    /// The digest of the layer as it is stored, which the evidence of a program names.
     pub(super) digest: Digest,
-    /// Opens it at its beginning.
+    /// Opens the layer at its beginning.
     pub(super) open: Box<dyn Fn() -> Result<Input<'a>, ImageError> + 'a>,
 }
 
-/// What is sought in an image.
+/// What to look for in an image.
 pub(super) struct Search<'a> {
     pub(super) name: &'a str,
     pub(super) want: &'a Want,
@@ -39,24 +40,24 @@ pub(super) struct Search<'a> {
     pub(super) budget: &'a Budget,
 }
 
-/// The entries of each layer that was read, by its number; 0 is the lowest.
+/// The entries of each layer that was read, by the number of the layer; 0 is the lowest.
 pub(super) type Ranges = BTreeMap<usize, Range<Id>>;
 
-/// A program as it was asked for, and where it was found.
+/// A requested program and where it was found.
 pub(super) struct Located {
     path: String,
     place: Place,
 }
 
-/// Where a program was found, before it is known whether its bytes were seen.
+/// Where a program was found. Its bytes may not have been read yet.
 enum Place {
     Entry(Id),
     Nowhere(ProgramReadError),
 }
 
 impl Search<'_> {
-    /// Reads from the newest layer down, no further than needed, and a second time where links led
-    /// to what was not wanted at first.
+    /// Reads the layers from the newest down, only as far as needed. Reads a layer again if links
+    /// lead to one of its files that was not wanted at first.
     pub(super) fn run<T: Clone>(
         &self,
         layers: &[Layer<'_>],
@@ -99,7 +100,7 @@ impl Search<'_> {
         let pick = self.pick(&paths);
         let mut ranges = BTreeMap::new();
         let mut tries = 0;
-        // One that is in it more than once is read once.
+        // A layer that the image contains more than once is read once.
         let mut read: HashMap<String, Range<Id>> = HashMap::new();
         for (number, layer) in layers.iter().enumerate().rev() {
             let Expected { size, .. } = layer.expected;
@@ -122,7 +123,7 @@ impl Search<'_> {
         Ok(ranges)
     }
 
-    /// Whether every program was found and no lower layer can change that.
+    /// Returns true if every program was found and lower layers cannot change that.
     fn settled<T>(&self, kept: &Kept<T>, ranges: &Ranges) -> Result<bool, ImageError> {
         let mut tree = self.tree(kept, ranges)?;
         if tree.doubt() {
@@ -132,7 +133,8 @@ impl Search<'_> {
             if sought.unknown.is_some() {
                 continue;
             }
-            // Of several places each has to be known, and what is missing is missing in all layers.
+            // If several paths count, each must be known, and a file is only missing if no layer
+            // has it.
             let path = sought.paths.first().filter(|_| !sought.each);
             let Some(path) = path else { return Ok(false) };
             match self.find(&mut tree, path)? {
@@ -143,7 +145,7 @@ impl Search<'_> {
         Ok(!self.sought.is_empty())
     }
 
-    /// What each wanted program is, now that every layer that matters was read.
+    /// Returns where each wanted program is, after all relevant layers were read.
     pub(super) fn locate<T>(
         &self,
         kept: &Kept<T>,
@@ -162,7 +164,7 @@ impl Search<'_> {
         Ok(places)
     }
 
-    /// Every program that a pattern matches, and each pattern that matches none.
+    /// Returns every program that a pattern matches, and an error for each pattern without a match.
     fn matching<T>(&self, tree: &Tree<'_>, kept: &Kept<T>) -> Result<Vec<Located>, ImageError> {
         let patterns = self.want.patterns();
         if patterns.is_empty() {
@@ -183,7 +185,8 @@ impl Search<'_> {
         Ok(files)
     }
 
-    /// The places of one program that count, each file once; the want of any, where that is reported.
+    /// Returns the locations of one program that count, each file once. If there are none, returns
+    /// an error entry for a required program.
     fn places<'t>(
         &'t self,
         tree: &mut Tree<'t>,
@@ -202,7 +205,7 @@ impl Search<'_> {
                 Place::Entry(id) => files.insert(id),
                 Place::Nowhere(ProgramReadError::Missing) => false,
                 Place::Nowhere(ProgramReadError::NotTold(_)) => true,
-                // The runtimes look on behind what is no file.
+                // A search of `PATH` skips what is not a file.
                 Place::Nowhere(_) => !sought.each,
             };
             if counts {
@@ -223,7 +226,8 @@ impl Search<'_> {
         Ok(places)
     }
 
-    /// Where a path leads, `..` behind a link too: the kernel goes back from where the link led.
+    /// Returns what a path leads to. A `..` after a link leads to the parent of the link's target,
+    /// as in the kernel.
     fn find<'t>(&self, tree: &mut Tree<'t>, path: &'t str) -> Result<Found, ImageError> {
         if path.len() > path::LONGEST {
             return Ok(Found::Missing);
@@ -247,16 +251,17 @@ impl Search<'_> {
     }
 }
 
-/// The wanted paths as entries have them, where no link stands in between.
+/// Returns the wanted paths in the form of entry paths. They match entries only if no link is on
+/// the way.
 pub(super) fn cleaned(sought: &[WantedProgram]) -> BTreeSet<Vec<u8>> {
     let paths = sought.iter().flat_map(|sought| &sought.paths);
-    // One that is too long is in no image.
+    // A path that is too long does not exist in any image.
     paths
         .filter_map(|path| path::clean(path.as_bytes()).ok())
         .collect()
 }
 
-/// What was located and never given out: links led to it.
+/// Returns the located files that were not read, because only links lead to them.
 pub(super) fn unseen<T>(located: &[Located], kept: &Kept<T>) -> BTreeSet<Id> {
     let ids = located.iter().filter_map(|located| match located.place {
         Place::Entry(id) => Some(id),
@@ -265,7 +270,8 @@ pub(super) fn unseen<T>(located: &[Located], kept: &Kept<T>) -> BTreeSet<Id> {
     ids.filter(|id| !kept.programs.contains_key(id)).collect()
 }
 
-/// What was located, with what was made of its bytes; `digest` is that of a layer by its number.
+/// Returns the located programs with the results of their reading. `digest` returns the digest of a
+/// layer by its number.
 pub(super) fn programs<T: Clone>(
     located: Vec<Located>,
     kept: &Kept<T>,
@@ -312,7 +318,7 @@ impl Place {
     }
 }
 
-/// Every program that a container sees, each by the first of its names.
+/// Returns every program that a container sees, each by its first name in sorted order.
 fn files<T>(tree: &Tree<'_>, kept: &Kept<T>) -> Result<Vec<Located>, LinkLoop> {
     let mut files = tree.files(|id| kept.has(id))?;
     files.sort();
@@ -334,8 +340,8 @@ fn disputed() -> ProgramReadError {
     ProgramReadError::NotTold(why.to_owned())
 }
 
-/// Reads one layer that stands alone, whatever its digest, and gives the programs in it; those that
-/// links led to only in a second look are left out. For fuzzing.
+/// Reads a single layer with any digest, and returns its programs, except for those that only a
+/// second reading finds through links. For fuzzing.
 pub fn read_layer<T: Clone + Serialize>(
     layer: &[u8],
     request: &Request,
@@ -376,10 +382,11 @@ mod tests {
     use super::*;
     use crate::sys::registry::Hasher;
 
-    /// Bytes of a name in a header.
+    /// The number of bytes of the name in a header.
     const NAME: usize = 100;
 
-    /// A layer: entries of `f PATH CONTENT`, `d PATH`, `s PATH TARGET`, `h PATH TARGET`, `c PATH`.
+    /// Builds a layer from entries of the form `f PATH CONTENT`, `d PATH`, `s PATH TARGET`,
+    /// `h PATH TARGET`, `c PATH`.
     fn layer(text: &str) -> Vec<u8> {
         let mut builder = Builder::new(Vec::new());
         for line in text
@@ -438,7 +445,7 @@ mod tests {
 
     struct Outcome {
         programs: Vec<Program<String>>,
-        /// Numbers of the layers in the order in which they were opened.
+        /// The numbers of the layers, in the order in which they were opened.
         opened: Vec<usize>,
     }
 
@@ -499,7 +506,7 @@ mod tests {
         Want::Paths(paths.iter().map(|&path| path.to_owned()).collect())
     }
 
-    /// What `/b/x` is in the image.
+    /// Returns what `/b/x` is in the image.
     fn found(layers: &[&str]) -> String {
         let outcome = search(layers, &paths(&["/b/x"]), Limits::default()).unwrap();
         match &outcome.programs[0].reading {
@@ -521,11 +528,11 @@ mod tests {
             (&["f b/x 1", "d b; f b/.wh..wh..opq -"], MISSING),
             (&["f b/x 1", "f .wh..wh..opq -"], MISSING),
             (&["f b/x 1", "f .wh..wh.plnk -; f .wh..wh.aufs -"], "1"),
-            // A whiteout hides nothing of its own layer, wherever it stands in it.
+            // A whiteout does not hide entries of its own layer, wherever it is in the layer.
             (&["f b/x 1", "f b/x 2; f b/.wh.x -"], "2"),
             (&["f b/x 1", "f b/x 2; f b/.wh..wh..opq -"], "2"),
             (&["f b/x 1", "f b/.wh.x -", "f b/x 3"], "3"),
-            // What is no directory takes the place of one, and the other way round.
+            // Something other than a directory replaces a directory, and vice versa.
             (&["f b/x 1", "f b 2"], MISSING),
             (&["f b 1", "d b; f b/x 2"], "2"),
             (&["f b/x 1", "d b/x"], "a directory, not a file"),
@@ -546,7 +553,7 @@ mod tests {
             (&["f b/r 1; h b/x b/r", "f b/r 2"], "1"),
             (&["f b/r 1; h b/x b/r", "f b/.wh.r -"], "1"),
             (&["h b/x b/nothing"], MISSING),
-            // Nothing is above the root.
+            // Paths cannot leave the root.
             (&["f ../../b/x 1"], "1"),
             (&["f r 1; s b/x ../../../../r"], "1"),
         ] {
@@ -596,7 +603,7 @@ mod tests {
             .iter()
             .map(|program| program.reading.as_deref());
         assert_eq!(read.collect::<Vec<_>>(), [Ok("1"), Ok("3")]);
-        // The second look is for what the link leads to.
+        // The second reading is for the target of the link.
         assert_eq!(outcome.opened, [3, 1, 1]);
     }
 
@@ -648,18 +655,18 @@ mod tests {
     #[test]
     fn lower_layers_are_read_only_where_they_could_matter() {
         for (layers, opened) in [
-            // Every directory is named: nothing below can change where the file is.
+            // Entries for all directories exist: lower layers cannot change where the file is.
             (&["f b/x 1", "d b; f b/x 2"][..], &[1][..]),
             (&["f b/x 1", "d b; f b/x 2", "d c; f c/y -"], &[2, 1]),
-            // Below `b` could be a link.
+            // In a lower layer, `b` can be a link.
             (&["f b/x 1", "f b/x 2"], &[1, 0]),
-            // `a` could be one to `b`.
+            // In a lower layer, `a` can be a link to `b`.
             (&["s a b", "d b; f b/x 2; f a/x 3"], &[1, 0]),
             (&["s a b", "d b; f b/x 2", "f a/.wh.x -"], &[2, 1, 0]),
             (&["s a b", "d b; f b/x 2", "f a/.wh..wh..opq -"], &[2, 1, 0]),
             (&["s a b", "d b; f b/x 2", "d a/x"], &[2, 1, 0]),
             (&["s a b", "d b; f b/x 2", "f a/y -"], &[2, 1]),
-            // A link leads to what was not seen: that layer again.
+            // A link leads to a file that was not read, so the layer is read again.
             (&["f r 1", "d b; s b/x ../r"], &[1, 0, 0]),
         ] {
             let outcome = search(layers, &paths(&["b/x"]), Limits::default()).unwrap();

@@ -1,8 +1,9 @@
-//! What `imageID` of a container says, brought to one form.
+//! Parses the `imageID` of a container and resolves it to an image.
 //!
-//! Runtimes write four forms: `docker-pullable://REPOSITORY@sha256:…`, `REPOSITORY@sha256:…` (of an index
-//! or of a manifest), `sha256:…` (of the configuration; Docker with the images of containerd writes that
-//! of the index or the manifest) and the bare hex of that.
+//! Runtimes write four forms: `docker-pullable://REPOSITORY@sha256:…`, `REPOSITORY@sha256:…` (of an
+//! index or of a manifest), `sha256:…` (of the configuration; Docker with the containerd image
+//! store writes the digest of the index or of the manifest) and the hex of that digest without a
+//! prefix.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -14,20 +15,20 @@ use super::{Digest, ImageError, Platform};
 use crate::istio::image_reference::parse_reference;
 use crate::sys::registry::{Reference, Registry};
 
-/// Images of an index that may be the one that runs.
+/// The maximum number of images of an index that may be the running one.
 const CANDIDATES: usize = 16;
 
-/// An `imageID`.
+/// The `imageID` of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ImageId {
-    /// A place in a registry, with the digest of an index or a manifest.
+    /// A repository in a registry, with the digest of an index or a manifest.
     Place { repository: String, digest: Digest },
-    /// A digest without its place: of a configuration, which no registry can be asked for, or of
-    /// what stands before it.
+    /// A digest without a repository: of a configuration, which a registry cannot look up, or of
+    /// the manifest or index that leads to it.
     Bare(Digest),
 }
 
-/// A text that is no `imageID`.
+/// A text that is not an `imageID`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("imageID `{0}` has no form that is known")]
 pub struct ImageIdError(String);
@@ -37,7 +38,7 @@ impl FromStr for ImageId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let unknown = || ImageIdError(text.to_owned());
-        // `docker-pullable://` and `docker://`: what stands in front says only which runtime it was.
+        // The prefix `docker-pullable://` or `docker://` only names the runtime.
         let bare = text.split_once("://").map_or(text, |(_, bare)| bare);
         if let Some((_, digest)) = bare.rsplit_once('@') {
             let digest = digest.parse().map_err(|_| unknown())?;
@@ -57,23 +58,23 @@ impl FromStr for ImageId {
     }
 }
 
-/// What a container runs, whatever its runtime wrote.
+/// The image that a container runs, independent of the form of its `imageID`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
     pub config: Digest,
-    /// Digest of the manifest for the platform.
+    /// The digest of the manifest for the platform.
     pub manifest: Digest,
     pub platform: Platform,
-    /// Reference by the manifest's digest, for [`inspect`](super::inspect()).
+    /// The reference by the digest of the manifest, for [`inspect`](super::inspect()).
     pub reference: Reference,
 }
 
-/// Why an `imageID` leads to no image.
+/// The reason why an `imageID` cannot be resolved to an image.
 #[derive(Debug, thiserror::Error)]
 pub enum Unresolved {
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// The spec's reference names another image by now than the one that runs.
+    /// The reference in the pod spec now names another image than the running one.
     #[error(
         "`{reference}` is {found} today, but {running} runs, and no registry can be asked for that"
     )]
@@ -84,11 +85,12 @@ pub enum Unresolved {
     },
 }
 
-/// Brings an `imageID` to (configuration, platform).
+/// Resolves an `imageID` to images with their configuration and platform.
 ///
-/// `spec` is the image that the pod's spec names; `architecture` is the node's, by Go's name, where it
-/// is known. Where an index has several that fit, variants of a processor or all that it has for an
-/// unknown one, each may be what runs; there is at least one.
+/// `spec` is the image in the pod's spec; `architecture` is that of the node, by Go's name, if it
+/// is known. If several images of an index match (variants of a processor, or all images if the
+/// architecture is unknown), it returns all of them, because each may be the running one. It
+/// returns at least one.
 pub fn resolve(
     registry: &Registry,
     id: &ImageId,
@@ -96,8 +98,9 @@ pub fn resolve(
     architecture: Option<&str>,
 ) -> Result<Vec<Running>, Unresolved> {
     let reference = match id {
-        // The repository of the imageID can be that of another reference to the same image, which
-        // the spec's credentials may not open; the spec's has it under the same digest.
+        // The repository of the `imageID` can be that of another reference to the same image, which
+        // the credentials for the spec may not cover. The repository of the spec contains the same
+        // digest.
         ImageId::Place { digest, .. } => spec.clone_with_digest(digest.to_string()),
         ImageId::Bare(_) => spec.clone(),
     };
@@ -127,8 +130,8 @@ pub fn resolve(
     Ok(candidates)
 }
 
-/// Returns the digests that a runtime may report for what a reference names today: that of the index or manifest, and
-/// those of the manifests in an index.
+/// Returns the digests that a runtime may report for what a reference names today: the digest of
+/// the index or manifest, and those of the manifests in an index.
 pub fn digests(registry: &Registry, reference: &Reference) -> Result<BTreeSet<String>, ImageError> {
     let name = reference.to_string();
     let manifest = registry.manifest(reference)?;
@@ -140,7 +143,7 @@ pub fn digests(registry: &Registry, reference: &Reference) -> Result<BTreeSet<St
     Ok(digests)
 }
 
-/// The digest of what a reference names, and the images that it stands for, each manifest once.
+/// Returns the digest that a reference names and the images that it refers to, each manifest once.
 fn look(
     registry: &Registry,
     reference: &Reference,
@@ -149,7 +152,8 @@ fn look(
     let name = reference.to_string();
     let manifest = registry.manifest(reference)?;
     let document = Document::parse(&name, &manifest.bytes)?;
-    // A manifest that is named by itself is what runs, whatever its configuration says that it is for.
+    // A manifest that is named directly is the running one, whatever platform its configuration
+    // states.
     let wanted = match document {
         Document::Manifest(_) | Document::Artifact(_) => None,
         Document::Index(_) => architecture.map(Platform::linux),

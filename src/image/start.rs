@@ -1,12 +1,12 @@
-//! What a file is by its first bytes, said to who took it for an archive of images.
+//! Error messages for a file that is not an archive of images, by its first bytes.
 
 use super::{ImageError, package};
 use crate::suggestion::quote_word;
 
-/// Bytes that tell what a file is: those of one header of tar.
+/// The number of first bytes that identify a file: the size of one tar header.
 pub(super) const START: usize = 512;
 
-/// First bytes, and what has them.
+/// The first bytes of known kinds of files.
 const KINDS: &[(&[u8], &str)] = &[
     (b"\x7fELF", "an ELF program"),
     (b"\xcf\xfa\xed\xfe", "a Mach-O program"),
@@ -18,7 +18,8 @@ const KINDS: &[(&[u8], &str)] = &[
     (b"[", "JSON"),
 ];
 
-/// What `start` begins; `packed`: it is what was unpacked.
+/// Returns the error for a file that begins with `start`. `packed` means that these are
+/// decompressed bytes.
 pub(super) fn no_archive(name: &str, start: &[u8], packed: bool) -> ImageError {
     let what = if packed { "what it unpacks to" } else { "it" };
     if let Some(why) = package::name(bare(name), start).filter(|_| !packed) {
@@ -50,7 +51,7 @@ pub(super) fn no_archive(name: &str, start: &[u8], packed: bool) -> ImageError {
     }
 }
 
-/// The path in the name of a target.
+/// Returns the path in the name of a target.
 pub(super) fn bare(name: &str) -> &str {
     let prefixes = ["docker-archive:", "oci-archive:"];
     let bare = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix));

@@ -1,5 +1,5 @@
-//! Where documents and layers of an image are kept: a registry, a layout, an archive that can be read
-//! at any place.
+//! Sources of the documents and layers of an image: a registry, a layout, or an archive with random
+//! access.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,41 +16,43 @@ use super::{Digest, ImageError};
 use crate::sys::os::{self, ReadError};
 use crate::sys::registry::{Hasher, Reference, Registry};
 
-/// Files that an archive of images may have.
+/// The maximum number of files in an archive of images.
 const MEMBERS: usize = 16 << 10;
 
 pub(super) enum Store<'a> {
     Registry(&'a Registry, Reference),
     Layout(PathBuf),
-    /// What `skopeo copy IMAGE dir:DIR` writes: manifests and blobs by the hex of their digests.
+    /// The directory that `skopeo copy IMAGE dir:DIR` writes: manifests and blobs, named by the hex
+    /// of their digests.
     Skopeo(PathBuf),
     Archive(Archive),
-    /// The small files of an archive that comes as a stream, by name; its layers have passed.
+    /// The small files of an archive that is read as a stream, by name. Its layers are no longer
+    /// available.
     Passed(Passed),
 }
 
-/// What is kept of an archive that comes as a stream.
+/// What is kept of an archive that is read as a stream.
 #[derive(Default)]
 pub(super) struct Passed {
     pub(super) name: String,
     pub(super) documents: BTreeMap<String, Vec<u8>>,
-    /// Bytes of its other members.
+    /// The sizes of its other members, in bytes.
     pub(super) sizes: BTreeMap<String, u64>,
     pub(super) links: BTreeMap<String, String>,
 }
 
 impl Passed {
-    /// Fails where the archive had the name before.
+    /// Fails if the archive already has a member with this name.
     pub(super) fn name(&self, path: &str) -> io::Result<()> {
         once(self.sizes.contains_key(path) || self.links.contains_key(path))
     }
 
-    /// Fails where a name leads through a link to a directory.
+    /// Fails if a name leads through a link to a directory.
     pub(super) fn check(&self) -> io::Result<()> {
         through_no_link(&self.sizes, &self.links)
     }
 
-    /// The name that a member was read under: one step of links, as in [`Archive`].
+    /// Returns the name of the member that was read: follows one link, as [`Archive`] does.
     pub(super) fn real<'p>(&'p self, path: &'p str) -> &'p str {
         self.links.get(path).map_or(path, String::as_str)
     }
@@ -62,7 +64,7 @@ impl Passed {
     }
 }
 
-/// A blob, by what its descriptor must say; whatever notes stand beside it are not kept.
+/// A blob, by the required fields of its descriptor; annotations are not kept.
 #[derive(Debug, Clone)]
 pub(super) struct Blob {
     pub(super) digest: Digest,
@@ -79,7 +81,7 @@ impl From<&Descriptor> for Blob {
 }
 
 impl Store<'_> {
-    /// An index or a manifest.
+    /// Returns an index or a manifest.
     pub(super) fn manifest(&self, entry: &Blob, what: &str) -> Result<Vec<u8>, ImageError> {
         match self {
             Store::Registry(registry, reference) => {
@@ -94,7 +96,7 @@ impl Store<'_> {
         }
     }
 
-    /// A small blob, whole.
+    /// Returns a whole small blob.
     pub(super) fn document(&self, entry: &Blob, what: &str) -> Result<Vec<u8>, ImageError> {
         if entry.size > DOCUMENT_LIMIT {
             return Err(ImageError::TooLarge {
@@ -106,7 +108,7 @@ impl Store<'_> {
         whole(input, entry, what)
     }
 
-    /// The bytes of a blob, to be checked by who reads them.
+    /// Returns the bytes of a blob. The caller must check them.
     pub(super) fn blob(&self, entry: &Blob) -> Result<Box<dyn Read + '_>, ImageError> {
         let path = blob_path(entry);
         Ok(match self {
@@ -120,7 +122,8 @@ impl Store<'_> {
         })
     }
 
-    /// Whether a manifest can be asked for: only a registry must have all of its index.
+    /// Returns true if the store may have a manifest. A registry is assumed to have its whole
+    /// index.
     pub(super) fn has(&self, entry: &Blob) -> bool {
         let path = blob_path(entry);
         match self {
@@ -132,7 +135,7 @@ impl Store<'_> {
         }
     }
 
-    /// A small file of an archive or layout by its name.
+    /// Returns a small file of an archive or layout by its name.
     pub(super) fn text(&self, path: &str) -> Result<Vec<u8>, ImageError> {
         match self {
             Store::Registry(_, reference) => Err(absent(&reference.to_string(), path)),
@@ -144,7 +147,7 @@ impl Store<'_> {
         }
     }
 
-    /// Bytes of a member of an archive.
+    /// Returns the size of a member of an archive.
     pub(super) fn size(&self, path: &str) -> Result<u64, ImageError> {
         let (name, size) = match self {
             Store::Archive(archive) => {
@@ -162,7 +165,7 @@ impl Store<'_> {
         size.ok_or_else(|| absent(name, path))
     }
 
-    /// The bytes of a member of an archive.
+    /// Returns the bytes of a member of an archive.
     pub(super) fn member(&self, path: &str) -> Result<Box<dyn Read + '_>, ImageError> {
         match self {
             Store::Archive(archive) => Ok(Box::new(archive.member(path)?)),
@@ -176,12 +179,12 @@ pub(super) fn blob_path(entry: &Blob) -> String {
     format!("blobs/{}/{}", digest.algorithm(), digest.digest())
 }
 
-/// Where skopeo keeps the manifest of an image that an index names.
+/// Returns the file in which skopeo stores the manifest of an image of an index.
 fn skopeo_manifest(entry: &Blob) -> String {
     format!("{}.manifest.json", entry.digest.digest())
 }
 
-/// A file of the directory of a store.
+/// Opens a file in the directory of a store.
 fn opened(path: &Path, dir: &Path) -> Result<File, ImageError> {
     match os::open_file(path) {
         Err(ReadError::Missing(_)) => {
@@ -221,12 +224,12 @@ fn whole(input: impl Read, entry: &Blob, what: &str) -> Result<Vec<u8>, ImageErr
     }
 }
 
-/// A tar file, and where its members stand.
+/// A tar file and the offsets of its members.
 pub(super) struct Archive {
     file: File,
     name: String,
     members: BTreeMap<String, (u64, u64)>,
-    /// Members that are other names of members.
+    /// Links to members.
     links: BTreeMap<String, String>,
 }
 
@@ -290,7 +293,7 @@ impl Archive {
         Ok(Window { file, at, end })
     }
 
-    /// A small member, whole.
+    /// Returns a whole small member.
     fn text(&self, path: &str) -> Result<Vec<u8>, ImageError> {
         let mut bytes = Vec::new();
         self.member(path)?
@@ -306,7 +309,8 @@ impl Archive {
         Ok(bytes)
     }
 
-    /// `docker save` of old writes a layer once and links to it: one step is enough.
+    /// Returns the location of a member. Old versions of `docker save` write a layer once and link
+    /// to it, so one link is followed.
     fn place(&self, path: &str) -> Option<(u64, u64)> {
         let direct = self.members.get(path);
         let linked = || self.members.get(self.links.get(path)?);
@@ -314,7 +318,7 @@ impl Archive {
     }
 }
 
-/// Refuses a name that an archive has twice: which of the two counts depends on the reader.
+/// Refuses an archive that contains a name twice: the reader decides which of the two counts.
 fn once(twice: bool) -> io::Result<()> {
     if twice {
         return Err(malformed("a name is in it twice"));
@@ -322,7 +326,7 @@ fn once(twice: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Refuses files below a link: what that replaces depends on the order.
+/// Refuses files below a link: what they replace depends on the order of the members.
 fn through_no_link<T>(
     members: &BTreeMap<String, T>,
     links: &BTreeMap<String, String>,
@@ -345,7 +349,7 @@ fn through_no_link<T>(
     Ok(())
 }
 
-/// Where a link in an archive leads, from the archive's root.
+/// Returns the target of a link in an archive, relative to the root of the archive.
 pub(super) fn linked(path: &str, target: &[u8]) -> io::Result<String> {
     let (directory, _) = super::path::split(path.as_bytes());
     let whole = if target.starts_with(b"/") {

@@ -1,4 +1,4 @@
-//! A layer on its way: counted, bounded, its digest computed, unpacked.
+//! Streams of layers: counts, limits, hashes and decompresses them.
 
 use std::io::{self, BufReader, Cursor, Read};
 
@@ -8,25 +8,25 @@ use super::meter::Meter;
 use crate::sys::registry::Hasher;
 use crate::sys::signal;
 
-/// Window of zstd that is still unpacked: 32 MiB. `zstd -19` uses 8.
+/// The log2 of the largest zstd window that is accepted, 32 MiB. `zstd -19` uses 8 MiB.
 const WINDOW_LOG: u32 = 25;
 
 const BUFFER: usize = 128 << 10;
 
-/// Bytes that tell every compression.
+/// The number of first bytes that are enough to recognize every compression.
 const LONGEST_MAGIC: u64 = 6;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
-/// Compressions that no registry's layers have, and that are told by their first bytes.
+/// Compressions that layers of registries do not use, by their first bytes.
 const OTHERS: [(&[u8], &str); 3] = [
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ", "xz"),
     (&[0x04, 0x22, 0x4d, 0x18], "lz4"),
 ];
 
-/// Whether these first bytes are those of something packed.
+/// Returns true if these are the first bytes of a compressed file.
 pub(super) fn is_compressed(start: &[u8]) -> bool {
     let others = OTHERS.iter().map(|(magic, _)| *magic);
     [GZIP, ZSTD]
@@ -35,7 +35,7 @@ pub(super) fn is_compressed(start: &[u8]) -> bool {
         .any(|magic| start.starts_with(magic))
 }
 
-/// What ends a stream besides its own errors.
+/// The reasons that end a stream, apart from its own errors.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Stop {
     #[error("all that was read unpacks to more than {0} bytes: inspect fewer images at once")]
@@ -60,7 +60,7 @@ impl From<Stop> for io::Error {
     }
 }
 
-/// Counts and hashes what passes, and ends it at a bound.
+/// A reader that counts and hashes what it reads, up to a limit.
 pub(super) struct Tally<'m, R> {
     input: R,
     hasher: Option<Hasher>,
@@ -69,13 +69,13 @@ pub(super) struct Tally<'m, R> {
 }
 
 enum Bound<'m> {
-    /// As many bytes as were declared.
+    /// The number of bytes that were declared.
     Declared(u64),
     Metered(&'m Meter<'m>),
 }
 
 impl<'m, R: Read> Tally<'m, R> {
-    /// What is stored: as many bytes as were declared.
+    /// Returns a reader of stored bytes, up to the number of bytes that were declared.
     pub(super) fn stored(input: R, hasher: Option<Hasher>, declared: u64) -> Self {
         Tally {
             input,
@@ -85,7 +85,7 @@ impl<'m, R: Read> Tally<'m, R> {
         }
     }
 
-    /// What it unpacks to: as much as the meter allows.
+    /// Returns a reader of decompressed bytes, up to the limit of the meter.
     pub(super) fn unpacked(input: R, hasher: Option<Hasher>, meter: &'m Meter<'m>) -> Self {
         Tally {
             input,
@@ -95,12 +95,12 @@ impl<'m, R: Read> Tally<'m, R> {
         }
     }
 
-    /// What it reads from, and the hash of all that passed.
+    /// Returns the input and the hash of all bytes that were read.
     pub(super) fn into_parts(self) -> (R, Option<String>) {
         (self.input, self.hasher.map(Hasher::hex))
     }
 
-    /// Counts bytes that do not pass and cost as much: the holes of a sparse file.
+    /// Counts bytes that are not read but cost as much, such as the holes of a sparse file.
     pub(super) fn charge(&mut self, bytes: u64) -> io::Result<()> {
         self.count = self.count.saturating_add(bytes);
         match self.bound {
@@ -110,7 +110,7 @@ impl<'m, R: Read> Tally<'m, R> {
         }
     }
 
-    /// Lets the rest pass.
+    /// Reads the rest and discards it.
     pub(super) fn drain(&mut self) -> io::Result<()> {
         io::copy(self, &mut io::sink()).map(drop)
     }
@@ -130,10 +130,10 @@ impl<R: Read> Read for Tally<'_, R> {
     }
 }
 
-/// A stream with the bytes that were read ahead of it.
+/// A stream with the bytes that were already read from its start.
 type Ahead<R> = BufReader<io::Chain<Cursor<Vec<u8>>, R>>;
 
-/// Unpacks by the first bytes, whatever the media type says.
+/// A decompressor, chosen by the first bytes and not by the media type.
 pub(super) enum Unpacked<R: Read> {
     Plain(Ahead<R>),
     Gzip(Box<MultiGzDecoder<Ahead<R>>>),
@@ -161,7 +161,7 @@ impl<R: Read> Unpacked<R> {
         })
     }
 
-    /// What is packed, past what was read of it.
+    /// Returns the compressed input, positioned after what was read.
     pub(super) fn into_inner(self) -> R {
         match self {
             Unpacked::Plain(input) => input,

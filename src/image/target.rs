@@ -1,4 +1,4 @@
-//! What a word on the command line names: a file, an archive, a layout or a reference.
+//! Parses an argument of the command line as a file, an archive, a layout or a reference.
 
 use std::path::{Path, PathBuf};
 
@@ -9,26 +9,27 @@ use crate::sys::registry::Reference;
 /// What is inspected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A program, an image archive or a layout: told apart by what is there.
+    /// A program, an image archive or a layout: its content decides which.
     Path(PathBuf),
     /// `-`: a program or an image archive on standard input.
     Stdin,
-    /// `docker-archive:FILE[:REFERENCE]`, or `@N` for the Nth image that it lists, from 0.
+    /// `docker-archive:FILE[:REFERENCE]`; `@N` as the reference means image N of its list, counted
+    /// from 0.
     DockerArchive {
         file: PathBuf,
         image: Option<String>,
     },
     /// `oci:DIR[:TAG]`
     Layout { dir: PathBuf, tag: Option<String> },
-    /// `dir:PATH`: a root file system, or what skopeo keeps in a directory.
+    /// `dir:PATH`: a root file system, or a directory that skopeo wrote.
     Directory(PathBuf),
     /// `oci-archive:FILE[:TAG]`
     OciArchive { file: PathBuf, tag: Option<String> },
-    /// `docker://REFERENCE`, or a bare one.
+    /// `docker://REFERENCE`, or a reference without a prefix.
     Registry(Reference),
 }
 
-/// Why a word names nothing that can be inspected.
+/// The reason why an argument is not something that can be inspected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     #[error(
@@ -51,7 +52,7 @@ pub enum TargetError {
     Reference { text: String, why: String },
 }
 
-/// What other tools take, or a hand slips to, and what to write instead.
+/// Prefixes that other tools accept or that are typing errors, and what to write instead.
 const ELSEWHERE: [(&str, &str); 6] = [
     ("https://", "leave `https://` away"),
     (
@@ -77,9 +78,9 @@ impl From<TargetError> for Failure {
 }
 
 impl Target {
-    /// `exists` tells whether a path is there: a bare word that is both a path and a reference is the
-    /// path. What is not there and has neither host, tag nor digest is no reference either: more
-    /// likely it is a path with a slip.
+    /// Parses a target. `exists` returns true for an existing path: an argument that is both a path
+    /// and a reference counts as the path. An argument without a host, tag or digest that does not
+    /// exist as a path is refused: it is more likely a mistyped path than a reference.
     pub fn parse(text: &str, exists: impl Fn(&Path) -> bool) -> Result<Target, TargetError> {
         let after = |prefix: &'static str, what: &'static str| {
             let rest = text.strip_prefix(prefix)?;
@@ -133,8 +134,8 @@ impl Target {
     }
 }
 
-/// A path, and which of the images in it: paths may have colons as well, so the longest that is
-/// there counts. Where none is, the first colon ends the path.
+/// Splits a text into a path and the image to choose from it. Paths can contain colons, so the
+/// longest existing path counts. If none exists, the path ends at the first colon.
 fn chosen(text: &str, exists: impl Fn(&Path) -> bool) -> (PathBuf, Option<String>) {
     if exists(Path::new(text)) {
         return (text.into(), None);
@@ -167,7 +168,8 @@ fn reference(text: &str) -> Result<Target, TargetError> {
 }
 
 impl Target {
-    /// What holds the images, without which of them is chosen.
+    /// Returns the name of the file, directory or reference that contains the images, without the
+    /// choice of an image.
     pub fn holder(&self) -> String {
         match self {
             Target::Path(path) => path.display().to_string(),

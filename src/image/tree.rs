@@ -1,7 +1,7 @@
-//! The files of an image as a container sees them: layers laid over each other as the runtimes do.
+//! The files of an image as a container sees them: its layers merged as the runtimes do.
 //!
-//! Built again from the names alone. With the lower layers missing it still says what is certain:
-//! which files no lower layer can change.
+//! The tree is built from the names alone. Without the lower layers it still shows what is certain:
+//! the files that no lower layer can change.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -14,7 +14,7 @@ mod lay;
 
 use lay::NODES;
 
-/// Links that one path may lead through, as for the kernel.
+/// The maximum number of links that one path may lead through, as in the kernel.
 const LINKS: usize = 40;
 
 pub(super) struct Tree<'a> {
@@ -24,43 +24,45 @@ pub(super) struct Tree<'a> {
     root: usize,
     budget: &'a Budget,
     wanted: Wanted<'a>,
-    /// Something was put where a link of a lower layer could make it a wanted path.
+    /// True if an entry is at a place that becomes a wanted path if a lower layer has a link.
     doubt: bool,
-    /// The layer that is laid.
+    /// The layer that is being added.
     layer: Range<Id>,
-    /// What the last walk came by.
+    /// What the last walk passed.
     way: Way,
 }
 
-/// What a walk came by.
+/// What a walk passed.
 #[derive(Default)]
 struct Way {
     disputed: bool,
-    /// Links that were there before the layer that is laid.
+    /// Links that lower layers created.
     lower: Vec<usize>,
 }
 
-/// The directory that something is in, and its name there.
+/// The directory that contains something, and its name in it.
 type Place<'a> = (usize, &'a [u8]);
 
 /// Names that matter while lower layers are unknown.
 #[derive(Default)]
 struct Wanted<'a> {
-    /// All that stand in wanted paths.
+    /// All components of the wanted paths.
     parts: BTreeSet<&'a [u8]>,
-    /// Those that they end in.
+    /// The last components of the wanted paths.
     last: BTreeSet<&'a [u8]>,
 }
 
 #[derive(Clone, Copy)]
 struct Node<'a> {
     what: Is,
-    /// None for the root.
+    /// `None` for the root.
     place: Option<Place<'a>>,
-    /// Every directory above it is known to be one: no lower layer can make it another place.
+    /// True if every directory above is known to be a directory, so that no lower layer can move
+    /// the node.
     certain: bool,
-    /// A layer reaches it through a link of a lower one. Where layers are unpacked over each other the link
-    /// leads on, and where each is a directory of its own there is no link.
+    /// True if a layer reaches the node through a link of a lower layer. Runtimes that unpack
+    /// layers over each other follow the link; in runtimes that unpack each layer into its own
+    /// directory, the link does not exist.
     disputed: bool,
 }
 
@@ -68,10 +70,10 @@ struct Node<'a> {
 enum Is {
     Directory,
     File(Id),
-    /// The entry says where it leads.
+    /// The entry contains the target of the link.
     Link(Id),
     Special,
-    /// Another name of something in a layer that was not read, or that is nowhere.
+    /// A hard link to something in a layer that was not read, or to nothing.
     Nothing,
 }
 
@@ -85,9 +87,9 @@ pub(super) enum Found {
     Directory,
     Special,
     Missing,
-    /// Too many links.
+    /// The path leads through too many links.
     Links,
-    /// What it is differs between runtimes.
+    /// Runtimes disagree about what it is.
     Disputed,
 }
 
@@ -95,14 +97,14 @@ pub(super) enum Found {
 enum End {
     Node {
         at: usize,
-        /// Everything on the way is.
+        /// True if every node on the way is certain.
         certain: bool,
     },
     Missing,
     Links,
 }
 
-/// An image that was made to be walked for ever.
+/// An image that exceeds a limit of the tree, such as one made so that walking it does not end.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LinkLoop {
     #[error("its paths and links lead through too many steps for its size")]
@@ -125,12 +127,12 @@ impl Node<'_> {
 }
 
 impl<'a> Tree<'a> {
-    /// Whether lower layers, were there any, could change where wanted paths lead.
+    /// Returns true if lower layers could change where wanted paths lead.
     pub(super) fn doubt(&self) -> bool {
         self.doubt
     }
 
-    /// Where a path leads, through all links.
+    /// Returns what a path leads to, through all links.
     pub(super) fn find(&mut self, path: &'a [u8]) -> Result<Found, LinkLoop> {
         let end = self.walk(path, true, false)?;
         if self.way.disputed {
@@ -149,12 +151,12 @@ impl<'a> Tree<'a> {
         })
     }
 
-    /// The path of an entry in its layer.
+    /// Returns the path of an entry in its layer.
     pub(super) fn name(&self, id: Id) -> &'a [u8] {
         self.names.get(id).map(|(path, _)| path).unwrap_or_default()
     }
 
-    /// The wanted files with their paths, in no order, and whether they are disputed.
+    /// Returns the wanted files with their paths, in arbitrary order, and whether each is disputed.
     pub(super) fn files(
         &self,
         wanted: impl Fn(Id) -> bool,
@@ -171,7 +173,7 @@ impl<'a> Tree<'a> {
         Ok(files)
     }
 
-    /// Where something is; nowhere, where a directory above it was emptied.
+    /// Returns the path of a node, or `None` if a directory above it was emptied.
     fn path(&self, node: usize) -> Result<Option<(Vec<u8>, bool)>, LinkLoop> {
         let (mut at, mut parts, mut length) = (node, Vec::new(), 0);
         let mut disputed = self.nodes[self.root].disputed;
@@ -215,8 +217,8 @@ impl<'a> Tree<'a> {
         self.nodes.len() - 1
     }
 
-    /// Follows a path from the root. `last`: a link at its end is followed too; `create`: what is
-    /// missing becomes a directory.
+    /// Follows a path from the root. With `last`, follows a link at its end too. With `create`,
+    /// creates missing directories.
     fn walk(&mut self, path: &'a [u8], last: bool, create: bool) -> Result<End, LinkLoop> {
         let mut ahead: Vec<&'a [u8]> = path::parts(path).rev().collect();
         let mut above = Vec::new();
@@ -236,7 +238,8 @@ impl<'a> Tree<'a> {
             }
             let next = match self.children.get(&(at, name)) {
                 Some(next) => *next,
-                // A directory that no entry named: a lower layer may have something else there.
+                // No entry named this directory: a lower layer may have something else at this
+                // path.
                 None if create => self.set((at, name), Node::of(Is::Directory, false)),
                 None => return Ok(End::Missing),
             };

@@ -1,4 +1,4 @@
-//! Variables by which something else than its file decides what a program does.
+//! Environment variables that change what a program does independently of its file.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use crate::istio::matrix::{MatrixError, parse};
 
 static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let text = include_str!(concat!(env!("OUT_DIR"), "/image.json"));
-    // A test reads it: what cannot be read has no names.
+    // A test checks that the data can be read. Without data there are no names.
     let files: Vec<(String, Table)> = serde_json::from_str(text).unwrap_or_default();
     let groups = files.into_iter().flat_map(|(_, table)| table.variables);
     groups.flat_map(|group| group.names).collect()
@@ -20,18 +20,19 @@ struct Table {
     variables: Vec<Group>,
 }
 
-/// Reads the variables of a data file, to find its mistakes.
+/// Reads the variables of a data file, to find mistakes in it.
 pub(super) fn read_table(name: &str, text: &str) -> Result<(), MatrixError> {
     parse::<Table>(name, text).map(drop)
 }
 
-/// Names of one source.
+/// The names from one source.
 #[derive(Deserialize)]
 struct Group {
     names: Vec<String>,
 }
 
-/// Why the files of an image do not show what runs: a variable that it sets.
+/// Returns why the files of an image do not show what runs: the image sets a variable that replaces
+/// it.
 pub(super) fn takes_over(env: &[String]) -> Option<String> {
     let pairs = env.iter().filter_map(|pair| pair.split_once('='));
     let mut set = pairs.filter(|(_, value)| !value.is_empty());
@@ -41,7 +42,7 @@ pub(super) fn takes_over(env: &[String]) -> Option<String> {
     ))
 }
 
-/// Whether a variable is a known one, or one of those that begin like it.
+/// Returns true if a variable is the known one. A `*` at the end of `known` matches any rest.
 pub(super) fn is(name: &str, known: &str) -> bool {
     match known.strip_suffix('*') {
         Some(start) => name.starts_with(start),

@@ -1,4 +1,4 @@
-//! Programs that start another program: which one, by their command line.
+//! Programs that start another program, which their command line names.
 
 use std::sync::LazyLock;
 
@@ -9,12 +9,12 @@ use crate::istio::matrix::{MatrixError, parse};
 
 mod shell;
 
-/// Wrappers that may stand one behind the other.
+/// The maximum number of wrappers that may start each other.
 const DEPTH: usize = 8;
 
 static TABLE: LazyLock<Data> = LazyLock::new(|| {
     let text = include_str!(concat!(env!("OUT_DIR"), "/image.json"));
-    // A test reads it: what cannot be read has no rows.
+    // A test checks that the data can be read. Without data there are no rows.
     let files: Vec<(String, Table)> = serde_json::from_str(text).unwrap_or_default();
     let mut data = Data::default();
     for (_, table) in files {
@@ -34,15 +34,15 @@ static TABLE: LazyLock<Data> = LazyLock::new(|| {
 #[derive(Default)]
 struct Data {
     rows: Vec<Row>,
-    /// Words that a shell takes for itself.
+    /// Words that a shell interprets itself.
     built_in: Vec<String>,
-    /// Variables by which a wrapper starts something else.
+    /// Variables that make a wrapper start another program.
     inherited: Vec<String>,
-    /// Files that have wrappers built in.
+    /// Files with built-in wrappers.
     holders: Vec<String>,
 }
 
-/// Reads the wrappers of a data file, to find its mistakes.
+/// Reads the wrappers of a data file, to find mistakes in it.
 pub(super) fn read_table(name: &str, text: &str) -> Result<(), MatrixError> {
     parse::<Table>(name, text).map(drop)
 }
@@ -57,7 +57,7 @@ struct Table {
     holders: Vec<Names>,
 }
 
-/// Rows of one source.
+/// The rows from one source.
 #[derive(Deserialize)]
 struct Group {
     rows: Vec<Row>,
@@ -75,12 +75,12 @@ struct Names {
 
 #[derive(Deserialize)]
 struct Row {
-    /// Last parts of its paths.
+    /// The last components of its paths.
     names: Vec<String>,
     form: Form,
     /// Options without a value.
     flags: Vec<String>,
-    /// Options with one.
+    /// Options with a value.
     values: Vec<String>,
 }
 
@@ -94,33 +94,34 @@ enum Form {
     User,
     /// Variables, and then the program.
     Environment,
-    /// `-c`, a text in the language of the shell, and what the text calls `$0`, `$1`, …
+    /// `-c`, a shell script, and the arguments of the script: `$0`, `$1`, …
     Shell,
-    /// The name of a wrapper that is built in, and what follows it.
+    /// The name of a built-in wrapper, and its arguments.
     Applet,
-    /// What is started is written in files of the image.
+    /// Nothing: files of the image define what it starts.
     Services,
 }
 
-/// A word of a command line; none where only the running container has its value.
+/// A word of a command line; `None` if only the running container knows its value.
 type Word = Option<String>;
 
-/// What a command line comes to.
+/// What a command line starts.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Command {
-    /// Wrappers, in the order in which they start each other.
+    /// The wrappers, in the order in which they start each other.
     pub(super) wrappers: Vec<String>,
-    /// The program that is started in the end and its arguments, as far as they are known; empty where
-    /// `unknown` tells why.
+    /// The program that is finally started and its arguments, as far as they are known. Empty if
+    /// `unknown` is set.
     pub(super) words: Vec<String>,
     /// Variables that wrappers set: `NAME=VALUE`.
     pub(super) env: Vec<String>,
-    /// Why it cannot be told what is started.
+    /// The reason why the started program cannot be determined.
     pub(super) unknown: Option<String>,
 }
 
 impl Command {
-    /// Follows a command line to the program that it starts in the end, with the variables of its image.
+    /// Follows a command line to the program that it finally starts. `env` are the variables of the
+    /// image.
     pub(super) fn follow(line: &[String], env: &[String]) -> Command {
         let command = Command::of_line(line);
         if command.wrappers.is_empty() || command.unknown.is_some() {
@@ -140,7 +141,7 @@ impl Command {
 
     fn of_line(line: &[String]) -> Command {
         let mut command = Command::default();
-        // The program that has the next one built in.
+        // The program that contains the next one as a built-in.
         let mut holder: Option<String> = None;
         let mut words: Vec<Word> = line.iter().cloned().map(Some).collect();
         for _ in 0..=DEPTH {
@@ -158,7 +159,7 @@ impl Command {
                     .extend(words.into_iter().flatten().filter(|_| !built_in));
                 return command;
             };
-            // A shell that is asked for interactively, or an init without a program.
+            // An interactive shell, or an init without a program.
             if words.len() == 1 && row.form != Form::Services {
                 command.words = vec![holder.unwrap_or(first)];
                 return command;
@@ -195,7 +196,7 @@ impl Row {
         self.names.iter().any(|name| name == base(word))
     }
 
-    /// The command line that the words behind its name start; none where they do not tell.
+    /// Returns the command line that the arguments `words` start, or `None` if they do not show it.
     fn next(&self, words: &[Word], env: &mut Vec<String>) -> Option<Vec<Word>> {
         let rest = match self.form {
             Form::Shell => return self.of_shell(words, env),
@@ -204,7 +205,7 @@ impl Row {
             Form::User => self.behind_options(words)?.get(1..)?,
             Form::Environment => {
                 let rest = self.behind_options(words)?;
-                // Whatever its name is.
+                // Any name is possible here, not only that of a shell variable.
                 let is_set = |word: &&Word| word.as_deref().is_some_and(|word| word.contains('='));
                 let set = rest.iter().take_while(is_set);
                 let count = set.clone().count();
@@ -215,7 +216,7 @@ impl Row {
         (!rest.is_empty()).then(|| rest.to_vec())
     }
 
-    /// What follows the options; none where one of them is not known.
+    /// Returns the words after the options, or `None` if an option is unknown.
     fn behind_options<'w>(&self, words: &'w [Word]) -> Option<&'w [Word]> {
         let mut rest = words;
         loop {
@@ -234,7 +235,7 @@ impl Row {
         }
     }
 
-    /// Whether an option has its value in the next word; none for one that is not known.
+    /// Returns true if the value of an option is the next word, or `None` if the option is unknown.
     fn option(&self, word: &str) -> Option<bool> {
         let has = |options: &[String], name: &str| options.iter().any(|it| it == name);
         if has(&self.flags, word) {
@@ -246,7 +247,7 @@ impl Row {
                 None => has(&self.values, word).then_some(true),
             };
         }
-        // Several letters behind one dash; what follows the letter of a value is the value.
+        // Several letters after one dash. The rest after a letter that takes a value is the value.
         let letters: Vec<char> = word.chars().skip(1).collect();
         for (at, letter) in letters.iter().enumerate() {
             let name = format!("-{letter}");
@@ -260,7 +261,7 @@ impl Row {
         Some(false)
     }
 
-    /// The one command in the text that a shell is given.
+    /// Returns the single command in the script of a shell.
     fn of_shell(&self, words: &[Word], env: &mut Vec<String>) -> Option<Vec<Word>> {
         let mut rest = words;
         loop {
@@ -295,15 +296,15 @@ impl Row {
                 .is_some_and(|word| word.starts_with('-'));
             return (!option).then_some(next);
         }
-        // A variable of a form that only some shells know, or nothing that is a file.
+        // A variable in a syntax of some shells, or a word that is not a file.
         let own = |word: &str| word.contains('=') || TABLE.built_in.iter().any(|it| it == word);
         let own = next.first()?.as_deref().is_some_and(own);
         (!own).then_some(next)
     }
 }
 
-/// Whether a wrapper that is started as `word` may be the file `real`: the same one under another name, or one
-/// that has it built in.
+/// Returns true if a wrapper that is started as `word` may be the file `real`: the same program
+/// under another name, or one that contains it as a built-in.
 pub(super) fn may_be(word: &str, real: &str) -> bool {
     let real = base(real);
     let is_of = |name: &String| {
@@ -319,7 +320,7 @@ fn is_inherited(name: &str) -> bool {
     TABLE.inherited.iter().any(|known| is(name, known))
 }
 
-/// Whether a word is `NAME=VALUE`; one whose value is not known is none.
+/// Returns true if a word is `NAME=VALUE`. A word with an unknown value is not.
 fn is_assignment(word: Option<&str>) -> bool {
     let name = word.and_then(|word| word.split_once('='));
     name.is_some_and(|(name, _)| {
@@ -330,7 +331,7 @@ fn is_assignment(word: Option<&str>) -> bool {
     })
 }
 
-/// The last part of a path.
+/// Returns the last component of a path.
 fn base(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
@@ -339,7 +340,7 @@ fn base(word: &str) -> &str {
 mod tests {
     use super::*;
 
-    /// `WRAPPERS > WORDS [VARIABLES]`, or why not.
+    /// Returns `WRAPPERS > WORDS [VARIABLES]`, or why the program is unknown.
     fn followed(line: &[&str]) -> String {
         let line: Vec<String> = line.iter().map(|&word| word.to_owned()).collect();
         let command = Command::follow(&line, &[]);

@@ -1,4 +1,4 @@
-//! Texts that are secret by their form.
+//! Finds texts that are secret by their form.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::KeyedHubs;
 /// Schemes of the header `Authorization`.
 const SCHEMES: [&str; 2] = ["basic ", "bearer "];
 
-/// Characters that what follows a scheme has at least.
+/// The minimum number of characters of the credentials after a scheme.
 const CREDENTIAL: usize = 8;
 
 /// Parts of the names of parameters that hold secrets.
@@ -26,16 +26,17 @@ const NAMES: [&str; 12] = [
     "jwt",
 ];
 
-/// The keys of hubs.
+/// Finds the keys of hubs.
 ///
-/// Behind the name of a vendor's hub anything is a key that does not make it another hub of the data.
-/// Behind the last part of that name alone, as in a mirror, only what has the shape of keys is one.
+/// After the name of a vendor's hub, any text is a key unless it makes the name that of another
+/// known hub. After the last component of that name alone, as in a mirror, only a text with the
+/// shape of a key is one.
 pub(super) fn keys(text: &str, hubs: &KeyedHubs) -> Vec<Range<usize>> {
     let matrix = &hubs.matrix;
     let lower = text.to_ascii_lowercase();
     let mut found = Vec::new();
     for (before, last) in &hubs.before {
-        // The last part is in the whole.
+        // The whole name contains its last component.
         if !lower.contains(last.as_str()) {
             continue;
         }
@@ -60,7 +61,8 @@ fn is_component(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_.".contains(c)
 }
 
-/// What follows each `before`, as far as it has these characters, without separators at its end.
+/// Finds the text after each `before`, as far as it has these characters, without trailing
+/// separators.
 fn runs_behind<'t>(
     text: &'t str,
     before: &'t str,
@@ -76,7 +78,7 @@ fn runs_behind<'t>(
     })
 }
 
-/// User and password before the host of an image reference: `user:password@host/name`.
+/// Finds user and password before the host of an image reference: `user:password@host/name`.
 pub(super) fn logins(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = 0;
@@ -84,7 +86,7 @@ pub(super) fn logins(text: &str) -> Vec<Range<usize>> {
         let name = word.trim_end_matches(ends_url);
         let login = name.rmatch_indices('@').find_map(|(at, _)| {
             let (login, rest) = (&name[..at], &name[at + 1..]);
-            // A digest follows an `@`, too.
+            // An `@` can also precede a digest.
             let is_host = rest.contains('/') && !rest.starts_with("sha");
             (is_host && login.contains(':')).then_some(login)
         });
@@ -97,7 +99,7 @@ pub(super) fn logins(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// What follows `Basic` and `Bearer`, where it is no ordinary word.
+/// Finds the text after `Basic` and `Bearer`, unless it is an ordinary word.
 pub(super) fn authorizations(text: &str) -> Vec<Range<usize>> {
     let lower = text.to_ascii_lowercase();
     let of_scheme = |scheme: &&'static str| {
@@ -117,8 +119,8 @@ pub(super) fn authorizations(text: &str) -> Vec<Range<usize>> {
     SCHEMES.iter().flat_map(of_scheme).collect()
 }
 
-/// User and password of a URL, the values of its query, and of every parameter that is named like a
-/// secret.
+/// Finds user and password of a URL, the values of its query, and the value of every parameter with
+/// a name that suggests a secret.
 pub(super) fn parts_of_urls(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (at, scheme) in text.match_indices("://") {
@@ -149,8 +151,8 @@ fn ends_url(c: char) -> bool {
     c.is_whitespace() || "\"'`<>()[]{}|\\^,;".contains(c)
 }
 
-/// The values of parameters from a place on: up to the end of the URL, or to the end of the text
-/// where only some names count.
+/// Finds the values of parameters after an offset: up to the end of the URL if all names count, or
+/// to the end of the text if only some do.
 fn values(text: &str, from: usize, is: fn(&str) -> bool) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = from;

@@ -1,20 +1,20 @@
-//! A text as it is meant: without percent encoding and without the escapes of JSON.
+//! Decodes percent encoding and JSON escapes in a text, and maps results to the original.
 
 use std::ops::Range;
 
-/// How often a text may be encoded within an encoded text.
+/// The maximum number of nested encodings that are decoded.
 const DEPTH: usize = 3;
 
-/// A decoded text, and where each of its bytes stands in the original.
+/// A decoded text, with the position of each of its bytes in the original.
 #[derive(Clone)]
 pub(super) struct View {
     pub(super) text: String,
-    /// The place of each byte in the original; absent where nothing had to be decoded.
+    /// The position of each byte in the original; `None` if nothing was decoded.
     places: Option<Vec<Range<usize>>>,
 }
 
 impl View {
-    /// The text as it is, and after each layer of encoding that it has.
+    /// Returns the text as it is, and after each layer of decoding.
     pub(super) fn layers(text: &str) -> Vec<View> {
         let mut view = View {
             text: text.to_owned(),
@@ -32,7 +32,7 @@ impl View {
         layers
     }
 
-    /// The part of the original that a part of the view stands for.
+    /// Returns the part of the original that corresponds to a part of the view.
     pub(super) fn original(&self, range: &Range<usize>) -> Range<usize> {
         let Some(places) = &self.places else {
             return range.clone();
@@ -44,7 +44,7 @@ impl View {
         }
     }
 
-    /// Decodes one layer; whether there was any.
+    /// Decodes one layer. Returns true if this changed the text.
     fn decode(&mut self) -> bool {
         let bytes = self.text.as_bytes();
         let (mut decoded, mut places) = (Vec::with_capacity(bytes.len()), Vec::new());
@@ -61,7 +61,7 @@ impl View {
             places.extend(meant.iter().map(|_| place.clone()));
             at += length;
         }
-        // Bytes that make no UTF-8 leave the layer as it is: nothing else reads them as a text either.
+        // Each byte that is not UTF-8 becomes a `?`.
         match String::from_utf8(decoded) {
             Ok(text) if text != self.text => {
                 let whole = Self::characters(&text, places);
@@ -73,7 +73,7 @@ impl View {
         }
     }
 
-    /// Replaces bytes that are no UTF-8 by one character of their own.
+    /// Replaces each byte that is not UTF-8 by a `?`.
     fn decode_lossily(&mut self, decoded: &[u8], places: &[Range<usize>]) -> bool {
         let (mut text, mut kept) = (String::new(), Vec::new());
         let mut at = 0;
@@ -97,8 +97,8 @@ impl View {
         changed
     }
 
-    /// Gives every byte of a character the place of the whole character, so that no part of the
-    /// original is cut within one.
+    /// Maps every byte of a character to the range of the whole character, so that no range ends
+    /// inside of a character.
     fn characters(text: &str, mut places: Vec<Range<usize>>) -> Vec<Range<usize>> {
         for (at, c) in text.char_indices() {
             let Some(part) = places.get_mut(at..at + c.len_utf8()) else {
@@ -113,13 +113,13 @@ impl View {
     }
 }
 
-/// What an escape stands for.
+/// The meaning of an escape sequence.
 enum Meant {
     Byte(u8),
     Character(char),
 }
 
-/// The escape at a place, and its length.
+/// Returns the escape sequence at an offset and its length.
 fn escape(text: &str, at: usize) -> Option<(Meant, usize)> {
     let rest = text.get(at..)?;
     if let Some(hex) = rest.strip_prefix('%') {

@@ -1,7 +1,7 @@
-//! The cluster: kube behind one blocking door.
+//! Blocking access to the cluster through kube.
 //!
-//! [`Cluster`] owns the runtime and is what the rest of the program holds; a [`Session`] is the same
-//! connection inside of [`Cluster::run`], where many questions are asked at once.
+//! [`Cluster`] owns the runtime, and the rest of the program holds it. A [`Session`] is the same
+//! connection inside of [`Cluster::run`], where many requests run concurrently.
 
 use std::time::Duration;
 
@@ -48,19 +48,20 @@ pub struct Cluster {
     context: String,
 }
 
-/// The same connection for concurrent questions.
+/// The connection to a cluster, for concurrent requests.
 #[derive(Clone)]
 pub struct Session {
     client: Client,
     server: String,
-    /// Longest wait for one answer.
+    /// The longest wait for one answer.
     timeout: Duration,
 }
 
 impl Cluster {
-    /// Reads the kubeconfig and makes ready; the first question shows whether anybody answers.
+    /// Reads the kubeconfig and creates the client. Only the first request shows whether the server
+    /// answers.
     ///
-    /// `timeout` bounds each single answer.
+    /// `timeout` limits each single request.
     pub fn connect(target: &KubeTarget, timeout: Duration) -> Result<Cluster> {
         let runtime = runtime()?;
         let outcome = runtime.block_on(async {
@@ -83,24 +84,24 @@ impl Cluster {
                 context,
             }),
             Err(error) => {
-                // A credential plugin that hangs must not hold us up.
+                // A credential plugin that hangs must not delay the exit.
                 runtime.shutdown_background();
                 Err(error)
             }
         }
     }
 
-    /// Name of the kubeconfig context, or `in-cluster`.
+    /// Returns the name of the kubeconfig context, or `in-cluster`.
     pub fn context(&self) -> &str {
         &self.context
     }
 
-    /// Address of the API server.
+    /// Returns the address of the API server.
     pub fn server(&self) -> &str {
         &self.session.server
     }
 
-    /// Asks; ends early when a signal asks us to stop.
+    /// Runs requests. Returns early if a signal interrupts the run.
     pub fn run<T>(&self, work: impl AsyncFnOnce(&Session) -> T) -> Result<T> {
         self.runtime.block_on(async {
             tokio::select! {
@@ -112,7 +113,7 @@ impl Cluster {
     }
 }
 
-/// An address without the user and password that may stand in it.
+/// Returns an address without the user and password that it may contain.
 fn shown(url: &http::Uri) -> String {
     let whole = url.to_string();
     let whole = whole.trim_end_matches('/');
@@ -133,9 +134,9 @@ fn runtime() -> Result<Runtime> {
         })
 }
 
-/// Making a client may run a credential plugin, which may hang.
+/// Creates a client. This may run a credential plugin, which may hang.
 async fn client(config: kube::Config, server: &str, timeout: Duration) -> Result<Client> {
-    // kube's own retries take a closed pod proxy (503) for an API server that comes back.
+    // kube's own retry treats the 503 of a closed pod proxy as a temporary error of the API server.
     let mut config = config;
     config.default_retry = false;
     config.connect_timeout = Some(timeout.min(config.connect_timeout.unwrap_or(timeout)));
@@ -165,7 +166,7 @@ mod tests {
     use super::*;
 
     impl Cluster {
-        /// A cluster that is a service: how tests give recorded answers.
+        /// Returns a cluster that is served by `answer`, for tests with recorded answers.
         pub(crate) fn answering<A, F>(answer: A, timeout: Duration) -> Cluster
         where
             A: Fn(Request<Body>) -> F + Clone + Send + 'static,
@@ -213,7 +214,7 @@ mod tests {
         );
     }
 
-    /// What is said of a credential plugin that does this.
+    /// Returns the error message for a credential plugin that runs this script.
     fn plugin(script: &str) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config");

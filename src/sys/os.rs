@@ -25,10 +25,10 @@ pub use private::{
 };
 pub use root::{Root, RootEntry, RootFile, RootListing};
 
-/// Bytes that a document, overlay, template or data file may have.
+/// The maximum number of bytes of a document, overlay, template or data file.
 pub const TEXT_LIMIT: u64 = 8 << 20;
 
-/// What stands for standard input in error messages.
+/// The name of standard input in error messages.
 const STDIN: &str = "standard input";
 
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub enum ReadError {
     Io { name: String, source: io::Error },
 }
 
-/// Something could not be written: the exit code is [`Exit::CannotWrite`].
+/// A write error. Its exit code is [`Exit::CannotWrite`].
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     #[error("no space left for `{}`: free some, or choose another directory", .0.display())]
@@ -70,10 +70,10 @@ impl From<WriteError> for Failure {
     }
 }
 
-/// The bytes of a file of at most `limit` bytes.
+/// Reads a file of at most `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     let name = || format!("`{}`", path.display());
-    // A pipe that nobody writes to can be waited for without end, and the wait cannot be woken.
+    // Opening a pipe without a writer can block forever, so a signal must end the process.
     let _ends_by_signal = (!path.is_file()).then(signal::AtPrompt::begin);
     let file = File::open(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ReadError::Missing(path.to_owned()),
@@ -88,17 +88,17 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     bounded(file, limit, name)
 }
 
-/// Directories and files that are looked at below one directory.
+/// The maximum number of directories and files that are visited below one directory.
 const MOST_ENTRIES: usize = 100_000;
 
-/// The directory that the program runs in, where it is still there.
+/// Returns the current directory, if it still exists.
 pub fn current_dir() -> Option<PathBuf> {
     std::env::current_dir().ok()
 }
 
-/// Every file below a directory whose name ends in one of `extensions`, in the order of the paths.
+/// Returns every file below a directory with one of `extensions`, sorted by path.
 ///
-/// Hidden directories, and what links lead to, are passed over.
+/// Skips hidden directories, and does not follow links.
 pub fn files_below(dir: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, ReadError> {
     let failed = |path: &Path, source| ReadError::Io {
         name: format!("`{}`", path.display()),
@@ -128,18 +128,18 @@ pub fn files_below(dir: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Read
     Ok(found)
 }
 
-/// Whether something is at `path`.
+/// Returns true if something exists at `path`.
 pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-/// The bytes of standard input, at most `limit`; a closed one is empty.
+/// Reads at most `limit` bytes from standard input; a closed one is empty.
 pub fn read_stdin(limit: u64) -> Result<Vec<u8>, ReadError> {
     let _ends_by_signal = signal::AtPrompt::begin();
     bounded(io::stdin().lock(), limit, || STDIN.to_owned())
 }
 
-/// The text in `bytes`; `name` is what they were read from.
+/// Returns the text in `bytes`. `name` is the source that an error names.
 pub fn text(name: &str, bytes: Vec<u8>) -> Result<String, ReadError> {
     String::from_utf8(bytes).map_err(|error| ReadError::NotText {
         name: format!("`{name}`"),
@@ -165,10 +165,11 @@ fn bounded(source: impl Read, limit: u64, name: impl Fn() -> String) -> Result<V
     Ok(bytes)
 }
 
-/// Writes a file whole or not at all: readers see the old content or the new, never a part.
+/// Writes a file atomically: readers see either the old or the new content, never a part.
 ///
-/// Only the user may read it, since a hub can hold a key. Whatever had the name is replaced, a link itself and not what
-/// it points to, and nothing is ever opened by a name that somebody else can foresee.
+/// Only the user may read the file, because a hub can contain a key. The file replaces anything at
+/// this path; a link itself is replaced, not its target. The temporary file has a name that others
+/// cannot predict.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     replace(path, bytes).map_err(|source| match source.kind() {
         io::ErrorKind::IsADirectory => WriteError::Directory(path.to_owned()),
@@ -176,7 +177,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     })
 }
 
-/// Creates a directory and those above it.
+/// Creates a directory and its parents.
 pub fn create_dir(path: &Path) -> Result<(), WriteError> {
     fs::create_dir_all(path).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => WriteError::NoDirectory(path.to_owned()),
@@ -197,7 +198,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .prefix(".glooistio-")
         .tempfile_in(dir)?;
     temporary.write_all(bytes)?;
-    // Some file systems notice only here that they are full.
+    // Some file systems report only here that they are full.
     temporary.as_file().sync_all()?;
     temporary
         .persist(path)
@@ -217,22 +218,22 @@ fn write_error(path: &Path, source: io::Error) -> WriteError {
     }
 }
 
-/// Today in UTC: what end of life is judged for.
+/// Returns today's date in UTC, which end-of-life dates are compared with.
 pub fn today() -> Date {
     jiff::Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
-/// Seconds since 1970.
+/// Returns the seconds since 1970.
 pub fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
-/// A variable of the environment; an empty one is none.
+/// Returns an environment variable; `None` if it is empty.
 pub fn env(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// The arguments without the program's name; the first that is not UTF-8 is an error.
+/// Returns the arguments without the program's name. The error is the first one that is not UTF-8.
 pub fn args() -> Result<Vec<String>, String> {
     let text = |arg: OsString| {
         arg.into_string()
@@ -241,7 +242,7 @@ pub fn args() -> Result<Vec<String>, String> {
     std::env::args_os().skip(1).map(text).collect()
 }
 
-/// The home directory of the user.
+/// Returns the home directory of the user.
 pub fn home() -> Option<PathBuf> {
     env("HOME").map(PathBuf::from)
 }

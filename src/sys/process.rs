@@ -1,4 +1,4 @@
-//! Programs: found, run, bounded, and told of signals.
+//! Finds and runs programs, limits them, and forwards signals to them.
 
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -21,10 +21,10 @@ pub use find::{FindError, find};
 pub use invocation::{Invocation, KEY_VARIABLE, MARK};
 pub use read::Stream;
 
-/// How long output may still arrive after a program ended: somebody else may hold its pipes.
+/// How long to wait for output after a program ended: another process may still hold its pipes.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// Pieces of output that wait to be looked at before the program has to.
+/// The maximum number of chunks of output that are buffered before the program has to wait.
 const BACKLOG: usize = 64;
 
 /// How a program ended.
@@ -34,11 +34,11 @@ pub enum Status {
     Signal(i32),
 }
 
-/// What a probe said.
+/// The result of a program that ran to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Captured {
     pub status: Status,
-    /// At most the limit; the rest was read and dropped.
+    /// At most the limit; the rest was read and discarded.
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
 }
@@ -97,8 +97,9 @@ impl From<std::process::ExitStatus> for Status {
     }
 }
 
-/// Runs a probe to its end, in a process group of its own that is stopped as a whole when `timeout`
-/// has passed; at most `limit` bytes of each stream are kept. It never reads our standard input.
+/// Runs a program to its end in a process group of its own. After `timeout` the whole group is
+/// stopped. At most `limit` bytes of each stream are kept. The program never reads the standard
+/// input of this process.
 pub fn capture(
     invocation: &Invocation,
     timeout: Duration,
@@ -139,10 +140,10 @@ pub fn capture(
     })
 }
 
-/// Runs a program in our own process group, and hands on each line as it comes.
+/// Runs a program in the process group of this process, and passes on each line when it arrives.
 ///
-/// A terminal's Ctrl-C reaches the program as it would without us; SIGINT or SIGTERM sent to our
-/// process alone is handed down. What `on_line` does with a line cannot stop the program.
+/// Ctrl-C in a terminal reaches the program directly. A SIGINT or SIGTERM that is sent to this
+/// process alone is forwarded. `on_line` cannot stop the program.
 pub fn stream(
     invocation: &Invocation,
     on_line: &mut dyn FnMut(Stream, &str),
@@ -163,7 +164,8 @@ pub fn stream(
     status
 }
 
-/// Does both at once, `own` in this thread: how a program runs while the cluster is asked.
+/// Runs both functions concurrently, `own` in this thread, for example to query the cluster while a
+/// program runs.
 pub fn beside<A: Send, B>(other: impl FnOnce() -> A + Send, own: impl FnOnce() -> B) -> (A, B) {
     thread::scope(|scope| {
         let other = scope.spawn(other);
@@ -176,7 +178,7 @@ pub fn beside<A: Send, B>(other: impl FnOnce() -> A + Send, own: impl FnOnce() -
     })
 }
 
-/// Runs a program with our own streams; signals are handed down.
+/// Runs a program with the streams of this process, and forwards signals.
 pub fn passthrough(invocation: &Invocation) -> Result<Status, RunError> {
     let handle = invocation
         .expression()
@@ -191,14 +193,15 @@ fn started(
     expression: &duct::Expression,
 ) -> Result<(duct::Handle, Pipes), RunError> {
     let begin = || {
-        // The expression owns our copies of the writing ends: they must go for the end to be seen.
+        // The expression owns this process's copies of the write ends. They must be closed, or the
+        // end of the streams is never seen.
         let (attached, pipes) = read::attach(expression)?;
         Ok((attached.start()?, pipes))
     };
     begin().map_err(|error| invocation.unstarted(error))
 }
 
-/// Hands on what a program writes until it ended and its streams did.
+/// Passes on what a program writes until the program and its streams have ended.
 fn follow(
     invocation: &Invocation,
     handle: duct::Handle,
@@ -211,7 +214,7 @@ fn follow(
     let handle = std::sync::Arc::new(handle);
     let waiter = std::sync::Arc::clone(&handle);
     drop(thread::spawn(move || {
-        // How it ended is asked for below; here only that it did.
+        // The result is read below; this thread only reports the end.
         waiter.wait().ok();
         sender.send(Happened::Ended).ok();
     }));
@@ -229,7 +232,7 @@ fn follow(
     }
 }
 
-/// Whether the program ended before the deadline.
+/// Passes on output. Returns true if the program ended before the deadline.
 fn drain(
     happenings: &Receiver<Happened>,
     deadline: Option<Instant>,
@@ -255,7 +258,7 @@ fn drain(
 
 fn stop_group(leader: u32) {
     if let Some(leader) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
-        // It may have ended in between, and then there is nobody to stop.
+        // The group may have ended in the meantime, and then there is nothing to stop.
         rustix::process::kill_process_group(leader, Signal::KILL).ok();
     }
 }

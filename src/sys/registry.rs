@@ -1,7 +1,7 @@
-//! Registries: the pull half of the OCI distribution protocol behind one blocking door.
+//! Blocking access to registries: the pull part of the OCI distribution protocol.
 //!
-//! Everything that a registry says is bounded: documents in size, streams by what was declared of
-//! them, redirects in number, waits in time.
+//! Everything that a registry sends is limited: the size of documents, streams by their declared
+//! size, the number of redirects, and the time of each wait.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -42,43 +42,44 @@ use wait::Waiter;
 
 pub type Result<T> = std::result::Result<T, RegistryError>;
 
-/// Bytes of a manifest or an index: what registries themselves allow.
+/// The maximum number of bytes of a manifest or an index, which is the limit of registries.
 const MANIFEST_LIMIT: usize = 4 << 20;
 
-/// Documents that are asked for, in the order of preference.
+/// The accepted documents, in order of preference.
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.docker.distribution.manifest.v2+json";
 
-/// How registries are reached.
+/// How registries are contacted.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// `--plain-http HOST[:PORT]`: hosts that are contacted without TLS.
     pub plain_http: BTreeSet<String>,
-    /// `--allow-registry HOST[:PORT]`: hosts that may be contacted wherever they are.
+    /// `--allow-registry HOST[:PORT]`: hosts that may be contacted at any address.
     pub allowed: BTreeSet<String>,
-    /// Where credentials are looked for.
+    /// Where credentials are looked up.
     pub credentials: Places,
-    /// What is found there is added, and left out of what registries say.
+    /// The secrets of the run. Credentials are added to them, and they are masked in messages of
+    /// registries.
     pub secrets: Secrets,
-    /// Longest wait for a program that knows credentials.
+    /// The longest wait for a credential program.
     pub helper_timeout: Duration,
-    /// Longest wait for a connection.
+    /// The longest wait for a connection.
     pub connect: Duration,
-    /// Longest wait for the head of an answer, for all of a document, and for the next bytes of a
-    /// stream.
+    /// The longest wait for the head of an answer, for a whole document, and for the next bytes of
+    /// a stream.
     pub read_timeout: Duration,
-    /// Time over which the speed of a stream is measured.
+    /// The time over which the speed of a stream is measured.
     pub rate_window: Duration,
-    /// Bytes a second that it must bring in each of them.
+    /// The number of bytes per second that a stream must deliver in each window.
     pub min_bytes_per_sec: u64,
-    /// Wait before a registry that is busy is asked again, unless it says when; twice as long each
+    /// The wait before a busy registry is asked again, unless it states a time. It doubles each
     /// time.
     pub backoff: Duration,
-    /// Longest wait of all of these together.
+    /// The longest total time of all these waits.
     pub retry_budget: Duration,
-    /// Longest time of all work with registries in a run.
+    /// The longest total time of all work with registries in a run.
     pub limit: Duration,
 }
 
@@ -102,8 +103,9 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The usual ones, but all work together within `limit`. A single wait may take half of it, and a
-    /// connection a quarter: an outage is then told from a run that had too much to read.
+    /// Returns the default options with a total of `limit` for all work. A single wait may take
+    /// half of it, and a connection a quarter, so that an outage can be distinguished from a run
+    /// with too much to read.
     pub fn within(limit: Duration) -> Options {
         let usual = Options::default();
         Options {
@@ -117,41 +119,41 @@ impl Options {
     }
 }
 
-/// The way to all registries: connections, credentials and tokens are kept while it lives.
+/// Access to all registries. It keeps connections, credentials and tokens while it exists.
 ///
-/// It can be shared between threads. It blocks, so it is never used inside of `Cluster::run`; a signal
-/// ends every wait.
+/// Threads can share it. It blocks, so it must not be used inside of `Cluster::run`. A signal ends
+/// every wait.
 pub struct Registry {
     options: Options,
     waiter: OnceLock<Option<Arc<Waiter>>>,
-    /// One for each [`Route`].
+    /// One client for each [`Route`].
     clients: [OnceLock<std::result::Result<Client, String>>; 3],
     allowed: Mutex<Allowed>,
     budget: Arc<Budget>,
-    /// What was sent in `Authorization` and accepted, by host and repository.
+    /// The `Authorization` headers that were accepted, by host and repository.
     accepted: Mutex<HashMap<(String, String), String>>,
     found: Mutex<HashMap<(String, String), Lookup>>,
-    /// Schemes that loopback hosts turned out to speak.
+    /// The schemes of loopback hosts that were found by trying.
     schemes: Mutex<HashMap<String, &'static str>>,
-    /// Registries that answered anything, be it a refusal, and those that answered nothing.
+    /// The registries that gave any answer, including a refusal.
     answered: Mutex<BTreeSet<String>>,
     outages: Mutex<HashMap<String, RegistryError>>,
-    /// What is left of [`Options::patience`].
+    /// The rest of [`Options::retry_budget`].
     retry_budget: Mutex<Duration>,
 }
 
-/// How a place is contacted.
+/// How a host is contacted.
 #[derive(Clone, Copy)]
 enum Route {
-    /// The user named it: by the proxies of the environment, whatever its address is.
+    /// A host that the user named: through the proxies of the environment, at any address.
     Named,
     /// This machine: without a proxy.
     Loopback,
-    /// A stranger named it: by the proxies, and at public addresses only.
+    /// A host that untrusted content named: through the proxies, and only at public addresses.
     Unnamed,
 }
 
-/// A manifest or an index, as it is stored: its digest is that of the bytes.
+/// A manifest or an index as it is stored. The digest is that of the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     pub bytes: Vec<u8>,
@@ -159,7 +161,8 @@ pub struct Manifest {
 }
 
 impl Registry {
-    /// Makes ready; nothing is asked yet. Credentials are looked up when a registry wants some.
+    /// Creates the access without sending requests. Credentials are looked up when a registry
+    /// requires them.
     pub fn new(options: Options) -> Registry {
         let mut allowed = Allowed::default();
         let named = options.plain_http.iter().chain(&options.allowed);
@@ -179,25 +182,26 @@ impl Registry {
         }
     }
 
-    /// Lets the registry of a hub or of an image be contacted wherever it is: the user named it.
+    /// Allows the registry of a hub or of an image at any address, because the user named it.
     pub fn allow(&self, place: &str) {
         let mut allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
         allowed.add(place);
     }
 
-    /// Whether the user named the registry of an image.
+    /// Returns true if the user named the registry of an image.
     pub fn allows(&self, place: &str) -> bool {
         let allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
         allowed.names(place)
     }
 
-    /// Counts the time until the result is dropped against [`Options::limit`], also that in which
-    /// nothing is waited for.
+    /// Counts the time until the result is dropped against [`Options::limit`], including the time
+    /// without waits.
     pub fn working(&self) -> Working<'_> {
         self.budget.begin()
     }
 
-    /// What the reference names: by its digest where it has one, else by its tag.
+    /// Returns the manifest or index that the reference names: by its digest if it has one,
+    /// otherwise by its tag.
     pub fn manifest(&self, reference: &Reference) -> Result<Manifest> {
         let asked = reference.digest().or(reference.tag()).unwrap_or("latest");
         let path = format!("manifests/{asked}");
@@ -235,19 +239,19 @@ impl Registry {
         }
     }
 
-    /// The bytes of a blob as they come: exactly `size`, or an error. Whether they are those of
-    /// `digest` is for the reader to check, who sees them all.
+    /// Opens a stream of the bytes of a blob: exactly `size` bytes, or an error. The reader must
+    /// check `digest`, because only the reader sees all bytes.
     pub fn blob(&self, reference: &Reference, digest: &Digest, size: u64) -> Result<Blob<'_>> {
         Blob::open(self, reference, digest, size)
     }
 
     fn accepted(&self) -> MutexGuard<'_, HashMap<(String, String), String>> {
-        // What another thread left is whole: it only ever inserts.
+        // A panic in another thread leaves the map valid: threads only insert.
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Where a registry is spoken to.
+/// Returns the host at which a registry is contacted.
 fn host(reference: &Reference) -> &str {
     match reference.registry() {
         "docker.io" => "registry-1.docker.io",

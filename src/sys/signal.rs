@@ -1,7 +1,8 @@
-//! SIGINT and SIGTERM: noticed by a latch, handed down to the program that runs.
+//! Handles SIGINT and SIGTERM: sets a latch, and forwards them to the running program.
 //!
-//! A terminal sends its Ctrl-C to the whole group, so that a program of ours has it already; what
-//! was sent to our process alone is handed down. The latch wakes our own waits.
+//! The terminal sends Ctrl-C to the whole process group, so a program in this group already has it.
+//! A signal that is sent to this process alone is forwarded. The latch wakes the waits of this
+//! process.
 
 use std::io;
 use std::sync::Once;
@@ -20,28 +21,29 @@ use crate::exit::Exit;
 static LATCH: Latch = Latch::new();
 static LISTENING: Once = Once::new();
 
-/// What a signal means while it is handled.
+/// The reaction to a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reaction {
-    /// Whoever runs sees the latch and winds up.
+    /// The running code sees the latch and stops.
     Noticed,
-    /// The program that runs gets it too.
+    /// The running program gets the signal too.
     HandDown(Pid),
-    /// The probe that runs in a group of its own gets it too.
+    /// The running program and its process group get the signal too.
     HandDownToGroup(Pid),
-    /// Nobody looks at the latch: end at once.
+    /// No code checks the latch: the process ends at once.
     End,
 }
 
 struct Latch {
     interrupted: AtomicBool,
-    /// Id of the program that runs, 0 for none, negative where it leads a group of its own.
+    /// The ID of the running program; 0 for none, negative if it leads its own process group.
     child: AtomicI32,
-    /// A signal that came when no program was known to run, which may just have begun to; 0 for none.
+    /// A signal that arrived when no program was known to run, although one may just have started;
+    /// 0 for none.
     pending: AtomicI32,
-    /// Somebody sits in a read that no latch can end.
+    /// True during a read that the latch cannot end.
     at_prompt: AtomicBool,
-    /// A file is being written that a sudden end would leave half done.
+    /// True while a file is written that would be incomplete if the process ended.
     unfinished: AtomicBool,
     wake: Notify,
 }
@@ -72,7 +74,7 @@ impl Latch {
         }
     }
 
-    /// Gives the program that runs what came before it was known, once.
+    /// Forwards a signal that arrived before the running program was known, once.
     fn hand_down_early(&self) {
         let child = self.child.load(Ordering::SeqCst);
         let Some(child) = Pid::from_raw(child.max(0)) else {
@@ -95,12 +97,12 @@ impl Latch {
     }
 }
 
-/// Begins to listen; later calls do nothing.
+/// Starts to listen for signals. Later calls do nothing.
 pub fn listen() -> io::Result<()> {
     let mut outcome = Ok(());
     LISTENING.call_once(|| {
         outcome = SignalsInfo::<WithOrigin>::new([SIGINT, SIGTERM]).map(|signals| {
-            // Lives as long as the process: it ends nothing and holds nothing.
+            // The thread lives as long as the process, and holds no resources.
             drop(thread::spawn(move || serve(signals)));
         });
     });
@@ -121,7 +123,7 @@ fn serve(mut signals: SignalsInfo<WithOrigin>) {
                 LATCH.pending.store(origin.signal, Ordering::SeqCst);
                 LATCH.hand_down_early();
             }
-            // Either may have ended in between, and then there is nobody to tell.
+            // The receiver may have ended in the meantime, and then there is nothing to signal.
             Reaction::HandDown(child) => {
                 rustix::process::kill_process(child, signal).ok();
             }
@@ -133,17 +135,17 @@ fn serve(mut signals: SignalsInfo<WithOrigin>) {
     }
 }
 
-/// Whether a signal asked us to stop.
+/// Returns true if a signal interrupted the run.
 pub fn interrupted() -> bool {
     LATCH.interrupted.load(Ordering::SeqCst)
 }
 
-/// Ends when a signal asks us to stop, at once where one did already.
+/// Completes when a signal interrupts the run, or at once if one already did.
 pub(super) async fn wait() {
     LATCH.wait().await;
 }
 
-/// While it lives, signals are handed down to the program of that id.
+/// A guard. While it exists, signals are forwarded to the program with this ID.
 pub(super) struct HandedDown;
 
 impl HandedDown {
@@ -169,7 +171,8 @@ impl Drop for HandedDown {
     }
 }
 
-/// While it lives, a signal ends the process with 130: for a prompt, whose read cannot be woken.
+/// A guard. While it exists, a signal ends the process with exit code 130. For prompts: a signal
+/// cannot wake the read.
 #[must_use]
 pub struct AtPrompt(());
 
@@ -186,7 +189,8 @@ impl Drop for AtPrompt {
     }
 }
 
-/// While it lives, no signal ends the process: for a file that is replaced, which takes an instant.
+/// A guard. While it exists, no signal ends the process. For the replacement of a file, which takes
+/// an instant.
 #[must_use]
 pub struct Unfinished(());
 

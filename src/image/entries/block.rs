@@ -1,4 +1,4 @@
-//! The blocks that a tar stream is made of.
+//! The blocks of a tar stream.
 
 use std::io::{self, Read};
 
@@ -8,7 +8,7 @@ use super::cut;
 
 pub(super) const BLOCK: usize = 512;
 
-/// Whether a block is a header: its checksum is right.
+/// Returns true if a block has the checksum of a tar header.
 pub(in crate::image) fn is_header(start: &[u8]) -> bool {
     let Some(block) = start.first_chunk::<BLOCK>() else {
         return false;
@@ -18,18 +18,19 @@ pub(in crate::image) fn is_header(start: &[u8]) -> bool {
     stored.is_some_and(|stored| stored == unsigned || i64::from(stored) == signed)
 }
 
-/// Why readers give the entry of a header different names, where they do.
+/// Returns the reason why tar readers disagree about the name in a header, if they do.
 pub(super) fn disputed(block: &[u8; BLOCK]) -> Option<&'static str> {
     const USTAR: &[u8] = b"ustar\0";
     const GNU: &[u8] = b"ustar  \0";
     let prefix = &block[345..500];
     let magic = &block[257..265];
-    // star ends the prefix earlier.
+    // The prefix field of star is shorter.
     let star = &block[508..512] == b"tar\0" && !prefix[..131].contains(&0);
     if magic.starts_with(USTAR) && prefix[0] != 0 && (star || &magic[6..] != b"00") {
         return Some("its header has a prefix that not every reader puts in front of its name");
     }
-    // Where the times that GNU keeps in that place are none, Go takes it for a prefix.
+    // GNU stores times in this field. If they are not numbers, Go's reader treats the field as a
+    // prefix.
     let times = [&prefix[..12], &prefix[12..24]];
     if magic == GNU && times.into_iter().any(|time| !is_time(time)) {
         return Some("its header has a time that is not a number");
@@ -37,7 +38,8 @@ pub(super) fn disputed(block: &[u8; BLOCK]) -> Option<&'static str> {
     None
 }
 
-/// Whether a field is a number of seconds to Go: none, octal digits, or the bytes of a 64-bit integer.
+/// Returns true if Go's reader accepts a field as a time: empty, octal digits, or a 64-bit integer
+/// in base 256.
 fn is_time(field: &[u8]) -> bool {
     let (first, rest) = (field[0], &field[1..]);
     match first {
@@ -54,7 +56,8 @@ fn is_time(field: &[u8]) -> bool {
     }
 }
 
-/// The sum of a header's bytes, its own place counted as blanks; some old programs took the bytes as signed.
+/// Returns the sum of the bytes of a header, with the checksum field counted as spaces: of unsigned
+/// bytes, and of signed bytes, which some old programs use.
 fn checksums(block: &[u8; BLOCK]) -> (u32, i64) {
     let counted = |(at, byte): (usize, &u8)| {
         if (148..156).contains(&at) {
@@ -70,7 +73,7 @@ fn checksums(block: &[u8; BLOCK]) -> (u32, i64) {
     )
 }
 
-/// Fills `buffer`; `false` where the stream ends before its first byte.
+/// Fills `buffer`. Returns false if the stream ends before the first byte.
 pub(super) fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     let mut filled = 0;
     while filled < buffer.len() {

@@ -1,15 +1,15 @@
-//! What extended headers of pax and long names of GNU say of the entry behind them.
+//! The extended headers of pax and the long names of GNU, which describe the entry after them.
 
 use std::io;
 
 use super::malformed;
 
-/// What the extended headers in front of an entry say of it.
+/// What the extended headers in front of an entry state about it.
 #[derive(Default)]
 pub(super) struct Extended {
     pub(super) path: Option<Vec<u8>>,
     pub(super) link: Option<Vec<u8>>,
-    /// GNU's long names take precedence over those of pax.
+    /// The long names of GNU take precedence over those of pax.
     pub(super) long_path: Option<Vec<u8>>,
     pub(super) long_link: Option<Vec<u8>>,
     pub(super) size: Option<u64>,
@@ -26,21 +26,22 @@ pub(super) struct SparseRecords {
     real_size: Vec<u8>,
     blocks: Vec<u8>,
     map: Vec<u8>,
-    /// The pairs of format 0.0, offset and length in turn, and how many numbers they are.
+    /// The pairs of format 0.0 (offset and length alternate), and the number of values in them.
     pairs: Vec<u8>,
     numbers: usize,
 }
 
-/// Where a sparse entry keeps the map of its pieces.
+/// Where a sparse entry stores the map of its segments.
 pub(super) enum SparseMap<'a> {
-    /// Formats 0.0 and 0.1: in the records, `OFFSET,LENGTH,…` of so many pieces.
+    /// Formats 0.0 and 0.1: in the records, as `OFFSET,LENGTH,…` for this number of segments.
     Records { map: &'a [u8], pieces: u64 },
     /// Format 1.0: in front of the data.
     Data,
 }
 
 impl Extended {
-    /// Reads the records of pax that matter: `LENGTH KEY=VALUE\n`.
+    /// Parses the pax records that are used here, each of the form `LENGTH KEY=VALUE
+    /// `.
     pub(super) fn parse(mut records: &[u8]) -> io::Result<Extended> {
         let bad = || malformed("an extended header is not a list of records");
         let mut extended = Extended::default();
@@ -102,8 +103,8 @@ impl SparseRecords {
         Ok(())
     }
 
-    /// Where the map is, or nothing where the runtimes' reader takes the entry for an ordinary file: a
-    /// format with another number, or names of records alone.
+    /// Returns where the map is, or `None` if the runtimes' reader treats the entry as an ordinary
+    /// file: its format has another number, or its records have only names.
     pub(super) fn map(&self) -> io::Result<Option<SparseMap<'_>>> {
         let map = if self.numbers > 0 {
             &self.pairs
@@ -121,12 +122,12 @@ impl SparseRecords {
         Ok(Some(SparseMap::Records { map, pieces }))
     }
 
-    /// The name that the entry has when it is written out.
+    /// Returns the name of the extracted file.
     pub(super) fn name(&self) -> Option<&[u8]> {
         (!self.name.is_empty()).then_some(&self.name)
     }
 
-    /// The bytes that the file has when it is written out, where the records tell.
+    /// Returns the number of bytes of the extracted file, if the records state it.
     pub(super) fn size(&self) -> io::Result<Option<u64>> {
         let size = if self.size.is_empty() {
             &self.real_size
@@ -142,7 +143,7 @@ impl SparseRecords {
     }
 }
 
-/// A decimal number without a sign.
+/// Parses a decimal number without a sign.
 pub(super) fn number(digits: &[u8]) -> Option<u64> {
     let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(digits)

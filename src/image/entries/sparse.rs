@@ -1,4 +1,5 @@
-//! Files with holes, as GNU's tar stores them: the old format, and those of pax (0.0, 0.1, 1.0).
+//! Sparse files (files with holes) in tar archives: the old format of GNU, and the pax formats 0.0,
+//! 0.1 and 1.0.
 
 use std::io::{self, Read};
 
@@ -8,28 +9,29 @@ use super::block::{BLOCK, fill};
 use super::pax::{SparseMap, SparseRecords, number};
 use super::{cut, malformed};
 
-/// Pieces that a sparse file may have.
+/// The maximum number of segments of a sparse file.
 const SEGMENT_LIMIT: usize = 16 << 10;
 
-/// Bytes of a map that stands in front of the data: two numbers of 20 digits for each piece.
+/// The maximum number of bytes of a map in front of the data. Each segment has two numbers of up to
+/// 20 digits.
 const MAP_LIMIT: usize = 1 << 20;
 
-/// Bytes that are stored, and where in the file they belong.
+/// A range of stored bytes, by its position in the extracted file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::image) struct Segment {
     pub(super) offset: u64,
     pub(super) len: u64,
 }
 
-/// A sparse file: its pieces, its size when it is written out, and how many of its stored bytes are
-/// the map.
+/// A sparse file: its segments, its extracted size, and the number of its stored bytes that are the
+/// map.
 pub(super) struct Sparse {
     pub(super) segments: Vec<Segment>,
     pub(super) size: u64,
     pub(super) map: u64,
 }
 
-/// Reads the map of GNU's old format, which its header begins.
+/// Reads the map of GNU's old format, which begins in the header.
 pub(super) fn of_header(input: &mut impl Read, header: &Header, stored: u64) -> io::Result<Sparse> {
     let Some(gnu) = header.as_gnu() else {
         return Err(malformed("a sparse file without GNU's header"));
@@ -49,7 +51,7 @@ pub(super) fn of_header(input: &mut impl Read, header: &Header, stored: u64) -> 
     Sparse::new(segments, size, stored, 0)
 }
 
-/// Reads the map of an entry whose records say where it is.
+/// Reads the map of an entry from the place that its records name.
 pub(super) fn of_records(
     input: &mut impl Read,
     records: &SparseRecords,
@@ -89,13 +91,14 @@ pub(super) fn of_records(
     }
 }
 
-/// The lines of a map in front of the data, which is read by whole blocks and no further than needed.
+/// The lines of a map in front of the data. The map is read in whole blocks, and only as far as
+/// needed.
 struct Lines<'a, R> {
     input: &'a mut R,
-    /// Stored bytes that follow what was read.
+    /// The number of stored bytes that have not been read.
     left: u64,
     text: Vec<u8>,
-    /// Where the next line begins.
+    /// The offset of the next line in `text`.
     at: usize,
 }
 
@@ -107,7 +110,7 @@ impl<R: Read> Lines<'_, R> {
             if let Some(end) = memchr::memchr(b'\n', rest) {
                 break self.at + end;
             }
-            // No number has as many digits.
+            // No valid number has this many digits.
             if self.text.len() > MAP_LIMIT || rest.len() > BLOCK {
                 return Err(bad());
             }

@@ -1,4 +1,4 @@
-//! A directory that is the root of a file system.
+//! Reads a directory that is the root of a file system.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -17,18 +17,18 @@ use crate::sys::os::{Root, RootEntry, RootFile};
 
 const ELF: &[u8] = b"\x7fELF";
 
-/// Programs that are read of one directory.
+/// The maximum number of programs that are read from one directory.
 const PROGRAMS: usize = 4096;
 
-/// What was found of a directory so far.
+/// What has been found in a directory so far.
 struct Found<T> {
     programs: Vec<Program<T>>,
-    /// Files that were read: each is one program, whatever names it has.
+    /// Device and inode of the files that were read: a file with several names is one program.
     seen: BTreeSet<(u64, u64)>,
 }
 
 impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
-    /// Reads the programs that are wanted of a root file system.
+    /// Reads the wanted programs of a root file system.
     pub(super) fn root(&mut self, name: &str, path: &Path) -> Result<Inspected<T>, ImageError> {
         let root = Root::open(path)?;
         let want = &self.request.want;
@@ -57,7 +57,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
         })
     }
 
-    /// Reads every ELF program that matches a pattern; gives what was not looked into.
+    /// Reads every ELF program that matches a pattern. Returns the mount points that it skipped.
     fn matching(
         &mut self,
         name: &str,
@@ -102,7 +102,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
         Ok(mounts.map(|path| path.display().to_string()).collect())
     }
 
-    /// Reads a program where one is; whether there is one.
+    /// Reads the program at `path`. Returns true if something exists there.
     fn one(
         &mut self,
         root: &Root,
@@ -178,6 +178,7 @@ fn is_elf(root: &Root, path: &Path) -> bool {
             _ => Ok(false),
         }
     };
-    // A file that is shorter is none; what cannot be opened is reported when it is read.
+    // A file shorter than the magic is not ELF. A file that cannot be opened passes, so that
+    // reading it reports the error.
     start().unwrap_or_else(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }

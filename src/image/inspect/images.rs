@@ -1,4 +1,4 @@
-//! The images of a store, each read once.
+//! Reads the images of a store, each one once.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,7 +24,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
         self.listing(store, listing)
     }
 
-    /// Reads each image; what is wrong with one is wrong with no other.
+    /// Reads each image. An error in one image does not affect the others.
     pub(super) fn listing(
         &mut self,
         store: &Store<'_>,
@@ -40,15 +40,15 @@ impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
         results.finish()
     }
 
-    /// Reads an image, where it is not one of those `before` under another name.
+    /// Reads an image, unless it is one of the images `before` under another name.
     fn image(
         &mut self,
         store: &Store<'_>,
         job: Job,
         before: &[Image<T>],
     ) -> Result<Image<T>, ImageError> {
-        // A file can hold the good manifest and other layers, and is read fast: only what a registry
-        // gave by its digest is kept.
+        // Only images that a registry returned by digest are cached: a file can contain the
+        // manifest of a good image with other layers, and is fast to read.
         let cache = self
             .sources
             .cache
@@ -61,7 +61,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
             let sought_there = || want.sought(&image.name, &job.configuration);
             image.manifest.is_some() && image.manifest == job.manifest && sought_there() == sought
         };
-        // The newest first: few names make a difference to what is sought.
+        // The newest first: only few names change which programs are wanted.
         let known = before.iter().rev().find(same);
         let known = known.map(|image| (image.kept, image.programs.clone()));
         let kept = || {
@@ -108,7 +108,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Inspection<'_, T> {
     }
 }
 
-/// What has become of the images of a target so far.
+/// The images of a target that were processed so far.
 pub(in crate::image) struct Results<T> {
     images: Images<T>,
 }
@@ -126,7 +126,7 @@ impl<T> Results<T> {
         }
     }
 
-    /// Takes down an image, or why it could not be read; an interruption ends all.
+    /// Records an image, or why it could not be read. An interruption ends the run.
     pub(in crate::image) fn take(
         &mut self,
         origin: Origin,
@@ -140,7 +140,7 @@ impl<T> Results<T> {
         Ok(())
     }
 
-    /// The images; where not one could be read, why the first could not.
+    /// Returns the images, or the first error if no image could be read.
     pub(in crate::image) fn finish(mut self) -> Result<Inspected<T>, ImageError> {
         let unread = &mut self.images.unread;
         if self.images.read.is_empty() && !unread.is_empty() {
@@ -163,7 +163,8 @@ impl Origin {
 }
 
 impl Job {
-    /// The image with its programs, of which nothing is known where a variable of it decides more than they do.
+    /// Returns the image with its programs. If one of its environment variables replaces what they
+    /// do, the programs count as unknown.
     pub(in crate::image) fn image<T>(self, mut programs: Vec<Program<T>>) -> Image<T> {
         let started = self.configuration.started;
         let env = [self.configuration.env, started.env].concat();

@@ -1,4 +1,4 @@
-//! The images of a Docker archive.
+//! Lists the images of a Docker archive.
 
 use serde::Deserialize;
 
@@ -21,14 +21,15 @@ struct Saved {
 }
 
 impl Saved {
-    /// What the image is called, if it is the wanted one or any is; `place` is its number in the list.
+    /// Returns the name of the image if it is the wanted one, or if every image is wanted. `place`
+    /// is its index in the list.
     fn called(&self, place: usize, archive: &str, wanted: Option<&str>) -> Option<String> {
         let tags = self.repo_tags.as_deref().unwrap_or_default();
         let Some(wanted) = wanted.filter(|wanted| *wanted != format!("@{place}")) else {
             let name = tags.first().map_or(archive, String::as_str);
             return Some(name.to_owned());
         };
-        // `istio/pilot:1` and `docker.io/istio/pilot:1` are one name.
+        // `istio/pilot:1` and `docker.io/istio/pilot:1` are the same name.
         let whole = |name: &str| parse_reference(name).ok();
         let wanted = whole(wanted)?;
         let tag = tags.iter().find(|tag| whole(tag).as_ref() == Some(&wanted));
@@ -36,7 +37,8 @@ impl Saved {
     }
 }
 
-/// The images of the archive `name` by its `manifest.json`; one of them where it is `wanted`.
+/// Lists the images of the archive `name` from its `manifest.json`: all, or the one that is
+/// `wanted`.
 pub(in crate::image) fn of_docker(
     store: &Store<'_>,
     (name, wanted): (&str, Option<&str>),
@@ -87,7 +89,7 @@ pub(in crate::image) fn of_docker(
 }
 
 impl Jobs<'_> {
-    /// Notes an entry of the list that cannot be read.
+    /// Records an entry of the list that cannot be read.
     fn unsaved(&mut self, name: &str, why: ImageError) {
         let origin = Origin {
             name: name.to_owned(),
@@ -138,7 +140,7 @@ impl Jobs<'_> {
     }
 }
 
-/// The digest of a configuration, which its name in the archive must not contradict.
+/// Returns the digest of a configuration. Its file name in the archive must not contradict it.
 fn stated(name: &str, path: &str, bytes: &[u8]) -> Result<Digest, ImageError> {
     let mut hasher = Hasher::sha256();
     hasher.update(bytes);

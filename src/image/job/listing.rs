@@ -1,23 +1,23 @@
-//! What a store holds, before any image of it is read.
+//! The content of a store, before any image in it is read.
 
 use super::Job;
 use crate::image::{Digest, ImageError, Platform};
 
-/// What a store holds under a name.
+/// What a store contains under a name.
 #[derive(Default)]
 pub(in crate::image) struct Listing {
     /// The images that can be read.
     pub(in crate::image) jobs: Vec<Job>,
-    /// Those that cannot.
+    /// The images that cannot be read.
     pub(in crate::image) unread: Vec<Unreadable>,
-    /// Media types of entries other than container images.
+    /// The media types of entries other than container images.
     pub(in crate::image) skipped: Vec<String>,
-    /// Platforms of an index that only some images were saved of.
+    /// The platforms of images that an index lists and the store does not contain.
     pub(in crate::image) absent: Vec<String>,
 }
 
 impl Listing {
-    /// The images, where all of them can be read.
+    /// Returns the images if all of them can be read, or the first error.
     pub(in crate::image) fn complete(self) -> Result<Vec<Job>, ImageError> {
         match self.unread.into_iter().next() {
             Some(unread) => Err(unread.why),
@@ -32,7 +32,7 @@ pub(in crate::image) struct Unreadable {
     pub(in crate::image) why: ImageError,
 }
 
-/// What is known of an image before its configuration is read.
+/// What is known about an image before its configuration is read.
 #[derive(Default)]
 pub(in crate::image) struct Origin {
     pub(in crate::image) name: String,

@@ -6,10 +6,10 @@ use crate::image::ImageError;
 use crate::image::error::some_of;
 use crate::image::manifest::{Document, Index};
 
-/// Where layouts keep the tag of an image.
+/// The annotation in which layouts store the tag of an image.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// What an image is called: with the tag of its layout, where there is one.
+/// Returns the name of an image, with its tag in the layout if it has one.
 pub(super) fn name_of(name: &str, entry: &Descriptor, by_tag: bool) -> String {
     let annotations = entry.annotations().as_ref().filter(|_| by_tag);
     match annotations.and_then(|annotations| annotations.get(REF_NAME)) {
@@ -18,7 +18,7 @@ pub(super) fn name_of(name: &str, entry: &Descriptor, by_tag: bool) -> String {
     }
 }
 
-/// Of the index of a layout only the images with that tag, if one is given.
+/// Limits the index of a layout to the images with a tag, if one is given.
 pub(in crate::image) fn tagged(
     name: &str,
     document: Document,

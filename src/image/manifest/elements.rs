@@ -1,9 +1,9 @@
-//! The elements of a list in a JSON document, apart from each other: what is wrong with one of them is
-//! wrong with no other, and none is held in memory as a tree.
+//! Splits a list in a JSON document into its elements, so that an error in one element does not
+//! affect the others, and without a tree of the document in memory.
 
-/// The texts of the elements of a list: of the document itself, or of the list that `key` names in it.
-/// The document is known to be JSON. At most `limit` of them and one more are given; none where there is
-/// no such list.
+/// Returns the texts of the elements of a list: of the document itself, or of the list under `key`
+/// in it. The document must be valid JSON. Returns at most `limit` + 1 elements, and `None` if
+/// there is no such list.
 pub(in crate::image) fn elements<'b>(
     document: &'b [u8],
     key: Option<&str>,
@@ -31,7 +31,7 @@ pub(in crate::image) fn elements<'b>(
     }
 }
 
-/// Where the value of a key of the document begins.
+/// Returns the offset of the value of a key of the document.
 fn list_of(document: &[u8], key: &str) -> Option<usize> {
     let mut at = space(document, 0);
     loop {
@@ -39,7 +39,7 @@ fn list_of(document: &[u8], key: &str) -> Option<usize> {
         let end = value(document, at)?;
         let name = document.get(at..end)?;
         let start = space(document, space(document, end) + 1);
-        // However it is spelled: `\u006d` is an `m`.
+        // Decodes escapes: `\u006d` is an `m`.
         let name: Option<String> = serde_json::from_slice(name).ok();
         if name.as_deref() == Some(key) {
             return Some(start);
@@ -51,14 +51,14 @@ fn list_of(document: &[u8], key: &str) -> Option<usize> {
     }
 }
 
-/// Where the white space ends that begins at `at`.
+/// Returns the offset after the white space that begins at `at`.
 fn space(document: &[u8], at: usize) -> usize {
     let rest = document.get(at..).unwrap_or_default();
     let blank = rest.iter().take_while(|byte| byte.is_ascii_whitespace());
     at + blank.count()
 }
 
-/// Where the value ends that begins at `at`.
+/// Returns the offset after the value that begins at `at`.
 fn value(document: &[u8], at: usize) -> Option<usize> {
     let mut depth = 0_usize;
     let mut at = at;
@@ -84,7 +84,7 @@ fn value(document: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Where the text ends that begins with a quote at `at`.
+/// Returns the offset after the string that begins with a quote at `at`.
 fn string(document: &[u8], at: usize) -> Option<usize> {
     let mut at = at + 1;
     loop {

@@ -1,7 +1,7 @@
-//! The keys of a document, as the runtimes take them.
+//! Checks the keys of a JSON document, as Go's decoder matches them.
 //!
-//! Go's reader of JSON takes `config` and `Config` for one key, and of two the last counts. A document
-//! that two readers can take for different ones is damaged.
+//! Go's decoder treats `config` and `Config` as the same key, and the last one counts. A document
+//! that two readers can interpret differently counts as damaged.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 
 use super::short;
 
-/// Keys of an index and of a manifest that count.
+/// The keys of an index and of a manifest that are read.
 pub(super) const OF_MANIFESTS: &[&str] = &[
     "schemaVersion",
     "mediaType",
@@ -30,7 +30,7 @@ pub(super) const OF_MANIFESTS: &[&str] = &[
     "annotations",
 ];
 
-/// Those of a configuration.
+/// The keys of a configuration that are read.
 pub(super) const OF_CONFIGURATION: &[&str] = &[
     "architecture",
     "os",
@@ -45,13 +45,13 @@ pub(super) const OF_CONFIGURATION: &[&str] = &[
     "diff_ids",
 ];
 
-/// Those of the list of a Docker archive.
+/// The keys of the list in a Docker archive that are read.
 pub(in crate::image) const OF_ARCHIVE: &[&str] = &["Config", "RepoTags", "Layers"];
 
-/// Fields that are maps: their keys are free, and Go compares them exactly.
+/// Fields that are maps. Their keys are arbitrary, and Go compares them exactly.
 const MAPS: [&str; 4] = ["annotations", "Labels", "ExposedPorts", "Volumes"];
 
-/// Fails where a key is twice in one object, or is one of `counting` in another case.
+/// Fails if an object has a key twice, or has one of the keys `counting` in another case.
 pub(super) fn check(document: &[u8], counting: &[&str]) -> serde_json::Result<()> {
     let mut reader = serde_json::Deserializer::from_slice(document);
     let whole = Value {
@@ -62,7 +62,8 @@ pub(super) fn check(document: &[u8], counting: &[&str]) -> serde_json::Result<()
     reader.end()
 }
 
-/// A key as Go compares it: besides the letters of ASCII only these two fold to one of them.
+/// Folds a key as Go does. Apart from ASCII letters, only these two characters fold to an ASCII
+/// letter.
 fn folded(key: &str) -> String {
     let fold = |letter: char| match letter {
         '\u{17f}' => 's',
@@ -72,11 +73,11 @@ fn folded(key: &str) -> String {
     key.chars().map(fold).collect()
 }
 
-/// A value of the document, which is read and forgotten.
+/// A value of the document, which is checked and discarded.
 #[derive(Clone, Copy)]
 struct Value<'k> {
     counting: &'k [&'k str],
-    /// It is one of [`MAPS`].
+    /// True if the value belongs to one of [`MAPS`].
     map: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What is a container image, and what other things registries and layouts hold.
+//! Distinguishes container images from the other content of registries and layouts.
 
 use std::sync::LazyLock;
 
@@ -9,10 +9,10 @@ use super::platform_of;
 use crate::image::ImageError;
 use crate::istio::matrix::{MatrixError, parse};
 
-/// What buildx writes beside images: not to be run.
+/// The annotation of the attestations that buildx adds to images. They cannot be run.
 const ATTESTATION: (&str, &str) = ("vnd.docker.reference.type", "attestation-manifest");
 
-/// Media types of what an index may name and the runtimes may choose.
+/// The media types of index entries that the runtimes may choose.
 const MANIFESTS: [&str; 5] = [
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.oci.image.manifest.v1+json",
@@ -27,10 +27,11 @@ const CONFIGURATIONS: [&str; 2] = [
     "application/vnd.docker.container.image.v1+json",
 ];
 
-/// Beginnings of the media types of known artifacts other than container images.
+/// Prefixes of the media types of known artifacts other than container images.
 static ARTIFACTS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let text = include_str!(concat!(env!("OUT_DIR"), "/image.json"));
-    // A test reads it: what cannot be read has no types, and nothing is skipped.
+    // A test checks that the data can be read. Without data there are no known types, and nothing
+    // is skipped.
     let files: Vec<(String, Table)> = serde_json::from_str(text).unwrap_or_default();
     let groups = files.into_iter().flat_map(|(_, table)| table.artifacts);
     groups.flat_map(|group| group.types).collect()
@@ -42,18 +43,18 @@ struct Table {
     artifacts: Vec<Group>,
 }
 
-/// Reads the media types of a data file, to find its mistakes.
+/// Reads the media types of a data file, to find mistakes in it.
 pub(in crate::image) fn read_table(name: &str, text: &str) -> Result<(), MatrixError> {
     parse::<Table>(name, text).map(drop)
 }
 
-/// Media types of one source.
+/// The media types of one source.
 #[derive(Deserialize)]
 struct Group {
     types: Vec<String>,
 }
 
-/// A media type as they are compared: in lower case, without its parameters.
+/// Returns a media type in the form in which it is compared: in lower case, without parameters.
 fn essence(kind: &str) -> String {
     let bare = kind.split(';').next().unwrap_or(kind);
     bare.trim().to_ascii_lowercase()
@@ -64,14 +65,14 @@ fn is_artifact(kind: &str) -> bool {
     ARTIFACTS.iter().any(|start| kind.starts_with(start))
 }
 
-/// Returns what a manifest describes, if that is not a container image. Signatures and attestations of cosign have
-/// the configuration of an image, and layers that are documents.
+/// Returns what a manifest describes, if that is not a container image. Signatures and attestations
+/// of cosign have the configuration of an image, but their layers are documents.
 pub(super) fn artifact(what: &str, manifest: &ImageManifest) -> Result<Option<String>, ImageError> {
     let config = manifest.config().media_type().as_ref();
     if is_artifact(config) {
         return Ok(Some(short(config)));
     }
-    // The runtimes do not look at it.
+    // The runtimes ignore this media type.
     if !CONFIGURATIONS.contains(&essence(config).as_str()) {
         return Err(ImageError::Unsupported {
             what: what.to_owned(),
@@ -86,20 +87,21 @@ pub(super) fn artifact(what: &str, manifest: &ImageManifest) -> Result<Option<St
     Ok(layers().next().filter(|_| documents).map(short))
 }
 
-/// A media type that can be shown: it comes from whoever made the image.
+/// Returns a media type short enough to be shown: it is untrusted text.
 pub(super) fn short(kind: &str) -> String {
-    /// Characters of the longest that is registered.
+    /// The length of the longest media type that can be registered.
     const LONGEST: usize = 127;
     kind.chars().take(LONGEST).collect()
 }
 
-/// Whether an entry of an index is an image that somebody can run.
+/// Returns true if an entry of an index is an image that can be run.
 pub(in crate::image) fn is_image(entry: &Descriptor) -> bool {
     skipped_as(entry).is_none()
 }
 
-/// What an entry of an index is, where that is nothing that the runtimes choose. Some choose by the platform
-/// alone: where it has one, no media type and no annotation makes it anything else.
+/// Returns what an entry of an index is, if the runtimes do not choose it. Some runtimes choose by
+/// the platform alone: an entry with a platform counts as an image, whatever its media type and
+/// annotations are.
 pub(in crate::image) fn skipped_as(entry: &Descriptor) -> Option<String> {
     if let Some(platform) = platform_of(entry) {
         let unknown = platform.os == "unknown" && platform.architecture == "unknown";

@@ -1,17 +1,17 @@
-//! Layers are laid over each other.
+//! Merges layers into a tree.
 
 use std::collections::HashMap;
 
 use super::{Budget, End, Id, Is, LinkLoop, Names, Node, Put, Tree, Wanted, Way, path};
 
-/// Files and directories, those among them that only paths name.
+/// The maximum number of files and directories, including directories that only occur in paths.
 pub(super) const NODES: usize = 320 << 10;
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
 impl<'a> Tree<'a> {
-    /// Lays the layers over each other, the lowest first; each is the range of its entries.
+    /// Merges the layers, the lowest first. Each is the range of its entries.
     pub(in crate::image) fn new(
         (names, budget): (&'a Names, &'a Budget),
         layers: impl Iterator<Item = std::ops::Range<Id>>,
@@ -35,7 +35,8 @@ impl<'a> Tree<'a> {
         }
         for layer in layers {
             tree.layer = layer.clone();
-            // Whiteouts hide what is below their layer and nothing in it, wherever they stand in it.
+            // Whiteouts hide entries of lower layers but not of their own, wherever they are in the
+            // layer.
             for (path, _) in layer.clone().filter_map(|id| names.get(id)) {
                 tree.step(1)?;
                 tree.hide(path)?;
@@ -59,7 +60,7 @@ impl<'a> Tree<'a> {
         };
         let opaque = name == OPAQUE;
         if !opaque && hidden.starts_with(WHITEOUT) {
-            // What aufs kept for itself.
+            // Metadata of aufs.
             return Ok(());
         }
         let parent = match self.walk(directory, true, false)? {
@@ -84,7 +85,8 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    /// Whether the last walk led through links of lower layers; what is behind them is disputed from now on.
+    /// Returns true if the last walk led through links of lower layers. Marks those links as
+    /// disputed.
     fn through(&mut self) -> bool {
         let lower = std::mem::take(&mut self.way.lower);
         for link in &lower {
@@ -93,7 +95,7 @@ impl<'a> Tree<'a> {
         !lower.is_empty()
     }
 
-    /// A directory loses all that is in it: its place is taken by a new one.
+    /// Removes the content of a directory by replacing it with a new node.
     fn empty(&mut self, directory: usize) {
         let node = self.nodes[directory];
         if !matches!(node.what, Is::Directory) {
@@ -133,7 +135,8 @@ impl<'a> Tree<'a> {
                         old.certain |= certain;
                         return Ok(());
                     }
-                    // Where there was no link, its directory keeps what was put there.
+                    // In a runtime without the link, this is a directory with the entries of the
+                    // layer.
                     disputed |= old.disputed;
                 }
                 Node::of(Is::Directory, certain)
@@ -148,7 +151,7 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    /// What another name of `target` is.
+    /// Returns the node of a hard link to `target`.
     fn linked(&mut self, target: &'a [u8], certain: bool) -> Result<Node<'a>, LinkLoop> {
         let end = self.walk(target, false, false)?;
         let disputed = self.way.disputed || !self.way.lower.is_empty();

@@ -1,15 +1,15 @@
-//! A text in the language of the shell that is one simple command.
+//! Parses a shell script that is one simple command.
 
 use super::{Word, is_assignment};
 
-/// What stands for the arguments of the text.
+/// The word that expands to the arguments of the script.
 const ARGUMENTS: &str = "$@";
 
-/// The words of the one command that `text` is, where it is one; `arguments` are those of the text.
-/// A word that the shell computes has no value. What is more than one command is none: which programs it
-/// starts only a shell can tell.
+/// Returns the words of the command in the script `text`. `arguments` are the arguments of the
+/// script. A word that the shell computes becomes `None`. Returns `None` for a script of more than
+/// one command: only a shell can determine which programs it starts.
 pub(super) fn command(text: &str, arguments: &[Word]) -> Option<Vec<Word>> {
-    // Other white space is a part of a word to the shells.
+    // Shells treat other white space as part of a word.
     let text = text.trim_matches([' ', '\t', '\n']);
     let text = text.strip_suffix(';').unwrap_or(text);
     let mut words = Vec::new();
@@ -23,7 +23,7 @@ pub(super) fn command(text: &str, arguments: &[Word]) -> Option<Vec<Word>> {
         let first = words
             .iter()
             .all(|word: &Word| is_assignment(word.as_deref()));
-        // What begins with a quote is a program, though it looks like a variable.
+        // A word that begins with a quote is a program, even if it looks like an assignment.
         if first && word.quoted {
             return None;
         }
@@ -39,9 +39,9 @@ pub(super) fn command(text: &str, arguments: &[Word]) -> Option<Vec<Word>> {
 #[derive(Default)]
 struct Part {
     text: String,
-    /// The shell puts something else in the place of a part of it.
+    /// True if the shell expands a part of it.
     computed: bool,
-    /// A part of it in front of its first `=` was quoted, and it has one.
+    /// True if it contains a `=` and a part before the first one was quoted.
     quoted: bool,
 }
 
@@ -99,12 +99,12 @@ impl Part {
         }
     }
 
-    /// A variable; one that runs a command to have its value is none.
+    /// Reads a variable. Returns `None` for a substitution that can run a command.
     fn variable(&mut self, rest: &mut Chars<'_>) -> Option<()> {
         self.text.push('$');
         match rest.peek() {
             Some('(') => None,
-            // Its default can run a command as well.
+            // The default value can run a command as well.
             Some('{') => {
                 rest.next();
                 let mut name = String::new();

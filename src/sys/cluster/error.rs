@@ -1,4 +1,4 @@
-//! Why the cluster could not be asked, each with the next step.
+//! Errors of requests to the cluster, each with the next step for the user.
 
 use std::error::Error as StdError;
 use std::io;
@@ -103,7 +103,7 @@ fn names(known: &[String]) -> String {
 }
 
 impl ClusterError {
-    /// Whether the same question may well be answered a moment later.
+    /// Returns true if the same request may succeed a moment later.
     pub fn is_temporary(&self) -> bool {
         match self {
             ClusterError::Unreachable { .. }
@@ -115,7 +115,7 @@ impl ClusterError {
         }
     }
 
-    /// What an error of kube means for `what`, which was asked of `server`.
+    /// Converts an error of kube. `what` was requested from `server`.
     pub(super) fn of(error: &kube::Error, what: &str, server: &str) -> Self {
         match error {
             kube::Error::Api(status) => Self::answered(status.code, &status.message, what),
@@ -132,7 +132,7 @@ impl ClusterError {
         }
     }
 
-    /// What an answer that is no success means.
+    /// Converts an answer that is not a success.
     pub(super) fn answered(code: u16, message: &str, what: &str) -> Self {
         match code {
             401 => ClusterError::Unauthorized,
@@ -171,7 +171,7 @@ impl ClusterError {
         }
     }
 
-    /// What lies at the bottom of a request that got no answer.
+    /// Finds the cause of a request without an answer.
     fn broken(error: &kube::Error, what: &str, server: &str) -> Self {
         for cause in chain(error) {
             if let Some(kube::Error::Auth(error)) = cause.downcast_ref() {
@@ -194,7 +194,7 @@ impl ClusterError {
         let (server, reason) = (server.to_owned(), deepest(error));
         match error.kind() {
             io::ErrorKind::ConnectionRefused => ClusterError::Refused { server },
-            // What rustls refuses arrives as invalid data.
+            // rustls reports what it refuses as invalid data.
             io::ErrorKind::InvalidData => ClusterError::Tls { server, reason },
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
@@ -214,8 +214,8 @@ impl From<&KubeconfigError> for ClusterError {
     }
 }
 
-/// What is wrong with a kubeconfig, without its text: kube's own words quote the lines around a mistake,
-/// and secrets stand there.
+/// Describes what is wrong with a kubeconfig without quoting its text: kube's own messages quote
+/// the lines around a mistake, which may contain secrets.
 pub(super) fn wrong(error: &KubeconfigError) -> String {
     match error {
         KubeconfigError::Parse(error) => match error.location() {
@@ -236,7 +236,7 @@ fn chain(error: Cause<'_>) -> impl Iterator<Item = Cause<'_>> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// The innermost message: those around it only say that something failed.
+/// Returns the innermost message: the outer ones only say that something failed.
 fn deepest(error: &(dyn StdError + 'static)) -> String {
     chain(error)
         .last()

@@ -1,4 +1,4 @@
-//! Questions to an injector through the API server, and lists of a bounded size.
+//! Reviews of pods by an injector, through the API server.
 
 use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{ClusterError, Result, Session};
 
-/// Bytes of an answer. Patches have some ten thousand.
+/// The maximum number of bytes of an answer. Patches have about ten thousand.
 const ANSWER_LIMIT: usize = 4 << 20;
 
 const JSON: &str = "application/json";
@@ -18,14 +18,15 @@ pub struct HookService {
     pub namespace: String,
     pub name: String,
     pub port: u16,
-    /// `/inject`, or with the cluster and the network of a remote mesh behind it.
+    /// `/inject`, possibly followed by the cluster and the network of a remote mesh.
     pub path: String,
 }
 
 impl Session {
-    /// Asks an injector what it would do to a pod in `namespace`: the response of its `AdmissionReview`.
+    /// Asks an injector what it would do to a pod in `namespace`, and returns the response of its
+    /// `AdmissionReview`.
     ///
-    /// No pod is created, no other webhook sees it, and nothing of the namespace is read.
+    /// This creates no pod, calls no other webhook, and reads nothing of the namespace.
     pub async fn review_injection(
         &self,
         hook: &HookService,

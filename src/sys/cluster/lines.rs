@@ -1,17 +1,17 @@
-//! The few lines that are wanted of a long text, found while it arrives.
+//! Finds the few wanted lines of a long text while it arrives.
 
-/// Bytes that one line may have.
+/// The maximum number of bytes of one line.
 const LINE: usize = 8 << 10;
 
-/// Bytes that the wanted lines may have in all.
+/// The maximum number of bytes of all wanted lines.
 const KEPT: usize = 16 << 10;
 
-/// What is wanted of a text.
+/// Which lines of a text are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
-    /// How its lines begin.
+    /// The prefix of the wanted lines.
     pub prefix: &'static str,
-    /// Bytes that the whole text may have.
+    /// The maximum number of bytes of the whole text.
     pub limit: usize,
 }
 
@@ -21,7 +21,7 @@ pub(super) struct Lines {
     read: usize,
     /// The line that is not complete yet.
     line: Vec<u8>,
-    /// The rest of the line is not wanted.
+    /// True if the rest of the line is not wanted.
     skipping: bool,
     kept: String,
 }
@@ -37,7 +37,7 @@ impl Lines {
         }
     }
 
-    /// Takes the next chunk; an error says which limit the text exceeds.
+    /// Processes the next chunk. An error names the limit that the text exceeds.
     pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), String> {
         self.read = self.read.saturating_add(chunk.len());
         if self.read > self.wanted.limit {
@@ -55,7 +55,7 @@ impl Lines {
         Ok(())
     }
 
-    /// The wanted lines, each with a line break.
+    /// Returns the wanted lines, each with a line break.
     pub(super) fn finish(mut self) -> Result<String, String> {
         self.end_line()?;
         Ok(self.kept)

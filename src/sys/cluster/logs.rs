@@ -1,4 +1,4 @@
-//! The end of what a container wrote.
+//! The end of a container's log.
 
 use http::Request;
 use kube::client::Body;
@@ -6,10 +6,10 @@ use kube::client::Body;
 use super::session::query;
 use super::{Result, Session};
 
-/// Lines that are read, from the end: more than a panic of a Go program has.
+/// The maximum number of lines that are read from the end: more than a panic of a Go program has.
 const LINES: u32 = 200;
 
-/// Bytes of an answer.
+/// The maximum number of bytes of an answer.
 const LIMIT: usize = 1 << 20;
 
 impl Session {

@@ -1,4 +1,5 @@
-//! The wire form of pods: only the fields that are looked at, in the numbers of Kubernetes' API.
+//! The protobuf messages of pods: only the fields that are used, by their numbers in the Kubernetes
+//! API.
 //!
 //! The same structures read JSON, for servers that refuse protobuf.
 
@@ -18,7 +19,8 @@ pub(super) struct Unknown {
     pub(super) raw: bytes::Bytes,
 }
 
-/// A list of pods, each still encoded: one that cannot be read keeps no other from being read.
+/// A list of pods, each still encoded, so that a pod that cannot be read does not affect the
+/// others.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct PodList {
     #[prost(message, optional, tag = "1")]
@@ -27,7 +29,7 @@ pub(super) struct PodList {
     pub(super) items: Vec<bytes::Bytes>,
 }
 
-/// The same of a server that answers in JSON.
+/// The same list from a server that answers in JSON.
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
@@ -36,7 +38,7 @@ pub(super) struct JsonPodList {
     pub(super) items: Option<Vec<serde_json::Value>>,
 }
 
-/// A pod of which only its name can be read.
+/// A pod of which only the name can be read.
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default)]
 pub(super) struct Named {
@@ -61,7 +63,7 @@ pub(super) struct ListMeta {
     pub(super) continuation: String,
 }
 
-/// A pod, as far as anything here looks at it.
+/// A pod, with only the fields that are used.
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Pod {
@@ -82,7 +84,7 @@ pub struct Meta {
     pub namespace: String,
     #[prost(string, tag = "5")]
     pub uid: String,
-    /// There while the pod is being deleted: when it is to be gone, its grace period included.
+    /// Set while the pod is being deleted: the time of its removal, after the grace period.
     #[prost(message, optional, tag = "9")]
     #[serde(deserialize_with = "moment")]
     pub deletion_timestamp: Option<Moment>,
@@ -99,12 +101,12 @@ pub struct Meta {
 /// A point in time.
 #[derive(Clone, PartialEq, Message)]
 pub struct Moment {
-    /// Since 1970.
+    /// Seconds since 1970.
     #[prost(int64, tag = "1")]
     pub seconds: i64,
 }
 
-/// One that cannot be understood is long ago.
+/// Reads a time. A time that cannot be parsed becomes 1970.
 fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Moment>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
     Ok(text.map(|text| Moment {
@@ -149,13 +151,13 @@ pub struct PodSpec {
     pub ephemeral_containers: Vec<Ephemeral>,
 }
 
-/// A container that was put into a running pod.
+/// A container that was added to a running pod.
 #[derive(Clone, PartialEq, Message, Deserialize)]
 pub struct Ephemeral {
     #[prost(message, required, tag = "1")]
     #[serde(flatten)]
     pub container: Container,
-    /// The container whose processes it shares.
+    /// The name of the container that shares its processes with this one.
     #[prost(string, tag = "2")]
     #[serde(default, rename = "targetContainerName")]
     pub target: String,
@@ -168,7 +170,7 @@ pub struct Container {
     pub name: String,
     #[prost(string, tag = "2")]
     pub image: String,
-    /// In place of the image's entry point.
+    /// Replaces the entry point of the image.
     #[prost(string, repeated, tag = "3")]
     pub command: Vec<String>,
     #[prost(string, repeated, tag = "4")]
@@ -185,7 +187,7 @@ pub struct Container {
     pub readiness_probe: Option<Probe>,
     #[prost(message, optional, tag = "12")]
     pub lifecycle: Option<Lifecycle>,
-    /// A file of the node is mounted there.
+    /// A file of the node is mounted at this path.
     #[prost(string, tag = "13")]
     pub termination_message_path: String,
     #[prost(message, optional, tag = "15")]
@@ -201,7 +203,7 @@ pub struct Container {
     pub restart_policy: String,
 }
 
-/// A variable of the environment; its value is empty where it comes from elsewhere.
+/// An environment variable. Its value is empty if it comes from another source.
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Variable {

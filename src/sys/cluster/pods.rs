@@ -1,4 +1,4 @@
-//! The one big list: pods, page by page, as protobuf, and only the fields that are looked at.
+//! Lists pods page by page as protobuf, with only the fields that are used.
 
 use http::Request;
 use http::header::ACCEPT;
@@ -13,36 +13,38 @@ use super::{ClusterError, Result, Session};
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 
-/// Pods of one page, where they are of a usual size: about 3 MB. Two pages are held at once.
+/// The maximum number of pods of one page: about 3 MB for pods of usual size. Two pages are held in
+/// memory.
 const PAGE: usize = 250;
 
-/// Bytes that a page may have, about five times what a page of usual pods has. A single pod is smaller:
-/// the API server takes no request of more than 3 MiB.
+/// The maximum number of bytes of a page, about five times the size of a page of usual pods. A
+/// single pod is smaller: the API server refuses requests of more than 3 MiB.
 const PAGE_LIMIT: usize = 16 << 20;
 
-/// By how much a page gets smaller when it had too many bytes, and larger when the next had not.
+/// The factor by which a page shrinks after one that was too large, and grows after one that was
+/// not.
 const STEP: usize = 8;
 
-/// How often a list begins anew because its continuation expired.
+/// The maximum number of times that a list starts again because its continuation expired.
 const RESTARTS: u32 = 3;
 
-/// First choice first; the server takes the first that it knows.
+/// The formats in order of preference; the server uses the first that it supports.
 const FORMATS: &str = "application/vnd.kubernetes.protobuf, application/json;q=0.9";
 
-/// What stands before every protobuf answer.
+/// The prefix of every protobuf answer.
 const MAGIC: &[u8] = b"k8s\0";
 
 const WHAT: &str = "pods";
 
-/// What comes next in the list.
+/// The next part of the list.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pages {
     Pods(Vec<Listed>),
-    /// The list expired on the way and begins anew: what was folded so far does not count.
+    /// The list expired and starts again: the pods so far do not count.
     Restarted,
 }
 
-/// A pod of the list, or `namespace/name` of one that cannot be read, with the reason.
+/// A pod of the list, or the name of a pod that cannot be read, with the reason.
 pub type Listed = std::result::Result<Pod, Unreadable>;
 
 /// A pod that cannot be read.
@@ -53,21 +55,21 @@ pub struct Unreadable {
     pub reason: String,
 }
 
-/// All pods of a cluster, one page ahead of whoever reads them.
+/// All pods of a cluster, fetched one page ahead of the reader.
 pub struct PodPages {
     session: Session,
     path: String,
     selector: String,
-    /// The page under way; ends with the list.
+    /// The page that is being fetched; empty after the last one.
     next: JoinSet<Result<Page>>,
-    /// Where the page under way begins.
+    /// The continuation at which that page begins.
     begin: String,
-    /// Pods that it may have.
+    /// The maximum number of pods that it may have.
     size: usize,
     restarts: u32,
 }
 
-/// A page, and where the next one begins.
+/// A page, and the continuation of the next one.
 #[derive(Debug, PartialEq)]
 struct Page {
     continuation: String,
@@ -75,7 +77,7 @@ struct Page {
 }
 
 impl Session {
-    /// Begins to list the pods with these labels (all where empty), of a namespace or of all.
+    /// Starts to list the pods with these labels (all if empty), of one namespace or of all.
     pub fn pods(&self, namespace: Option<&str>, selector: &str) -> PodPages {
         let path = match namespace {
             Some(namespace) => format!("/api/v1/namespaces/{namespace}/pods"),
@@ -94,9 +96,10 @@ impl Session {
         pages
     }
 
-    /// A pod as it is now; none where the API server knows that there is none.
+    /// Returns a pod as it is now, or `None` if the API server states that it does not exist.
     ///
-    /// Whoever stands in front of it and knows no such path says nothing of the pod.
+    /// A 404 from a proxy in front of the API server that does not know the path is an error
+    /// instead.
     pub async fn pod(&self, namespace: &str, name: &str) -> Result<Option<Pod>> {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{name}");
         let request = Request::get(&path)
@@ -125,7 +128,7 @@ impl Session {
 }
 
 impl PodPages {
-    /// The next page, or nothing after the last.
+    /// Returns the next page, or `None` after the last one.
     pub async fn next(&mut self) -> Option<Result<Pages>> {
         let fetched = self.next.join_next().await?;
         let page = fetched.unwrap_or_else(|error| {
@@ -143,7 +146,7 @@ impl PodPages {
                 }
                 Some(Ok(Pages::Pods(pods)))
             }
-            // Pods can be large on purpose: fewer of them fit.
+            // Pods can be made large on purpose: a smaller page holds fewer of them.
             Err(ClusterError::TooLarge { .. }) if self.size > 1 => {
                 self.size = (self.size / STEP).max(1);
                 self.fetch();
@@ -361,7 +364,7 @@ mod tests {
         assert!(pod.metadata.owner_references[0].controller);
     }
 
-    /// A pod with an annotation that is not UTF-8.
+    /// Returns a pod with an annotation that is not UTF-8.
     fn broken(name: &str) -> bytes::Bytes {
         let mut pod = pod(name);
         let annotation = ("note".to_owned(), "ZZ".to_owned());
@@ -383,7 +386,7 @@ mod tests {
 
     #[test]
     fn a_pod_that_cannot_be_read_is_named_and_keeps_no_other_from_being_read() {
-        // Its status is a number here.
+        // The status of this pod is a number.
         let mut odd = pod("b").encode_to_vec();
         odd.extend([0x18, 0x01]);
         let items = vec![odd.into(), pod("c").encode_to_vec().into()];

@@ -1,5 +1,5 @@
-//! One GET of a port of a pod: through the API server's pod proxy, by port-forward where that is
-//! closed (private control planes, network policies).
+//! GET requests to ports of pods: through the API server's pod proxy, or by port-forward if the
+//! proxy is closed (private control planes, network policies).
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,20 +19,20 @@ use super::lines::{Lines, Wanted};
 use super::session::Answer;
 use super::{ClusterError, Result, Session};
 
-/// Failures in a namespace, more than successes, after which the rest of its pods are left out.
+/// If the failures in a namespace exceed the successes by this number, its other pods are skipped.
 const FAILURES: u32 = 8;
 
-/// Time in which an answer costs nothing: pods of a loaded cluster need about so long.
+/// The time within which an answer counts as prompt: pods of a loaded cluster need about this long.
 const PROMPT: Duration = Duration::from_secs(1);
 
-/// Time that failures and slow answers may take in all. What they take is counted once for each pod, and
-/// many pods are read at once.
+/// The time that failures and slow answers may take in total. It is counted for each pod, and many
+/// pods are read concurrently.
 const WASTE: Duration = Duration::from_secs(640);
 
-/// The same of one namespace, so that it cannot use up the time of the others.
+/// The same for one namespace, so that it cannot use up the time of the others.
 const WASTE_OF_NAMESPACE: Duration = Duration::from_secs(160);
 
-/// Bytes of an answer that is not the text.
+/// The maximum number of bytes of an error answer.
 const REFUSAL: usize = 16 << 10;
 
 /// A port of a pod.
@@ -43,9 +43,9 @@ pub struct PodPort<'a> {
     pub port: u16,
 }
 
-/// Whether the pod proxy leads to pods, as pods show that belong to the mesh itself.
+/// Whether the pod proxy reaches pods, according to the pods of the mesh itself.
 ///
-/// Other pods are programs of strangers: what they answer closes no way to anybody else.
+/// Other pods run untrusted programs: their answers must not close the proxy for other pods.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Proxy {
     #[default]
@@ -54,7 +54,7 @@ enum Proxy {
     Closed,
 }
 
-/// What was seen of the pods of a namespace.
+/// The results of the pods of a namespace.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
     succeeded: u32,
@@ -70,8 +70,8 @@ struct State {
 }
 
 impl State {
-    /// Counts a pod that was asked, and the time that it wasted: all of a failure, and what a slow answer
-    /// took too long.
+    /// Counts a pod that was read, and the time that it wasted: the whole time of a failure, and
+    /// the time of a slow answer beyond [`PROMPT`].
     fn count(&mut self, namespace: &str, succeeded: bool, took: Duration) {
         let seen = self.namespaces.entry(namespace.to_owned()).or_default();
         let (number, wasted) = if succeeded {
@@ -84,7 +84,7 @@ impl State {
         self.wasted = self.wasted.saturating_add(wasted);
     }
 
-    /// Why no further pod of a namespace is asked.
+    /// Returns the reason why no other pod of a namespace is read, if there is one.
     fn refusal(&self, namespace: &str) -> Option<String> {
         let seen = self.namespaces.get(namespace).copied().unwrap_or_default();
         let prompt = seen.succeeded > 0 && seen.wasted.is_zero();
@@ -102,16 +102,17 @@ impl State {
     }
 }
 
-/// Reads lines of text from pods, and remembers which way is open.
+/// A reader of lines of text from pods, which remembers whether the pod proxy is open.
 pub struct PodReader<'a> {
     session: &'a Session,
-    /// Longest wait for one answer on one way.
+    /// The longest wait for one answer by proxy or by port-forward.
     limit: Duration,
     state: RefCell<State>,
 }
 
 impl Session {
-    /// Reads text from pods, each way within `limit`.
+    /// Returns a reader of text from pods. Each attempt, by proxy or by port-forward, takes at most
+    /// `limit`.
     pub fn pod_reader(&self, limit: Duration) -> PodReader<'_> {
         PodReader {
             session: self,
@@ -122,7 +123,8 @@ impl Session {
 }
 
 impl PodReader<'_> {
-    /// The wanted lines at `path` of a pod of the mesh itself: how it can be reached tells how others can.
+    /// Reads the wanted lines at `path` of a pod of the mesh itself. Its result decides whether
+    /// other pods are read through the proxy.
     pub async fn get_first(&self, at: PodPort<'_>, path: &str, wanted: Wanted) -> Result<String> {
         let by_proxy = match self.by_proxy(at, path, wanted).await {
             Ok(text) => {
@@ -140,11 +142,12 @@ impl PodReader<'_> {
         forwarded.map_err(|error| neither(at, &by_proxy, &error))
     }
 
-    /// The wanted lines at `path`. No error of it says that the pod is gone: the pod itself may have
-    /// answered, or something in front of the API server.
+    /// Reads the wanted lines at `path`. None of its errors proves that the pod is gone: the answer
+    /// may come from the pod itself, or from something in front of the API server.
     ///
-    /// Pods of a namespace where most do not answer, or too slowly, are left out. Once the time for such pods
-    /// is used up, so are those of every namespace where not every pod so far answered promptly.
+    /// Pods of a namespace in which most pods do not answer, or answer too slowly, are skipped.
+    /// After the time for such pods is used up, so are the pods of every namespace in which not all
+    /// pods so far answered promptly.
     pub async fn get(&self, at: PodPort<'_>, path: &str, wanted: Wanted) -> Result<String> {
         self.admit(at)?;
         let began = tokio::time::Instant::now();
@@ -162,7 +165,8 @@ impl PodReader<'_> {
         match self.by_proxy(at, path, wanted).await {
             Ok(text) => Ok(text),
             Err(ClusterError::Unauthorized) => Err(ClusterError::Unauthorized),
-            // Where the way is open, a pod that does not answer on it answers on no other.
+            // If the proxy is open, a pod that does not answer through it does not answer by
+            // port-forward either.
             Err(error @ ClusterError::Timeout { .. }) if proxy == Proxy::Open => Err(error),
             Err(error) => {
                 let forwarded = self.in_time(at, path, wanted).await;
@@ -171,7 +175,7 @@ impl PodReader<'_> {
         }
     }
 
-    /// Whether a pod is asked at all.
+    /// Returns an error if the pod must not be read.
     fn admit(&self, at: PodPort<'_>) -> Result<()> {
         match self.state.borrow().refusal(at.namespace) {
             None => Ok(()),
@@ -189,7 +193,7 @@ impl PodReader<'_> {
             port,
         } = at;
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}");
-        // Without it Envoy and istiod are free to answer in a format of their own choice.
+        // Without this header Envoy and istiod may choose the format.
         let request = Request::get(path)
             .header(ACCEPT, "text/plain")
             .body(Body::empty());
@@ -215,7 +219,7 @@ impl PodReader<'_> {
         }
     }
 
-    /// By port-forward, for at most as long as one way may take.
+    /// Reads by port-forward, within the limit of one attempt.
     async fn in_time(&self, at: PodPort<'_>, path: &str, wanted: Wanted) -> Result<String> {
         let asking = self.by_forward(at, path, wanted);
         match tokio::time::timeout(self.limit, asking).await {
@@ -245,7 +249,7 @@ impl PodReader<'_> {
     }
 }
 
-/// HTTP over a stream that is there already.
+/// Sends an HTTP request over an existing stream.
 async fn plain_get<S>(stream: S, path: &str, wanted: Wanted) -> std::result::Result<String, String>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -273,12 +277,12 @@ where
     tokio::pin!(asking);
     tokio::select! {
         text = &mut asking => text,
-        // The connection may end first with the answer complete behind it.
+        // The connection can end first, after the answer is complete.
         _ = connection => asking.await,
     }
 }
 
-/// The wanted lines of a body, which is never held as a whole.
+/// Reads the wanted lines of a body, which is never held as a whole.
 async fn read<B>(body: B, wanted: Wanted) -> std::result::Result<String, String>
 where
     B: HttpBody<Data = bytes::Bytes> + Unpin,
@@ -298,7 +302,8 @@ fn named(at: PodPort<'_>) -> String {
     format!("pod {}/{} port {}", at.namespace, at.pod, at.port)
 }
 
-/// Both ways are closed; a right that is missing is what a person can do something about.
+/// Combines the errors of both attempts. A missing right takes precedence, because the user can
+/// grant it.
 fn neither(at: PodPort<'_>, proxy: &ClusterError, forward: &ClusterError) -> ClusterError {
     let both = format!("{proxy}; port-forward: {forward}");
     let forbidden = |error| matches!(error, &ClusterError::Forbidden(_));
@@ -338,8 +343,8 @@ mod tests {
         limit: 1 << 10,
     };
 
-    /// A cluster where pods of a namespace `closed` answer with 503 and those of `silent` do not answer;
-    /// the counter counts both.
+    /// A cluster in which pods of a namespace `closed` answer with 503 and those of `silent` do not
+    /// answer. The counter counts both.
     fn cluster() -> (Cluster, Arc<AtomicU32>) {
         let asked = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&asked);
@@ -409,7 +414,8 @@ mod tests {
         assert!(known.is_ok() && asked.load(Ordering::SeqCst) == 0);
     }
 
-    /// How many of `pods` are asked, of namespaces in turn, where each answers after that time.
+    /// Returns how many of `pods` pods, of the namespaces in turn, are read if each answers after
+    /// this time.
     fn asked(state: &mut State, namespaces: &[&str], pods: usize, took: Duration) -> usize {
         let names = namespaces.iter().cycle().take(pods);
         let asked = names.filter(|name| {

@@ -1,4 +1,4 @@
-//! Questions and answers.
+//! Requests to the API server and their answers.
 
 use std::future::Future;
 use std::time::Duration;
@@ -16,21 +16,21 @@ use serde::de::DeserializeOwned;
 
 use super::{ClusterError, Result, Session};
 
-/// Objects that are named, of those that anybody may create.
+/// The maximum number of names that are listed of objects that anyone may create.
 const NAMES: usize = 50;
 
-/// Bytes that their metadata may have.
+/// The maximum number of bytes of their metadata.
 const NAMES_LIMIT: usize = 16 << 20;
 
-/// First choice first: metadata alone, from API servers that know how.
+/// The formats in order of preference: metadata alone, if the API server supports it.
 const METADATA: &str =
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json;q=0.9";
 
-/// Where objects are, as `(namespace, name)`.
+/// The locations of objects, as `(namespace, name)`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
     pub places: Vec<(String, String)>,
-    /// There are more of them.
+    /// True if there are more of them.
     pub more: bool,
 }
 
@@ -42,12 +42,12 @@ struct NameList {
     items: Option<Vec<NameItem>>,
 }
 
-/// A page of objects, and where the next one begins.
+/// A page of objects, and the continuation of the next one.
 pub struct ObjectPage<T> {
     pub items: Vec<T>,
-    /// Empty after the last.
+    /// Empty after the last page.
     pub continuation: String,
-    /// How long the answer was.
+    /// The number of bytes of the answer.
     pub bytes: usize,
 }
 
@@ -79,22 +79,22 @@ struct NameMeta {
     name: String,
 }
 
-/// How often a request is repeated that the API server put off (429).
+/// The maximum number of times that a request is repeated after the API server postponed it (429).
 const PUT_OFF: u32 = 5;
 
 impl Session {
-    /// Version of the API server.
+    /// Returns the version of the API server.
     pub async fn version(&self) -> Result<Info> {
         self.raw("/version").await
     }
 
-    /// The object at a path, in whatever shape is asked for.
+    /// Returns the object at a path, as any type that can be deserialized.
     pub async fn raw<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let request = Request::get(path).body(Vec::new());
         self.ask(path, request).await
     }
 
-    /// Objects of a kind: of one namespace, of all, or of the cluster.
+    /// Lists the objects of a kind: of one namespace, of all namespaces, or of the cluster.
     pub async fn list<K>(&self, namespace: Option<&str>, params: &ListParams) -> Result<Vec<K>>
     where
         K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned,
@@ -106,7 +106,7 @@ impl Session {
             .map(|list| list.items)
     }
 
-    /// One object, where there is such a one.
+    /// Returns one object, or `None` if it does not exist.
     pub async fn get<K>(&self, namespace: Option<&str>, name: &str) -> Result<Option<K>>
     where
         K: kube::Resource<DynamicType = ()> + DeserializeOwned,
@@ -119,14 +119,15 @@ impl Session {
         }
     }
 
-    /// Where the first objects are that fit a label selector, of all namespaces.
+    /// Returns the names of the first objects of all namespaces that match a label selector.
     ///
-    /// For objects that anybody may create: the answers are bounded, however many and large they are.
+    /// For objects that anyone may create: number and size of the answers are limited, however many
+    /// and large the objects are.
     pub async fn names(&self, path: &str, selector: &str) -> Result<Names> {
         let (mut places, mut begin, mut size) = (Vec::new(), String::new(), NAMES);
         while places.len() < NAMES {
             match self.names_page(path, selector, size, &begin).await {
-                // Long annotations hide no objects: a single one is always smaller.
+                // Long annotations cannot hide objects: a page of a single object always fits.
                 Err(ClusterError::TooLarge { .. }) if size > 1 => size = 1,
                 Err(error) => return Err(error),
                 Ok(list) => {
@@ -165,7 +166,8 @@ impl Session {
         parsed(path, &answer.success(path)?)
     }
 
-    /// A page of the objects at a path from `begin` on: at most so many, of so many bytes.
+    /// Returns a page of the objects at a path, starting at the continuation `begin`, with a limit
+    /// on their number and their bytes.
     pub async fn objects<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -185,7 +187,7 @@ impl Session {
         })
     }
 
-    /// One object of at most `size` bytes, where there is such a one.
+    /// Returns one object of at most `size` bytes, or `None` if it does not exist.
     pub async fn bounded<T: DeserializeOwned>(&self, path: &str, size: usize) -> Result<Option<T>> {
         let request = Request::get(path).body(Body::empty());
         let answer = self.send(path, request, self.timeout, size).await?;
@@ -196,7 +198,7 @@ impl Session {
         }
     }
 
-    /// Sends a request for JSON and reads the answer.
+    /// Sends a request for JSON and parses the answer.
     pub(super) async fn ask<T, E>(
         &self,
         what: &str,
@@ -223,7 +225,7 @@ impl Session {
         self.within(self.timeout, what, asking).await
     }
 
-    /// Sends a request and reads at most `size` bytes of whatever is answered.
+    /// Sends a request and reads at most `size` bytes of the answer, whatever its status is.
     pub(super) async fn send(
         &self,
         what: &str,
@@ -262,7 +264,7 @@ impl Session {
         }
     }
 
-    /// Waits for an answer, but not for ever.
+    /// Waits for an answer, but at most `limit`.
     pub(super) async fn within<T>(
         &self,
         limit: Duration,
@@ -286,14 +288,15 @@ fn parsed<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T> {
     })
 }
 
-/// What was answered, good or bad.
+/// An answer of any status.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Bytes,
 }
 
 impl Answer {
-    /// The API server itself says that there is no such object: the path was understood, and named it.
+    /// Returns true if the API server itself states that the object does not exist: it understood
+    /// the path and names the object.
     pub(super) fn denies(&self, plural: &str, name: &str) -> bool {
         let status = serde_json::from_slice::<kube::core::Status>(&self.body).ok();
         let details = status
@@ -302,13 +305,14 @@ impl Answer {
         details.is_some_and(|details| details.kind == plural && details.name == name)
     }
 
-    /// The body of a success; what a failure means.
+    /// Returns the body of a success, or the error that the answer stands for.
     pub(super) fn success(self, what: &str) -> Result<Bytes> {
         if (200..300).contains(&self.status) {
             return Ok(self.body);
         }
-        // The API server answers in Status objects. So may a pod behind its proxy, or a gateway in front of
-        // the API: what they say is a reason, and never proof that a pod is gone.
+        // The API server answers with Status objects. But a pod behind its proxy, or a gateway in
+        // front of the API, can do so too: their messages are a reason, and never proof that a pod
+        // is gone.
         match serde_json::from_slice::<kube::core::Status>(&self.body) {
             Ok(status) if status.code == self.status => {
                 Err(ClusterError::answered(status.code, &status.message, what))
@@ -325,7 +329,7 @@ impl Answer {
     }
 }
 
-/// A query string: keys are plain, values are escaped.
+/// Builds a query string. Keys are written as they are, values are escaped.
 pub(super) fn query(pairs: &[(&str, String)]) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let escape = |value: &str| -> String {

@@ -1,4 +1,4 @@
-//! Which cluster is meant: kubeconfig files, context and identity.
+//! Selects the cluster: kubeconfig files, context and identity.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,16 @@ use super::error::wrong;
 use crate::sys::os;
 use crate::sys::process::{self, FindError, KEY_VARIABLE};
 
-/// What pipelines give as KUBECONFIG where no cluster may be reached.
+/// The value of KUBECONFIG that pipelines set to prevent access to any cluster.
 const NO_FILE: &str = "/dev/null";
 
-/// What a user says about the cluster, in the words of istioctl.
+/// The cluster that the user selects, by the same flags as in istioctl.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KubeTarget {
-    /// `--kubeconfig`; else KUBECONFIG, else the file in the home directory, else the pod we run in.
+    /// `--kubeconfig`; without it KUBECONFIG, the file in the home directory, or the pod in which
+    /// the program runs.
     pub kubeconfig: Option<PathBuf>,
-    /// `--context`; else the current one.
+    /// `--context`; without it the current context.
     pub context: Option<String>,
     /// `--as`.
     pub user: Option<String>,
@@ -28,20 +29,20 @@ pub struct KubeTarget {
     pub groups: Vec<String>,
 }
 
-/// What kube needs, and the name that reports use.
+/// The configuration for kube, and the context name for reports.
 pub(super) struct Resolved {
     pub(super) context: String,
     pub(super) config: kube::Config,
 }
 
 impl KubeTarget {
-    /// Whether the user names a cluster, be it there or not.
+    /// Returns true if the user names a cluster, whether it exists or not.
     pub fn is_named(&self) -> bool {
         let by_variable = os::env("KUBECONFIG").is_some_and(|list| list != NO_FILE);
         self.kubeconfig.is_some() || self.context.is_some() || by_variable
     }
 
-    /// The names of the contexts of the kubeconfig; none where it cannot be read.
+    /// Returns the names of the contexts of the kubeconfig; empty if it cannot be read.
     pub fn contexts(&self) -> Vec<String> {
         let read = self.paths().into_iter().filter(|path| path.is_file());
         let read = read.filter_map(|path| Kubeconfig::read_from(path).ok());
@@ -51,7 +52,7 @@ impl KubeTarget {
 
     pub(super) async fn resolve(&self) -> Result<Resolved, ClusterError> {
         let paths = self.paths();
-        // kubectl, too, passes over what is not there.
+        // kubectl ignores missing files too.
         let there: Vec<&PathBuf> = paths.iter().filter(|path| path.exists()).collect();
         if let Some(path) = there.iter().find(|path| !path.is_file()) {
             let problem = format!("`{}` is not a regular file", path.display());
@@ -82,7 +83,8 @@ impl KubeTarget {
         self.select(merged).await
     }
 
-    /// As kubectl: the flag, else each file that KUBECONFIG lists, else the one of the user.
+    /// Returns the paths as kubectl does: of the flag, or of each file in KUBECONFIG, or of the
+    /// file in the home directory.
     fn paths(&self) -> Vec<PathBuf> {
         if let Some(path) = &self.kubeconfig {
             return vec![path.clone()];
@@ -159,9 +161,11 @@ impl KubeTarget {
     }
 }
 
-/// Keeps the repo key away from what gives the credentials, and keeps that from asking.
+/// Removes the repo key from the environment of credential programs, and makes them
+/// non-interactive.
 ///
-/// A plugin that asks would write into the output of glooistio and wait for somebody who may not be there.
+/// A plugin that prompts would write into the output of glooistio and wait for input that may never
+/// come.
 fn restrict_plugin(named: &mut NamedAuthInfo) {
     let Some(auth) = named.auth_info.as_mut() else {
         return;
@@ -172,7 +176,7 @@ fn restrict_plugin(named: &mut NamedAuthInfo) {
         dropped.push(KEY_VARIABLE.to_owned());
     }
     if let Some(provider) = &mut auth.auth_provider {
-        // Names that blanks separate; kube reads this key only.
+        // Names separated by spaces; kube reads only this key.
         let dropped = provider.config.entry("cmd-drop-env".to_owned());
         let dropped = dropped.or_default();
         dropped.push(' ');
@@ -180,7 +184,8 @@ fn restrict_plugin(named: &mut NamedAuthInfo) {
     }
 }
 
-/// Replaces the name of the context's credential plugin by its path: it may not come from the current directory.
+/// Replaces the name of the context's credential plugin by its path, which must not come from the
+/// current directory.
 fn find_plugin(
     kubeconfig: &mut Kubeconfig,
     context: &str,
@@ -204,14 +209,15 @@ fn find_plugin(
                 let problem = format!("the credential plugin of user `{user}`: {error}");
                 return Err(ClusterError::Kubeconfig(problem));
             }
-            // What cannot be started says so when it is needed.
+            // A plugin that cannot be started gives an error when it is needed.
             Err(_) => {}
         }
     }
     Ok(())
 }
 
-/// The names of the programs that give a user's credentials: of the plugin, and of the older `auth-provider`.
+/// Returns the names of the programs that provide a user's credentials: the plugin, and the older
+/// `auth-provider`.
 fn plugin_commands(named: &mut NamedAuthInfo) -> impl Iterator<Item = &mut String> {
     named.auth_info.iter_mut().flat_map(|auth| {
         let exec = auth.exec.as_mut().and_then(|exec| exec.command.as_mut());

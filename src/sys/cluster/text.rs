@@ -1,11 +1,11 @@
-//! Text of pods that is not UTF-8.
+//! Repairs text of pods that is not UTF-8.
 //!
-//! A client that creates a pod as protobuf may put any bytes into its annotations and arguments, and the
-//! API server stores them. One such pod must not make the list of all pods unreadable.
+//! A client that creates a pod as protobuf can put any bytes into its annotations and arguments,
+//! and the API server stores them. One such pod must not make the list of all pods unreadable.
 
 use prost::encoding::decode_varint;
 
-/// The messages of a pod that hold other messages. Whatever else has a length is text.
+/// The messages of a pod that contain other messages. All other fields with a length are text.
 #[derive(Clone, Copy)]
 pub(super) enum Message {
     Pod,
@@ -32,12 +32,12 @@ pub(super) enum Message {
     Status,
     ContainerStatus,
     State,
-    /// Its fields are text or numbers.
+    /// A message with only text and numbers.
     Flat,
 }
 
 impl Message {
-    /// The message that a field holds, by its number in Kubernetes' API.
+    /// Returns the message in a field, by the field's number in the Kubernetes API.
     pub(super) fn field(self, number: u64) -> Option<Message> {
         use Message as M;
         Some(match (self, number) {
@@ -77,10 +77,12 @@ impl Message {
     }
 }
 
-/// The encoded pod with a `?` for every byte of its text that is not UTF-8; none where it is no message.
+/// Returns the encoded pod with a `?` for every byte of its text that is not UTF-8, or `None` if it
+/// is not a valid message.
 ///
-/// Lengths stay as they are, so that no other field has to change. Messages that are not decoded are
-/// taken for text, which does no harm: they are skipped by their length.
+/// Lengths do not change, so no other field has to change. Messages that are not decoded are
+/// treated as text. This has no effect on the result, because the decoder skips them by their
+/// length.
 pub(super) fn repair(pod: &[u8]) -> Option<Vec<u8>> {
     let mut repaired = pod.to_vec();
     walk(&mut repaired, Message::Pod)?;
@@ -137,7 +139,7 @@ mod tests {
     use super::super::message::Pod;
     use super::*;
 
-    /// A pod with text in every field that is decoded, each with the mark `ZZ`.
+    /// Returns a pod with text in every field that is decoded. Each text is the mark `ZZ`.
     fn pod() -> Pod {
         let hook = json!({"exec": {"command": ["ZZ"]}});
         let container = |name: &str| {

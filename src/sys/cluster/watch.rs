@@ -1,4 +1,4 @@
-//! Waiting for the cluster, by watch.
+//! Waits for conditions of the cluster, by watch.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 use super::{ClusterError, Result, Session};
 
-/// Pause before a watch that ended begins anew.
+/// The pause before a watch that ended starts again.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// How long an API server may be away while something is waited for: it is replaced by another, or begins anew.
+/// How long an API server may be unavailable during a wait, because it is replaced or restarts.
 const AWAY: Duration = Duration::from_secs(15);
 
-/// The objects that a wait looks at.
+/// The objects that a wait watches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watched {
     pub namespace: Option<String>,
@@ -28,9 +28,10 @@ pub struct Watched {
 }
 
 impl Session {
-    /// Waits until `holds` is true of the objects by `namespace/name`, for at most `limit`.
+    /// Waits until `holds` returns true for the objects by `namespace/name`, for at most `limit`.
     ///
-    /// False: it did not in that time. An API server that does not answer for a moment is asked again.
+    /// Returns false if this did not happen in time. If the API server does not answer for a short
+    /// time, the request is repeated.
     pub async fn until<K>(
         &self,
         watched: &Watched,
@@ -62,7 +63,8 @@ impl Session {
             .unwrap_or(Ok(false))
     }
 
-    /// One list and the watch that follows it: whether `holds` became true before it ended.
+    /// Lists the objects and watches them. Returns true if `holds` became true before the watch
+    /// ended.
     async fn watch<K>(
         &self,
         watched: &Watched,
@@ -107,7 +109,7 @@ impl Session {
                     objects.remove(&key(&object));
                 }
                 Ok(WatchEvent::Bookmark(_)) => continue,
-                // Expired or cut off: the next list begins anew.
+                // Expired or interrupted: the caller lists again.
                 Ok(WatchEvent::Error(_)) | Err(_) => return Ok(false),
             }
             if holds(&objects) {

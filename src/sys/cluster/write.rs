@@ -1,4 +1,4 @@
-//! The little that is written: reviews of access, dry runs, and a record.
+//! The few requests that write: access reviews, dry runs, and the record.
 
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
@@ -10,22 +10,22 @@ use serde::de::DeserializeOwned;
 
 use super::{ClusterError, Result, Session};
 
-/// Owner of the fields that we write.
+/// The field manager of the fields that this program writes.
 pub const MANAGER: &str = "glooistio";
 
-/// Something one may be allowed to do.
+/// A permission to check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access<'a> {
     pub verb: &'static str,
     pub group: &'static str,
     /// `pods`, or `pods/proxy`.
     pub resource: &'static str,
-    /// Absent: in all namespaces, or of the cluster.
+    /// `None` for all namespaces, or for cluster-scoped resources.
     pub namespace: Option<&'a str>,
 }
 
 impl Session {
-    /// Whether we may, and what the API server says of it.
+    /// Returns true if the user has the permission, with the reason that the API server gives.
     pub async fn may(&self, access: Access<'_>) -> Result<(bool, String)> {
         let (resource, subresource) = match access.resource.split_once('/') {
             Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
@@ -56,7 +56,8 @@ impl Session {
         Ok((status.allowed, reason))
     }
 
-    /// What would be stored if `object` were created: admission runs, nothing is kept.
+    /// Returns the object that would be stored if `object` were created. Admission runs, but
+    /// nothing is stored.
     pub async fn dry_run<K>(&self, namespace: Option<&str>, object: &K) -> Result<K>
     where
         K: kube::Resource<DynamicType = ()> + Serialize + DeserializeOwned,
@@ -81,7 +82,7 @@ impl Session {
             .await
     }
 
-    /// Makes `object` so, whatever stands there: server-side apply of the fields it names.
+    /// Applies `object` by server-side apply. It takes over the fields that it contains.
     pub async fn apply<K>(&self, namespace: Option<&str>, object: &K) -> Result<K>
     where
         K: kube::Resource<DynamicType = ()> + Serialize + DeserializeOwned + std::fmt::Debug,

@@ -1,4 +1,4 @@
-//! Files that are read in pieces, and the user's cache.
+//! Files that are read in parts, and the user's cache directory.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -7,16 +7,16 @@ use std::time::SystemTime;
 
 use super::{ReadError, WriteError, bounded, env, home, write_error};
 
-/// What stands behind a path.
+/// An open file, by what the path leads to.
 pub enum Opened {
-    /// Can be read at any place; its size.
+    /// A regular file, which can be read at any offset, and its size.
     File(File, u64),
-    /// A pipe or a device: can be read once, from its beginning.
+    /// A pipe or a device, which can be read only once and from its beginning.
     Stream(File),
     Directory,
 }
 
-/// Opens what is there.
+/// Opens the file or directory at a path.
 pub fn open(path: &Path) -> Result<Opened, ReadError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => ReadError::Missing(path.to_owned()),
@@ -37,7 +37,7 @@ pub fn open(path: &Path) -> Result<Opened, ReadError> {
     })
 }
 
-/// Opens a regular file. A pipe is not opened at all, because that waits for whoever writes to it.
+/// Opens a regular file. Does not open a pipe, because that blocks until it has a writer.
 pub fn open_file(path: &Path) -> Result<(File, u64), ReadError> {
     let irregular = || ReadError::Io {
         name: format!("`{}`", path.display()),
@@ -53,18 +53,18 @@ pub fn open_file(path: &Path) -> Result<(File, u64), ReadError> {
     }
 }
 
-/// The bytes of a regular file of at most `limit` bytes.
+/// Reads a regular file of at most `limit` bytes.
 pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     let (file, _) = open_file(path)?;
     bounded(file, limit, || format!("`{}`", path.display()))
 }
 
-/// Standard input, as it comes.
+/// Returns standard input as a stream.
 pub fn stdin() -> impl Read {
     io::stdin().lock()
 }
 
-/// The directory for what can be made again: `$XDG_CACHE_HOME/glooistio`.
+/// Returns the directory for files that can be created again: `$XDG_CACHE_HOME/glooistio`.
 pub fn cache_dir() -> Option<PathBuf> {
     let named = env("XDG_CACHE_HOME").map(PathBuf::from);
     named
@@ -73,8 +73,8 @@ pub fn cache_dir() -> Option<PathBuf> {
         .map(|dir| dir.join("glooistio"))
 }
 
-/// The files in a directory with the time of their last change, the oldest first; none where it
-/// cannot be read.
+/// Returns the files in a directory with the time of their last change, the oldest first; empty if
+/// it cannot be read.
 pub fn by_age(dir: &Path) -> Vec<(SystemTime, PathBuf)> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let dated = entries.filter_map(|entry| {

@@ -1,7 +1,7 @@
-//! Files that only this user may have written.
+//! Files that only this user can have written.
 //!
-//! Whoever else may write to such a file, or to the directory that holds it, could put something else
-//! there: then it is as if it did not exist.
+//! If another user may write to such a file or to its directory, its content cannot be trusted:
+//! then the file counts as absent.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -12,13 +12,14 @@ use rustix::fs::OFlags;
 
 use super::{env, home};
 
-/// Rights of others that make a file no longer private.
+/// Permissions that make a file writable by others, and so not private.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// Rights of everybody but the user.
+/// All permissions of other users.
 const ANYTHING_FOR_OTHERS: u32 = 0o077;
 
-/// The directory for what must not get lost or known: `$XDG_STATE_HOME/glooistio`.
+/// Returns the directory for files that must be neither lost nor disclosed:
+/// `$XDG_STATE_HOME/glooistio`.
 pub fn state_dir() -> Option<PathBuf> {
     let named = env("XDG_STATE_HOME").map(PathBuf::from);
     named
@@ -27,9 +28,9 @@ pub fn state_dir() -> Option<PathBuf> {
         .map(|dir| dir.join("glooistio"))
 }
 
-/// Creates a directory that only this user may write to; whether it is one.
+/// Creates a directory that only this user may write to. Returns true if it exists and is private.
 pub fn private_dir(path: &Path) -> bool {
-    // What is there already is judged below, whoever made it.
+    // An existing directory is checked below, whoever created it.
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -39,8 +40,8 @@ pub fn private_dir(path: &Path) -> bool {
     meta.is_ok_and(|meta| meta.is_dir() && is_own(&meta))
 }
 
-/// The bytes of a file in a private directory, at most `limit`, if only this user may have written
-/// them. No link is followed.
+/// Reads a file in a private directory, of at most `limit` bytes, if only this user can have
+/// written it. Does not follow links.
 pub fn read_private(path: &Path, limit: u64) -> Option<Vec<u8>> {
     let (file, meta) = open(path)?;
     let mut bytes = Vec::new();
@@ -48,14 +49,14 @@ pub fn read_private(path: &Path, limit: u64) -> Option<Vec<u8>> {
     (is_own(&meta) && bytes.len() as u64 <= limit).then_some(bytes)
 }
 
-/// The same for a secret: nobody else may read it either.
+/// Reads a secret in the same way. In addition, no other user may have any permission for the file.
 pub fn read_secret(path: &Path, limit: u64) -> Option<Vec<u8>> {
     let (_, meta) = open(path)?;
     let secret = meta.mode() & ANYTHING_FOR_OTHERS == 0;
     read_private(path, limit).filter(|_| secret)
 }
 
-/// Writes a file of a private directory whole or not at all, for this user alone. No link is followed.
+/// Writes a file in a private directory atomically, for this user only. Does not follow links.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary(path)?;
     let done = create(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
@@ -65,7 +66,8 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     done
 }
 
-/// The same if nothing is there; what another process wrote in the meantime stays.
+/// Does the same if the file does not exist. A file that another process wrote in the meantime
+/// stays.
 pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary(path)?;
     let done = create(&temporary, bytes).and_then(|()| fs::hard_link(&temporary, path));
@@ -73,7 +75,7 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     done
 }
 
-/// Bytes that nobody can guess.
+/// Returns unpredictable random bytes.
 pub fn random<const N: usize>() -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let provider = rustls::crypto::aws_lc_rs::default_provider();

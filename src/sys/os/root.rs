@@ -1,5 +1,5 @@
-//! A directory as the root of a file system: nothing in it leads outside, and nothing but regular files
-//! and directories is opened.
+//! A directory as the root of a file system: paths in it never lead outside, and only regular files
+//! and directories are opened.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -13,15 +13,15 @@ use rustix::io::Errno;
 
 use super::ReadError;
 
-/// Links that one path may lead through, as for the kernel.
+/// The maximum number of links that one path may lead through, as in the kernel.
 const LINKS: usize = 40;
 
-/// Directories within each other that are looked into: each is opened from the root, and more than these have no
-/// programs.
+/// The maximum depth of directories that are read. Each directory is opened from the root, and
+/// programs are not found at a greater depth.
 const DEPTH: usize = 128;
 
-/// How files are opened: a link or a pipe that takes a file's place meanwhile is not followed and does not
-/// block.
+/// The flags for opening files: if a link or a pipe has replaced the file in the meantime, it is
+/// not followed and does not block.
 const FILE: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::NONBLOCK)
@@ -45,10 +45,10 @@ pub struct Root {
 pub enum RootEntry {
     File(RootFile),
     Directory,
-    /// A device, a pipe, a socket.
+    /// A device, a pipe or a socket.
     Special,
     Missing,
-    /// Too many links.
+    /// The path leads through too many links.
     Links,
 }
 
@@ -57,20 +57,20 @@ pub enum RootEntry {
 pub struct RootFile {
     pub file: File,
     pub size: u64,
-    /// Where links led, from the root.
+    /// The path from the root after all links.
     pub path: PathBuf,
-    /// Device and number: other names of the same file have them too.
+    /// Device and inode number, which all names of the same file share.
     pub identity: (u64, u64),
 }
 
 /// All files below a root.
 #[derive(Debug, Default)]
 pub struct RootListing {
-    /// Regular files, from the root, in the order of their names.
+    /// Regular files, as paths from the root, sorted by path.
     pub files: Vec<PathBuf>,
     /// Directories that could not be read, with the reason.
     pub unread: Vec<(PathBuf, String)>,
-    /// Directories where another file system is mounted, which is not entered.
+    /// Mount points of other file systems, which are not entered.
     pub mounts: Vec<PathBuf>,
 }
 
@@ -90,8 +90,8 @@ impl Root {
         Ok(Root { dir, device })
     }
 
-    /// Follows a path from the root, through all links; those that are absolute start at the root, and
-    /// `..` stays in it.
+    /// Follows a path from the root, through all links. Absolute links start at the root, and `..`
+    /// cannot leave it.
     pub fn find(&self, path: &Path) -> io::Result<RootEntry> {
         let mut ahead = parts(path.as_os_str().as_bytes());
         let mut above: Vec<(Vec<u8>, OwnedFd)> = Vec::new();
@@ -136,8 +136,8 @@ impl Root {
         Ok(RootEntry::Directory)
     }
 
-    /// Lists the regular files below the root, through no link and into no other file system. More than
-    /// `limit` files and directories are an error.
+    /// Lists the regular files below the root, without following links or entering other file
+    /// systems. Returns an error if there are more than `limit` files and directories.
     pub fn list(&self, limit: usize) -> io::Result<RootListing> {
         let mut listing = RootListing::default();
         let mut pending = vec![(PathBuf::from("/"), 0)];
@@ -173,7 +173,7 @@ impl Root {
         Ok(listing)
     }
 
-    /// What is in a directory, which is reached through no link.
+    /// Lists the entries of a directory. Its path must not lead through a link.
     fn names(&self, path: &Path) -> io::Result<Vec<(Vec<u8>, FileType, u64)>> {
         let mut dir = openat(&self.dir, ".", DIRECTORY, Mode::empty())?;
         for name in parts(path.as_os_str().as_bytes()).into_iter().rev() {
@@ -186,7 +186,7 @@ impl Root {
             if matches!(name, b"." | b"..") {
                 continue;
             }
-            // What is gone meanwhile is not there.
+            // A file that has been removed in the meantime is skipped.
             if let Ok(stat) = statat(&dir, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
                 let kind = FileType::from_raw_mode(stat.st_mode);
                 names.push((name.to_vec(), kind, stat.st_dev));
@@ -211,7 +211,7 @@ fn opened(file: OwnedFd, names: &[Vec<u8>]) -> io::Result<RootEntry> {
     }))
 }
 
-/// The names in a path, the last first.
+/// Returns the components of a path, the last first.
 fn parts(path: &[u8]) -> Vec<Vec<u8>> {
     let parts = path.split(|byte| *byte == b'/');
     let parts = parts.filter(|part| !part.is_empty() && *part != b".");
@@ -224,7 +224,7 @@ mod tests {
 
     use super::*;
 
-    /// What a path leads to: the content of a file, or a word.
+    /// Returns what a path leads to: the path and content of a file, or a word.
     fn found(root: &Root, path: &str) -> String {
         match root.find(Path::new(path)).unwrap() {
             RootEntry::File(found) => {

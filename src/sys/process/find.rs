@@ -1,4 +1,4 @@
-//! Where a program is, or why it cannot be run.
+//! Finds programs, and states why one cannot be run.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
@@ -32,10 +32,12 @@ fn describe_entry(entry: &Path) -> String {
     }
 }
 
-/// Finds a program as Go's exec does: a name on `path` (`PATH`), anything with a slash where it says.
+/// Finds a program as Go's `exec` does: a name in `path` (`PATH`), and anything with a slash as a
+/// path.
 ///
-/// A name that is found in the current directory, by an empty or relative entry, is refused: whoever filled that
-/// directory would decide what runs. A link of that name to ourselves is passed over.
+/// A name that is found in the current directory, by an empty or relative entry, is refused: anyone
+/// who can write to that directory would decide what runs. A link with that name to this program
+/// itself is skipped.
 pub fn find(program: &str, path: Option<&OsStr>) -> Result<PathBuf, FindError> {
     if program.contains('/') {
         return runnable(PathBuf::from(program));
@@ -64,7 +66,7 @@ pub fn find(program: &str, path: Option<&OsStr>) -> Result<PathBuf, FindError> {
             Some(found) => return Ok(found),
         }
     }
-    // Something of that name that cannot be run says more than that there is nothing.
+    // A file with that name that cannot be run gives a more precise error.
     std::env::split_paths(path)
         .map(|directory| directory.join(program))
         .find(|candidate| candidate.is_file())
@@ -154,7 +156,7 @@ mod tests {
         let absolute =
             std::env::join_paths([&dir.path().canonicalize().unwrap(), &relative]).unwrap();
         assert!(find("istioctl", Some(&absolute)).is_ok());
-        // An entry that does not have the program does not matter.
+        // An entry that does not contain the program does not matter.
         assert_eq!(
             find("sh", Some(OsStr::new(":.:/bin"))),
             Ok(PathBuf::from("/bin/sh"))

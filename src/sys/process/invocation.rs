@@ -1,26 +1,27 @@
-//! What a run is asked to do, as a value: dry run, log and test see what the operating system sees.
+//! A run of a program as a value, so that dry run, log and test see what the operating system sees.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::suggestion::quote_word;
 
-/// Set for every program that we run: one that leads back to us is told by it.
+/// Set for every program that this program runs, so that a run of glooistio by that program can be
+/// detected.
 pub const MARK: &str = "UNDER_GLOOISTIO";
 
-/// Holds the repo key where no flag gives it. No program that we run needs it: istioctl gets the
-/// manifest.
+/// Contains the repo key if no flag gives it. It is removed from the environment of every program
+/// that is run: istioctl gets the manifest and does not need the key.
 pub const KEY_VARIABLE: &str = "GLOOISTIO_REPO_KEY";
 
 /// One run of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
-    /// A name to be looked up, or a path.
+    /// A name to look up, or a path.
     pub program: PathBuf,
     pub args: Vec<String>,
-    /// What it reads; ours is inherited where there is nothing.
+    /// The input of the program; `None` to inherit that of this process.
     pub stdin: Option<Vec<u8>>,
-    /// Added to our environment.
+    /// Variables that are added to the environment of this process.
     pub env: Vec<(String, String)>,
 }
 
@@ -40,7 +41,7 @@ impl Invocation {
         self
     }
 
-    /// What duct runs: no shell is in between, and any exit status is an answer.
+    /// Returns the duct expression: it uses no shell, and treats any exit status as a result.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one module that may start programs"
@@ -60,7 +61,7 @@ impl Invocation {
     }
 }
 
-/// The line that a person would type.
+/// Writes the command line that a person would type.
 impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.env {

@@ -1,35 +1,35 @@
-//! The output of a program, read by a thread per stream and handed over in order of arrival.
+//! Reads the output of a program with one thread per stream, and passes it on in order of arrival.
 
 use std::io::{self, PipeReader, Read};
 use std::sync::mpsc::SyncSender;
 use std::thread;
 
-/// Bytes of a line that is handed on at once; the rest of a longer one comes as lines of their own.
+/// The maximum number of bytes of a line that is passed on as one. A longer line is split.
 const LINE_LIMIT: usize = 16 << 10;
 
-/// Which of its two streams a program wrote to.
+/// The stream that a program wrote to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     Stdout,
     Stderr,
 }
 
-/// What a running program does.
+/// An event of a running program.
 pub(super) enum Happened {
     Wrote(Stream, Vec<u8>),
-    /// A stream came to its end.
+    /// A stream ended.
     Closed,
-    /// The program itself did.
+    /// The program ended.
     Ended,
 }
 
-/// The reading ends of both streams.
+/// The read ends of both streams.
 pub(super) struct Pipes {
     stdout: PipeReader,
     stderr: PipeReader,
 }
 
-/// `expression` with both streams going into pipes of ours.
+/// Returns `expression` with both streams redirected into new pipes.
 pub(super) fn attach(expression: &duct::Expression) -> io::Result<(duct::Expression, Pipes)> {
     let (stdout, stdout_end) = io::pipe()?;
     let (stderr, stderr_end) = io::pipe()?;
@@ -38,10 +38,10 @@ pub(super) fn attach(expression: &duct::Expression) -> io::Result<(duct::Express
 }
 
 impl Pipes {
-    /// Reports what arrives, as it arrives.
+    /// Reports output when it arrives.
     ///
-    /// The threads end with the streams: whoever inherits a pipe from a program that ended holds up
-    /// nothing but such a thread.
+    /// The threads end with the streams. If another process inherits a pipe from a program that
+    /// ended, it delays only such a thread.
     pub(super) fn report(self, to: &SyncSender<Happened>) {
         let (first, second) = (to.clone(), to.clone());
         drop(thread::spawn(move || {
@@ -68,7 +68,8 @@ fn pump(mut pipe: PipeReader, stream: Stream, to: &SyncSender<Happened>) {
     }
 }
 
-/// Bytes → lines. A carriage return ends one too: progress bars redraw by it.
+/// Splits bytes into lines. A carriage return ends a line too, because progress bars use it to
+/// redraw.
 #[derive(Default)]
 pub(super) struct Lines {
     begun: Vec<u8>,
@@ -87,7 +88,7 @@ impl Lines {
         }
     }
 
-    /// Hands on what is left; nothing where nothing is.
+    /// Passes on an incomplete line, if there is one.
     pub(super) fn flush(&mut self, mut on_line: impl FnMut(&str)) {
         if !self.begun.is_empty() {
             on_line(&String::from_utf8_lossy(&self.begun));

@@ -1,4 +1,4 @@
-//! What an answer means.
+//! Interprets the answers of registries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,16 +18,16 @@ use crate::secret::Secrets;
 pub(super) const HTML: &str =
     "it is a web page: a login page or a proxy is in between, or this is not a registry";
 
-/// Bytes of an error that are read.
+/// The maximum number of bytes of an error that are read.
 const ERROR_LIMIT: usize = 64 << 10;
 
-/// Longest wait for the words of an error.
+/// The longest wait for the body of an error.
 const ERROR_TIME: Duration = Duration::from_secs(5);
 
-/// Characters of an error that are repeated.
+/// The maximum number of characters of an error that are quoted.
 const SAID: usize = 200;
 
-/// What is asked for, and of which registry as references spell it; for messages.
+/// What is requested, and from which registry in the spelling of references; for messages.
 #[derive(Clone)]
 pub(super) struct Question {
     pub(super) what: String,
@@ -58,7 +58,7 @@ impl Question {
         }
     }
 
-    /// What it means that a wait of `time` for `host` came to its end.
+    /// Returns the error for a wait of `time` for `host` that ended.
     pub(super) fn ended(&self, ended: Ended, host: &str, time: Duration) -> RegistryError {
         match ended {
             Ended::Signal => RegistryError::Interrupted,
@@ -71,18 +71,18 @@ impl Question {
     }
 }
 
-/// An answer whose body is still to come.
+/// An answer with an unread body.
 pub(super) struct Answer {
     pub(super) response: Response,
     pub(super) question: Question,
     pub(super) waiter: Arc<Waiter>,
-    /// What of its words is not repeated.
+    /// Secrets that are masked in its messages.
     pub(super) secrets: Secrets,
-    /// Longest wait for its next bytes, and for all of a document.
+    /// The longest wait for the next bytes, and for a whole document.
     pub(super) read_timeout: Duration,
 }
 
-/// How registries write errors.
+/// The JSON form of errors of registries.
 #[derive(Deserialize)]
 struct Errors {
     errors: Vec<Said>,
@@ -109,12 +109,12 @@ impl Answer {
         })
     }
 
-    /// The digest that the registry states.
+    /// Returns the digest that the registry states.
     pub(super) fn digest(&self) -> Option<Digest> {
         self.header("docker-content-digest")?.parse().ok()
     }
 
-    /// The whole answer, of at most `limit` bytes.
+    /// Returns the whole body, of at most `limit` bytes.
     pub(super) fn bounded(&mut self, limit: usize) -> Result<Vec<u8>> {
         let waiter = Arc::clone(&self.waiter);
         match waiter.wait(self.read_timeout, start(&mut self.response, limit)) {
@@ -128,7 +128,7 @@ impl Answer {
         }
     }
 
-    /// The bytes that come next; none at the end.
+    /// Returns the next bytes, or `None` at the end.
     pub(super) fn chunk(&mut self) -> Result<Option<Bytes>> {
         let waiter = Arc::clone(&self.waiter);
         match waiter.wait(self.read_timeout, self.response.chunk()) {
@@ -152,7 +152,7 @@ impl Answer {
         self.question.unreachable(&host, why)
     }
 
-    /// The answer, where its status is a good one.
+    /// Returns the answer if its status is a success, and an error otherwise.
     pub(super) fn judged(mut self, used: Lookup) -> Result<Answer> {
         let status = self.response.status();
         if status.is_success() {
@@ -179,8 +179,8 @@ impl Answer {
         })
     }
 
-    /// What the registry says of its refusal, and whether it says that there is no such thing. What
-    /// does not come soon is not waited for.
+    /// Returns the registry's message about a refusal, and true if it says that the object does not
+    /// exist. Does not wait long for the message.
     fn said(&mut self) -> (String, bool) {
         let time = self.read_timeout.min(ERROR_TIME);
         let waiter = Arc::clone(&self.waiter);
@@ -200,7 +200,7 @@ impl Answer {
                 said.message
             }
         });
-        // Masked before it is cut: the beginning of a secret is one too.
+        // The text is masked before it is cut: the beginning of a secret is secret too.
         (
             short(&self.secrets.mask(&text.unwrap_or_default())),
             unknown,
@@ -208,7 +208,7 @@ impl Answer {
     }
 }
 
-/// The body, or its beginning where that is longer than `limit`.
+/// Returns the body, or its beginning if it is longer than `limit`.
 async fn start(response: &mut Response, limit: usize) -> reqwest::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     while bytes.len() <= limit
@@ -219,7 +219,7 @@ async fn start(response: &mut Response, limit: usize) -> reqwest::Result<Vec<u8>
     Ok(bytes)
 }
 
-/// One line of what somebody else says.
+/// Returns an untrusted text as one short line.
 pub(super) fn short(text: &str) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     text.trim().chars().take(SAID).map(plain).collect()

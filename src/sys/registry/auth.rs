@@ -1,4 +1,4 @@
-//! What a registry wants to see before it answers: a token, or user and password.
+//! What a registry requires before it answers: a token, or user and password.
 
 use http_auth::ChallengeRef;
 use reqwest::Url;
@@ -8,16 +8,17 @@ use super::answer::{Answer, HTML, Question};
 use super::credentials::{Credential, Lookup};
 use super::{Reference, Registry, RegistryError, Result};
 
-/// Bytes of a token's answer.
+/// The maximum number of bytes of the answer with a token.
 const ANSWER_LIMIT: usize = 1 << 20;
 
-/// Bytes of a token: one is kept for each repository, and no server takes a longer header.
+/// The maximum number of bytes of a token. One is kept for each repository, and no server accepts a
+/// longer header.
 const TOKEN_LIMIT: usize = 16 << 10;
 
-/// How we name ourselves to who gives tokens.
+/// The client name in requests for tokens.
 const CLIENT: &str = "glooistio";
 
-/// Who gives tokens, and what for.
+/// The token service of a registry, and the scope of the token.
 struct Realm {
     url: Url,
     service: Option<String>,
@@ -31,7 +32,7 @@ struct Token {
 }
 
 impl Registry {
-    /// What to send in `Authorization` after a 401.
+    /// Returns the value of `Authorization` to send after a 401.
     pub(super) fn authorize(
         &self,
         reference: &Reference,
@@ -135,7 +136,7 @@ impl Registry {
         Ok(token)
     }
 
-    /// An identity token is exchanged in the body of a request, which no redirect may carry on.
+    /// Exchanges an identity token in the body of a request, which must not be redirected.
     fn exchange(&self, realm: &Realm, question: &Question, identity: &str) -> Result<Answer> {
         let mut form = realm.params();
         form.extend([
@@ -159,7 +160,7 @@ impl Realm {
     }
 }
 
-/// The registry's refusal, with what is wrong with the credentials that were looked for.
+/// Returns the error for the registry's refusal, with the problem of the credential lookup.
 fn refused(refusal: &Answer, lookup: &Lookup) -> RegistryError {
     RegistryError::Denied {
         what: refusal.question.what.clone(),

@@ -1,4 +1,4 @@
-//! The bytes of a blob as they come.
+//! Streams of the bytes of blobs.
 
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
@@ -10,26 +10,26 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use super::answer::{Answer, HTML};
 use super::{Reference, Registry, RegistryError, Result, Why};
 
-/// How often a stream that was cut off is taken up again.
+/// The maximum number of times that an interrupted stream is resumed.
 const RESUMES: usize = 3;
 
-/// A stream of exactly the declared size. An error in it is a [`RegistryError`] inside of an
+/// A stream of exactly the declared size. Its errors are a [`RegistryError`] inside of an
 /// [`io::Error`].
 pub struct Blob<'a> {
     registry: &'a Registry,
     reference: Reference,
     digest: Digest,
     size: u64,
-    /// Bytes that came.
+    /// The number of bytes that were received.
     at: u64,
-    /// Those of them that were not given on yet.
+    /// The bytes that were received but not read yet.
     ready: Bytes,
     answer: Answer,
     speed: Speed,
     resumed: usize,
 }
 
-/// How fast bytes come, by the time that was waited for them.
+/// The speed of a stream, measured over the time spent waiting for bytes.
 #[derive(Default)]
 struct Speed {
     waited: Duration,
@@ -37,7 +37,7 @@ struct Speed {
 }
 
 impl Speed {
-    /// Whether too few came in a window of time, which ends with this.
+    /// Returns true if the speed in the window of time that ends now is too low.
     fn is_too_low(
         &mut self,
         waited: Duration,
@@ -86,7 +86,7 @@ impl<'a> Blob<'a> {
         })
     }
 
-    /// Waits for more; whether there is any.
+    /// Waits for more bytes. Returns false at the end.
     fn more(&mut self) -> Result<bool> {
         while self.ready.is_empty() {
             let began = Instant::now();
@@ -129,13 +129,13 @@ impl<'a> Blob<'a> {
         Ok(())
     }
 
-    /// Goes on where the connection was dropped.
+    /// Resumes after the connection was dropped.
     fn resume(&mut self, error: RegistryError) -> Result<()> {
         if self.resumed == RESUMES || !self.registry.waits(&error, self.resumed)? {
             return Err(error);
         }
         self.resumed += 1;
-        // Why it broke off says more than why it could not be taken up again.
+        // The original error is more useful than that of the attempt to resume.
         let answer = ask(self.registry, &self.reference, &self.digest, self.at);
         let Ok(answer) = answer else {
             return Err(error);

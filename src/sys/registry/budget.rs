@@ -1,12 +1,12 @@
-//! The time that all work with registries may take in a run.
+//! Limits the total time of work with registries in a run.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Counts the time in which at least one piece of work is under way.
+/// Counts the time in which at least one piece of work is active.
 ///
-/// Time is counted and no deadline is set, because an install works with registries before and after
-/// istioctl runs, and istioctl takes minutes.
+/// The time is counted, and there is no deadline, because an install works with registries before
+/// and after istioctl runs, and istioctl takes minutes.
 pub(super) struct Budget {
     limit: Duration,
     state: Mutex<State>,
@@ -14,14 +14,14 @@ pub(super) struct Budget {
 
 #[derive(Default)]
 struct State {
-    /// By work that ended.
+    /// The time of work that ended.
     spent: Duration,
-    /// Pieces of work that are under way, and since when there are any.
+    /// The number of pieces of work that are active, and the time since when there is at least one.
     active: usize,
     since: Option<Instant>,
 }
 
-/// A piece of work; its time counts until this is dropped.
+/// A piece of work. Its time counts until the value is dropped.
 #[must_use = "time counts for as long as this lives"]
 pub struct Working<'a>(&'a Budget);
 
@@ -52,7 +52,7 @@ impl Budget {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // What another thread left is whole: nothing in here can panic in between.
+        // The state is always valid: no code that holds the lock can panic between changes.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

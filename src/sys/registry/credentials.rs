@@ -1,7 +1,7 @@
-//! Credentials as docker and podman keep them: files, and programs that those name.
+//! Credentials as docker and podman store them: in files, and in programs that the files name.
 //!
-//! A secret is never an argument, never in a message, and given to no host but its registry's and the token service
-//! that this registry names.
+//! A secret is never an argument and never part of a message. It is sent only to the host of its
+//! registry and to the token service that this registry names.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -18,13 +18,13 @@ use super::{Reference, Registry, host};
 use crate::sys::os;
 use crate::sys::process::{self, Invocation, Status};
 
-/// Bytes of a file of credentials.
+/// The maximum number of bytes of a credentials file.
 const FILE_LIMIT: u64 = 4 << 20;
 
-/// Bytes of what a credential program says.
+/// The maximum number of bytes of the output of a credential program.
 const HELPER_LIMIT: usize = 64 << 10;
 
-/// Docker's own registry, by all of its names; programs know it by the last.
+/// The names of Docker's own registry. Credential programs know it by the last one.
 const DOCKER: [&str; 4] = [
     "docker.io",
     "registry-1.docker.io",
@@ -32,23 +32,23 @@ const DOCKER: [&str; 4] = [
     "https://index.docker.io/v1/",
 ];
 
-/// What credential programs say of a registry that they do not know.
+/// The output of credential programs for a registry that they do not know.
 const NOT_FOUND: &str = "credentials not found";
 
 /// The user name that marks a secret as an identity token.
 const TOKEN_USER: &str = "<token>";
 
-/// Where credentials are looked for.
+/// Where credentials are looked up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
-    /// The first that knows a registry counts.
+    /// Credentials files. The first one that knows a registry counts.
     pub files: Vec<PathBuf>,
-    /// `PATH` for the programs that they name.
+    /// The `PATH` for the programs that they name.
     pub path: Option<OsString>,
 }
 
 impl Places {
-    /// Where podman, then docker, look.
+    /// Returns the places where podman and then docker look.
     pub fn of_user() -> Places {
         let from = |name: &str, rest: &str| os::env(name).map(|dir| PathBuf::from(dir).join(rest));
         let home = |rest: &str| os::home().map(|home| home.join(rest));
@@ -72,23 +72,23 @@ pub(super) enum Credential {
         user: String,
         password: String,
     },
-    /// To be exchanged for a token.
+    /// An identity token, which is exchanged for a token.
     Identity(String),
-    /// To be sent as it is.
+    /// A token that is sent as it is.
     Token(String),
 }
 
-/// What was found for a repository.
+/// The result of a lookup for a repository.
 #[derive(Clone, Default)]
 pub(super) struct Lookup {
     pub(super) credential: Option<Credential>,
-    /// The file or program that it is of.
+    /// The file or program that the credentials come from.
     pub(super) from: Option<String>,
-    /// What kept us from finding any: said when the registry refuses.
+    /// The reason why no credentials were found, which is reported if the registry refuses.
     pub(super) problem: Option<String>,
 }
 
-/// `config.json`, `auth.json`.
+/// The content of `config.json` or `auth.json`.
 #[derive(Deserialize)]
 struct File {
     #[serde(default)]
@@ -110,7 +110,7 @@ struct Entry {
     registrytoken: Option<String>,
 }
 
-/// What a credential program answers.
+/// The answer of a credential program.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Answer {
@@ -119,13 +119,14 @@ struct Answer {
 }
 
 impl Registry {
-    /// The credentials for a repository, looked up once.
+    /// Returns the credentials for a repository, which are looked up once.
     pub(super) fn lookup(&self, reference: &Reference) -> Lookup {
         let key = (
             host(reference).to_owned(),
             reference.repository().to_owned(),
         );
-        // Held while programs run, so that many questions at once start each only once.
+        // The lock is held while programs run, so that concurrent requests start each program only
+        // once.
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found
             .entry(key)
@@ -147,7 +148,7 @@ impl Registry {
             .clone()
     }
 
-    /// What was looked up for a repository, where it had to be.
+    /// Returns the result of an earlier lookup for a repository, or an empty one.
     pub(super) fn looked_up(&self, reference: &Reference) -> Lookup {
         let key = (
             host(reference).to_owned(),
@@ -158,11 +159,11 @@ impl Registry {
     }
 }
 
-/// How credential programs are asked.
+/// How credential programs are run.
 #[derive(Clone, Copy)]
 struct Helpers<'a> {
     path: Option<&'a OsStr>,
-    /// Longest wait for one.
+    /// The longest wait for one program.
     wait: Duration,
 }
 
@@ -209,8 +210,9 @@ impl Places {
 type Found = Result<Option<(Credential, String)>, String>;
 
 impl File {
-    /// The program for the host; then the longest part of `host/path` that has an entry, and before
-    /// that of the host alone the store. No credentials go further than their key says.
+    /// Looks up credentials: first by the program for the host, then by the longest part of
+    /// `host/path` that has an entry. For the host alone, the store comes before the entry.
+    /// Credentials apply only to the places that their key covers.
     fn find(&self, name: &str, helpers: Helpers<'_>, reference: &Reference) -> Found {
         let registry = reference.registry();
         let mut problem = None;
@@ -245,8 +247,8 @@ impl File {
         }
     }
 
-    /// What `auths` has for a place; before a key with a scheme, as docker once wrote it, the place
-    /// itself.
+    /// Returns the credentials in `auths` for a place. The place itself takes precedence over a key
+    /// with a scheme, which old versions of docker wrote.
     fn entry(&self, name: &str, place: &str) -> Found {
         let exact = self.auths.get_key_value(place);
         let alike = self.auths.iter().filter(|(key, _)| is_for(key, place));
@@ -260,7 +262,8 @@ impl File {
     }
 }
 
-/// Whether a key of a file is for a place: `https://h.io/v1/` is for `h.io`, `https://h.io/a` for `h.io/a`.
+/// Returns true if a key of a file covers a place: `https://h.io/v1/` covers `h.io`, and
+/// `https://h.io/a` covers `h.io/a`.
 fn is_for(key: &str, place: &str) -> bool {
     if DOCKER.contains(&key) && DOCKER.contains(&place) {
         return true;
@@ -302,7 +305,7 @@ impl Entry {
 }
 
 impl Helpers<'_> {
-    /// Asks `docker-credential-NAME`.
+    /// Runs `docker-credential-NAME get`.
     fn ask(self, name: &str, place: &str) -> Found {
         let program = format!("docker-credential-{name}");
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -324,8 +327,7 @@ impl Helpers<'_> {
             if words.contains(NOT_FOUND) {
                 return Ok(None);
             }
-            // Its words may have the very secret in them that it did not give, so that nothing knows
-            // what to mask.
+            // The output may contain the secret, which is not known and so cannot be masked.
             let ended = match said.status {
                 Status::Code(code) => format!("with exit code {code}"),
                 Status::Signal(signal) => format!("by signal {signal}"),
@@ -396,7 +398,7 @@ mod tests {
             ("other.io/a:1", "old/4:5"),
             ("h.io:5000/ns/pilot:1", "port/6"),
             ("no.io/ns/pilot:1", "none"),
-            // Credentials of a path are for nothing beside it, with a scheme or without.
+            // Credentials for a path do not apply to other paths, with or without a scheme.
             ("part.io/team/pilot:1", "team/7"),
             ("part.io/teams/pilot:1", "none"),
             ("part.io/pilot:1", "none"),

@@ -1,16 +1,16 @@
-//! Digests of bytes.
+//! Computes digests.
 
 use oci_spec::image::{Digest, DigestAlgorithm};
 use sha2::{Digest as _, Sha256, Sha512};
 
-/// A hash that digests are written in.
+/// A hash function for digests.
 pub enum Hasher {
     Sha256(Sha256),
     Sha512(Sha512),
 }
 
 impl Hasher {
-    /// None for an algorithm that is not known here.
+    /// Returns the hasher for a digest, or `None` for an unknown algorithm.
     pub fn of(digest: &Digest) -> Option<Hasher> {
         Hasher::by(digest.algorithm())
     }
@@ -38,7 +38,7 @@ impl Hasher {
         }
     }
 
-    /// As it is written in a digest, behind the algorithm.
+    /// Returns the hash in hexadecimal, as in a digest after the algorithm.
     pub fn hex(self) -> String {
         match self {
             Hasher::Sha256(hasher) => hex(&hasher.finalize()),
@@ -47,7 +47,7 @@ impl Hasher {
     }
 }
 
-/// The digest of `bytes` by an algorithm; none where that is not known here.
+/// Returns the digest of `bytes`, or `None` for an unknown algorithm.
 pub(super) fn digest_of(algorithm: &DigestAlgorithm, bytes: &[u8]) -> Option<Digest> {
     let mut hasher = Hasher::by(algorithm)?;
     hasher.update(bytes);

@@ -1,16 +1,16 @@
-//! Why a registry did not give what was asked.
+//! Errors of requests to registries.
 
 use std::fmt;
 
 use crate::exit::Exit;
 
-/// Told apart as a person acts on them: pull something else, log in, mend the network, distrust the
-/// registry.
+/// An error of a request to a registry. The variants differ in what the user can do: pull another
+/// image, log in, repair the network, or distrust the registry.
 ///
-/// `registry` is spelled as references spell it: `docker.io`, `h.io:5000`.
+/// The field `registry` has the spelling of references: `docker.io`, `h.io:5000`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
-    /// 404, or the registry says that name or manifest is unknown.
+    /// 404, or the registry states that the name or manifest is unknown.
     #[error("{what} does not exist{}: {}", parenthesis(.said), absent(.what))]
     NotFound { what: String, said: String },
     /// 401 or 403.
@@ -18,36 +18,38 @@ pub enum RegistryError {
     Denied {
         what: String,
         registry: String,
-        /// Where the credentials came from that were refused; none were sent where it is absent.
+        /// The source of the refused credentials; `None` if none were sent.
         credentials: Option<String>,
         said: String,
     },
-    /// Nothing can be said of the image: the registry was not reached, or cannot answer now.
+    /// The state of the image is unknown: the registry was not reached, or cannot answer now.
     #[error("cannot reach {host}: {why}")]
     Unreachable {
         registry: String,
-        /// Who it was that did not answer: the registry, who gives its tokens, or where it redirects.
+        /// The host that did not answer: the registry, its token service, or the target of a
+        /// redirect.
         host: String,
         why: Why,
     },
-    /// The registry answers what no registry may.
+    /// The registry sent an invalid answer.
     #[error("{registry} gives no proper answer for {what}: {why}")]
     Broken {
         what: String,
         registry: String,
         why: String,
     },
-    /// It is not contacted: a stranger named a place of this machine, its network or its cluster.
+    /// The host is not contacted: untrusted content named a place on this machine, its network or
+    /// its cluster.
     #[error(
         "{host} is not contacted: it is a loopback, private or cluster-local address, and neither the plan \
          nor the record names it (--allow-registry HOST[:PORT] does)"
     )]
     Local {
-        /// The registry of the image, which may have redirected there.
+        /// The registry of the image, which may have redirected to the host.
         registry: String,
         host: String,
     },
-    /// Not read, because reading everything else took all the time that there was.
+    /// Not read, because reading everything else took all the available time.
     #[error(
         "{what} was not read: all registries together may take {seconds} s (--timeout allows more)"
     )]
@@ -58,7 +60,7 @@ pub enum RegistryError {
     Interrupted,
 }
 
-/// What a person can do: names and tags are theirs, a blob is named by a manifest that is there.
+/// Returns advice: the user chose a name or a tag, but an existing manifest names a blob.
 fn absent(what: &str) -> &'static str {
     if what.starts_with("blob ") {
         "the registry lost a part of the image: push or mirror it again"
@@ -67,27 +69,28 @@ fn absent(what: &str) -> &'static str {
     }
 }
 
-/// Why a registry could not be reached.
+/// The reason why a registry could not be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
     /// The name has no address.
     Name,
-    /// Nobody listens, or there is no route.
+    /// The connection was refused, or there is no route.
     Connect(String),
-    /// Nothing came, or not all of it, for so many seconds.
+    /// No answer, or only a part of it, arrived in this number of seconds.
     Silent(u64),
-    /// It ended the connection in the middle of an answer, or before one.
+    /// The connection ended before an answer or in the middle of one.
     Dropped,
-    /// So many bytes came within so many seconds, too few.
+    /// This number of bytes in this number of seconds is too low.
     Slow {
         bytes: u64,
         seconds: u64,
     },
-    /// No TLS connection could be made: what TLS says.
+    /// TLS failed, with this message.
     Tls(String),
-    /// It does not speak TLS.
+    /// The host does not speak TLS.
     NoTls,
-    /// 408, 429 or 5xx; it may say after how many seconds it wants to be asked again.
+    /// 408, 429 or 5xx. `after` is the number of seconds after which the registry wants to be asked
+    /// again, if stated.
     Busy {
         status: u16,
         after: Option<u64>,
@@ -125,8 +128,8 @@ impl RegistryError {
         matches!(self, RegistryError::NotFound { .. })
     }
 
-    /// The registry that gave no answer, as references spell it. Whether it gives any is known to
-    /// [`Registry::is_away`](super::Registry::is_away).
+    /// Returns the registry that did not answer, in the spelling of references.
+    /// [`Registry::is_away`](super::Registry::is_away) knows whether it gives any answer.
     pub fn outage(&self) -> Option<&str> {
         match self {
             RegistryError::Unreachable { registry, .. } | RegistryError::Local { registry, .. } => {
@@ -136,7 +139,7 @@ impl RegistryError {
         }
     }
 
-    /// Whether the same question may well be answered soon.
+    /// Returns true if the same request may succeed soon.
     pub(super) fn passes(&self) -> bool {
         let RegistryError::Unreachable { why, .. } = self else {
             return false;
@@ -147,7 +150,7 @@ impl RegistryError {
         }
     }
 
-    /// After how many seconds, where the registry says it.
+    /// Returns the number of seconds to wait, if the registry states it.
     pub(super) fn after(&self) -> Option<u64> {
         match self {
             RegistryError::Unreachable {
@@ -158,7 +161,7 @@ impl RegistryError {
         }
     }
 
-    /// 69 for what is not reached, 65 for what is reached and not usable.
+    /// Returns 69 if the registry was not reached, and 65 if its answer is not usable.
     pub fn exit(&self) -> Exit {
         match self {
             RegistryError::Unreachable { .. }

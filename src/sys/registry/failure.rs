@@ -1,4 +1,4 @@
-//! Why there was no answer.
+//! Converts errors of requests without an answer.
 
 use std::error::Error;
 use std::io;
@@ -10,14 +10,15 @@ use super::reach::NotPublic;
 use super::{RegistryError, Why};
 use crate::sys::os;
 
-/// A certificate that leads to none that is trusted, or is an authority's own.
+/// The message for a certificate without a path to a trusted one, or that of the authority itself.
 const UNTRUSTED: &str = "its certificate is not signed by a trusted authority: SSL_CERT_FILE names a file of \
                          certificates to trust";
 
-/// What names a proxy for all registries.
+/// Environment variables that set a proxy for all registries.
 const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
-/// What it means that a host gave no answer; `connect_seconds` is how many seconds a connection may take.
+/// Returns the error for a host without an answer. `connect_seconds` is the time limit of a
+/// connection.
 pub(super) fn failed(
     error: &reqwest::Error,
     question: &Question,
@@ -41,7 +42,7 @@ pub(super) fn failed(
     question.unreachable(host, why)
 }
 
-/// Why no connection could be made.
+/// Returns the reason why no connection could be made.
 fn unconnected(error: &reqwest::Error) -> Why {
     let why = causes(error).find_map(|cause| {
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
@@ -61,10 +62,10 @@ fn unconnected(error: &reqwest::Error) -> Why {
     why.unwrap_or_else(|| Why::Other(told(error)))
 }
 
-/// What TLS says, in words that a person can act on.
+/// Converts an error of TLS into a message that helps the user.
 fn of_tls(tls: &rustls::Error) -> Why {
     match tls {
-        // What a server without TLS answers to its first bytes.
+        // What a server without TLS answers to the first bytes.
         rustls::Error::InvalidMessage(_) => Why::NoTls,
         rustls::Error::InvalidCertificate(
             CertificateError::UnknownIssuer | CertificateError::Other(_),
@@ -73,7 +74,7 @@ fn of_tls(tls: &rustls::Error) -> Why {
     }
 }
 
-/// The address that nobody listens at may be that of a proxy.
+/// Adds a hint about the proxy: the address that refuses connections may be that of a proxy.
 fn by_proxy(said: String) -> String {
     let mut names = PROXIES.iter().filter(|name| os::env(name).is_some());
     match names.next() {
@@ -82,8 +83,8 @@ fn by_proxy(said: String) -> String {
     }
 }
 
-/// What is behind an error, and behind that. The error of a stream stands in front of what it wraps,
-/// which it does not name as its own cause.
+/// Returns the causes of an error, from the outside to the inside. The error that an [`io::Error`]
+/// wraps is not its source, so it is visited explicitly.
 fn causes<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(error.source(), |cause| {
         let wrapped = cause
@@ -96,7 +97,7 @@ fn causes<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn Error 
     })
 }
 
-/// The innermost cause: the outer ones repeat the address.
+/// Returns the innermost cause: the outer ones repeat the address.
 pub(super) fn told(error: &reqwest::Error) -> String {
     causes(error)
         .last()

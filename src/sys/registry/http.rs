@@ -1,4 +1,4 @@
-//! Requests: schemes, redirects, credentials, patience.
+//! HTTP requests: schemes, redirects, credentials, retries.
 
 use std::future::Future;
 use std::sync::{Arc, PoisonError};
@@ -15,17 +15,18 @@ use super::reach::{PublicOnly, is_local};
 use super::wait::{Ended, Waiter};
 use super::{Reference, Registry, RegistryError, Result, Route, Why, host};
 
-/// Redirects that are followed.
+/// The maximum number of redirects that are followed.
 const REDIRECTS: usize = 5;
 
-/// How often a request is made again that was put off or cut off.
+/// The maximum number of times that a request is repeated after it was postponed or interrupted.
 const AGAIN: usize = 2;
 
 type Headers<'a> = &'a [(&'static str, &'a str)];
 
 impl Registry {
-    /// Asks for `path` of a repository, again where the registry is busy. One that answers nothing at
-    /// all is not asked twice; one that fails for this and answers something else is asked on.
+    /// Requests `path` of a repository, and repeats the request if the registry is busy. A registry
+    /// that gives no answer at all is not asked again in this run. One that fails for this path but
+    /// answers other requests is.
     pub(super) fn get(
         &self,
         reference: &Reference,
@@ -60,15 +61,18 @@ impl Registry {
         answer
     }
 
-    /// Whether a registry gives any answer at all: its base is asked for, without credentials.
+    /// Returns true if a registry gives any answer at all: requests its base path without
+    /// credentials.
     fn responds(&self, reference: &Reference, question: &Question) -> bool {
         let base = format!("{}/v2/", host(reference));
         self.first(question, &base, &[], None).is_ok()
     }
 
-    /// Whether an error is one of a registry that has not given a single answer in this run.
+    /// Returns true if an error comes from a registry that has not given a single answer in this
+    /// run.
     ///
-    /// One that answers a question and fails another may hide what contradicts it: that is no outage.
+    /// A registry that answers one request and fails another may hide facts that contradict the
+    /// result: that is not an outage.
     pub fn is_away(&self, error: &RegistryError) -> bool {
         let answered = || self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         error
@@ -76,7 +80,7 @@ impl Registry {
             .is_some_and(|name| !answered().contains(name))
     }
 
-    /// Lets the time pass after which a question may be asked again; whether it may.
+    /// Waits until a request may be repeated. Returns false if it must not be repeated.
     pub(super) fn waits(&self, error: &RegistryError, attempt: usize) -> Result<bool> {
         if !error.passes() {
             return Ok(false);
@@ -99,7 +103,7 @@ impl Registry {
         }
     }
 
-    /// One attempt, with credentials where they are wanted.
+    /// Makes one attempt, with credentials if the registry requires them.
     fn once(
         &self,
         reference: &Reference,
@@ -113,7 +117,7 @@ impl Registry {
         let place = format!("{registry}/v2/{}/{path}", reference.repository());
         let mut answer = self.first(question, &place, headers, known.as_deref())?;
         if answer.response.status() == StatusCode::UNAUTHORIZED {
-            // A redirect leads to places that know nothing of our credentials.
+            // The credentials are not meant for the target of a redirect.
             if !is_at(answer.response.url(), registry) {
                 return Err(
                     answer.broken("it redirects to a place that wants credentials of its own")
@@ -136,7 +140,7 @@ impl Registry {
         answer.judged(self.looked_up(reference))
     }
 
-    /// The first request to a place: by the scheme that its host speaks.
+    /// Sends the first request to a place, with the scheme of its host.
     fn first(
         &self,
         question: &Question,
@@ -161,7 +165,8 @@ impl Registry {
         if let Some(scheme) = known {
             return ask(scheme, authorization);
         }
-        // Only a registry that speaks no TLS at all is asked without: not one with a bad certificate.
+        // Plain HTTP is used only if the registry does not speak TLS at all, not if its certificate
+        // is bad.
         let scheme = match ask("https", authorization) {
             Err(RegistryError::Unreachable {
                 why: Why::NoTls, ..
@@ -178,7 +183,8 @@ impl Registry {
         Ok(answer)
     }
 
-    /// Follows redirects: never from https to http, and with `Authorization` for the first host only.
+    /// Follows redirects, but never from https to http. Sends `Authorization` only to the first
+    /// host.
     pub(super) fn follow(
         &self,
         question: &Question,
@@ -214,7 +220,7 @@ impl Registry {
         Err(question.broken(&why))
     }
 
-    /// Waits for the head of an answer.
+    /// Sends a request and waits for the head of the answer.
     pub(super) fn send(
         &self,
         question: &Question,
@@ -251,7 +257,7 @@ impl Registry {
         self.waiter.get_or_init(start).clone()
     }
 
-    /// The client for a place, whoever names it: a reference, a redirect or a realm.
+    /// Returns the client for a place, whether a reference, a redirect or a realm names it.
     pub(super) fn client(&self, question: &Question, url: &Url) -> Result<&Client> {
         let place = authority(url);
         let allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -274,7 +280,7 @@ impl Registry {
 
     fn make(&self, route: Route) -> reqwest::Result<Client> {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Another thread may have been first, with the same one.
+            // Another thread may have installed the same provider in the meantime.
             rustls::crypto::aws_lc_rs::default_provider()
                 .install_default()
                 .ok();
@@ -291,12 +297,12 @@ impl Registry {
         }
     }
 
-    /// Whether a place may be spoken to without TLS.
+    /// Returns true if a place may be contacted without TLS.
     pub(super) fn is_plain(&self, url: &Url) -> bool {
         is_loopback(&authority(url)) || self.allows_plain(&authority(url))
     }
 
-    /// Whether a host was named by `--plain-http`, with the port of HTTP or without.
+    /// Returns true if `--plain-http` names a host, with or without the port of HTTP.
     fn allows_plain(&self, name: &str) -> bool {
         let bare = |name: &str| name.strip_suffix(":80").unwrap_or(name).to_owned();
         let mut allowed = self.options.plain_http.iter();

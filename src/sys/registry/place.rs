@@ -1,10 +1,10 @@
-//! Hosts and ports, as references and addresses write them.
+//! Hosts and ports, as in references and URLs.
 
 use std::net::IpAddr;
 
 use reqwest::Url;
 
-/// Host with port, where that is not the scheme's own.
+/// Returns the host, with its port unless it is the default port of the scheme.
 pub(super) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {
@@ -13,13 +13,14 @@ pub(super) fn authority(url: &Url) -> String {
     }
 }
 
-/// Whether an address is of a host as references write it, with the scheme's own port or without.
+/// Returns true if a URL has the host of a reference, with or without the default port of the
+/// scheme.
 pub(super) fn is_at(url: &Url, host: &str) -> bool {
     let other = Url::parse(&format!("{}://{host}", url.scheme()));
     other.is_ok_and(|other| other.origin() == url.origin())
 }
 
-/// Whether a host, with a port or without, is this machine.
+/// Returns true if a host, with or without a port, is this machine.
 pub(super) fn is_loopback(authority: &str) -> bool {
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,

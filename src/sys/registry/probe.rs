@@ -1,4 +1,4 @@
-//! Whether a blob is there, without its bytes.
+//! Checks whether blobs exist without reading them.
 
 use oci_spec::image::Digest;
 use reqwest::StatusCode;
@@ -7,10 +7,10 @@ use super::answer::HTML;
 use super::{Reference, Registry, Result};
 
 impl Registry {
-    /// Whether a blob can be pulled: its first byte is asked for.
+    /// Checks that a blob can be pulled, by a request for its first byte.
     ///
-    /// Not by HEAD: the place that a registry redirects to is often signed for GET alone, and a mirror
-    /// that reads through answers a HEAD only when it has the whole blob.
+    /// It does not use HEAD: a registry often redirects to a place with a signature for GET alone,
+    /// and a pull-through mirror answers a HEAD only if it already has the whole blob.
     pub fn has_blob(&self, reference: &Reference, digest: &Digest) -> Result<()> {
         let what = format!("blob {digest} of {reference}");
         let path = format!("blobs/{digest}");
@@ -18,7 +18,7 @@ impl Registry {
         if answer.is_html() {
             return Err(answer.broken(HTML));
         }
-        // One that sends all of it instead is not listened to.
+        // If the registry sends the whole blob instead, it is not read.
         if answer.response.status() == StatusCode::PARTIAL_CONTENT {
             answer.bounded(1)?;
         }

@@ -1,8 +1,8 @@
-//! Which places may be contacted although the user did not name them.
+//! Decides which places may be contacted although the user did not name them.
 //!
-//! The image of a pod, a redirect and the realm of a token are written by strangers. Without this
-//! rule each of them could make an administrator's machine send requests to services that only this
-//! machine, its network or its cloud can reach.
+//! The image of a pod, a redirect and the realm of a token are untrusted content. Without this
+//! rule, each of them could make an administrator's machine send requests to services that only
+//! this machine, its network or its cloud can reach.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,8 +14,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use super::place::authority;
 use crate::sys::os;
 
-/// IPv4 blocks that are not for the public Internet (IANA special-purpose registry, RFC 6890), and
-/// the address at which Azure answers virtual machines.
+/// IPv4 blocks that are not part of the public Internet (IANA special-purpose registry, RFC 6890),
+/// and the address at which Azure answers virtual machines.
 const NOT_PUBLIC: [(Ipv4Addr, u32); 16] = [
     (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
@@ -35,7 +35,7 @@ const NOT_PUBLIC: [(Ipv4Addr, u32); 16] = [
     (Ipv4Addr::new(240, 0, 0, 0), 4),
 ];
 
-/// Last labels of names that mean a host of this machine, network or cluster.
+/// Last labels of names of hosts on this machine, network or cluster.
 const LOCAL_LABELS: [&str; 10] = [
     "localhost",
     "localdomain",
@@ -49,7 +49,7 @@ const LOCAL_LABELS: [&str; 10] = [
     "svc",
 ];
 
-/// Variables that name a proxy.
+/// Environment variables that name a proxy.
 const PROXIES: [&str; 6] = [
     "HTTP_PROXY",
     "http_proxy",
@@ -64,15 +64,15 @@ const PROXIES: [&str; 6] = [
 pub(super) struct Allowed(BTreeSet<String>);
 
 impl Allowed {
-    /// Adds the registry of a hub or of an image reference. A place without a port is one at the
-    /// port of its scheme.
+    /// Adds the registry of a hub or of an image reference. A place without a port means the
+    /// default port of its scheme.
     pub(super) fn add(&mut self, place: &str) {
         let both = ["https", "http"].into_iter();
         self.0
             .extend(both.filter_map(|scheme| registry(scheme, place)));
     }
 
-    /// Whether it has the registry of a hub or of an image reference.
+    /// Returns true if the registry of a hub or of an image reference was added.
     pub(super) fn names(&self, place: &str) -> bool {
         registry("https", place).is_some_and(|registry| self.0.contains(&registry))
     }
@@ -88,12 +88,13 @@ fn registry(scheme: &str, place: &str) -> Option<String> {
     Some(authority(&url))
 }
 
-/// Whether a place may be contacted only if the user named it, as far as its name tells.
+/// Returns true if a place may be contacted only if the user named it, as far as its name shows.
 pub(super) fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     match address(host) {
         Some(address) => !is_public(address),
-        // The proxy's own name leads to the proxy whatever it resolves to.
+        // The resolver accepts any address for the name of a proxy, so such a place counts as
+        // local.
         None => is_local_name(host) || proxies().contains(host),
     }
 }
@@ -103,18 +104,19 @@ fn address(host: &str) -> Option<IpAddr> {
     bare.parse().ok()
 }
 
-/// Names without a dot are completed by the resolver's search list, so they are local too.
+/// Returns true for a local name. A name without a dot is local too: the resolver's search list
+/// completes it.
 fn is_local_name(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let last = host.rsplit('.').next().unwrap_or_default();
     LOCAL_LABELS.contains(&last)
         || !host.contains('.')
         || host.ends_with(".home.arpa")
-        // SERVICE.NAMESPACE.svc, whatever the domain of the cluster is.
+        // SERVICE.NAMESPACE.svc, with any domain of the cluster.
         || host.split('.').nth(2) == Some("svc")
 }
 
-/// Whether an address is one of the public Internet.
+/// Returns true if an address is part of the public Internet.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
@@ -131,7 +133,8 @@ pub(super) fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address in a mapped, compatible, NAT64 or 6to4 address: packets go there.
+/// Returns the IPv4 address in a mapped, compatible, NAT64 or 6to4 address, to which packets are
+/// sent.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let bits = address.to_bits();
     let low = u32::try_from(bits & u128::from(u32::MAX)).ok()?;
@@ -146,7 +149,8 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Global unicast is `2000::/3`, less the blocks for protocols and for documentation.
+/// Returns true for global unicast, `2000::/3`, except for the blocks for protocols and for
+/// documentation.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
     let global = first & 0xe000 == 0x2000;
@@ -155,7 +159,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     global && !protocols && !documentation
 }
 
-/// Hosts of the proxies that the environment names.
+/// Returns the hosts of the proxies in the environment.
 fn proxies() -> BTreeSet<String> {
     let set = PROXIES.iter().filter_map(|name| os::env(name));
     let hosts = set.filter_map(|value| {
@@ -170,14 +174,15 @@ fn proxies() -> BTreeSet<String> {
     hosts.collect()
 }
 
-/// Resolves names to public addresses only. The connection is made to what this returns, so a name
-/// that resolves to another address the next time gains nothing.
+/// A resolver that returns only public addresses. The connection uses the returned address, so a
+/// name that resolves to another address the next time gains nothing.
 pub(super) struct PublicOnly {
-    /// Where requests go through a proxy, its name is the only one that is resolved here.
+    /// The hosts of the proxies, which may have any address. Requests through a proxy resolve only
+    /// its name here.
     proxies: BTreeSet<String>,
 }
 
-/// A name that has only addresses which are not public.
+/// The error for a name that has addresses but no public one.
 #[derive(Debug)]
 pub(super) struct NotPublic;
 

@@ -1,29 +1,29 @@
-//! The tags that a repository has.
+//! Lists the tags of a repository.
 
 use serde::Deserialize;
 
 use super::{Reference, Registry, Result};
 
-/// Bytes of one page of a list: some 100,000 tags.
+/// The maximum number of bytes of one page of a list: about 100,000 tags.
 const LIMIT: usize = 4 << 20;
 
-/// Tags that are asked for at once; a registry may give fewer.
+/// The maximum number of tags that are requested at once. A registry may return fewer.
 const PAGE: usize = 1000;
 
-/// Pages that are read of one repository.
+/// The maximum number of pages that are read of one repository.
 const PAGES: usize = 20;
 
 /// The answer to `tags/list`.
 #[derive(Deserialize)]
 struct List {
-    /// Null where the repository has none.
+    /// Null if the repository has none.
     tags: Option<Vec<String>>,
 }
 
 impl Registry {
     /// Lists the tags of the repository that a reference names, in the order of the registry.
     ///
-    /// Of a repository with very many tags only the first pages are read.
+    /// Reads only the first pages of a repository with very many tags.
     pub fn tags(&self, reference: &Reference) -> Result<Vec<String>> {
         let what = format!(
             "tags of {}/{}",
@@ -41,7 +41,7 @@ impl Registry {
             let list: List = serde_json::from_slice(&bytes)
                 .map_err(|_| answer.broken("it is not a list of tags in JSON"))?;
             let tags = list.tags.unwrap_or_default();
-            // What is not a tag cannot be asked for, and would be part of the next address.
+            // A text that is not a tag cannot be requested, and would become part of the next URL.
             let tags: Vec<String> = tags.into_iter().filter(|tag| is_tag(tag)).collect();
             let is_empty = tags.is_empty();
             all.extend(tags);
@@ -53,7 +53,7 @@ impl Registry {
     }
 }
 
-/// Whether a text has the form of a tag.
+/// Returns true if a text has the form of a tag.
 fn is_tag(text: &str) -> bool {
     const LONGEST: usize = 128;
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);

@@ -1,4 +1,4 @@
-//! Waiting for what others do: for a bounded time, and never beyond a signal.
+//! Waits with a time limit, which a signal ends early.
 
 use std::future::Future;
 use std::io;
@@ -12,22 +12,23 @@ use tokio::sync::oneshot;
 use super::budget::Budget;
 use crate::sys::signal;
 
-/// The part of a wait that must be left of the budget for its end to say something of the registry.
+/// A timeout is blamed on the registry only if the budget allowed at least this part (1/4) of the
+/// wait.
 const SHARE: u32 = 4;
 
-/// A thread that moves bytes while others wait for them or work on those that came.
+/// A thread that moves bytes while other threads wait for them or process them.
 pub(super) struct Waiter {
     handle: Handle,
     budget: Arc<Budget>,
-    /// The thread ends when this goes.
+    /// The thread ends when this is dropped.
     _stop: oneshot::Sender<()>,
 }
 
-/// Why a wait ended before its work did.
+/// The reason why a wait ended before its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
     Time,
-    /// Nothing is left of the time for all registries, so many seconds.
+    /// The time for all registries, this number of seconds, is used up.
     Budget(u64),
     Signal,
 }
@@ -37,7 +38,7 @@ impl Waiter {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
-        // A name that is still looked up holds up this thread only.
+        // A name lookup that is still running delays only this thread.
         let run = move || drop(runtime.block_on(stopped));
         thread::Builder::new().spawn(run)?;
         Ok(Waiter {
@@ -54,8 +55,8 @@ impl Waiter {
     ) -> Result<T, Ended> {
         let _work = self.budget.begin();
         let left = self.budget.left();
-        // One that has most of its time is a wait like others: a registry that keeps silent is not told
-        // from one that had no time to answer by a few milliseconds.
+        // A shortened wait counts as a full one unless most of it is missing: otherwise a few
+        // milliseconds would decide whether a silent registry or the budget is blamed.
         let ended = if left < time / SHARE {
             Ended::Budget(self.budget.limit().as_secs())
         } else {
@@ -73,7 +74,7 @@ impl Waiter {
         })
     }
 
-    /// Lets time pass.
+    /// Pauses.
     pub(super) fn pause(&self, time: Duration) -> Result<(), Ended> {
         match self.wait(time, std::future::pending()) {
             Err(Ended::Time) | Ok(()) => Ok(()),

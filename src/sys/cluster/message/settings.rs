@@ -10,7 +10,7 @@ pub struct Device {
     pub device_path: String,
 }
 
-/// A probe or a lifecycle hook; only what it starts in the container matters.
+/// A probe or a lifecycle hook. Only the command that it runs in the container matters.
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default)]
 pub struct Handler {
@@ -59,7 +59,7 @@ pub struct Capabilities {
     pub add: Vec<String>,
 }
 
-/// Where the value of one variable comes from.
+/// The source of the value of one variable.
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ValueFrom {
@@ -76,12 +76,12 @@ pub struct FieldRef {
     pub field_path: String,
 }
 
-/// Something of which only the presence matters.
+/// An object of which only the presence matters.
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default)]
 pub struct Present {}
 
-/// Where variables come from in bulk.
+/// A source of many variables.
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Bulk {
@@ -93,7 +93,7 @@ pub struct Bulk {
     pub secret_ref: Option<BulkSource>,
 }
 
-/// The ConfigMap or Secret of a bulk, whose name is in a message of its own on the wire.
+/// The ConfigMap or Secret of a source of variables. On the wire, its name is in a nested message.
 #[derive(Clone, PartialEq, Message, Deserialize)]
 pub struct BulkSource {
     #[prost(message, optional, tag = "1")]
@@ -107,13 +107,13 @@ pub struct FileSource {
     #[prost(message, optional, tag = "1")]
     #[serde(flatten)]
     pub reference: Option<Named>,
-    /// The keys that become files; all of them where none is named.
+    /// The keys that become files; empty for all keys.
     #[prost(message, repeated, tag = "2")]
     #[serde(default)]
     pub items: Vec<KeyToPath>,
 }
 
-/// A key, and the name that it has as a file.
+/// A key, and its name as a file.
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default)]
 pub struct KeyToPath {
@@ -140,7 +140,7 @@ pub struct Volume {
     pub source: Option<VolumeSource>,
 }
 
-/// The kinds of volumes that injectors and charts use; any other kind has none of these fields.
+/// The kinds of volumes that injectors and charts use. For any other kind, all fields are empty.
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct VolumeSource {
@@ -212,7 +212,7 @@ pub struct Projection {
 #[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default)]
 pub struct TokenSource {
-    /// Who takes it; the API server where it is empty.
+    /// The audience of the token; the API server if it is empty.
     #[prost(string, tag = "1")]
     pub audience: String,
 }
@@ -235,7 +235,7 @@ pub struct DownwardFile {
 }
 
 impl DownwardFile {
-    /// The file and its field; nothing of one that holds a number.
+    /// Returns the file and its field, or `None` for a file with a number.
     fn text(&self) -> Option<String> {
         let field = self.field_ref.as_ref()?;
         Some(format!("{}={}", self.path, field.field_path))
@@ -253,13 +253,14 @@ impl FileSource {
         self.reference.as_ref().map_or("", |it| &it.name)
     }
 
-    /// Its name, and which keys have another name as a file.
+    /// Returns its name, and the keys that have another name as a file.
     fn text(&self) -> String {
         format!("{}{}", self.name(), renamed(&self.items))
     }
 }
 
-/// Which keys have another name as a file: with it, a file that the agent trusts holds another text.
+/// Lists the keys that have another name as a file: a renamed key can replace a file that the agent
+/// trusts.
 fn renamed(items: &[KeyToPath]) -> String {
     let other = items.iter().filter(|item| item.key != item.path);
     let mut other: Vec<String> = other
@@ -270,7 +271,7 @@ fn renamed(items: &[KeyToPath]) -> String {
 }
 
 impl VolumeSource {
-    /// What it is, in words; of a kind that is not read that it is another.
+    /// Describes the volume; a kind that is not read is called another kind.
     pub fn text(&self) -> String {
         if self.empty_dir.is_some() {
             "emptyDir".to_owned()
@@ -296,7 +297,8 @@ impl VolumeSource {
         }
     }
 
-    /// Whether containers may write to it: what Kubernetes itself fills is read-only for all of them.
+    /// Returns true if containers may write to it. Volumes that Kubernetes itself fills are
+    /// read-only.
     pub fn is_writable(&self) -> bool {
         let filled = self.secret.is_some()
             || self.config_map.is_some()

@@ -1,7 +1,8 @@
-//! What must hold of the decoder of pod lists whatever the bytes are, and lists that a fuzzer can change.
+//! The properties of the decoder of pod lists that hold for any bytes, and lists that a fuzzer can
+//! change.
 //!
-//! Every message of protobuf has its length before it, so that bytes which are changed at random are no message any
-//! more. Most inputs are therefore instructions that say how to put a list together.
+//! Every protobuf message is preceded by its length, so that a random change makes it invalid. Most
+//! inputs are therefore instructions that build a list.
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -12,22 +13,24 @@ use super::super::text::Message;
 use super::{ClusterError, Listed, MAGIC, Page, decode};
 use crate::escape::fuzz::Input;
 
-/// Instructions; every other byte is a field: its number in the lower six bits, its kind in the upper two.
+/// Instructions. Any other byte describes a field: its number in the lower six bits, its kind in
+/// the upper two.
 const END_OF_POD: u8 = 0xff;
 const END_OF_MESSAGE: u8 = 0xfe;
-/// The next byte stands in the message as it is.
+/// Adds the next byte to the message unchanged.
 const RAW: u8 = 0xfd;
 
-/// Texts of at most so many bytes are in the input; what is above is one of [`WORDS`].
+/// A text with a smaller length is part of the input. Other lengths select one of [`WORDS`].
 const LONGEST_TEXT: u8 = 0x80;
 
-/// Quarter of an hour before the time at which the census judges pods.
+/// 15 minutes before the time at which the mesh inventory judges pods.
 const NOW: u64 = 1_767_225_600 - 900;
 
-/// Bytes of all pods together: a repeated field must not make a list longer than a server's.
+/// The maximum number of bytes of all pods: a repeated field must not make a list longer than that
+/// of a server.
 const LONGEST_LIST: usize = 4 << 20;
 
-/// What the classification of pods looks for.
+/// Words that the classification of pods looks for.
 const WORDS: [&str; 64] = [
     "istio-proxy",
     "istio-init",
@@ -95,12 +98,12 @@ const WORDS: [&str; 64] = [
     "proxyMetadata: {A: b, C_D: {e: [f]}}",
 ];
 
-/// The pods that a server's answer holds, each decoded or counted as unreadable; `None` where the list as a whole
-/// cannot be read.
+/// Returns the pods in a server's answer, each decoded or counted as unreadable, or `None` if the
+/// list as a whole cannot be read.
 ///
 /// # Panics
 ///
-/// Where something does not hold.
+/// Panics if a property does not hold.
 pub(crate) fn pods(bytes: &[u8]) -> Option<Vec<Listed>> {
     let mut input = Input::new(bytes);
     match input.byte() {
@@ -142,7 +145,8 @@ fn page(body: Vec<u8>) -> Option<Page> {
     }
 }
 
-/// A list that the input describes: whatever its pods are, it is read, and each pod on its own.
+/// Builds the list that the input describes. It can always be read as a list, and each pod
+/// separately.
 fn structured(input: &mut Input<'_>) -> Vec<Listed> {
     let (mut list, mut built) = (Vec::new(), Vec::new());
     while !input.is_empty() && list.len() < LONGEST_LIST {
@@ -156,7 +160,7 @@ fn structured(input: &mut Input<'_>) -> Vec<Listed> {
     let pods = page.map(|page| page.pods).unwrap_or_default();
     assert_eq!(pods.len(), built.len());
     for (pod, draft) in pods.iter().zip(&built) {
-        // With a `?` for each byte that is no text the API server's own encoding would be the same.
+        // A pod with a `?` for each invalid byte must decode to the same value.
         let clean = Pod::decode(draft.clean.as_slice());
         if let (Ok(clean), true) = (clean, draft.comparable) {
             assert_eq!(pod.as_ref(), Ok(&clean));
@@ -165,7 +169,7 @@ fn structured(input: &mut Input<'_>) -> Vec<Listed> {
     pods
 }
 
-/// How many items an encoded list has; `None` where it is no message.
+/// Returns the number of items of an encoded list, or `None` if it is not a valid message.
 fn items(mut list: &[u8]) -> Option<usize> {
     let mut count = 0;
     while !list.is_empty() {
@@ -178,7 +182,7 @@ fn items(mut list: &[u8]) -> Option<usize> {
             1 => 8,
             5 => 4,
             2 => usize::try_from(prost::encoding::decode_varint(&mut list).ok()?).ok()?,
-            // Groups are skipped by what they hold.
+            // The decoder skips groups by their content and not by a length.
             _ => return None,
         };
         count += usize::from(key == 0x12);
@@ -187,13 +191,14 @@ fn items(mut list: &[u8]) -> Option<usize> {
     Some(count)
 }
 
-/// A message under construction, as it is sent and with text that is UTF-8.
+/// A message under construction: as it is sent, and with all texts as UTF-8.
 struct Draft {
     bytes: Vec<u8>,
     clean: Vec<u8>,
-    /// What the decoder takes it for; `None` where it knows no message there.
+    /// The message as which the decoder reads it; `None` if the decoder does not know a message at
+    /// this place.
     schema: Option<Message>,
-    /// Every text stands where the decoder expects no message.
+    /// True if no text is at a place where the decoder expects a message.
     comparable: bool,
 }
 
@@ -207,7 +212,7 @@ impl Draft {
         }
     }
 
-    /// Follows the instructions for one pod.
+    /// Executes the instructions for one pod.
     fn pod(input: &mut Input<'_>) -> Draft {
         let mut pod = Draft::of(Some(Message::Pod));
         let mut open: Vec<(u32, Draft)> = Vec::new();
@@ -223,7 +228,7 @@ impl Draft {
                         outer.message(number, &draft);
                     }
                 }
-                // Deeper than any message of a pod.
+                // The limit is deeper than any message of a pod.
                 0x00..=0x3f if open.len() < 12 => {
                     let inner = schema.and_then(|it| it.field(number.into()));
                     open.push((number, Draft::of(inner)));
@@ -284,7 +289,8 @@ impl Draft {
     }
 }
 
-/// Small numbers, the largest of every width, times around [`NOW`] and negative numbers of every width.
+/// Returns small numbers, the largest of every width, times around [`NOW`] and negative numbers of
+/// every width.
 fn number_of(value: u8) -> u64 {
     match value {
         ..0x80 => value.into(),
@@ -308,7 +314,7 @@ fn field(message: &mut Vec<u8>, number: u32, content: &[u8]) {
     message.extend_from_slice(content);
 }
 
-/// The text with a `?` for each byte that is not UTF-8.
+/// Returns the text with a `?` for each byte that is not UTF-8.
 fn repaired(text: &[u8]) -> Vec<u8> {
     let mut repaired = Vec::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
