@@ -116,7 +116,7 @@ impl Address {
     }
 }
 
-/// The address in a `ProxyConfig`, which is JSON or YAML.
+/// Returns the address in a `ProxyConfig`, which is JSON or YAML.
 fn in_config(text: &str) -> Option<Address> {
     if text.len() > LONGEST {
         return Some(Address::Other);
