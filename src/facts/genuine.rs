@@ -46,7 +46,7 @@ pub(super) struct Permitted {
     mesh_files: MeshFiles,
 }
 
-/// The containers of a pod that are parts of a mesh.
+/// The containers of a pod that belong to a mesh.
 pub(super) struct Parts<'a> {
     pub(super) pod: &'a Pod,
     pub(super) role: Role,

@@ -355,8 +355,8 @@ fn admit(groups: &mut BTreeMap<PodGroupKey, PodGroup>, mesh_pod: MeshPod) {
 }
 
 impl Fold {
-    /// Returns the inventory, including containers that run the same image digest as a proxy without any sign
-    /// of a mesh.
+    /// Returns the inventory. It includes containers without any sign of a mesh that run the same image digest
+    /// as a proxy.
     fn finish(self) -> MeshInventory {
         let mut inventory = self.inventory;
         let proxies = inventory

@@ -8,7 +8,7 @@ use super::{Served, gap, read, secrets_of};
 use crate::fips;
 use crate::sys::cluster::{ClusterError, Pages, Session};
 
-/// Gateways of Istio and of the Gateway API, in versions that all clusters with a supported Istio serve.
+/// Gateways of Istio and of the Gateway API, in API versions that the clusters of every Istio version serve.
 const LISTS: [(&str, &str); 2] = [
     (
         "/apis/networking.istio.io/v1beta1",

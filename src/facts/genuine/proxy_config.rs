@@ -48,7 +48,7 @@ struct Field {
 }
 
 /// The error for texts that the agent's parser may read differently: aliases, tags, keys that are not scalars,
-/// characters that end a line for only one of the parsers, and invalid or endless YAML.
+/// characters that end a line for only one of the parsers, and invalid or too large YAML.
 struct Unreadable;
 
 impl Field {
