@@ -1,7 +1,7 @@
-//! The checks: pure functions over facts that were gathered before.
+//! The checks: pure functions over observations that were collected before.
 //!
-//! A check is one file here with its page beside it, and one line in [`CHECKS`]. Its id is the file
-//! name in kebab-case. Severities are changed in `policy` and nowhere else: a check never knows.
+//! Each check is one file here with a page next to it, and one line in [`CHECKS`]. Its id is the file name in
+//! kebab-case. Only [`SeverityOverrides`] changes severities: a check does not know about overrides.
 
 mod answer;
 mod build_change;
@@ -86,7 +86,7 @@ use crate::plan::Plan;
 use crate::render::Rendered;
 use crate::report::{CheckResult, Finding, Phase, Skipped, Status};
 
-/// Every check in the order it is shown: the order of a person's way.
+/// Every check in the order in which reports show it, which follows the steps of an install.
 pub const CHECKS: &[Check] = &[
     istioctl_version::CHECK,
     istioctl_issues::CHECK,
@@ -148,49 +148,49 @@ pub const CHECKS: &[Check] = &[
     fips_settings::CHECK,
 ];
 
-/// What a Before check looks at.
+/// The input of a preflight check.
 pub struct Before<'a> {
     pub plan: &'a Plan,
     pub documents: &'a [Rendered],
     pub facts: &'a facts::Before,
     pub matrix: &'a Matrix,
-    /// The day that end of life is judged for.
+    /// The date for which end of life is judged.
     pub today: Date,
-    /// What cryptographic modules are judged by.
+    /// The rules for judging cryptographic modules.
     pub judge: &'a Judge,
 }
 
-/// What an After check looks at.
+/// The input of a check after an install.
 pub struct After<'a> {
     pub expected: &'a Expectation,
     pub facts: &'a facts::After,
     pub scope: Scope,
     pub matrix: &'a Matrix,
-    /// What cryptographic modules are judged by.
+    /// The rules for judging cryptographic modules.
     pub judge: &'a Judge,
 }
 
 impl After<'_> {
-    /// What the Istio that a group should run knows of compliance policies.
+    /// Returns which compliance policies are supported by the Istio version that a group should run.
     fn policies(&self, group: &facts::PodGroupKey) -> Option<CompliancePolicies> {
         let wanted = pending::wanted(self, group)?;
         Some(CompliancePolicies::of(self.matrix, &wanted.tag.version))
     }
 }
 
-/// How much an After check judges.
+/// The set of proxies that a check after an install judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// What an install changed; proxies that were not restarted are pending, not wrong.
     Changed,
-    /// Every proxy, strictly.
+    /// Every proxy; an outdated one is an error.
     Everything,
 }
 
-/// How a check ended, in its own words.
+/// The outcome of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// What was seen.
+    /// A pass, with what was seen.
     Passed(String),
     NotApplicable(String),
     NotChecked(String),
@@ -199,7 +199,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// What was found, else a pass that says what was seen.
+    /// Returns the findings, or a pass with what was seen if there are none.
     fn of(findings: Vec<Finding>, seen: impl Into<String>) -> Outcome {
         if findings.is_empty() {
             Outcome::Passed(seen.into())
@@ -208,7 +208,7 @@ impl Outcome {
         }
     }
 
-    /// The same with what was found elsewhere, which counts more than a gap.
+    /// Adds findings from another source; they take precedence over every other outcome.
     fn with(self, mut findings: Vec<Finding>) -> Outcome {
         match self {
             Outcome::Found(own) => {
@@ -222,7 +222,7 @@ impl Outcome {
 }
 
 impl<T> Observed<T> {
-    /// Judges what is known; a gap is never a pass.
+    /// Judges the value if it is known; an unknown value never passes.
     pub fn judge(&self, judge: impl FnOnce(&T) -> Outcome) -> Outcome {
         match self {
             Observed::Known(value) => judge(value),
@@ -232,20 +232,20 @@ impl<T> Observed<T> {
     }
 }
 
-/// The phase is the type: a Before check cannot see what runs afterwards.
+/// The function of a check. Its type sets the phase: a preflight check has no access to what runs afterwards.
 #[derive(Clone, Copy)]
 pub enum Run {
     Before(fn(&Before<'_>) -> Outcome),
     After(fn(&After<'_>) -> Outcome),
 }
 
-/// One check.
+/// A check.
 pub struct Check {
-    /// Kebab-case; the file name.
+    /// The id in kebab-case; equal to the file name.
     pub id: &'static str,
-    /// What holds when it passes: `istioctl is of the planned minor`.
+    /// The statement that is true if the check passes: `istioctl is of the planned minor`.
     pub title: &'static str,
-    /// Heading that it stands under: `istioctl`, `kubernetes`, `build`, …
+    /// The heading of the check in reports: `istioctl`, `kubernetes`, `build`, …
     pub category: &'static str,
     pub run: Run,
     /// The page that `explain` shows.
@@ -260,7 +260,7 @@ impl Check {
         }
     }
 
-    /// A result that says nothing yet.
+    /// Returns a result without an outcome.
     fn result(&self) -> CheckResult {
         CheckResult {
             id: self.id,
@@ -275,14 +275,14 @@ impl Check {
     }
 }
 
-/// What all checks of a phase gave.
+/// The results of all checks of a phase.
 #[derive(Debug, Default)]
 pub struct Ran {
     pub results: Vec<CheckResult>,
     pub skipped: Vec<Skipped>,
 }
 
-/// Runs the checks of what is about to be done.
+/// Runs the preflight checks.
 pub fn before(subject: &Before<'_>, policy: &SeverityOverrides) -> Ran {
     run(policy, |check| match check.run {
         Run::Before(judge) => Some(judge(subject)),
@@ -290,7 +290,7 @@ pub fn before(subject: &Before<'_>, policy: &SeverityOverrides) -> Ran {
     })
 }
 
-/// Runs the checks of what runs.
+/// Runs the checks after an install.
 pub fn after(subject: &After<'_>, policy: &SeverityOverrides) -> Ran {
     run(policy, |check| match check.run {
         Run::After(judge) => Some(judge(subject)),
@@ -328,7 +328,7 @@ mod tests {
 
     use super::*;
 
-    /// Files in `src/check` that are no checks.
+    /// Files in `src/check` that are not checks.
     const HELPERS: [&str; 9] = [
         "answer",
         "evidence",

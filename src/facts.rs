@@ -1,7 +1,7 @@
-//! What is known of the outside: gathered once, before any check looks at it.
+//! Observations of the cluster, the registries and istioctl. They are collected once, before any check runs.
 //!
-//! A fact is known or it is not, and then the reason travels with the gap. Pods are folded into
-//! counts while they are read and never kept.
+//! An observation is either known, or it carries the reason why it is not known. Pods are folded into counts
+//! while they are read and are never kept.
 
 use std::collections::BTreeMap;
 
@@ -60,14 +60,14 @@ pub use record::{Kept, Records, record_name, write_record};
 pub use rollout::rolled_out;
 pub use webhook::{Webhook, WebhookKind};
 
-/// The istioctl that will be run.
+/// The istioctl that this run starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Istioctl {
     pub path: std::path::PathBuf,
     pub version: ClientVersion,
 }
 
-/// The cluster that answered.
+/// The cluster that this run is connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterFact {
     pub context: String,
@@ -75,31 +75,31 @@ pub struct ClusterFact {
     pub version: KubeVersion,
 }
 
-/// Nodes, as far as placing pods needs them.
+/// The nodes of a cluster, as far as scheduling pods needs them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Nodes {
     pub total: u64,
-    /// Ready, not cordoned, without a `NoSchedule` or `NoExecute` taint.
+    /// Nodes that are ready, not cordoned, and without a `NoSchedule` or `NoExecute` taint.
     pub taking_pods: u64,
     /// Number of nodes by `status.nodeInfo.architecture`.
     pub architectures: BTreeMap<String, u64>,
-    /// Why nodes take no pods, with counts: `cordoned`, `taint node.kubernetes.io/not-ready:NoSchedule`.
+    /// Why nodes accept no pods, with counts: `cordoned`, `taint node.kubernetes.io/not-ready:NoSchedule`.
     pub refusals: BTreeMap<String, u64>,
 }
 
-/// One answer of a `SelfSubjectAccessReview`.
+/// The result of one `SelfSubjectAccessReview`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permission {
     pub verb: &'static str,
     pub group: &'static str,
     pub resource: &'static str,
     pub allowed: bool,
-    /// What the API server said, where it said something.
+    /// The reason that the API server gives; empty if it gives none.
     pub reason: String,
 }
 
 impl Permission {
-    /// `deployments.apps`.
+    /// Returns the resource with its API group, such as `deployments.apps`.
     pub fn full_resource(&self) -> String {
         if self.group.is_empty() {
             self.resource.to_owned()
@@ -109,17 +109,17 @@ impl Permission {
     }
 }
 
-/// Who looks after a control plane.
+/// The tool that manages a control plane.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Manager {
-    /// `operator.istio.io/managed` or `install.operator.istio.io/owning-resource` labels.
+    /// Identified by the labels `operator.istio.io/managed` or `install.operator.istio.io/owning-resource`.
     Istioctl {
         owner: String,
     },
     Helm {
         release: String,
     },
-    /// The Sail operator or the OpenShift Service Mesh, by owner reference or label.
+    /// The Sail operator or OpenShift Service Mesh, identified by owner reference or label.
     Operator {
         name: String,
     },
@@ -132,18 +132,19 @@ pub struct ControlPlane {
     pub namespace: String,
     pub name: String,
     pub uid: String,
-    /// `default` where the Deployment carries no other `istio.io/rev`.
+    /// The label `istio.io/rev` of the Deployment; `default` if it is missing.
     pub revision: String,
     /// The image as the pod template names it.
     pub image: String,
     /// Hub part of the image: everything before the last `/`.
     pub hub: String,
-    /// The tag where the grammar knows it, else the text.
+    /// The parsed tag, or its text if it cannot be parsed.
     pub tag: Result<ImageTag, String>,
     pub manager: Manager,
     pub replicas: u32,
     pub ready: u32,
-    /// What its rollout still lacks, in words; `None` once only its newest pods run, all available.
+    /// What the rollout still lacks, as text; `None` once only pods of the newest template run and all are
+    /// available.
     pub lacks: Option<String>,
 }
 
@@ -153,35 +154,36 @@ pub struct Namespace {
     pub name: String,
     /// `pod-security.kubernetes.io/enforce`.
     pub enforce: Option<String>,
-    /// The revision or tag that its pods get: from `istio-injection` or `istio.io/rev`.
+    /// The revision or tag that injects into its pods, from the label `istio-injection` or `istio.io/rev`.
     pub injection: Option<String>,
-    /// `istio-injection` with another value than `enabled`: its pods cannot ask either.
+    /// `istio-injection` has a value other than `enabled`, so labels of its pods cannot request injection
+    /// either.
     pub opted_out: bool,
-    /// The revision of an `istio.io/rev` that has no effect, because `istio-injection` is there too.
+    /// The revision of an `istio.io/rev` label that has no effect because `istio-injection` is set too.
     pub ignored_revision: Option<String>,
     pub ambient: bool,
-    /// What is left in it, where it is being deleted; may be empty.
+    /// What the namespace still contains, if it is being deleted; may be empty.
     pub deletion: Option<String>,
 }
 
-/// What an earlier install by glooistio wrote down.
+/// The record that an earlier install by glooistio stored.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Record {
     pub revision: String,
     pub hub: String,
     pub tag: ImageTag,
-    /// The `-f` files as they were merged, so that an upgrade applies them again.
+    /// The merged `-f` files, so that an upgrade applies them again.
     pub overlays: Vec<String>,
-    /// What those files were called.
+    /// The names of those files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overlay_names: Vec<String>,
     pub sets: Vec<String>,
-    /// The options of ours, as a person would type them.
+    /// The options of glooistio, as they are typed on a command line.
     pub options: Vec<String>,
-    /// Name and text of the user's own template: the file may be gone at the next upgrade.
+    /// Name and text of the user's own template: the file may be missing at the next upgrade.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<(String, String)>,
-    /// Its gateways were left to another revision.
+    /// The install left its gateways to another revision.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub without_gateways: bool,
     /// Name and sha256 of each document.
@@ -192,16 +194,16 @@ pub struct Record {
     pub tool: String,
 }
 
-/// The Gloo Mesh of a cluster.
+/// The Gloo Mesh installation of a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GlooMeshes {
-    /// By its own Deployments.
+    /// The version, as its own Deployments show it.
     pub version: Option<Minor>,
-    /// Deployments of that name outside of its namespace.
+    /// Deployments with the names of Gloo Mesh outside of its namespace.
     pub others: Names,
 }
 
-/// What proxies are counted by.
+/// The key by which proxies are counted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProxyKey {
     pub revision: String,
@@ -210,7 +212,7 @@ pub struct ProxyKey {
     pub namespace: String,
 }
 
-/// A gateway that runs.
+/// A gateway that runs in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunningGateway {
     pub revision: String,
@@ -218,86 +220,87 @@ pub struct RunningGateway {
     pub pods: u64,
 }
 
-/// Everything that the Before checks look at.
+/// Everything that the preflight checks read.
 #[derive(Debug, Clone)]
 pub struct Before {
     pub istioctl: Observed<Istioctl>,
     pub cluster: Observed<ClusterFact>,
-    /// `None`: not an OpenShift.
+    /// `None` if the cluster is not OpenShift.
     pub openshift: Observed<Option<Minor>>,
     pub nodes: Observed<Nodes>,
     pub permissions: Observed<Vec<Permission>>,
-    /// Those to whose namespace a webhook of Istio leads.
+    /// The control planes in namespaces that a webhook of Istio calls.
     pub control_planes: Observed<Vec<ControlPlane>>,
-    /// Deployments elsewhere that call themselves istiod.
+    /// Deployments in other namespaces that are labelled as istiod.
     pub unconnected: Observed<Names>,
     pub webhooks: Observed<Vec<Webhook>>,
     pub namespaces: Observed<Vec<Namespace>>,
-    /// Bundle version of the Gateway API CRDs, where they are.
+    /// Bundle version of the Gateway API CRDs, if they are installed.
     pub gateway_api: Observed<Option<String>>,
     pub gloo_mesh: Observed<GlooMeshes>,
-    /// The gateways that run, by namespace and name.
+    /// The running gateways, by namespace and name.
     pub gateways: Observed<BTreeMap<(String, String), RunningGateway>>,
     pub proxies: Observed<BTreeMap<ProxyKey, u64>>,
-    /// The record per revision, and those that could not be read with the reason.
+    /// The record of each revision, or the reason why it could not be read.
     pub records: Observed<Vec<Result<Record, String>>>,
-    /// What the registries say of the images of the plan.
+    /// What the registries answered about the images of the plan.
     pub images: Observed<Vec<PlannedImage>>,
-    /// What the installer of istioctl makes of each document.
+    /// The manifest that istioctl generates from each document.
     pub manifests: Observed<Vec<Manifest>>,
-    /// The builds that the hub has, where the data does not know the planned one.
+    /// The builds that the hub publishes; only needed if the data does not contain the planned build.
     pub published: Observed<Published>,
-    /// The certificates of `cacerts` where a FIPS build is planned; `None` where there is no such secret.
+    /// The certificates of the secret `cacerts` if a FIPS build is planned; `None` if there is no such secret.
     pub authority: Observed<Option<Vec<Held>>>,
-    /// The certificates that gateways show where a FIPS build is planned.
+    /// The certificates that gateways serve, if a FIPS build is planned.
     pub served: Observed<Served>,
     /// The secrets that the documents take a licence key from.
     pub licences: Observed<Vec<LicenceSecret>>,
 }
 
-/// An image that a plan needs, as its registry answers.
+/// An image that a plan needs, and what its registry answered about it.
 #[derive(Debug, Clone)]
 pub struct PlannedImage {
     /// `hub/name:tag`.
     pub reference: String,
     pub found: Result<Found, NoImage>,
-    /// What is in it, for each architecture.
+    /// The programs in the image, for each architecture.
     pub programs: Observed<Vec<ImageProgram>>,
-    /// The day that its programs were read, where the cache knew them.
+    /// The day on which its programs were read, if they come from the cache.
     pub cached: Option<Date>,
 }
 
-/// What was read of the images that run.
+/// What was read from the images of running containers.
 #[derive(Debug, Clone, Default)]
 pub struct ReadImages {
     pub images: BTreeMap<RunningImage, Observed<Vec<ImageProgram>>>,
-    /// Those that were not read because their registry gave no answer at all.
+    /// Images that were not read because their registry did not answer at all.
     pub unreached: BTreeMap<RunningImage, Unreached>,
-    /// Images of which the cache knew what is in them, and the day that they were read.
+    /// Images with programs that come from the cache, and the day on which they were read.
     pub cached: BTreeMap<String, Date>,
 }
 
-/// A registry that gave no answer, or that was not asked.
+/// A registry that did not answer, or that was not contacted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unreached {
-    /// As references spell it.
+    /// The registry, as references spell it.
     pub registry: String,
     pub why: String,
-    /// It was not asked, because it is an address of this machine or its network that the user did not name.
+    /// The registry was not contacted, because it is an address of this machine or its network that the user
+    /// did not name.
     pub is_refused: bool,
 }
 
-/// Why an image is not there for us, in words.
+/// Why an image is not available, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoImage {
     Missing(String),
-    /// It may be there, but not for these credentials.
+    /// The image may exist, but these credentials do not give access to it.
     Denied(String),
-    /// Nothing is known of it: its registry did not answer.
+    /// Unknown: the registry did not answer.
     Unreachable(String),
-    /// Nothing is known of it, although its registry answers other questions.
+    /// Unknown, although the registry answers other requests.
     Failed(String),
-    /// What the registry answers is no image.
+    /// The registry answered with something that is not an image.
     Broken(String),
 }
 
@@ -306,62 +309,62 @@ pub enum NoImage {
 pub struct ImageProgram {
     /// Digest of the manifest for this architecture.
     pub manifest: Option<String>,
-    /// Go's name for it.
+    /// The architecture, as Go names it.
     pub arch: String,
-    /// Environment that the image gives to its containers: `NAME=VALUE`.
+    /// The environment that the image gives to its containers, as `NAME=VALUE`.
     pub env: Vec<String>,
-    /// What the image starts where its container names nothing else: entry point and arguments.
+    /// What the image starts if its container sets no command: entry point and arguments.
     pub command: Vec<String>,
     pub path: String,
-    /// Where links led, if to another path.
+    /// The path that links lead to, if it differs.
     pub real_path: Option<String>,
     pub reading: Reading,
-    /// What it is for in its image.
+    /// The role of the program in its image.
     pub role: ProgramRole,
     /// A label of the image says FIPS.
     pub labelled_fips: bool,
 }
 
-/// An image that runs, as pods name it.
+/// The image of a running container, as the pod names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunningImage {
-    /// As the spec names it.
+    /// The image in the pod's spec.
     pub image: String,
-    /// As the runtime names it.
+    /// The imageID in the pod's status.
     pub image_id: String,
-    /// Of its node, by Go's name, where that is known.
+    /// The architecture of its node, as Go names it, if known.
     pub arch: Option<String>,
 }
 
-/// What the injector would do to a new pod: a server-side dry run.
+/// What the injector does to a new pod, as a server-side dry run shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Injected {
     pub namespace: String,
     pub revision: String,
-    /// Image of each container of a proxy that was added, by name: `istio-proxy`, `istio-init`, ….
+    /// Image of each proxy container that was added, by name: `istio-proxy`, `istio-init`, ….
     pub images: BTreeMap<String, String>,
 }
 
-/// Everything that the After checks look at.
+/// Everything that the checks after an install read.
 #[derive(Debug, Clone)]
 pub struct After {
     pub cluster: Observed<ClusterFact>,
-    /// Those to whose namespace a webhook of Istio leads.
+    /// The control planes in namespaces that a webhook of Istio calls.
     pub control_planes: Observed<Vec<ControlPlane>>,
-    /// Deployments elsewhere that call themselves istiod.
+    /// Deployments in other namespaces that are labelled as istiod.
     pub unconnected: Observed<Names>,
     pub webhooks: Observed<Vec<Webhook>>,
     pub nodes: Observed<Nodes>,
     pub namespaces: Observed<Vec<Namespace>>,
-    /// Names of the Istio CRDs that are established, and those that are not.
+    /// Names of the Istio CRDs, and whether each is established.
     pub crds: Observed<BTreeMap<String, bool>>,
     pub inventory: Observed<MeshInventory>,
-    /// What is in the images that run where FIPS is expected.
+    /// The programs in the images that run where FIPS is expected.
     pub images: BTreeMap<RunningImage, Observed<Vec<ImageProgram>>>,
-    /// Those of them that were not read because their registry gave no answer at all.
+    /// Those of these images that were not read because their registry did not answer at all.
     pub unreached: BTreeMap<RunningImage, Unreached>,
-    /// Per revision in scope.
+    /// The result of the injection dry run, per revision in scope.
     pub injected: BTreeMap<String, Observed<Injected>>,
-    /// What plain pods are given, per revision where FIPS is expected.
+    /// What the injector gives plain pods, per revision where FIPS is expected.
     pub references: BTreeMap<String, Observed<Reference>>,
 }

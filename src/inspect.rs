@@ -1,4 +1,5 @@
-//! Inspect: files, archives, layouts and registry images → what is in their programs, judged.
+//! The `inspect` command: reads the programs in files, archives, image layouts and registry images, and judges
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +12,20 @@ use crate::istio::{ImageRef, tag_says_fips};
 use crate::report::{Count, ErrorReport, ModuleStatement, PinnedImage, Report, Severity};
 use crate::sys::os;
 
-/// What to inspect, and how to judge it.
+/// The targets to inspect, and how to judge them.
 pub struct Inspect<'a> {
-    /// As they were typed.
+    /// The targets as the user typed them.
     pub targets: &'a [String],
     pub request: Request,
     pub judge: &'a Judge,
-    /// `NAME=VALUE`, over the environment that an image gives.
+    /// `NAME=VALUE`, which takes precedence over the environment of an image.
     pub env: &'a [(String, String)],
-    /// The digest of a file is wanted; that of a program in an image is known anyway.
+    /// Whether to compute the digest of a file; for a program in an image, it is always known.
     pub digest: bool,
 }
 
 impl Inspect<'_> {
-    /// Reads every target; one that cannot be read keeps no other from being read.
+    /// Reads every target; a target that cannot be read does not affect the others.
     pub fn run(&self, sources: Sources<'_>, report: &mut Report) -> Result<Exit, Failure> {
         let mut failures = Vec::new();
         for text in self.targets {
@@ -77,7 +78,7 @@ impl Inspect<'_> {
         let in_image = !matches!(target, Target::Path(_) | Target::Stdin);
         let digest = self.digest || in_image;
         let modules = &self.judge.modules;
-        // What is kept of an image has the digests of its programs.
+        // The cache stores the digests of an image's programs, so it is used only if they are computed.
         let cache = sources.cache.filter(|_| digest);
         let sources = Sources { cache, ..sources };
         let read = image::inspect(target, &self.request, sources, &mut |program| {
@@ -128,7 +129,7 @@ impl Inspect<'_> {
         })
     }
 
-    /// What chooses within an image says nothing of a file.
+    /// Rejects options for images if the target is a single program.
     fn only_images(&self, program: &Program<Reading>) -> Result<(), Failure> {
         if self.request.platforms.is_empty() && self.request.want == Want::Known {
             return Ok(());
@@ -155,7 +156,7 @@ impl Inspect<'_> {
         })
     }
 
-    /// The programs of a root file system, which says nothing of what is started.
+    /// Judges the programs of a root file system, which does not show which program is started.
     fn directory(&self, holder: &str, programs: &[Program<Reading>]) -> Vec<ModuleStatement> {
         let environment = self.environment(&[]);
         let of = |program: &Program<Reading>| {
@@ -200,8 +201,8 @@ impl Inspect<'_> {
         image.programs.iter().map(of).collect()
     }
 
-    /// Refuses under `--strict` what an auditor is to be warned of. A status that is too old for the policy
-    /// leaves it unknown, which is said already.
+    /// With `--strict`, turns warnings for auditors into reasons to reject. If the certificate status is too
+    /// old for the policy, the result is already unknown.
     fn strictly(&self, mut statement: ModuleStatement) -> ModuleStatement {
         if self.judge.strict
             && let Some(proof) = &mut statement.proof
@@ -216,7 +217,7 @@ impl Inspect<'_> {
         statement
     }
 
-    /// An image that could not be read stands beside those that could.
+    /// Returns a statement for an image that could not be read, so that it is listed with the others.
     fn unread(&self, image: &UnreadImage) -> ModuleStatement {
         let manifest = image.manifest.as_ref().map(ToString::to_string);
         let platform = image.platform.as_ref();
@@ -246,7 +247,7 @@ impl Inspect<'_> {
     }
 }
 
-/// What each name stands for: what one pins or signs is the index, where there is one.
+/// Records the digest for each name: that of the index if there is one, since that is what users pin or sign.
 fn pin(images: &[Image<Reading>], pinned: &mut Vec<PinnedImage>) {
     for image in images {
         let Some(digest) = image.index.as_ref().or(image.manifest.as_ref()) else {
@@ -266,7 +267,7 @@ fn pin(images: &[Image<Reading>], pinned: &mut Vec<PinnedImage>) {
     }
 }
 
-/// What of a target was not looked at, with the reason.
+/// Returns notes about the parts of a target that were skipped, with the reason.
 fn left_out<T>(holder: &str, images: &Images<T>) -> Vec<String> {
     let folded = |texts: &[String]| {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -295,7 +296,7 @@ fn left_out<T>(holder: &str, images: &Images<T>) -> Vec<String> {
     notes
 }
 
-/// What stands for an image in which nothing was looked at: that is never a pass.
+/// Returns a placeholder for an image in which no program was read: it never passes.
 fn nothing() -> Program<Reading> {
     Program {
         path: "/".to_owned(),
@@ -310,8 +311,8 @@ fn nothing() -> Program<Reading> {
     }
 }
 
-/// Whether the tag of an image says FIPS. In a file the image has the tag alone behind the name of the file,
-/// or its whole reference.
+/// Checks whether the tag of an image says FIPS. In a file, the image is named by the file name and the tag
+/// alone, or by its whole reference.
 fn is_tagged_fips(image: &str, holder: &str) -> bool {
     let named = match image.strip_prefix(holder) {
         Some(rest) if !holder.is_empty() => match rest.strip_prefix(':') {

@@ -1,4 +1,4 @@
-//! Verify: what runs, judged strictly, on every version of Istio.
+//! The `verify` command: judges what runs, strictly, for every version of Istio.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,10 @@ use crate::plan::DEFAULT_NAMESPACE;
 use crate::report::Choice;
 use crate::sys::cluster::Cluster;
 
-/// Deployments that a hint names.
+/// Number of Deployments that a hint names.
 const NAMED: usize = 5;
 
-/// What is said of `ConfigMap`s that look like records and are not read.
+/// Returns notes about `ConfigMap`s that look like records and are ignored.
 fn strays(installed: &Installed) -> Vec<String> {
     match &installed.strays {
         Observed::Known(places) => places
@@ -30,7 +30,7 @@ fn strays(installed: &Installed) -> Vec<String> {
     }
 }
 
-/// What is wrong with the record of a control plane.
+/// Returns a note about a problem with the record of a control plane.
 fn note(plane: &ControlPlane, kept: Option<&Kept>) -> Option<String> {
     let revision = &plane.revision;
     match kept? {
@@ -47,20 +47,20 @@ fn note(plane: &ControlPlane, kept: Option<&Kept>) -> Option<String> {
     }
 }
 
-/// What to verify.
+/// The options of `verify`.
 #[derive(Debug, Default)]
 pub struct Verify {
-    /// Only this revision; every one of ours otherwise.
+    /// Only this revision; `None` for every revision that no operator manages.
     pub revision: Option<String>,
     pub namespace: Option<String>,
-    /// The build that must run, whatever a record says.
+    /// The build that must run, whatever a record contains.
     pub tag: Option<ImageTag>,
-    /// FIPS must run, whatever a record says.
+    /// Whether FIPS is required, whatever a record contains.
     pub fips: bool,
 }
 
 impl Verify {
-    /// Judges what runs. The report holds what was seen.
+    /// Judges what runs and adds the observations to the report.
     pub fn run(&self, ctx: &mut RunContext<'_>) -> Result<Exit, Failure> {
         let cluster = ctx.connect()?;
         let installed = facts::installed(&cluster, self.namespace.as_deref())?;
@@ -84,7 +84,7 @@ impl Verify {
             let kept = records.of(plane);
             ctx.report.expected.notes.extend(note(plane, kept));
             let record = kept.map(|kept| &kept.record);
-            // What somebody else wrote into the record must not lead to a registry inside of this network.
+            // A hub that another tool wrote into the record must not give access to a registry inside of this network.
             let ours = kept.filter(|kept| kept.foreign.is_none());
             let ours = ours.and_then(|kept| kept.record.as_ref().ok());
             if let (Some(images), Some(record)) = (&ctx.images, ours) {
@@ -115,7 +115,7 @@ impl Verify {
         })
     }
 
-    /// No control plane is judged: there is none, or only those of operators, which are asked for by name.
+    /// Returns the failure that no control plane is judged: there is none, or operators manage all of them.
     fn nothing(&self, context: &str, installed: &Installed) -> Failure {
         let Installed {
             planes,
@@ -149,7 +149,8 @@ impl Verify {
         })
     }
 
-    /// Meshes that an operator looks after are somebody else's, unless they are asked for.
+    /// Selects the control planes to verify. Those that an operator manages are included only if their revision
+    /// is requested.
     fn concerns(&self, plane: &ControlPlane) -> bool {
         let asked = self.revision.as_ref().map_or_else(
             || !matches!(plane.manager, Manager::Operator { .. }),
@@ -162,8 +163,8 @@ impl Verify {
                 .is_none_or(|namespace| *namespace == plane.namespace)
     }
 
-    /// What must run; a control plane whose tag says nothing is never passed over. A record that cannot be used
-    /// is none.
+    /// Returns what must run; a control plane with a tag that cannot be parsed is never skipped. An unusable
+    /// record is ignored.
     fn wanted(
         &self,
         plane: &ControlPlane,

@@ -1,4 +1,4 @@
-//! Workloads of a cluster: what owns a pod, and the command that restarts it.
+//! Workloads of a cluster: the owners of pods, and the commands that restart them.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use crate::suggestion::SuggestedCommand;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 
-/// Characters of a namespace's name (RFC 1123 label).
+/// Longest name of a namespace in characters (RFC 1123 label).
 const LONGEST_LABEL: usize = 63;
 
-/// Characters of an object's name (RFC 1123 subdomain).
+/// Longest name of an object in characters (RFC 1123 subdomain).
 const LONGEST_NAME: usize = 253;
 
-/// The kinds of workload that own pods with a proxy and that glooistio knows how to name.
+/// The kinds of workload that own pods with a proxy and that glooistio can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum WorkloadKind {
     DaemonSet,
@@ -23,13 +23,13 @@ pub enum WorkloadKind {
     Job,
     Pod,
     ReplicaSet,
-    /// `argoproj.io`: Argo Rollouts.
+    /// A Rollout of Argo Rollouts (`argoproj.io`).
     Rollout,
     StatefulSet,
 }
 
 impl WorkloadKind {
-    /// Each kind with the API group that it belongs to.
+    /// Each kind with its API group.
     const GROUPS: [(WorkloadKind, &str, &str); 6] = [
         (WorkloadKind::DaemonSet, "DaemonSet", "apps"),
         (WorkloadKind::Deployment, "Deployment", "apps"),
@@ -39,7 +39,7 @@ impl WorkloadKind {
         (WorkloadKind::StatefulSet, "StatefulSet", "apps"),
     ];
 
-    /// Returns the kind that an owner reference names, whatever the version of its group.
+    /// Returns the kind in an owner reference, whatever the version of its API group.
     pub fn from_owner(kind: &str, api_version: &str) -> Option<Self> {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         let mut all = Self::GROUPS.iter();
@@ -50,8 +50,8 @@ impl WorkloadKind {
 
 /// A workload in a namespace, with names that Kubernetes accepts.
 ///
-/// Kind and name of an owner reference are free text to the API server, so that they are checked here: a value of
-/// this type can be put into a command.
+/// The API server treats kind and name of an owner reference as free text, so they are validated here: a value
+/// of this type is safe in a command.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct WorkloadRef {
     kind: WorkloadKind,
@@ -60,7 +60,7 @@ pub struct WorkloadRef {
 }
 
 impl WorkloadRef {
-    /// Returns `None` where namespace or name is not one that Kubernetes accepts.
+    /// Returns `None` if namespace or name is not one that Kubernetes accepts.
     pub fn new(kind: WorkloadKind, namespace: &str, name: &str) -> Option<Self> {
         let valid = is_label(namespace) && is_name(name);
         valid.then(|| WorkloadRef {
@@ -84,8 +84,8 @@ impl WorkloadRef {
 
     /// Returns the command that replaces its pods by new ones.
     ///
-    /// `None` for the kinds that have none: deleting a Job or a `ReplicaSet` loses what it does. A Pod that nothing
-    /// owns is saved first, since nothing else could make it again.
+    /// `None` for kinds without such a command: deleting a Job or a `ReplicaSet` loses its work. A Pod without
+    /// an owner is saved first, since no controller would create it again.
     pub fn restart_command(&self) -> Option<SuggestedCommand> {
         let (name, namespace) = (self.name.as_str(), self.namespace.as_str());
         let template = match self.kind {
@@ -105,19 +105,19 @@ impl WorkloadRef {
     }
 }
 
-/// `Deployment shop/cart`.
+/// Writes the workload in the form `Deployment shop/cart`.
 impl fmt::Display for WorkloadRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {}/{}", self.kind, self.namespace, self.name)
     }
 }
 
-/// Whether a text is an RFC 1123 label: a namespace, or the name of a Service.
+/// Checks whether a text is an RFC 1123 label: a namespace, or the name of a Service.
 pub fn is_label(text: &str) -> bool {
     text.len() <= LONGEST_LABEL && !text.contains('.') && is_name(text)
 }
 
-/// Whether a text is an RFC 1123 subdomain, the form of most names of objects.
+/// Checks whether a text is an RFC 1123 subdomain, the form of most names of objects.
 pub fn is_name(text: &str) -> bool {
     let part = |part: &str| {
         let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';

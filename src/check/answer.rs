@@ -1,13 +1,13 @@
-//! Answers of the matrix as findings: the level gives the severity, the pages give the reason.
+//! Converts judgements of the matrix to findings: the level gives the severity, the pages give the reason.
 
 use super::Outcome;
 use crate::istio::{Judgement, Level, Quote};
 use crate::report::{Finding, Severity};
 
-/// Pages that a reason quotes at most; `glooistio matrix` shows all.
+/// Number of pages that a reason quotes; `glooistio matrix` shows all.
 const QUOTED: usize = 2;
 
-/// The outcome of a check that asks one thing; `more` adds what only the check knows.
+/// Returns the outcome of a check with one judgement; `more` adds what only the check knows.
 pub(super) fn answer(judgement: Judgement, more: impl FnOnce(Finding) -> Finding) -> Outcome {
     let seen = format!("{}; wanted: {}", judgement.found, judgement.wanted);
     match judged(judgement, more) {
@@ -16,7 +16,7 @@ pub(super) fn answer(judgement: Judgement, more: impl FnOnce(Finding) -> Finding
     }
 }
 
-/// The finding of one answer, where it is not fine, in the answer's own words.
+/// Returns the finding for a judgement that is not a pass, with the judgement's own text as title.
 pub(super) fn judged(
     judgement: Judgement,
     more: impl FnOnce(Finding) -> Finding,
@@ -33,7 +33,7 @@ pub(super) fn judged(
     finding(message, judgement).map(more)
 }
 
-/// The finding of one answer, where it is not fine, in the check's words.
+/// Returns the finding for a judgement that is not a pass, with the check's title.
 pub(super) fn finding(message: impl Into<String>, judgement: Judgement) -> Option<Finding> {
     let severity = match judgement.level {
         Level::Pass => return None,
@@ -52,7 +52,7 @@ pub(super) fn finding(message: impl Into<String>, judgement: Judgement) -> Optio
     })
 }
 
-/// The first pages, as they say it.
+/// Returns quotes of the first pages.
 pub(super) fn pages(quotes: &[Quote]) -> String {
     let mut texts: Vec<String> = quotes.iter().take(QUOTED).map(Quote::to_string).collect();
     if quotes.len() > QUOTED {

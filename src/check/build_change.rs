@@ -1,4 +1,4 @@
-//! A change of flavour or hub, so that nobody is surprised by it.
+//! Reports a change of flavour or hub, so that it does not surprise the user.
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::ControlPlane;

@@ -1,4 +1,4 @@
-//! The tag is a build that was seen, or follows from one by the documented rule.
+//! Checks that the tag is a build that was seen, or follows from one by the documented rule.
 
 use super::answer::{finding, pages};
 use super::{Before, Check, Outcome, Run};
@@ -50,7 +50,7 @@ fn run(before: &Before<'_>) -> Outcome {
     }
 }
 
-/// The finding about a build that no page names, by what the hub has.
+/// Returns the finding about a build that no page names, depending on what the hub publishes.
 fn unseen(before: &Before<'_>, date: &str, nearest: Option<ImageTag>) -> Finding {
     let tag = &before.plan.tag;
     let warning = || Finding::warning(format!("no such build seen: {tag}"));
@@ -80,11 +80,11 @@ fn unseen(before: &Before<'_>, date: &str, nearest: Option<ImageTag>) -> Finding
         .fix(format!("use --istio {first}"))
 }
 
-/// Tags that are proposed at most.
+/// Number of tags that are proposed.
 const PROPOSED: usize = 3;
 
-/// The tags of a hub that are most like one, best first: of its flavour where there are some, of its line where
-/// there are some, and of these the newest.
+/// Returns the tags of a hub that are most similar to one, best first: those of its flavour if there are any,
+/// of these those of its minor if there are any, and of these the newest.
 fn proposals<'a>(tag: &ImageTag, all: &'a [ImageTag]) -> Vec<&'a ImageTag> {
     let of = |fits: &dyn Fn(&ImageTag) -> bool, from: Vec<&'a ImageTag>| {
         let fitting: Vec<&ImageTag> = from.iter().copied().filter(|one| fits(one)).collect();
@@ -210,7 +210,7 @@ varieties:
             assert!(found(&outcome, "no such build seen"), "{outcome:?}");
             assert_eq!(findings[0].fix.as_deref(), fix, "{planned}");
         }
-        // An empty hub proposes nothing: the data's nearest build is named.
+        // An empty hub proposes nothing: the finding names the nearest build of the data.
         let outcome = at_hub(&[], "1.28.0-solo");
         assert!(
             matches!(&outcome, Outcome::Found(findings) if findings[0].wanted.as_deref() == Some("nearest seen: 1.27.3-solo")),

@@ -1,4 +1,5 @@
-//! The certificates of the modules that run count on the day, and were seen so lately.
+//! Checks that the certificates of the modules that run are active on the given date and were confirmed
+//! recently.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,20 +37,20 @@ fn of_census(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
     remarks.outcome("pods", "no image that runs was read")
 }
 
-/// What is remarked of the modules of many programs, each remark once.
+/// The remarks on the modules of many programs, each remark once.
 #[derive(Default)]
 pub(super) struct Remarks {
     found: BTreeMap<(Remark, Option<String>), Programs>,
-    /// States of certificates, for a pass.
+    /// States of certificates, shown if the check passes.
     states: BTreeSet<String>,
     read: usize,
 }
 
-/// The programs that a remark is about.
+/// The programs that a remark applies to.
 #[derive(Default)]
 struct Programs {
     binaries: BTreeSet<String>,
-    /// Pods or images.
+    /// Number of pods or images.
     count: u64,
 }
 
@@ -59,7 +60,7 @@ impl Remarks {
         let mut of_group = BTreeSet::new();
         for (one, proof) in read(statements) {
             self.read += 1;
-            // No certificate is for a program that another one replaces, or that is not what it says.
+            // No certificate applies to a program that another one replaces, or that is contradicted.
             if one.module < Assurance::Standard {
                 continue;
             }
@@ -76,7 +77,7 @@ impl Remarks {
         }
     }
 
-    /// The outcome of a check; `counted` are pods or images.
+    /// Returns the outcome of a check; `counted` is what was counted: pods or images.
     pub(super) fn outcome(self, counted: &str, unread: &str) -> Outcome {
         if self.read == 0 {
             return Outcome::NotChecked(unread.to_owned());
@@ -101,13 +102,13 @@ impl Remarks {
     }
 }
 
-/// The statements that rest on bytes.
+/// Returns the statements that are based on the content of a program.
 fn read(statements: &[ModuleStatement]) -> impl Iterator<Item = (&ModuleStatement, &Proof)> {
     let read = statements.iter();
     read.filter_map(|one| Some((one, one.proof.as_deref()?)))
 }
 
-/// `#4735 active`, in a few words.
+/// Returns a short form such as `#4735 active`.
 fn state(proof: &Proof) -> String {
     let certificate = proof.certificate.as_ref();
     let number = certificate.and_then(|it| it.number);

@@ -1,4 +1,4 @@
-//! Every control plane in scope is there, ready, and runs the expected hub and tag.
+//! Checks that every control plane in scope exists, is ready, and runs the expected hub and tag.
 
 use super::expectation::{is_home, unconnected};
 use super::{After, Check, Outcome, Run, Wanted};
@@ -20,7 +20,7 @@ fn run(after: &After<'_>) -> Outcome {
                 .command("glooistio install", &[]);
             return Outcome::Found(vec![missing]);
         }
-        // A Deployment only promises what its pods run.
+        // A Deployment only shows what its pods should run, so the pods are checked too.
         let running = after
             .facts
             .inventory
@@ -56,8 +56,8 @@ fn deployments(after: &After<'_>, planes: &[ControlPlane]) -> Vec<Finding> {
     each.collect()
 }
 
-/// The istiods that run, whatever their Deployment asks for by now. Pods of other namespaces than those of
-/// control planes are none, whatever they are called.
+/// Judges the istiod pods that run, whatever their Deployment specifies now. Pods in namespaces without a
+/// control plane are ignored, whatever their labels.
 fn pods(after: &After<'_>, inventory: &MeshInventory, planes: &[ControlPlane]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (revision, wanted) in &after.expected.revisions {
@@ -154,7 +154,7 @@ mod tests {
 
     const TAG: &str = "1.31.0-solo-fips";
 
-    /// A Deployment with its pods, which run the tag `running`.
+    /// Returns a Deployment with its pods, which run the tag `running`.
     fn facts(plane: ControlPlane, running: &[&str]) -> Facts {
         let mut inventory = MeshInventory::default();
         for tag in running {

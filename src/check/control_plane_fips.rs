@@ -1,4 +1,4 @@
-//! The cryptographic module of istiod, where FIPS is expected.
+//! Checks the cryptographic module of istiod, if FIPS is expected.
 
 use super::fips::judge;
 use super::{After, Check, Outcome, Run};

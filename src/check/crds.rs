@@ -1,4 +1,4 @@
-//! The CRDs of Istio are there and established.
+//! Checks that the CRDs of Istio exist and are established.
 
 use std::collections::BTreeSet;
 
@@ -48,7 +48,7 @@ fn subject(name: &str) -> String {
     format!("CustomResourceDefinition {name}")
 }
 
-/// What the versions in scope bring.
+/// Returns the CRDs that the versions in scope install.
 fn expected<'a>(after: &'a After<'_>) -> BTreeSet<&'a str> {
     let wanted = after.expected.revisions.values();
     wanted

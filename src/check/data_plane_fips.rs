@@ -1,4 +1,4 @@
-//! The cryptographic modules of every proxy and node agent, where FIPS is expected.
+//! Checks the cryptographic modules of every proxy and node agent, if FIPS is expected.
 
 use super::fips::judge;
 use super::{After, Check, Outcome, Run};

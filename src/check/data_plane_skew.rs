@@ -1,4 +1,4 @@
-//! The proxies that are there can be served by the planned control plane.
+//! Checks that the planned control plane supports the existing proxies.
 
 use std::collections::BTreeMap;
 
@@ -42,11 +42,11 @@ struct Group<'a> {
     namespaces: Vec<&'a str>,
 }
 
-/// Namespaces that a finding names.
+/// Number of namespaces that a finding names.
 const NAMED: usize = 5;
 
-/// Whether it is a namespace of control planes. A pod of any other can have any tag, on purpose too, and
-/// must not keep the mesh from being upgraded.
+/// Checks whether a namespace contains a control plane. Pods of any other namespace can have any tag, even on
+/// purpose, and must not block an upgrade of the mesh.
 fn is_home(before: &Before<'_>, namespace: &str) -> bool {
     let planes = before.facts.control_planes.known();
     let mut homes = planes.into_iter().flatten().map(|plane| &plane.namespace);

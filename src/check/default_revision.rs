@@ -1,4 +1,4 @@
-//! Whether an install without a revision takes the default away, or meets two owners of it.
+//! Reports if an install without a revision takes over the default revision, or if the default has two owners.
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Webhook, WebhookKind};
@@ -48,7 +48,7 @@ fn conflict((tag, plain): (&Webhook, &Webhook)) -> Finding {
         .command("kubectl delete mutatingwebhookconfiguration {}", &[&tag.name])
 }
 
-/// An install of istiod without a revision makes itself the default.
+/// Reports that an install of istiod without a revision makes itself the default.
 fn moves(before: &Before<'_>, tag: &Webhook) -> Option<Finding> {
     let installs = before.documents.iter().any(Rendered::has_control_plane);
     let away = installs && before.plan.revision.is_none() && tag.revision != DEFAULT;

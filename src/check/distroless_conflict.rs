@@ -1,4 +1,4 @@
-//! Distroless is said by the tag or by the variant, never by both.
+//! Checks that distroless is set by the tag or by the variant, not by both.
 
 use super::{Before, Check, Outcome, Run};
 use crate::overlay::Decides;
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
     page: include_str!("distroless_conflict.md"),
 };
 
-/// What both a tag and a variant can say.
+/// The suffix that both a tag and a variant can add.
 const SUFFIX: &str = "-distroless";
 
 fn run(before: &Before<'_>) -> Outcome {

@@ -1,4 +1,4 @@
-//! Probes and lifecycle hooks do not call programs that a distroless image lacks.
+//! Checks that probes and lifecycle hooks do not call programs that a distroless image lacks.
 
 use std::sync::LazyLock;
 
@@ -20,7 +20,7 @@ pub(super) const CHECK: Check = Check {
     page: include_str!("distroless_exec.md"),
 };
 
-/// Programs that distroless images have, and who says so; every other is taken as missing.
+/// Programs that distroless images contain, with the source; any other program counts as missing.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Contents {
@@ -54,7 +54,7 @@ fn run(before: &Before<'_>) -> Outcome {
     Outcome::of(findings, "no command needs a program that the images lack")
 }
 
-/// A command and where it stands; a patch says that itself, and its value is not looked at again.
+/// Returns a command and its path. A patch contains its own path, so its value is not visited again.
 fn command<'v>(path: &'v str, value: &'v Value) -> Option<(&'v str, &'v Vec<Value>)> {
     if let Some(target) = value["path"].as_str() {
         return match target.strip_suffix(".exec.command") {
@@ -91,7 +91,7 @@ fn missing(path: &str, argv: &[Value], document: &Rendered) -> Option<Finding> {
     Some(finding)
 }
 
-/// What a command that cannot be started does there.
+/// Returns the effect of a command that cannot be started at a path, with severity and fix.
 fn effect(path: &str) -> (Severity, &'static str, &'static str) {
     if path.ends_with("preStop") {
         let fix = "use preStop.sleep.seconds, which needs no program where Kubernetes has it, or meshConfig.defaultConfig.terminationDrainDuration";

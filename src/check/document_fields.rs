@@ -1,4 +1,4 @@
-//! The installer of this Istio takes every field as the documents mean it.
+//! Checks that the installer of this Istio reads every field as the documents mean it.
 
 use super::{Before, Check, Outcome, Run};
 use crate::istio::Minor;
@@ -83,7 +83,7 @@ fn judged(minor: Minor, path: &str, problem: &Problem) -> Finding {
     }
 }
 
-/// Findings about values that have the right kind.
+/// Returns the finding for a value of the right kind.
 fn judged_value(minor: Minor, path: &str, problem: &Problem) -> Finding {
     match problem {
         Problem::NotAChoice {
@@ -129,7 +129,7 @@ fn judged_value(minor: Minor, path: &str, problem: &Problem) -> Finding {
     }
 }
 
-/// What to do about a field that a release does not have.
+/// Returns the fix for a field that a release does not have.
 fn correction(path: &str, unknown: &Unknown) -> String {
     match unknown {
         Unknown {
@@ -169,7 +169,7 @@ mod tests {
         assert!(passed(&outcome("1.31.0", spec)));
     }
 
-    /// Every kind of problem once, as it is shown.
+    /// Shows every kind of problem once.
     #[test]
     fn finding_names_path_reason_and_correction() {
         let mut shown = Vec::new();

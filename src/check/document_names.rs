@@ -1,4 +1,4 @@
-//! No two documents share a name, since they would prune each other.
+//! Checks that no two documents share a name: each would prune the objects of the other.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Every place of the documents that an image can come from names the planned build.
+//! Checks that every position in the documents that determines an image names the planned build.
 
 use super::{Before, Check, Outcome, Run};
 use crate::istio::{ImageRef, mask};
@@ -41,7 +41,7 @@ fn run(before: &Before<'_>) -> Outcome {
     Outcome::of(findings.collect(), format!("{places} places"))
 }
 
-/// Hub or tag that the document leaves to istioctl, which has its own.
+/// Reports hub or tag if the document does not set it: istioctl then uses its own.
 fn silent(plan: &Plan, document: &Rendered) -> Vec<Finding> {
     let said = [
         ("hub", &document.effective.hub, plan.hub.to_string()),
@@ -71,7 +71,7 @@ fn judge(plan: &Plan, document: &Rendered, place: &Place) -> Option<Finding> {
     Some(finding(plan, document, place, &wanted))
 }
 
-/// What somebody wrote and istioctl does not use: harmless, and not what it looks like.
+/// Reports a value that the user set and istioctl ignores: harmless, but misleading.
 fn unused(plan: &Plan, document: &Rendered, place: &Place, why: &str) -> Option<Finding> {
     let planned = place.value == plan.hub.as_str() || same_tag(plan, document, &place.value);
     (!planned && !place.value.is_empty()).then(|| {
@@ -81,7 +81,7 @@ fn unused(plan: &Plan, document: &Rendered, place: &Place, why: &str) -> Option<
     })
 }
 
-/// The planned tag, or what becomes it with the variant of the document.
+/// Checks for the planned tag, or a tag that becomes it with the variant of the document.
 fn same_tag(plan: &Plan, document: &Rendered, tag: &str) -> bool {
     let planned = plan.tag.to_string();
     let variant = document
@@ -92,7 +92,8 @@ fn same_tag(plan: &Plan, document: &Rendered, tag: &str) -> bool {
     tag == planned || variant.is_some_and(|variant| format!("{tag}-{variant}") == planned)
 }
 
-/// A variant ends in the image's tag: it must say what the plan says. `default` means no suffix.
+/// Checks whether a variant agrees with the plan: it becomes the suffix of the image's tag. `default` means no
+/// suffix.
 fn same_variant(plan: &Plan, variant: &str) -> bool {
     let agreeing = if plan.tag.flavor.distroless {
         "distroless"
@@ -102,7 +103,7 @@ fn same_variant(plan: &Plan, variant: &str) -> bool {
     variant.is_empty() || variant == agreeing
 }
 
-/// A whole reference of a mesh image; a bare name is composed with hub and tag, so it agrees.
+/// Judges a full reference of a mesh image; a bare name is combined with hub and tag, so it agrees.
 fn image(plan: &Plan, document: &Rendered, place: &Place) -> Option<Finding> {
     let name = place.value.rsplit('/').next()?.split([':', '@']).next()?;
     let whole = place.value.contains(['/', ':', '@']);

@@ -1,4 +1,4 @@
-//! Somebody still fixes the planned line: the community, or Solo for its own builds.
+//! Checks that the planned minor is still supported: by the community, or by Solo for its own builds.
 
 use super::answer::{answer, pages};
 use super::{Before, Check, Outcome, Run};
@@ -36,7 +36,7 @@ fn run(before: &Before<'_>) -> Outcome {
     })
 }
 
-/// A line that is at its end: the vendor's builds are fixed longer.
+/// Reports a minor that is about to reach its end of life: Solo maintains its own builds longer.
 fn soon(before: &Before<'_>, ends: &str, quotes: &[Quote]) -> Outcome {
     let minor = before.plan.tag.minor();
     let message = format!("the community's fixes of Istio {minor} end on {ends}");

@@ -1,4 +1,5 @@
-//! Statements about the cryptographic modules of what runs: by bytes, by the programs' own words, by tag.
+//! Statements about the cryptographic modules of running programs: by content, by the programs' own reports, by
+//! tag.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ use crate::report::{Assurance, Deviations, ModuleStatement, RunsIn};
 
 mod image;
 
-/// A statement per image × architecture × program, for every revision in scope.
+/// Returns a statement per image × architecture × program, for every revision in scope.
 pub fn evidence(after: &After<'_>) -> Vec<ModuleStatement> {
     let Some(inventory) = after.facts.inventory.known() else {
         return Vec::new();
@@ -62,8 +63,8 @@ fn role_word(role: Role) -> &'static str {
     }
 }
 
-/// What is known of the programs of a group: by their bytes where the image that runs was read, by
-/// what they say of themselves and by their tag elsewhere.
+/// Returns statements about the programs of a group: by their content if the running image was read, otherwise
+/// by their own reports and the tag.
 pub(super) fn statements(after: &After<'_>, group: &PodGroupKey) -> Vec<ModuleStatement> {
     let own = match programs(after, group.running()) {
         Some(Observed::Known(programs)) => of_programs(after, group, programs),
@@ -80,8 +81,8 @@ pub(super) fn statements(after: &After<'_>, group: &PodGroupKey) -> Vec<ModuleSt
     all.map(|one| compared(after, group, one)).collect()
 }
 
-/// The statement as far as the pod is what the injector produces: what the image holds says nothing of
-/// a container in which other code may run.
+/// Limits a statement to what the comparison of the pod with its injector allows: the content of the image
+/// proves nothing about a container in which other code may run.
 fn compared(after: &After<'_>, group: &PodGroupKey, statement: ModuleStatement) -> ModuleStatement {
     let deviations = &group.deviations;
     if !deviations.is_empty() {
@@ -104,7 +105,7 @@ fn compared(after: &After<'_>, group: &PodGroupKey, statement: ModuleStatement) 
     }
 }
 
-/// Why pods of a group could not be compared with what their injector produces.
+/// Returns why pods of a group could not be compared with what their injector produces.
 pub(super) fn uncompared(after: &After<'_>, group: &PodGroupKey) -> Option<String> {
     if !matches!(group.role, Role::Sidecar | Role::Gateway) {
         return None;
@@ -120,7 +121,8 @@ pub(super) fn uncompared(after: &After<'_>, group: &PodGroupKey) -> Option<Strin
     ))
 }
 
-/// What was proven of an image is no more than declared of a container that could not be compared.
+/// Limits a statement to `declared`: what was proven of an image does not hold for a container that could not
+/// be compared.
 fn limited(after: &After<'_>, mut statement: ModuleStatement, why: &str) -> ModuleStatement {
     if statement.module <= Assurance::Declared {
         return statement;
@@ -142,7 +144,7 @@ fn programs<'a>(after: &After<'a>, running: Option<RunningImage>) -> Option<Prog
     after.facts.images.get(&running?)
 }
 
-/// Of every program of the image; one without that of the role shows nothing of what runs.
+/// Returns statements about every program of the image; unknown if the image lacks the program of the role.
 fn of_programs(
     after: &After<'_>,
     group: &PodGroupKey,
@@ -164,7 +166,7 @@ fn of_programs(
     programs.iter().filter(|it| !idle(it)).map(one).collect()
 }
 
-/// Of the program that another container of the pod starts from another image.
+/// Returns statements about the program that another container of the pod starts from another image.
 fn beside(after: &After<'_>, group: &PodGroupKey, other: &ExtraContainer) -> Vec<ModuleStatement> {
     let seen = PodGroupKey {
         image: other.image.clone(),
@@ -192,7 +194,7 @@ fn beside(after: &After<'_>, group: &PodGroupKey, other: &ExtraContainer) -> Vec
     started.map(|program| read(after, &seen, program)).collect()
 }
 
-/// What the process itself and the tag say.
+/// Returns a statement that is based on the report of the process and on the tag.
 fn said(group: &PodGroupKey, unread: &str) -> ModuleStatement {
     let (module, source) = module(group);
     ModuleStatement {
@@ -209,8 +211,8 @@ fn said(group: &PodGroupKey, unread: &str) -> ModuleStatement {
     }
 }
 
-/// An image that its registry refuses, or that is not what its digest says: no word of the process makes
-/// up for that.
+/// Returns an unknown statement about an image that its registry refuses, or that does not match its digest: a
+/// report of the process cannot replace it.
 fn unread(group: &PodGroupKey, why: &str) -> ModuleStatement {
     ModuleStatement {
         module: Assurance::Unknown,
@@ -219,7 +221,7 @@ fn unread(group: &PodGroupKey, why: &str) -> ModuleStatement {
     }
 }
 
-/// What the bytes say, and whether tag and process agree with them.
+/// Returns a statement that is based on the program's content, and on whether tag and process agree with it.
 fn read(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> ModuleStatement {
     let mut statement = after.judge.statement(&Subject {
         image: Some(&group.image),
@@ -248,7 +250,8 @@ fn read(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> Modul
     downgrade_if(statement, Assurance::Contradicted, against)
 }
 
-/// The statement, or where something speaks against it another one, which no policy accepts.
+/// Returns the statement; if there is a reason against it, with the assurance `module` and accepted by no
+/// policy.
 fn downgrade_if(
     mut statement: ModuleStatement,
     module: Assurance,
@@ -266,14 +269,15 @@ fn downgrade_if(
     statement
 }
 
-/// The variables of the container over those of its image.
+/// Returns the environment of the container: its own variables take precedence over those of its image.
 pub(super) fn environment(group: &PodGroupKey, program: &ImageProgram) -> Environment {
     let of_image = program.env.iter().filter_map(|pair| pair.split_once('='));
     let own = group.settings.iter();
     Environment::of(of_image.chain(own.map(|(name, value)| (name.as_str(), value.as_str()))))
 }
 
-/// What the program says of itself counts more than its tag; where both speak, they must agree.
+/// Returns the assurance by self-report and tag. The report takes precedence; if both say something, they must
+/// agree.
 fn module(group: &PodGroupKey) -> (Assurance, String) {
     let labelled = says_fips(&group.image);
     let by_tag = if labelled {
@@ -300,7 +304,7 @@ fn says_fips(image: &str) -> bool {
         .is_ok_and(|image| image.is_tagged_fips())
 }
 
-/// The program of that role which does the mesh's cryptography.
+/// Returns the program of that role which performs the mesh's cryptography.
 pub(super) fn binary(role: Role) -> &'static str {
     match role {
         Role::Istiod => "pilot-discovery",
@@ -311,7 +315,7 @@ pub(super) fn binary(role: Role) -> &'static str {
     }
 }
 
-/// The program that a container of that role starts.
+/// Returns the program that a container of that role starts.
 fn starter(role: Role) -> &'static str {
     match role {
         Role::Sidecar | Role::Gateway => "pilot-agent",
@@ -319,12 +323,12 @@ fn starter(role: Role) -> &'static str {
     }
 }
 
-/// The last part of a path.
+/// Returns the last part of a path.
 fn name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// `sha256:…` out of the forms that runtimes write.
+/// Extracts `sha256:…` from the forms of imageID that container runtimes use.
 fn digest(image_id: &str) -> Option<String> {
     let last = image_id.rsplit(['@', '/']).next()?;
     let hex = last.strip_prefix("sha256:").unwrap_or(last);
@@ -451,7 +455,7 @@ mod tests {
 
     const FIPS: &str = "1.31.0-solo-fips";
 
-    /// `pilot-agent proven, envoy unknown (why)` of a sidecar whose image starts `starts`.
+    /// Returns `pilot-agent proven, envoy unknown (why)` for a sidecar with an image that starts `starts`.
     fn of_sidecar(group: &PodGroupKey, starts: &str) -> String {
         let programs = [AGENT, ENVOY].map(|path| program(path, starts, Ok(boring(true))));
         said_of(group, &holding(group, programs.into()))
@@ -471,7 +475,7 @@ mod tests {
         words.collect::<Vec<_>>().join(", ")
     }
 
-    /// The group with one setting that nothing permits.
+    /// Returns the group with one setting that nothing permits.
     fn deviating(group: PodGroupKey) -> PodGroupKey {
         let one = Deviation::new("istio-proxy", SettingKind::Variable, "LD_PRELOAD");
         PodGroupKey {

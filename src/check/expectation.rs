@@ -1,4 +1,4 @@
-//! What must run, and whether an image is that.
+//! The builds that must run, and whether an image is one of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,19 +10,19 @@ use crate::sys::cluster::Names;
 
 use super::mismatch::Mismatch;
 
-/// Where an expectation comes from; printed, since a proof is only as good as what it was judged by.
+/// The source of an expectation; it is shown because a result depends on what it was judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// The plan of this run.
     Plan,
-    /// What an earlier install wrote down.
+    /// The record of an earlier install.
     Record,
-    /// Nothing was written down: the image of istiod itself.
+    /// No usable record exists: the image of istiod itself.
     Istiod,
 }
 
 impl Source {
-    /// In words, behind `judged by`.
+    /// Returns the source as text that follows `judged by`.
     pub fn words(self) -> &'static str {
         match self {
             Source::Plan => "the plan",
@@ -38,32 +38,35 @@ pub struct Wanted {
     pub hub: String,
     pub tag: ImageTag,
     pub source: Source,
-    /// Digests that the registry has under this hub and tag, or that the revision's own injector writes: an image
-    /// with another one is another build, whatever its tag says.
+    /// Digests that the registry has under this hub and tag, or that the revision's own injector sets: an image
+    /// with another digest is another build, whatever its tag.
     pub digests: BTreeSet<PinnedName>,
-    /// Programs are judged by floor and policy: plan or record say FIPS, or the user asks for it.
+    /// Whether programs are judged by required assurance and policy: plan or record say FIPS, or the user
+    /// requests it.
     pub fips: bool,
 }
 
-/// What must run, by revision; every other revision is somebody else's: counted, never judged.
+/// What must run, by revision; every other revision belongs to another mesh: its pods are counted, never
+/// judged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expectation {
     pub revisions: BTreeMap<String, Wanted>,
     /// `namespace/name` of the gateway Deployments that the install itself changed.
     pub gateways: BTreeSet<String>,
-    /// Revisions out of scope to which a webhook leads, with the namespaces of the Services that it calls. A control plane outside
-    /// of the cluster can have none.
+    /// Revisions out of scope that have a webhook, with the namespaces of the Services that it calls. The set
+    /// is empty for a control plane outside of the cluster.
     pub others: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Expectation {
-    /// The build that a program must run; `None` where it is of another mesh.
+    /// Returns the build that a program must run; `None` if it belongs to another mesh.
     ///
-    /// What a pod names is a claim: it belongs to another mesh only where that one is here and where the
-    /// program gets its configuration from it. Everything else is judged.
+    /// The revision that a pod names is a claim: it belongs to another mesh only if that mesh exists in the
+    /// cluster and the program gets its configuration from it. Everything else is judged.
     ///
-    /// The charts give install-cni no revision, and ztunnel that of its mesh, if it has one. Without, they
-    /// serve every mesh of the cluster, the FIPS ones first, but an operator's own build is its own.
+    /// The charts give install-cni no revision, and ztunnel the revision of its mesh, if that has one. Without
+    /// a revision, they serve every mesh of the cluster and are judged by the FIPS builds first, unless a
+    /// control plane out of scope that an operator manages runs their build.
     pub fn of(&self, group: &PodGroupKey, planes: &[ControlPlane]) -> Option<&Wanted> {
         let claimed = self.revisions.get(&group.revision);
         if group.role == Role::Istiod {
@@ -90,7 +93,8 @@ impl Expectation {
         })
     }
 
-    /// Whether a program is configured by the other mesh that it names: a Service of that name elsewhere is not its istiod.
+    /// Checks whether the other mesh that a program names configures it: a Service with that name elsewhere is
+    /// not its istiod.
     fn is_of_other_mesh(&self, group: &PodGroupKey, planes: &[ControlPlane]) -> bool {
         let named = &group.revision;
         let hooked = self.others.get(named);
@@ -109,7 +113,7 @@ impl Expectation {
         is_here && (connected || group.role == Role::Cni)
     }
 
-    /// The control planes out of scope that run the build of an image.
+    /// Returns the control planes out of scope that run the build of an image.
     pub(super) fn elsewhere<'a>(
         &'a self,
         image: &'a str,
@@ -127,7 +131,8 @@ impl Expectation {
         })
     }
 
-    /// A floor or policy that is asked for judges every revision, whatever plan, record and tags say.
+    /// Requires FIPS of every revision if the user requests an assurance or policy, whatever plan, record and
+    /// tags say.
     pub fn demand(&mut self, judge: &Judge) {
         for wanted in self.revisions.values_mut() {
             wanted.fips |= demanded(judge).is_some();
@@ -135,20 +140,20 @@ impl Expectation {
     }
 }
 
-/// Whether it is a program of a node that names no revision.
+/// Checks whether a program runs per node and names no revision, so that it serves every mesh.
 pub(super) fn serves_all(group: &PodGroupKey) -> bool {
-    /// What facts call the revision of a pod that names none.
+    /// The revision in the inventory of a pod that names none.
     const UNNAMED: &str = "default";
     matches!(group.role, Role::Ztunnel | Role::Cni) && group.revision == UNNAMED
 }
 
-/// Whether a namespace has one of these control planes; where none is known, any may.
+/// Checks whether a namespace has one of these control planes; if none is known, any namespace may have one.
 pub(super) fn is_home(namespace: &str, planes: &[ControlPlane]) -> bool {
     planes.is_empty() || planes.iter().any(|plane| plane.namespace == namespace)
 }
 
-/// Deployments that call themselves istiod, where no webhook of Istio leads: each is named, and nothing is
-/// judged by it.
+/// Reports Deployments that are labelled as istiod in namespaces that no webhook of Istio calls: each is
+/// listed, and not used to judge anything.
 pub(super) fn unconnected(named: &Names, severity: Severity) -> Vec<Finding> {
     let finding = |(namespace, name): &(String, String)| {
         Finding::new(
@@ -166,7 +171,8 @@ pub(super) fn unconnected(named: &Names, severity: Severity) -> Vec<Finding> {
     named.places.iter().map(finding).chain(more).collect()
 }
 
-/// What the user asks of every program, in words; `None` where no floor and no policy is asked for.
+/// Returns what the user requires of every program, as text; `None` if neither an assurance nor a policy is
+/// requested.
 pub(super) fn demanded(judge: &Judge) -> Option<String> {
     match (judge.floor, judge.policy) {
         (None, CertificatePolicy::Any) => None,
@@ -175,7 +181,7 @@ pub(super) fn demanded(judge: &Judge) -> Option<String> {
     }
 }
 
-/// The name and the digest of an image that is pinned by one.
+/// Returns name and digest of an image that is pinned by digest.
 fn pinned_name(image: &ImageRef) -> Option<PinnedName> {
     Some(PinnedName {
         name: image.name().to_owned(),
@@ -184,14 +190,15 @@ fn pinned_name(image: &ImageRef) -> Option<PinnedName> {
 }
 
 impl Wanted {
-    /// The reference to ask a registry for, where an image has the wanted hub and tag and is pinned by a digest.
+    /// Returns the reference to look up at a registry, if an image has the wanted hub and tag and is pinned by
+    /// an unknown digest.
     pub fn to_confirm(&self, image: &str) -> Option<String> {
         let unconfirmed = matches!(self.differs(image)?, Mismatch::Digest { .. });
         let image: ImageRef = image.parse().ok()?;
         unconfirmed.then(|| format!("{}:{}", image.repository(), self.tag))
     }
 
-    /// Takes the digest that the revision's own injector writes for a build that is one.
+    /// Accepts the digests that the revision's own injector sets.
     pub fn accept_injected(&mut self, injected: &Injected) {
         let images = injected
             .images
@@ -201,12 +208,12 @@ impl Wanted {
             .extend(images.filter_map(|image| pinned_name(&image)));
     }
 
-    /// `hub/…:tag`, as messages show it.
+    /// Returns the image as `hub/…:tag` for messages.
     pub fn image(&self) -> String {
         format!("{}/…:{}", self.hub, self.tag)
     }
 
-    /// In which way the image is not the wanted one.
+    /// Returns how an image differs from the wanted one.
     pub(super) fn differs(&self, image: &str) -> Option<Mismatch> {
         let Ok(running) = image.parse::<ImageRef>() else {
             return Some(Mismatch::NotAReference(image.to_owned()));

@@ -1,4 +1,4 @@
-//! Every feature given by `--feature` has the build that it needs.
+//! Checks that every feature given by `--feature` has the build that it needs.
 
 use super::answer::finding;
 use super::{Before, Check, Outcome, Run};

@@ -1,4 +1,4 @@
-//! The floor for the programs of one plane: by their bytes, or at least by their own words.
+//! Judges programs against the required assurance: by their content, or at least by their own reports.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::facts::{MeshInventory, PodGroup, PodGroupKey, Role, Unreached};
 use crate::istio::ImageRef;
 use crate::report::{Assurance, Finding, ModuleStatement, Proof};
 
-/// Judges the programs of some roles, wherever FIPS is expected.
+/// Judges the programs of some roles, if FIPS is expected.
 pub(super) fn judge(after: &After<'_>, concerns: fn(Role) -> bool) -> Outcome {
     if !after.expected.revisions.values().any(|wanted| wanted.fips) {
         return Outcome::NotApplicable("no FIPS build is expected".to_owned());
@@ -23,25 +23,25 @@ pub(super) fn judge(after: &After<'_>, concerns: fn(Role) -> bool) -> Outcome {
         .judge(|inventory| census_outcome(after, inventory, concerns))
 }
 
-/// Pods that are alike in what is said of a program of theirs.
+/// Pods with the same statement about one of their programs.
 #[derive(Default)]
 struct Alike<'a> {
     pods: u64,
     groups: Vec<(&'a PodGroupKey, &'a PodGroup)>,
 }
 
-/// What is said of a program, and of which namespace and image.
+/// A statement about a program, with its namespace and image.
 type Said<'a> = (ModuleStatement, &'a str, &'a str);
 
-/// What the groups of one plane gave.
+/// The results for the groups of either the control plane or the data plane.
 #[derive(Default)]
 struct Gathered<'a> {
     said: BTreeMap<Said<'a>, Alike<'a>>,
     best: BTreeMap<Assurance, u64>,
     required: Required,
-    /// Of pods in which other code may run.
+    /// Findings about pods in which other code may run.
     deviating: Vec<Finding>,
-    /// Why pods could not be compared with what their injector produces, and how many.
+    /// Why pods could not be compared with what their injector produces, and their number.
     uncompared: BTreeMap<String, u64>,
 }
 
@@ -118,7 +118,7 @@ fn census_outcome(
     Outcome::of(findings.chain(part).collect(), seen)
 }
 
-/// Of how many pods a FIPS build is required: not of every revision, maybe.
+/// The number of pods that require a FIPS build: not every revision may require one.
 #[derive(Default)]
 struct Required {
     fips: u64,
@@ -138,7 +138,7 @@ impl fmt::Display for Required {
     }
 }
 
-/// Pods of a group in which other code may run than that of their images.
+/// Reports pods of a group in which code other than that of their images may run.
 fn deviating(after: &After<'_>, group: &PodGroupKey, members: &PodGroup) -> Finding {
     let PodGroupKey {
         namespace,
@@ -167,7 +167,7 @@ fn deviating(after: &After<'_>, group: &PodGroupKey, members: &PodGroup) -> Find
     .fix("remove these settings from the workload, or set them for the whole mesh; then restart it")
 }
 
-/// Pods of which no more than their words count.
+/// Reports pods with an assurance of at most `declared`, since they could not be compared.
 fn not_compared(why: &str, pods: u64) -> Finding {
     Finding::warning(format!(
         "{pods} pods are declared at most: they could not be compared with what their injector produces"
@@ -175,8 +175,8 @@ fn not_compared(why: &str, pods: u64) -> Finding {
     .why(why)
 }
 
-/// Whether FIPS is expected of it now: after an install, a stale proxy is a pending restart, and a node
-/// agent of another build none of its work.
+/// Checks whether FIPS is expected of a group now: after an install, an outdated proxy is a pending restart,
+/// and a node agent of another build is not part of the install.
 pub(super) fn is_judged(after: &After<'_>, group: &PodGroupKey, members: &PodGroup) -> bool {
     let pending = after.scope == Scope::Changed
         && (stale(after, group).is_some() || other_build(after, group).is_some())
@@ -184,7 +184,8 @@ pub(super) fn is_judged(after: &After<'_>, group: &PodGroupKey, members: &PodGro
     !pending && wanted(after, group).is_some_and(|wanted| wanted.fips)
 }
 
-/// Registries that gave no answer: what runs from there is judged by words, and an auditor must see it.
+/// Reports registries that did not answer: images from there are judged by self-reports and tags, which an
+/// auditor must see.
 fn unreached(
     after: &After<'_>,
     inventory: &MeshInventory,
@@ -228,7 +229,7 @@ fn unreached(
     pods.into_iter().map(finding).collect()
 }
 
-/// Whether a statement is at the floor, and what was read of bytes acceptable by the policy.
+/// Checks whether a statement has at least the assurance `declared`, and the policy accepts what was read.
 fn accepted(after: &After<'_>, statement: &ModuleStatement) -> bool {
     let proof = statement.proof.as_ref();
     statement.module >= Assurance::Declared
@@ -238,7 +239,7 @@ fn accepted(after: &After<'_>, statement: &ModuleStatement) -> bool {
         )
 }
 
-/// Nothing is wrong but what could not be read: that is an outcome of its own.
+/// Returns an unknown outcome if the only problems are programs that could not be read.
 fn only_unread(said: &BTreeMap<Said<'_>, Alike<'_>>) -> Option<Outcome> {
     let wrong = said.keys().any(|(statement, ..)| {
         statement.module != Assurance::Unknown && undecided(statement).is_none()
@@ -258,7 +259,7 @@ fn why(statement: &ModuleStatement) -> Option<&String> {
     undecided(statement).or_else(|| statement.proof.as_ref()?.reasons.first())
 }
 
-/// Why the policy can be neither held nor failed by what was read.
+/// Returns why what was read neither fulfils nor violates the policy.
 fn undecided(statement: &ModuleStatement) -> Option<&String> {
     let judgement = &statement.proof.as_ref()?.judgement;
     let unknown = judgement.unknown.first();
@@ -297,7 +298,7 @@ fn finding(
         )
 }
 
-/// The image that runs: its tag may name another one by now.
+/// Returns the running image by digest: its tag may point to another one by now.
 fn by_digest(image: &str, proof: &Proof) -> String {
     let running = image.parse::<ImageRef>();
     match (&proof.manifest, running) {

@@ -1,4 +1,4 @@
-//! The settings of the documents fit the cryptography of the planned build.
+//! Checks that the settings of the documents fit the cryptographic module of the planned build.
 
 mod candidates;
 
@@ -23,7 +23,7 @@ pub(super) const CHECK: Check = Check {
 
 const NAMES: [&str; 3] = ["GODEBUG", "COMPLIANCE_POLICY", "TLS12_ENABLED"];
 
-/// The policy with which Istio's chart sets `GODEBUG=fips140=only` as well.
+/// The policy for which Istio's chart also sets `GODEBUG=fips140=only`.
 const WITH_GODEBUG: &str = "fips-140-3";
 
 fn run(before: &Before<'_>) -> Outcome {
@@ -55,7 +55,7 @@ fn run(before: &Before<'_>) -> Outcome {
     Outcome::of(findings, format!("{} fits the build", seen.join(", ")))
 }
 
-/// What the settings of one place do to the programs that get them.
+/// Returns the findings for the settings at one path, for each build that gets them.
 fn of_place(
     before: &Before<'_>,
     (document, place): (&Rendered, &str),
@@ -80,7 +80,7 @@ fn of_place(
     findings
 }
 
-/// The settings of each place of a document that has some.
+/// Returns the settings at each path of a document that has some.
 fn environments(document: &Rendered) -> BTreeMap<String, Environment> {
     let mut found: BTreeMap<String, Vec<(&str, &str)>> = BTreeMap::new();
     walk(&document.value, &mut |path, value| {
@@ -94,7 +94,7 @@ fn environments(document: &Rendered) -> BTreeMap<String, Environment> {
         .collect()
 }
 
-/// A setting, as a key of a map or as an item of a list of variables, and where it stands.
+/// Returns a setting with its path; it can be a key of a map or an item of a list of variables.
 fn setting<'v>(path: &str, value: &'v Value) -> Option<(String, &'static str, &'v str)> {
     if let Some(text) = value.as_str() {
         let (place, key) = path.rsplit_once('.')?;
@@ -107,7 +107,7 @@ fn setting<'v>(path: &str, value: &'v Value) -> Option<(String, &'static str, &'
     Some((place.to_owned(), name, value["value"].as_str()?))
 }
 
-/// What the chart adds by itself.
+/// Adds the setting that the chart adds by itself.
 fn injected(environment: Environment, known: CompliancePolicies) -> Environment {
     let adds = environment.compliance.as_deref() == Some(WITH_GODEBUG)
         && known.knows(WITH_GODEBUG)
@@ -122,7 +122,7 @@ fn injected(environment: Environment, known: CompliancePolicies) -> Environment 
     }
 }
 
-/// A ztunnel in the same document that could not talk to this istiod.
+/// Returns the effect on a ztunnel in the same document that cannot connect to this istiod.
 fn without_configuration(document: &Rendered, environment: &Environment) -> Option<Effect> {
     let spec = &document.value["spec"];
     let component = &spec["components"]["ztunnel"]["enabled"];
@@ -243,7 +243,7 @@ capabilities:
         }
     }
 
-    /// What is found of `spec` where the images of the plan hold these programs.
+    /// Returns the findings for `spec` if the images of the plan contain these programs.
     fn read(spec: &str, programs: &[(&str, BinaryFacts)]) -> Vec<(Severity, String)> {
         let programs = programs.iter().map(|(name, evidence)| {
             let path = format!("/usr/local/bin/{name}");
@@ -318,7 +318,7 @@ capabilities:
                 istiod(own_module),
                 &[(Error, "is not a value that Go knows")],
             ),
-            // The policy of istiod reaches the proxies, its GODEBUG does not.
+            // The proxies get the policy of istiod, but not its GODEBUG.
             (
                 env("COMPLIANCE_POLICY", "fips-140-3"),
                 both.clone(),
@@ -340,7 +340,7 @@ capabilities:
                 istiod(standard),
                 &[(Warning, "looks enabled")],
             ),
-            // What was not read may be either.
+            // A program that was not read may be of either kind.
             (
                 env("GODEBUG", "fips140=on"),
                 vec![("ztunnel", boring())],

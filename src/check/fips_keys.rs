@@ -1,4 +1,4 @@
-//! The planned build takes the keys of the authority that istiod is given, and of the gateways' certificates.
+//! Checks that the planned build accepts the keys of istiod's CA and of the gateways' certificates.
 
 use std::collections::BTreeSet;
 
@@ -96,7 +96,7 @@ fn outcome(before: &Before<'_>, held: &[&Held]) -> Outcome {
     Outcome::of(findings, seen.join(", "))
 }
 
-/// The rows that refuse a key; a tag without `fipsonly` does not say which kind of build it is.
+/// Returns the rows that reject a key; a tag without `fipsonly` does not show which kind of build it is.
 fn refusals<'b>(before: &Before<'b>, key: &Key, used: Secret) -> Vec<(Severity, &'b KeyRow)> {
     let build = before.plan.tag.rebuild();
     let modules = &before.judge.modules;

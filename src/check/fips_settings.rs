@@ -1,4 +1,4 @@
-//! What runs with a FIPS module has it switched on, and takes approved algorithms only.
+//! Checks that programs with a FIPS module have it enabled, and accept only approved algorithms.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -79,7 +79,7 @@ fn of_census(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
     Outcome::of(findings.collect(), format!("{read} programs"))
 }
 
-/// What a remark is true of.
+/// The programs and pods that a remark applies to.
 #[derive(Default)]
 struct Concerned<'a> {
     programs: BTreeSet<&'a str>,
@@ -107,13 +107,13 @@ fn programs<'a>(after: &After<'a>, group: &PodGroupKey) -> &'a [ImageProgram] {
     }
 }
 
-/// What is wrong with a program, and its fix: one finding for all programs of which it is true.
+/// A problem of a program, and its fix: one finding for all programs with this problem.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Remark {
     severity: Severity,
     message: String,
     fix: &'static str,
-    /// The revision that has the setting, its build, and the policy that fits the program.
+    /// The revision with the setting, its build, and the policy that fits the program.
     policy: Option<(String, ImageTag, &'static str)>,
 }
 
@@ -134,7 +134,8 @@ const POLICIES: [(&str, &[(&str, &str)]); 2] = [
     ("fips-140-2", &[]),
 ];
 
-/// The policy that this version knows, under which the program runs and takes approved algorithms only.
+/// Returns the policy that this version supports, under which the program runs and accepts only approved
+/// algorithms.
 fn fitting_policy(build: Build, known: Option<CompliancePolicies>) -> Option<&'static str> {
     let known = known?;
     let fits = |(policy, along): &(&'static str, &[(&str, &str)])| {
@@ -149,7 +150,7 @@ fn fitting_policy(build: Build, known: Option<CompliancePolicies>) -> Option<&'s
     POLICIES.into_iter().find(fits).map(|(policy, _)| policy)
 }
 
-/// Whether a ztunnel runs that speaks TLS 1.3 only, which `fips-140-2` switches off.
+/// Checks whether a ztunnel runs, which speaks only TLS 1.3; `fips-140-2` disables that version.
 fn has_ztunnel(after: &After<'_>) -> bool {
     let inventory = after.facts.inventory.known();
     let mut groups = inventory
@@ -160,8 +161,8 @@ fn has_ztunnel(after: &After<'_>) -> bool {
 
 const NOT_LIMITED: &str = "algorithms that are not approved are taken as well";
 
-/// Returns what a proxy still needs where its istiod has a policy: istiod gives it to the pods that it injects, when they
-/// start, and never to gateways that the charts install.
+/// Returns what a proxy still needs if its istiod has a policy: istiod gives it to the pods that it injects
+/// when they start, and never to gateways that the charts install.
 fn inherited_policy_fix(after: &After<'_>, group: &PodGroupKey) -> Option<&'static str> {
     let inventory = after.facts.inventory.known()?;
     let has_policy = |plane: &PodGroupKey| {
@@ -244,7 +245,8 @@ mod tests {
 
     const PATH: &str = "/usr/local/bin/pilot-discovery";
 
-    /// What is found of istiod with that program; its container has `settings`, and does not show `hidden`.
+    /// Returns the findings for an istiod with that program; its container has `settings`, and does not show
+    /// `hidden`.
     fn found(
         (evidence, floor): (Result<BinaryFacts, &str>, Option<RequiredAssurance>),
         settings: &[(&str, &str)],
@@ -292,7 +294,7 @@ mod tests {
         const ONLY: (&str, &str) = ("GODEBUG", "fips140=only");
         let any = |evidence| (Ok(evidence), None);
         let strict = |evidence| (Ok(evidence), Some(RequiredAssurance::FipsOnly));
-        // program and floor, settings, what is not shown, findings with a part of their message
+        // program and required assurance, settings, hidden variables, findings with a part of their message
         let table: Vec<(_, &[_], &[&str], Said<'_>)> = vec![
             (any(boring(true)), &[], &[], &[]),
             (any(boring(false)), &[], &[], &[(Warning, MORE)]),

@@ -1,4 +1,4 @@
-//! The definitions of the Gateway API are of a version that the planned Istio understands.
+//! Checks that the planned Istio supports the version of the Gateway API CRDs.
 
 use super::answer::answer;
 use super::{Before, Check, Outcome, Run};
@@ -17,7 +17,7 @@ fn run(before: &Before<'_>) -> Outcome {
         let Some(version) = version else {
             return Outcome::NotApplicable("the Gateway API is not installed".to_owned());
         };
-        // Its versions have the shape of Kubernetes' own.
+        // Versions of the Gateway API have the same form as those of Kubernetes.
         let Ok(installed) = version.parse::<KubeVersion>() else {
             return Outcome::Unknown(format!("`{version}` is not a version of the Gateway API"));
         };

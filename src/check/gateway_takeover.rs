@@ -1,4 +1,4 @@
-//! Gateways have no revision of their own: an install that names one replaces it.
+//! Reports gateways of another revision that the install would replace: gateways are not installed per revision.
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::RunningGateway;

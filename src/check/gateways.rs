@@ -1,4 +1,4 @@
-//! The gateways that the install changed run the expected build.
+//! Checks that the gateways that the install changed run the expected build.
 
 use super::pending::{judged_now, stale, unless_unasked, wanted};
 use super::{After, Check, Outcome, Run, Scope};
@@ -64,14 +64,14 @@ fn judge(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
     unnamed.map_or_else(seen, Outcome::Unknown).with(findings)
 }
 
-/// Whether an agentgateway runs from an image of another name than the charts give. The injector shows only
-/// the name of the sidecar's image, so that nothing tells whether it is a mirror's name for the same.
+/// Checks whether an agentgateway runs from an image with another name than the charts set. The injector shows
+/// only the name of the sidecar's image, so it is not known whether a mirror renamed the agentgateway image.
 fn is_renamed_agentgateway(group: &PodGroupKey) -> bool {
     let image = group.image.parse::<ImageRef>();
     group.role == Role::Agentgateway && image.is_ok_and(|image| image.name() != "agentgateway")
 }
 
-/// Gateways that the install should have brought up, without a single pod.
+/// Reports gateways that the install should have started and that have no pod.
 fn missing(after: &After<'_>, inventory: &MeshInventory) -> Vec<Finding> {
     let running = |gateway: &String| {
         inventory.groups.iter().any(|(group, members)| {

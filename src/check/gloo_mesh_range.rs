@@ -1,4 +1,4 @@
-//! The Gloo Mesh beside it allows the planned Istio, and the cluster's Kubernetes.
+//! Checks that the existing Gloo Mesh supports the planned Istio, and the Kubernetes version of the cluster.
 
 use super::answer::judged;
 use super::{Before, Check, Outcome, Run};
@@ -35,7 +35,7 @@ fn run(before: &Before<'_>) -> Outcome {
     seen(before, planned).with(other.into_iter().collect())
 }
 
-/// Deployments of any namespace can be called like those of Gloo Mesh: they are named, and decide nothing.
+/// Reports Deployments in other namespaces with the labels of Gloo Mesh: they are listed and not judged.
 fn elsewhere(named: &Names) -> Vec<Finding> {
     let (first, rest) = match named.places.split_first() {
         Some(((namespace, name), rest)) => (format!("Deployment {namespace}/{name}"), rest.len()),

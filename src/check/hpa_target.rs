@@ -1,4 +1,4 @@
-//! Every metric of an autoscaler names a target.
+//! Checks that every metric of an autoscaler has a target.
 
 use serde_json::Value;
 
@@ -45,7 +45,7 @@ fn without_target(path: &str, hpa: &Value, document: &str) -> Vec<Finding> {
         .collect()
 }
 
-/// Every kind of metric holds its target in an object of its own; the old form has it flat.
+/// Checks whether a metric has a target: in an object `target`, or, in the old form, as a flat field.
 fn has_target(metric: &Value) -> bool {
     let old = [
         "targetAverageUtilization",

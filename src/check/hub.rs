@@ -1,4 +1,4 @@
-//! The hub is one that can have the planned build.
+//! Checks that the hub can have the planned build.
 
 use super::answer::answer;
 use super::{Before, Check, Outcome, Run};
@@ -39,7 +39,7 @@ fn message(kind: HubKind) -> &'static str {
     }
 }
 
-/// Where the build is, or where its key comes from.
+/// Returns a fix: the hub that has the build, or how to get the repo key.
 fn elsewhere(before: &Before<'_>) -> String {
     match before
         .matrix

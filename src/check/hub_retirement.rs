@@ -1,4 +1,4 @@
-//! No planned image comes from a hub that is about to be switched off.
+//! Checks that no planned image comes from a hub that is about to be retired.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +37,7 @@ fn run(before: &Before<'_>) -> Outcome {
     Outcome::of(findings.collect(), "no hub of the plan is to be retired")
 }
 
-/// The warning about a hub; the caller adds what to do.
+/// Returns the warning about a hub; the caller adds the fix.
 pub(super) fn finding(hub: &str, retirement: HubRetirement) -> Finding {
     let message = match retirement.phase {
         RetirementPhase::Announced => format!("hub {hub} is about to be removed"),

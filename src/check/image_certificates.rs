@@ -1,4 +1,5 @@
-//! The certificates of the modules in the images of the plan count on the day, and were seen so lately.
+//! Checks that the certificates of the modules in the planned images are active on the given date and were
+//! confirmed recently.
 
 use super::certificates::Remarks;
 use super::expectation::demanded;

@@ -1,4 +1,4 @@
-//! The images of the plan hold what their tags say, by the bytes of their programs.
+//! Checks that the content of the planned images agrees with their tags.
 
 use super::expectation::demanded;
 use super::image_exists::said;
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(before: &Before<'_>) -> Outcome {
-    // What asks for bytes is not met by leaving them unread.
+    // A requirement for proof is not met by images that were not read.
     let strict = !before.judge.accepts_words();
     if let (true, Observed::NotCollected(why)) = (strict, &before.facts.images) {
         let demanded = demanded(before.judge).unwrap_or_default();
@@ -35,7 +35,7 @@ fn run(before: &Before<'_>) -> Outcome {
                     .map(move |program| (image, statement(before, image, program)))
             })
             .collect();
-        // A registry that gave some images gives no excuse for the others.
+        // If a registry served some images, the others must be readable too.
         let answered = !read.is_empty() && before.plan.tag.flavor.is_fips();
         let unread = unread(images, strict || answered);
         if read.is_empty() && unread.is_empty() {
@@ -78,12 +78,12 @@ pub(super) fn statement(
     })
 }
 
-/// Why the policy can be neither held nor failed by what was read.
+/// Returns why what was read neither fulfils nor violates the policy.
 fn undecided(one: &ModuleStatement) -> Option<&String> {
     one.proof.as_ref()?.judgement.unknown.first()
 }
 
-/// Why no image was read, where nothing is wrong with that: the first reason stands for all.
+/// Returns why no image was read, if that is not a problem: the first reason represents all.
 fn why_unread(images: &[PlannedImage]) -> &str {
     let mut reasons = images
         .iter()
@@ -97,7 +97,7 @@ fn why_unread(images: &[PlannedImage]) -> &str {
     reasons.next().unwrap_or("the plan has no image")
 }
 
-/// Images that could not be read; where it is `strict`, also those that there was no way to.
+/// Reports images that could not be read; if `strict`, also those that were unreachable or skipped.
 fn unread(images: &[PlannedImage], strict: bool) -> Vec<Finding> {
     let unread = images.iter().filter_map(|image| {
         let why = match (&image.programs, &image.found) {
@@ -175,7 +175,7 @@ mod tests {
             evidence.modules[0].integrity = fips::Integrity::Differs("cd".to_owned());
             evidence
         };
-        // tag, program, what is found of it
+        // tag, program, expected finding
         let table = [
             (FIPS, Ok(boring(false)), None),
             (FIPS, Ok(own_module()), None),

@@ -1,4 +1,4 @@
-//! Every image of the plan is there for the nodes, and may be pulled.
+//! Checks that every image of the plan exists for the nodes and can be pulled.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
     page: include_str!("image_exists.md"),
 };
 
-/// What the tag of an ARM build runs on.
+/// The architecture of an ARM build.
 const ARM: &str = "arm64";
 
 fn run(before: &Before<'_>) -> Outcome {
@@ -46,7 +46,7 @@ fn run(before: &Before<'_>) -> Outcome {
     })
 }
 
-/// An image that some node could not run.
+/// Reports an image that some node cannot run.
 fn lacking(before: &Before<'_>, image: &PlannedImage, found: &Found) -> Option<Finding> {
     let Some(nodes) = before.facts.nodes.known() else {
         return less_than_listed(image, found);
@@ -69,7 +69,7 @@ fn lacking(before: &Before<'_>, image: &PlannedImage, found: &Found) -> Option<F
     Some(finding)
 }
 
-/// Where no node is known: an image that is there for less than it says.
+/// If no node is known, reports an image that lacks a platform that its index lists.
 fn less_than_listed(image: &PlannedImage, found: &Found) -> Option<Finding> {
     let listed: Vec<String> = found.missing.iter().map(|(it, _)| it.to_string()).collect();
     let why: Vec<String> = found.missing.iter().map(sparse).collect();
@@ -90,12 +90,12 @@ fn seen(found: &Found) -> String {
     format!("{} of {}", found.digest, has.join(", "))
 }
 
-/// What an index promises and its registry does not keep.
+/// Describes a platform that an index lists and the registry does not have.
 fn sparse((platform, why): &(Platform, String)) -> String {
     format!("its index lists {platform}, but {why}")
 }
 
-/// That nodes could not be listed is no sign that every image fits them.
+/// Reports that the images were not compared because nodes could not be listed.
 fn uncompared(before: &Before<'_>) -> Option<Finding> {
     let Observed::Unknown(why) = &before.facts.nodes else {
         return None;
@@ -104,14 +104,15 @@ fn uncompared(before: &Before<'_>) -> Option<Finding> {
     Some(finding.found(why.clone()).fix("allow `list` on nodes"))
 }
 
-/// What the nodes have; an ARM build is meant for some of them only, which is judged elsewhere.
+/// Returns the architectures of the nodes; for an ARM build only ARM, since another check judges the other
+/// nodes.
 fn architectures<'a>(before: &'a Before<'_>, nodes: &'a Nodes) -> impl Iterator<Item = &'a str> {
     let arm_only = before.plan.tag.flavor.arm;
     let names = nodes.architectures.keys().map(String::as_str);
     names.filter(move |name| !arm_only || *name == ARM)
 }
 
-/// Why it is not there, in words.
+/// Returns why an image is not available, as text.
 pub(super) fn said(error: &NoImage) -> &str {
     let (NoImage::Missing(said)
     | NoImage::Denied(said)
@@ -134,8 +135,8 @@ fn refused(image: &PlannedImage, error: &NoImage) -> Finding {
     }
 }
 
-/// A registry that answers, and not for this image: an error where FIPS is required, because what it
-/// keeps back may be what contradicts the tag.
+/// Reports an image that failed although its registry answers other requests: an error if FIPS is required,
+/// because the missing image may be the one that contradicts its tag.
 fn failed(before: &Before<'_>, image: &PlannedImage, why: &str) -> Finding {
     let fips = before.plan.tag.flavor.is_fips() || demanded(before.judge).is_some();
     let severity = if fips {

@@ -1,4 +1,4 @@
-//! What the injector would put into a new pod, by a server-side dry run.
+//! Checks what the injector adds to a new pod, by a server-side dry run.
 
 use super::webhooks::taken_over;
 use super::{After, Check, Outcome, Run, Wanted};
@@ -19,7 +19,8 @@ fn run(after: &After<'_>) -> Outcome {
     let mut gaps = Vec::new();
     let webhooks = after.facts.webhooks.known().map_or(&[][..], Vec::as_slice);
     let expected = after.expected.revisions.iter();
-    // New pods of the namespaces of such a revision get the proxy of another one, as the check of webhooks says.
+    // New pods of the namespaces of such a revision get the proxy of another one; the check `webhooks` reports
+    // this.
     let expected = expected.filter(|(revision, _)| taken_over(webhooks, revision).is_none());
     for (revision, wanted) in expected {
         match after.facts.injected.get(revision) {

@@ -1,4 +1,4 @@
-//! The istioctl that is run has no known issue of its own.
+//! Checks that the istioctl to run has no known issue of its own.
 
 use super::answer::finding;
 use super::{Before, Check, Outcome, Run};

@@ -1,4 +1,4 @@
-//! The installer of the istioctl at hand accepts the documents, and makes the planned images of them.
+//! Checks that the installer of the available istioctl accepts the documents and renders the planned images.
 
 use std::collections::BTreeSet;
 
@@ -67,7 +67,7 @@ fn judge(before: &Before<'_>, manifest: &Manifest, objects: &Objects) -> Vec<Fin
     findings
 }
 
-/// Whether hub, tag and digest are those of the plan, whatever the image is called.
+/// Checks whether hub, tag and digest are those of the plan, whatever the name of the image.
 fn is_planned(before: &Before<'_>, image: &str) -> bool {
     let plan = before.plan;
     let Ok(parsed) = image.parse::<ImageRef>() else {
@@ -80,7 +80,7 @@ fn is_planned(before: &Before<'_>, image: &str) -> bool {
     let Some(digest) = parsed.digest() else {
         return same_tag;
     };
-    // A digest is right if it is what the registry has under the planned tag.
+    // A digest is right if the registry has it under the planned tag.
     let known = before.facts.images.known().map(Vec::as_slice);
     let planned = plan.hub.image(parsed.name(), &plan.tag);
     let found = known.unwrap_or_default().iter();
@@ -91,8 +91,8 @@ fn is_planned(before: &Before<'_>, image: &str) -> bool {
     }) && (same_tag || parsed.tag().is_none())
 }
 
-/// Whether this is the planned build in the variant that the document or its profile chooses: charts append it to
-/// the tag.
+/// Checks whether an image is the planned build in the variant that the document or its profile selects: charts
+/// append it to the tag.
 fn is_variant(before: &Before<'_>, document: &Rendered, image: &str) -> bool {
     let planned = format!("{}-", before.plan.tag);
     let Ok(parsed) = image.parse::<ImageRef>() else {
@@ -102,8 +102,8 @@ fn is_variant(before: &Before<'_>, document: &Rendered, image: &str) -> bool {
     is_longer && document.images(before.plan).contains(image)
 }
 
-/// Whether the document itself has this image: an image of the user's own, beside the mesh. The images of the mesh
-/// are judged wherever they come from.
+/// Checks whether the document itself contains this image, as the user's own image in addition to the mesh.
+/// Images of the mesh are judged wherever they come from.
 fn names_verbatim(document: &Rendered, image: &str) -> bool {
     let name = image.parse::<ImageRef>();
     let is_mesh = name.is_ok_and(|parsed| is_image_of_istio(parsed.name()));
@@ -132,7 +132,7 @@ fn other_image(before: &Before<'_>, manifest: &Manifest, image: &ObjectImage) ->
         .fix("remove the setting that changes the image, or plan its build by --istio and --hub")
 }
 
-/// Images that the document was planned to bring and does not.
+/// Reports planned images of the document that istioctl does not render.
 fn missing(before: &Before<'_>, document: &Rendered, objects: &Objects) -> Option<Finding> {
     let planned = document.images(before.plan);
     let made: BTreeSet<&String> = objects.images.iter().map(|it| &it.image).collect();
@@ -140,7 +140,7 @@ fn missing(before: &Before<'_>, document: &Rendered, objects: &Objects) -> Optio
     let missing: Vec<String> = planned
         .iter()
         .filter(|image| !made.contains(image))
-        // Gateways get their proxy from an injector, which may come with another document.
+        // Gateways get their proxy from an injector, which may be in another document.
         .filter(|image| parsed(image).is_none_or(|it| it.name() != "proxyv2"))
         .map(|image| mask(image, before.plan.key.as_ref()))
         .collect();
@@ -185,7 +185,7 @@ mod tests {
     fn hub_and_tag_of_every_image_are_the_planned_ones() {
         let right = format!("{HUB}/pilot:{TAG}");
         assert!(passed(&outcome(Ok(images(&[&right])))));
-        // Other programs, which the document itself names, are the user's.
+        // Other programs that the document itself names belong to the user.
         assert!(passed(&outcome(Ok(images(&[
             &right,
             "own.example/sidecar:2"

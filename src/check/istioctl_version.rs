@@ -1,4 +1,4 @@
-//! The istioctl that will be run is of the planned minor.
+//! Checks that the istioctl to run is of the planned minor.
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::Istioctl;

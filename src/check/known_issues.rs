@@ -1,4 +1,4 @@
-//! Issues that pages tie to the planned build, and that concern this plan.
+//! Reports documented issues of the planned build that affect this plan.
 
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ fn concerns(before: &Before<'_>, concern: Concern) -> bool {
                 .as_deref()
                 .is_some_and(|profile| profile.contains("ambient"))
         }),
-        // Nothing that is looked at tells whether pods will run there.
+        // No observation shows whether pods will run on Fargate.
         Concern::Fargate => false,
         Concern::Revision => {
             before.plan.revision.is_some()
@@ -60,13 +60,14 @@ fn planes<'a>(before: &'a Before<'_>) -> impl Iterator<Item = &'a ControlPlane> 
     before.facts.control_planes.known().into_iter().flatten()
 }
 
-/// Whether the Gloo Operator manages a control plane: by its owner, or by the name that it gives.
+/// Checks whether the Gloo Operator manages a control plane: by its owner, or by the name that the operator
+/// gives it.
 fn is_of_gloo_operator(plane: &ControlPlane) -> bool {
     let managed = matches!(&plane.manager, Manager::Operator { name } if name.to_lowercase().contains("gloo"));
     managed || plane.name == "istiod-gloo"
 }
 
-/// Whether a document gives istiod a licence key.
+/// Checks whether a document gives istiod a licence key.
 fn gives_licence(before: &Before<'_>) -> bool {
     let variables = before.matrix.licence_variables(&before.plan.tag);
     let read: Vec<&str> = variables
@@ -78,11 +79,11 @@ fn gives_licence(before: &Before<'_>) -> bool {
     documents.any(|document| !licences(&document.value, &read).is_empty())
 }
 
-/// Pods of a node, as the kubelet limits them unless it is told otherwise.
+/// Pods per node: the default limit of the kubelet.
 const PODS_PER_NODE: u64 = 110;
 
-/// Whether the cluster is as the issue needs it: large enough, as far as that is known, and with such a
-/// Gateway API.
+/// Checks whether the cluster meets the conditions of an issue: large enough, as far as the size is known, and
+/// with an affected Gateway API.
 fn shows(before: &Before<'_>, issue: &IssueFinding) -> bool {
     let large = |workloads: u64| {
         let nodes = before.facts.nodes.known();
@@ -122,7 +123,7 @@ fn one(before: &Before<'_>, issue: IssueFinding) -> Option<Finding> {
     })
 }
 
-/// Whether a document sets the variable, as a map or as a list of names and values.
+/// Checks whether a document sets the variable, as a map or as a list of names and values.
 fn is_set(before: &Before<'_>, setting: &Setting) -> bool {
     let fits = |value: &Value| {
         let text = value
@@ -201,7 +202,8 @@ licence-variables:
       - {variable: SOLO_LICENSE_KEY, read: true, istio: .., text: x}
 ";
 
-    /// The issues that are found; a cluster of so many nodes, so that a large one is ruled out.
+    /// Returns the issues that are found in a cluster with that many nodes, so that an issue of large clusters
+    /// is excluded.
     fn names(change: impl FnOnce(&mut Given), nodes: u64, spec: &str) -> Vec<String> {
         let mut given = Given::tag("1.30.0-solo")
             .data(CONCERNS)

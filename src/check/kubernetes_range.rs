@@ -1,4 +1,4 @@
-//! The cluster's Kubernetes is in the range of the planned Istio.
+//! Checks that the planned Istio supports the Kubernetes version of the cluster.
 
 use super::answer::answer;
 use super::{Before, Check, Outcome, Run};
@@ -23,7 +23,7 @@ fn run(before: &Before<'_>) -> Outcome {
     })
 }
 
-/// The lines of Istio that do run on it.
+/// Returns a fix with the Istio minors that do run on the cluster.
 fn runs(before: &Before<'_>) -> String {
     let Some(cluster) = before.facts.cluster.known() else {
         return String::new();

@@ -1,4 +1,4 @@
-//! The licence key that the documents give istiod is where they say.
+//! Checks that istiod's licence key exists where the documents refer to it.
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Licence, LicenceSecret, LicenceSource, Observed, licences};
@@ -74,7 +74,7 @@ fn not_read(name: &str, variable: &str) -> Finding {
         ))
 }
 
-/// Judges one place of a key; `Err` where the cluster could not say.
+/// Judges one reference to a key; `Err` if the cluster could not be read.
 fn judge(before: &Before<'_>, licence: &Licence) -> Result<Option<Finding>, Outcome> {
     let (name, key, optional) = match &licence.source {
         LicenceSource::Other => return Ok(None),
@@ -102,7 +102,7 @@ fn judge(before: &Before<'_>, licence: &Licence) -> Result<Option<Finding>, Outc
     Ok(place.judge(&licence.variable, secret))
 }
 
-/// A key in a document ends up wherever the document is kept.
+/// Reports a key in a document: it is exposed wherever the document is stored.
 fn literal(variable: &str) -> Finding {
     Finding::info(format!("{variable} has the licence key itself"))
         .wanted("a reference to a secret")
@@ -110,7 +110,7 @@ fn literal(variable: &str) -> Finding {
         .fix("put the key into a secret, and refer to it by valueFrom.secretKeyRef")
 }
 
-/// Where a document says that a key is.
+/// The position of a key that a document refers to.
 struct Place<'a> {
     namespace: &'a str,
     name: &'a str,
@@ -147,7 +147,7 @@ impl Place<'_> {
         }
     }
 
-    /// A reference that leads nowhere keeps istiod from starting, unless it is optional.
+    /// Reports a missing reference: it prevents istiod from starting, unless it is optional.
     fn missing(&self, variable: &str, message: String, found: String) -> Finding {
         let (finding, why) = if self.optional {
             let why = "the reference is optional: istiod runs without the enterprise features";

@@ -1,4 +1,4 @@
-//! The control plane that would be changed belongs to istioctl.
+//! Checks that istioctl manages the control plane that would be changed.
 
 use super::expectation::unconnected;
 use super::{Before, Check, Outcome, Run};

@@ -1,4 +1,4 @@
-//! The ways in which a pod is not what it should be.
+//! The ways in which a pod differs from what is expected.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ pub(super) enum Mismatch {
     Tag { runs: String, wanted: String },
     /// Its image is from another hub.
     Hub { runs: String, wanted: String },
-    /// Its image has another name than the injector gives.
+    /// Its image has another name than the one that the injector sets.
     Name { runs: String, wanted: String },
     /// Its image is pinned by a digest that is not known to be of the wanted build.
     Digest { digest: String, tag: String },
-    /// Its image has no tag to be judged by.
+    /// Its image has no tag to compare.
     Untagged(String),
-    /// Its image is a text that no runtime could pull.
+    /// Its image is not a valid reference.
     NotAReference(String),
     /// Its namespace requests another revision.
     Revision { runs: String, requested: String },
-    /// It gets its configuration from another istiod than the one that its pod names.
+    /// It gets its configuration from another istiod than the one for the revision that its pod names.
     Connection { named: String, connects: String },
 }
 

@@ -1,4 +1,4 @@
-//! No namespace that the install puts something into is being deleted.
+//! Checks that no namespace that the install writes to is being deleted.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! A namespace names its revision in one way: `istio-injection` switches `istio.io/rev` off.
+//! Checks that a namespace names its revision in one way only: `istio-injection` disables `istio.io/rev`.
 
 use super::{After, Check, Outcome, Run, Scope};
 use crate::facts::Namespace;
@@ -55,7 +55,7 @@ fn judge(after: &After<'_>, namespace: &Namespace) -> Option<Finding> {
             .subject(format!("namespace {name}")),
         );
     }
-    // An install judges what it changed, and these labels were there before.
+    // After an install, only a warning: the install did not change these labels.
     let severity = match after.scope {
         Scope::Everything => Severity::Error,
         Scope::Changed => Severity::Warning,
@@ -81,7 +81,7 @@ fn finding(severity: Severity, ignored: &str, why: &str) -> Finding {
     .why(why)
 }
 
-/// The revision that a label names, by itself or as a tag.
+/// Returns the revision that a label refers to, directly or through a revision tag.
 fn resolve(after: &After<'_>, label: &str) -> String {
     let label = if label.is_empty() { DEFAULT } else { label };
     let hooks = after.facts.webhooks.known().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! `spec.namespace` never stands alone.
+//! Checks that `spec.namespace` agrees with `values.global.istioNamespace`.
 
 use super::{Before, Check, Outcome, Run};
 use crate::plan::DEFAULT_NAMESPACE;
@@ -25,7 +25,7 @@ fn alone(document: &Rendered) -> Option<Finding> {
     let spec = &document.value["spec"];
     let said = spec["namespace"].as_str()?;
     let own = document.effective.namespace.as_deref();
-    // Every profile says this one.
+    // Every profile sets this namespace.
     let real = own.unwrap_or(DEFAULT_NAMESPACE);
     (real != said).then(|| {
         Finding::error("spec.namespace alone does not move the mesh")

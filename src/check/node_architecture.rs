@@ -1,4 +1,4 @@
-//! An ARM build on ARM nodes, and no ARM build elsewhere.
+//! Checks that an ARM build runs on ARM nodes, and other builds on other nodes.
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::Nodes;

@@ -1,4 +1,4 @@
-//! What the nodes tell of the pods on them could be asked.
+//! Checks that the nodes of the pods could be listed.
 
 use super::{After, Check, Outcome, Run};
 

@@ -1,4 +1,4 @@
-//! At least one node can take the pods of the mesh.
+//! Checks that at least one node accepts the pods of the mesh.
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::Nodes;

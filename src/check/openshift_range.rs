@@ -1,4 +1,4 @@
-//! The OpenShift's own Kubernetes is in range, and the plan is made for OpenShift.
+//! Checks that the Kubernetes version of OpenShift is in range, and that the plan is made for OpenShift.
 
 use super::answer::judged;
 use super::{Before, Check, Outcome, Run};
@@ -37,7 +37,7 @@ fn judge(before: &Before<'_>, version: Minor) -> Outcome {
     Outcome::of(findings, format!("OpenShift {version}"))
 }
 
-/// Without the platform, pods get users and host paths that OpenShift refuses.
+/// Reports a missing platform: without it, pods get users and host paths that OpenShift rejects.
 fn platform(before: &Before<'_>) -> Option<Finding> {
     let plan = before.plan;
     let preset = matches!(&plan.template, Template::Preset(name) if name == PLATFORM);

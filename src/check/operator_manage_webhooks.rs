@@ -1,4 +1,4 @@
-//! Documents with istiod make its webhooks, and all others leave them alone.
+//! Checks that documents with istiod create its webhooks, and that all others do not change them.
 
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ fn run(before: &Before<'_>) -> Outcome {
     Outcome::of(findings.collect(), "none is lost, none is taken over")
 }
 
-/// Values that are not validated are merged over the others before istioctl reads the switch.
+/// Checks whether the switch is set. istioctl merges `unvalidatedValues` over `values` before it reads it.
 fn is_set(document: &Rendered) -> bool {
     let spec = &document.value["spec"];
     let said = ["unvalidatedValues", "values"]

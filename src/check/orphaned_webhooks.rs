@@ -1,4 +1,4 @@
-//! Webhooks whose control plane is gone.
+//! Reports webhooks of control planes that no longer exist.
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{ControlPlane, Observed, Webhook, WebhookKind};
@@ -24,7 +24,8 @@ fn run(before: &Before<'_>) -> Outcome {
     })
 }
 
-/// Live, without control plane and Service, and not about to be replaced.
+/// Checks whether a webhook is active, has no control plane and no ready Service, and will not be replaced by
+/// the install.
 fn orphan(before: &Before<'_>, hook: &Webhook, planes: &[ControlPlane]) -> bool {
     !hook.deactivated
         && hook.revision != before.plan.revision_label()

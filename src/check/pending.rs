@@ -1,4 +1,4 @@
-//! Which pods run what they should not, and the command that gives them what they should.
+//! Finds pods that run something unexpected, and the command that replaces them.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::istio::ImageRef;
 use crate::report::PendingRestart;
 use crate::workload::WorkloadRef;
 
-/// The workloads whose pods still run another proxy than a new pod would get.
+/// Returns the workloads with pods that still run another proxy than a new pod would get.
 pub fn pending(after: &After<'_>) -> Vec<PendingRestart> {
     let Some(inventory) = after.facts.inventory.known() else {
         return Vec::new();
@@ -48,7 +48,7 @@ fn restart(
     }
 }
 
-/// Whether the install itself brought this pod up, so that a wrong image in it is a finding.
+/// Checks whether the install itself created this pod, so that a wrong image in it is a finding.
 pub(super) fn judged_now(after: &After<'_>, group: &PodGroupKey, members: &PodGroup) -> bool {
     group.role == Role::Gateway
         && members.workloads().any(|owner| {
@@ -57,7 +57,7 @@ pub(super) fn judged_now(after: &After<'_>, group: &PodGroupKey, members: &PodGr
         })
 }
 
-/// Why a proxy is not what it should be; `None` for those out of scope, too.
+/// Returns how a proxy differs from what is expected; `None` for those out of scope, too.
 pub(super) fn stale(after: &After<'_>, group: &PodGroupKey) -> Option<Mismatch> {
     if !matches!(
         group.role,
@@ -81,8 +81,8 @@ pub(super) fn stale(after: &After<'_>, group: &PodGroupKey) -> Option<Mismatch> 
         .or_else(|| contradicted(after, group))
 }
 
-/// Whether a proxy gets its configuration from another istiod than the one that its pod names. A restart
-/// changes nothing about it, so that an install does not list it.
+/// Returns a mismatch if a proxy gets its configuration from another istiod than the one for its pod's
+/// revision. A restart does not change this, so an install does not list it.
 fn contradicted(after: &After<'_>, group: &PodGroupKey) -> Option<Mismatch> {
     if after.scope == Scope::Changed {
         return None;
@@ -100,8 +100,8 @@ fn contradicted(after: &After<'_>, group: &PodGroupKey) -> Option<Mismatch> {
     })
 }
 
-/// Whether a sidecar's image has another name than that of a new pod: hub and tag may be right all the
-/// same. A mirror may rename what it holds, so that only the injector knows the name.
+/// Returns a mismatch if a sidecar's image has another name than that of a new pod, even if hub and tag are
+/// right. A mirror may rename its images, so only the injector knows the name.
 fn renamed(after: &After<'_>, group: &PodGroupKey) -> Option<Mismatch> {
     let injected = after.facts.injected.get(&group.revision)?.known()?;
     let new: ImageRef = injected.images.get("istio-proxy")?.parse().ok()?;
@@ -110,13 +110,13 @@ fn renamed(after: &After<'_>, group: &PodGroupKey) -> Option<Mismatch> {
     (group.role == Role::Sidecar && runs != wanted).then_some(Mismatch::Name { runs, wanted })
 }
 
-/// The proxy's image and those of the other mesh containers beside it.
+/// Returns the proxy's image and those of the other mesh containers in the pod.
 fn images(group: &PodGroupKey) -> impl Iterator<Item = &str> {
     let others = group.others.iter().map(|other| other.image.as_str());
     std::iter::once(group.image.as_str()).chain(others)
 }
 
-/// The revision that the namespace asks for, revision tags resolved.
+/// Returns the revision that the namespace requests, with revision tags resolved.
 pub(super) fn asked(after: &After<'_>, namespace: &str) -> Option<String> {
     let namespaces = after.facts.namespaces.known()?;
     let label = namespaces
@@ -131,7 +131,7 @@ pub(super) fn asked(after: &After<'_>, namespace: &str) -> Option<String> {
     Some(tagged.map_or(label, |webhook| webhook.revision.clone()))
 }
 
-/// No pass of proxies where it could not be seen which revision their namespaces ask for.
+/// Turns a pass into an unknown outcome if the revisions that namespaces request could not be read.
 pub(super) fn unless_unasked(after: &After<'_>, outcome: Outcome) -> Outcome {
     let facts = after.facts;
     match (outcome, &facts.namespaces, &facts.webhooks) {
@@ -143,7 +143,7 @@ pub(super) fn unless_unasked(after: &After<'_>, outcome: Outcome) -> Outcome {
     }
 }
 
-/// The wanted build of a group in scope. An install answers for what names its revision alone.
+/// Returns the expected build of a group in scope. An install covers only groups that name its revision.
 pub(super) fn wanted<'a>(after: &'a After<'_>, group: &PodGroupKey) -> Option<&'a Wanted> {
     let planes = after.facts.control_planes.known();
     let claimed = after.expected.revisions.contains_key(&group.revision);

@@ -1,4 +1,4 @@
-//! What install creates may be created, as the API server itself says.
+//! Checks that the API server allows the user to create what an install creates.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ fn run(before: &Before<'_>) -> Outcome {
     })
 }
 
-/// All rights that are missing, in one finding: an administrator grants them at once.
+/// Reports all missing rights in one finding: an administrator grants them at once.
 fn missing(refused: &[&Permission], asked: usize) -> Option<Finding> {
     let first = refused.first()?;
     let mut by_verb: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -66,7 +66,7 @@ fn uncompared(permission: &Permission) -> Finding {
     because(finding, permission)
 }
 
-/// With the reason of the API server, where it gave one.
+/// Adds the reason of the API server, if it gave one.
 fn because(finding: Finding, permission: &Permission) -> Finding {
     match permission.reason.as_str() {
         "" => finding,

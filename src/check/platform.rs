@@ -1,4 +1,4 @@
-//! The charts know the platform that a document names.
+//! Checks that the charts support the platform that a document names.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
     page: include_str!("platform.md"),
 };
 
-/// Where a platform can be named, the stronger first.
+/// The positions of the platform, the one with precedence first.
 const PLACES: [&str; 2] = ["unvalidatedValues", "values"];
 
 fn run(before: &Before<'_>) -> Outcome {

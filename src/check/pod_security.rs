@@ -1,4 +1,4 @@
-//! Pod security standards that would refuse what injection adds, or the CNI agent.
+//! Reports pod security standards that would reject injected containers, or the CNI agent.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
     page: include_str!("pod_security.md"),
 };
 
-/// Levels that refuse `NET_ADMIN` and host paths.
+/// Levels that reject `NET_ADMIN` and host paths.
 const REFUSING: [&str; 2] = ["baseline", "restricted"];
 
 fn run(before: &Before<'_>) -> Outcome {
@@ -69,8 +69,8 @@ fn agent(namespace: &Namespace, level: &str) -> Finding {
         )
 }
 
-/// Whether injected pods count on an agent that something else installs. From 1.24 on istioctl writes its own
-/// component's switch over the one in values, but not over one that is not validated.
+/// Checks whether injected pods depend on a CNI agent that another tool installs. From 1.24 on, istioctl
+/// overwrites the switch in `values` with that of its own component, but not the one in `unvalidatedValues`.
 fn uses_cni(before: &Before<'_>, document: &Rendered) -> bool {
     let spec = &document.value["spec"];
     let switches: &[&str] = match before.plan.rules.engine {
@@ -86,7 +86,7 @@ fn uses_cni(before: &Before<'_>, document: &Rendered) -> bool {
         .any(|path| spec.pointer(path) == Some(&Value::Bool(true)))
 }
 
-/// The namespace of the CNI agent, where the document has one.
+/// Returns the namespace of the CNI agent, if the document has one.
 fn cni(document: &Rendered, control_plane: &str) -> Option<String> {
     let spec = &document.value["spec"];
     let own = spec["components"]["cni"]["namespace"].as_str();

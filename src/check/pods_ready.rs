@@ -1,4 +1,5 @@
-//! Control planes, gateways and node agents are ready; else the reason that the cluster gives.
+//! Checks that control planes, gateways and node agents are ready; otherwise reports the reason that the
+//! cluster gives.
 
 use super::pending::wanted;
 use super::{After, Check, Outcome, Run};
@@ -13,7 +14,7 @@ pub(super) const CHECK: Check = Check {
     page: include_str!("pods_ready.md"),
 };
 
-/// Reasons of the kubelet and scheduler, with what they mostly mean.
+/// Reasons of the kubelet and scheduler, with their most common causes.
 const REASONS: &[(&str, &str)] = &[
     (
         "ImagePullBackOff",

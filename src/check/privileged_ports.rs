@@ -1,4 +1,4 @@
-//! A gateway that does not run as root listens above 1023.
+//! Checks that a gateway that does not run as root listens above port 1023.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ pub(super) const CHECK: Check = Check {
 
 const FIRST_FREE: u64 = 1024;
 
-/// The lists of gateways, and the values that say whether those gateways run as root.
+/// The lists of gateways, and the values that set whether those gateways run as root.
 const KINDS: [(&str, &str); 2] = [
     ("ingressGateways", "istio-ingressgateway"),
     ("egressGateways", "istio-egressgateway"),
@@ -47,7 +47,7 @@ fn runs_as_root(document: &Rendered, values: &str) -> bool {
 }
 
 fn finding(path: &str, port: &Value, document: &Rendered) -> Option<Finding> {
-    // Without a target port istioctl takes the port itself, and refuses one port more.
+    // Without a target port, istioctl uses the port itself, and also rejects port 1024.
     let (target, first_free) = match &port["targetPort"] {
         Value::Null => (port["port"].as_u64()?, FIRST_FREE + 1),
         Value::Number(number) if number.as_u64() == Some(0) => {

@@ -1,4 +1,5 @@
-//! Every proxy in scope runs the expected build; after an install, stale ones are pending restarts instead.
+//! Checks that every proxy in scope runs the expected build; after an install, outdated ones are pending
+//! restarts instead.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +30,7 @@ fn run(after: &After<'_>) -> Outcome {
     })
 }
 
-/// No pass where a pod of the list could not be read: it may run a proxy.
+/// Turns a pass into an unknown outcome if a pod of the list could not be read: it may run a proxy.
 fn unless_unread(inventory: &MeshInventory, outcome: Outcome) -> Outcome {
     match (outcome, &inventory.unreadable) {
         (Outcome::Passed(_), (pods @ 1.., names)) => {
@@ -53,7 +54,7 @@ fn sidecars<'a>(
         })
 }
 
-/// In which way a node agent (ztunnel, install-cni) is not of its mesh's build.
+/// Returns how a node agent (ztunnel, install-cni) differs from its mesh's build.
 pub(super) fn other_build(after: &After<'_>, group: &PodGroupKey) -> Option<Mismatch> {
     let of_node = matches!(group.role, Role::Ztunnel | Role::Cni);
     wanted(after, group)
@@ -61,8 +62,8 @@ pub(super) fn other_build(after: &After<'_>, group: &PodGroupKey) -> Option<Mism
         .differs(&group.image)
 }
 
-/// Node agents of another build. After an install they are none of its work; beside a control plane out
-/// of scope that runs their build they may serve that one.
+/// Reports node agents of another build. After an install, this is only information, since the install did not
+/// change them; if a control plane out of scope runs their build, they may serve that one, which is a warning.
 fn of_nodes(after: &After<'_>, inventory: &MeshInventory) -> Vec<Finding> {
     let planes = after.facts.control_planes.known();
     let planes = planes.map_or(&[][..], Vec::as_slice);
@@ -140,11 +141,11 @@ fn everything(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
     )
 }
 
-/// Names that a finding lists.
+/// Number of names that a finding lists.
 const NAMED: usize = 10;
 
-/// Pods of these groups, one of each first, so that no group hides another; with the container of a proxy where
-/// it has not the usual name.
+/// Returns pods of these groups, one of each first, so that no group hides another; with the name of the
+/// proxy's container if it is not the default one.
 pub(super) fn examples(alike: &[(&PodGroupKey, &PodGroup)]) -> String {
     let nth = |at: usize| {
         alike.iter().filter_map(move |(group, members)| {
@@ -161,7 +162,8 @@ pub(super) fn examples(alike: &[(&PodGroupKey, &PodGroup)]) -> String {
     each.take(NAMED).collect::<Vec<_>>().join(", ")
 }
 
-/// What names a revision that no control plane has: nobody's mesh, and nobody configures it any more.
+/// Reports programs that name a revision without a control plane: they belong to no mesh, and no istiod
+/// configures them.
 fn orphans(after: &After<'_>, inventory: &MeshInventory) -> Vec<Finding> {
     let Some(planes) = after.facts.control_planes.known() else {
         return Vec::new();
@@ -193,10 +195,10 @@ fn orphans(after: &After<'_>, inventory: &MeshInventory) -> Vec<Finding> {
     left.into_iter().map(finding).collect()
 }
 
-/// Why it matters that nobody's pods are left, and what to do.
+/// Why it matters that such pods exist, and what to do.
 type Remedy = (&'static str, &'static str);
 
-/// Pods that nothing configures, with what to do about them.
+/// Pods that no istiod configures, with what to do about them.
 type Left<'a> = (Remedy, Vec<(&'a PodGroupKey, &'a PodGroup)>);
 
 fn remedy(role: Role) -> Remedy {

@@ -1,4 +1,4 @@
-//! Records of earlier installs that cannot be used are said, and then ignored.
+//! Reports records of earlier installs that cannot be used and are ignored.
 
 use super::{Before, Check, Outcome, Run};
 use crate::report::Finding;

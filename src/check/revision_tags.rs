@@ -1,4 +1,4 @@
-//! A revision tag points to a control plane that exists.
+//! Checks that a revision tag points to an existing control plane.
 
 use super::{After, Check, Outcome, Run};
 use crate::facts::ControlPlane;
@@ -42,7 +42,7 @@ fn run(after: &After<'_>) -> Outcome {
     })
 }
 
-/// The command that moves a tag to the newest revision that is there.
+/// Returns the command that moves a tag to the newest existing revision.
 fn moved(tag: &str, planes: &[ControlPlane]) -> Option<SuggestedCommand> {
     let newest = planes.iter().max_by_key(|plane| plane.tag.as_ref().ok())?;
     let values = [tag, newest.revision.as_str()];

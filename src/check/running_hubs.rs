@@ -1,4 +1,4 @@
-//! No pod of the mesh depends on a hub that is about to be switched off.
+//! Checks that no pod of the mesh depends on a hub that is about to be retired.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ fn run(after: &After<'_>) -> Outcome {
 fn findings(after: &After<'_>, inventory: &MeshInventory) -> Vec<Finding> {
     let mut retired: BTreeMap<String, (HubRetirement, u64)> = BTreeMap::new();
     for (group, members) in &inventory.groups {
-        // A pod that an install left behind is listed as a pending restart.
+        // A pod that still runs the previous build is listed as a pending restart.
         let old = after.scope == Scope::Changed && stale(after, group).is_some();
         if old || wanted(after, group).is_none() {
             continue;

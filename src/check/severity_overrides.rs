@@ -1,22 +1,22 @@
-//! What the user changed about checks: severities, and what is left out with a reason.
+//! The user's overrides: severities, and checks that are skipped with a reason.
 
 use std::collections::BTreeMap;
 
 use super::{CHECKS, Check, Outcome};
 use crate::report::{CheckResult, Finding, Severity, Status};
 
-/// What the user changed about severities.
+/// The user's overrides of severities and skipped checks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SeverityOverrides {
-    /// `--severity ID=LEVEL`: everything that the check finds weighs that much.
+    /// `--severity ID=LEVEL`: every finding of the check gets this severity.
     levels: BTreeMap<&'static str, Severity>,
     /// `--skip ID=REASON`.
     skips: BTreeMap<&'static str, String>,
-    /// `--strict`: warnings are errors, except of checks that have a level of their own.
+    /// `--strict`: warnings become errors, except for checks with a level of their own.
     strict: bool,
 }
 
-/// Why a `--severity` or `--skip` cannot be used.
+/// Why a `--severity` or `--skip` is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OverrideError {
     #[error("`{flag} {text}` has no `=`: write `{flag} ID={right}`")]
@@ -44,7 +44,7 @@ fn near(nearest: &[&str]) -> String {
 }
 
 impl SeverityOverrides {
-    /// Reads the flags as they were given, `ID=LEVEL` and `ID=REASON`; of equal ids the last counts.
+    /// Parses the flags, `ID=LEVEL` and `ID=REASON`; if an id occurs twice, the last one counts.
     pub fn parse(
         levels: &[String],
         skips: &[String],
@@ -69,12 +69,12 @@ impl SeverityOverrides {
         Ok(policy)
     }
 
-    /// Why the check is left out, where it is.
+    /// Returns why the check is skipped, if it is.
     pub(super) fn skipped(&self, check: &Check) -> Option<&str> {
         self.skips.get(check.id).map(String::as_str)
     }
 
-    /// The result of a check that ended so: the only place where severities are changed.
+    /// Converts an outcome to the result of a check: the only place where severities are changed.
     pub(super) fn to_check_result(&self, check: &Check, outcome: Outcome) -> CheckResult {
         let mut result = check.result();
         match outcome {
@@ -145,7 +145,7 @@ fn severity(level: &str) -> Result<Severity, OverrideError> {
     }
 }
 
-/// The check's own spelling of its id; underscores pass for dashes.
+/// Returns the check's own spelling of its id; underscores are accepted as dashes.
 fn known(id: &str) -> Result<&'static str, OverrideError> {
     find(id)
         .map(|check| check.id)
@@ -155,7 +155,7 @@ fn known(id: &str) -> Result<&'static str, OverrideError> {
         })
 }
 
-/// The check of that id, else the ids nearest to it.
+/// Returns the check with that id, or the most similar ids.
 pub fn find(id: &str) -> Result<&'static Check, Vec<&'static str>> {
     let id = id.to_ascii_lowercase().replace('_', "-");
     CHECKS
@@ -165,7 +165,7 @@ pub fn find(id: &str) -> Result<&'static Check, Vec<&'static str>> {
 }
 
 fn nearest(id: &str) -> Vec<&'static str> {
-    /// Further than this a name is another name.
+    /// Names with a greater distance are not similar.
     const FAR: usize = 3;
     let mut near: Vec<(usize, &'static str)> = CHECKS
         .iter()
@@ -179,7 +179,7 @@ fn nearest(id: &str) -> Vec<&'static str> {
     near.into_iter().map(|(_, id)| id).take(3).collect()
 }
 
-/// Levenshtein's distance.
+/// Returns the Levenshtein distance.
 fn distance(left: &str, right: &str) -> usize {
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (index, l) in left.bytes().enumerate() {

@@ -1,4 +1,4 @@
-//! Small facts for the tests of checks.
+//! Small observations for the tests of checks.
 
 mod program;
 
@@ -21,17 +21,17 @@ use crate::workload::{WorkloadKind, WorkloadRef};
 
 pub(super) const HUB: &str = "r.io/istio";
 
-/// Whether a check passed.
+/// Checks whether a check passed.
 pub(super) fn passed(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Passed(_))
 }
 
-/// Whether some finding's message contains the words.
+/// Checks whether the message of some finding contains the words.
 pub(super) fn found(outcome: &Outcome, words: &str) -> bool {
     matches!(outcome, Outcome::Found(findings) if findings.iter().any(|finding| finding.message.contains(words)))
 }
 
-/// Facts of a cluster with nothing in it.
+/// Returns observations of an empty cluster.
 pub(super) fn after() -> facts::After {
     facts::After {
         cluster: Observed::NotCollected("no cluster in this test"),
@@ -52,7 +52,7 @@ pub(super) fn after() -> facts::After {
     }
 }
 
-/// Expects `tag` of the default revision; its flavour says whether FIPS is the floor.
+/// Expects `tag` of the default revision; its flavour decides whether FIPS is expected.
 pub(super) fn expecting(tag: &str) -> Expectation {
     let tag: crate::istio::ImageTag = tag.parse().unwrap();
     let fips = tag.flavor.is_fips();
@@ -78,7 +78,7 @@ pub(super) fn run_after(
     run(&whole(&expecting(tag), facts))
 }
 
-/// The built-in data, no policy.
+/// The built-in data, without a policy.
 pub(super) static JUDGE: std::sync::LazyLock<Judge> = std::sync::LazyLock::new(|| Judge {
     modules: Modules::builtin().clone(),
     at: jiff::civil::date(2026, 11, 22),
@@ -88,7 +88,7 @@ pub(super) static JUDGE: std::sync::LazyLock<Judge> = std::sync::LazyLock::new(|
     strict: false,
 });
 
-/// The same with a floor.
+/// Returns the same with a required assurance.
 pub(super) fn judge(floor: fips::RequiredAssurance) -> Judge {
     Judge {
         floor: Some(floor),
@@ -96,7 +96,7 @@ pub(super) fn judge(floor: fips::RequiredAssurance) -> Judge {
     }
 }
 
-/// Everything that runs, judged by the built-in data.
+/// Judges everything that runs by the built-in data.
 pub(super) fn whole<'a>(expected: &'a Expectation, facts: &'a facts::After) -> After<'a> {
     After {
         expected,
@@ -107,7 +107,7 @@ pub(super) fn whole<'a>(expected: &'a Expectation, facts: &'a facts::After) -> A
     }
 }
 
-/// One pod of a role that says something of FIPS, in a mesh that expects `tag`.
+/// Runs a check on one pod of a role with that FIPS report, in a mesh that expects `tag`.
 pub(super) fn fips_outcome(
     run: fn(&After<'_>) -> Outcome,
     role: Role,
@@ -171,7 +171,7 @@ pub(super) fn namespace(name: &str, injection: Option<&str>) -> Namespace {
     }
 }
 
-/// The address of an istiod.
+/// Returns the address of an istiod.
 pub(super) fn connected(revision: &str) -> facts::Address {
     facts::Address::Istiod {
         namespace: "istio-system".to_owned(),
@@ -199,7 +199,7 @@ pub(super) fn group(role: Role, namespace: &str, tag: &str) -> PodGroupKey {
     }
 }
 
-/// The same with an imageID.
+/// Returns the same group with an imageID.
 pub(super) fn running(role: Role, tag: &str) -> PodGroupKey {
     PodGroupKey {
         image_id: format!("{HUB}/proxyv2@sha256:{}", "0a".repeat(32)),
@@ -207,7 +207,7 @@ pub(super) fn running(role: Role, tag: &str) -> PodGroupKey {
     }
 }
 
-/// Three pods of a group whose image holds these programs.
+/// Returns three pods of a group with an image that contains these programs.
 pub(super) fn holding(group: &PodGroupKey, programs: Vec<ImageProgram>) -> facts::After {
     let inventory = MeshInventory {
         groups: BTreeMap::from([(group.clone(), members(3, "x"))]),
@@ -223,7 +223,7 @@ pub(super) fn holding(group: &PodGroupKey, programs: Vec<ImageProgram>) -> facts
     }
 }
 
-/// Pods of one Deployment.
+/// Returns pods of one Deployment.
 pub(super) fn members(pods: u64, owner: &str) -> PodGroup {
     PodGroup {
         pods,
@@ -232,7 +232,8 @@ pub(super) fn members(pods: u64, owner: &str) -> PodGroup {
     }
 }
 
-/// A plan, facts and data for one Before check; nothing in the cluster, nothing known.
+/// A plan, observations and data for one preflight check; the cluster is empty and most observations are not
+/// collected.
 pub(super) struct Given {
     pub(super) plan: Plan,
     pub(super) facts: facts::Before,

@@ -1,4 +1,4 @@
-//! Pods without a proxy in namespaces that ask for injection.
+//! Reports pods without a proxy in namespaces that request injection.
 
 use super::pending::asked;
 use super::{After, Check, Outcome, Run};
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(after: &After<'_>) -> Outcome {
-    // Which pods were meant to have one, the labels of namespaces say.
+    // The labels of namespaces show which pods should have a proxy.
     let facts = after.facts;
     facts
         .namespaces
@@ -36,7 +36,7 @@ fn judge(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
     Outcome::of(findings.collect(), "no pod was left out")
 }
 
-/// Whether the namespace asks for a revision in scope, as far as that is known.
+/// Checks whether the namespace requests a revision in scope, as far as that is known.
 fn ours(after: &After<'_>, namespace: &str) -> bool {
     asked(after, namespace).is_none_or(|revision| after.expected.revisions.contains_key(&revision))
 }

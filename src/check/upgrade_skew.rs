@@ -1,4 +1,4 @@
-//! In place one minor at a time, by a revision two, and never silently down.
+//! Checks the version step: one minor in place, two by a new revision, and no downgrade without a flag.
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::ControlPlane;
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
     page: include_str!("upgrade_skew.md"),
 };
 
-/// Minors that an install in place may go up, and one beside it by a revision.
+/// Number of minors that an upgrade may go up: in place, and to a new revision next to the old one.
 const IN_PLACE: i64 = 1;
 const BESIDE: i64 = 2;
 
@@ -52,7 +52,8 @@ fn in_place(plan: &Plan, plane: &ControlPlane) -> Option<Finding> {
     )
 }
 
-/// Judges the step to an older build, which needs a flag of its own: an older istioctl plans one without being asked.
+/// Reports the step to an older build, which needs a flag of its own: an older istioctl plans a downgrade by
+/// default.
 fn downgrade(plan: &Plan, message: &str, why: &str) -> Finding {
     if plan.consent.downgrade {
         return Finding::warning(message).why(why);
@@ -92,7 +93,7 @@ fn step(plan: &Plan, running: &ImageTag) -> Option<Finding> {
     Some(finding)
 }
 
-/// A new revision: judged by the newest control plane that is there.
+/// Judges a new revision by the newest existing control plane.
 fn beside(planned: &ImageTag, planes: &[ControlPlane]) -> Option<Finding> {
     let newest = planes
         .iter()

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-/// Calls `visit` for the value and all that it holds; paths read as `spec.a[0].b`, or `a[name:x]`
-/// where an item of a list has a name.
+/// Calls `visit` for the value and everything in it; paths have the form `spec.a[0].b`, or `a[name:x]` if an
+/// item of a list has a name.
 pub(super) fn walk<'v>(document: &'v Value, visit: &mut dyn FnMut(&str, &'v Value)) {
     step("", document, visit);
 }

@@ -1,4 +1,4 @@
-//! Every revision in scope has a live injection webhook, with a CA bundle and a Service that answers.
+//! Checks that every revision in scope has an active injection webhook, with a CA bundle and a ready Service.
 
 use super::{After, Check, Outcome, Run};
 use crate::facts::{Observed, Webhook, WebhookKind};
@@ -52,7 +52,7 @@ pub(super) fn taken_over<'a>(webhooks: &'a [Webhook], revision: &str) -> Option<
     (revision == Revision::DEFAULT && other != Revision::DEFAULT).then_some(other)
 }
 
-/// Nothing is wrong with a default revision whose namespaces were given to another one.
+/// Reports that the default tag points to another revision, which is not an error.
 fn replaced(other: &str) -> Finding {
     Finding::info(format!(
         "the default revision injects nothing: the default tag points to revision {other}"
@@ -194,7 +194,7 @@ mod tests {
         }]);
         let outcome = support::run_after(run, &facts, "1.31.0");
         assert!(matches!(outcome, Outcome::Unknown(why) if why.contains("forbidden")));
-        // What is known to be wrong counts more.
+        // A known problem takes precedence over an unknown state.
         facts.webhooks = Observed::Known(vec![Webhook {
             kind: WebhookKind::Validating,
             service_ready: Observed::Unknown("forbidden".into()),

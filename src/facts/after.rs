@@ -1,4 +1,4 @@
-//! Everything that the After checks look at, asked at once.
+//! Collects everything that the checks after an install read, in one pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,24 +18,25 @@ use super::{platform, record, webhook};
 use crate::plan::DEFAULT_NAMESPACE;
 use crate::sys::cluster::{Cluster, Names, PodPages, Result, Session};
 
-/// Control planes, and what was written down of them.
+/// The control planes of a cluster, and their records.
 #[derive(Debug)]
 pub struct Installed {
     pub planes: Vec<ControlPlane>,
     pub records: Records,
-    /// Where a `ConfigMap` is that looks like a record and belongs to none of them.
+    /// Namespace and name of each `ConfigMap` that looks like a record and belongs to none of these control
+    /// planes.
     pub strays: Observed<Vec<(String, String)>>,
-    /// Deployments elsewhere that call themselves istiod.
+    /// Deployments in other namespaces that are labelled as istiod.
     pub unconnected: Names,
 }
 
-/// The control planes in a namespace, or in all that have some, and what was written down of them.
+/// Returns the control planes in a namespace, or in all that have some, with their records.
 pub fn installed(cluster: &Cluster, namespace: Option<&str>) -> Result<Installed> {
     let found = cluster.run(async |session| {
         let homes = if let Some(namespace) = namespace {
             BTreeSet::from([namespace.to_owned()])
         } else {
-            // Without the right to list them, the usual namespace is what is known.
+            // Without the right to list webhooks, only the default namespace is known.
             let hooks = webhook::configurations(session).await;
             homes(&hooks.unwrap_or_default(), DEFAULT_NAMESPACE)
         };
@@ -60,12 +61,12 @@ pub fn installed(cluster: &Cluster, namespace: Option<&str>) -> Result<Installed
     found?
 }
 
-/// Asks a cluster what runs.
+/// Reads what runs in a cluster.
 ///
-/// For each of the `revisions` a pod is created as a dry run, outside of `namespace`, that of the
-/// control plane; where a revision expects FIPS, its programs are asked what they say of it, and its
-/// pods are compared with what its injector produces. What could not be read is unknown; the only error
-/// is an interruption.
+/// For each of the `revisions`, a pod is created as a dry run outside of `namespace`, which is that of the
+/// control plane. If a revision expects FIPS, its programs are queried for their FIPS report, and its pods are
+/// compared with what its injector produces. What could not be read is unknown; the only error is an
+/// interruption.
 pub fn after(
     cluster: &Cluster,
     revisions: &BTreeMap<&str, bool>,
@@ -80,7 +81,7 @@ async fn gather(
     revisions: &BTreeMap<&str, bool>,
     namespace: &str,
 ) -> After {
-    // The list is under way while the rest is asked.
+    // The list of pods starts now and arrives while the other requests run.
     let pages = session.pods(None, "");
     let fips = revisions.iter().filter(|(_, fips)| **fips);
     let fips: Vec<&str> = fips.map(|(revision, _)| *revision).collect();
@@ -130,7 +131,7 @@ type Places = (
     BTreeMap<String, Observed<Reference>>,
 );
 
-/// What was answered of the cluster before its pods are looked at.
+/// What is known about the cluster before its pods are read.
 struct Surroundings<'a> {
     nodes: Result<(Nodes, BTreeMap<String, NodeInfo>)>,
     namespaces: Result<Vec<Namespace>>,
@@ -139,13 +140,13 @@ struct Surroundings<'a> {
     permitted: Permitted,
 }
 
-/// Revisions that are compared with nothing, since no FIPS is expected of them.
+/// Returns the revisions with pods that are compared with nothing, since they do not expect FIPS.
 fn uncompared(revisions: &BTreeMap<&str, bool>) -> BTreeSet<String> {
     let plain = revisions.iter().filter(|(_, fips)| !**fips);
     plain.map(|(revision, _)| (*revision).to_owned()).collect()
 }
 
-/// Nodes and namespaces, and what runs and would run there.
+/// Reads nodes and namespaces, the pods there, and what the injectors would do there.
 async fn places(
     session: &Session,
     pages: PodPages,
@@ -159,14 +160,16 @@ async fn places(
         homes,
         permitted,
     } = surroundings;
-    // What a pod stands on is worth less than the inventory: the gaps are facts of their own.
+    // Missing nodes or namespaces must not hide the inventory: each gap is reported as an unknown value of its
+    // own.
     let (nodes, stand) = nodes.map_or_else(
         |error| (Observed::needing(&error, "list of nodes"), BTreeMap::new()),
         |(nodes, stand)| (Observed::Known(nodes), stand),
     );
     let namespaces = Observed::read(namespaces, "list of namespaces");
     let known = namespaces.known().map(Vec::as_slice).unwrap_or_default();
-    // What a pod names is a claim: programs of other revisions are asked too.
+    // The revision in a pod is a claim: if any revision expects FIPS, programs that name an unknown revision
+    // are queried too.
     let any = revisions.values().any(|fips| *fips);
     let asked_first = if any { homes.clone() } else { BTreeSet::new() };
     let mut index = ClusterIndex::new(known, stand, asked_first);

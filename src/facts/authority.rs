@@ -1,5 +1,4 @@
-//! The certificates of istiod's own authority, where it was given one (the secret `cacerts`), and those
-//! that gateways show.
+//! The certificates of istiod's CA, if it was given one (the secret `cacerts`), and those that gateways serve.
 
 mod gateway;
 
@@ -17,16 +16,16 @@ pub(super) use gateway::gateways;
 /// The certificates in one entry of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// `istio-system/cacerts`.
+    /// The secret, such as `istio-system/cacerts`.
     pub secret: String,
-    /// What the secret is for.
+    /// The purpose of the secret.
     pub used: fips::Secret,
-    /// `ca-cert.pem`.
+    /// The entry, such as `ca-cert.pem`.
     pub entry: &'static str,
     pub keys: Result<Vec<Key>, KeyError>,
 }
 
-/// The secret, of which the private keys are passed over while it is read.
+/// A secret; its private keys are skipped during deserialization.
 #[derive(Deserialize)]
 struct Secret {
     #[serde(default)]
@@ -46,22 +45,22 @@ struct Certificates {
     tls: Option<ByteString>,
     #[serde(rename = "ca.crt")]
     tls_root: Option<ByteString>,
-    /// Of a secret that is not of the type for TLS.
+    /// The certificate in a generic secret, which is not of type `kubernetes.io/tls`.
     #[serde(rename = "cert")]
     generic: Option<ByteString>,
 }
 
-/// What gateways show to their clients, as far as it could be read.
+/// The certificates that gateways serve to their clients, as far as they could be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Served {
     pub held: Vec<Held>,
     /// Why more could not be read, with the right to ask for.
     pub unread: BTreeSet<String>,
-    /// Secrets that were left out, since there are so many.
+    /// Number of secrets that were not read because there are too many.
     pub left_out: usize,
 }
 
-/// Reads it; `None` where there is none, so that istiod makes its own.
+/// Reads the secret `cacerts`; `None` if it does not exist, so that istiod creates its own CA.
 pub(super) async fn authority(session: &Session, namespace: &str) -> Observed<Option<Vec<Held>>> {
     match read(session, (namespace, "cacerts"), fips::Secret::Cacerts).await {
         Ok(held) => Observed::Known(Some(held)),
@@ -70,7 +69,7 @@ pub(super) async fn authority(session: &Session, namespace: &str) -> Observed<Op
     }
 }
 
-/// What could not be read, with the right to ask for where that is why.
+/// Describes what could not be read; for a missing right, names the right to ask for.
 fn gap(verb: &str, what: &str, error: &ClusterError) -> String {
     match error {
         ClusterError::Forbidden(_) => format!("ask for the right to {verb} {what}"),
@@ -82,7 +81,7 @@ fn secrets_of(namespace: &str) -> String {
     format!("secrets in namespace {namespace}")
 }
 
-/// The certificates of one secret.
+/// Reads the certificates of one secret.
 async fn read(
     session: &Session,
     (namespace, name): (&str, &str),
@@ -104,7 +103,7 @@ async fn read(
         .collect())
 }
 
-/// The entries that a secret is read for.
+/// Returns the entries that are read of a secret with that purpose.
 fn entries(data: &Certificates, used: fips::Secret) -> Vec<(&'static str, &Option<ByteString>)> {
     match used {
         fips::Secret::Cacerts => vec![

@@ -1,4 +1,4 @@
-//! Everything that the Before checks look at, asked at once.
+//! Collects everything that the preflight checks read, in one pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use super::{Served, Webhook, authority, licence, permission, platform, record, w
 use crate::sys::cluster::{Cluster, Names, PodPages, Result, Session};
 
 impl Before {
-    /// Nothing of the cluster is asked, for this reason.
+    /// Returns observations without a cluster, which was not contacted for this reason.
     pub fn not_asked(why: &'static str, istioctl: Observed<Istioctl>) -> Before {
         Before {
             istioctl,
@@ -37,7 +37,7 @@ impl Before {
         }
     }
 
-    /// Nothing of the cluster could be asked, for this reason.
+    /// Returns observations of a cluster that could not be read, for this reason.
     pub fn unknown(why: &str, istioctl: Observed<Istioctl>) -> Before {
         Before {
             istioctl,
@@ -64,18 +64,18 @@ impl Before {
     }
 }
 
-/// What is planned, as far as the questions depend on it.
+/// The parts of a plan that determine what is read.
 #[derive(Debug, Clone, Copy)]
 pub struct ObservationScope<'a> {
-    /// Where the control plane will be.
+    /// The namespace of the planned control plane.
     pub namespace: &'a str,
-    /// Whether a FIPS build is planned: only then certificates are read.
+    /// Whether a FIPS build is planned: certificates are read only then.
     pub fips: bool,
     /// Names of the secrets that the documents take a licence key from.
     pub licences: &'a [String],
 }
 
-/// The revisions of the control planes of a cluster; none where it does not answer.
+/// Returns the revisions of the control planes of a cluster; none if the cluster does not answer.
 pub fn revisions(cluster: &Cluster) -> Vec<String> {
     let planes = cluster.run(async |session| {
         let webhooks = webhook::webhooks(session, DEFAULT_NAMESPACE).await;
@@ -87,12 +87,12 @@ pub fn revisions(cluster: &Cluster) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// Where control planes are, unless a webhook leads elsewhere.
+/// The namespace of control planes, unless a webhook leads to another one.
 const DEFAULT_NAMESPACE: &str = "istio-system";
 
-/// Asks a cluster, permissions for an install among the rest.
+/// Reads a cluster, including the permissions that an install needs.
 ///
-/// What could not be read is unknown, after an interruption everything.
+/// What could not be read is unknown; after an interruption, everything is.
 pub fn before(
     cluster: &Cluster,
     istioctl: Observed<Istioctl>,
@@ -105,7 +105,7 @@ pub fn before(
 }
 
 async fn gather(cluster: &Cluster, session: &Session, asked: ObservationScope<'_>) -> Before {
-    // The list is under way while the rest is asked.
+    // The list of pods starts now and arrives while the other requests run.
     let pages = session.pods(None, "");
     let (
         version,
@@ -160,7 +160,7 @@ type Meshes = (
     Result<record::Records>,
 );
 
-/// The control planes of the cluster, what leads to them, and what was written down of them.
+/// Reads the control planes of the cluster, the webhooks that call them, and their records.
 async fn meshes(session: &Session, namespace: &str) -> Meshes {
     let webhooks = webhook::webhooks(session, namespace).await;
     let homes = homes(webhooks.as_deref().unwrap_or_default(), namespace);
@@ -173,7 +173,7 @@ async fn meshes(session: &Session, namespace: &str) -> Meshes {
     (webhooks, planes, unconnected, records)
 }
 
-/// Those of the authority, and those that gateways show.
+/// Reads the certificates of istiod's CA, and those that gateways serve.
 async fn certificates(
     session: &Session,
     asked: ObservationScope<'_>,
@@ -198,7 +198,7 @@ type Places = (
     Observed<MeshInventory>,
 );
 
-/// Nodes and namespaces, and the proxies on and in them.
+/// Reads nodes, namespaces and proxies.
 async fn places(session: &Session, pages: PodPages) -> Places {
     let (nodes, namespaces) =
         futures::join!(platform::nodes(session), platform::namespaces(session));
@@ -219,7 +219,7 @@ async fn places(session: &Session, pages: PodPages) -> Places {
     )
 }
 
-/// A fact made of the inventory.
+/// Derives a value from the inventory, if the inventory is known.
 fn folded<T>(
     inventory: &Observed<MeshInventory>,
     fold: impl Fn(&MeshInventory) -> T,
@@ -251,7 +251,7 @@ fn gateways(inventory: &MeshInventory) -> BTreeMap<(String, String), RunningGate
     named.collect()
 }
 
-/// Proxies by revision, tag and namespace.
+/// Counts proxies by revision, tag and namespace.
 fn by_tag(inventory: &MeshInventory) -> BTreeMap<ProxyKey, u64> {
     let mut counts = BTreeMap::new();
     for (group, members) in &inventory.groups {

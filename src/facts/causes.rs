@@ -1,7 +1,8 @@
-//! Why a rollout does not come to its end, in the words of the cluster.
+//! Finds why a rollout does not complete, in the words of the cluster.
 //!
-//! Only what an install waits for can be its cause: other programs in the same namespaces, and pods that are being
-//! deleted, are not looked at. A cluster that is gone, or a namespace that is being deleted, explains all the rest.
+//! Only the workloads that an install waits for can be the cause: other programs in the same namespaces, and
+//! pods that are being deleted, are ignored. A missing cluster, or a namespace that is being deleted, explains
+//! everything else.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,23 +22,23 @@ use crate::suggestion::SuggestedCommand;
 use crate::sys::cluster::{Cluster, ClusterError, Result, Session};
 use crate::workload::{WorkloadKind, WorkloadRef};
 
-/// Messages of schedulers and webhooks can fill a screen.
+/// Longest message in characters: those of schedulers and webhooks can fill a screen.
 const LONGEST: usize = 400;
 
-/// Why an install did not come to its end.
+/// Why an install did not complete.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// The API server does not answer any more; what it says, or why it says nothing.
+    /// The API server no longer answers; its error.
     ClusterGone(String),
-    /// The namespace is being deleted; what is left in it, where the cluster says so.
+    /// The namespace is being deleted; what it still contains, if the cluster reports it.
     NamespaceDeleted { namespace: String, left: String },
     /// A workload is not ready.
     NotReady {
         workload: WorkloadRef,
         why: String,
-        /// What the program wrote last, where it has ended.
+        /// The last log lines of the program, if it has ended.
         log: Vec<String>,
-        /// The command that shows more.
+        /// A command that shows more.
         command: Option<SuggestedCommand>,
     },
 }
@@ -66,7 +67,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Returns the reasons why these workloads are not ready; none where the cluster does not say.
+/// Returns why these workloads are not ready; empty if the cluster does not report it.
 pub fn causes(
     cluster: &Cluster,
     namespaces: &BTreeSet<String>,
@@ -93,7 +94,7 @@ pub fn causes(
     asked.unwrap_or_default()
 }
 
-/// Whether it is the API server that is missing, and not a right.
+/// Checks whether an error means that the API server cannot be used at all, and not that a right is missing.
 fn is_gone(error: &ClusterError) -> bool {
     error.is_temporary() || matches!(error, ClusterError::Tls { .. } | ClusterError::Unauthorized)
 }
@@ -164,7 +165,7 @@ fn plain(workload: &WorkloadRef, why: String) -> Cause {
     }
 }
 
-/// The workload that a pod belongs to: pods of a Deployment have a `ReplicaSet` in between.
+/// Returns the workload that a pod belongs to: pods of a Deployment have a `ReplicaSet` in between.
 fn owner(pod: &Pod) -> Option<(WorkloadKind, String)> {
     let hash = pod.labels().get("pod-template-hash");
     let owners = pod.owner_references().iter();
@@ -180,7 +181,7 @@ fn owner(pod: &Pod) -> Option<(WorkloadKind, String)> {
     }
 }
 
-/// Pods that are not even created: admission, pod security, quota.
+/// Returns why pods are not even created: admission, pod security, quota.
 fn deployment_causes(deployment: &Deployment) -> Vec<String> {
     let conditions = deployment
         .status

@@ -1,4 +1,4 @@
-//! The istiods of a cluster, whoever put them there.
+//! The istiod Deployments of a cluster, whichever tool installed them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,29 +11,28 @@ use super::{ControlPlane, Manager, Webhook, rollout};
 use crate::options::Revision;
 use crate::sys::cluster::{Names, Result, Session};
 
-/// The revision that a label or annotation names; `default` for none.
+/// The label or annotation with the revision; missing for `default`.
 pub(super) const REVISION: &str = "istio.io/rev";
 
-/// The revision that has no name.
+/// The revision without a name.
 pub(super) const DEFAULT: &str = Revision::DEFAULT;
 
-/// Label of the Deployments and pods of istiod.
+/// The label of the Deployments and pods of istiod.
 const ISTIOD: &str = "app=istiod";
 
 pub(super) const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
 
-/// Namespaces of control planes.
+/// Returns the namespaces of control planes.
 ///
-/// A Deployment of any namespace can call itself istiod. Webhook configurations belong to the cluster, so
-/// that the namespaces to which those of Istio lead are the ones of its control planes; and so is the one
-/// that the user names.
+/// A Deployment of any namespace can be labelled as istiod. Webhook configurations belong to the cluster, so
+/// the namespaces of control planes are those that webhooks of Istio call, and the one that the user names.
 pub(super) fn homes(webhooks: &[Webhook], named: &str) -> BTreeSet<String> {
     let led_to = webhooks.iter().filter_map(|hook| hook.service.as_ref());
     let led_to = led_to.map(|(namespace, _)| namespace.clone());
     led_to.chain([named.to_owned()]).collect()
 }
 
-/// Those in a namespace.
+/// Returns the control planes in a namespace.
 pub(super) async fn control_planes_in(
     session: &Session,
     namespace: &str,
@@ -43,7 +42,7 @@ pub(super) async fn control_planes_in(
     Ok(deployments.iter().filter_map(control_plane).collect())
 }
 
-/// Those in the namespaces of control planes.
+/// Returns the control planes in these namespaces.
 pub(super) async fn control_planes(
     session: &Session,
     homes: &BTreeSet<String>,
@@ -54,7 +53,7 @@ pub(super) async fn control_planes(
     found.map(|planes| planes.into_iter().flatten().collect())
 }
 
-/// The Deployments elsewhere that call themselves istiod.
+/// Returns the Deployments in other namespaces that are labelled as istiod.
 pub(super) async fn unconnected(session: &Session, homes: &BTreeSet<String>) -> Result<Names> {
     let mut named = session.names(DEPLOYMENTS, ISTIOD).await?;
     named
@@ -93,7 +92,7 @@ fn count(number: Option<i32>) -> u32 {
         .unwrap_or(0)
 }
 
-/// The revision in labels or annotations.
+/// Returns the revision in labels or annotations.
 pub(super) fn revision(labels: &BTreeMap<String, String>) -> String {
     labels
         .get(REVISION)
@@ -102,14 +101,15 @@ pub(super) fn revision(labels: &BTreeMap<String, String>) -> String {
         .to_owned()
 }
 
-/// Hub and tag of an image: a registry's port is no tag, and a digest is neither.
+/// Splits an image into hub and tag. The port of a registry is not a tag, and neither is a digest.
 pub(super) fn split(image: &str) -> (&str, &str) {
     let named = image.split_once('@').map_or(image, |(named, _)| named);
     let (hub, name) = named.rsplit_once('/').unwrap_or(("", named));
     (hub, name.split_once(':').map_or("", |(_, tag)| tag))
 }
 
-/// Operators and Helm write the labels of istioctl too, so that they are looked for first.
+/// Returns the tool that manages a control plane. Operators and Helm set the labels of istioctl too, so they
+/// are checked first.
 fn manager(deployment: &Deployment) -> Manager {
     let (labels, annotations) = (deployment.labels(), deployment.annotations());
     let label = |name: &str| labels.get(name).filter(|value| !value.is_empty()).cloned();
@@ -132,7 +132,7 @@ fn manager(deployment: &Deployment) -> Manager {
             release: release.clone(),
         };
     }
-    // `unknown` is what rendered manifests say, whoever applied them.
+    // Rendered manifests contain `unknown`, whichever tool applied them.
     let owner = label("install.operator.istio.io/owning-resource");
     let owner = owner.filter(|owner| owner != "unknown");
     match (owner, label("operator.istio.io/managed")) {

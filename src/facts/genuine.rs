@@ -1,8 +1,8 @@
-//! Whether the containers of a proxy are what the injector of its mesh produces.
+//! Compares the containers of a proxy with what the injector of its mesh produces.
 //!
-//! A container counts as genuine only if each of its settings is one that the injector gives a plain
-//! pod, or one that the data file calls harmless. Everything else is a deviation: other code than that
-//! of the image may run. What a pod asks for in its annotations is no excuse, only what it *is* counts.
+//! A container counts as genuine only if each of its settings is one that the injector gives a plain pod, or
+//! one that the data file lists as harmless. Everything else is a deviation: code other than that of the image
+//! may run. Annotations of a pod that request a setting do not justify it; only the resulting setting counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,47 +24,47 @@ pub(crate) use rules::read_settings;
 use rules::{Homes, Rules};
 use setting::{Setting, Value};
 
-/// Where the agent looks for a mesh configuration by itself.
+/// The path at which the agent looks for a mesh configuration by default.
 const MESH_FILE: &str = "/etc/istio/config";
 
-/// What the injector of a revision gives plain pods.
+/// The settings that the injector of a revision gives plain pods.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reference {
-    /// By what a container is for.
+    /// The settings by the purpose of a container.
     settings: BTreeMap<&'static str, BTreeSet<Setting>>,
 }
 
-/// What the pods of each revision in scope are compared with.
+/// The settings that the pods of each revision in scope are compared with.
 #[derive(Debug, Default)]
 pub(super) struct Permitted {
     pub(super) references: BTreeMap<String, Observed<Reference>>,
-    /// Revisions in scope whose pods are compared with nothing, since no FIPS is expected of them. Any other revision is the
-    /// claim of whoever created the pod: such a pod is compared like one of the revisions in scope.
+    /// Revisions in scope with pods that are not compared, since they do not expect FIPS. Any other revision is
+    /// a claim of whoever created the pod: such a pod is compared like one of the revisions in scope.
     pub(super) uncompared: BTreeSet<String>,
     /// Namespaces of control planes: proxies may get their configuration from there.
     pub(super) homes: Homes,
     mesh_files: MeshFiles,
 }
 
-/// The containers of a pod that are parts of a mesh.
+/// The containers of a pod that belong to a mesh.
 pub(super) struct Parts<'a> {
     pub(super) pod: &'a Pod,
     pub(super) role: Role,
     pub(super) revision: &'a str,
-    /// The container of that role.
+    /// The container with that role.
     pub(super) own: &'a Container,
     /// Other containers with images or names of a mesh.
     pub(super) others: Vec<&'a Container>,
 }
 
 impl Permitted {
-    /// Reads the mesh configurations that pods mount, as far as they are not known yet.
+    /// Reads the mesh configurations that pods mount, unless they were read before.
     pub(super) async fn read_mesh_files(&self, session: &Session, pods: &[Listed]) {
         let pods = pods.iter().filter_map(|pod| pod.as_ref().ok());
         self.mesh_files.read(session, pods).await;
     }
 
-    /// What the pod has that nothing permits; nothing where its revision is not compared.
+    /// Returns the settings of a pod that nothing permits; none if pods of its revision are not compared.
     pub(super) fn deviations(&self, parts: &Parts<'_>) -> Deviations {
         let known = self.references.get(parts.revision);
         let of_node = matches!(parts.role, Role::Ztunnel | Role::Cni);
@@ -97,7 +97,7 @@ impl Permitted {
         if profile == PROXY {
             all.extend(setting::annotations(parts.pod));
         }
-        // Images of other programs are compared by the checks of versions.
+        // Images of other programs are compared by the version checks.
         if given.is_some() {
             all.push(image(container));
         }
@@ -112,7 +112,7 @@ impl Permitted {
         all.iter().map(deviation).collect()
     }
 
-    /// Whether it mounts the mesh configuration of its control plane, or one that is harmless.
+    /// Checks whether a setting mounts the mesh configuration of the pod's control plane, or a harmless one.
     fn is_mesh_file(&self, parts: &Parts<'_>, setting: &Setting) -> bool {
         let Value::Literal(volume) = &setting.value else {
             return false;
@@ -124,7 +124,7 @@ impl Permitted {
 }
 
 impl Reference {
-    /// Adds what the containers of an injected pod have.
+    /// Adds the settings of the containers of an injected pod.
     fn add(&mut self, pod: &Pod) {
         for container in setting::containers(pod) {
             let profile = match container.name.as_str() {
@@ -143,7 +143,7 @@ impl Reference {
 
 const PROXY: &str = "proxy";
 
-/// What the container of a role is for.
+/// Returns the purpose of the container with that role.
 fn profile(role: Role) -> &'static str {
     match role {
         Role::Istiod => "istiod",
@@ -154,7 +154,7 @@ fn profile(role: Role) -> &'static str {
     }
 }
 
-/// What another container that comes with a proxy is for.
+/// Returns the purpose of another container that accompanies a proxy.
 fn companion(name: &str) -> Option<&'static str> {
     match name {
         "istio-init" | "istio-validation" => Some("iptables"),
@@ -163,7 +163,8 @@ fn companion(name: &str) -> Option<&'static str> {
     }
 }
 
-/// The variables that decide on FIPS are judged by their values, wherever these are shown.
+/// Checks whether a setting is a variable that decides on FIPS mode with a value in the pod: other checks judge
+/// that value.
 fn is_judged_elsewhere(setting: &Setting) -> bool {
     let shown = matches!(&setting.value, Value::Literal(value) if !value.contains("$("));
     setting.kind == SettingKind::Variable
@@ -171,7 +172,7 @@ fn is_judged_elsewhere(setting: &Setting) -> bool {
         && shown
 }
 
-/// The image without tag and digest: what is in it is read, and its version is compared elsewhere.
+/// Returns the image without tag and digest: its content is read, and its version is compared by other checks.
 fn image(container: &Container) -> Setting {
     let image = &container.image;
     let repository = match image.parse::<ImageRef>() {

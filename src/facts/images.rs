@@ -1,4 +1,4 @@
-//! What registries say of images: those that a plan needs, and those that run.
+//! What registries answer about images: those that a plan needs, and those that run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -22,41 +22,41 @@ mod strangers;
 
 use strangers::{Refused, Strangers};
 
-/// The way to the bytes of images.
+/// Reads the content of images.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     pub sources: Sources<'a>,
-    /// What is known of modules.
+    /// The known cryptographic modules.
     pub modules: &'a Modules,
 }
 
-/// References to images that pods pin by digest and that a registry is asked for: Istio has seven images.
+/// Number of references pinned by digest that are confirmed at a registry: Istio has seven images.
 const MOST_PINNED: usize = 8;
 
-/// What is in an image, for each architecture.
+/// The programs in an image, for each architecture.
 type Programs = Vec<ImageProgram>;
 
-/// From here nothing can be seen of such an image; what a registry refuses or garbles is another thing.
+/// The reason for images at an unreachable registry; one that refuses or returns garbage is a different case.
 const AWAY: &str = "its registry is not reachable from here";
 
-/// Bytes that what is known of all running images may take, as JSON. Tenants choose how many images
-/// run, and one program takes at most a few hundred KiB.
+/// Bytes of JSON that the results for all running images may take. Tenants choose how many images run, and one
+/// program takes at most a few hundred KiB.
 const KEPT_OF_RUN: u64 = 32 << 20;
 
-/// What was read so far of the images that run.
+/// What has been read from running images so far.
 #[derive(Default)]
 struct Progress {
-    /// By manifest: many references lead to the same one.
+    /// The programs by manifest: many references lead to the same one.
     read: BTreeMap<(String, Want), Programs>,
-    /// Bytes of that.
+    /// Size of these results in bytes.
     kept: u64,
-    /// Images of which the cache knew what is in them, and the day that they were read.
+    /// Images with programs that come from the cache, and the day on which they were read.
     cached: BTreeMap<String, Date>,
 }
 
 impl Reader<'_> {
-    /// Asks for every image of a plan, on each of the `architectures` that nodes have; with `inspect`
-    /// for what is in it too. The only error is an interruption.
+    /// Looks up every image of a plan, on each of the `architectures` of the nodes; with `inspect`, also reads
+    /// its content. The only error is an interruption.
     pub fn planned(
         &self,
         images: &BTreeSet<String>,
@@ -100,10 +100,10 @@ impl Reader<'_> {
         Ok(planned)
     }
 
-    /// Asks the registries which digests these references stand for.
+    /// Asks the registries which digests these references resolve to.
     ///
-    /// One that does not answer has none: a digest that could not be confirmed is not a known build. The only error
-    /// is an interruption.
+    /// A reference without an answer has none: a digest that could not be confirmed is not a known build. The
+    /// only error is an interruption.
     pub fn digests(&self, images: &BTreeSet<String>) -> Result<BTreeSet<PinnedName>, ImageError> {
         let _work = self.sources.registry.working();
         let mut all = BTreeSet::new();
@@ -121,11 +121,11 @@ impl Reader<'_> {
         Ok(all)
     }
 
-    /// Reads the images that run where FIPS is expected: each manifest once, whatever names it has.
-    /// Those at registries that the user named or that have the images of control planes (`own`) come first, so that
-    /// others cannot take their time. No image of a pod is read in which other code may run: it would show nothing. The only
-    /// error is an interruption. An image counts as out of reach only if its registry gave no answer to any question of the run:
-    /// one that fails for a single image may hide what contradicts its tag.
+    /// Reads the images that run where FIPS is expected: each manifest once, however many names it has. Those
+    /// at registries that the user named or that have the images of control planes (`own`) come first, so that
+    /// others cannot use up their time. If other code may run in a pod, its image is not read, since it would
+    /// prove nothing. An image counts as unreached only if its registry did not answer any request of the run:
+    /// one that fails for a single image may hide what contradicts its tag. The only error is an interruption.
     pub fn running(
         &self,
         inventory: &MeshInventory,
@@ -184,7 +184,7 @@ impl Reader<'_> {
         Ok(read)
     }
 
-    /// Why an image of the plan is not there for us.
+    /// Returns why an image of the plan is not available.
     fn no_image(&self, error: &ImageError) -> NoImage {
         let said = error.to_string();
         let ImageError::Registry(error) = error else {
@@ -201,7 +201,8 @@ impl Reader<'_> {
         }
     }
 
-    /// What is in every image that may be the one that runs, where all of them hold the same.
+    /// Returns the programs of a running image. If several images may be the one that runs, all must contain
+    /// the same modules.
     fn of_running(
         &self,
         image: &RunningImage,
@@ -273,7 +274,7 @@ impl Reader<'_> {
 }
 
 impl Progress {
-    /// Counts what is kept of another image.
+    /// Adds the size of an image's results to the total, and fails if it exceeds the limit.
     fn keep(&mut self, programs: &Programs) -> Result<(), Gap> {
         let mut weight = Weight(self.kept);
         for program in programs {
@@ -289,7 +290,7 @@ impl Progress {
     }
 }
 
-/// Counts what is written.
+/// A writer that only counts bytes.
 struct Weight(u64);
 
 impl io::Write for Weight {
@@ -303,7 +304,8 @@ impl io::Write for Weight {
     }
 }
 
-/// Whether the bytes say the same of modules in each of the images, as far as processors have it alike.
+/// Checks whether the images contain the same modules, as far as they can be the same on different
+/// architectures.
 fn alike(images: &[Programs]) -> bool {
     let held = images.iter().map(|programs| {
         let programs = programs.iter();
@@ -333,7 +335,7 @@ fn modules(evidence: &BinaryFacts) -> impl PartialEq {
     (of_c.collect::<BTreeSet<_>>(), toolchain, names, sealed)
 }
 
-/// Why nothing is known of an image that runs.
+/// Why the content of a running image is not known.
 #[derive(Debug, thiserror::Error)]
 enum Gap {
     #[error(transparent)]
@@ -363,7 +365,7 @@ impl From<Unresolved> for Gap {
     }
 }
 
-/// An interruption ends the command; every other error is an answer.
+/// Passes on an interruption, which ends the command; every other error is a result.
 fn uninterrupted<T>(answer: Result<T, ImageError>) -> Result<Result<T, ImageError>, ImageError> {
     match answer {
         Err(ImageError::Interrupted) => Err(ImageError::Interrupted),

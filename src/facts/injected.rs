@@ -1,4 +1,4 @@
-//! What the injector would do to a new pod: a pod that is created as a dry run.
+//! What the injector does to a new pod, found by creating a pod as a dry run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,29 +12,29 @@ use super::control_plane::{DEFAULT, REVISION};
 use super::{Injected, Namespace, Observed};
 use crate::sys::cluster::{ClusterError, Session};
 
-/// Namespaces that are tried: a quota, a policy or pod security may refuse in one of them.
+/// Namespaces that are tried: in one of them, a quota, a policy or pod security may refuse the pod.
 const TRIES: usize = 3;
 
-/// Name of its own container.
+/// Name of the pod's own container.
 const NAME: &str = "probe";
 
-/// What the injector adds: the proxy itself, and what goes before it.
+/// The proxy containers that the injector adds: the proxy itself, and those that prepare for it.
 const PROXY: [&str; 3] = ["istio-proxy", "istio-init", "istio-validation"];
 
-/// Its image is never pulled.
+/// Image of the pod's own container; it is never pulled.
 const PROBE: &str = "pause";
 
-/// Pause before a new pod is tried again, at first.
+/// First pause before another dry run.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Longest pause before a new pod is tried again.
+/// Longest pause before another dry run.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Why no namespace showed what the injector does.
 enum Refusal {
-    /// No namespace leaves the choice of this revision to the pod.
+    /// Pods of no namespace can choose this revision.
     NoCandidate,
-    /// The last namespace that was tried, and what the API server said.
+    /// The last namespace that was tried, and the error of the API server.
     Refused(String, ClusterError),
 }
 
@@ -55,10 +55,11 @@ pub(super) async fn injected(
     }
 }
 
-/// Waits until a new pod is given a proxy, for at most `limit`.
+/// Waits until a new pod gets a proxy, for at most `limit`.
 ///
-/// A webhook that is complete is called only once the API server has read it, and its Service reached only once its
-/// endpoints are known everywhere: no object shows either. What a later try would not change is not waited for.
+/// The API server calls a complete webhook only once it has read it, and reaches its Service only once its
+/// endpoints are known everywhere: no object shows either. The wait ends early if another try would not change
+/// the result.
 pub(super) async fn until_injected(
     session: &Session,
     revision: &str,
@@ -80,7 +81,7 @@ pub(super) async fn until_injected(
             pause = LONGEST_PAUSE.min(pause * 2);
         }
     };
-    // What is not there in time is found by the checks.
+    // The checks report what is still missing after the limit.
     tokio::time::timeout(limit, trying).await.ok();
 }
 
@@ -106,10 +107,10 @@ async fn attempt(
     Err(refusal)
 }
 
-/// Namespaces where a pod may ask for the revision, the likeliest first.
+/// Returns namespaces where a pod may request the revision, the likeliest first.
 ///
-/// A label of the namespace comes before that of the pod, so that only namespaces without any, or
-/// with this very revision, will do. The system's own are left out by many injectors.
+/// A label of the namespace takes precedence over that of the pod, so only namespaces without one, or with this
+/// very revision, qualify. Many injectors exclude the system namespaces.
 fn candidates<'a>(revision: &str, namespaces: &[&'a Namespace]) -> Vec<&'a str> {
     let ours = |namespace: &Namespace| match &namespace.injection {
         None => !namespace.opted_out,
@@ -134,7 +135,7 @@ fn candidates<'a>(revision: &str, namespaces: &[&'a Namespace]) -> Vec<&'a str> 
         .collect()
 }
 
-/// A pod that even a restricted namespace takes, as it is before injection.
+/// Returns a pod, as it is before injection, that even a restricted namespace accepts.
 fn probe(revision: &str) -> Pod {
     let mut labels = BTreeMap::from([("sidecar.istio.io/inject".to_owned(), "true".to_owned())]);
     if revision != DEFAULT {
@@ -177,7 +178,7 @@ fn probe(revision: &str) -> Pod {
     }
 }
 
-/// Images of the containers of a proxy; other webhooks add containers of their own.
+/// Returns the images of the proxy containers; other webhooks add containers of their own.
 fn added(pod: &Pod) -> BTreeMap<String, String> {
     let Some(spec) = &pod.spec else {
         return BTreeMap::new();

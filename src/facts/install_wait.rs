@@ -1,5 +1,5 @@
-//! Waiting for what others write after istioctl has ended: istiod into its webhooks, controllers of Kubernetes into
-//! endpoints and statuses. Nothing of it is judged before it can be there.
+//! Waits for changes that follow after istioctl has ended: istiod completes its webhooks, and controllers of
+//! Kubernetes write endpoints and statuses. The checks run only after these had time to appear.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,15 +21,15 @@ use super::webhook::{has_ready_endpoint, mutating, validating};
 use super::{Namespace, Webhook, WebhookKind, platform, webhook};
 use crate::sys::cluster::{Cluster, ClusterError, Result, Session, Watched};
 
-/// How long istiod is waited for that makes a webhook refuse what it cannot judge. It tries itself whether it is
-/// reached, at growing intervals; nothing is judged by it, so that it holds up an install no longer than this.
+/// Longest wait for istiod to switch its validating webhook to `Fail`. istiod first tests at growing intervals
+/// whether it is reachable. No check depends on it, so it does not delay an install any longer.
 const FAIL_CLOSED: Duration = Duration::from_secs(15);
 
-/// How long a new pod may stay without a proxy when everything that injection needs is there.
+/// Longest wait for a new pod to get a proxy once everything that injection needs exists.
 const INJECTED: Duration = Duration::from_secs(30);
 
-/// The webhook configurations of a cluster at one moment: uid and generation, by name; `None` for a kind that could not
-/// be read.
+/// The webhook configurations of a cluster at one moment: uid and generation, by name; `None` for a kind that
+/// could not be read.
 #[derive(Debug, Clone, Default)]
 pub struct WebhookVersions {
     mutating: Option<Versions>,
@@ -69,10 +69,10 @@ fn version(meta: &ObjectMeta) -> (Option<String>, Option<i64>) {
     (meta.uid.clone(), meta.generation)
 }
 
-/// What an install did to the webhooks of a cluster.
+/// An install, for finding the webhooks that it changed.
 #[derive(Debug, Clone, Copy)]
 pub struct Changed<'a> {
-    /// The revision that was installed.
+    /// The installed revision.
     pub revision: &'a str,
     /// Namespace of its control plane.
     pub namespace: &'a str,
@@ -80,8 +80,8 @@ pub struct Changed<'a> {
 }
 
 impl Changed<'_> {
-    /// Whether an object is of the revision, or was created or changed since; without a reading from before, only the
-    /// revision counts.
+    /// Checks whether an object belongs to the revision, or was created or changed by the install; if the
+    /// earlier state is not known, only the revision counts.
     fn concerns(&self, hook: &Webhook, meta: &ObjectMeta) -> bool {
         let before = match hook.kind {
             WebhookKind::Mutating => &self.before.mutating,
@@ -92,10 +92,10 @@ impl Changed<'_> {
     }
 }
 
-/// Waits until every webhook configuration that an install created or changed is complete and reaches a ready istiod,
-/// its definitions are established, and a new pod is given a proxy; all of it for at most `limit`.
+/// Waits until every webhook configuration that an install created or changed is complete and reaches a ready
+/// istiod, the CRDs of Istio are established, and a new pod gets a proxy; all within `limit`.
 ///
-/// What is not there in time, or may not be read, is left to the checks.
+/// The checks report what is missing after that time or may not be read.
 pub fn wait_until_complete(cluster: &Cluster, changed: Changed<'_>, limit: Duration) -> Result<()> {
     let started = Instant::now();
     let left = || limit.saturating_sub(started.elapsed());
@@ -109,7 +109,7 @@ pub fn wait_until_complete(cluster: &Cluster, changed: Changed<'_>, limit: Durat
         ignore_unless_interrupted(
             wait_for_fail_closed(session, changed, left().min(FAIL_CLOSED)).await,
         )?;
-        // Gateways can be of a revision that has no injector: then no pod is given a proxy, however long it takes.
+        // Gateways can use a revision without an injector: then no pod ever gets a proxy.
         let hooks = webhook::configurations(session).await.unwrap_or_default();
         if !hooks.iter().any(|hook| injects(hook, changed.revision)) {
             return Ok(());
@@ -122,8 +122,8 @@ pub fn wait_until_complete(cluster: &Cluster, changed: Changed<'_>, limit: Durat
     })?
 }
 
-/// What may not be read, or gets no answer for too long, is not waited for: the install is over, and the checks say
-/// what is not known of it. The only error is an interruption.
+/// Ignores every error but an interruption: the install is over, so the wait ends if something may not be read
+/// or does not answer in time, and the checks report what is unknown.
 fn ignore_unless_interrupted<T>(waited: Result<T>) -> Result<()> {
     match waited.map(drop) {
         Err(ClusterError::Interrupted) => Err(ClusterError::Interrupted),
@@ -131,12 +131,13 @@ fn ignore_unless_interrupted<T>(waited: Result<T>) -> Result<()> {
     }
 }
 
-/// Whether new pods of a revision are given a proxy by this webhook.
+/// Checks whether this webhook gives new pods of a revision a proxy.
 fn injects(hook: &Webhook, revision: &str) -> bool {
     hook.kind == WebhookKind::Mutating && !hook.deactivated && hook.revision == revision
 }
 
-/// Waits until the API server trusts whom the webhooks call, and somebody is there to be called.
+/// Waits until the API server has a CA bundle for the webhooks, and the Services that they call have a ready
+/// endpoint.
 async fn wait_for_trust(
     session: &Session,
     changed: Changed<'_>,
@@ -163,7 +164,8 @@ async fn wait_for_fail_closed(
     changed: Changed<'_>,
     limit: Duration,
 ) -> Result<()> {
-    // That of a control plane elsewhere, which is called by URL, is switched there or never.
+    // The webhook of a control plane outside of the cluster is called by URL, and this istiod never switches
+    // it.
     let is_closed = |hook: &Webhook| {
         let is_own = hook.kind == WebhookKind::Validating && hook.service.is_some();
         !is_own || hook.fail_closed || hook.deactivated
@@ -171,7 +173,7 @@ async fn wait_for_fail_closed(
     hooks(session, changed, limit, is_closed).await.map(drop)
 }
 
-/// Waits until `holds` of all webhooks that were changed; returns the Services that they call.
+/// Waits until `holds` is true for all changed webhooks; returns the Services that they call.
 async fn hooks(
     session: &Session,
     changed: Changed<'_>,
@@ -188,7 +190,7 @@ async fn hooks(
             complete(found, validating, changed, &holds, &mut called_too)
         }),
     );
-    // The right to read one kind can be there without the other.
+    // The right to read one kind can exist without that for the other.
     ignore_unless_interrupted(first)?;
     ignore_unless_interrupted(second)?;
     called.append(&mut called_too);
@@ -210,7 +212,7 @@ fn complete<K: Resource + DeserializeOwned>(
     hooks.iter().all(holds)
 }
 
-/// Waits until the API server serves every definition of Istio.
+/// Waits until the API server serves every CRD of Istio.
 async fn wait_for_definitions(session: &Session, limit: Duration) -> Result<()> {
     let all = Watched::default();
     let served = |found: &BTreeMap<String, Definition>| {
@@ -338,7 +340,7 @@ mod tests {
         assert!(awaited(&validator("old", 4, "YQ==", "Fail"), &before));
         assert!(awaited(&validator("new", 1, "YQ==", "Fail"), &before));
         assert!(awaited(&validator("default", 3, "YQ==", "Fail"), &before));
-        // Without a reading from before, nothing tells a change.
+        // Without the earlier state, nothing shows a change.
         let unread = WebhookVersions::default();
         assert!(!awaited(&validator("new", 1, "YQ==", "Fail"), &unread));
         assert!(awaited(&validator("default", 3, "YQ==", "Fail"), &unread));

@@ -29,55 +29,55 @@ pub use pod_group::{ExtraContainer, PodGroup, PodGroupKey, Role, SelfReport};
 
 use placement::{MeshPod, PodPlacement};
 
-/// Proxies that are read at once.
+/// Number of proxies that are queried at once.
 const AT_ONCE: usize = 64;
 
-/// Longest wait for what one pod says of itself.
+/// Longest wait for the report of one pod.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Why a program of a pod with several says nothing.
+/// Why a program has no report of its own if its pod runs several.
 const SHARED: &str =
     "its pod runs several programs of a mesh: it is not known which of them answers";
 
-/// Pods that could not be read of which names are kept.
+/// Number of unreadable pods that are listed by name.
 const NAMED: usize = 5;
 
-/// Different deviations that are told apart.
+/// Number of different deviations that are kept apart.
 const DEVIATIONS: usize = 200;
 
-/// All pods of all meshes, folded.
+/// The pods of all meshes, folded into groups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MeshInventory {
     pub groups: BTreeMap<PodGroupKey, PodGroup>,
-    /// Pods without a proxy in namespaces that ask for injection: namespace → number.
+    /// Pods without a proxy in namespaces that request injection: namespace → number.
     pub uninjected: BTreeMap<String, u64>,
     /// Pods that are not applicable, by reason: `finished`, `virtual node`, `Fargate`, …
     pub not_applicable: BTreeMap<String, u64>,
-    /// Pods that vanished while being read: the API server itself says that they are gone.
+    /// Pods that disappeared while they were read: the API server itself confirms that they are gone.
     pub gone: u64,
     /// Control plane and gateway pods, as `kubectl get pods` shows them.
     pub rows: Vec<PodRow>,
-    /// Every pod that was listed.
+    /// Number of pods that were listed.
     pub seen: u64,
-    /// Pods that are listed and cannot be read: their number, and `namespace/name: reason` of the first.
+    /// Pods that were listed and cannot be read: their number, and `namespace/name: reason` of the first ones.
     pub unreadable: (u64, Vec<String>),
 }
 
-/// What becomes of one pod of the list.
+/// The result for one pod of the list, or an event of the list itself.
 enum Item {
     PodPlacement(PodPlacement),
-    /// Containers of a pod that was counted, which may turn out to run a proxy's image.
+    /// Containers of a counted pod that may turn out to run the image of a proxy.
     Unrelated(Vec<MeshPod>),
     Unreadable(Unreadable),
-    /// It vanished while it was read, as the API server confirms.
+    /// The pod disappeared while it was read, as the API server confirms.
     Gone,
-    /// The list began anew.
+    /// The list started again.
     Restarted,
     Failed(ClusterError),
 }
 
-/// Folds all pods; those of the groups that `asks` names are asked what they say of FIPS, while the
-/// list still arrives.
+/// Folds all pods. While the list is still arriving, it also queries the pods of the groups that `asks` selects
+/// for their FIPS report.
 pub(super) async fn inventory(
     session: &Session,
     pages: PodPages,
@@ -113,7 +113,8 @@ pub(super) async fn inventory(
     Ok(fold.finish())
 }
 
-/// What becomes of the pods of a page, each judged when it is its turn: what is judged takes more memory than a pod.
+/// Returns an item for each pod of a page. Each pod is classified only when it is consumed: the result takes
+/// more memory than the pod.
 fn items(page: Result<Pages>, index: &ClusterIndex) -> impl Iterator<Item = Item> {
     let (pods, other) = match page {
         Ok(Pages::Pods(pods)) => (pods, None),
@@ -133,10 +134,10 @@ fn items(page: Result<Pages>, index: &ClusterIndex) -> impl Iterator<Item = Item
     other.into_iter().chain(pods.flatten())
 }
 
-/// What programs in namespaces of control planes said, by the uid of their pod and its port.
+/// The reports of programs in namespaces of control planes, by the uid of their pod and the port.
 type Told = BTreeMap<(String, u16), SelfReport>;
 
-/// The way to what programs say of themselves.
+/// Everything that is needed to query the reports of programs.
 struct Asking<'a> {
     session: &'a Session,
     reader: &'a PodReader<'a>,
@@ -145,9 +146,10 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// Asks istiod and the gateways beside it before any pod of a stranger can use up the time.
+    /// Queries istiod and the gateways in its namespace first, so that pods of other users cannot use up the
+    /// time.
     ///
-    /// What cannot be listed or does not answer here is asked again with the others.
+    /// Pods that cannot be listed or do not answer here are queried again with all others.
     async fn of_homes(&self) -> Told {
         let mut told = Told::new();
         for home in &self.index.homes {
@@ -180,7 +182,7 @@ impl Asking<'_> {
         told
     }
 
-    /// Adds what the programs of a pod say; a pod that left is counted so.
+    /// Adds the reports of a pod's programs; a pod that is gone or ending is counted as such.
     async fn of_item(&self, item: Item, told: &Told) -> Item {
         let Item::PodPlacement(PodPlacement::Mesh(mut all)) = item else {
             return item;
@@ -203,7 +205,7 @@ impl Asking<'_> {
         Item::PodPlacement(PodPlacement::Mesh(all))
     }
 
-    /// What a program is asked, if it is; some do not tell by HTTP.
+    /// Returns the query for a program; `None` if no report is needed or the program has none over HTTP.
     fn question(&self, mesh_pod: &MeshPod) -> Option<self_report::Question> {
         let group = &mesh_pod.group;
         let question = match group.role {
@@ -229,7 +231,7 @@ impl Asking<'_> {
         }
     }
 
-    /// What became of a pod that did not answer, where the API server says that it no longer runs.
+    /// Returns the item for a pod that did not answer, if the API server confirms that it no longer runs.
     async fn left(&self, mesh_pod: &MeshPod) -> Option<Item> {
         let session = self.session;
         let now = session.pod(&mesh_pod.group.namespace, &mesh_pod.name);
@@ -255,14 +257,14 @@ fn port<'a>(mesh_pod: &'a MeshPod, question: &self_report::Question) -> PodPort<
     }
 }
 
-/// The inventory of one round of the list; a list that begins anew begins a new one.
+/// The inventory of one round of the list; a list that starts again starts a new inventory.
 #[derive(Default)]
 struct Fold {
     inventory: MeshInventory,
-    /// Containers that show nothing of a mesh.
+    /// Containers without any sign of a mesh.
     unrelated: BTreeMap<PodGroupKey, PodGroup>,
     round: u32,
-    /// The deviations of pods so far.
+    /// The different deviations seen so far.
     deviations: BTreeSet<Deviations>,
 }
 
@@ -307,7 +309,8 @@ impl Fold {
         Ok(())
     }
 
-    /// A pod that deviates in a way of its own is a group of its own: after so many they are one.
+    /// Limits the number of groups. Each different set of deviations makes a group of its own; after
+    /// `DEVIATIONS` of them, the rest share one.
     fn bounded(&mut self, mut item: Item) -> Item {
         let Item::PodPlacement(PodPlacement::Mesh(all)) = &mut item else {
             return item;
@@ -352,7 +355,8 @@ fn admit(groups: &mut BTreeMap<PodGroupKey, PodGroup>, mesh_pod: MeshPod) {
 }
 
 impl Fold {
-    /// The inventory, with the containers that run the same bytes as a proxy under another name.
+    /// Returns the inventory. It includes containers without any sign of a mesh that run the same image digest
+    /// as a proxy.
     fn finish(self) -> MeshInventory {
         let mut inventory = self.inventory;
         let proxies = inventory
@@ -364,7 +368,7 @@ impl Fold {
             .unrelated
             .into_iter()
             .filter(|(group, _)| group.hex_digest().is_some_and(|it| digests.contains(&it)));
-        // No injector makes such a container.
+        // No injector creates such a container.
         let same = same.map(|(mut group, members)| {
             let (name, image) = (&group.container, &group.image);
             let deviation = Deviation::new(name, SettingKind::Container, image);
@@ -511,7 +515,8 @@ mod tests {
         assert!(reports.eq([&unreadable, &unreadable]));
     }
 
-    /// What becomes of the one pod, whose proxy answers `proxy` where its GET answers `get`.
+    /// Returns the inventory of a single pod, where the request to its proxy gets `proxy` and the GET of the
+    /// pod gets `get`.
     fn unanswered(proxy: (u16, &'static str), get: (u16, &'static str)) -> MeshInventory {
         const POD: &str = r#"{"metadata":{},"items":[{"metadata":{"name":"a","namespace":"n","uid":"u"},
             "spec":{"containers":[{"name":"istio-proxy","image":"r/p:1"}]},"status":{"phase":"Running"}}]}"#;
@@ -523,7 +528,7 @@ mod tests {
         })
     }
 
-    /// A Status that names no pod: of a gateway in front of the API, or of the pod itself.
+    /// A Status that names no pod, from a gateway in front of the API or from the pod itself.
     const NOT_FOUND: &str = r#"{"kind":"Status","code":404,"message":"the server could not find the requested resource"}"#;
 
     const FORBIDDEN: &str = r#"{"kind":"Status","code":403,"message":"may not"}"#;

@@ -1,4 +1,4 @@
-//! The istioctl that is there: asked for its version, without a cluster.
+//! Reads the version of an istioctl, without a cluster.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use super::Istioctl;
 use crate::istio::client::ClientVersion;
 use crate::sys::process::{self, Captured, Invocation, RunError, Status};
 
-/// It only prints a constant: longer means that it hangs.
+/// Longest wait: the command only prints a constant, so a longer time means that it hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Bytes of output that are looked at.
+/// Bytes of output that are read.
 const OUTPUT: usize = 1 << 20;
 
-/// Why a program is not known to be an istioctl.
+/// Why a program could not be confirmed to be istioctl.
 #[derive(Debug, thiserror::Error)]
 pub enum IstioctlError {
     #[error(transparent)]
@@ -24,7 +24,7 @@ pub enum IstioctlError {
     Answer { command: String, why: String },
 }
 
-/// Asks the istioctl at `path` for its version.
+/// Runs the istioctl at `path` to read its version.
 pub fn istioctl(path: &Path) -> Result<Istioctl, IstioctlError> {
     let asked = Invocation::new(path, &["version", "--remote=false", "-o", "json"]);
     let said = process::capture(&asked, PATIENCE, OUTPUT)?;
@@ -60,7 +60,7 @@ fn complaint(stderr: &[u8]) -> String {
     last.map(|line| format!(": {line}")).unwrap_or_default()
 }
 
-/// The last JSON object that begins a line: wrappers and warnings print before it.
+/// Returns the last JSON object that starts at the beginning of a line: wrappers and warnings print before it.
 fn last_document(text: &str) -> Option<Value> {
     let mut begins: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
     begins.insert(0, 0);

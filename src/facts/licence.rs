@@ -1,6 +1,6 @@
-//! Where the documents take the licence key of istiod from, and what the cluster has there.
+//! The sources of istiod's licence key in the documents, and what the cluster has there.
 //!
-//! Only the names of the entries of a secret are kept, and whether an entry is empty.
+//! Only the names of the entries of a secret are kept, and whether each is empty.
 
 use std::collections::BTreeMap;
 
@@ -10,21 +10,21 @@ use serde_json::Value;
 use super::Observed;
 use crate::sys::cluster::{ClusterError, Session};
 
-/// Where a document gets the value of a licence variable.
+/// The source of the value of a licence variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LicenceSource {
-    /// The key stands in the document.
+    /// The document contains the key itself.
     Literal,
     /// An entry of a secret in the namespace of the control plane.
     Secret {
         name: String,
         key: String,
-        /// istiod starts without it.
+        /// Whether istiod starts without it.
         optional: bool,
     },
-    /// `license.secretRef` of the Solo charts, which know the entry themselves.
+    /// `license.secretRef` of the Solo charts, which determine the entry themselves.
     Chart { name: String },
-    /// Anything else, such as a config map.
+    /// Anything else, such as a ConfigMap.
     Other,
 }
 
@@ -36,7 +36,7 @@ pub struct Licence {
 }
 
 impl Licence {
-    /// Returns the name of the secret, where the key comes from one.
+    /// Returns the name of the secret that contains the key, if any.
     pub fn secret(&self) -> Option<&str> {
         match &self.source {
             LicenceSource::Secret { name, .. } | LicenceSource::Chart { name } => Some(name),
@@ -49,7 +49,7 @@ impl Licence {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LicenceSecret {
     pub name: String,
-    /// The names of its entries, and whether each is empty; `None` where there is no such secret.
+    /// The names of its entries, and whether each is empty; `None` if the secret does not exist.
     pub entries: Option<BTreeMap<String, bool>>,
 }
 
@@ -93,12 +93,12 @@ fn licence(variable: &str, source: LicenceSource) -> Licence {
     }
 }
 
-/// Whether a value is there; an empty one is the same as none.
+/// Checks whether a value is set; an empty string counts as not set.
 fn is_set(value: &Value) -> bool {
     !value.is_null() && value.as_str() != Some("")
 }
 
-/// Returns the source of an entry of a list of variables; `None` where it sets nothing.
+/// Returns the source of an entry of a list of variables; `None` if it sets nothing.
 fn source(entry: &Value) -> Option<LicenceSource> {
     if is_set(&entry["value"]) {
         return Some(LicenceSource::Literal);
@@ -115,14 +115,14 @@ fn source(entry: &Value) -> Option<LicenceSource> {
     }
 }
 
-/// A secret, of which no value is kept.
+/// A secret without its values.
 #[derive(Deserialize)]
 struct Secret {
     #[serde(default)]
     data: BTreeMap<String, Entry>,
 }
 
-/// Whether an entry of a secret is empty.
+/// An entry of a secret, reduced to whether it is empty.
 struct Entry {
     is_empty: bool,
 }

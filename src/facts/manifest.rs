@@ -1,4 +1,4 @@
-//! What an istioctl makes of the documents: its own installer is asked, without a cluster.
+//! The objects that istioctl generates from the documents, without a cluster.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -12,16 +12,16 @@ use crate::sys::process::{self, Captured, Invocation, Status};
 use crate::sys::signal;
 use crate::workload::{WorkloadKind, WorkloadRef};
 
-/// Longest time for one document: half a second is usual, and charts are read from a disk that may be slow.
+/// Longest time for all documents: half a second is usual, and the charts may be read from a slow disk.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Bytes of objects that are looked at: those of a mesh with every component are 1.1 MB.
+/// Bytes of objects that are read: those of a mesh with every component are 1.1 MB.
 const OUTPUT: usize = 32 << 20;
 
-/// Characters of a complaint that are kept.
+/// Characters of an error message that are kept.
 const LONGEST: usize = 600;
 
-/// Kinds of objects that run images, or say which are run.
+/// Kinds of objects that run images, or determine which ones run.
 const KINDS: [&str; 8] = [
     "ConfigMap",
     "CronJob",
@@ -36,10 +36,10 @@ const KINDS: [&str; 8] = [
 /// The image that the injector replaces when the pod is created.
 const AUTO: &str = "auto";
 
-/// The `ConfigMap` of the injector begins so; the name of a revision follows.
+/// Prefix of the name of the injector's `ConfigMap`; the name of a revision follows.
 const INJECTOR: &str = "istio-sidecar-injector";
 
-/// What the installer makes of one document.
+/// The result of the installer for one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     /// Name of the document.
@@ -47,36 +47,37 @@ pub struct Manifest {
     pub outcome: Result<Objects, ManifestError>,
 }
 
-/// The objects of a document, as far as they say what runs.
+/// The objects of a document, as far as they determine what runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Objects {
     pub images: BTreeSet<ObjectImage>,
-    /// Deployments and `DaemonSets`.
+    /// The Deployments and `DaemonSets`.
     pub workloads: BTreeSet<WorkloadRef>,
 }
 
-/// An image that an object names.
+/// An image in an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectImage {
-    /// `Deployment istio-system/istiod, container discovery`.
+    /// The position of the image, such as `Deployment istio-system/istiod, container discovery`.
     pub place: String,
     pub image: String,
 }
 
-/// Why nothing is known of the objects of a document.
+/// Why the objects of a document are not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ManifestError {
-    /// The installer does not accept the document; its own words.
+    /// The installer rejects the document; its error message.
     Refused(String),
-    /// It could not be run to its end.
+    /// The installer did not run to its end.
     NotRun(String),
-    /// What it wrote cannot be read.
+    /// The output of the installer cannot be parsed.
     Unreadable(String),
 }
 
-/// Asks the installer of `istioctl` about each document in turn.
+/// Runs the installer of `istioctl` on each document in turn.
 ///
-/// `flags` are those that choose its charts and how strict it is. Documents are given on stdin: they may hold a key.
+/// `flags` select its charts and how strict it is. Documents are passed on stdin because they may contain a
+/// licence key.
 pub fn manifests(istioctl: &Istioctl, flags: &[String], documents: &[Rendered]) -> Vec<Manifest> {
     let begun = Instant::now();
     let asked = documents.iter().map(|document| {
@@ -117,7 +118,7 @@ fn read(captured: &Captured) -> Result<Objects, ManifestError> {
     objects(&String::from_utf8_lossy(&captured.stdout))
 }
 
-/// The error in what istioctl wrote: from its last `Error:` on, or the reason of a panic.
+/// Returns the error in istioctl's stderr: the text from the last `Error:` on, or the reason of a panic.
 fn complaint(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let error = text.rfind("Error: ").map(|at| &text[at..]);
@@ -137,7 +138,7 @@ fn complaint(stderr: &[u8]) -> String {
     }
 }
 
-/// Reads the objects that matter; definitions, which are most of the text, are passed over.
+/// Parses the relevant objects; CRDs, which are most of the text, are skipped.
 fn objects(text: &str) -> Result<Objects, ManifestError> {
     let mut objects = Objects::default();
     for document in documents(text) {
@@ -155,7 +156,7 @@ fn objects(text: &str) -> Result<Objects, ManifestError> {
     Ok(objects)
 }
 
-/// The documents of a stream. Before a document, istioctl may write log lines into it.
+/// Splits a stream into documents. Skips log lines that istioctl may print before the start of a document.
 fn documents(text: &str) -> Vec<String> {
     let begins = |line: &str| line.starts_with("apiVersion:") || line.starts_with("kind:");
     let mut documents = vec![String::new()];
@@ -236,7 +237,7 @@ impl Objects {
     }
 }
 
-/// What the `ConfigMap` of the injector says of images.
+/// The image settings in the injector's `ConfigMap`.
 #[derive(Deserialize)]
 struct InjectorValues {
     global: InjectorGlobal,
@@ -246,7 +247,7 @@ struct InjectorValues {
 #[serde(default)]
 struct InjectorGlobal {
     hub: String,
-    /// A number where a document has one.
+    /// A number if the document contains a number.
     tag: Value,
     variant: Option<String>,
     proxy: InjectorImage,
@@ -259,11 +260,11 @@ struct InjectorImage {
     image: String,
 }
 
-/// What a tag can end in; the injector replaces one by another.
+/// The suffixes of a tag that name a variant; the injector replaces one by another.
 const VARIANTS: [&str; 2] = ["distroless", "debug"];
 
 impl InjectorGlobal {
-    /// The reference that istiod makes of hub, name, tag and variant.
+    /// Returns the reference that istiod builds from hub, name, tag and variant.
     fn image(&self, image: &InjectorImage) -> Option<String> {
         let name = image.image.as_str();
         if name.is_empty() {

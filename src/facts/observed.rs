@@ -1,14 +1,14 @@
-//! What is known of the outside, or why it is not.
+//! A value read from the cluster, a registry or istioctl, or the reason why it is not known.
 
 use crate::sys::cluster::ClusterError;
 
-/// Something about the outside, or why it is not known.
+/// A value read from outside of this program, or the reason why it is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observed<T> {
     Known(T),
-    /// It should have been seen and could not be: forbidden, timed out, garbled.
+    /// The value should have been read and could not be: forbidden, timed out, garbled.
     Unknown(String),
-    /// The command cannot see it by its nature: `render` has no cluster.
+    /// The command does not read this value by design: `render` has no cluster.
     NotCollected(&'static str),
 }
 
@@ -22,7 +22,7 @@ impl<T> Observed<T> {
 }
 
 impl<T> Observed<T> {
-    /// What was read, or why it is not known, with the right that is missing.
+    /// Wraps the result of a read; an error of a missing right names the `right` to allow.
     pub(super) fn read(answer: Result<T, ClusterError>, right: &str) -> Observed<T> {
         match answer {
             Ok(value) => Observed::Known(value),
@@ -30,7 +30,7 @@ impl<T> Observed<T> {
         }
     }
 
-    /// A gap, with the right that would close it where one is missing.
+    /// Turns an error into an unknown value; an error of a missing right names the `right` to allow.
     pub(super) fn needing(error: &ClusterError, right: &str) -> Observed<T> {
         Observed::Unknown(match error {
             ClusterError::Forbidden(_) => format!("{error}; allow {right}"),

@@ -1,14 +1,14 @@
-//! What may be done: what istioctl does when it installs, and what is read and written here.
+//! The permissions that istioctl needs for an install, and those that this program needs.
 
 use futures::{StreamExt, stream};
 
 use super::Permission;
 use crate::sys::cluster::{Access, Result, Session};
 
-/// Reviews under way at once.
+/// Number of access reviews that run at once.
 const AT_ONCE: usize = 8;
 
-/// What istioctl creates and changes in the namespace of the control plane, by group.
+/// Resources that istioctl creates and changes in the namespace of the control plane, by group.
 const IN_NAMESPACE: [(&str, &str); 10] = [
     ("", "serviceaccounts"),
     ("", "services"),
@@ -22,7 +22,7 @@ const IN_NAMESPACE: [(&str, &str); 10] = [
     (RBAC, "rolebindings"),
 ];
 
-/// What istioctl creates and changes of the cluster.
+/// Cluster-scoped resources that istioctl creates and changes.
 const OF_CLUSTER: [(&str, &str); 6] = [
     ("", "namespaces"),
     (RBAC, "clusterroles"),
@@ -36,7 +36,7 @@ pub(super) const RBAC: &str = "rbac.authorization.k8s.io";
 
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
-/// What facts and proof need.
+/// Permissions to read what the checks need.
 const READ: [(&str, &str, &str); 6] = [
     ("list", "", "pods"),
     ("list", "", "nodes"),
@@ -46,7 +46,7 @@ const READ: [(&str, &str, &str); 6] = [
     ("create", "", "pods"),
 ];
 
-/// By which pods of FIPS builds are compared with what their injector produces.
+/// The resource through which injectors are queried, to compare pods of FIPS builds with what they produce.
 pub const INJECTOR: &str = "services/proxy";
 
 const EVERYTHING: Access<'_> = Access {
@@ -61,7 +61,7 @@ pub(super) async fn permissions(
     namespace: &str,
     fips: bool,
 ) -> Result<Vec<Permission>> {
-    // One question is enough for an administrator.
+    // A single review is enough for an administrator.
     let (all, reason) = session.may(EVERYTHING).await?;
     if all {
         let granted = |access: Access<'_>| permission(access, (true, reason.clone()));
@@ -73,7 +73,7 @@ pub(super) async fn permissions(
     answers.into_iter().collect()
 }
 
-/// What istioctl creates and changes, by group.
+/// Returns the resources that istioctl creates and changes, by group.
 pub(super) fn written() -> impl Iterator<Item = (&'static str, &'static str)> {
     IN_NAMESPACE.into_iter().chain(OF_CLUSTER)
 }
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use crate::sys::cluster::Cluster;
 
-    /// Allows what `allowed` finds in the body of the review.
+    /// Returns the permissions if the API server allows each review with a body that `allowed` accepts.
     fn asked(allowed: fn(&str) -> bool) -> Vec<Permission> {
         let answer = move |request: Request<Body>| async move {
             let body = request.into_body().collect().await.unwrap().to_bytes();

@@ -1,4 +1,4 @@
-//! Images that are named by their digest.
+//! Images that are pinned by digest.
 
 /// An image that is pinned by its digest: `proxyv2` and `sha256:…`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

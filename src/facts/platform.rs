@@ -1,4 +1,4 @@
-//! The cluster itself: its version, what it is, its nodes, namespaces and definitions.
+//! The cluster itself: its version, its platform, its nodes, namespaces and CRDs.
 
 use std::collections::BTreeMap;
 
@@ -17,20 +17,20 @@ const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitio
 
 const OPENSHIFT: &str = "/apis/config.openshift.io/v1/clusterversions/version";
 
-/// Namespace that the pages of Gloo Mesh install it into.
+/// The namespace that the documentation of Gloo Mesh installs into.
 const GLOO_MESH_NAMESPACE: &str = "gloo-mesh";
 
-/// Its own Deployments.
+/// The selector of its Deployments.
 const GLOO_MESH: &str = "app in (gloo-mesh-mgmt-server,gloo-mesh-agent)";
 
-/// Where the Gateway API says which of its bundles is installed.
+/// The annotation with the installed bundle version of the Gateway API.
 const BUNDLE: &str = "gateway.networking.k8s.io/bundle-version";
 
-/// A node as far as pods on it are concerned.
+/// A node, as far as it affects the pods on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct NodeInfo {
     pub(super) arch: Option<String>,
-    /// Not a machine: a provider that runs pods elsewhere.
+    /// A virtual node: not a machine, but a provider that runs pods elsewhere.
     pub(super) virtual_node: bool,
 }
 
@@ -95,7 +95,7 @@ pub(super) async fn cluster_fact(cluster: &Cluster, session: &Session) -> Observ
     }
 }
 
-/// The OpenShift that it is, if it is one.
+/// Returns the version of OpenShift; `None` if the cluster is not OpenShift.
 pub(super) async fn openshift(session: &Session) -> Result<Option<Minor>> {
     match session.raw::<ClusterVersion>(OPENSHIFT).await {
         Ok(found) => Ok(minor(&found.status.desired.version)),
@@ -104,14 +104,14 @@ pub(super) async fn openshift(session: &Session) -> Result<Option<Minor>> {
     }
 }
 
-/// The release line at the beginning of a version of somebody else.
+/// Parses the minor version at the beginning of the version of another product.
 fn minor(version: &str) -> Option<Minor> {
     let mut numbers = version.trim_start_matches('v').split(['.', '-', '+']);
     let mut next = || numbers.next()?.parse().ok();
     Some(Minor::new(next()?, next()?))
 }
 
-/// What the nodes take, and what pods on each stand on.
+/// Returns a summary of the nodes, and each node by name.
 pub(super) async fn nodes(session: &Session) -> Result<(Nodes, BTreeMap<String, NodeInfo>)> {
     let all: Vec<Node> = session.list(None, &ListParams::default()).await?;
     let (mut folded, mut index) = (Nodes::default(), BTreeMap::new());
@@ -143,7 +143,7 @@ pub(super) async fn nodes(session: &Session) -> Result<(Nodes, BTreeMap<String, 
     Ok((folded, index))
 }
 
-/// Why a node takes no ordinary pod.
+/// Returns why a node accepts no ordinary pods.
 fn refusals(node: &Node) -> Vec<String> {
     let mut reasons = Vec::new();
     let spec = node.spec.as_ref();
@@ -155,7 +155,7 @@ fn refusals(node: &Node) -> Vec<String> {
         .into_iter()
         .flatten()
     {
-        // Cordoning is a taint too, and was said.
+        // Cordoning is also a taint, and is already listed.
         let cordon = taint.key == "node.kubernetes.io/unschedulable";
         if ["NoSchedule", "NoExecute"].contains(&taint.effect.as_str()) && !cordon {
             reasons.push(format!("taint {}:{}", taint.key, taint.effect));
@@ -182,7 +182,7 @@ pub(super) async fn namespaces(session: &Session) -> Result<Vec<Namespace>> {
 
 fn namespace(namespace: &KubeNamespace) -> Namespace {
     let labels = namespace.labels();
-    // Where the first key stands, whatever its value, the second does not count.
+    // If the label `istio-injection` exists, whatever its value, `istio.io/rev` has no effect.
     let injection = match labels.get("istio-injection").map(String::as_str) {
         Some("enabled") => Some(DEFAULT.to_owned()),
         Some(_) => None,
@@ -210,7 +210,7 @@ fn namespace(namespace: &KubeNamespace) -> Namespace {
     }
 }
 
-/// What keeps a namespace that is being deleted from being gone, as its controller says it.
+/// Returns why a namespace that is being deleted still exists, in the words of its controller.
 pub(super) fn remaining(namespace: &KubeNamespace) -> String {
     let status = namespace.status.as_ref();
     let conditions = status.and_then(|status| status.conditions.as_ref());
@@ -222,7 +222,7 @@ pub(super) fn remaining(namespace: &KubeNamespace) -> String {
     messages.join("; ")
 }
 
-/// The definitions of Istio, and whether each is established.
+/// Returns the CRDs of Istio, and whether each is established.
 pub(super) async fn crds(session: &Session) -> Result<BTreeMap<String, bool>> {
     let all: Definitions = session.raw(DEFINITIONS).await?;
     let ours = all
@@ -240,7 +240,7 @@ pub(super) async fn crds(session: &Session) -> Result<BTreeMap<String, bool>> {
         .collect())
 }
 
-/// Bundle version of the Gateway API.
+/// Returns the bundle version of the Gateway API.
 pub(super) async fn gateway_api(session: &Session) -> Result<Option<String>> {
     let path = format!("{DEFINITIONS}/gateways.gateway.networking.k8s.io");
     match session.raw::<Definition>(&path).await {
@@ -250,9 +250,9 @@ pub(super) async fn gateway_api(session: &Session) -> Result<Option<String>> {
     }
 }
 
-/// The Gloo Mesh that runs there; of several the oldest, which is the one that limits.
+/// Returns the Gloo Mesh that runs in the cluster; the oldest of several, which sets the limit.
 ///
-/// A Deployment of any namespace can have its name: those outside of its own namespace are only named.
+/// A Deployment of any namespace can use its name: those outside of its own namespace are only listed.
 pub(super) async fn gloo_mesh(session: &Session) -> Observed<GlooMeshes> {
     let named = ListParams::default().labels(GLOO_MESH);
     let (own, all) = futures::join!(
@@ -278,7 +278,8 @@ pub(super) async fn gloo_mesh(session: &Session) -> Observed<GlooMeshes> {
     })
 }
 
-/// By its own image, which a mirror may have renamed; else why it cannot be told.
+/// Returns the version from the Gloo Mesh image, which a mirror may have renamed, or why it cannot be
+/// determined.
 fn gloo_mesh_of(deployment: &Deployment) -> std::result::Result<Minor, String> {
     let spec = deployment.spec.as_ref();
     let pod = spec.and_then(|spec| spec.template.spec.as_ref());

@@ -1,4 +1,4 @@
-//! The builds that a hub has, where the data does not know the planned one.
+//! The builds that a hub publishes; only needed if the data does not contain the planned one.
 
 use super::{Observed, Reader};
 use crate::image::ImageError;
@@ -8,14 +8,14 @@ use crate::sys::registry::{Reference, RegistryError};
 /// The tags of an image at a hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// The repository that was asked: `registry.example.com/istio/pilot`.
+    /// The repository, such as `registry.example.com/istio/pilot`.
     pub repository: String,
     /// Its tags that name a build of Istio, oldest first.
     pub tags: Vec<ImageTag>,
 }
 
 impl Reader<'_> {
-    /// Asks a registry which builds it has of an image. The only error is an interruption.
+    /// Lists the builds of an image at its registry. The only error is an interruption.
     pub fn published(&self, image: &str) -> Result<Observed<Published>, ImageError> {
         let _work = self.sources.registry.working();
         let reference: Reference = match image.parse() {

@@ -1,4 +1,4 @@
-//! The one `ClusterRole` with which a person can check, install, upgrade and verify.
+//! The `ClusterRole` that is sufficient to check, install, upgrade and verify.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,13 @@ use super::permission::{INJECTOR, RBAC, written};
 /// Name of the role.
 const NAME: &str = "glooistio-installer";
 
-/// What istioctl does with what it installs: it applies, waits, and removes what is no longer rendered.
+/// Verbs for the resources that istioctl installs: it applies them, waits, and removes what is no longer
+/// rendered.
 const WRITE: [&str; 7] = [
     "get", "list", "watch", "create", "patch", "update", "delete",
 ];
 
-/// What is only read, by group; istioctl looks for leftovers of these kinds, too.
+/// Resources that are only read, by group; istioctl also looks for leftovers of these kinds.
 const READ: [(&str, &str); 12] = [
     ("", "pods"),
     ("", "nodes"),
@@ -31,15 +32,16 @@ const READ: [(&str, &str); 12] = [
     ("telemetry.istio.io", "*"),
 ];
 
-/// Single rights: logs and metrics of pods, pods that are created as a dry run, and questions to the injector.
+/// Single permissions: logs and metrics of pods, pods that are created as a dry run, and requests to the
+/// injector.
 const SINGLE: [(&str, &str, &str); 7] = [
     ("get", "", "pods/proxy"),
     ("get", "", "pods/log"),
     ("create", "", "pods/portforward"),
     ("create", "", "pods"),
     ("create", "", INJECTOR),
-    // istioctl lists secrets too when it looks for what it has to remove. The checks read the certificates of the
-    // authority and the licence key, whose secret has any name; a list contains what is in secrets as well.
+    // istioctl also lists secrets to find what it has to remove. The checks read the certificates of istiod's
+    // CA and the licence key, in a secret with any name; a list contains the content of secrets as well.
     ("list", "", "secrets"),
     ("get", "", "secrets"),
 ];
@@ -118,7 +120,7 @@ mod tests {
                 .iter()
                 .all(|rule| !rule.verbs.iter().any(|verb| verb == "*"))
         );
-        // The secret of a licence key has any name.
+        // The secret with the licence key can have any name.
         assert!(grants("get", "", "secrets"));
     }
 }

@@ -1,7 +1,7 @@
-//! What an install wrote down for the next upgrade and verification: a ConfigMap per revision.
+//! The record of an install, for the next upgrade and verification: a ConfigMap per revision.
 //!
-//! istioctl stores nothing of what it was given. The record is owned by the istiod Deployment of its
-//! revision, so that it goes with it.
+//! istioctl does not store its inputs. The record is owned by the istiod Deployment of its revision, so that it
+//! is deleted with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,30 +19,30 @@ const MANAGED: &str = "app.kubernetes.io/managed-by";
 
 const OURS: &str = "glooistio";
 
-/// Key of the ConfigMap's data.
+/// Key of the record in the ConfigMap's data.
 const KEY: &str = "record.json";
 
-/// Key of its hash: a record that somebody edited says nothing of an install.
+/// Key of its hash: a record that was edited is not evidence of an install.
 const HASH: &str = "record.sha256";
 
-/// Bytes that the answer with a record may have: a ConfigMap holds 1 MiB, which JSON may have to escape.
+/// Bytes that the response with a record may have: a ConfigMap holds 1 MiB, which JSON may have to escape.
 const LIMIT: usize = 8 << 20;
 
 const CONFIG_MAPS: &str = "/api/v1/configmaps";
 
-/// What was written down of each control plane, under the name of its revision and in its namespace.
+/// The records of control planes, each in the control plane's namespace under the name for its revision.
 ///
-/// A `ConfigMap` like it can be in every namespace: none of those is read.
+/// Any namespace can contain a similar `ConfigMap`: none of those is read.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
     kept: BTreeMap<(String, String), Kept>,
 }
 
-/// A record as it is kept.
+/// A record, and what is known about its last change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     pub record: Written,
-    /// What wrote its data last, where that was not glooistio: `kubectl-edit (Update)`.
+    /// The tool that last wrote its data, if it was not glooistio: `kubectl-edit (Update)`.
     pub foreign: Option<String>,
 }
 
@@ -50,12 +50,12 @@ pub struct Kept {
 type Written = std::result::Result<Record, String>;
 
 impl Records {
-    /// What was written down of a control plane.
+    /// Returns the record of a control plane.
     pub fn of(&self, plane: &ControlPlane) -> Option<&Kept> {
         self.kept.get(&place(plane))
     }
 
-    /// All of them.
+    /// Returns all records.
     pub(super) fn all(self) -> Vec<Written> {
         self.kept.into_values().map(|kept| kept.record).collect()
     }
@@ -77,7 +77,7 @@ struct StoredMeta {
     managed_fields: Vec<ManagedFields>,
 }
 
-/// Who wrote which fields last.
+/// The last writer of a set of fields.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ManagedFields {
@@ -91,7 +91,7 @@ fn place(plane: &ControlPlane) -> (String, String) {
     (plane.namespace.clone(), record_name(&plane.revision))
 }
 
-/// The name of a revision's record.
+/// Returns the name of a revision's record.
 pub fn record_name(revision: &str) -> String {
     let base = "glooistio-record";
     if revision == DEFAULT {
@@ -101,7 +101,7 @@ pub fn record_name(revision: &str) -> String {
     }
 }
 
-/// Writes the record of a revision, in place of an older one.
+/// Writes the record of a revision and replaces an older one.
 pub fn write_record(cluster: &Cluster, namespace: &str, record: &Record) -> Result<()> {
     let written = cluster.run(async |session| {
         let planes = control_planes_in(session, namespace).await?;
@@ -155,7 +155,7 @@ fn stored(text: String) -> BTreeMap<String, String> {
     BTreeMap::from([(HASH.to_owned(), sha256(&text)), (KEY.to_owned(), text)])
 }
 
-/// The records of these control planes.
+/// Reads the records of these control planes.
 pub(super) async fn records(session: &Session, planes: &[ControlPlane]) -> Result<Records> {
     let names: BTreeSet<_> = planes.iter().map(place).collect();
     let reading = names.iter().map(async |(namespace, name)| {
@@ -170,7 +170,8 @@ pub(super) async fn records(session: &Session, planes: &[ControlPlane]) -> Resul
     })
 }
 
-/// Where a `ConfigMap` is that looks like a record and belongs to none of these control planes.
+/// Returns namespace and name of each `ConfigMap` that looks like a record and belongs to none of these control
+/// planes.
 pub(super) async fn strays(
     session: &Session,
     planes: &[ControlPlane],
@@ -189,10 +190,10 @@ fn kept(stored: &Stored) -> Kept {
     }
 }
 
-/// What else than glooistio wrote the data of a record last.
+/// Returns the tool that last wrote the data of a record, if it was not glooistio.
 ///
-/// Anything that may write the ConfigMap may also take this name: it tells accidents and careless
-/// changes, and is no signature.
+/// Any tool that may write the ConfigMap may also use the name of glooistio: this detects accidents and
+/// careless changes, and is not a signature.
 fn foreign(managed: &[ManagedFields]) -> Option<String> {
     let of_data = |it: &&ManagedFields| it.fields_v1.get("f:data").is_some();
     let ours = |it: &&ManagedFields| {
@@ -283,7 +284,7 @@ mod tests {
         }
     }
 
-    /// A record as the API server gives it back.
+    /// Returns a record as the API server returns it.
     fn written(record: &Record, plane: &ControlPlane) -> Value {
         let mut map = serde_json::to_value(to_config_map(record, plane).unwrap()).unwrap();
         map["metadata"]["managedFields"] = json!([ours()]);

@@ -1,6 +1,6 @@
-//! Waiting for rollouts.
+//! Waits for rollouts.
 //!
-//! istioctl waits until enough pods are ready, also old ones; a verification needs the new ones.
+//! istioctl waits until enough pods are ready, including old ones; a verification needs the new ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,9 +11,9 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use crate::sys::cluster::{Cluster, Result, Session, Watched};
 use crate::workload::{WorkloadKind, WorkloadRef};
 
-/// Waits for Deployments and `DaemonSets` to run their newest pods and no others.
+/// Waits until Deployments and `DaemonSets` run only pods of their newest template.
 ///
-/// Returns those that did not within `limit`. Workloads of other kinds are not waited for.
+/// Returns those that did not reach this within `limit`. Workloads of other kinds are ignored.
 pub fn rolled_out(
     cluster: &Cluster,
     workloads: &BTreeSet<WorkloadRef>,
@@ -49,9 +49,9 @@ async fn rollout(session: &Session, workload: &WorkloadRef, limit: Duration) -> 
     }
 }
 
-/// Whether all pods of a `DaemonSet` are of its newest template and available.
+/// Checks whether all pods of a `DaemonSet` are of its newest template and available.
 ///
-/// One that replaces its pods only when somebody deletes them has nothing that could be waited for.
+/// With the strategy `OnDelete`, pods are replaced only when they are deleted, so old ones are accepted.
 fn is_rolled_out(daemon: &DaemonSet) -> bool {
     let strategy = daemon.spec.as_ref();
     let strategy = strategy.and_then(|spec| spec.update_strategy.as_ref()?.type_.as_deref());
@@ -65,9 +65,9 @@ fn is_rolled_out(daemon: &DaemonSet) -> bool {
     is_seen && available >= wanted && (updated >= wanted || strategy == Some("OnDelete"))
 }
 
-/// What `kubectl rollout status` would still wait for, and what the controller says of it.
+/// Returns what `kubectl rollout status` would still wait for, and what the controller reports about it.
 ///
-/// One that is not there has nothing to roll out.
+/// A Deployment that does not exist has nothing to roll out.
 pub(super) fn lacks(deployment: &Deployment) -> Option<String> {
     let Some(status) = &deployment.status else {
         return Some("the controller has not seen it yet".to_owned());

@@ -1,4 +1,4 @@
-//! Injection and validation webhooks, revision tags, and whether somebody answers behind them.
+//! Injection and validation webhooks, revision tags, and whether their Services have a ready endpoint.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,35 +16,35 @@ use super::Observed;
 use super::control_plane::{homes, revision};
 use crate::sys::cluster::{Result, Session};
 
-/// Label of a revision tag.
+/// The label with the name of a revision tag.
 const TAG: &str = "istio.io/tag";
 
-/// What istioctl puts into every selector of a webhook that it switches off.
+/// The label that istioctl adds to every selector of a webhook that it deactivates.
 const NEVER: &str = "istio.io/deactivated";
 
-/// What must be allowed to read them.
+/// The rights that are needed to read webhooks.
 pub(super) const RIGHTS: &str =
     "list of mutating- and validatingwebhookconfigurations, and of services and endpointslices";
 
 const BY_URL: &str = "called by URL, not by Service";
 
-/// An injection or validation webhook of an Istio.
+/// An injection or validation webhook of Istio.
 ///
-/// A revision tag that is nothing but a Service (Istio 1.28 and later) stands here as a mutating one
-/// that selects nothing.
+/// A revision tag that is only a Service (Istio 1.28 and later) is represented as a mutating webhook that
+/// selects nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
     pub kind: WebhookKind,
     pub name: String,
-    /// `istio.io/rev`, `default` where there is none.
+    /// `istio.io/rev`; `default` if it is missing.
     pub revision: String,
     /// `istio.io/tag` of a revision tag.
     pub tag: Option<String>,
-    /// Namespace and name of the Service called, where it is one.
+    /// Namespace and name of the Service that is called, if any.
     pub service: Option<(String, String)>,
     /// Whether that Service exists and has a ready endpoint.
     pub service_ready: Observed<bool>,
-    /// Every webhook in it carries a CA bundle.
+    /// Whether every webhook in the configuration has a CA bundle.
     pub ca_bundle: bool,
     /// Deactivated by istioctl: it selects nothing.
     pub deactivated: bool,
@@ -65,7 +65,7 @@ struct Entry<'a> {
     selects: Option<&'a LabelSelector>,
 }
 
-/// Those of the cluster, with the tags in the namespaces of control planes, of which one is `named`.
+/// Returns the webhooks of the cluster, and the tags in the namespaces of control planes, including `named`.
 pub(super) async fn webhooks(session: &Session, named: &str) -> Result<Vec<Webhook>> {
     let mut found = configurations(session).await?;
     let tagged = ListParams::default().labels(TAG);
@@ -86,7 +86,7 @@ pub(super) async fn webhooks(session: &Session, named: &str) -> Result<Vec<Webho
     Ok(found)
 }
 
-/// The webhook configurations of Istio. It is not known yet whether something answers behind them.
+/// Returns the webhook configurations of Istio, without the readiness of their Services.
 pub(super) async fn configurations(session: &Session) -> Result<Vec<Webhook>> {
     let all = ListParams::default();
     let (mutating, validating) = futures::join!(
@@ -171,7 +171,7 @@ pub(super) fn validating(configuration: &ValidatingWebhookConfiguration) -> Opti
     webhook(WebhookKind::Validating, &configuration.metadata, &entries)
 }
 
-/// A tag in the form of a Service; it selects no pods for injection.
+/// Reads a tag in the form of a Service; it selects no pods for injection.
 fn tag_service(service: &Service) -> Option<Webhook> {
     let place = (service.namespace().unwrap_or_default(), service.name_any());
     Some(Webhook {
@@ -187,7 +187,7 @@ fn tag_service(service: &Service) -> Option<Webhook> {
     })
 }
 
-/// Each Service is asked once, however many webhooks call it.
+/// Sets the readiness of the Services. Each Service is read once, however many webhooks call it.
 async fn ask_services(session: &Session, hooks: &mut [Webhook]) {
     let places: BTreeSet<(String, String)> = hooks
         .iter()
@@ -209,7 +209,7 @@ async fn ask_services(session: &Session, hooks: &mut [Webhook]) {
     }
 }
 
-/// Whether the Service is there and has an endpoint that is ready.
+/// Checks whether the Service exists and has a ready endpoint.
 async fn ready(session: &Session, namespace: &str, name: &str) -> Result<bool> {
     let selector = format!("kubernetes.io/service-name={name}");
     let of_service = ListParams::default().labels(&selector);
@@ -221,7 +221,7 @@ async fn ready(session: &Session, namespace: &str, name: &str) -> Result<bool> {
     Ok(service.is_some() && has_ready_endpoint(slices.iter()))
 }
 
-/// Whether somebody is ready to answer behind a Service.
+/// Checks whether a Service has a ready endpoint.
 pub(super) fn has_ready_endpoint<'a>(slices: impl Iterator<Item = &'a EndpointSlice>) -> bool {
     let mut endpoints = slices.flat_map(|slice| &slice.endpoints);
     endpoints.any(|endpoint| {

@@ -1,11 +1,11 @@
-//! What must hold of suggested commands and workloads whatever their names are.
+//! Invariants of suggested commands and workloads that hold for all names.
 
 use super::{WorkloadKind, WorkloadRef};
 use crate::escape::fuzz::{Input, assert_shown};
 use crate::escape::is_plain;
 use crate::suggestion::{SuggestedCommand, quote_word};
 
-/// Templates of every shape that reports use: values as words, behind `=`, `/` and `:`, several in one word.
+/// Templates of every shape that reports use: values as words, after `=`, `/` and `:`, several in one word.
 const TEMPLATES: [&str; 8] = [
     "kubectl {}",
     "kubectl get {} -n {}",
@@ -20,11 +20,11 @@ const TEMPLATES: [&str; 8] = [
 /// Bytes of a command that fits into a terminal's line.
 const LONGEST: usize = 4_000;
 
-/// A template and its values: the first byte chooses the template, the rest are texts.
+/// Checks a template and its values: the first byte selects the template, the rest are texts.
 ///
 /// # Panics
 ///
-/// Where something does not hold.
+/// Panics if an invariant does not hold.
 pub fn command(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let template = TEMPLATES[usize::from(input.byte()) % TEMPLATES.len()];
@@ -56,7 +56,7 @@ pub fn command(bytes: &[u8]) {
     workload(text(0), text(1), text(2), text(3));
 }
 
-/// The words of a template with the values in their places.
+/// Returns the words of a template with the values inserted.
 fn filled(template: &str, values: &[&str]) -> Vec<String> {
     let mut values = values.iter();
     let fill = |word: &str| {
@@ -69,7 +69,7 @@ fn filled(template: &str, values: &[&str]) -> Vec<String> {
     template.split(' ').map(fill).collect()
 }
 
-/// The values that begin a word.
+/// Returns the values that begin a word.
 fn values_alone<'a>(template: &str, values: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
     let mut begins = Vec::new();
     for word in template.split(' ') {
@@ -80,9 +80,10 @@ fn values_alone<'a>(template: &str, values: &'a [&'a str]) -> impl Iterator<Item
     both.filter_map(|(begins, value)| begins.then_some(*value))
 }
 
-/// Splits a line as a POSIX shell does, and knows no more of its grammar than quotes.
+/// Splits a line as a POSIX shell does, with quotes as the only grammar.
 ///
-/// Whatever else a shell understands (expansions, operators, comments, jobs) must not occur outside of quotes.
+/// Everything else that a shell interprets (expansions, operators, comments, jobs) must not occur outside of
+/// quotes.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut rest = line.chars();

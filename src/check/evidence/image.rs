@@ -1,9 +1,9 @@
-//! What keeps the programs of an image from being all that it starts.
+//! Detects images that start a program other than those that were read.
 
 use super::{name, starter};
 use crate::facts::{ImageProgram, Role};
 
-/// Why the entry point of an image is none of the programs that were read.
+/// Returns why the entry point of an image is not one of the programs that were read.
 pub(super) fn other_entry_point(role: Role, programs: &[ImageProgram]) -> Option<String> {
     let first = programs
         .first()

@@ -1,4 +1,4 @@
-//! The builds that settings are judged against: those that were read, else those that the tag allows.
+//! The builds against which settings are judged: those that were read, otherwise those that the tag allows.
 
 use crate::check::Before;
 use crate::facts::ImageProgram;
@@ -8,15 +8,15 @@ use crate::report::{Assurance, Severity};
 /// A build that may get the settings of a document.
 pub(super) struct Candidate {
     pub(super) build: Build,
-    /// Name of the program; absent where no image was read.
+    /// Name of the program; `None` if no image was read.
     pub(super) program: Option<String>,
-    /// What must hold for it to be this build; absent where its bytes say so.
+    /// The condition under which it is this build; `None` if its content shows it.
     condition: Option<&'static str>,
 }
 
 const ISTIOD: &str = "pilot-discovery";
 
-/// Programs of the proxies, to which istiod hands its policy on.
+/// Programs of the proxies, which receive istiod's policy.
 const PROXIES: [&str; 2] = ["pilot-agent", "envoy"];
 
 /// Parts of a path in a document, in lower case, and the programs that get the settings below it.
@@ -28,8 +28,7 @@ const PLACES: [(&str, &[&str]); 5] = [
     ("pilot", &[ISTIOD]),
 ];
 
-/// Whether the settings of a place are those of the program's own container. Where nothing is known of the
-/// place, they may be.
+/// Checks whether the settings at a path are for the program's own container. For an unknown path, they may be.
 fn is_own(place: &str, program: &str) -> bool {
     let place = place.to_lowercase();
     let mut places = PLACES.iter();
@@ -38,7 +37,7 @@ fn is_own(place: &str, program: &str) -> bool {
 }
 
 impl Candidate {
-    /// The settings of a place that reach this build; `None` where it gets none of them.
+    /// Returns the settings at a path that reach this build; `None` if it gets none of them.
     pub(super) fn settings(&self, place: &str, all: &Environment) -> Option<Environment> {
         let Some(program) = self.program.as_deref() else {
             return Some(all.clone());
@@ -54,7 +53,7 @@ impl Candidate {
         })
     }
 
-    /// What is true of one of several possible builds only is no more than a warning.
+    /// Reduces an error to a warning if it applies to only one of several possible builds.
     pub(super) fn weighed(&self, effect: Effect) -> Effect {
         match self
             .condition
@@ -70,7 +69,7 @@ impl Candidate {
     }
 }
 
-/// The builds that get something of the settings of a place.
+/// Returns the builds that get at least one of the settings at a path.
 pub(super) fn candidates(before: &Before<'_>, place: &str, all: &Environment) -> Vec<Candidate> {
     let images = before.facts.images.known().into_iter().flatten();
     let programs = images.flat_map(|image| image.programs.known().into_iter().flatten());
@@ -94,7 +93,7 @@ fn of_program(before: &Before<'_>, program: &ImageProgram) -> Option<Candidate> 
     })
 }
 
-/// A tag says that a build is one of FIPS, never by which module.
+/// Returns the possible builds for a tag: a FIPS tag does not show which module the build has.
 fn possible(fips: bool) -> Vec<Candidate> {
     let one = |kind, module, condition| Candidate {
         build: Build {
@@ -102,7 +101,7 @@ fn possible(fips: bool) -> Vec<Candidate> {
             module,
             knows_fips140: true,
             knows_auto: false,
-            // Builds that are released switch their module on.
+            // Released builds enable their module.
             at_start: if kind == Kind::GoModule {
                 AtStart::On
             } else {

@@ -1,11 +1,11 @@
-//! Programs of images, with evidence as their bytes would give it.
+//! Programs of images, with the facts that their binaries would give.
 
 use serde_json::{Value, json};
 
 use crate::facts::ImageProgram;
 use crate::fips::{BinaryFacts, Go, Modules, Names, ProgramRole, Reading};
 
-/// A program of an image that starts `starts`.
+/// Returns a program of an image with the entry point `starts`.
 pub(in crate::check) fn program(
     path: &str,
     starts: &str,
@@ -27,7 +27,7 @@ pub(in crate::check) fn program(
     }
 }
 
-/// Go with its ordinary cryptography.
+/// Returns a Go binary with standard cryptography.
 pub(in crate::check) fn standard() -> BinaryFacts {
     let names = Names {
         told: true,
@@ -37,7 +37,7 @@ pub(in crate::check) fn standard() -> BinaryFacts {
     sealed("go1.26.6", &[], names)
 }
 
-/// Go with a validated BoringCrypto.
+/// Returns a Go binary with a validated BoringCrypto.
 pub(in crate::check) fn boring(fipsonly: bool) -> BinaryFacts {
     let names = Names {
         told: true,
@@ -61,7 +61,7 @@ pub(in crate::check) fn boring(fipsonly: bool) -> BinaryFacts {
     )
 }
 
-/// Go with a validated module of its own.
+/// Returns a Go binary with Go's own validated module.
 pub(in crate::check) fn own_module() -> BinaryFacts {
     const FROZEN: &str = "v1.0.0-c2097c7c";
     let names = Names {

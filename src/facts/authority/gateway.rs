@@ -1,4 +1,4 @@
-//! The certificates that gateways show to their clients.
+//! The certificates that gateways serve to their clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::{Served, gap, read, secrets_of};
 use crate::fips;
 use crate::sys::cluster::{ClusterError, Pages, Session};
 
-/// Gateways of Istio and of the Gateway API, in the versions that the clusters of every Istio serve.
+/// Gateways of Istio and of the Gateway API, in API versions that the clusters of every Istio version serve.
 const LISTS: [(&str, &str); 2] = [
     (
         "/apis/networking.istio.io/v1beta1",
@@ -20,10 +20,10 @@ const LISTS: [(&str, &str); 2] = [
     ),
 ];
 
-/// Secrets that are read, and selectors whose pods are: a mesh that has more is looked at by hand.
+/// Number of secrets that are read, and of pod selectors that are followed: a larger mesh is checked manually.
 const LIMIT: usize = 64;
 
-/// Gateways of one page, where they are of a usual size.
+/// Gateways in one page, if they have a usual size.
 const PAGE: usize = 50;
 
 /// Bytes of a page. A single object is smaller.
@@ -32,21 +32,22 @@ const PAGE_LIMIT: usize = 2 << 20;
 /// Bytes of all pages of a list, more than a thousand usual Gateways.
 const LIST_LIMIT: usize = 8 << 20;
 
-/// Bytes of a selector that is followed: one for pods of charts has about thirty.
+/// Bytes of a selector that is followed: one for pods of the charts has about thirty.
 const LONGEST_SELECTOR: usize = 1024;
 
-/// How a secret is named by the kinds of Istio's resources.
+/// Prefixes in Istio's resource names for secrets.
 const KINDS: [&str; 2] = ["kubernetes://", "kubernetes-gateway://"];
 
-/// What a Gateway names, as far as it is looked at.
+/// The references of a Gateway, as far as they are needed.
 #[derive(Debug, PartialEq, Eq)]
 struct Named {
     namespace: String,
-    /// Of Istio: which pods are this gateway, in whatever namespace.
+    /// Istio only: selects the pods of this gateway, in any namespace.
     selector: Option<String>,
-    /// `credentialName`s with their namespace, if they have one: one more than is read shows that some were left out.
+    /// The `credentialName`s, with the namespace if they contain one. Limited to one more than is read, which
+    /// shows that some were left out.
     credentials: BTreeSet<(Option<String>, String)>,
-    /// Namespace and name of secrets, likewise.
+    /// Namespace and name of secrets, with the same limit.
     references: BTreeSet<(String, String)>,
 }
 
@@ -67,11 +68,11 @@ struct Metadata {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Spec {
-    /// Of Istio: which pods are this gateway, in whatever namespace.
+    /// Istio only: selects the pods of this gateway, in any namespace.
     selector: BTreeMap<String, String>,
-    /// Of Istio.
+    /// Istio only.
     servers: Vec<Port>,
-    /// Of the Gateway API.
+    /// Gateway API only.
     listeners: Vec<Port>,
 }
 
@@ -96,8 +97,8 @@ struct Reference {
     kind: Option<String>,
 }
 
-/// Reads the secrets that gateways name, those in the namespace of the control plane first. One that is not there
-/// is left out: a gateway that does not work says nothing about its key.
+/// Reads the secrets that gateways reference, those in the namespace of the control plane first. A missing
+/// secret is skipped: the key of a gateway that does not work cannot be judged.
 pub(in crate::facts) async fn gateways(session: &Session, home: &str) -> Served {
     let mut served = Served::default();
     let mut gateways: Vec<Named> = Vec::new();
@@ -136,9 +137,9 @@ pub(in crate::facts) async fn gateways(session: &Session, home: &str) -> Served 
     served
 }
 
-/// Adds what the Gateways of a list name, and returns why it was not read to its end, if so.
+/// Adds the references of the Gateways of a list, and returns why it was not read to its end, if it was not.
 ///
-/// Anybody may create them: each page has a limit, and so have all together.
+/// Any user may create Gateways: each page has a limit, and so have all pages together.
 async fn list(
     session: &Session,
     path: &str,
@@ -168,10 +169,10 @@ async fn list(
     }
 }
 
-/// Selector of pods → namespaces in which they run.
+/// Pod selector → namespaces in which the pods run.
 type Places = BTreeMap<String, BTreeSet<String>>;
 
-/// The Gateways of the namespace of the control plane are followed first.
+/// Finds the namespaces of the selected pods. The Gateways of the control plane's namespace come first.
 async fn places(session: &Session, gateways: &[Named], home: &str, served: &mut Served) -> Places {
     let mut selecting: Vec<&Named> = gateways.iter().collect();
     selecting.sort_by_key(|one| (one.namespace != home, &one.selector));
@@ -249,7 +250,7 @@ impl From<Gateway> for Named {
     }
 }
 
-/// The labels that a Gateway of Istio asks of its pods, where they can be any.
+/// Returns the pod selector of an Istio Gateway, if it consists of valid labels.
 fn labels(labels: &BTreeMap<String, String>) -> Option<String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
     let possible = labels
@@ -257,14 +258,15 @@ fn labels(labels: &BTreeMap<String, String>) -> Option<String> {
         .all(|(name, value)| name.bytes().chain(value.bytes()).all(allowed));
     let pairs = labels.iter().map(|(name, value)| format!("{name}={value}"));
     let text = (possible && !labels.is_empty()).then(|| pairs.collect::<Vec<_>>().join(","));
-    // One that is too long is kept as far as it shows that.
+    // A selector that is too long is kept up to one character beyond the limit.
     text.map(|text| text.chars().take(LONGEST_SELECTOR + 1).collect())
 }
 
-/// Namespace and name of each secret that a gateway names.
+/// Returns namespace and name of each secret that a gateway references.
 ///
-/// Istio reads those of its own Gateways where their pods are (here the Gateway's own namespace counts
-/// as long as there are none), those of the Gateway API where the Gateway is, unless it says otherwise.
+/// For an Istio Gateway, Istio reads secrets in the namespace of the pods (here the Gateway's own namespace, if
+/// there are no pods); for the Gateway API, in the namespace of the Gateway, unless the reference names another
+/// one.
 fn secrets(gateway: &Named, places: &Places) -> Vec<(String, String)> {
     let running = gateway.selector.as_ref();
     let running = running.and_then(|selector| places.get(selector));
@@ -282,7 +284,7 @@ fn tls(ports: Vec<Port>) -> impl Iterator<Item = Tls> {
     ports.into_iter().filter_map(|port| port.tls)
 }
 
-/// The namespace, if there is one, and the name in a `credentialName`.
+/// Parses a `credentialName` into its namespace, if it has one, and its name.
 fn credential(text: &str) -> Option<(Option<String>, String)> {
     let kind = KINDS.iter().find_map(|kind| text.strip_prefix(kind));
     let name = kind.unwrap_or(text);
@@ -294,7 +296,8 @@ fn credential(text: &str) -> Option<(Option<String>, String)> {
     possible.then(|| (namespace.map(str::to_owned), name.to_owned()))
 }
 
-/// The secrets that a `credentialName` names for pods in these namespaces; that of another one is refused.
+/// Returns the secrets that a `credentialName` selects for pods in these namespaces; other namespaces are
+/// rejected.
 fn places_of(
     (namespace, name): &(Option<String>, String),
     running: &BTreeSet<String>,
@@ -307,7 +310,7 @@ fn places_of(
     places.map(|it| (it.clone(), name.clone())).collect()
 }
 
-/// Whether it can be the name of an object, and part of a path: gateways may hold any text.
+/// Checks whether a text can be the name of an object, and so part of a path: gateways may contain any text.
 fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let part = |part: &str| !part.is_empty() && part.bytes().all(allowed);

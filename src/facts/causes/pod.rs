@@ -1,4 +1,4 @@
-//! Why a pod is not ready: what its programs wrote, what its status and its events say.
+//! Finds why a pod is not ready: from the logs of its programs, its status and its events.
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod};
 use kube::ResourceExt;
@@ -8,10 +8,10 @@ use crate::suggestion::SuggestedCommand;
 use crate::sys::cluster::Session;
 use crate::workload::WorkloadRef;
 
-/// Lines of a log that are shown.
+/// Number of log lines that are shown.
 const LOG_LINES: usize = 3;
 
-/// Why a pod is not ready: its programs that have ended first, by what they wrote.
+/// Returns why a pod is not ready, starting with the log lines of its programs that have ended.
 pub(super) async fn of_pod(
     session: &Session,
     pod: &Pod,
@@ -58,7 +58,7 @@ fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     init.into_iter().chain(main).flatten()
 }
 
-/// Whether the program of a container ended with an error and does not run now.
+/// Checks whether the program of a container ended with an error and does not run now.
 fn has_ended(status: &ContainerStatus) -> bool {
     let state = status.state.as_ref();
     let failed = |ended: &ContainerStateTerminated| ended.exit_code != 0;
@@ -69,7 +69,7 @@ fn has_ended(status: &ContainerStatus) -> bool {
     now || waits && is_started_again(status)
 }
 
-/// Whether the log of the container that failed is that of an earlier start.
+/// Checks whether the log of the container that failed is that of an earlier start.
 fn is_started_again(status: &ContainerStatus) -> bool {
     let waits = status.state.as_ref().is_some_and(|it| it.waiting.is_some());
     let last = status.last_state.as_ref();
@@ -81,13 +81,13 @@ fn ending(status: &ContainerStatus) -> String {
     format!("container {} ({}) ended", status.name, status.image)
 }
 
-/// How lines begin by which a program says why it ends.
+/// Prefixes of the log lines in which a program gives the reason for its end.
 const LAST_WORDS: [&str; 3] = ["panic: ", "fatal error: ", "Error: "];
 
-/// The same within a line of istiod, between its time and its text.
+/// The same within a log line of istiod, between its time and its text.
 const FATAL: &str = "\tfatal\t";
 
-/// The lines of a log that say why a program ended: its panic or error, or else the last ones.
+/// Returns the log lines that show why a program ended: its panic or error, otherwise the last lines.
 pub(super) fn last_lines(log: &str) -> Vec<String> {
     let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
     let says_why =
@@ -107,7 +107,7 @@ pub(super) fn ready(pod: &Pod) -> bool {
         || conditions.any(|it| it.type_ == "Ready" && it.status == "True")
 }
 
-/// What a pod that is not ready says itself, less its programs that have ended.
+/// Returns the causes in the status of a pod that is not ready, except for its programs that have ended.
 pub(super) fn pod_causes(pod: &Pod) -> Vec<String> {
     let Some(status) = &pod.status else {
         return Vec::new();
@@ -141,7 +141,7 @@ fn container_cause(status: &ContainerStatus) -> Option<String> {
         }
         _ => return None,
     };
-    // It waits for others, which say why themselves.
+    // The container waits for others, which report their own reason.
     if ["ContainerCreating", "PodInitializing"].contains(&reason.as_str()) {
         return None;
     }
@@ -170,7 +170,7 @@ fn container_cause(status: &ContainerStatus) -> Option<String> {
     ))
 }
 
-/// The newest warning about a pod that says nothing itself: a volume, a probe.
+/// Returns the newest warning about a pod that has no other cause: a volume, a probe.
 fn last_warning(pod: &str, events: &[Event]) -> Vec<String> {
     let ours = events
         .iter()

@@ -1,4 +1,4 @@
-//! `ProxyConfig` as the agent reads it: YAML or JSON, fields in either of their two spellings.
+//! Parses `ProxyConfig` as the agent reads it: YAML or JSON, fields in either of their two spellings.
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
@@ -9,25 +9,25 @@ use crate::report::SettingKind;
 /// Bytes of a text that are read. Those of real pods have some hundreds.
 const LONGEST: usize = 16 << 10;
 
-/// Bytes of the paths of all values of a text: a long key is a part of the path of every value below it.
+/// Bytes of the paths of all values of a text: a long key is part of the path of every value below it.
 const PATHS: usize = 64 << 10;
 
-/// How deep a text may be nested; `ProxyConfig` is four deep.
+/// Deepest nesting of a text; `ProxyConfig` is four levels deep.
 const DEEPEST: usize = 32;
 
 /// The field with variables for the proxy.
 const METADATA: &str = "proxyMetadata";
 
-/// The field of a mesh configuration that holds the default for its proxies.
+/// The field of a mesh configuration with the default `ProxyConfig`.
 const DEFAULT: &str = "defaultConfig";
 
-/// The fields of a `ProxyConfig` that is in the setting `place`, and the variables that it sets.
+/// Returns the fields of the `ProxyConfig` in the setting `place`, and the variables that it sets.
 pub(super) fn settings(place: &str, text: &str) -> Vec<Setting> {
     let values = values(text).unwrap_or_else(|Unreadable| vec![unreadable(place)]);
     values.into_iter().map(Field::into_setting).collect()
 }
 
-/// The same of the default in a mesh configuration.
+/// Returns the same for the default `ProxyConfig` in a mesh configuration.
 pub(super) fn of_mesh(place: &str, text: &str) -> Vec<Setting> {
     let values = values(text).unwrap_or_else(|Unreadable| vec![unreadable(place)]);
     let named = values.into_iter().filter_map(|field| {
@@ -47,8 +47,8 @@ struct Field {
     value: String,
 }
 
-/// What the agent's parser may understand otherwise than this one: aliases, tags, keys that are no
-/// scalars, characters that end a line for one of them only, and texts that are no YAML or have no end.
+/// The error for texts that the agent's parser may read differently: aliases, tags, keys that are not scalars,
+/// characters that end a line for only one of the parsers, and invalid or too large YAML.
 struct Unreadable;
 
 impl Field {
@@ -68,14 +68,14 @@ fn unreadable(place: &str) -> Field {
     }
 }
 
-/// A collection that is open.
+/// An open collection.
 enum Open {
     List,
-    /// A map, and the key whose value comes next.
+    /// An open map, with the key that is waiting for its value.
     Map(Option<String>),
 }
 
-/// Every scalar of the text, of each of its documents. Items of lists have the path of their list.
+/// Returns every scalar of the text, from all of its documents. Items of lists have the path of their list.
 fn values(text: &str) -> Result<Vec<Field>, Unreadable> {
     if text.len() > LONGEST || text.contains(is_read_differently) {
         return Err(Unreadable);
@@ -125,14 +125,14 @@ fn values(text: &str) -> Result<Vec<Field>, Unreadable> {
     Ok(values)
 }
 
-/// Whether parsers disagree on a character. The agent reads YAML 1.1, where U+0085, U+2028 and U+2029 end a line, and with it a
-/// comment; real texts have no invisible characters.
+/// Checks whether parsers treat a character differently. The agent reads YAML 1.1, where U+0085, U+2028 and
+/// U+2029 end a line, and so also a comment; real texts have no invisible characters.
 fn is_read_differently(c: char) -> bool {
     let breaks = ['\u{85}', '\u{2028}', '\u{2029}'].contains(&c);
     breaks || (is_hidden(c) && !['\n', '\r', '\t'].contains(&c))
 }
 
-/// After a value its map waits for the next key.
+/// Marks the open map as waiting for its next key, after a value.
 fn end_value(open: &mut [Open]) {
     if let Some(Open::Map(key)) = open.last_mut() {
         *key = None;
@@ -147,7 +147,7 @@ fn path(open: &[Open]) -> String {
     keys.collect::<Vec<_>>().join(".")
 }
 
-/// A key in the spelling of JSON. Those of maps are names of their own and stay as they are.
+/// Returns a key in its JSON spelling (camelCase). Keys of maps are free names and stay unchanged.
 fn spelled(path: &str, key: &str) -> String {
     const MAPS: [&str; 4] = [
         METADATA,
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use crate::facts::genuine::setting::Value;
 
-    /// `path=value` of every field and `NAME:value` of every variable.
+    /// Returns `path=value` for every field and `NAME:value` for every variable.
     fn said(text: &str) -> Vec<String> {
         let all = settings("PROXY_CONFIG", text);
         all.iter()

@@ -1,4 +1,4 @@
-//! What the injector of a revision gives a plain pod: it is asked through the API server.
+//! The settings that the injector of a revision gives a plain pod, queried through the API server.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ use crate::facts::Observed;
 use crate::facts::control_plane::revision as revision_of;
 use crate::sys::cluster::{ClusterError, HookService, Pod, Session};
 
-/// What plain pods ask for: a sidecar, one as an init container, a gateway.
+/// The shapes of plain pods: a sidecar, a native sidecar, a gateway.
 const SHAPES: [(&str, &str); 3] = [
     ("sidecar.istio.io/nativeSidecar", "false"),
     ("sidecar.istio.io/nativeSidecar", "true"),
@@ -32,14 +32,14 @@ const SHAPES: [(&str, &str); 3] = [
 /// Bytes of the `ConfigMap` of a mesh configuration, as JSON: those of real meshes have some thousands.
 const MESH_FILE_LIMIT: usize = 256 << 10;
 
-/// Mesh configurations that are read at once.
+/// Number of mesh configurations that are read at once.
 const AT_ONCE: usize = 32;
 
-/// Where a webhook listens that names no port.
+/// The port of a webhook that sets none.
 const HTTPS: i32 = 443;
 
-/// What pods of these revisions may have: their injectors are asked. The answers depend on the control planes
-/// alone: no other webhook, default of a namespace or quota touches them.
+/// Returns the settings that pods of these revisions may have, by querying their injectors. The answers depend
+/// on the control planes alone: no other webhook, default of a namespace or quota affects them.
 pub(in crate::facts) async fn permitted(session: &Session, revisions: &[&str]) -> Permitted {
     if revisions.is_empty() {
         return Permitted::default();
@@ -102,14 +102,14 @@ async fn reference(session: &Session, hook: &HookService) -> Observed<Reference>
         }
         None => {}
     }
-    // Templates of their own may leave out gateways, and old versions know no native sidecars.
+    // Custom templates may not include gateways, and old versions do not support native sidecars.
     for pod in answers.flatten() {
         reference.add(&pod);
     }
     Observed::Known(reference)
 }
 
-/// The Service of the injector: that of the revision's own webhook before that of one of its tags.
+/// Returns the Service of the injector: that of the revision's own webhook before that of one of its tags.
 fn injector(hooks: &[MutatingWebhookConfiguration], revision: &str) -> Option<HookService> {
     let mut found: Vec<(bool, HookService)> = hooks
         .iter()
@@ -138,10 +138,11 @@ fn service(client: &WebhookClientConfig) -> Option<HookService> {
     })
 }
 
-/// A pod with one container that asks for nothing but its shape.
+/// Returns a pod with one container that requests nothing but its shape.
 ///
-/// The container has `resources`, as in all that an API server sends: with `holdApplicationUntilProxyStarts` the patch
-/// puts the proxy in its place, and adds limits to the `resources` that are there.
+/// The container has `resources`, as in all pods that an API server sends: with
+/// `holdApplicationUntilProxyStarts` the patch puts the proxy at its position, and adds limits to the existing
+/// `resources`.
 fn plain(annotation: &str, value: &str) -> Value {
     json!({
         "apiVersion": "v1",
@@ -155,7 +156,7 @@ fn plain(annotation: &str, value: &str) -> Value {
     })
 }
 
-/// The pod as the injector would change it.
+/// Applies the injector's patch to the pod.
 fn injected(mut pod: Value, response: &Value) -> Result<Pod, String> {
     let Some(patch) = response["patch"].as_str() else {
         let said = response["status"]["message"].as_str();
@@ -173,7 +174,7 @@ fn injected(mut pod: Value, response: &Value) -> Result<Pod, String> {
     serde_json::from_value(pod).map_err(|error| format!("the pod that it makes: {error}"))
 }
 
-/// A volume without a source becomes an `emptyDir` when the API server takes it.
+/// Adds the `emptyDir` that the API server sets for a volume without a source.
 fn fill_volumes(pod: &mut Value) {
     let volumes = pod.pointer_mut("/spec/volumes");
     let volumes = volumes.and_then(Value::as_array_mut);
@@ -186,15 +187,15 @@ fn fill_volumes(pod: &mut Value) {
     }
 }
 
-/// The mesh configurations that gateways of the charts mount: by namespace and name, whether what they
-/// say to proxies is harmless.
+/// The mesh configurations that gateways of the charts mount: by namespace and name, whether their settings for
+/// proxies are harmless.
 #[derive(Debug, Default)]
 pub(in crate::facts) struct MeshFiles {
-    /// The names that they have: `istio`, `istio-REVISION`.
+    /// Their names: `istio`, `istio-REVISION`.
     names: Vec<String>,
     /// Those that pods mount and that were read. One that could not be read is not harmless.
     read: RefCell<BTreeMap<(String, String), bool>>,
-    /// Of control planes, which alone decide on what is in their own namespaces.
+    /// Namespaces of control planes, which alone control the content of their own namespaces.
     trusted: BTreeSet<String>,
 }
 
@@ -206,8 +207,8 @@ struct MeshFile {
 }
 
 impl MeshFile {
-    /// Whether no text of it makes a proxy run other code: a pod may mount any of its keys as the file that the
-    /// agent reads.
+    /// Checks that no text in it makes a proxy run other code: a pod may mount any of its keys as the file that
+    /// the agent reads.
     fn is_harmless(&self, name: &str, homes: &Homes) -> bool {
         let texts = self.data.iter().flat_map(BTreeMap::values);
         let mut settings = texts.flat_map(|text| proxy_config::of_mesh(name, text));
@@ -229,7 +230,7 @@ impl MeshFiles {
         }
     }
 
-    /// Whether a pod of that namespace may mount the ConfigMap.
+    /// Checks whether a pod of that namespace may mount the ConfigMap.
     pub(super) fn permit(&self, namespace: &str, name: &str) -> bool {
         let is_harmless = || {
             let key = (namespace.to_owned(), name.to_owned());
@@ -239,7 +240,8 @@ impl MeshFiles {
         is_known && (self.trusted.contains(namespace) || is_harmless())
     }
 
-    /// Reads those that pods mount, each for itself: what one namespace puts there does not affect the others.
+    /// Reads the files that pods mount, each on its own: the content of one namespace does not affect the
+    /// others.
     pub(super) async fn read(&self, session: &Session, pods: impl Iterator<Item = &Pod>) {
         let mounted: BTreeSet<(String, String)> =
             pods.flat_map(|pod| self.unread(pod).into_iter()).collect();
@@ -247,7 +249,7 @@ impl MeshFiles {
             .map(async |(namespace, name)| {
                 let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
                 let file = session.bounded::<MeshFile>(&path, MESH_FILE_LIMIT).await;
-                // The charts mount it whether it is there or not.
+                // The charts mount it even if it does not exist.
                 let harmless =
                     file.is_ok_and(|it| it.is_none_or(|it| it.is_harmless(&name, &self.trusted)));
                 ((namespace, name), harmless)
@@ -257,7 +259,7 @@ impl MeshFiles {
         self.read.borrow_mut().extend(read);
     }
 
-    /// Those of a pod that are not known yet.
+    /// Returns the files that a pod mounts and that were not read yet.
     fn unread(&self, pod: &Pod) -> Vec<(String, String)> {
         let namespace = &pod.metadata.namespace;
         if self.trusted.contains(namespace) {
@@ -274,8 +276,8 @@ impl MeshFiles {
 
 #[cfg(test)]
 impl MeshFiles {
-    /// Those of the default revision: namespace, name, and whether they are harmless; there is none in
-    /// `istio-ingress`.
+    /// Returns files of the revisions `default` and `canary`: namespace, name, and whether they are harmless;
+    /// `istio-ingress` has none.
     pub(super) fn of(found: &[(&str, &str, bool)], trusted: &str) -> MeshFiles {
         let absent = ("istio-ingress", "istio", true);
         let read = found.iter().chain([&absent]);
@@ -306,7 +308,7 @@ mod tests {
         {"metadata":{"name":"tag","labels":{"istio.io/rev":"default","istio.io/tag":"prod"}},"webhooks":[{"name":"a.istio.io","clientConfig":{"service":{"namespace":"tagged","name":"x","path":"/inject"}},"admissionReviewVersions":["v1"],"sideEffects":"None"}]},
         {"metadata":{"name":"own","labels":{"istio.io/rev":"default"}},"webhooks":[{"name":"rev.namespace.sidecar-injector.istio.io","clientConfig":{"service":{"namespace":"istio-system","name":"istiod","path":"/inject/cluster/c","port":15017}},"admissionReviewVersions":["v1"],"sideEffects":"None"}]}]}"#;
 
-    /// The `ConfigMap` of a path.
+    /// Returns the `ConfigMap` at a path.
     fn map(path: &str) -> Option<String> {
         let namespace = path
             .strip_prefix("/api/v1/namespaces/")?
@@ -323,7 +325,7 @@ mod tests {
         Some(text.to_owned())
     }
 
-    /// What pods may have in a cluster whose injector answers so.
+    /// Returns the permitted settings in a cluster with an injector that gives this response.
     fn asked(injector: fn() -> (u16, String)) -> Permitted {
         let service = move |request: Request<Body>| async move {
             let (status, body) = match request.uri().path() {
@@ -361,7 +363,7 @@ mod tests {
         json!({"kind": "Status", "code": code, "message": "no"}).to_string()
     }
 
-    /// A pod of a namespace that mounts a `ConfigMap` which may be a mesh configuration.
+    /// Returns a pod of a namespace that mounts a `ConfigMap` which may be a mesh configuration.
     fn mounting(namespace: &str) -> Pod {
         let maps = ["istio", "mine"].map(|name| json!({"name": name, "configMap": {"name": name}}));
         let pod = json!({"metadata": {"namespace": namespace}, "spec": {"volumes": maps}});

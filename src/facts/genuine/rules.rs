@@ -1,4 +1,4 @@
-//! The data file of harmless settings: which names may have which values, by what a container is for.
+//! The data file of harmless settings: which settings may have which values, by the purpose of a container.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
@@ -23,11 +23,11 @@ pub(super) struct Rules {
     profiles: HashMap<String, Profile>,
 }
 
-/// The rules for containers of one purpose.
+/// The rules for containers with one purpose.
 #[derive(Default)]
 struct Profile {
     exact: HashMap<(SettingKind, String), Vec<Pattern>>,
-    /// Of names that end in `*`.
+    /// Rules for names that end in `*`.
     prefixes: Vec<(SettingKind, String, Vec<Pattern>)>,
 }
 
@@ -56,7 +56,7 @@ struct Row {
     source: String,
 }
 
-/// Reads a file of harmless settings, to find its mistakes.
+/// Parses a file of harmless settings, to validate it.
 pub(crate) fn read_settings(name: &str, text: &str) -> Result<(), MatrixError> {
     parse::<File>(name, text).map(drop)
 }
@@ -75,27 +75,27 @@ impl From<serde_json::Value> for Text {
     }
 }
 
-/// Values that a rule permits.
+/// The values that a rule permits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Pattern {
     /// `<any>`: every literal value.
     Any,
-    /// `<text>`: literal values that stay one string wherever a template puts them.
+    /// `<text>`: literal values that remain one string wherever a template inserts them.
     Text,
     /// `<number>`: digits.
     Number,
-    /// `<regex>`: as text, and backslashes.
+    /// `<regex>`: as `<text>`, and backslashes.
     Regex,
     /// `<control-plane>`: the TLS port of a Service in a namespace of the control planes that are verified.
     ControlPlane,
-    /// `<field metadata.name>`, `<resource>`: where the value comes from.
+    /// `<field metadata.name>`, `<resource>`: the source of the value.
     Source(String),
     /// A literal in which `*` stands for letters, digits, `.`, `-` and `_`.
     Literal(String),
 }
 
 impl Rules {
-    /// Those that are part of the program.
+    /// Returns the rules that are part of the program.
     pub(super) fn builtin() -> &'static Rules {
         static RULES: LazyLock<Rules> = LazyLock::new(|| {
             let files: Vec<(String, File)> = serde_json::from_str(BUILTIN).unwrap_or_default();
@@ -124,14 +124,14 @@ impl Rules {
         Rules { profiles }
     }
 
-    /// Whether a container of that purpose reads the annotation when it starts.
+    /// Checks whether a container with that purpose reads the annotation when it starts.
     fn reads(&self, profile: &str, annotation: &str) -> bool {
         let key = (SettingKind::Annotation, annotation.to_owned());
         let profile = self.profiles.get(profile);
         profile.is_some_and(|profile| profile.exact.contains_key(&key))
     }
 
-    /// Whether a container of that purpose may have the setting.
+    /// Checks whether a container with that purpose may have the setting.
     pub(super) fn permit(&self, profile: &str, setting: &Setting, homes: &Homes) -> bool {
         if setting.kind == SettingKind::Annotation && !self.reads(profile, &setting.name) {
             return true;
@@ -198,8 +198,8 @@ impl Pattern {
     }
 }
 
-/// Whether an address is the TLS port of a Service in one of these namespaces. Another ending than that of the cluster's own domain
-/// would be looked up elsewhere.
+/// Checks whether an address is the TLS port of a Service in one of these namespaces. An address that ends in
+/// anything but the cluster's own domain would be looked up elsewhere.
 fn leads_home(address: &str, homes: &Homes) -> bool {
     let host = address.strip_prefix("https://").unwrap_or(address);
     let host = host.strip_suffix(":15012").unwrap_or_default();
@@ -212,8 +212,8 @@ fn leads_home(address: &str, homes: &Homes) -> bool {
     })
 }
 
-/// Whether a text without backslashes stays one JSON string where it is put between quotes unescaped, as
-/// the template of Envoy's bootstrap does, and names no other variable.
+/// Checks whether a text without backslashes remains one JSON string when it is inserted between quotes
+/// unescaped, as the template of Envoy's bootstrap does, and references no other variable.
 fn is_one_string(text: &str) -> bool {
     let ends = |c: char| c.is_control() || c == '"' || (c.is_whitespace() && c != ' ');
     !text.contains("$(") && !text.contains(ends)

@@ -1,4 +1,4 @@
-//! What a pod shows of a container, as comparable settings.
+//! The settings of a container in a pod, in comparable form.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::proxy_config;
 /// The annotation that changes `ProxyConfig` when the agent starts.
 const PROXY_CONFIG: &str = "proxy.istio.io/config";
 
-/// Where Kubernetes puts the termination message by itself.
+/// The default path of the termination message.
 const TERMINATION: &str = "/dev/termination-log";
 
 /// One setting of a container.
@@ -25,7 +25,7 @@ pub(super) struct Setting {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Value {
     Literal(String),
-    /// It is not in the pod, but comes from there.
+    /// The value is not in the pod; its source.
     From(String),
 }
 
@@ -42,7 +42,8 @@ impl Setting {
         }
     }
 
-    /// What reports call it. Values of variables and of `ProxyConfig` may be secret.
+    /// Returns the name of the setting in reports, without values of variables and of `ProxyConfig`, which may
+    /// be secret.
     pub(super) fn item(&self) -> String {
         let Value::Literal(value) = &self.value else {
             return self.name.clone();
@@ -71,7 +72,7 @@ impl Setting {
     }
 }
 
-/// The settings of a container: its own, and those of its pod that concern it.
+/// Returns the settings of a container: its own, and those of its pod that affect it.
 pub(super) fn settings(pod: &Pod, container: &Container) -> Vec<Setting> {
     let mut all = Vec::with_capacity(64);
     programs(container, &mut all);
@@ -82,7 +83,7 @@ pub(super) fn settings(pod: &Pod, container: &Container) -> Vec<Setting> {
     all
 }
 
-/// What is started in it.
+/// Adds the programs that are started in the container.
 fn programs(container: &Container, all: &mut Vec<Setting>) {
     if !container.command.is_empty() {
         all.push(Setting::new(
@@ -126,7 +127,7 @@ fn handler(probe: Option<&Probe>) -> Option<&Handler> {
     probe?.handler.as_ref()
 }
 
-/// The words before the first flag, then each flag with its value, as the programs of Istio read them.
+/// Adds the words before the first flag, then each flag with its value, as the programs of Istio parse them.
 fn arguments(args: &[String], all: &mut Vec<Setting>) {
     let is_flag = |word: &&String| word.starts_with('-');
     let first = args.iter().take_while(|word| !is_flag(word));
@@ -158,7 +159,7 @@ fn variables(container: &Container, all: &mut Vec<Setting>) {
             None => Value::Literal(variable.value.clone()),
             Some(from) => Value::From(source(from)),
         };
-        // A variable that Kubernetes puts into the text may change all of it.
+        // A variable that Kubernetes expands in the text may change all of it.
         let expands = variable.value.replace("$(HOST_IP)", "").contains("$(");
         if variable.name == "PROXY_CONFIG" && variable.value_from.is_none() && !expands {
             all.extend(proxy_config::settings("PROXY_CONFIG", &variable.value));
@@ -194,7 +195,7 @@ fn bulk_name(bulk: &Bulk) -> String {
     }
 }
 
-/// Containers that can write to one volume and are named; more of them are counted.
+/// Number of containers with write access to a volume that are listed by name; more of them are only counted.
 const MOST_WRITERS: usize = 16;
 
 fn volumes(pod: &Pod, container: &Container, all: &mut Vec<Setting>) {
@@ -227,7 +228,7 @@ fn volumes(pod: &Pod, container: &Container, all: &mut Vec<Setting>) {
     all.extend(devices.map(|it| Setting::new(SettingKind::Device, &it.device_path, "")));
 }
 
-/// The other containers that can write to each volume: found once for all mounts of a container.
+/// Returns the other containers that can write to each volume, computed once for all mounts of a container.
 fn writers<'a>(pod: &'a Pod, container: &Container) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
     let mut writers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for other in containers(pod).filter(|it| it.name != container.name) {
@@ -239,10 +240,11 @@ fn writers<'a>(pod: &'a Pod, container: &Container) -> BTreeMap<&'a str, BTreeSe
     writers
 }
 
-/// Characters of the text of a volume that are kept: those of the injector are shorter, and any number of mounts can have the same.
+/// Characters of the text of a volume that are kept: the injector's volumes are shorter, and any number of
+/// mounts can share one.
 const LONGEST_VOLUME: usize = 1024;
 
-/// A volume, in the words of the data file.
+/// Returns a volume, in the notation of the data file.
 fn source_text(source: Option<&VolumeSource>) -> String {
     let text = source.map_or_else(|| "another kind of volume".to_owned(), VolumeSource::text);
     match text.char_indices().nth(LONGEST_VOLUME) {
@@ -251,7 +253,7 @@ fn source_text(source: Option<&VolumeSource>) -> String {
     }
 }
 
-/// What is mounted of a volume with that text.
+/// Returns the mounted part of a volume with that text.
 fn volume_text(text: String, mount: &Mount) -> String {
     let part = if mount.sub_path.is_empty() {
         &mount.sub_path_expr
@@ -280,7 +282,7 @@ fn privileges(container: &Container, all: &mut Vec<Setting>) {
     all.extend(added.map(|name| Setting::new(SettingKind::Privilege, name, "")));
 }
 
-/// Who else can reach into its processes.
+/// Adds what else can reach the processes of the container.
 fn processes(pod: &Pod, container: &Container, all: &mut Vec<Setting>) {
     let shared = |name: String| Setting::new(SettingKind::SharedProcesses, name, "");
     if pod.spec.host_pid {
@@ -294,7 +296,7 @@ fn processes(pod: &Pod, container: &Container, all: &mut Vec<Setting>) {
     all.extend(put_in.map(|it| shared(format!("ephemeral container {}", it.container.name))));
 }
 
-/// What the agent of a proxy reads of its pod's annotations when it starts.
+/// Returns the settings in the pod's annotations that a proxy's agent reads when it starts.
 pub(super) fn annotations(pod: &Pod) -> Vec<Setting> {
     let mut all = Vec::new();
     for (name, value) in &pod.metadata.annotations {
@@ -307,7 +309,7 @@ pub(super) fn annotations(pod: &Pod) -> Vec<Setting> {
     all
 }
 
-/// All containers of a pod.
+/// Returns all containers of a pod.
 pub(super) fn containers(pod: &Pod) -> impl Iterator<Item = &Container> {
     let spec = &pod.spec;
     let put_in = spec.ephemeral_containers.iter().map(|it| &it.container);
@@ -315,7 +317,7 @@ pub(super) fn containers(pod: &Pod) -> impl Iterator<Item = &Container> {
     all.chain(put_in)
 }
 
-/// Without doubled slashes, `.` and `..`.
+/// Normalizes a path: removes doubled slashes, `.` and `..`.
 fn clean(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {

@@ -4,10 +4,10 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 
-/// Pods that Istio's own injector and gateway controller made (the golden files of their tests in
-/// istio/istio of release-1.31, Apache-2.0), and those of `istioctl manifest generate` of 1.31.0 for
-/// several profiles; less what no setting is read from, and with the address of istiod and its certificate provider in place of
-/// the placeholders of those files.
+/// Pods that Istio's own injector and gateway controller created (the golden files of their tests in
+/// istio/istio of release-1.31, Apache-2.0), and those of `istioctl manifest generate` of 1.31.0 for several
+/// profiles. Fields that are not read as settings are removed, and the placeholders of those files are replaced
+/// by the address of istiod and its certificate provider.
 const INJECTED: &str = include_str!("../../../tests/data/injected-pods.json");
 
 fn injected(name: &str) -> Json {
@@ -16,7 +16,7 @@ fn injected(name: &str) -> Json {
     found.unwrap_or_else(|| panic!("no pod {name}"))["pod"].take()
 }
 
-/// What a mesh with plain pods permits.
+/// Returns the settings that a mesh with plain pods permits.
 fn permitted() -> Permitted {
     let mut reference = Reference::default();
     for plain in ["hello", "native-sidecar", "gateway"] {
@@ -29,7 +29,7 @@ fn permitted() -> Permitted {
     }
 }
 
-/// The same where the injector could not be asked.
+/// Returns the same if the injector could not be queried.
 fn unasked() -> Permitted {
     Permitted {
         references: BTreeMap::from([("default".to_owned(), Observed::Unknown("forbidden".into()))]),
@@ -38,7 +38,7 @@ fn unasked() -> Permitted {
     }
 }
 
-/// What the pod has that nothing permits.
+/// Returns the settings of the pod that nothing permits.
 fn found(pod: &Json, role: Role, permitted: &Permitted) -> Deviations {
     let pod: Pod = serde_json::from_value(pod.clone()).unwrap();
     let name = match role {
@@ -78,7 +78,7 @@ fn pods_of_injector_gateway_controller_and_charts_are_genuine() {
             _ => Role::Sidecar,
         };
         for mut permitted in [permitted(), unasked()] {
-            // Charts install from another hub than the golden files.
+            // The charts install from a hub other than that of the golden files.
             if one["role"] == "gateway" {
                 permitted = unasked();
             }
@@ -89,7 +89,7 @@ fn pods_of_injector_gateway_controller_and_charts_are_genuine() {
     }
 }
 
-/// Puts a value at a place: lists are appended to, objects are merged.
+/// Merges a value into another: lists are appended to, objects are merged.
 fn put(target: &mut Json, value: Json) {
     match (target, value) {
         (Json::Object(target), Json::Object(fields)) => {
@@ -102,14 +102,14 @@ fn put(target: &mut Json, value: Json) {
     }
 }
 
-/// The proxy's container, which is an init container here.
+/// Returns the proxy's container, which is an init container here.
 fn proxy_of(pod: &mut Json) -> &mut Json {
     let all = pod["spec"]["initContainers"].as_array_mut().unwrap();
     let mut proxies = all.iter_mut().filter(|it| it["name"] == "istio-proxy");
     proxies.next().unwrap()
 }
 
-/// A sidecar whose proxy, or whose pod, has something more.
+/// Returns a sidecar with additional fields in its proxy and its pod.
 fn with(proxy: Json, pod: Json) -> Json {
     let mut whole = injected("hello");
     put(proxy_of(&mut whole), proxy);
@@ -145,14 +145,14 @@ fn annotation(name: &str, value: &str) -> Json {
     )
 }
 
-/// Another container of the pod.
+/// Returns a pod with an additional container.
 fn beside(fields: Json) -> Json {
     let mut container = json!({"name": "other", "image": "r/other:1"});
     put(&mut container, fields);
     with(json!({}), json!({"spec": {"containers": [container]}}))
 }
 
-/// Asserts that each pod deviates in exactly that item, whether the injector was asked or not.
+/// Asserts that each pod deviates in exactly that item, whether the injector could be queried or not.
 fn each_deviates(cases: Vec<(Json, &str)>) {
     for (pod, item) in cases {
         for permitted in [permitted(), unasked()] {
@@ -328,7 +328,7 @@ fn every_mount_that_the_injector_does_not_make_deviates() {
             .map(|(pod, item)| (pod.clone(), item.as_str()))
             .collect(),
     );
-    // The paths of the injector with other volumes.
+    // The injector's paths with other volumes.
     each_deviates(vec![
         (
             mount("/etc/istio/proxy", map()),
@@ -470,7 +470,7 @@ fn variables_outside_of_the_list_deviate_wherever_they_come_from() {
     each_deviates(cases);
 }
 
-/// The file that the agent takes for the root of trust is another key of a ConfigMap that has the right name.
+/// The file that the agent uses as the root certificate is another key of a ConfigMap with the correct name.
 #[test]
 fn files_under_another_name_and_other_control_planes_deviate() {
     let root = |items: Json| {
@@ -548,7 +548,7 @@ fn fields_of_proxy_config_outside_of_the_list_deviate_in_every_spelling() {
         ("concurrency: 2\nunknownField: 1", "unknownField"),
         ("a: &a {binaryPath: /x}\n<<: *a", "cannot be read"),
         ("[", "cannot be read"),
-        // The agent reads YAML 1.1, which has more characters that end a line.
+        // The agent reads YAML 1.1, in which more characters end a line.
         ("# \u{2028}binaryPath: /x", "cannot be read"),
         ("# \u{2029}binaryPath: /x", "cannot be read"),
         ("# \u{85}binaryPath: /x", "cannot be read"),

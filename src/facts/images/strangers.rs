@@ -5,18 +5,19 @@ use std::collections::BTreeSet;
 use crate::istio::image_reference::parse_reference;
 use crate::sys::registry::{RegistryError, Why};
 
-/// Registries that are asked in a run. Meshes take their images from a few.
+/// Number of such registries that are contacted in a run. Meshes pull their images from a few.
 const MOST: usize = 16;
 
-/// The registries that were asked so far.
+/// The registries contacted so far that the user did not name.
 #[derive(Debug, Default)]
 pub(super) struct Strangers {
     asked: BTreeSet<String>,
-    /// Whether one of them did not answer: a wait takes up to half of the time that all registries together have.
+    /// Whether one of them did not answer: a wait uses up to half of the time that all registries together
+    /// have.
     silent: bool,
 }
 
-/// Why another registry is not asked.
+/// Why another registry is not contacted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
     #[error(
@@ -30,11 +31,11 @@ pub(super) enum Refused {
 }
 
 impl Strangers {
-    /// Counts the registry of an image that is about to be asked, unless the user named it.
+    /// Counts the registry of an image that is about to be contacted, unless the user named it.
     pub(super) fn admit(&mut self, image: &str, is_named: bool) -> Result<(), Refused> {
         match parse_reference(image) {
             Ok(reference) if !is_named => self.admit_host(reference.registry()),
-            // One that cannot be read is asked of no registry.
+            // An invalid reference leads to no registry.
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -53,7 +54,7 @@ impl Strangers {
         Ok(())
     }
 
-    /// Notes what such a registry failed by.
+    /// Records how such a registry failed.
     pub(super) fn note(&mut self, error: &RegistryError) {
         let RegistryError::Unreachable { why, .. } = error else {
             return;

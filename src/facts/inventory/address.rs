@@ -1,4 +1,4 @@
-//! Where a proxy gets its configuration: what connects it to a control plane.
+//! The address that a proxy gets its configuration from, which connects it to a control plane.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,41 +8,41 @@ use serde_json::Value;
 use crate::facts::control_plane::DEFAULT;
 use crate::sys::cluster::{Container, Pod};
 
-/// Where agents look that are told no address.
+/// The address that agents use if none is configured.
 const USUAL: &str = "istiod.istio-system.svc:15012";
 
-/// Where agents look for a mesh configuration, which holds an address too.
+/// The path at which agents look for a mesh configuration, which contains an address too.
 const MESH_FILES: &str = "/etc/istio/config";
 
-/// Bytes of a `ProxyConfig` that are read; longer ones are not understood.
+/// Longest `ProxyConfig` in bytes that is parsed; the address in a longer one counts as unknown.
 const LONGEST: usize = 64 << 10;
 
-/// Addresses of one program that are told apart. The charts and the injector give one.
+/// Number of different addresses that are kept per program. The charts and the injector set one.
 const MOST: usize = 4;
 
-/// An address that a proxy is told.
+/// An address that a proxy is configured with.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Address {
-    /// The Service of an istiod, by the names of the charts.
+    /// The Service of an istiod, recognized by the names that the charts give it.
     Istiod { namespace: String, revision: String },
-    /// Any other, or one that its pod does not show.
+    /// Any other address, or one that the pod does not show.
     Other,
 }
 
 impl Address {
-    /// The addresses that a container is told by its variables, its arguments and its pod's annotation.
+    /// Returns the addresses in the variables and arguments of a container, and in the annotation of its pod.
     pub(super) fn of(pod: &Pod, container: &Container) -> BTreeSet<Address> {
         Address::from_settings(Address::annotated(pod), container)
     }
 
-    /// The address in a pod's annotation.
+    /// Returns the address in a pod's annotation.
     pub(super) fn annotated(pod: &Pod) -> Option<Address> {
         let text = pod.metadata.annotations.get("proxy.istio.io/config");
         text.and_then(|text| in_config(text))
     }
 
-    /// The addresses that a container is told by its variables and its arguments, and that of its pod: of more
-    /// than a few the rest is another one, so that the program never counts as one of another mesh.
+    /// Returns the addresses in the variables and arguments of a container, and the annotated one. Addresses
+    /// beyond `MOST` become `Other`, so that such a program never counts as one of another mesh.
     pub(super) fn from_settings(
         annotated: Option<Address>,
         container: &Container,
@@ -76,8 +76,9 @@ impl Address {
         found
     }
 
-    /// Where an agent without an address looks. The charts give gateways a file instead of an address: its
-    /// text is not in the pod, and what shows their istiod is where they get certificates from.
+    /// Returns the address of an agent without an explicit one. The charts give gateways a mesh configuration
+    /// file instead: the pod does not contain its text, so the address that they get certificates from
+    /// (`CA_ADDR`) shows their istiod.
     pub(super) fn from_defaults(container: &Container) -> Address {
         let file = Path::new(MESH_FILES);
         let has_file = container.volume_mounts.iter().any(|mount| {
@@ -115,7 +116,7 @@ impl Address {
     }
 }
 
-/// The address in a `ProxyConfig`, which is JSON or YAML.
+/// Returns the address in a `ProxyConfig`, which is JSON or YAML.
 fn in_config(text: &str) -> Option<Address> {
     if text.len() > LONGEST {
         return Some(Address::Other);
@@ -134,7 +135,7 @@ fn in_config(text: &str) -> Option<Address> {
     });
     let mut found: Vec<&str> = lines.collect();
     let mentioned = text.matches("iscovery").count();
-    // Escapes, anchors and flow style can say it in other ways.
+    // Escapes, anchors and flow style are other ways to write an address.
     let odd = text.contains(['\\', '&', '*', '{', '?', '!']);
     match (found.pop(), found.is_empty()) {
         (Some(value), true) if mentioned == 1 && !odd => Some(Address::parse(value)),
@@ -143,7 +144,7 @@ fn in_config(text: &str) -> Option<Address> {
     }
 }
 
-/// Whether it can be the name of a namespace or revision.
+/// Checks whether a text can be the name of a namespace or revision.
 pub(super) fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=63).contains(&text.len()) && text.bytes().all(allowed)

@@ -1,4 +1,5 @@
-//! What pods are judged by: their namespaces, their nodes, and what the injectors of their revisions produce.
+//! The context that pods are judged in: their namespaces, their nodes, and what the injectors of their
+//! revisions produce.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,15 +8,15 @@ use crate::facts::genuine::Permitted;
 use crate::facts::platform::NodeInfo;
 use crate::sys::os;
 
-/// Namespaces and nodes by name, and what their pods may have.
+/// Namespaces and nodes by name, and the settings that pods may have.
 pub(in crate::facts) struct ClusterIndex {
     pub(in crate::facts) namespaces: BTreeMap<String, Namespace>,
     pub(in crate::facts) nodes: BTreeMap<String, NodeInfo>,
-    /// What the pods of revisions in scope may have.
+    /// The settings that the pods of revisions in scope may have.
     pub(in crate::facts) permitted: Permitted,
-    /// Namespaces of control planes: their pods are asked first.
+    /// Namespaces of control planes: their pods are queried first.
     pub(in crate::facts) homes: BTreeSet<String>,
-    /// Seconds since 1970.
+    /// The current time in seconds since 1970.
     pub(in crate::facts) now: i64,
 }
 

@@ -1,4 +1,4 @@
-//! What all programs of a pod have in common.
+//! The properties that all programs of a pod share.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,13 +9,13 @@ use super::{Address, ClusterIndex, PodGroupKey, Role, SelfReport};
 use crate::report::{Deviations, PodRow};
 use crate::sys::cluster::{Container, Pod};
 
-/// What all programs of a pod have in common. It is read once: a pod can have thousands of containers.
+/// The properties that all programs of a pod share. They are read once: a pod can have thousands of containers.
 pub(super) struct Common<'a> {
     pub(super) pod: &'a Pod,
-    /// A program of the pod, without anything of its container.
+    /// A template for the programs of the pod, without the properties of a container.
     any: MeshPod,
     row: PodRow,
-    /// What the runtime says that it started each container from.
+    /// The imageID of each container, as the container runtime reports it.
     image_ids: HashMap<&'a str, &'a str>,
     /// The address in the pod's annotation.
     annotated: Option<Address>,
@@ -55,13 +55,13 @@ impl<'a> Common<'a> {
                 shared: false,
             },
             row: row(pod, &columns),
-            // The first of a name counts.
+            // The first status of a name counts: the reversed iterator inserts it last.
             image_ids: statuses.rev().filter(|(_, id)| !id.is_empty()).collect(),
             annotated: Address::annotated(pod),
         }
     }
 
-    /// A container as one of that role, without what is beside it.
+    /// Returns a container as a program of that role, without the other containers of its pod.
     pub(super) fn mesh_pod(&self, role: Role, container: &Container) -> MeshPod {
         let has_row = [Role::Istiod, Role::Gateway, Role::Agentgateway].contains(&role);
         let (mut settings, mut hidden_settings) = settings(container);
@@ -82,7 +82,8 @@ impl<'a> Common<'a> {
         mesh_pod
     }
 
-    /// Where a program gets its configuration; a proxy without an address uses the default one.
+    /// Returns the addresses that a program gets its configuration from; a proxy without one uses the default
+    /// address.
     fn connects(&self, role: Role, container: &Container) -> BTreeSet<Address> {
         if matches!(role, Role::Istiod | Role::Cni) {
             return BTreeSet::new();
@@ -94,7 +95,7 @@ impl<'a> Common<'a> {
         found
     }
 
-    /// What the runtime says that it started a container from.
+    /// Returns the imageID of a container, as the container runtime reports it.
     pub(super) fn image_id(&self, container: &Container) -> String {
         let id = self.image_ids.get(container.name.as_str());
         shortened(id.copied().unwrap_or_default(), IMAGE)

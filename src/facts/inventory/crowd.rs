@@ -1,6 +1,7 @@
-//! Pods with more programs or settings of a mesh than any injector makes: they are not compared, and so unknown.
+//! Pods with more programs or settings of a mesh than any injector creates: they are not compared, and so
+//! unknown.
 //!
-//! Each program of a pod is compared with its others, so that the cost would grow with the square of their number.
+//! Each program of a pod is compared with the others, so the cost would grow with the square of their number.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,16 +11,17 @@ use super::{Address, Role};
 use crate::report::{Deviation, Deviations, SettingKind};
 use crate::sys::cluster::Container;
 
-/// Programs of a mesh in one pod. A pod of the largest kind has four: a proxy, and what prepares for it.
+/// Programs of a mesh in one pod. The largest normal pod has four: a proxy, and the containers that prepare for
+/// it.
 const MOST_PROGRAMS: usize = 16;
 
-/// Settings that these programs have together. A proxy has about one hundred.
+/// Settings that these programs have in total. A proxy has about one hundred.
 const MOST_SETTINGS: usize = 2000;
 
-/// Stands for the image where programs run different ones. No real reference has this form.
+/// Replaces the image if programs run different ones. No real reference has this form.
 const SEVERAL_IMAGES: &str = "(several images)";
 
-/// What a pod has too many of.
+/// Returns the limit that a pod exceeds, as text.
 pub(super) fn excess(mains: &[(Role, &Container)], beside: &[&Container]) -> Option<String> {
     let programs = mains.len() + beside.len();
     if programs > MOST_PROGRAMS {
@@ -32,7 +34,7 @@ pub(super) fn excess(mains: &[(Role, &Container)], beside: &[&Container]) -> Opt
         .then(|| format!("{settings} settings of a mesh, and at most {MOST_SETTINGS} are compared"))
 }
 
-/// One program for each role that the pod has: it counts, is named, and never passes.
+/// Returns one program for each role that the pod has: it is counted and reported, and never passes.
 pub(super) fn mesh_pod(
     common: &Common<'_>,
     mains: &[(Role, &Container)],
@@ -46,7 +48,7 @@ pub(super) fn mesh_pod(
         let group = &mut mesh_pod.group;
         let deviation = Deviation::new(&container.name, SettingKind::TooMany, excess);
         group.deviations = Deviations::of([deviation]);
-        // Addresses that are not read do not show that it belongs to another mesh.
+        // The addresses are not read, so nothing shows that the program belongs to another mesh.
         group.connects = BTreeSet::from([Address::Other]);
         if all(mains, beside).any(|other| other.image != container.image) {
             SEVERAL_IMAGES.clone_into(&mut group.image);
@@ -65,7 +67,7 @@ fn all<'a>(
     mains.chain(beside.iter().copied())
 }
 
-/// How many settings a container has, of those that there can be any number of.
+/// Counts the settings of a container in all lists of unlimited length.
 fn settings(container: &Container) -> usize {
     let context = container.security_context.as_ref();
     let added = context.and_then(|it| it.capabilities.as_ref());

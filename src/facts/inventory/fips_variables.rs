@@ -1,17 +1,18 @@
-//! The variables of a container that decide on FIPS.
+//! The environment variables of a container that decide on FIPS mode.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fips::Environment;
 use crate::sys::cluster::Container;
 
-/// The deciding variables of a container: those that its pod shows, and those that it does not.
+/// Returns these variables of a container: those with a value that the pod shows, and the names of those
+/// without.
 pub(super) fn settings(container: &Container) -> (BTreeMap<String, String>, BTreeSet<String>) {
     let (mut shown, mut hidden) = (BTreeMap::new(), BTreeSet::new());
     if !container.env_from.is_empty() {
         hidden.extend(Environment::VARIABLES.map(str::to_owned));
     }
-    // Of a name that stands twice the later counts, and each counts more than what comes in bulk.
+    // If a name occurs twice, the later entry counts. Entries of `env` take precedence over `envFrom`.
     for variable in &container.env {
         let name = &variable.name;
         if !Environment::VARIABLES.contains(&name.as_str()) {

@@ -1,4 +1,4 @@
-//! What must hold of the inventory whatever the pods are.
+//! Invariants of the inventory that hold for all pods.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,17 +18,18 @@ use crate::workload::WorkloadRef;
 /// 2026-01-01T00:00:00Z
 const NOW: i64 = 1_767_225_600;
 
-/// Seconds that a pod may be left out for after the time at which it was to be gone.
+/// Seconds for which a pod may be excluded after its deletion time.
 const LATEST: i64 = 60;
 
-/// Characters of the longest text that is kept of a container.
+/// Characters of the longest text that is kept from a container.
 const LONGEST: usize = 641;
 
-/// A server's answer: every pod is counted once, no proxy is left out, and a report of it drives no terminal.
+/// Checks a response of the API server: every pod is counted once, no proxy is left out, and a report of the
+/// pods contains no terminal control sequences.
 ///
 /// # Panics
 ///
-/// Where something does not hold.
+/// Panics if an invariant does not hold.
 pub fn pods(bytes: &[u8]) {
     let Some(pods) = fuzz::pods(bytes) else {
         return;
@@ -79,7 +80,7 @@ pub fn pods(bytes: &[u8]) {
     shown(&inventory);
 }
 
-/// The number of programs of a mesh.
+/// Counts the programs of a mesh.
 fn programs(placement: &PodPlacement) -> u64 {
     match placement {
         PodPlacement::Mesh(all) => all.len() as u64,
@@ -87,7 +88,7 @@ fn programs(placement: &PodPlacement) -> u64 {
     }
 }
 
-/// What becomes of a pod, compared with what is obvious of it.
+/// Compares the placement of a pod with what is obvious about it.
 fn judge(pod: &Listed, placement: &PodPlacement) {
     let Ok(pod) = pod else {
         return;
@@ -124,7 +125,7 @@ fn judge(pod: &Listed, placement: &PodPlacement) {
     }
 }
 
-/// The containers that run as long as the pod.
+/// Returns the containers that run as long as the pod.
 fn containers(pod: &Pod) -> impl Iterator<Item = &Container> {
     let native = pod
         .spec
@@ -134,7 +135,7 @@ fn containers(pod: &Pod) -> impl Iterator<Item = &Container> {
     pod.spec.containers.iter().chain(native)
 }
 
-/// Whether name or image alone show that it is a proxy.
+/// Checks whether name or image alone show that a container is a proxy.
 fn is_proxy(container: &Container) -> bool {
     let told_nothing = container.command.is_empty() && container.args.is_empty();
     let image = container.image.split(['@', ':']).next().unwrap_or_default();
@@ -142,7 +143,7 @@ fn is_proxy(container: &Container) -> bool {
     told_nothing && (named || image == "r/proxyv2" || image == "r/ztunnel")
 }
 
-/// Texts of pods are cut before they are kept.
+/// Checks that texts of pods are cut before they are kept.
 fn bounded(inventory: &MeshInventory) {
     for (group, members) in &inventory.groups {
         assert!(members.examples.len() <= PodGroup::EXAMPLES);
@@ -155,7 +156,7 @@ fn bounded(inventory: &MeshInventory) {
     }
 }
 
-/// A report with everything that a stranger chose.
+/// Builds a report with every text that the creator of a pod can choose.
 fn report(inventory: &MeshInventory) -> Report {
     let mut report = Report::new("verify");
     report.pods.clone_from(&inventory.rows);
@@ -230,7 +231,7 @@ fn shown(inventory: &MeshInventory) {
     assert_eq!(value.ok(), serde_json::to_value(&report).ok());
 }
 
-/// Two namespaces with injection and without, one that opted out, two nodes, one revision in scope.
+/// Returns two namespaces with injection and without, one that opted out, two nodes, and one revision in scope.
 fn index() -> ClusterIndex {
     let namespace = |name: &str, injection: Option<&str>| Namespace {
         name: name.to_owned(),
@@ -280,8 +281,8 @@ mod tests {
 
     #[test]
     fn holds_on_numbers_of_any_size() {
-        // Three statuses with the largest number of restarts; a pod that was to be gone long ago, and a negative grace
-        // period.
+        // Three statuses with the largest number of restarts; a pod with a deletion time long ago, and a
+        // negative grace period.
         let restarts = [0x08, 0x41, 0x80, 0x85, 0xa1, 0xfe];
         let proxy = [0x02, 0x02, 0x41, 0x80, 0xfe, 0xfe];
         let ended = [0x01, 0x09, 0x81, 0xc1, 0xfe, 0x8a, 0xea, 0xfe];

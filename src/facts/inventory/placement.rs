@@ -1,4 +1,4 @@
-//! What a pod is in a mesh.
+//! The classification of pods: which programs of a mesh a pod runs, and where it is counted.
 
 use std::collections::BTreeSet;
 
@@ -14,34 +14,34 @@ use crate::report::PodRow;
 use crate::sys::cluster::{Container, ContainerStatus, Pod};
 use crate::workload::{WorkloadKind, WorkloadRef};
 
-/// Seconds that a pod may take to end before it counts like any other, whatever grace period it was given.
+/// Seconds a pod may take to terminate before it counts like any other, whatever its grace period.
 const LONGEST_GRACE: i64 = 300;
 
-/// Seconds that may pass between the end of its grace period and the end of a pod.
+/// Seconds that may pass between the end of a pod's grace period and its removal.
 const SLACK: i64 = 60;
 
 /// Characters of an image or imageID that are kept: longer than any that can be pulled.
 pub(super) const IMAGE: usize = 640;
 
-/// Characters of a setting or state that are kept.
+/// Characters of a setting or status that are kept.
 pub(super) const TEXT: usize = 128;
 
-/// Stands for a revision that cannot be one.
+/// Replaces a revision name that is not valid.
 const NO_REVISION: &str = "(not a name)";
 
-/// Where a pod is counted.
+/// The category in which a pod is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PodPlacement {
-    /// What it runs of a mesh, each program on its own.
+    /// The programs of a mesh that the pod runs, one entry each.
     Mesh(Vec<MeshPod>),
-    /// No proxy, where one was asked for.
+    /// The pod has no proxy although injection was requested; its namespace.
     Uninjected(String),
     NotApplicable(&'static str),
-    /// None of our business.
+    /// The pod does not belong to a mesh.
     Elsewhere,
 }
 
-/// A program of a mesh in a pod.
+/// One program of a mesh in a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MeshPod {
     pub(super) group: PodGroupKey,
@@ -50,14 +50,14 @@ pub(super) struct MeshPod {
     pub(super) owner: Option<WorkloadRef>,
     /// The row of a control plane or gateway.
     pub(super) row: Option<PodRow>,
-    /// It can be asked.
+    /// The pod runs, so its program can be queried.
     pub(super) running: bool,
-    /// The pod runs several, so that it is not known which of them answers.
+    /// The pod runs several programs, so it is not known which of them answers.
     pub(super) shared: bool,
 }
 
-/// Where a pod is counted, and its containers that show nothing of a mesh, as if they were proxies: only the
-/// images that others run can tell whether they are.
+/// Classifies a pod. Also returns its containers without any sign of a mesh, in the form of proxies: they turn
+/// out to be proxies if a known proxy runs the same image digest.
 pub(super) fn classify_pod(pod: &Pod, index: &ClusterIndex) -> (PodPlacement, Vec<MeshPod>) {
     let Containers {
         mains,
@@ -107,27 +107,29 @@ fn in_mesh(
             own: container,
             others: beside.iter().copied().chain(further).collect(),
         });
-        // What comes with a proxy is judged once.
+        // The additional containers are attached to the first program only, so that they are judged once.
         mesh_pod.group.others = std::mem::take(&mut others);
         mesh_pod
     });
     mesh_pod.collect()
 }
 
-/// The containers of a pod, by what they run of a mesh.
+/// The containers of a pod, by the kind of mesh program that they run.
 #[derive(Default)]
 struct Containers<'a> {
     mains: Vec<(Role, &'a Container)>,
-    /// Those that come with a proxy, or have its image.
+    /// Containers that accompany a proxy, or have its image.
     beside: Vec<&'a Container>,
-    /// Those that run on and show nothing of a mesh.
+    /// Containers that keep running and show no sign of a mesh.
     unrelated: Vec<&'a Container>,
 }
 
 impl<'a> Containers<'a> {
-    /// Sorts a container in; `runs_on`: it does not end before the others start, nor is it there to look around.
+    /// Adds a container. `runs_on` is false for a container that ends before the others start, or that is only
+    /// for debugging.
     fn add(&mut self, pod: &Pod, container: &'a Container, runs_on: bool) {
-        // What prepares a pod ends: under its words something else runs.
+        // A preparation ends. If the container keeps running, it runs something other than what its arguments
+        // say.
         let program = match program(pod, container) {
             Some(Program::Preparation) if runs_on => Some(Program::Proxy),
             program => program,
@@ -153,13 +155,13 @@ fn containers(pod: &Pod) -> Containers<'_> {
     }
     for put_in in &pod.spec.ephemeral_containers {
         let container = &put_in.container;
-        // A shell in a proxy's image, put in to look around, is no further proxy.
+        // A shell in a proxy's image, attached as an ephemeral container for debugging, is not another proxy.
         let starts_other = has_proxy_image(container)
             && !container.command.is_empty()
             && !names_program(pod, container);
         all.add(pod, container, !starts_other);
     }
-    // What has a proxy's image and comes with no proxy counts as one.
+    // If a pod has no proxy, the first container with the image of one counts as its proxy.
     if all.mains.is_empty() {
         let of_role = |it: &&Container| role(pod, it, program(pod, it)?);
         let first = all.beside.iter().enumerate();
@@ -171,7 +173,7 @@ fn containers(pod: &Pod) -> Containers<'_> {
     all
 }
 
-/// The role of a container that runs a program of a mesh.
+/// Returns the role of a container that runs a program of a mesh.
 fn role(pod: &Pod, container: &Container, program: Program) -> Option<Role> {
     match program {
         Program::Discovery => Some(Role::Istiod),
@@ -185,7 +187,7 @@ fn role(pod: &Pod, container: &Container, program: Program) -> Option<Role> {
     }
 }
 
-/// Whether a proxy is what its pod is for. A sidecar is judged by the same rules.
+/// Checks whether the proxy is the main purpose of its pod. A sidecar is judged by the same rules.
 fn is_gateway(pod: &Pod, container: &Container) -> bool {
     let label = |name: &str| pod.metadata.labels.get(name).map(String::as_str);
     let templates = pod.metadata.annotations.get("inject.istio.io/templates");
@@ -198,7 +200,7 @@ fn is_gateway(pod: &Pod, container: &Container) -> bool {
     alone && main.any(|it| std::ptr::eq(it, container))
 }
 
-/// Why a pod no longer runs anything, or not for long.
+/// Returns why a pod no longer runs anything, or will stop soon.
 pub(super) fn ended(pod: &Pod, now: i64) -> Option<&'static str> {
     let runs = |it: &ContainerStatus| it.state.as_ref().is_some_and(|it| it.running.is_some());
     let terminal = ["Succeeded", "Failed"].contains(&pod.status.phase.as_str());
@@ -206,14 +208,14 @@ pub(super) fn ended(pod: &Pod, now: i64) -> Option<&'static str> {
         return Some("finished");
     }
     let end = pod.metadata.deletion_timestamp.as_ref()?.seconds;
-    // The grace period is part of it, and its length the wish of whoever deleted the pod.
+    // The deletion timestamp includes the grace period, and whoever deleted the pod chose its length.
     let grace = pod.metadata.deletion_grace_period_seconds.max(0);
     let begin = end.saturating_sub(grace);
     let limit = grace.min(LONGEST_GRACE).saturating_add(SLACK);
     (now <= begin.saturating_add(limit)).then_some("being deleted")
 }
 
-/// A pod without a part: it may have been meant to have one.
+/// Classifies a pod without a program of a mesh: injection may have been requested for it.
 fn outside(pod: &Pod, index: &ClusterIndex) -> PodPlacement {
     let meta = &pod.metadata;
     let namespace = index.namespaces.get(&meta.namespace);
@@ -249,8 +251,8 @@ fn outside(pod: &Pod, index: &ClusterIndex) -> PodPlacement {
     }
 }
 
-/// The revision that a pod names: the injector writes it into an annotation, since the label may name a
-/// tag. It is a claim of whoever created the pod.
+/// Returns the revision that a pod names. The injector writes it into an annotation, since the label may name a
+/// tag. Whoever created the pod could also have set it.
 pub(super) fn revision(pod: &Pod) -> String {
     let meta = &pod.metadata;
     let written = || {
@@ -267,7 +269,7 @@ pub(super) fn revision(pod: &Pod) -> String {
     }
 }
 
-/// What the runtime says of the containers of a pod.
+/// Returns the statuses of all containers of a pod.
 pub(super) fn statuses(pod: &Pod) -> impl DoubleEndedIterator<Item = &ContainerStatus> {
     let status = &pod.status;
     let all = status.container_statuses.iter();
@@ -283,7 +285,7 @@ fn companions(common: &Common<'_>, beside: &[&Container]) -> BTreeSet<ExtraConta
     beside.iter().map(companion).collect()
 }
 
-/// A text of at most so many characters, with a mark that it was longer.
+/// Returns at most `limit` characters of a text, with an ellipsis if it was longer.
 pub(super) fn shortened(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         Some((at, _)) => format!("{}…", &text[..at]),
@@ -291,9 +293,10 @@ pub(super) fn shortened(text: &str, limit: usize) -> String {
     }
 }
 
-/// The workload that a restart has to name: the owner of a `ReplicaSet` where its labels tell which.
+/// Returns the workload that a restart has to name: for a `ReplicaSet`, its owner if the labels of the pod show
+/// it.
 ///
-/// `None` where the owner is of a kind that is not known here, or has no valid name: its creator chose both.
+/// `None` if the owner is of an unknown kind or has an invalid name: whoever created the pod chose both.
 pub(super) fn owner(pod: &Pod) -> Option<WorkloadRef> {
     let meta = &pod.metadata;
     let workload = |kind, name: &str| WorkloadRef::new(kind, &meta.namespace, name);
@@ -382,7 +385,7 @@ mod tests {
         }
     }
 
-    /// `istio-proxy sidecar, second sidecar`
+    /// Returns the programs of a pod in the form `istio-proxy sidecar, second sidecar`.
     fn roles(pod: &Value) -> String {
         let all = of_mesh(pod);
         let each = all.iter().map(|it| {

@@ -1,19 +1,20 @@
-//! What a container runs: by its command and arguments first, then by its image, then by its name.
+//! The program that a container runs, determined by its command and arguments first, then its image, then its
+//! name.
 //!
-//! Labels and annotations are no evidence: whoever creates a pod chooses them.
+//! Labels and annotations are not evidence: whoever creates a pod chooses them.
 
 use std::collections::HashSet;
 
 use super::address::Address;
 use crate::sys::cluster::{Container, Pod, Volume};
 
-/// Name of the container of a proxy, and of ztunnel.
+/// The container name of a proxy, and of ztunnel.
 const PROXY: &str = "istio-proxy";
 
-/// Containers that come with a proxy and end before it starts.
+/// Containers that accompany a proxy and end before it starts.
 const COMPANIONS: [&str; 3] = ["istio-init", "istio-validation", "enable-core-dump"];
 
-/// What the agent is told to prepare, in place of being a proxy.
+/// Subcommands with which the agent prepares a pod instead of running a proxy.
 const PREPARES: [&str; 2] = ["istio-iptables", "istio-clean-iptables"];
 
 /// Programs that start another one.
@@ -36,36 +37,36 @@ const WRAPPERS: [&str; 16] = [
     "tini",
 ];
 
-/// How the controllers are called by which istiod runs agentgateway, for gateways and for waypoints.
+/// Prefix of the controller names under which istiod runs agentgateway, for gateways and for waypoints.
 const AGENTGATEWAYS: &str = "istio.io-agentgateway-";
 
-/// Beginnings of paths that only programs of a mesh are given.
+/// Prefixes of mount paths that only programs of a mesh have.
 const MESH_MOUNTS: [&str; 3] = ["/etc/istio", "/var/run/secrets/istio", "/var/lib/istio"];
 
-/// The audience of the tokens that istiod takes.
+/// The audience of the tokens that istiod accepts.
 const MESH_AUDIENCE: &str = "istio-ca";
 
-/// What a container runs for a mesh.
+/// The program of a mesh that a container runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Program {
     Discovery,
     /// The agent with its Envoy, or an Envoy of the mesh.
     Proxy,
-    /// The same, as a gateway or waypoint by its own arguments.
+    /// The same, with arguments that make it a gateway or waypoint.
     Router,
     Ztunnel,
     Cni,
     Agentgateway,
-    /// What prepares a pod for its proxy, and ends.
+    /// A program that prepares a pod for its proxy and then ends.
     Preparation,
 }
 
-/// The program of a mesh that a container runs.
+/// Returns the program of a mesh that a container runs.
 pub(super) fn program(pod: &Pod, container: &Container) -> Option<Program> {
     let found = by_words(pod, container)
         .or_else(|| by_image(container))
         .or_else(|| by_name(pod, container));
-    // A proxy that takes the words or the name of another program is a proxy.
+    // A proxy that uses the arguments or the name of another program is still a proxy.
     let is_proxy = match found {
         None => is_proxy_by_settings(container) || has_mesh_token(pod, container),
         Some(Program::Discovery | Program::Cni) => is_proxy_by_settings(container),
@@ -78,19 +79,19 @@ pub(super) fn program(pod: &Pod, container: &Container) -> Option<Program> {
     }
 }
 
-/// Whether command and arguments name a program of a mesh that runs on.
+/// Checks whether command and arguments name a program of a mesh that keeps running.
 pub(super) fn names_program(pod: &Pod, container: &Container) -> bool {
     let named = by_words(pod, container);
     named.is_some_and(|program| program != Program::Preparation)
 }
 
-/// Whether its image is one of a proxy, by its name.
+/// Checks whether the name of its image is that of a proxy.
 pub(super) fn has_proxy_image(container: &Container) -> bool {
     ["proxyv2", "ztunnel"].contains(&image_name(&container.image))
 }
 
-/// What command and arguments start. Values of flags are free text and decide nothing where the program is named first; behind a
-/// wrapper or an unknown program each word may be one.
+/// Returns the program that command and arguments start. Values of flags are free text, so they are ignored if
+/// the program is named first; after a wrapper or an unknown program, each word may name the program.
 fn by_words(pod: &Pod, container: &Container) -> Option<Program> {
     let mut given = container.command.iter().chain(&container.args);
     let first = base(given.next()?);
@@ -117,7 +118,8 @@ fn by_words(pod: &Pod, container: &Container) -> Option<Program> {
     }
 }
 
-/// What the arguments make of `pilot-agent`: its first word decides, and of a proxy the first word that names a mode.
+/// Returns the program that the arguments of `pilot-agent` select: the first argument decides; for `proxy`, the
+/// first word that names a mode.
 fn by_arguments(arguments: &[String]) -> Option<Program> {
     let first = arguments.first()?;
     if PREPARES.contains(&first.as_str()) {
@@ -136,7 +138,7 @@ fn mode(word: &str) -> Option<Program> {
     }
 }
 
-/// The words of command and arguments, those of a script too.
+/// Splits command and arguments into words, including those of a shell script.
 fn words(container: &Container) -> Vec<&str> {
     let given = container.command.iter().chain(&container.args);
     given
@@ -145,7 +147,7 @@ fn words(container: &Container) -> Vec<&str> {
         .collect()
 }
 
-/// A proxy before all, wherever its words are; then other programs that only a mesh has.
+/// Looks for a proxy first, wherever it is named; then for other programs that only a mesh has.
 fn by_any_word(container: &Container) -> Option<Program> {
     let words = words(container);
     let mut after = words.windows(2).filter(|pair| pair[0] == "proxy");
@@ -165,7 +167,7 @@ fn by_any_word(container: &Container) -> Option<Program> {
     })
 }
 
-/// Programs that other products run too, behind a wrapper.
+/// Looks for programs that other products run too, started by a wrapper.
 fn by_wrapped_word(pod: &Pod, container: &Container) -> Option<Program> {
     words(container).iter().find_map(|word| match base(word) {
         "ztunnel" => Some(Program::Ztunnel),
@@ -175,14 +177,15 @@ fn by_wrapped_word(pod: &Pod, container: &Container) -> Option<Program> {
     })
 }
 
-/// Whether a container has what only a proxy has, whatever it starts: the name, the image, or the variables of the injector.
+/// Checks whether a container has what only a proxy has, whatever it starts: the name, the image, or the
+/// variables of the injector.
 fn is_proxy_by_settings(container: &Container) -> bool {
     let has = |name: &str| container.env.iter().any(|it| it.name.starts_with(name));
     let told = has("PROXY_CONFIG") && (has("CA_ADDR") || has("ISTIO_META_"));
     container.name == PROXY || has_proxy_image(container) || told
 }
 
-/// Whether it has a token by which istiod gives certificates of the mesh.
+/// Checks whether a container mounts a token that istiod accepts to issue certificates of the mesh.
 fn has_mesh_token(pod: &Pod, container: &Container) -> bool {
     if container.volume_mounts.is_empty() {
         return false;
@@ -216,7 +219,7 @@ fn by_image(container: &Container) -> Option<Program> {
 fn by_name(pod: &Pod, container: &Container) -> Option<Program> {
     let label = |name: &str| pod.metadata.labels.get(name).map(String::as_str);
     match container.name.as_str() {
-        // Nothing else tells ztunnel of a renamed image; it is judged as strictly as a proxy.
+        // Only the name identifies a ztunnel with a renamed image; it is judged as strictly as a proxy.
         PROXY if label("app") == Some("ztunnel") => Some(Program::Ztunnel),
         PROXY => Some(Program::Proxy),
         "discovery" if label("app") == Some("istiod") => Some(Program::Discovery),
@@ -227,7 +230,8 @@ fn by_name(pod: &Pod, container: &Container) -> Option<Program> {
     }
 }
 
-/// Other products run agentgateway too: it is of a mesh where istiod made it, or configures it.
+/// Checks whether an agentgateway belongs to a mesh. Other products run it too: it does if istiod created or
+/// configures it.
 fn is_agentgateway_of_mesh(pod: &Pod, container: &Container) -> bool {
     let managed = pod.metadata.labels.get("gateway.istio.io/managed");
     managed.is_some_and(|by| by.starts_with(AGENTGATEWAYS))
@@ -236,7 +240,7 @@ fn is_agentgateway_of_mesh(pod: &Pod, container: &Container) -> bool {
             .any(|address| matches!(address, Address::Istiod { .. }))
 }
 
-/// Whether anything about a container shows that it is part of a mesh: other products run Envoy too.
+/// Checks whether anything in a container shows that it is part of a mesh: other products run Envoy too.
 fn is_of_mesh(pod: &Pod, container: &Container) -> bool {
     let variables = ["CA_ADDR", "PROXY_CONFIG", "PILOT_CERT_PROVIDER"];
     let told = container
@@ -252,12 +256,12 @@ fn is_of_mesh(pod: &Pod, container: &Container) -> bool {
     told || mounted || annotations.contains_key("sidecar.istio.io/status")
 }
 
-/// The last part of a path.
+/// Returns the last part of a path.
 fn base(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 
-/// The last part of a reference, without tag and digest.
+/// Returns the last part of a reference, without tag and digest.
 fn image_name(image: &str) -> &str {
     let last = image.split('@').next().and_then(|it| it.rsplit('/').next());
     let name = last.and_then(|it| it.split(':').next());

@@ -1,15 +1,15 @@
-//! What a program says of FIPS in its own metrics.
+//! What a program reports about FIPS in its own metrics.
 
 use super::SelfReport;
 use crate::sys::cluster::{ClusterError, Wanted};
 
-/// Envoy's statement of how it was built.
+/// Envoy's metric for how it was built.
 const GAUGE: &str = "envoy_server_compilation_settings_fips_mode";
 
-/// Go's statement of what built it.
+/// Go's metric for the toolchain that built the program.
 const GO: &str = "go_info";
 
-/// Where a program tells how it was built, and the lines of it that are of interest.
+/// The endpoint at which a program reports how it was built, and the lines that are needed from it.
 pub(super) struct Question {
     pub(super) port: u16,
     pub(super) path: &'static str,
@@ -17,8 +17,8 @@ pub(super) struct Question {
     pub(super) read: fn(&str) -> SelfReport,
 }
 
-/// Asked of Envoy's own port: what the agent merges, an application could have said. It is one gauge, where
-/// Envoy understands the filter.
+/// The query for Envoy, on Envoy's own port: the metrics that the agent merges could come from the application.
+/// The response is one gauge if Envoy supports the filter.
 pub(super) const PROXY: Question = Question {
     port: 15090,
     path: "/stats/prometheus?filter=%5Eserver.compilation_settings.fips_mode%24",
@@ -29,7 +29,7 @@ pub(super) const PROXY: Question = Question {
     read: proxy,
 };
 
-/// Asked of istiod, whose metrics grow with the mesh.
+/// The query for istiod. Its metrics grow with the mesh.
 pub(super) const ISTIOD: Question = Question {
     port: 15014,
     path: "/metrics",
@@ -40,10 +40,10 @@ pub(super) const ISTIOD: Question = Question {
     read: istiod,
 };
 
-/// First Go whose own module leaves no trace in its version.
+/// The first Go version with its own FIPS module, which leaves no trace in the version string.
 const GO_WITH_MODULE: (u32, u32) = (1, 24);
 
-/// What a proxy's metrics say.
+/// Parses a proxy's metrics.
 fn proxy(text: &str) -> SelfReport {
     match samples(text, GAUGE)
         .map(|(_, value)| value)
@@ -57,7 +57,7 @@ fn proxy(text: &str) -> SelfReport {
     }
 }
 
-/// What istiod's metrics say.
+/// Parses istiod's metrics.
 fn istiod(text: &str) -> SelfReport {
     let mut builds = samples(text, GO).filter_map(|(labels, _)| {
         let (_, version) = labels.split_once("version=\"")?;
@@ -70,7 +70,7 @@ fn istiod(text: &str) -> SelfReport {
     }
 }
 
-/// What a version of Go says: `go1.19.4 X:boringcrypto`, `go1.14.12b4`, `go1.26.8`.
+/// Parses a version of Go: `go1.19.4 X:boringcrypto`, `go1.14.12b4`, `go1.26.8`.
 fn go(version: &str) -> SelfReport {
     let said = version.to_owned();
     let (core, rest) = match version.find([' ', '-']) {
@@ -84,7 +84,7 @@ fn go(version: &str) -> SelfReport {
     let mut numbers = core.trim_start_matches("go").split('.');
     let mut next = || numbers.next()?.parse::<u32>().ok();
     let minor = next().zip(next());
-    // The branch of before Go 1.19 wrote its own number after the release's.
+    // Before Go 1.19, the boringcrypto branch appended its own number to the number of the release.
     let branch = core
         .rsplit('.')
         .next()
@@ -101,7 +101,7 @@ fn go(version: &str) -> SelfReport {
     }
 }
 
-/// Labels and value of each sample of exactly that name.
+/// Returns labels and value of each sample with exactly that name.
 fn samples<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
     text.lines().filter_map(move |line| {
         let rest = line.strip_prefix(name)?;
@@ -113,7 +113,8 @@ fn samples<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = (&'a str, &
     })
 }
 
-/// Why a pod could not be read, without what differs from pod to pod.
+/// Returns why a pod could not be read, without the parts that differ from pod to pod, so that such pods share
+/// a group.
 pub(super) fn unreadable(error: &ClusterError) -> SelfReport {
     let text = error.to_string();
     let known = [

@@ -11,7 +11,7 @@ pub(super) struct Columns {
     pub(super) restarts: u32,
 }
 
-/// Whether the condition of that kind is true.
+/// Checks whether the condition of that kind is true.
 pub(super) fn condition(pod: &Pod, kind: &str) -> bool {
     pod.status
         .conditions
@@ -52,8 +52,8 @@ pub(super) fn columns(pod: &Pod) -> Columns {
     columns
 }
 
-/// Goes through the init containers to the first that is not done; whether there is one, and the
-/// restarts of those that keep running.
+/// Reads the init containers up to the first that is not done. Returns whether there is one, and the restarts
+/// of native sidecars.
 fn initialization(pod: &Pod, columns: &mut Columns) -> (bool, u32) {
     let statuses = &pod.status.init_container_statuses;
     let mut native_restarts = 0;
@@ -90,7 +90,7 @@ fn initialization(pod: &Pod, columns: &mut Columns) -> (bool, u32) {
     (false, native_restarts)
 }
 
-/// Goes through the main containers, the first last: what it says stands.
+/// Reads the main containers in reverse order, so that the status of the first one is kept.
 fn running(pod: &Pod, columns: &mut Columns) {
     let mut any = false;
     for status in pod.status.container_statuses.iter().rev() {
