@@ -1,12 +1,12 @@
-//! What a version of Istio or its istioctl can do. Templates and code ask for one of these names;
-//! from when to when each holds is data (`data/capabilities.yaml`).
+//! The capabilities of versions of Istio and istioctl. Templates and code refer to these names; which versions have
+//! each capability is data (`data/capabilities.yaml`).
 
 use std::fmt;
 use std::str::FromStr;
 
 macro_rules! capabilities {
     ($($(#[$doc:meta])+ $variant:ident = $name:literal,)+) => {
-        /// Something that came, went or changed with a version; see `data/capabilities.yaml`.
+        /// Something that appeared, disappeared or changed with a version; see `data/capabilities.yaml`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Capability { $($(#[$doc])+ $variant,)+ }
 
@@ -35,7 +35,7 @@ capabilities! {
     StdinLast = "stdin-last",
     /// `--set` takes a value with a further `=` in it.
     SetSecondEquals = "set-second-equals",
-    /// A second `=` in `--set` is an error; where neither holds, the flag is silently lost.
+    /// A second `=` in `--set` is an error; in versions with neither capability, the flag is silently lost.
     SetSecondEqualsRefused = "set-second-equals-refused",
     /// `--set tag=1.20` stays a string.
     SetTagIsText = "set-tag-is-text",
@@ -153,7 +153,7 @@ capabilities! {
     AmbientProfile = "ambient-profile",
     /// profile `ambient` sets the variant distroless by itself.
     AmbientIsDistroless = "ambient-is-distroless",
-    /// profile `ambient` does so by `values.global.variant`, which can be emptied.
+    /// profile `ambient` does so with `values.global.variant`, which can be set to an empty text.
     AmbientGlobalVariant = "ambient-global-variant",
     /// profile `openshift`
     OpenshiftProfile = "openshift-profile",
@@ -183,17 +183,17 @@ capabilities! {
     ZtunnelCryptoProvider = "ztunnel-crypto-provider",
     /// `TLS12_ENABLED` of ztunnel
     ZtunnelTls12 = "ztunnel-tls12",
-    /// ztunnel with the OpenSSL backend keeps to FIPS 140-3 by itself.
+    /// ztunnel with the OpenSSL backend follows FIPS 140-3 by default.
     ZtunnelFips1403 = "ztunnel-fips-140-3",
     /// There is an operator image.
     OperatorImage = "operator-image",
-    /// istioctl shows the whole tag of a control plane, not only what stands before its first `-`.
+    /// istioctl shows the whole tag of a control plane, not only the part before its first `-`.
     WholeTagInVersion = "whole-tag-in-version",
     /// The Solo distribution has an istioctl of its own.
     SoloIstioctl = "solo-istioctl",
 }
 
-/// A name that is no capability.
+/// The error for a name that is not a capability.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a capability: `glooistio matrix capabilities` lists them")]
 pub struct UnknownCapability(String);
