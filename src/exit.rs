@@ -1,8 +1,8 @@
 //! The exit codes, in one place.
 //!
-//! Codes are istioctl's own if it has one (64, 65 and 79 mean the same there), and otherwise those of `sysexits.h`. The
-//! first one that applies in the order of the stages is used: usage, data, what is needed to begin, what the checks
-//! found.
+//! If istioctl has an exit code for a reason, that one is used (64, 65 and 79 mean the same there), and otherwise one
+//! of `sysexits.h`. The first one that applies in the order of the stages is used: usage, data, what is needed to
+//! begin, what the checks found.
 
 use crate::suggestion::{CommandContext, SuggestedCommand};
 

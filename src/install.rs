@@ -39,7 +39,7 @@ use installer::{documents, manifests, part};
 use planned_images::{cached, pinned};
 use prepare::{Prepared, prepare};
 
-/// What every command needs for its work.
+/// The environment of a command: output, data, policies, and access to the cluster and to registries.
 pub struct RunContext<'a> {
     pub ui: &'a Ui,
     pub report: &'a mut Report,
@@ -67,7 +67,7 @@ pub struct RegistryAccess {
     pub inspect: bool,
 }
 
-/// How to install, in addition to what to install.
+/// A request to install: the options of what to install, and how to do it.
 pub struct Install<'a> {
     pub options: &'a Options,
     pub istioctl: Istioctl,
@@ -237,7 +237,7 @@ impl RunContext<'_> {
 }
 
 impl Install<'_> {
-    /// Installs. The report of `ctx` contains the results afterwards, also on failure.
+    /// Installs the plan. The report of `ctx` contains the results afterwards, also on failure.
     pub fn run(&self, ctx: &mut RunContext<'_>) -> Result<Exit, Failure> {
         let client = Observed::Known(self.istioctl.clone());
         let prepared = prepare(self.options, ctx.matrix, &client)?;

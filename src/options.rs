@@ -47,7 +47,7 @@ pub enum Gateways {
     LeaveOut,
 }
 
-/// What the user agreed to by a flag of its own.
+/// The user's consent to risky changes, each by a flag of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Consent {
     /// Installing an older build than the one that runs.

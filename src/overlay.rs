@@ -45,7 +45,7 @@ pub use set::Assignment;
 pub use user_settings::{UserSettings, scan_user_settings};
 pub use write::{quote, write};
 
-/// How istioctl merges several inputs.
+/// The algorithm with which istioctl merges several inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Engine {
@@ -79,7 +79,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// Where a value was set.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// The preset or template document of that name.
@@ -130,7 +130,7 @@ pub struct Document {
     pub origins: Origins,
 }
 
-/// Where each value of a document was last set, by its path.
+/// The origin of each value of a document, by its path: where it was last set.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Origins(HashMap<String, Origin>);
 

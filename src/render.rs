@@ -164,7 +164,8 @@ fn renamed(base: &Base, name: String) -> Base {
     Base { name, value }
 }
 
-/// istioctl does not read a namespace from `metadata`; this matters if it names another one than that of the mesh.
+/// Returns a notice that istioctl does not read a namespace from `metadata`, if that names another namespace than the
+/// mesh has.
 fn unread_namespace(plan: &Plan, options: &Options, document: &Document) -> Option<Notice> {
     let said = document.value["metadata"]["namespace"].as_str()?;
     let moved = options.namespace.is_some() || said == plan.namespace;

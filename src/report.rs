@@ -1,6 +1,6 @@
 //! The result of a run: one value, and one file per format that writes it.
 //!
-//! Within a [`SCHEMA`] number fields are only added, never renamed or removed.
+//! Between versions with the same [`SCHEMA`] number, fields are only added, never renamed or removed.
 
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ pub use proof::{
 /// Number of the JSON contract.
 pub const SCHEMA: u32 = 1;
 
-/// When a check runs: before anything is changed, or on what runs afterwards.
+/// The phase of a check: before anything is changed, or after, on what runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
@@ -38,7 +38,7 @@ pub enum Phase {
     After,
 }
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
@@ -218,7 +218,7 @@ pub struct Document {
     pub yaml: String,
 }
 
-/// What was requested and why, or what a run was judged by.
+/// The request with its reasons, or what a run was judged by.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Expected {
     pub hub: Option<String>,
@@ -291,7 +291,7 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// Why a run stopped before its end.
+/// The error that stopped a run before its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ErrorReport {
     /// The exit code of the process.

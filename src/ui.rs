@@ -37,7 +37,7 @@ pub enum ColorChoice {
     Never,
 }
 
-/// What the environment says about the terminal; the caller reads it once.
+/// The properties of the terminal in the environment; the caller reads it once.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     pub no_color: bool,
@@ -70,7 +70,7 @@ impl Environment {
     }
 }
 
-/// Something that happens while a command runs. One enum for everything from the actions to the screen.
+/// An event while a command runs. There is one enum for everything from the actions to the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// glooistio or istioctl works on something: `Processing resources for Istiod`.

@@ -120,7 +120,8 @@ fn recalled(
     }
 }
 
-/// Without a record, an upgrade that gets no inputs would replace the settings of the mesh by the defaults.
+/// Returns the failure of an upgrade without a record and without inputs, which would replace the settings of the mesh
+/// by the defaults.
 fn unrecorded(missing: &str) -> Failure {
     let message = format!(
         "{missing}: the settings that it was installed with are not known, and would be replaced by the defaults"
@@ -137,7 +138,8 @@ fn no_tag(revision: &str, tag: &str) -> Failure {
     Failure::message(Exit::Data, message).hint("use `glooistio install` with every option")
 }
 
-/// The inputs of a record are applied without being read by a person, so its last writer must be an install.
+/// Returns the failure for a record with an unknown writer. Its inputs would be applied without being read by a person,
+/// so its last writer must be an install.
 fn untrusted(changed: &str, namespace: &str, label: &str) -> Failure {
     Failure::message(Exit::Data, format!("{changed}, and -y applies it unread"))
         .hint("run the same command without -y, or with --dry-run, and read what it applies again")
@@ -150,7 +152,7 @@ fn untrusted(changed: &str, namespace: &str, label: &str) -> Failure {
         .hint("or use `glooistio install` with every option: it writes a new record")
 }
 
-/// Returns the record of the revision in a namespace, where an install by glooistio wrote one that can be used.
+/// Returns the record of the revision in a namespace, if an install by glooistio wrote one that can be used.
 pub fn find_record(
     ctx: &mut RunContext<'_>,
     namespace: &str,
@@ -172,7 +174,7 @@ pub fn find_record(
     }
 }
 
-/// If the record cannot be read, the inputs that an install would drop are unknown.
+/// Returns the failure for a record that cannot be read, so that the inputs that an install would drop are unknown.
 fn unreadable(why: &str, namespace: &str, revision: &str) -> Failure {
     let message = format!(
         "the record of revision {revision} cannot be used ({why}), so that the inputs of its last install are not known"

@@ -160,7 +160,7 @@ impl PlanArgs {
     }
 }
 
-/// What an install does only if the user allows it.
+/// Permissions for risky changes, which an install makes only if the user gives them.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Checks")]
 pub(super) struct ConsentArgs {
@@ -240,7 +240,7 @@ pub(super) struct RunArgs {
     pub(super) no_registry: bool,
 }
 
-/// What statements about cryptographic modules are judged by.
+/// Options for judging statements about cryptographic modules.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "FIPS")]
 pub(super) struct ProofArgs {
@@ -292,7 +292,7 @@ impl FromStr for Days {
     }
 }
 
-/// How registries are reached.
+/// Options for the access to registries.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Registry")]
 pub(super) struct RegistryArgs {
@@ -308,7 +308,7 @@ pub(super) struct RegistryArgs {
     pub(super) no_cache: bool,
 }
 
-/// What the Before checks read of the images of a plan.
+/// Options for reading the images of a plan in the Before checks.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Registry")]
 pub(super) struct ImageArgs {

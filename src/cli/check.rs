@@ -173,7 +173,7 @@ impl Args {
     }
 }
 
-/// What every set of inputs of a run is judged with.
+/// The context in which every set of inputs of a run is judged.
 struct Given<'a> {
     rules: &'a run_context::Policies,
     client: Observed<facts::Istioctl>,

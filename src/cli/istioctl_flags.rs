@@ -10,7 +10,7 @@ use crate::istio::{Capability, Matrix};
 
 pub(super) use table::FLAGS;
 
-/// What happens to a flag.
+/// The handling of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FlagRouting {
     /// Forwarded to istioctl unchanged.

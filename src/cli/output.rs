@@ -10,7 +10,7 @@ use crate::report::{self, ErrorReport, Report};
 use crate::suggestion::CommandContext;
 use crate::ui::Ui;
 
-/// What a command shows as its result.
+/// The form in which a command shows its result.
 #[derive(Debug)]
 pub(crate) enum Shown {
     /// The whole report.

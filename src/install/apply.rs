@@ -17,7 +17,7 @@ use crate::workload::WorkloadRef;
 /// Lines of istioctl's stderr that are kept for the message of a failure.
 const KEPT: usize = 8;
 
-/// What has been done so far.
+/// The progress of an install.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// The components that istioctl reported as finished.

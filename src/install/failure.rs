@@ -26,7 +26,7 @@ pub(super) struct Failed<'a> {
     pub(super) progress: &'a Progress,
 }
 
-/// What the user can do.
+/// Advice on how to continue after a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Advice {
     /// The same command continues.

@@ -1,4 +1,4 @@
-//! Facts(after) → check(After) → report: which statements about running programs hold, and by what evidence.
+//! Facts(after) → check(After) → report: verifies what runs, and reports the evidence.
 
 use std::collections::{BTreeMap, BTreeSet};
 

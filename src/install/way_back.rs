@@ -1,4 +1,4 @@
-//! The way back: the next steps after an install that could not be verified.
+//! The next steps after an install that could not be verified, which restore what ran before.
 
 use super::RunContext;
 use super::prepare::Prepared;

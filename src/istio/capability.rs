@@ -13,7 +13,7 @@ macro_rules! capabilities {
         impl Capability {
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// The name in data and templates.
+            /// Returns the name in data and templates.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
@@ -27,13 +27,13 @@ capabilities! {
     StrategicMerge = "strategic-merge",
     /// `-f` files are merged map by map: lists are replaced.
     MapMerge = "map-merge",
-    /// A second IstioOperator in one file is refused, not silently dropped.
+    /// A second IstioOperator in one file is refused instead of silently dropped.
     OneDocumentOnly = "one-document-only",
     /// Any second YAML document in a file is refused.
     AnySecondDocumentRefused = "any-second-document-refused",
     /// `-f -` must be the last file.
     StdinLast = "stdin-last",
-    /// `--set` takes a value with a further `=` in it.
+    /// `--set` accepts a value that contains another `=`.
     SetSecondEquals = "set-second-equals",
     /// A second `=` in `--set` is an error; in versions with neither capability, the flag is silently lost.
     SetSecondEqualsRefused = "set-second-equals-refused",
@@ -57,9 +57,9 @@ capabilities! {
     InstalledState = "installed-state",
     /// `--revision default` means unset.
     RevisionDefaultIsUnset = "revision-default-is-unset",
-    /// An install makes webhooks for the revision tag `default`.
+    /// An install creates webhooks for the revision tag `default`.
     DefaultRevisionTag = "default-revision-tag",
-    /// Revision tags are Services too.
+    /// Revision tags have Services too.
     RevisionTagService = "revision-tag-service",
     /// `values.global.operatorManageWebhooks` keeps an install from becoming the default.
     OperatorManageWebhooks = "operator-manage-webhooks",
@@ -67,13 +67,13 @@ capabilities! {
     // commands and flags
     /// `verify-install`
     VerifyInstall = "verify-install",
-    /// `install --verify` does something.
+    /// `install --verify` has an effect.
     InstallVerifyFlag = "install-verify-flag",
     /// `apply` is an alias of `install`.
     ApplyAlias = "apply-alias",
     /// `upgrade --revision`
     UpgradeRevisionFlag = "upgrade-revision-flag",
-    /// `upgrade` is an engine of its own, which reads the running version and downloads profiles.
+    /// `upgrade` has its own engine, which reads the running version and downloads profiles.
     UpgradeEngine = "upgrade-engine",
     /// `uninstall` at the root
     UninstallCommand = "uninstall-command",
@@ -117,7 +117,7 @@ capabilities! {
     ValuesDefaultRevision = "values-default-revision",
     /// `components.ztunnel`
     ZtunnelComponent = "ztunnel-component",
-    /// `components.istiodRemote` renders something.
+    /// `components.istiodRemote` has an effect.
     IstiodRemoteComponent = "istiod-remote-component",
     /// `k8s.volumes`, `k8s.volumeMounts`
     K8sVolumes = "k8s-volumes",

@@ -30,7 +30,7 @@ pub struct Place {
     pub ignored: Option<&'static str>,
 }
 
-/// What a document requests after istioctl has processed it. `None` means that profile and istioctl decide.
+/// The settings of a document after istioctl has processed it. `None` means that profile and istioctl decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effective {
     pub hub: Option<String>,

@@ -19,7 +19,7 @@ pub use range::{Range, Release};
 pub(super) use rules::RULES;
 pub use validate::{SchemaError, validate_fields, validate_rules};
 
-/// What is known about the values at a path.
+/// The possible values at a path, as far as the schema knows them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cursor {
     pub(super) kind: Kind,

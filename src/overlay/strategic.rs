@@ -184,8 +184,8 @@ fn in_order(
     all
 }
 
-/// Removes the nulls of maps, which delete a value; in lists, which are replaced, they stay (a patch with `value:
-/// null`).
+/// Removes the nulls of maps, where they delete a value. In lists, which are replaced as a whole, they stay, because a
+/// patch can have `value: null`.
 fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(

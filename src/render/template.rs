@@ -115,7 +115,7 @@ pub struct Param {
     pub about: String,
 }
 
-/// What a template declares at its top, in comments `{{!-- KEY …: TEXT --}}`.
+/// The declarations at the top of a template, in comments `{{!-- KEY …: TEXT --}}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
     pub about: String,

@@ -13,7 +13,7 @@ pub struct Deviations {
     pub first: Vec<Deviation>,
 }
 
-/// One such setting.
+/// One setting that deviates.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Deviation {
     /// The container that has it.
@@ -55,7 +55,7 @@ pub enum SettingKind {
 }
 
 impl Deviations {
-    /// How many are kept, so that a pod with thousands of them uses no more memory than any other.
+    /// How many of them are kept, so that a pod with thousands of them uses no more memory than any other.
     pub const MOST: usize = 10;
 
     pub fn is_empty(&self) -> bool {

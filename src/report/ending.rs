@@ -1,8 +1,8 @@
-//! How far an install got that did not succeed.
+//! How far an install got before it failed.
 
 use super::Report;
 
-/// How far an install got.
+/// The state in which a failed install ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// It stopped before it changed anything.

@@ -120,7 +120,8 @@ impl Finding {
         self
     }
 
-    /// Sets the next step as a command to copy; [`SuggestedCommand::new`] tells when there is none.
+    /// Sets the next step as a command to copy, or removes it in the cases in which [`SuggestedCommand::new`] returns
+    /// `None`.
     #[must_use]
     pub fn command(self, template: &'static str, values: &[&str]) -> Self {
         self.suggest(SuggestedCommand::new(template, values))

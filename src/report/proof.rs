@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Severity;
 
-/// What was read from one program and what it means, with the judgement on it.
+/// The evidence read from one program: its meaning, and the judgement on it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Proof {
     /// The image as the user or the plan names it; absent for a file.
@@ -75,7 +75,7 @@ impl Proof {
 /// How many names of other cryptography fit into a paragraph of a terminal; JSON has all of them.
 const NAMES_SHOWN: usize = 12;
 
-/// What is known about the validation of a module, on the day of the judgement.
+/// The validation of a module, as it is known on the day of the judgement.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Certificate {
     /// Number in the CMVP's list; absent for a module without a certificate.
@@ -163,7 +163,7 @@ pub struct Statement {
     pub strength: Strength,
 }
 
-/// How strong the evidence of a step is.
+/// The strength of the evidence of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Strength {
@@ -189,7 +189,7 @@ impl Strength {
     }
 }
 
-/// What another tool would print for the program.
+/// The output that another tool would print for the program.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Recipe {
     /// `goversion -crypto`, `envoy --version`, …
@@ -200,7 +200,7 @@ pub struct Recipe {
     pub but: Option<String>,
 }
 
-/// Whether the statement is acceptable, and which rules that was judged by.
+/// The judgement whether the statement is acceptable, and the rules for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Judgement {
     /// `any`, `140-3-active`, `fedramp-2026`.

@@ -17,7 +17,7 @@ pub use proof::meaning;
 
 use super::{Assurance, ModuleStatement, NextStep, Phase, Report, Status};
 
-/// How the text looks.
+/// The appearance of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
     /// ANSI colours.
@@ -29,7 +29,7 @@ pub struct Style {
     pub detail: Detail,
 }
 
-/// How much of a report is shown.
+/// The amount of detail that is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Detail {
     /// Only warnings, errors and unknowns: a run without problems writes nothing.

@@ -117,7 +117,7 @@ impl Bound {
         }
     }
 
-    /// A line includes all its builds.
+    /// Whether the bound is at or above the build. A line includes all its builds.
     fn is_at_or_above(&self, build: &Rebuild) -> bool {
         match self {
             Self::Minor(minor) => build.minor() <= *minor,

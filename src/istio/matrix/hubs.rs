@@ -72,15 +72,15 @@ text_serde!(HubPattern, "a hub, perhaps with <key> in it");
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HubKind {
-    /// The vendor's, with a key in its name.
+    /// The vendor's hub, with a key in its name.
     SoloKeyed,
-    /// The vendor's, open.
+    /// The vendor's hub without a key.
     SoloKeyless,
-    /// Upstream's.
+    /// Upstream's hub.
     Community,
-    /// The vendor's, for its workshops.
+    /// The vendor's hub for its workshops.
     Workshop,
-    /// The vendor's, for previews.
+    /// The vendor's hub for previews.
     Preview,
     /// Any other registry.
     Mirror,

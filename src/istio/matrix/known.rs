@@ -11,7 +11,7 @@ use crate::istio::flavor::{Distribution, Fips, Flavor};
 use crate::istio::tag::{ImageTag, Rebuild};
 use crate::istio::version::Minor;
 
-/// What the data knows about a tag.
+/// The knowledge of the data about a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
     Seen(Vec<Quote>),

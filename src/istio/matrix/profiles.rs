@@ -141,7 +141,7 @@ impl Row for CompatibilityRow {
     }
 }
 
-/// What a profile turns on in one version, before any document is merged over it.
+/// The parts that a profile turns on in one version, before any document is merged over it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Profile {
     pub components: BTreeSet<Component>,
@@ -152,7 +152,7 @@ pub struct Profile {
     pub values_profile: Option<String>,
 }
 
-/// What the installer of one version has built in.
+/// The knowledge that is built into the installer of one version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Installer {
     pub profiles: BTreeMap<String, Profile>,

@@ -57,7 +57,7 @@ fn to_minute(at: Timestamp) -> String {
 /// The phase of a retirement on a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetirementPhase {
-    /// The hub still answers, but not for long.
+    /// The hub is still available, but will be switched off or removed.
     Announced,
     /// The hub is switched off for a time, or was so at some time of the day.
     SwitchedOff,
@@ -65,7 +65,7 @@ pub enum RetirementPhase {
     Removed,
 }
 
-/// What is known about the retirement of a hub, on one day.
+/// The retirement of a hub, as it is known on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubRetirement {
     /// The retired hub itself, which may contain the hub in question.

@@ -31,7 +31,7 @@ pub(super) struct Node {
     pub(super) children: BTreeMap<&'static str, Node>,
 }
 
-/// What a field is in a range of releases.
+/// The kind of a field in a range of releases.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
     pub(super) kind: Kind,

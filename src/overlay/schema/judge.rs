@@ -18,7 +18,7 @@ pub struct Deviation {
     pub problem: Problem,
 }
 
-/// What the installer does instead.
+/// The behaviour of the installer that deviates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
     /// It refuses the document because of an unknown field.
@@ -56,7 +56,7 @@ pub enum Problem {
     Exclusive { other: &'static str },
 }
 
-/// What is known about a field that a release does not know.
+/// The knowledge about a field that a release does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown {
     /// The field that is probably meant.

@@ -51,11 +51,11 @@ pub(in crate::overlay) struct Null {
     path: &'static str,
     /// What istioctl would do; `None` if it treats a null as a value that is not set.
     pub(in crate::overlay) does: Option<&'static str>,
-    /// Why the null is refused: it can mean two things, and this text tells what to write.
+    /// Why the null is refused: it can mean two things; the text is what to write.
     pub(in crate::overlay) write: Option<&'static str>,
 }
 
-/// What to write instead of something.
+/// Advice on what to write instead of a setting.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Advice {
