@@ -1,4 +1,4 @@
-//! What changes a cluster, as values first: dry run, log and test see what is run.
+//! What changes a cluster, as values, so that dry run, log and tests show exactly what is run.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,7 +14,7 @@ pub mod progress;
 /// One step of an install, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Makes the namespace of a gateway, where it is missing.
+    /// Creates the namespace of a gateway if it does not exist.
     Namespace { name: String },
     /// istioctl installs one document, given on stdin.
     Istioctl {
@@ -26,7 +26,7 @@ pub enum Action {
     /// Waits until the webhooks that the install changed carry the CA bundle that a ready istiod fills in, and can be
     /// called.
     Webhooks { revision: String },
-    /// Writes down what was installed.
+    /// Writes the record of the install.
     Record { namespace: String, revision: String },
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::Istioctl { invocation, .. } => {
-                // As a person would type it: the name, not where it was found.
+                // Shown as a person would type it: the name, not the path where it was found.
                 let name = invocation
                     .program
                     .file_name()
@@ -78,7 +78,7 @@ impl fmt::Display for Action {
     }
 }
 
-/// The istiod of a control plane.
+/// Returns the istiod Deployment of a control plane.
 pub fn istiod(place: Place<'_>) -> Option<WorkloadRef> {
     let Place {
         namespace,
@@ -92,21 +92,21 @@ pub fn istiod(place: Place<'_>) -> Option<WorkloadRef> {
     WorkloadRef::new(WorkloadKind::Deployment, namespace, &name)
 }
 
-/// Where a control plane lives: namespace, and revision as labels name it.
+/// A control plane: its namespace, and its revision as labels name it.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     pub namespace: &'a str,
     pub revision: &'a str,
 }
 
-/// The documents of control planes, and those that are installed after them.
+/// Splits the documents into those of control planes and those that are installed after them.
 pub fn in_order(documents: &[Rendered]) -> (Vec<&Rendered>, Vec<&Rendered>) {
     documents
         .iter()
         .partition(|document| document.has_control_plane())
 }
 
-/// A document, and what is there once it is installed.
+/// A document, and what exists once it is installed.
 #[derive(Debug, Clone)]
 pub struct Part<'a> {
     pub document: &'a Rendered,
@@ -118,7 +118,7 @@ pub struct Part<'a> {
 
 /// Returns the actions that install `parts`: namespaces, control plane, wait, gateways, wait, record.
 ///
-/// istioctl can change the webhooks with each document, so that they are waited for at the end again.
+/// istioctl can change the webhooks with each document, so that the last step waits for them again.
 pub fn install(
     istioctl: &Path,
     handed_on: &[String],
@@ -159,7 +159,7 @@ pub fn install(
     actions
 }
 
-/// istioctl installs a document.
+/// Returns the action in which istioctl installs a document.
 fn run(istioctl: &Path, handed_on: &[String], document: &Rendered) -> Action {
     let mut args: Vec<String> = ["install", "-f", "-", "-y"].map(str::to_owned).to_vec();
     args.extend_from_slice(handed_on);

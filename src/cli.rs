@@ -1,4 +1,4 @@
-//! The command line: what was typed → a stage to run, and its end → an exit code.
+//! The command line: parses it, runs a command, and returns an exit code.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -65,12 +65,12 @@ enum Command {
     Man(man::Args),
 }
 
-/// The command line, with what is told at more length by `--help`, and what shells can complete.
+/// Returns the command line with the longer texts of `--help`, and with what shells can complete.
 fn command_line() -> clap::Command {
     completion::with_candidates(help::lengthen(Cli::command()))
 }
 
-/// A command that ran: how it ended, and what it had to say until then.
+/// A command that ran: its result, and its report up to then.
 pub(crate) struct Ended {
     pub(crate) report: Report,
     pub(crate) result: Result<Exit, Failure>,
@@ -79,11 +79,11 @@ pub(crate) struct Ended {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    // The message of a panic can hold what a stranger wrote.
+    // The message of a panic can contain text from an untrusted source.
     std::panic::set_hook(Box::new(|panic| {
         stderr_ui().always(&escape_line(&panic.to_string()));
     }));
-    // The hook has written the message of the panic by then.
+    // The hook has already written the message of the panic.
     let exit = std::panic::catch_unwind(started).unwrap_or_else(|_| {
         let failure = Failure::message(Exit::Internal, "this is a bug of glooistio");
         plain_failure(&failure.hint("report it with the command line and the lines above"))
@@ -92,7 +92,7 @@ pub fn main() -> ExitCode {
 }
 
 fn started() -> Exit {
-    // A shell that asks for completions gets them, and nothing else is done.
+    // If a shell asks for completions, the program answers and does nothing else.
     if let Some(exit) = completion::answer() {
         return exit;
     }
@@ -142,7 +142,7 @@ fn dispatch(args: Vec<String>) -> Exit {
     }
 }
 
-/// clap's own answers: help and version are results, the rest is usage.
+/// Handles what clap returns instead of a command: help and version are results, everything else is a usage error.
 fn unparsed(error: &clap::Error, machine: Option<Format>) -> Exit {
     if error.exit_code() == 0 {
         let (ui, text) = (stderr_ui(), error.render());
@@ -160,7 +160,7 @@ fn unparsed(error: &clap::Error, machine: Option<Format>) -> Exit {
         return Exit::Usage;
     }
     let text = error.render().to_string();
-    // The message is a paragraph, what it may have meant one of its own.
+    // The first paragraph is the message, each of the others a suggestion.
     let mut paragraphs = text.split("\n\n").map(|lines| {
         let words: Vec<&str> = lines.split_whitespace().collect();
         words.join(" ")
@@ -171,18 +171,18 @@ fn unparsed(error: &clap::Error, machine: Option<Format>) -> Exit {
     usage(tips.fold(failure, Failure::hint), machine)
 }
 
-/// A line with what was typed in it, as far as it can be shown.
+/// Returns a line with what the user typed escaped, and its indentation kept.
 fn indented(line: &str) -> String {
     let text = line.trim_start_matches(' ');
     format!("{:1$}{2}", "", line.len() - text.len(), escape_line(text))
 }
 
-/// A failure before any command ran; for a machine still one document.
+/// Reports a failure before any command ran; for a machine as one document, like any other.
 fn usage(mut failure: Failure, machine: Option<Format>) -> Exit {
     match machine {
         None => plain_failure(&failure),
         Some(format) => {
-            // What was typed may be as long as a command line.
+            // What the user typed can be as long as a command line.
             let ui = stderr_ui();
             let shown = |text: &str| cut(&ui.masked(text)).into_owned();
             failure.message = shown(&failure.message);
@@ -203,7 +203,7 @@ fn stderr_ui() -> Ui {
     Ui::new(ColorChoice::Auto, false, &environment(), secrets())
 }
 
-/// What was given on the command line or in the environment and is secret: every error may repeat it.
+/// Returns the secrets on the command line and in the environment, which any error may repeat.
 fn secrets() -> Secrets {
     let secrets = Secrets::default();
     let args = os::args().unwrap_or_default();
@@ -249,7 +249,7 @@ fn run(command: &Command) -> Exit {
             finish(&args.install.output, verbose, |ui| args.run(ui))
         }
         Command::Verify(args) => finish(&args.output, args.checks.verbose, |ui| args.run(ui)),
-        // Its targets are those that the user named: nothing is left out, unless they want quiet.
+        // The user named all targets of `inspect`, so all of them are shown, unless in quiet mode.
         Command::Inspect(args) => finish(&args.output, !args.output.quiet, |ui| args.run(ui)),
         Command::Matrix(args) => finish(&args.output, false, |ui| args.run(ui)),
         Command::Explain(args) => finish(&args.output, false, |ui| args.run(ui)),
@@ -260,7 +260,7 @@ fn run(command: &Command) -> Exit {
     }
 }
 
-/// Runs a command and says how it ended.
+/// Runs a command and writes its result.
 fn finish(output: &OutputArgs, verbose: bool, run: impl FnOnce(&Ui) -> Ended) -> Exit {
     let ui = Ui::new(output.color, output.quiet, &environment(), secrets()).with_verbose(verbose);
     let ended = run(&ui);
@@ -276,7 +276,7 @@ fn bold(text: &str, color: bool) -> String {
     }
 }
 
-/// The word nearest to a mistyped one: at most every third letter is wrong.
+/// Returns the known word nearest to a mistyped one, in which at most every third letter is wrong.
 fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let near = known.filter_map(|known| {
@@ -286,7 +286,7 @@ fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
     near.min_by_key(|(wrong, _)| *wrong).map(|(_, known)| known)
 }
 
-/// The istioctl to run: the one named by flag or environment, or the first on PATH.
+/// Finds the istioctl to run: the one that flag or environment names, or the first on PATH.
 fn find_istioctl(named: Option<&Path>) -> Result<PathBuf, Failure> {
     if os::env(process::MARK).is_some() {
         let message = "the istioctl that was run leads back to glooistio";

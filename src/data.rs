@@ -9,12 +9,12 @@ use crate::istio::{DataDate, Matrix};
 use crate::overlay::schema;
 use crate::{facts, image};
 
-/// Days after which a data file may have missed a release of Istio, which come each quarter.
+/// Days after which a data file may lack a release of Istio, because there is one each quarter.
 pub const MAX_AGE: u32 = 90;
 
 /// Every data file that is part of the program, with the day up to which it is known to be right.
 static FILES: LazyLock<Vec<DataDate>> = LazyLock::new(|| {
-    // A test reads it: what cannot be read has no date, and nothing is said of its age.
+    // A test reads the dates. If they could not be read, no file would have a date, and none would count as old.
     let files: Vec<(String, Date)> =
         serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/dates.json")))
             .unwrap_or_default();
@@ -31,12 +31,12 @@ pub fn files() -> &'static [DataDate] {
     &FILES
 }
 
-/// Whether data of a day is older than so many days on another day.
+/// Whether data of `date` is more than `max_age` days old on `today`.
 pub fn is_old(date: Date, today: Date, max_age: u32) -> bool {
     age(date, today) > i64::from(max_age)
 }
 
-/// Returns the days between two days; 0 where the data is newer.
+/// Returns the days from `date` to `today`; 0 if the data is newer.
 pub fn age(date: Date, today: Date) -> i64 {
     let span = today.since(date).map(|span| i64::from(span.get_days()));
     span.unwrap_or(i64::MAX).max(0)
@@ -44,8 +44,7 @@ pub fn age(date: Date, today: Date) -> i64 {
 
 /// Reads the text of the data file at `path` as the program would, and returns what is wrong with it.
 ///
-/// An error names the file, and its line and column where they are known. A file of a folder that is not known
-/// here is not judged.
+/// An error names the file, and its line and column if they are known. A file in an unknown folder is not judged.
 pub fn validate(path: &str, text: &str) -> Result<(), String> {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let is = |known: &str| folder == known || folder.ends_with(&format!("/{known}"));
@@ -82,7 +81,7 @@ mod tests {
     use super::*;
     use crate::sys::os;
 
-    /// The data files of the sources.
+    /// Returns the data files of the sources.
     fn sources() -> Vec<(String, String)> {
         let folders = [
             "src/facts/data",
@@ -119,7 +118,7 @@ mod tests {
     #[test]
     fn mistake_in_a_data_file_is_found_in_every_folder() {
         for (path, text) in sources() {
-            // The last list of the file becomes a text.
+            // Replaces the last list of the file by a text.
             let at = text.rfind('[').or_else(|| text.rfind("- ")).unwrap();
             let broken = format!("{}nonsense", &text[..at]);
             let error = validate(&path, &broken).unwrap_err();

@@ -1,15 +1,15 @@
 //! The exit codes, in one place.
 //!
-//! istioctl's own where it has one (64, 65 and 79 mean the same there), `sysexits.h` for the rest.
-//! The first that applies in the order of the stages counts: usage, data, what is needed to begin,
-//! what the checks found.
+//! If istioctl has an exit code for a reason, that one is used (64, 65 and 79 mean the same there), and otherwise one
+//! of `sysexits.h`. The first one that applies in the order of the stages is used: usage, data, what is needed to
+//! begin, what the checks found.
 
 use crate::suggestion::{CommandContext, SuggestedCommand};
 
 /// Why the process ended as it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// Done, and nothing wrong was found.
+    /// The command succeeded, and nothing wrong was found.
     Ok,
     /// A wrong flag, word or combination of flags.
     Usage,
@@ -25,12 +25,12 @@ pub enum Exit {
     Findings,
     /// Interrupted, or declined at the prompt.
     Interrupted,
-    /// What istioctl ended with: its own code, or 128 + N when signal N killed it.
+    /// The result of istioctl: its own code, or 128 + N if signal N killed it.
     Istioctl(u8),
 }
 
 impl Exit {
-    /// Every code of our own with the line that docs/pipelines.md prints for it.
+    /// Every code of our own, with the description that docs/pipelines.md contains.
     pub const TABLE: [(Exit, &str); 8] = [
         (Exit::Ok, "done, nothing wrong found"),
         (Exit::Usage, "wrong flag, word or combination of flags"),
@@ -48,12 +48,12 @@ impl Exit {
         (Exit::Interrupted, "interrupted, or declined at the prompt"),
     ];
 
-    /// The code for an istioctl that a signal ended, as shells give it.
+    /// Returns the code for an istioctl that a signal killed, as shells report it.
     pub fn signalled(signal: i32) -> Exit {
         Exit::Istioctl(u8::try_from(128 + signal).unwrap_or(u8::MAX))
     }
 
-    /// The number given to the operating system.
+    /// Returns the number for the operating system.
     pub fn code(self) -> u8 {
         match self {
             Exit::Ok => 0,
@@ -69,7 +69,7 @@ impl Exit {
     }
 }
 
-/// Why a command could not go on: what to say, what to do next, and the code to end with.
+/// Why a command could not continue: the message, the next steps, and the exit code.
 #[derive(Debug)]
 pub struct Failure {
     pub exit: Exit,
@@ -87,7 +87,7 @@ pub struct Hint {
 }
 
 impl Failure {
-    /// A failure that says what `error` and everything behind it say.
+    /// Creates a failure from an error and its chain of sources.
     pub fn new(exit: Exit, error: &dyn std::error::Error) -> Failure {
         let mut message = error.to_string();
         let mut source = error.source();
@@ -114,7 +114,7 @@ impl Failure {
         }
     }
 
-    /// Returns the hints as lines, their commands with what the run was given.
+    /// Returns the hints as lines, with the flags of the run in their commands.
     pub fn hint_lines(&self, context: &CommandContext) -> Vec<String> {
         let lines = self.hints.iter();
         lines.filter_map(|hint| hint.line(context)).collect()
@@ -126,7 +126,7 @@ impl Failure {
         self
     }
 
-    /// Adds a command that helps, and what it is for; nothing where it cannot be suggested.
+    /// Adds a command that helps, and what it is for; adds nothing if the command cannot be suggested.
     #[must_use]
     pub fn hint_command(self, text: &str, template: &'static str, values: &[&str]) -> Failure {
         match SuggestedCommand::new(template, values) {
@@ -137,7 +137,7 @@ impl Failure {
 }
 
 impl Hint {
-    /// A command and what it is for: `see who wrote it`.
+    /// Creates a hint from a command and what it is for: `see who wrote it`.
     pub fn command(text: impl Into<String>, command: SuggestedCommand) -> Hint {
         Hint {
             text: text.into(),
@@ -145,8 +145,8 @@ impl Hint {
         }
     }
 
-    /// Returns the hint as one line, its command with the flags of the run; `None` where it is nothing without a
-    /// command that cannot be suggested.
+    /// Returns the hint as one line, with the flags of the run in its command; `None` if its command cannot be
+    /// suggested.
     pub fn line(&self, context: &CommandContext) -> Option<String> {
         match &self.command {
             None => Some(self.text.clone()),

@@ -1,4 +1,4 @@
-//! Install: plan, check, confirm, istioctl, wait, verify what was installed, report.
+//! Install: plan, check, confirm, run istioctl, wait, verify what was installed, report.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -39,7 +39,7 @@ use installer::{documents, manifests, part};
 use planned_images::{cached, pinned};
 use prepare::{Prepared, prepare};
 
-/// What every command has at hand.
+/// The environment of a command: output, data, policies, and access to the cluster and to registries.
 pub struct RunContext<'a> {
     pub ui: &'a Ui,
     pub report: &'a mut Report,
@@ -47,35 +47,35 @@ pub struct RunContext<'a> {
     pub policy: &'a SeverityOverrides,
     pub today: Date,
     pub target: KubeTarget,
-    /// Bound of our own reads and waits.
+    /// The limit of our own reads and waits.
     pub timeout: Duration,
     /// What cryptographic modules are judged by.
     pub judge: &'a Judge,
-    /// Absent where no registry may be asked.
+    /// `None` if no registry may be read.
     pub images: Option<RegistryAccess>,
-    /// Flags of istioctl that choose its charts and how strict its installer is.
+    /// Flags of istioctl that select its charts and how strict its installer is.
     pub installer_flags: Vec<String>,
 }
 
-/// The way to registries.
+/// The access to registries.
 pub struct RegistryAccess {
     pub registry: Registry,
     pub cache: Option<Cache>,
-    /// What all images that are read may cost together.
+    /// The total cost that reading images may have.
     pub budget: Budget,
-    /// What is in the images of the plan is read before anything changes, whatever is planned.
+    /// Whether the images of the plan are read before anything changes, whatever build is planned.
     pub inspect: bool,
 }
 
-/// What an install was asked for, besides what to install.
+/// A request to install: the options of what to install, and how to do it.
 pub struct Install<'a> {
     pub options: &'a Options,
     pub istioctl: Istioctl,
-    /// Flags for istioctl, as they came.
+    /// Flags for istioctl, as the user typed them.
     pub handed_on: Vec<String>,
     /// Our own options as typed, for the record.
     pub typed: Vec<String>,
-    /// What an upgrade starts from.
+    /// The control plane that an upgrade starts from.
     pub origin: Option<&'a Origin>,
     pub yes: bool,
     pub dry_run: bool,
@@ -83,7 +83,7 @@ pub struct Install<'a> {
 }
 
 impl RegistryAccess {
-    /// Reads images, and says to `on_event` how far it is.
+    /// Returns a reader of images, which reports its progress to `on_event`.
     pub fn reader<'a>(&'a self, judge: &'a Judge, on_event: &'a dyn Fn(&Event)) -> Reader<'a> {
         Reader {
             sources: Sources {
@@ -98,12 +98,12 @@ impl RegistryAccess {
 }
 
 impl RunContext<'_> {
-    /// Connects, and remembers to whom.
+    /// Connects to the cluster, and adds it to the report.
     pub fn connect(&mut self) -> Result<Cluster, Failure> {
         Ok(self.reached(Cluster::connect(&self.target, self.timeout)?))
     }
 
-    /// The same for a command that can do without a cluster: `None` where nobody names one.
+    /// Connects for a command that can run without a cluster: `None` if nothing names one.
     pub fn connect_if_there(&mut self) -> Result<Option<Cluster>, Failure> {
         match Cluster::connect(&self.target, self.timeout) {
             Ok(cluster) => Ok(Some(self.reached(cluster))),
@@ -112,7 +112,7 @@ impl RunContext<'_> {
         }
     }
 
-    /// `--inspect-images`.
+    /// Sets `--inspect-images`.
     pub fn inspect_images(&mut self, inspect: bool) {
         if let Some(images) = &mut self.images {
             images.inspect = inspect;
@@ -128,7 +128,7 @@ impl RunContext<'_> {
         cluster
     }
 
-    /// Gathers what the Before checks look at.
+    /// Gathers the facts for the Before checks.
     pub fn gather(
         &self,
         cluster: &Cluster,
@@ -163,7 +163,7 @@ impl RunContext<'_> {
         Ok(facts)
     }
 
-    /// Gathers what can be known without a cluster, which `why` says.
+    /// Gathers the facts that are available without a cluster; `why` says why there is none.
     pub fn gather_without_cluster(
         &self,
         istioctl: Observed<Istioctl>,
@@ -184,7 +184,7 @@ impl RunContext<'_> {
         })
     }
 
-    /// Puts the plan into the report and on the screen.
+    /// Adds the plan to the report.
     pub fn describe(&mut self, prepared: &Prepared) {
         let plan = &prepared.plan;
         if let Some(key) = &plan.key {
@@ -206,7 +206,7 @@ impl RunContext<'_> {
         }
     }
 
-    /// What the Before checks look at.
+    /// Returns the subject of the Before checks.
     fn subject<'a>(
         &'a self,
         prepared: &'a Prepared,
@@ -237,7 +237,7 @@ impl RunContext<'_> {
 }
 
 impl Install<'_> {
-    /// Installs. What is to be said stands in the session's report afterwards, also on failure.
+    /// Installs the plan. The report of `ctx` contains the results afterwards, also on failure.
     pub fn run(&self, ctx: &mut RunContext<'_>) -> Result<Exit, Failure> {
         let client = Observed::Known(self.istioctl.clone());
         let prepared = prepare(self.options, ctx.matrix, &client)?;
@@ -298,7 +298,7 @@ impl Install<'_> {
         action::install(&self.istioctl.path, &self.handed_on, &parts, place)
     }
 
-    /// Leaves in place what is planned and runs already, and judges it.
+    /// Keeps a control plane that already runs as planned, and verifies it.
     fn keep(
         &self,
         ctx: &mut RunContext<'_>,
@@ -317,7 +317,7 @@ impl Install<'_> {
 }
 
 impl RunContext<'_> {
-    /// Shows the plan and what the Before checks found, to the person at the terminal.
+    /// Shows the plan and the results of the Before checks to the person at the terminal.
     fn show_before(&mut self) -> Result<(), Failure> {
         self.report.complete_commands();
         let mut text = Vec::new();

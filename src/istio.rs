@@ -1,11 +1,11 @@
-//! The vocabulary: versions, flavours, tags, hubs, and the matrix of what fits what. No IO.
+//! The vocabulary of Istio: versions, flavours, tags, hubs, and the matrix of what is compatible with what. No IO.
 //!
-//! Everything a release, a registry or a page decides is data (`istio/data/*.yaml`); the types here
-//! only know the shapes. `Matrix` answers questions about the data and always quotes its sources.
+//! Everything that a release, a registry or a page decides is data (`istio/data/*.yaml`); the types here only define
+//! its form. `Matrix` answers questions about the data and always quotes its sources.
 
-/// Serde for types written as one text: `Display` out, `FromStr` in.
+/// Implements serde for types that are written as one text: with `Display` and `FromStr`.
 ///
-/// The text is parsed while it is visited, so that an error of a YAML file keeps its line and column.
+/// The text is parsed in the visitor, so that an error in a YAML file keeps its line and column.
 macro_rules! text_serde {
     ($type:ty, $expecting:literal) => {
         impl serde::Serialize for $type {

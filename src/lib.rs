@@ -1,10 +1,10 @@
-//! Chooses, installs and proves Solo's hardened builds of Istio, by the real istioctl.
+//! Chooses, installs and proves Solo's hardened builds of Istio, with the real istioctl.
 //!
 //! ```text
 //! options → plan → overlay, render → facts(before) → check(Before) → actions → facts(after) → check(After) → report
 //! ```
 //!
-//! The modules stand in the order of their imports: each uses only those above it.
+//! The modules are listed in the order of their dependencies: each uses only those above it.
 
 pub mod escape;
 pub mod suggestion;

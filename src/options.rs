@@ -1,4 +1,4 @@
-//! What the user asked for: plain, valid values. Nothing here knows a flag.
+//! What the user requested, as plain, valid values. This module does not know any flags.
 
 use std::collections::BTreeMap;
 
@@ -16,29 +16,29 @@ pub struct Options {
     pub hub: Option<Hub>,
     pub repo_key: Option<RepoKey>,
     pub platform: Option<String>,
-    /// `None`: the default one for the platform.
+    /// `None` means the default for the platform.
     pub template: Option<Template>,
     /// `--param NAME=VALUE`.
     pub params: BTreeMap<String, String>,
     pub gloo_mesh: Option<Minor>,
     pub features: Vec<String>,
-    /// `-f` in order: the name as given, and the bytes.
+    /// `-f` in order: the name as typed, and the bytes.
     pub files: Vec<(String, Vec<u8>)>,
     /// `--set` in order.
     pub sets: Vec<String>,
-    /// `Some(None)`: `-r default` was typed.
+    /// `Some(None)` means that the user typed `-r default`.
     pub revision: Option<Option<Revision>>,
     /// `-i`: the namespace of the control plane.
     pub namespace: Option<String>,
-    /// The hub of the record of what is upgraded, where it still holds.
+    /// The hub in the record of the install that is upgraded, if it is still valid.
     pub recorded_hub: Option<Hub>,
-    /// A tag that an upgrade replaces wherever the overlays of its record still say it.
+    /// A tag that an upgrade replaces wherever the recorded overlays still contain it.
     pub supersedes: Option<String>,
     pub gateways: Gateways,
     pub consent: Consent,
 }
 
-/// What becomes of the gateways that the inputs name.
+/// What happens to the gateways that the inputs name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Gateways {
     #[default]
@@ -47,35 +47,35 @@ pub enum Gateways {
     LeaveOut,
 }
 
-/// What a person agreed to by a flag of its own.
+/// The user's consent to risky changes, each by a flag of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Consent {
-    /// To an older build than the one that runs.
+    /// Installing an older build than the one that runs.
     pub downgrade: bool,
-    /// To a build without FIPS in place of one with it.
+    /// Replacing a FIPS build by one without FIPS.
     pub fips_loss: bool,
-    /// To gateways that move to another revision.
+    /// Moving gateways to another revision.
     pub gateways: bool,
 }
 
-/// Where the first document comes from.
+/// The source of the first document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Template {
     /// A preset that is built in, by name.
     Preset(String),
     /// The user's own template: its name and text.
     File { name: String, text: String },
-    /// None: the user's documents stand alone, as in `check --manifest`.
+    /// No template: only the user's documents are used, as in `check --manifest`.
     None,
 }
 
 /// The name of a revision other than `default`.
 ///
-/// A lower-case DNS label of at most [`Revision::LONGEST`] characters: `istiod-NAME` must be one too.
+/// A lower-case DNS label of at most [`Revision::LONGEST`] characters, because `istiod-NAME` must be one too.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision(String);
 
-/// Why a text names no revision.
+/// Why a text is not the name of a revision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RevisionError {
     #[error("revision `{0}` must be lower case: use `{lower}`", lower = slug(.0))]
@@ -87,12 +87,12 @@ pub enum RevisionError {
 }
 
 impl Options {
-    /// Whether a preset, a template, a file or a `--set` says what to install besides the build.
+    /// Whether a preset, a template, a file or a `--set` chooses what to install in addition to the build.
     pub fn has_inputs(&self) -> bool {
         self.template.is_some() || !self.files.is_empty() || !self.sets.is_empty()
     }
 
-    /// The flavour flags, as far as they were typed.
+    /// Returns the flavour flags that were typed.
     pub fn wanted(&self) -> crate::istio::Wanted {
         crate::istio::Wanted {
             distribution: self.distribution,
@@ -104,13 +104,13 @@ impl Options {
 }
 
 impl Revision {
-    /// The 63 characters of a Service name less those of `istiod-`.
+    /// The 63 characters of a Service name minus those of `istiod-`.
     pub const LONGEST: usize = 56;
 
-    /// What labels and names say where no revision is set.
+    /// The name in labels if no revision is set.
     pub const DEFAULT: &'static str = "default";
 
-    /// Reads a revision; `default` and the empty text mean that none is set.
+    /// Parses a revision; `default` and the empty text mean that none is set.
     pub fn parse(text: &str) -> Result<Option<Revision>, RevisionError> {
         if text.is_empty() || text == Self::DEFAULT {
             return Ok(None);
@@ -136,7 +136,7 @@ impl Revision {
     }
 }
 
-/// The nearest spelling that is a revision: `1.20.3` → `1-20-3`.
+/// Returns the nearest spelling that is a valid revision: `1.20.3` → `1-20-3`.
 fn slug(text: &str) -> String {
     let dashed: String = text
         .chars()

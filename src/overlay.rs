@@ -1,9 +1,9 @@
-//! One user document per target, out of presets, `-f` files and `--set`. Pure.
+//! Merges presets, `-f` files and `--set` into one user document per target. Pure.
 //!
-//! The result means what the installer engine of that Istio version would make of a preset given as
-//! the first `-f`, the user's files after it and `--set` last; the profile below it stays istioctl's.
-//! Where an engine fails, panics or loses what was asked for, the value is kept and written the safe
-//! way with a [`Notice`], or refused with the spelling that works.
+//! The result has the meaning that the installer engine of that Istio version would give to a preset as the first `-f`,
+//! the user's files after it and `--set` last; the profile below them is still istioctl's. If an engine fails, panics
+//! or loses a value, the value is kept and written in a safe way with a [`Notice`], or refused with the spelling that
+//! works.
 
 mod apply;
 mod convert;
@@ -45,17 +45,17 @@ pub use set::Assignment;
 pub use user_settings::{UserSettings, scan_user_settings};
 pub use write::{quote, write};
 
-/// How istioctl puts several inputs together.
+/// The algorithm with which istioctl merges several inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Engine {
-    /// Gateways and a few other lists merge by key, null in a later file deletes (up to 1.23).
+    /// Gateways and a few other lists are merged by key, and a null in a later file deletes (up to 1.23).
     Strategic,
-    /// Maps merge key by key, everything else is replaced (from 1.24 on).
+    /// Maps are merged key by key, everything else is replaced (from 1.24 on).
     Map,
 }
 
-/// What of an istioctl decides how user input is understood; every field is a capability.
+/// The properties of an istioctl that decide how user input is interpreted; every field is a capability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     pub engine: Engine,
@@ -65,7 +65,7 @@ pub struct Rules {
     pub variant: bool,
 }
 
-/// A place in a user's file; line and column count from 1.
+/// A position in a user's file; line and column count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
     pub source: String,
@@ -79,7 +79,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// Where a value was said.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// The preset or template document of that name.
@@ -102,7 +102,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Something was understood otherwise than istioctl alone would have, and this says how.
+/// A message about input that was interpreted otherwise than istioctl alone would do, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     pub origin: Origin,
@@ -118,7 +118,7 @@ impl fmt::Display for Notice {
 /// A document of a preset or template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Base {
-    /// Its `metadata.name`, by which overlays find it.
+    /// Its `metadata.name`, by which overlays refer to it.
     pub name: String,
     pub value: Value,
 }
@@ -130,12 +130,12 @@ pub struct Document {
     pub origins: Origins,
 }
 
-/// Where each value of a document was set last, by its path.
+/// The origin of each value of a document, by its path: where it was last set.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Origins(HashMap<String, Origin>);
 
 impl Document {
-    /// Its `metadata.name`, empty without one.
+    /// Returns its `metadata.name`, empty if there is none.
     pub fn name(&self) -> &str {
         self.value
             .pointer("/metadata/name")
@@ -145,7 +145,7 @@ impl Document {
 }
 
 impl Document {
-    /// Calls the document that it began from by the name of the user's own template.
+    /// Sets the user's own template as the origin of the values that come from the base document.
     pub fn set_template(&mut self, name: &str) {
         for origin in self.origins.0.values_mut() {
             if matches!(origin, Origin::Base(_)) {
@@ -155,7 +155,7 @@ impl Document {
     }
 }
 
-/// What [`merge()`] gives.
+/// The result of [`merge()`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Merged {
     pub documents: Vec<Document>,

@@ -1,4 +1,4 @@
-//! Options and the matrix → what will be installed, with the reason of each choice. Pure.
+//! Options and the matrix → what will be installed, with the reason for each choice. Pure.
 
 mod choice;
 mod chosen_by;
@@ -20,10 +20,10 @@ use crate::options::{Consent, Options, Revision, RevisionError, Template};
 use crate::overlay::{Engine, Rules, UserSettings};
 use crate::report::Choice;
 
-/// The namespace of the control plane where none is given; the one that istioctl's profiles name.
+/// The default namespace of the control plane, which is the one in istioctl's profiles.
 pub const DEFAULT_NAMESPACE: &str = "istio-system";
 
-/// The name of the first document: owner of all that istioctl makes of it.
+/// The name of the first document, which owns all objects that istioctl makes from it.
 const DOCUMENT: &str = "glooistio";
 
 /// What will be installed.
@@ -33,26 +33,26 @@ pub struct Plan {
     pub tag_chosen_by: ChosenBy,
     pub hub: Hub,
     pub hub_chosen_by: ChosenBy,
-    /// The key that stands in the hub's name, to be masked.
+    /// The key that is part of the hub's name, to be masked.
     pub key: Option<RepoKey>,
     pub revision: Option<Revision>,
     /// Namespace of the control plane.
     pub namespace: String,
     pub template: Template,
-    /// `values.global.platform`, where that Istio has it.
+    /// `values.global.platform`, if that Istio has this field.
     pub platform: Option<String>,
     pub gloo_mesh: Option<Minor>,
     pub features: Vec<String>,
     pub consent: Consent,
-    /// How that Istio's own installer understands documents.
+    /// How that Istio's own installer interprets documents.
     pub rules: Rules,
-    /// What it knows by itself: profiles, platforms.
+    /// What the installer has built in: profiles, platforms.
     pub installer: Installer,
     pub capabilities: BTreeSet<Capability>,
     pub chosen: Vec<Choice>,
 }
 
-/// Why nothing can be planned.
+/// Why no plan can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     #[error("{origin}: {source}")]
@@ -98,13 +98,13 @@ impl From<PlanError> for Failure {
     }
 }
 
-/// Everything that a plan is made of.
+/// Everything that a plan is made from.
 pub struct Input<'a> {
     pub options: &'a Options,
-    /// What the user's own `-f` and `--set` say.
+    /// The settings in the user's own `-f` and `--set`.
     pub user_settings: &'a UserSettings,
     pub matrix: &'a Matrix,
-    /// The client that will be run; `None` where none is.
+    /// The client that will be run; `None` if there is none.
     pub client: Option<&'a ClientVersion>,
 }
 
@@ -172,24 +172,24 @@ impl Plan {
             .any(|capability| capability.name() == name)
     }
 
-    /// Every capability there is, and whether that Istio has it.
+    /// Returns every capability, and whether that Istio has it.
     pub fn all_capabilities(&self) -> impl Iterator<Item = (&'static str, bool)> {
         Capability::ALL
             .iter()
             .map(|capability| (capability.name(), self.capabilities.contains(capability)))
     }
 
-    /// `metadata.name` of the first document.
+    /// Returns the `metadata.name` of the first document.
     pub fn document_name(&self) -> &'static str {
         DOCUMENT
     }
 
-    /// Whether the control plane lives elsewhere than istioctl's profiles put it.
+    /// Whether the control plane is in another namespace than in istioctl's profiles.
     pub fn own_namespace(&self) -> bool {
         self.namespace != DEFAULT_NAMESPACE
     }
 
-    /// The revision as labels name it.
+    /// Returns the revision as labels name it.
     pub fn revision_label(&self) -> &str {
         self.revision.as_ref().map_or("default", Revision::as_str)
     }

@@ -1,4 +1,4 @@
-//! Plan → IstioOperator documents, parsed back and compared with what was meant. Pure.
+//! Plan → IstioOperator documents, which are parsed again and compared with their values. Pure.
 
 use std::collections::BTreeSet;
 
@@ -25,23 +25,23 @@ pub use template::TemplateError;
 
 use placeholders::Placeholders;
 
-/// One IstioOperator as it is given to istioctl.
+/// One IstioOperator as it is passed to istioctl.
 #[derive(Debug, Clone)]
 pub struct Rendered {
     /// `metadata.name`.
     pub name: String,
     pub value: Value,
-    /// The YAML; what is hashed, shown and sent.
+    /// The YAML that is hashed, shown and sent.
     pub yaml: String,
-    /// Every place in it where an image can come from.
+    /// Every place in it that an image can come from.
     pub effective: Effective,
-    /// Where each value of it was set.
+    /// Where each of its values was set.
     pub origins: Origins,
-    /// What of Istio comes of it.
+    /// The parts of Istio that it installs.
     pub installs: Installs,
 }
 
-/// All documents of a plan, and what was understood otherwise than istioctl alone would have.
+/// All documents of a plan, and notices on input that was interpreted otherwise than istioctl alone would do.
 #[derive(Debug, Clone)]
 pub struct Manifest {
     pub documents: Vec<Rendered>,
@@ -50,7 +50,7 @@ pub struct Manifest {
     pub gateways_left_out: BTreeSet<(String, String)>,
 }
 
-/// Why there are no documents.
+/// Why the documents could not be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     #[error(transparent)]
@@ -82,8 +82,8 @@ impl From<RenderError> for Failure {
 
 /// Renders every document of `plan`: template, then the user's files, then `--set`.
 ///
-/// What the user gave by a flag of its own (revision, namespace, a value for a placeholder) comes last,
-/// so that a copied file cannot undo it.
+/// Values that the user gave by separate flags (revision, namespace, a value for a placeholder) come last, so that a
+/// copied file cannot override them.
 pub fn render(
     plan: &Plan,
     options: &Options,
@@ -112,7 +112,7 @@ pub fn render(
         document.value = in_order(std::mem::take(&mut document.value));
     }
     if options.gateways == Gateways::LeaveOut {
-        // What is left of a document with nothing but gateways would install nothing.
+        // A document that contained only gateways would install nothing now.
         merged
             .documents
             .retain(|document| !Installs::of(plan, &document.value).components.is_empty());
@@ -128,10 +128,10 @@ pub fn render(
     })
 }
 
-/// The documents that files and flags are merged over.
+/// Returns the documents that files and flags are merged over.
 ///
-/// A file with several documents of their own names needs no preset: each of them is one document, over
-/// what the default preset says of every document.
+/// A file with several named documents needs no preset: each of them becomes one document, over what the default preset
+/// sets in every document.
 fn base(plan: &Plan, options: &Options, files: &[UserDocument]) -> Result<Vec<Base>, RenderError> {
     let filled = template_documents(plan, options)?;
     let as_base = |document: &UserDocument| Base {
@@ -149,7 +149,7 @@ fn base(plan: &Plan, options: &Options, files: &[UserDocument]) -> Result<Vec<Ba
     Ok(names.into_iter().map(|name| renamed(one, name)).collect())
 }
 
-/// The documents of the template of a plan, filled in.
+/// Returns the documents of a plan's template, filled in.
 pub fn template_documents(
     plan: &Plan,
     options: &Options,
@@ -164,7 +164,8 @@ fn renamed(base: &Base, name: String) -> Base {
     Base { name, value }
 }
 
-/// istioctl reads no namespace from `metadata`; that matters where it names another one than the mesh's.
+/// Returns a notice that istioctl does not read a namespace from `metadata`, if that names another namespace than the
+/// mesh has.
 fn unread_namespace(plan: &Plan, options: &Options, document: &Document) -> Option<Notice> {
     let said = document.value["metadata"]["namespace"].as_str()?;
     let moved = options.namespace.is_some() || said == plan.namespace;
@@ -179,7 +180,7 @@ fn unread_namespace(plan: &Plan, options: &Options, document: &Document) -> Opti
     })
 }
 
-/// The document with its head in the order in which people write it.
+/// Returns the document with its top-level fields in the usual order.
 fn in_order(document: Value) -> Value {
     let Value::Object(mut fields) = document else {
         return document;
@@ -190,31 +191,31 @@ fn in_order(document: Value) -> Value {
 }
 
 impl Rendered {
-    /// Hex sha256 of the YAML.
+    /// Returns the SHA-256 of the YAML in hex.
     pub fn sha256(&self) -> String {
         sha256(&self.yaml)
     }
 
-    /// Namespace and name of the gateways that this document installs; `namespace` is that of the
-    /// control plane.
+    /// Returns namespace and name of the gateways that this document installs; `namespace` is that of the control
+    /// plane.
     pub fn gateways(&self, namespace: &str) -> Vec<(String, String)> {
         self.installs.gateways_in(namespace)
     }
 
-    /// Whether istiod, or its webhooks in a cluster that it does not run in, come of this document.
+    /// Whether this document installs istiod, or its webhooks in a cluster in which istiod does not run.
     pub fn has_control_plane(&self) -> bool {
         self.installs.has_webhooks()
     }
 }
 
-/// The YAML of a namespace.
+/// Returns the YAML of a namespace.
 pub fn namespace(name: &str) -> String {
     overlay::write(&serde_json::json!({
         "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name},
     }))
 }
 
-/// Hex sha256 of a text.
+/// Returns the SHA-256 of a text in hex.
 pub fn sha256(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     digest
@@ -222,7 +223,7 @@ pub fn sha256(text: &str) -> String {
         .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
-/// The document as text, read back: what istioctl sees is what was meant.
+/// Writes the document and reads it back, to check that istioctl sees the values that were meant.
 fn written(plan: &Plan, document: &Document) -> Result<Rendered, RenderError> {
     let name = document.name();
     let yaml = overlay::write(&document.value);

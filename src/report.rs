@@ -1,6 +1,6 @@
-//! What a run says in the end: one value, and one file per format that writes it.
+//! The result of a run: one value, and one file per format that writes it.
 //!
-//! Within a [`SCHEMA`] number fields are only added, never renamed or removed.
+//! Between versions with the same [`SCHEMA`] number, fields are only added, never renamed or removed.
 
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ pub use proof::{
 /// Number of the JSON contract.
 pub const SCHEMA: u32 = 1;
 
-/// When a check looks: before anything is changed, or at what runs afterwards.
+/// The phase of a check: before anything is changed, or after, on what runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
@@ -41,16 +41,16 @@ pub enum Phase {
     After,
 }
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     Passed,
-    /// Does not concern this cluster or plan; the reason stands in the result.
+    /// Does not apply to this cluster or plan; the result gives the reason.
     NotApplicable,
-    /// The command cannot see it by its nature (no cluster, say).
+    /// The command cannot observe it by design, for example because it reads no cluster.
     NotChecked,
-    /// It should have been seen and could not be. Never a pass.
+    /// Should have been observed and could not be. Never a pass.
     Unknown,
     Warned,
     Failed,
@@ -61,17 +61,17 @@ pub enum Status {
 /// One check of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckResult {
-    /// Kebab-case, the file name of the check and of its page: `glooistio explain ID`.
+    /// In kebab case; the file name of the check and of its page: `glooistio explain ID`.
     pub id: &'static str,
     pub title: &'static str,
     pub category: &'static str,
     pub phase: Phase,
     pub status: Status,
-    /// How much the outcome weighs: the worst finding; `error` for an unknown, unless
-    /// `--severity` lowered it. Absent where nothing was found.
+    /// How serious the outcome is: the severity of the worst finding, or `error` for an unknown, unless `--severity`
+    /// lowered it. Absent if there is no finding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
-    /// What was seen, or why nothing was: never empty unless there are findings.
+    /// What was observed, or why nothing was: never empty unless there are findings.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -82,13 +82,13 @@ pub struct CheckResult {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PendingRestart {
     pub namespace: String,
-    /// Absent where the owner of the pods is of a kind that is not known here, or its name is not valid.
+    /// Absent where the owner of the pods has an unknown kind or an invalid name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workload: Option<WorkloadRef>,
     pub pods: u64,
-    /// Why: `runs 1.31.0-solo-fips, wanted 1.31.1-solo-fips`.
+    /// The reason: `runs 1.31.0-solo-fips, wanted 1.31.1-solo-fips`.
     pub reason: String,
-    /// The command that restarts it; absent where its kind has none.
+    /// The command that restarts it; absent where there is none for its kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<SuggestedCommand>,
 }
@@ -105,18 +105,18 @@ pub struct PodRow {
     pub restarts: u32,
 }
 
-/// A document, with the command that it is given to.
+/// A document, with the command that it is passed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Document {
     pub name: String,
     /// Hex sha256 of `yaml`.
     pub sha256: String,
-    /// As a person would type it.
+    /// The command as a person would type it.
     pub command: String,
     pub yaml: String,
 }
 
-/// What was asked for and why, or what a run was judged by.
+/// The request with its reasons, or what a run was judged by.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Expected {
     pub hub: Option<String>,
@@ -125,12 +125,12 @@ pub struct Expected {
     pub namespace: Option<String>,
     /// Every choice with its reason.
     pub chosen: Vec<Choice>,
-    /// What was understood otherwise than one might think, and what was left out.
+    /// What was interpreted in an unexpected way, and what was left out.
     pub notes: Vec<String>,
-    /// What an upgrade takes from the record of the install.
+    /// The inputs that an upgrade takes from the record of the install.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub applied_again: Vec<AppliedAgain>,
-    /// The images of the plan, or those that were inspected, by digest, where it is known.
+    /// The images of the plan, or the inspected ones, with their digests where these are known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<PinnedImage>,
 }
@@ -143,12 +143,12 @@ pub struct AppliedAgain {
     pub settings: Vec<String>,
 }
 
-/// What a tag stands for at the moment.
+/// The image that a tag refers to at the moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PinnedImage {
     /// `hub/name:tag`, or the name in an archive.
     pub reference: String,
-    /// Of the index, or of the manifest where there is no index.
+    /// Digest of the index, or of the manifest where there is no index.
     pub digest: String,
     /// `linux/amd64`, …
     pub platforms: Vec<String>,
@@ -163,7 +163,7 @@ pub struct Choice {
     pub why: String,
 }
 
-/// The cluster that answered.
+/// The cluster that the run connected to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cluster {
     pub context: String,
@@ -177,19 +177,19 @@ pub struct Cluster {
 pub struct DataFile {
     pub name: String,
     pub date: String,
-    /// How many days old it is, where that is more than data may be.
+    /// Its age in days, if it is older than data may be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub days_old: Option<i64>,
 }
 
-/// A check that was left out, and why.
+/// A check that the user skipped, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Skipped {
     pub check: String,
     pub reason: String,
 }
 
-/// Why a run stopped before its end.
+/// The error that stopped a run before its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ErrorReport {
     /// The exit code of the process.
@@ -205,7 +205,7 @@ pub struct Tool {
     pub version: &'static str,
 }
 
-/// Everything that a run has to say.
+/// The whole result of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     pub schema: u32,
@@ -213,14 +213,14 @@ pub struct Report {
     pub command: &'static str,
     pub data: Vec<DataFile>,
     pub cluster: Option<Cluster>,
-    /// Whether the run changed something in the cluster, or may have.
+    /// Whether the run changed, or may have changed, something in the cluster.
     pub changed: bool,
     pub expected: Expected,
     pub checks: Vec<CheckResult>,
     pub evidence: Vec<ModuleStatement>,
     pub counts: Counts,
     pub skipped: Vec<Skipped>,
-    /// Said of an upgrade that had nothing to do.
+    /// Why an upgrade had nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub up_to_date: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -229,10 +229,10 @@ pub struct Report {
     pub pods: Vec<PodRow>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<PendingRestart>,
-    /// What to do next; commands where there are some.
+    /// The next steps, as commands where possible.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<NextStep>,
-    /// What the run was given that every suggested command needs too.
+    /// The options of the run that every suggested command needs too.
     #[serde(skip)]
     pub context: CommandContext,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -240,7 +240,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// An empty report of `command`.
+    /// Creates an empty report of `command`.
     pub fn new(command: &'static str) -> Self {
         Report {
             schema: SCHEMA,
@@ -267,20 +267,20 @@ impl Report {
         }
     }
 
-    /// Whether a check found an error, or should have seen something and could not; or a program that
-    /// was inspected is not acceptable.
+    /// Whether a check found an error, or could not observe something that it should have, or an inspected program is
+    /// not acceptable.
     pub fn failed(&self) -> bool {
         let found = |check: &CheckResult| check.severity == Some(Severity::Error);
         self.checks.iter().any(found) || self.inspected().any(|proof| !proof.judgement.accepted)
     }
 
-    /// What was read of files and images as such; what runs is judged by its checks.
+    /// Returns the proofs of files and images that were inspected as such; running programs are judged by checks.
     pub fn inspected(&self) -> impl Iterator<Item = &Proof> {
         let idle = self.evidence.iter().filter(|evidence| evidence.count == 0);
         idle.filter_map(|evidence| evidence.proof.as_deref())
     }
 
-    /// How many checks ended in `status`.
+    /// Returns how many checks ended in `status`.
     pub fn ended(&self, status: Status) -> usize {
         self.checks
             .iter()
@@ -289,6 +289,6 @@ impl Report {
     }
 }
 
-/// Reports that the tests of every format write.
+/// Sample reports for the tests of every format.
 #[cfg(test)]
 pub(crate) mod samples;

@@ -1,8 +1,8 @@
 //! Commands that a report suggests: built from words, quoted in one place.
 //!
-//! A person copies them into a shell, so a word from a cluster, a registry or a file must never become more than the
-//! one argument that it is. The flags by which the run chose its cluster are added here too: a command that is pasted
-//! must not act on another one.
+//! A person copies these commands into a shell, so a word from a cluster, a registry or a file must always stay the one
+//! argument that it is. This module also adds the flags by which the run chose its cluster, because a pasted command
+//! must not act on another cluster.
 
 use std::fmt;
 
@@ -10,15 +10,15 @@ use serde::{Serialize, Serializer};
 
 use crate::escape::is_plain;
 
-/// Bytes of a command: a terminal's input line holds 4,096.
+/// Maximum length of a command in bytes: a terminal's input line holds 4,096.
 const LONGEST_COMMAND: usize = 4_000;
 
-/// Words of a template that the shell reads itself. A value is never one of them: it is quoted.
+/// Words of a template that are shell operators. A value never becomes one, because values are quoted.
 const OPERATORS: [&str; 3] = ["&&", "|", ">"];
 
 /// A command for a POSIX shell with each word quoted, such as `kubectl get pods -n shop`.
 ///
-/// JSON carries it as the text that can be pasted.
+/// It is serialised as the text to paste.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SuggestedCommand {
     words: Vec<Word>,
@@ -31,18 +31,18 @@ enum Word {
     Operator(&'static str),
 }
 
-/// What a run was given that the commands which it suggests need too.
+/// The options of a run that its suggested commands need too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandContext {
     pub flags: Vec<RunFlag>,
-    /// The istioctl that was named, where it is not the one that a shell finds.
+    /// The istioctl that the user named, if a shell would find another one.
     pub istioctl: Option<String>,
 }
 
 /// A flag of the run that a suggested command repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFlag {
-    /// Its spellings, first the one that is written. A command that has one of them keeps its own.
+    /// Its spellings; the first one is written. A command that already has any of them keeps its own flag.
     pub spellings: &'static [&'static str],
     /// Absent for a switch.
     pub value: Option<String>,
@@ -59,12 +59,12 @@ pub enum Reader {
 }
 
 impl SuggestedCommand {
-    /// Fills `{}` in the words of `template` with `values`, in their order, and quotes each word.
+    /// Replaces each `{}` in the words of `template` by the next of `values`, and quotes each word.
     ///
-    /// Returns `None`, so that nothing is suggested, where a value
-    /// - has characters that a terminal would not show as they are: the shell would take them, but a person could not
+    /// Returns `None`, so that nothing is suggested, if a value
+    /// - has characters that a terminal would not show as they are: the shell would read them, but a person could not
     ///   see what runs;
-    /// - would be read as a flag, because it is a word of its own and begins with `-`;
+    /// - would be read as a flag, because it is a whole word and begins with `-`;
     /// - makes the command too long to be pasted.
     pub fn new(template: &'static str, values: &[&str]) -> Option<Self> {
         debug_assert_eq!(template.matches("{}").count(), values.len(), "{template}");
@@ -87,8 +87,8 @@ impl SuggestedCommand {
 
     /// Adds the flags of the run to each program of the command that understands them.
     ///
-    /// Adding them twice changes nothing. Returns `None`, so that nothing is suggested, where the value of a flag that
-    /// is needed cannot be shown: without it the command would act on another cluster.
+    /// A second call changes nothing. Returns `None`, so that nothing is suggested, if the value of a required flag
+    /// cannot be shown: without it the command would act on another cluster.
     pub fn in_context(&self, context: &CommandContext) -> Option<Self> {
         let mut words = Vec::new();
         let is_end = |word: &Word| matches!(word, Word::Operator(_));
@@ -98,20 +98,20 @@ impl SuggestedCommand {
         Self::of(words)
     }
 
-    /// Adds words to the end: an option that only the caller knows to be needed.
+    /// Appends words, for options that only the caller knows to be required.
     pub fn followed_by(self, template: &'static str, values: &[&str]) -> Option<Self> {
         let mut words = self.words;
         words.extend(Self::new(template, values)?.words);
         Self::of(words)
     }
 
-    /// Returns the command as it is pasted.
+    /// Returns the command as text to paste.
     pub fn as_str(&self) -> &str {
         &self.line
     }
 }
 
-/// Returns one program with its arguments, and the operator behind it, with the flags that this program understands.
+/// Returns one program with its arguments and the operator after it, plus the flags that this program understands.
 fn part_in_context(part: &[Word], context: &CommandContext) -> Option<Vec<Word>> {
     let arguments: Vec<&str> = part.iter().filter_map(Word::argument).collect();
     let mut added = Vec::new();
@@ -136,7 +136,7 @@ fn part_in_context(part: &[Word], context: &CommandContext) -> Option<Vec<Word>>
 }
 
 impl RunFlag {
-    /// Whether this command understands the flag and does not have it yet.
+    /// Whether the command understands the flag and does not have it yet.
     fn is_read_by(&self, arguments: &[&str]) -> bool {
         let program = arguments.first().copied().unwrap_or_default();
         let word = arguments.get(1).copied().unwrap_or_default();
@@ -152,7 +152,7 @@ impl RunFlag {
         self.readers.iter().any(reads) && !arguments.iter().any(is_it)
     }
 
-    /// Returns the flag as it is typed; `None` where a terminal would not show its value as it is.
+    /// Returns the flag as a user types it; `None` if a terminal would not show its value as it is.
     fn words(&self) -> Option<Vec<String>> {
         let name = self.spellings.first()?;
         match &self.value {
@@ -194,7 +194,7 @@ impl Serialize for SuggestedCommand {
     }
 }
 
-/// Replaces each `{}` in a word; `None` where the value must not be there.
+/// Replaces each `{}` in a word; returns `None` if the value must not be there.
 fn fill<'a>(word: &str, values: &mut impl Iterator<Item = &'a &'a str>) -> Option<String> {
     let mut parts = word.split("{}");
     let mut filled = parts.next()?.to_owned();
@@ -209,9 +209,9 @@ fn fill<'a>(word: &str, values: &mut impl Iterator<Item = &'a &'a str>) -> Optio
     Some(filled)
 }
 
-/// Returns `word` as a POSIX shell reads it back: one argument with the same bytes.
+/// Quotes `word` so that a POSIX shell reads it as one argument with the same bytes.
 pub fn quote_word(word: &str) -> String {
-    // `=` first and `~` expand in some shells, `%` starts a job: only these characters stay bare.
+    // Some shells expand a leading `=` or `~`, and `%` starts a job: only these characters stay unquoted.
     let bare = |c: char| c.is_ascii_alphanumeric() || "_@+:,./-".contains(c);
     let option = |c: char| bare(c) || c == '=' || c == '%';
     let is_bare = match word.chars().next() {

@@ -1,7 +1,7 @@
-//! All that is said to a person: status, progress, questions. Results go to stdout and nowhere else.
+//! Everything that is printed for a person: status, progress, questions. Results go to stdout and nowhere else.
 //!
-//! What a stream may show (colour, a live line, a question) is decided here once, from the
-//! terminal and the environment, and handed on as data.
+//! What a stream may show (colour, a live line, a question) is decided here once, from the terminal and the
+//! environment, and passed on as data.
 
 #![expect(
     clippy::disallowed_methods,
@@ -19,10 +19,10 @@ use crate::report::text::{Detail, Style, to_ascii};
 use crate::secret::Secrets;
 use crate::sys::{signal, stdio};
 
-/// Whatever says fewer is wrong.
+/// A smaller number of columns is not credible, and is ignored.
 const LEAST_COLUMNS: usize = 20;
 
-/// What may be answered at the question.
+/// The help for the possible answers to the question.
 const ANSWERS: &str = "  y  do what the plan above says
   n  change nothing (any other answer, or Enter alone, does the same)
   ?  show these lines
@@ -37,7 +37,7 @@ pub enum ColorChoice {
     Never,
 }
 
-/// What the environment says of the terminal; read once by the caller.
+/// The properties of the terminal in the environment; the caller reads it once.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     pub no_color: bool,
@@ -49,8 +49,8 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Whether the locale names a character set that does not have the marks, such as `C` or
-    /// `en_US.ISO-8859-1`. Where no locale is set, as in most containers, terminals read UTF-8.
+    /// Whether the locale names a character set that lacks the glyphs, such as `C` or `en_US.ISO-8859-1`. Where no
+    /// locale is set, as in most containers, terminals read UTF-8.
     fn has_only_ascii(&self) -> bool {
         self.locale.as_deref().is_some_and(|locale| {
             let charset = locale.split_once('.').map_or("", |(_, charset)| charset);
@@ -70,20 +70,20 @@ impl Environment {
     }
 }
 
-/// What happens while a command works. One enum from the actions to the screen.
+/// An event while a command runs. There is one enum for everything from the actions to the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// We or istioctl work on something: `Processing resources for Istiod`.
+    /// glooistio or istioctl works on something: `Processing resources for Istiod`.
     Working(String),
     /// istioctl finished a component.
     Done(String),
     /// istioctl gave up on a component.
     Gave(String),
-    /// Anything else that istioctl said.
+    /// Any other output of istioctl.
     Said(String),
-    /// Worth mending.
+    /// A problem that does not stop the run.
     Warning(String),
-    /// So many bytes of something came; of how many, where that is known.
+    /// How many bytes of something have been read, and of how many, if that is known.
     Read {
         what: String,
         bytes: u64,
@@ -102,12 +102,12 @@ pub enum ConfirmError {
     Unreadable(#[from] io::Error),
 }
 
-/// The terminal, or what stands in for it.
+/// The terminal, or the streams that replace it.
 pub struct Ui {
     quiet: bool,
-    /// A live line may be drawn on stderr.
+    /// Whether a live line may be drawn on stderr.
     live: bool,
-    /// Someone can answer.
+    /// Whether a person can answer a question.
     interactive: bool,
     err: Style,
     out: Style,
@@ -117,8 +117,8 @@ pub struct Ui {
 }
 
 impl Ui {
-    /// Everything but results is printed without the `secrets`, those that become known later among
-    /// them.
+    /// Creates a user interface that masks the `secrets` in everything but results, including secrets that are added
+    /// later.
     pub fn new(choice: ColorChoice, quiet: bool, env: &Environment, secrets: Secrets) -> Ui {
         let dumb = env.term.as_deref() == Some("dumb");
         let err_terminal = io::stderr().is_terminal();
@@ -128,7 +128,7 @@ impl Ui {
                 ColorChoice::Never => false,
                 ColorChoice::Auto => columns.is_some() && !dumb && !env.no_color,
             },
-            // Who searches what is no terminal looks for whole values.
+            // Output that is not a terminal is not wrapped, so that a search finds whole values.
             width: columns
                 .or(env.columns())
                 .map_or(usize::MAX, |columns| columns.min(120)),
@@ -148,7 +148,7 @@ impl Ui {
         }
     }
 
-    /// Shows what is left out otherwise, where `verbose` says so.
+    /// Shows details that are left out otherwise, if `verbose` is set.
     #[must_use]
     pub fn with_verbose(mut self, verbose: bool) -> Ui {
         if verbose {
@@ -158,17 +158,17 @@ impl Ui {
         self
     }
 
-    /// How text looks on stderr.
+    /// Returns the style of text on stderr.
     pub fn err_style(&self) -> &Style {
         &self.err
     }
 
-    /// How text looks on stdout.
+    /// Returns the style of text on stdout.
     pub fn out_style(&self) -> &Style {
         &self.out
     }
 
-    /// `text` in the characters that stdout can show.
+    /// Replaces the characters of `text` that stdout cannot show.
     pub fn drawn(&self, text: String) -> String {
         if self.out.ascii {
             to_ascii(&text)
@@ -177,12 +177,12 @@ impl Ui {
         }
     }
 
-    /// Columns of the terminal that stdout is; none where lines may be as long as they are.
+    /// Returns the columns of the terminal on stdout; `None` if lines may have any length.
     pub fn out_columns(&self) -> Option<usize> {
         self.columns
     }
 
-    /// Shows what happens. Never fails: a closed stderr must not end an install.
+    /// Shows an event. Never fails, because a closed stderr must not stop an install.
     pub fn event(&self, event: &Event) {
         // A secret is masked in the whole text, before a line that is too long is cut.
         let shown = |text: &str| escape_line(&self.masked(text));
@@ -198,60 +198,61 @@ impl Ui {
             Event::Warning(text) => {
                 self.always(&format!("{} {}", self.mark("‼", "!", "33"), shown(text)));
             }
-            // Only a live line can say it again and again.
+            // Only a live line can show this repeatedly.
             Event::Read { what, bytes, of } if self.live => self.work(&read(what, *bytes, *of)),
             Event::Read { .. } => {}
         }
     }
 
-    /// Whether there is somebody to ask.
+    /// Whether there is a person who can answer a question.
     pub fn interactive(&self) -> bool {
         self.interactive
     }
 
-    /// What may not be printed.
+    /// Returns the texts that must not be printed.
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
     }
 
-    /// `text` without the secrets.
+    /// Returns `text` with the secrets masked.
     pub fn masked(&self, text: &str) -> String {
         self.secrets.mask(text)
     }
 
-    /// `text` as a terminal may show it.
+    /// Returns `text` with the secrets masked and with what could control a terminal escaped.
     fn safe(&self, text: &str) -> String {
         escape_lines(&self.masked(text))
     }
 
-    /// Says something to a person, unless they want quiet.
+    /// Prints a message for a person, unless they chose quiet mode.
     pub fn status(&self, text: &str) {
         self.line(text);
     }
 
-    /// Shows a part of a report, which leaves out itself what a person who wants quiet does not need.
+    /// Prints a part of a report, which itself leaves out what quiet mode does not show.
     pub fn report(&self, text: &str) {
         if !text.trim().is_empty() {
             self.always(text.trim_end());
         }
     }
 
-    /// Writes text for a person to stderr, quiet or not.
+    /// Writes text for a person to stderr, even in quiet mode.
     pub fn always(&self, text: &str) {
         self.clear();
         let mut stderr = io::stderr().lock();
-        // A person who closed stderr has chosen not to read it.
+        // Whoever closed stderr has chosen not to read it.
         writeln!(stderr, "{}", self.safe(text)).ok();
     }
 
-    /// Writes a result that a person reads to stdout: without secrets, and such that it cannot drive a terminal.
+    /// Writes a result for a person to stdout: without secrets, and escaped so that it cannot control a terminal.
     pub fn text_result(&self, text: &str) -> io::Result<()> {
         self.document(self.safe(text).as_bytes())
     }
 
-    /// Writes a JSON or YAML document to stdout. The writers of documents escape what would drive a terminal in their own way.
+    /// Writes a JSON or YAML document to stdout. The writers of documents escape what would control a terminal
+    /// themselves.
     ///
-    /// A reader that has closed its end of the pipe does not make it fail; a stdout that was closed before the start does.
+    /// Succeeds if the reader has closed its end of the pipe; fails if stdout was closed before the program started.
     pub fn document(&self, bytes: &[u8]) -> io::Result<()> {
         self.clear();
         if stdio::stdout_was_closed() {
@@ -264,7 +265,7 @@ impl Ui {
         }
     }
 
-    /// Asks at the terminal; only `y` and `yes` are a yes.
+    /// Asks at the terminal; only `y` and `yes` mean yes.
     pub fn confirm(&self, question: &str) -> Result<(), ConfirmError> {
         if !self.interactive {
             return Err(ConfirmError::NoTerminal);
@@ -286,7 +287,7 @@ impl Ui {
         }
     }
 
-    /// Removes the live line, so that what is written next stands alone.
+    /// Removes the live line, so that what is written next is on a line of its own.
     pub fn clear(&self) {
         if let Ok(mut bar) = self.bar.lock()
             && let Some(bar) = bar.take()
@@ -335,7 +336,7 @@ fn read(what: &str, bytes: u64, of: Option<u64>) -> String {
     }
 }
 
-/// Columns of a terminal, where the environment says nothing else; none of what is no terminal.
+/// Returns the columns of a terminal, which the environment can override; `None` if the stream is not a terminal.
 fn columns(stream: &(impl IsTerminal + AsFd), env: &Environment) -> Option<usize> {
     let seen = || rustix::termios::tcgetwinsize(stream).ok();
     let seen = || seen().map(|size| usize::from(size.ws_col));

@@ -1,4 +1,4 @@
-//! Upgrade: install over something older, with what its record says applied again.
+//! Upgrade: an install over an older one that applies the inputs in its record again.
 
 use std::collections::BTreeMap;
 
@@ -16,18 +16,18 @@ use crate::options::{Gateways, Options, Revision, Template};
 use crate::plan::DEFAULT_NAMESPACE;
 use crate::report::{Choice, Expected};
 
-/// Which parts of a record an upgrade takes.
+/// Which parts of a record an upgrade uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recall {
-    /// What the record applies again is not shown to a person first.
+    /// Whether the inputs of the record are applied without being shown to a person first.
     pub unattended: bool,
-    /// Nothing but the build of what runs is taken: `--forget-overlays`.
+    /// Whether only the build of what runs is used: `--forget-overlays`.
     pub forget: bool,
 }
 
-/// Finds what is upgraded: the record of its install, or what istiod itself tells where there is none.
+/// Finds what is upgraded: the record of its install, or what istiod itself reports if there is no record.
 ///
-/// A revision that does not exist yet starts from the one that does: that is a canary upgrade.
+/// A revision that does not exist yet starts from the existing one: that is a canary upgrade.
 pub fn find_origin(
     ctx: &mut RunContext<'_>,
     options: &Options,
@@ -53,7 +53,7 @@ pub fn find_origin(
     })
 }
 
-/// What runs, as the plan shows it.
+/// Returns what runs, as the plan shows it.
 fn started_from(plane: &ControlPlane) -> Choice {
     let tag = match &plane.tag {
         Ok(tag) => tag.to_string(),
@@ -66,7 +66,7 @@ fn started_from(plane: &ControlPlane) -> Choice {
     }
 }
 
-/// The build that runs, and nothing of what its record holds.
+/// Returns the running build, without the inputs of its record.
 fn forgotten(plane: &ControlPlane, expected: &mut Expected) -> Result<Record, Failure> {
     expected.notes.push(format!(
         "--forget-overlays: nothing of the record of revision {} is applied again",
@@ -78,7 +78,7 @@ fn forgotten(plane: &ControlPlane, expected: &mut Expected) -> Result<Record, Fa
     }
 }
 
-/// The record of a control plane, or what istiod tells.
+/// Returns the record of a control plane, or what istiod reports if there is none.
 fn recalled(
     (plane, kept): (&ControlPlane, Option<&Kept>),
     options: &Options,
@@ -120,7 +120,8 @@ fn recalled(
     }
 }
 
-/// Without a record, an upgrade that is given nothing would replace the settings of the mesh by the defaults.
+/// Returns the failure of an upgrade without a record and without inputs, which would replace the settings of the mesh
+/// by the defaults.
 fn unrecorded(missing: &str) -> Failure {
     let message = format!(
         "{missing}: the settings that it was installed with are not known, and would be replaced by the defaults"
@@ -137,7 +138,8 @@ fn no_tag(revision: &str, tag: &str) -> Failure {
     Failure::message(Exit::Data, message).hint("use `glooistio install` with every option")
 }
 
-/// The inputs of a record are applied without being read by a person, so that its last writer must be an install.
+/// Returns the failure for a record with an unknown writer. Its inputs would be applied without being read by a person,
+/// so its last writer must be an install.
 fn untrusted(changed: &str, namespace: &str, label: &str) -> Failure {
     Failure::message(Exit::Data, format!("{changed}, and -y applies it unread"))
         .hint("run the same command without -y, or with --dry-run, and read what it applies again")
@@ -150,14 +152,14 @@ fn untrusted(changed: &str, namespace: &str, label: &str) -> Failure {
         .hint("or use `glooistio install` with every option: it writes a new record")
 }
 
-/// Returns the record of the revision in a namespace, where an install by glooistio wrote one that can be used.
+/// Returns the record of the revision in a namespace, if an install by glooistio wrote one that can be used.
 pub fn find_record(
     ctx: &mut RunContext<'_>,
     namespace: &str,
     revision: &str,
 ) -> Result<Option<Record>, Failure> {
     let cluster = ctx.connect()?;
-    // What cannot be read here, the checks name with the right that is missing.
+    // The checks report what cannot be read here, with the missing permission.
     let Ok(installed) = facts::installed(&cluster, Some(namespace)) else {
         return Ok(None);
     };
@@ -172,7 +174,7 @@ pub fn find_record(
     }
 }
 
-/// What an install would drop is not known where its record cannot be read.
+/// Returns the failure for a record that cannot be read, so that the inputs that an install would drop are unknown.
 fn unreadable(why: &str, namespace: &str, revision: &str) -> Failure {
     let message = format!(
         "the record of revision {revision} cannot be used ({why}), so that the inputs of its last install are not known"
@@ -186,7 +188,7 @@ fn unreadable(why: &str, namespace: &str, revision: &str) -> Failure {
         .hint("give --forget-overlays to install with the inputs of this command alone")
 }
 
-/// The control plane that an upgrade starts from.
+/// Finds the control plane that an upgrade starts from.
 fn starting_plane<'a>(
     planes: &'a [ControlPlane],
     asked: Option<&Revision>,
@@ -227,7 +229,7 @@ fn starting_plane<'a>(
     }
 }
 
-/// What istiod itself tells.
+/// Returns a record of what istiod itself reports.
 fn running_build(plane: &ControlPlane, tag: ImageTag) -> Record {
     Record {
         revision: plane.revision.clone(),
@@ -245,15 +247,16 @@ fn running_build(plane: &ControlPlane, tag: ImageTag) -> Record {
     }
 }
 
-/// Puts what was installed under what is asked for now: then's inputs come first, so now's count.
+/// Merges the recorded inputs under the current ones: the recorded inputs come first, so the current ones take
+/// precedence.
 ///
-/// The flavour stays what it was unless a whole tag is asked for.
+/// The flavour stays the same unless a whole tag is requested.
 pub fn apply_record(origin: &Origin, options: &mut Options, matrix: &Matrix) {
     let record = &origin.record;
     let replaced = replaced_overlays(record, options);
     let then = record.overlays.iter().enumerate();
     let then = then.filter(|(at, _)| !replaced.contains(at));
-    // The name that the file had stays: the next record and every message have it.
+    // The file keeps its name, which the next record and every message use.
     let then = then.map(|(at, text)| {
         let name = record.overlay_names.get(at).cloned();
         let name = name.unwrap_or_else(|| format!("overlay {} of the record", at + 1));
@@ -268,7 +271,7 @@ pub fn apply_record(origin: &Origin, options: &mut Options, matrix: &Matrix) {
         options.template = Some(Template::File { name, text });
     }
     options.supersedes = Some(record.tag.to_string());
-    // Gateways serve one revision at a time: they move when they are told to, and not with a canary.
+    // A gateway serves one revision at a time: it moves only when the user requests it, not with a canary.
     let stay = origin.beside || record.without_gateways;
     if stay && !options.consent.gateways {
         options.gateways = Gateways::LeaveOut;
@@ -287,7 +290,8 @@ pub fn apply_record(origin: &Origin, options: &mut Options, matrix: &Matrix) {
         .filter(|hub| holds(hub, record, options, matrix));
 }
 
-/// A mirror is kept; a hub of Solo or the community within a minor, unless a key names another.
+/// Whether the recorded hub is still used: always for a mirror; for a hub of Solo or the community within a minor,
+/// unless a repo key chooses another.
 fn holds(hub: &Hub, record: &Record, options: &Options, matrix: &Matrix) -> bool {
     let minor = record.tag.minor();
     let same_minor = options
@@ -392,7 +396,7 @@ mod tests {
         }
     }
 
-    /// A record of `base.yaml`, a `--set` and a template.
+    /// Returns a record of `base.yaml`, a `--set` and a template.
     fn full_record() -> Record {
         Record {
             overlays: vec!["spec: {hub: a}".into()],

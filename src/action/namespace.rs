@@ -1,11 +1,11 @@
-//! Namespaces of gateways: istioctl makes that of the control plane and no other.
+//! Namespaces of gateways: istioctl creates only the one of the control plane.
 
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::sys::cluster::{Cluster, Result};
 
-/// Creates a namespace where there is none of that name; one that is there stays as it is. Returns whether it did.
+/// Creates a namespace unless it exists; an existing one is not changed. Returns whether it was created.
 pub fn ensure(cluster: &Cluster, name: &str) -> Result<bool> {
     cluster.run(async |session| {
         if session.get::<Namespace>(None, name).await?.is_some() {

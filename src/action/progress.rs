@@ -1,12 +1,14 @@
-//! What istioctl prints while it installs → our own events.
+//! The output of istioctl during an install, as our own events.
 
 use crate::escape::escape_line;
 use crate::ui::Event;
 
-/// The last step of an install. istioctl up to 1.23 does not end this line, so that its next message follows on the same line.
+/// The last step of an install. istioctl up to 1.23 does not end this line, so that its next message follows on the
+/// same line.
 const LAST_STEP: &str = "Installation complete";
 
-/// What a line of istioctl means: nothing for its drawing and for empty lines, two things where it ran two together.
+/// Returns the events in a line of istioctl: none for its drawing and for empty lines, two where two messages share the
+/// line.
 pub fn events(line: &str) -> Vec<Event> {
     let text = line.trim();
     let joined = text.split_once(LAST_STEP);
@@ -33,7 +35,7 @@ fn event(text: &str) -> Option<Event> {
     })
 }
 
-/// The line without its mark in front and its picture behind.
+/// Returns the line without the mark before it and the emoji after it.
 fn named(text: &str) -> String {
     let pictured = |c: char| !(c.is_alphanumeric() || c.is_ascii_punctuation());
     let bare = text.trim_start_matches(['✔', '✘', '-', ' ']);

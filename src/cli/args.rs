@@ -1,4 +1,4 @@
-//! The flags of ours that several commands share.
+//! glooistio's own flags that several commands share.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::fips::{CertificatePolicy, RequiredAssurance};
 use crate::options::Consent;
 use crate::ui::ColorChoice;
 
-/// Names the istioctl to run where no flag does.
+/// The variable that names the istioctl to run if no flag does.
 pub(super) const ISTIOCTL: &str = "GLOOISTIO_ISTIOCTL";
 
 /// `-o`.
@@ -25,7 +25,7 @@ pub(super) enum Format {
     Short,
 }
 
-/// How things are said.
+/// How the output looks.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArgs {
@@ -78,7 +78,7 @@ pub(super) struct PlanArgs {
     pub(super) feature: Vec<String>,
 }
 
-/// The options of an install as its record holds them.
+/// The options of an install, as its record contains them.
 #[derive(Debug, clap::Parser)]
 #[command(no_binary_name = true)]
 struct Recorded {
@@ -87,8 +87,8 @@ struct Recorded {
 }
 
 impl PlanArgs {
-    /// What a later upgrade applies again, as typed. Version, flavour and key are not among it: the
-    /// record has the tag, the hub and the text of a template.
+    /// Returns what a later upgrade applies again, as typed. It does not include version, flavour and key, because the
+    /// record contains the tag, the hub and the text of a template.
     pub(super) fn typed(&self) -> Vec<String> {
         let one =
             |name: &str, value: Option<String>| value.map(|value| format!("--{name}={value}"));
@@ -111,7 +111,7 @@ impl PlanArgs {
             .collect()
     }
 
-    /// Names what these recorded options have and `now` has not; what only checks look at is not part of it.
+    /// Names what these recorded options have and `now` does not, except options that only checks use.
     pub(super) fn missing_in(&self, now: &PlanArgs) -> Vec<String> {
         let one = |name: &str, then: &Option<String>, now: bool| {
             let value = then.as_ref().filter(|_| !now)?;
@@ -134,12 +134,12 @@ impl PlanArgs {
             .collect()
     }
 
-    /// Reads what [`PlanArgs::typed`] wrote.
+    /// Parses what [`PlanArgs::typed`] returned.
     pub(super) fn read(typed: &[String]) -> Result<PlanArgs, clap::Error> {
         <Recorded as clap::Parser>::try_parse_from(typed).map(|recorded| recorded.plan)
     }
 
-    /// These options over older ones: what is given now counts, the rest stays.
+    /// Merges these options over older ones: options that are given now replace the older ones, the rest stays.
     pub(super) fn over(&self, then: &PlanArgs) -> PlanArgs {
         let mut both = self.clone();
         both.hub = both.hub.or_else(|| then.hub.clone());
@@ -160,7 +160,7 @@ impl PlanArgs {
     }
 }
 
-/// What an install does only where a person says so.
+/// Permissions for risky changes, which an install makes only if the user gives them.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Checks")]
 pub(super) struct ConsentArgs {
@@ -182,7 +182,7 @@ impl ConsentArgs {
     }
 }
 
-/// Which variety of the build.
+/// The flavour of the build.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "What to install")]
 pub(super) struct FlavorArgs {
@@ -200,7 +200,7 @@ pub(super) struct FlavorArgs {
     pub(super) arm: bool,
 }
 
-/// What is judged, and how strictly.
+/// What is checked, and how strictly.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Checks")]
 pub(super) struct CheckArgs {
@@ -221,7 +221,7 @@ pub(super) struct CheckArgs {
     pub(super) verbose: bool,
 }
 
-/// How our own reads and waits are bounded, and which istioctl is run.
+/// The limits of our own reads and waits, and which istioctl is run.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Run")]
 pub(super) struct RunArgs {
@@ -240,7 +240,7 @@ pub(super) struct RunArgs {
     pub(super) no_registry: bool,
 }
 
-/// What statements about cryptographic modules are judged by.
+/// Options for judging statements about cryptographic modules.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "FIPS")]
 pub(super) struct ProofArgs {
@@ -292,7 +292,7 @@ impl FromStr for Days {
     }
 }
 
-/// How registries are reached.
+/// Options for the access to registries.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Registry")]
 pub(super) struct RegistryArgs {
@@ -308,7 +308,7 @@ pub(super) struct RegistryArgs {
     pub(super) no_cache: bool,
 }
 
-/// What the Before checks read of the images of a plan.
+/// Options for reading the images of a plan in the Before checks.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Registry")]
 pub(super) struct ImageArgs {
@@ -319,7 +319,8 @@ pub(super) struct ImageArgs {
 }
 
 impl ImageArgs {
-    /// Whether they are read: words are no answer to who asks for more. `GLOOISTIO_NO_REGISTRY=0` is a given value too, so clap cannot tell.
+    /// Whether they are read: tags and labels are not enough if the user requires more. `GLOOISTIO_NO_REGISTRY=0`
+    /// counts as a given value too, so clap cannot check the conflict.
     pub(super) fn inspected(&self, run: &RunArgs) -> Result<bool, Failure> {
         if self.inspect_images && run.no_registry {
             let message = "--inspect-images asks the registry, and --no-registry or \
@@ -332,7 +333,7 @@ impl ImageArgs {
 }
 
 impl RunArgs {
-    /// Whether the user names an istioctl, so that the first on PATH does not count.
+    /// Whether the user names an istioctl, so that the first on PATH is not used.
     pub(super) fn names_istioctl(&self) -> bool {
         self.istioctl.is_some() || crate::sys::os::env(ISTIOCTL).is_some()
     }
@@ -350,14 +351,14 @@ impl Default for RunArgs {
     }
 }
 
-/// Reads a day, without a time.
+/// Parses a date without a time.
 fn day(text: &str) -> Result<Date, String> {
     let shaped = text.len() == "2026-11-23".len();
     let day = text.parse().ok().filter(|_| shaped);
     day.ok_or_else(|| "expected a date as YYYY-MM-DD, such as 2026-11-23".to_owned())
 }
 
-/// Reads a duration as Go writes it: `90s`, `5m0s`.
+/// Parses a duration as Go writes it: `90s`, `5m0s`.
 pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     let parsed: jiff::SignedDuration = text
         .parse()

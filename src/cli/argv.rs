@@ -1,30 +1,30 @@
-//! What a command line asks for, before clap sees it.
+//! The command that a command line calls, found before clap parses it.
 //!
-//! istioctl's root flags may stand before the command word, and every word that is not ours is
-//! istioctl's with all that stands around it. So the word is found first.
+//! istioctl's root flags may precede the command word, and a command that is not ours goes to istioctl with all its
+//! arguments. So the command word is found first.
 
 use super::istioctl_flags::{FLAGS, Kind};
 
-/// A command line, taken apart.
+/// A command line, classified.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum CommandLine {
-    /// One of our commands: the arguments with the word first, for clap.
+    /// One of our commands: the arguments with the command word first, for clap.
     Own(Vec<String>),
-    /// A word that will be ours: which, and what to use until then.
+    /// A command that is planned: its name, and what to use until then.
     Reserved { word: String, instead: &'static str },
-    /// A word that nobody knows, and the one of ours that is meant, where one is near.
+    /// An unknown word, and the nearest command of ours, if there is a near one.
     Mistyped {
         word: String,
         meant: Option<&'static str>,
     },
-    /// Everything for istioctl as it came, less our own `--istioctl PATH`.
+    /// All arguments unchanged for istioctl, except our own `--istioctl PATH`.
     Istioctl {
         args: Vec<String>,
         istioctl: Option<String>,
     },
 }
 
-/// Words of our own, with the name that clap knows them by.
+/// Our own command words, with the name of the command in clap.
 const OWN_COMMANDS: &[(&str, &str)] = &[
     ("render", "render"),
     ("check", "check"),
@@ -43,7 +43,7 @@ const OWN_COMMANDS: &[(&str, &str)] = &[
 
 const HELP: &str = "help";
 
-/// Words that are reserved, and what does the work until they are built.
+/// Words that are reserved, and what to use until the commands exist.
 const RESERVED_COMMANDS: &[(&str, &str)] = &[
     (
         "images",
@@ -52,7 +52,7 @@ const RESERVED_COMMANDS: &[(&str, &str)] = &[
     ("istioctl", "give a client by --istioctl PATH"),
 ];
 
-/// Words of istioctl's root, of every version that is known: they are never a mistyped word of ours.
+/// Commands of istioctl, of every known version, which are never mistyped words of ours.
 const ISTIOCTL: &[&str] = &[
     "admin",
     "analyze",
@@ -93,7 +93,7 @@ const ISTIOCTL: &[&str] = &[
     "ztunnel-config",
 ];
 
-/// Switches of ours that may stand before the word; every other long flag takes a value there.
+/// Switches of ours that may precede the command word; every other long flag takes a value there.
 const SWITCHES: &[&str] = &[
     "quiet",
     "strict",
@@ -116,11 +116,11 @@ const SWITCHES: &[&str] = &[
     "version",
 ];
 
-/// Sorts a command line (without the program's name).
+/// Classifies a command line (without the program's name).
 pub(super) fn classify(mut args: Vec<String>) -> CommandLine {
     match word_at(&args) {
         Some(at) if args[at] == HELP => {
-            // `help WORD` is `WORD --help`, whosever the word is.
+            // `help WORD` means `WORD --help`, for our commands and for those of istioctl.
             "--help".clone_into(&mut args[at]);
             help(args)
         }
@@ -143,7 +143,7 @@ fn help(args: Vec<String>) -> CommandLine {
     }
 }
 
-/// Sorts by the word that stands at `at`.
+/// Classifies by the word at index `at`.
 fn classify_by_word(args: Vec<String>, at: usize) -> CommandLine {
     let word = args[at].as_str();
     let (length, name) = match (word, args.get(at + 1).map(String::as_str)) {
@@ -177,7 +177,7 @@ fn classify_by_word(args: Vec<String>, at: usize) -> CommandLine {
     CommandLine::Own(ours)
 }
 
-/// The word of ours that was meant, unless one of istioctl's is as near.
+/// Returns our command word that is nearest to `word`, unless one of istioctl's is as near.
 fn meant(word: &str) -> Option<&'static str> {
     let words = ISTIOCTL
         .iter()
@@ -189,14 +189,14 @@ fn meant(word: &str) -> Option<&'static str> {
         .find(|ours| *ours == meant)
 }
 
-/// The command word of a command line.
+/// Returns the command word of a command line.
 pub(super) fn command_word(args: &[String]) -> Option<&str> {
     word_at(args)
         .and_then(|at| args.get(at))
         .map(String::as_str)
 }
 
-/// Index of the command word: the first argument that is neither a flag nor a flag's value.
+/// Returns the index of the command word: the first argument that is neither a flag nor a flag's value.
 fn word_at(args: &[String]) -> Option<usize> {
     let mut at = 0;
     while let Some(arg) = args.get(at) {

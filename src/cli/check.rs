@@ -96,10 +96,10 @@ impl Args {
         })
     }
 
-    /// What keeps an install with these inputs from leaving out those of the last one.
+    /// Returns why `install` would refuse these inputs: they drop inputs of the last install.
     fn dropped(&self, ctx: &mut RunContext<'_>, options: &Options, plan: &Plan) -> Option<String> {
         let revision = plan.revision_label();
-        // What cannot be read is named by the checks.
+        // The checks report what cannot be read.
         let record = upgrade::find_record(ctx, &plan.namespace, revision).ok()??;
         let dropped = install::dropped_inputs(&record, options, &self.plan).ok()?;
         (!dropped.is_empty()).then(|| {
@@ -139,7 +139,7 @@ impl Args {
         Ok(options)
     }
 
-    /// The istioctl that is there. A manifest is judged without one.
+    /// Returns the istioctl that is available. A manifest can be judged without one.
     fn client(&self, ui: &Ui, report: &mut Report) -> Observed<facts::Istioctl> {
         let client = run_context::istioctl_if_there(&self.run);
         match &client {
@@ -155,7 +155,7 @@ impl Args {
         }
     }
 
-    /// The istioctl that the checks judge: a manifest is not installed by the one that happens to be there.
+    /// Returns the istioctl that the checks judge: a manifest is not necessarily installed by the one that was found.
     fn used(
         &self,
         client: Observed<facts::Istioctl>,
@@ -173,7 +173,7 @@ impl Args {
     }
 }
 
-/// What every set of inputs of a run is judged with.
+/// The context in which every set of inputs of a run is judged.
 struct Given<'a> {
     rules: &'a run_context::Policies,
     client: Observed<facts::Istioctl>,
@@ -181,7 +181,7 @@ struct Given<'a> {
     ui: &'a Ui,
 }
 
-/// The `ClusterRole` for an administrator: YAML, or JSON where that is asked for.
+/// Returns the `ClusterRole` for an administrator as YAML, or as JSON if that is the format.
 fn printed_role(report: Report, format: Format) -> Ended {
     let mut bytes = Vec::new();
     let written = serde_json::to_value(facts::cluster_role())
@@ -202,16 +202,16 @@ fn printed_role(report: Report, format: Format) -> Ended {
     }
 }
 
-/// What the role is for: comments above it.
+/// The purpose of the role, in comments above it.
 const PURPOSE: &str = "\
 # Rights to check, install, upgrade and verify Istio with glooistio. Istio's own roles grant more than its installer
 # needs, hence escalate and bind: whoever has them can get every right, and whoever lists secrets can read them all.
 # As an administrator:
 ";
 
-/// How an administrator uses the role, on the cluster of the run: comments above it.
+/// Returns how an administrator uses the role on the cluster of the run, in comments above it.
 fn binding(context: &CommandContext) -> String {
-    // The administrator acts for nobody else, so that only what names the cluster is kept.
+    // The administrator impersonates no other user, so only the flags that name the cluster are kept.
     let names_cluster = |flag: &&RunFlag| {
         let names = ["--kubeconfig", "--context"];
         flag.spellings
@@ -238,13 +238,13 @@ fn binding(context: &CommandContext) -> String {
     format!("{PURPOSE}{}", lines.collect::<String>())
 }
 
-/// What the checks would have looked at, said before all that can be judged without it.
+/// Warns that a source of facts is missing; everything that can be judged without it is still checked.
 fn missing(ui: &Ui, report: &mut Report, what: &str, next: &str) {
     ui.event(&Event::Warning(what.to_owned()));
     report.next.push(NextStep::text(next));
 }
 
-/// The cluster if there is one; what it does not say, the checks leave open.
+/// Gathers facts from the cluster if there is one; checks report what the cluster does not show as unknown.
 fn asked(
     ctx: &mut RunContext<'_>,
     istioctl: Observed<facts::Istioctl>,

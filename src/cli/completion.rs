@@ -1,7 +1,7 @@
-//! `completion`, and the answers to a shell that asks which words can come next.
+//! `completion`, and the answers to a shell that requests the possible next words.
 //!
-//! The script of a shell calls glooistio itself, so that it knows presets, checks, builds, contexts and revisions
-//! as they are at that moment. Nothing is changed by it, and the cluster is asked for a moment only.
+//! The script of a shell calls glooistio itself, so that it offers the current presets, checks, builds, contexts and
+//! revisions. A request changes nothing, and waits only briefly for the cluster.
 
 use std::time::Duration;
 
@@ -23,13 +23,13 @@ use crate::sys::cluster::{Cluster, KubeTarget};
 use crate::sys::os;
 use crate::ui::Ui;
 
-/// The variable by which the script of a shell asks.
+/// The variable with which the script of a shell requests completions.
 const ASKS: &str = "GLOOISTIO_COMPLETE";
 
-/// The name that shells call the program by.
+/// The name by which shells call the program.
 const PROGRAM: &str = "glooistio";
 
-/// Longest wait for a cluster while a person waits for the next word.
+/// The longest wait for a cluster while a person waits for the next word.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Print the completion script of a shell
@@ -75,7 +75,7 @@ impl Args {
     }
 }
 
-/// Answers a shell that asks which words can come next; `None` where none asks.
+/// Answers a shell that requests completions; `None` if no shell does.
 pub(super) fn answer() -> Option<Exit> {
     os::env(ASKS)?;
     let words = os::args().unwrap_or_default();
@@ -90,7 +90,7 @@ pub(super) fn answer() -> Option<Exit> {
     }
 }
 
-/// Tells the command line where its values come from.
+/// Adds to the arguments of the command line the sources of their values.
 pub(super) fn with_candidates(command: Command) -> Command {
     let names: Vec<String> = command
         .get_subcommands()
@@ -109,7 +109,7 @@ pub(super) fn with_candidates(command: Command) -> Command {
     })
 }
 
-/// Where the values of an argument come from.
+/// The source of the values of an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     Presets,
@@ -127,7 +127,7 @@ enum Source {
     Commands,
 }
 
-/// The source of an argument of a command, by its name.
+/// Returns the source of an argument of a command, by its name.
 fn source(command: &str, argument: &str) -> Option<Source> {
     Some(match (command, argument) {
         (_, "preset") => Source::Presets,
@@ -183,7 +183,7 @@ impl Source {
 }
 
 fn plain<T: AsRef<str>>(words: impl IntoIterator<Item = T>) -> Vec<CompletionCandidate> {
-    // What would drive a terminal is no word that a person could want.
+    // A word that could control a terminal is never one that a person wants.
     let words = words.into_iter();
     words
         .filter(|word| {
@@ -199,7 +199,7 @@ fn with_help(word: &str, help: &str) -> CompletionCandidate {
     CompletionCandidate::new(word.to_owned()).help(Some(help.to_owned().into()))
 }
 
-/// The release lines and the tags that were seen, the newest first.
+/// Returns the release lines and the tags that were seen, the newest first.
 fn builds(matrix: &Matrix) -> Vec<String> {
     let tags: std::collections::BTreeSet<&ImageTag> = matrix.seen_builds().collect();
     let lines: std::collections::BTreeSet<_> = tags.iter().map(|tag| tag.minor()).collect();
@@ -208,7 +208,7 @@ fn builds(matrix: &Matrix) -> Vec<String> {
     lines.chain(tags).collect()
 }
 
-/// The cluster that the command line names so far.
+/// Returns the cluster that the command line names so far.
 fn typed_target() -> KubeTarget {
     let words = os::args().unwrap_or_default();
     let value = |flag: &str| {
@@ -233,7 +233,7 @@ fn typed_target() -> KubeTarget {
     }
 }
 
-/// The revisions of the control planes of a cluster; none where it does not answer at once.
+/// Returns the revisions of the control planes of a cluster; none if it does not answer in time.
 fn revisions(target: &KubeTarget) -> Vec<String> {
     let Ok(cluster) = Cluster::connect(target, PATIENCE) else {
         return Vec::new();
@@ -245,7 +245,7 @@ fn revisions(target: &KubeTarget) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// The words that a source offers.
+    /// Returns the words that a source offers.
     fn words(source: Source) -> Vec<String> {
         let candidates = source.candidates().into_iter();
         candidates

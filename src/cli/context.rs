@@ -1,4 +1,4 @@
-//! What a run was given that the commands which it suggests need too: its cluster, its client and its data.
+//! The options of a run that its suggested commands need too: its cluster, its client and its data.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use crate::fips::{CertificatePolicy, RequiredAssurance};
 use crate::suggestion::{CommandContext, Reader, RunFlag};
 use crate::sys::os;
 
-/// Variable that stands for `--no-registry`.
+/// The variable that means `--no-registry`.
 const NO_REGISTRY: &str = "GLOOISTIO_NO_REGISTRY";
 
-/// Programs that ask the cluster.
+/// Programs that connect to the cluster.
 const CLUSTER: &[Reader] = &[
     Reader::Kubectl,
     Reader::Istioctl,
@@ -21,7 +21,7 @@ const CLUSTER: &[Reader] = &[
     Reader::Own("verify"),
 ];
 
-/// Those of them that know where a control plane is.
+/// Those of them that take the namespace of the control plane.
 const MESH: &[Reader] = &[
     Reader::Istioctl,
     Reader::Own("check"),
@@ -37,7 +37,7 @@ const CLIENT: &[Reader] = &[
     Reader::Own("upgrade"),
 ];
 
-/// Commands that ask the cluster and judge what runs.
+/// Commands that connect to the cluster and judge what runs.
 const JUDGES: &[Reader] = &[
     Reader::Own("check"),
     Reader::Own("install"),
@@ -64,14 +64,14 @@ const MATRIX: &[Reader] = &[
     Reader::Own("matrix"),
 ];
 
-/// Collects what a command that asks the cluster was given.
+/// Collects the options of a command that connects to the cluster.
 pub(super) fn of_run(flags: &IstioctlFlags, checks: &CheckArgs, run: &RunArgs) -> CommandContext {
     let mut all = cluster_flags(flags);
     all.extend(path_flag(&["--istioctl"], run.istioctl.as_deref(), CLIENT));
     all.extend(path_flag(&["--matrix"], checks.matrix.as_deref(), MATRIX));
     all.extend(proof_flags(&run.proof));
     all.extend(registry_flags(&run.registry));
-    // Where the variable says it, the shell that runs the command has it too.
+    // If the variable is set, the shell that runs the suggested command has it too.
     if run.no_registry && os::env(NO_REGISTRY).is_none() {
         all.push(RunFlag {
             spellings: &["--no-registry"],
@@ -89,7 +89,7 @@ pub(super) fn of_run(flags: &IstioctlFlags, checks: &CheckArgs, run: &RunArgs) -
     }
 }
 
-/// Collects what `inspect` was given.
+/// Collects the options of `inspect`.
 pub(super) fn of_inspect(proof: &ProofArgs, registry: &RegistryArgs) -> CommandContext {
     let flags = proof_flags(proof)
         .into_iter()

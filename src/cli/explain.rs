@@ -14,7 +14,7 @@ use crate::report::text::wrap;
 use crate::ui::Ui;
 use topic::Topic;
 
-/// Fewer columns are no reason to break a title further.
+/// Titles are wrapped at no less than this many columns.
 const LEAST: usize = 16;
 
 /// Show the page of a check, a word of reports, a preset, the exit codes or the JSON report; or list all
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     pub(crate) output: OutputArgs,
 }
 
-/// Name and title of every page.
+/// Returns the name and title of every page.
 pub(super) fn topics() -> Vec<(&'static str, String)> {
     let all = topic::all().into_iter();
     all.map(|topic| (topic.id, topic.title.into_owned()))
@@ -87,7 +87,7 @@ fn value(topic: &Topic) -> Value {
     value
 }
 
-/// Name and title; what is too long for the columns stands below its beginning.
+/// Returns a line with name and title; a title that is too long continues in the same column below.
 fn line(indent: &str, topic: &Topic, columns: usize) -> String {
     let name = format!("{indent}{:<20} ", topic.id);
     let (width, below) = (
@@ -98,7 +98,7 @@ fn line(indent: &str, topic: &Topic, columns: usize) -> String {
     format!("{name}{}\n", title.join(&below))
 }
 
-/// A heading for each group, with what stands in it below.
+/// Returns a heading for each group, with its pages below it.
 fn grouped(topics: &[&Topic], color: bool, columns: usize) -> String {
     let groups = topics.chunk_by(|left, right| left.heading() == right.heading());
     let group = |group: &[&Topic]| {
@@ -113,7 +113,7 @@ fn grouped(topics: &[&Topic], color: bool, columns: usize) -> String {
     groups.map(group).collect::<Vec<_>>().join("\n")
 }
 
-/// The page of that name, or all that a flag takes: `policy`, `--require`.
+/// Returns the page of that name, or all pages of the values that a flag takes: `policy`, `--require`.
 fn named<'a>(id: &str, topics: &'a [Topic]) -> Result<Vec<&'a Topic>, Failure> {
     if let Some(topic) = topics.iter().find(|topic| topic.id == id) {
         return Ok(vec![topic]);
@@ -127,7 +127,7 @@ fn named<'a>(id: &str, topics: &'a [Topic]) -> Result<Vec<&'a Topic>, Failure> {
     {
         return Ok(vec![topic]);
     }
-    // `presets` and `policies` are asked for as well as `preset` and `--policy`.
+    // `presets` and `policies` select the same pages as `preset` and `--policy`.
     let singular = match id.strip_suffix("ies") {
         Some(stem) => format!("{stem}y"),
         None => id.strip_suffix('s').unwrap_or(id).to_owned(),
@@ -154,13 +154,13 @@ fn unknown(id: &str, topics: &[Topic]) -> Failure {
     failure.hint("`glooistio explain` lists them all")
 }
 
-/// Pages that are suggested at most.
+/// The largest number of pages that are suggested.
 const SUGGESTED: usize = 6;
 
-/// The pages that a word may have meant: those that have it in their name, else the one whose name is nearest,
-/// else those that have it in their title.
+/// Returns the pages that a word may mean: those that contain it in their name; otherwise the one with the nearest
+/// name; otherwise those that contain it in their title.
 fn meant<'a>(word: &str, topics: &'a [Topic]) -> Vec<&'a str> {
-    /// Shorter words are in too many names.
+    /// Shorter words occur in too many names.
     const SHORTEST: usize = 3;
     let with = |has: &dyn Fn(&Topic) -> bool| -> Vec<&'a str> {
         let found = topics.iter().filter(|topic| has(topic));

@@ -1,4 +1,4 @@
-//! What `--help` says more than `-h`: the order of the work, exit codes, and variables.
+//! What `--help` shows in addition to `-h`: the steps of the work, exit codes, and variables.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use clap::Command;
 
 use crate::exit::Exit;
 
-/// What a command does, one step a line, in the order in which it does it.
+/// The steps of each command, in order.
 const STEPS: &[(&str, &[&str])] = &[
     (
         "install",
@@ -79,7 +79,7 @@ pub(super) fn lengthen(command: Command) -> Command {
 fn long(examples: &str, steps: &[&str]) -> String {
     let mut text = format!("{examples}\n\nWhat happens, in this order:\n");
     for (at, step) in steps.iter().enumerate() {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _written = writeln!(text, "  {}. {step}", at + 1);
     }
     text.push_str("\nExit codes (`glooistio explain exit-codes`):\n");

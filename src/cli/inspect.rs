@@ -100,7 +100,7 @@ impl Args {
         };
         let images = run_context::images(&self.registry, &judge, self.timeout, ui.secrets());
         let on_event = |event: &Event| ui.event(event);
-        // Nothing is changed, so there is nothing to wind up.
+        // Nothing is changed, so there is nothing to clean up.
         let _ends_by_signal = signal::AtPrompt::begin();
         let inspect = Inspect {
             targets: &self.targets,
@@ -114,7 +114,7 @@ impl Args {
             digest: self.explain || self.output.output != Format::Short,
         };
         let mut sources = images.reader(&judge, &on_event).sources;
-        // Each step is shown of bytes that are there.
+        // Each step can be shown only for bytes that are read now.
         sources.cache = sources.cache.filter(|_| !self.explain);
         let ended = inspect.run(sources, report);
         ui.clear();
@@ -122,7 +122,7 @@ impl Args {
     }
 }
 
-/// What a person reads without `--explain`.
+/// Removes what a person sees only with `--explain`.
 fn shorten(report: &mut Report) {
     let proofs = report
         .evidence

@@ -52,7 +52,7 @@ impl Args {
         self.ended(report, result)
     }
 
-    /// An empty report, with what its suggested commands need.
+    /// Creates an empty report, with what its suggested commands need.
     pub(super) fn report(&self, command: &'static str) -> Report {
         let mut report = Report::new(command);
         report.context = context::of_run(&self.flags, &self.checks, &self.run);
@@ -90,7 +90,7 @@ impl Args {
         self.request(&options, istioctl).run(&mut ctx)
     }
 
-    /// Refuses to leave out what the last install of the revision was given, and leaves gateways where it left them.
+    /// Refuses to drop the inputs of the last install of the revision, and leaves gateways out if that install did.
     fn keep_inputs(
         &self,
         ctx: &mut RunContext<'_>,
@@ -108,7 +108,7 @@ impl Args {
         upgrade::refuse_dropped(revision, options.request.as_ref(), &dropped)
     }
 
-    /// The same over something older.
+    /// Runs an upgrade: the same over an older install.
     pub(super) fn upgrade(
         &self,
         target: Target<'_>,
@@ -121,7 +121,7 @@ impl Args {
             options.request = Some(resolve::parsed("--to", to)?);
         }
         self.can_ask(ui)?;
-        // What is to be installed is known once the record is read: its hub, say.
+        // Some of what is to be installed, such as the hub, is known only after the record is read.
         check_inputs(&options)?;
         let inspect = self.images.inspected(&self.run)?;
         let istioctl = run_context::istioctl(&self.run)?;
@@ -172,7 +172,7 @@ impl Args {
     }
 }
 
-/// Names everything of a record that an install with these inputs would leave out.
+/// Names everything of a record that an install with these inputs would drop.
 pub(super) fn dropped_inputs(
     record: &Record,
     options: &Options,
@@ -183,7 +183,7 @@ pub(super) fn dropped_inputs(
     Ok(dropped)
 }
 
-/// What an upgrade goes to.
+/// The target of an upgrade.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target<'a> {
     /// `--to`.
@@ -192,7 +192,7 @@ pub(super) struct Target<'a> {
     pub(super) gateways: bool,
 }
 
-/// What is wrong with the input itself is said before any program or cluster is asked.
+/// Validates the input before any program is run and any cluster is read, so that its mistakes are reported first.
 fn validate_inputs(options: &Options, rules: &run_context::Policies) -> Result<Prepared, Failure> {
     prepare(
         options,
@@ -201,7 +201,7 @@ fn validate_inputs(options: &Options, rules: &run_context::Policies) -> Result<P
     )
 }
 
-/// The options of a record, read by the same parser that took them in.
+/// Parses the options of a record, with the parser that read them from the command line.
 fn recorded_options(record: &Record) -> Result<PlanArgs, Failure> {
     PlanArgs::read(&record.options).map_err(|error| {
         Failure::message(

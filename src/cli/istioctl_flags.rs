@@ -1,4 +1,4 @@
-//! The flags of `istioctl install` and `upgrade`: read as istioctl reads them, and handed on.
+//! The flags of `istioctl install` and `upgrade`: parsed as istioctl parses them, and forwarded.
 
 mod table;
 
@@ -10,31 +10,31 @@ use crate::istio::{Capability, Matrix};
 
 pub(super) use table::FLAGS;
 
-/// What becomes of a flag.
+/// The handling of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FlagRouting {
-    /// Given to istioctl as it came.
+    /// Forwarded to istioctl unchanged.
     Forward,
-    /// Given to istioctl, and used for our own connection to the cluster.
+    /// Forwarded to istioctl, and used for our own connection to the cluster.
     ForwardAndRead,
     /// Becomes part of the documents.
     Merge,
-    /// Answered by us and never handed on.
+    /// Handled by glooistio and never forwarded.
     Consume,
 }
 
-/// How often a flag may stand, and what it takes.
+/// How often a flag may occur, and what it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// One value; the last one counts.
+    /// One value; the last one is used.
     Value,
-    /// A value each time.
+    /// A value each time, all of which are used.
     Repeated,
-    /// True, or what stands after `=`.
+    /// True, or the value after `=`.
     Switch,
 }
 
-/// A command that changes nothing, and so has no use for all of them.
+/// A read-only command, which does not use all of the flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reader {
     /// Reads what would be installed.
@@ -54,7 +54,7 @@ impl Reader {
         }
     }
 
-    /// Leaves what it has no use for out of its help.
+    /// Hides the flags that the command does not use from its help.
     pub(super) fn hide(self) -> impl Fn(Arg) -> Arg {
         move |arg| {
             let named = |flag: &&Flag| arg.get_id() == flag.long;
@@ -71,14 +71,14 @@ pub(super) struct Flag {
     pub(super) short: Option<char>,
     pub(super) kind: Kind,
     pub(super) routing: FlagRouting,
-    /// istioctl does not show it in its help.
+    /// Whether istioctl does not show it in its help.
     pub(super) hidden: bool,
-    /// What an istioctl must have for it; every one has the others.
+    /// The capability that an istioctl needs for this flag; `None` if every istioctl has the flag.
     pub(super) needs: Option<Capability>,
     pub(super) help: &'static str,
 }
 
-/// Reads a switch as Go's `strconv.ParseBool` does.
+/// Parses a switch as Go's `strconv.ParseBool` does.
 fn go_bool(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
@@ -115,14 +115,14 @@ impl Flag {
     }
 }
 
-/// What was typed for istioctl's flags.
+/// The istioctl flags that the user typed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct IstioctlFlags {
     values: Vec<(&'static str, Vec<String>)>,
 }
 
 impl IstioctlFlags {
-    /// Every value of a repeated flag, in order.
+    /// Returns every value of a repeated flag, in order.
     pub(super) fn all(&self, long: &str) -> &[String] {
         self.values
             .iter()
@@ -130,7 +130,7 @@ impl IstioctlFlags {
             .map_or(&[], |(_, values)| values)
     }
 
-    /// The last value of a flag.
+    /// Returns the last value of a flag.
     pub(super) fn last(&self, long: &str) -> Option<&str> {
         self.all(long).last().map(String::as_str)
     }
@@ -140,7 +140,7 @@ impl IstioctlFlags {
         self.last(long) == Some("true")
     }
 
-    /// Refuses what the command would not look at.
+    /// Refuses flags that the command does not use.
     pub(super) fn read_by(&self, reader: Reader) -> Result<&Self, Failure> {
         let given = |flag: &&Flag| self.values.iter().any(|(name, _)| *name == flag.long);
         let unused = FLAGS.iter().filter(given).find(|flag| !reader.uses(flag));
@@ -159,7 +159,7 @@ impl IstioctlFlags {
         Err(Failure::message(Exit::Usage, message).hint(instead))
     }
 
-    /// Refuses flags that the istioctl which would get them does not have.
+    /// Refuses flags that the istioctl at hand does not have.
     pub(super) fn known_to(&self, istioctl: &Istioctl, matrix: &Matrix) -> Result<(), Failure> {
         let Some(minor) = istioctl.version.minor() else {
             return Ok(());
@@ -185,7 +185,7 @@ impl IstioctlFlags {
         Ok(())
     }
 
-    /// The arguments that istioctl gets, as a person would type them.
+    /// Returns the arguments that istioctl gets, as a person would type them.
     pub(super) fn handed_on(&self) -> Vec<String> {
         let goes = |flag: &&Flag| {
             matches!(
@@ -200,7 +200,7 @@ impl IstioctlFlags {
             .collect()
     }
 
-    /// Those of them that `manifest generate` has too: which charts to use, and how strict to be.
+    /// Returns those flags that `manifest generate` has too: which charts to use, and how strict to be.
     pub(super) fn of_installer(&self) -> Vec<String> {
         let shared = |flag: &&Flag| ["manifests", "charts", "force"].contains(&flag.long);
         let flags = FLAGS.iter().filter(shared);

@@ -106,7 +106,7 @@ impl Args {
     }
 }
 
-/// One line: what the rows are of, and how each is judged where they are.
+/// Returns one line: the first cell of each row, with the judgement if there is one.
 fn short(table: &Table) -> String {
     let judgement = table.columns.iter().position(|name| *name == JUDGEMENT);
     let one = |row: &Vec<String>| {
@@ -119,7 +119,7 @@ fn short(table: &Table) -> String {
     format!("{}: {}\n", table.title, rows.join(", "))
 }
 
-/// A word that is not a part, with the one that was meant where one is near.
+/// Returns the failure for a word that is not a part, with the nearest part if there is a near one.
 fn unknown(part: &str, error: &UnknownPart) -> Failure {
     let failure = Failure::new(Exit::Usage, error);
     let names = Part::ALL.iter().map(|part| part.name());
@@ -138,7 +138,7 @@ fn level(level: Level) -> &'static str {
     }
 }
 
-/// What can run there, or, where nothing can, which lines come nearest and what refuses them.
+/// Answers what can run there, or, if nothing can, which lines come nearest and what refuses them.
 fn answer(matrix: &Matrix, kubernetes: Minor, gloo_mesh: Option<Minor>) -> Table {
     let table = what_runs(matrix, kubernetes, gloo_mesh);
     if !table.rows.is_empty() {
@@ -170,7 +170,7 @@ fn answer(matrix: &Matrix, kubernetes: Minor, gloo_mesh: Option<Minor>) -> Table
     }
 }
 
-/// The lines of Istio that nothing refuses there.
+/// Returns the lines of Istio that nothing refuses there.
 fn what_runs(matrix: &Matrix, kubernetes: Minor, gloo_mesh: Option<Minor>) -> Table {
     let row = |runs: Runs| {
         let quotes: Vec<String> = runs
@@ -199,19 +199,19 @@ fn what_runs(matrix: &Matrix, kubernetes: Minor, gloo_mesh: Option<Minor>) -> Ta
     }
 }
 
-/// The column that a question is answered in.
+/// The column with the answer to a question.
 const JUDGEMENT: &str = "judgement";
 
 /// Blanks between two columns.
 const GAP: usize = 2;
 
-/// What every column keeps where it can, so that the first ones do not take all.
+/// The width that every column keeps if possible, so that the first ones do not use all the space.
 const LEAST: usize = 10;
 
-/// Where a row comes from: the first to go where there is no room.
+/// Columns with the source of a row, which are left out first if there is no space.
 const ORIGIN: [&str; 4] = ["source", "sources", "evidence", "era"];
 
-/// A table in columns as wide as their widest cell, or as a terminal of so many columns lets them be.
+/// Returns a table in columns as wide as their widest cell, or narrower so that they fit into the terminal.
 fn text(table: &Table, color: bool, terminal: Option<usize>) -> String {
     let head: Vec<String> = table
         .columns
@@ -229,7 +229,7 @@ fn text(table: &Table, color: bool, terminal: Option<usize>) -> String {
     let mut widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
     let title = super::bold(table.title, color);
     let title = match terminal {
-        // Why it is judged so is what was asked for.
+        // The user asked for the reasons of a judgement, so they are wrapped and not cut.
         Some(columns) if total(&widths) > columns && table.columns.contains(&JUDGEMENT) => {
             return format!("{title}\n{}", stacked(&rows, &widths, columns));
         }
@@ -251,7 +251,7 @@ fn text(table: &Table, color: bool, terminal: Option<usize>) -> String {
     format!("{title}\n{}", rows.iter().map(line).collect::<String>())
 }
 
-/// The columns up to the judgement side by side, and each of the rest wrapped below them.
+/// Returns the columns up to the judgement next to each other, and the others wrapped below them.
 fn stacked(rows: &[Vec<String>], widths: &[usize], columns: usize) -> String {
     const ABREAST: usize = 3;
     const INDENT: &str = "    ";
@@ -270,7 +270,7 @@ fn stacked(rows: &[Vec<String>], widths: &[usize], columns: usize) -> String {
     rows.iter().map(one).collect()
 }
 
-/// The width of a line; a column without width is not there.
+/// Returns the width of a line; a column of width 0 is not shown.
 fn total(widths: &[usize]) -> usize {
     let shown = widths.iter().filter(|width| **width > 0);
     shown
@@ -279,7 +279,7 @@ fn total(widths: &[usize]) -> usize {
         .saturating_sub(GAP)
 }
 
-/// Takes the origin away and then from the last columns, until the rest fits.
+/// Leaves out the source columns, and then shortens the last columns until the rest fits.
 fn fit(widths: &mut [usize], names: &[&str], columns: usize) {
     for (width, name) in widths.iter_mut().zip(names) {
         if ORIGIN.contains(name) {
@@ -298,7 +298,7 @@ fn fit(widths: &mut [usize], names: &[&str], columns: usize) {
     }
 }
 
-/// The beginning of a text, and a sign that there is more.
+/// Returns the beginning of a text, with `…` if it was cut.
 fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();

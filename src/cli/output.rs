@@ -1,4 +1,4 @@
-//! How a command ends: its result on stdout, its failure on stderr, one document for a machine.
+//! The end of a command: its result on stdout, its failure on stderr, one document for a machine.
 
 use serde_json::Value;
 
@@ -10,22 +10,22 @@ use crate::report::{self, ErrorReport, Report};
 use crate::suggestion::CommandContext;
 use crate::ui::Ui;
 
-/// What of a command's end is its result.
+/// The form in which a command shows its result.
 #[derive(Debug)]
 pub(crate) enum Shown {
     /// The whole report.
     Report,
-    /// What came after the plan and its checks, which were shown already.
+    /// What follows the plan and its checks, which were shown already.
     After,
-    /// The documents, each after its command; the report is for the person.
+    /// The documents, each after its command; the report goes to stderr, for the person.
     Documents,
-    /// A document of its own, whatever the format: its writer escapes what would drive a terminal.
+    /// A document of its own in any format; its writer escapes what would control a terminal.
     Document(Vec<u8>),
-    /// Text of its own for a person.
+    /// A text of its own for a person.
     Text(String),
 }
 
-/// Writes the result of a command and gives the code to end with.
+/// Writes the result of a command and returns the exit code.
 pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
     let Ended {
         mut report,
@@ -56,7 +56,7 @@ pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
     };
     let ended = written_or(ui, exit, &written);
     if one_line && let Some(error) = &report.error {
-        // Where the line was written it has the message.
+        // If the line was written, it contains the message.
         if written.is_err() {
             say_error(ui, &error.message);
         }
@@ -65,18 +65,18 @@ pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
     ended
 }
 
-/// Whether a run that failed judged something before: one file of several that cannot be used hides no other.
+/// Whether a run that failed has results: if one of several files cannot be used, those of the others are still shown.
 fn has_results(shown: &Shown, report: &Report) -> bool {
     matches!(shown, Shown::Report) && !report.checks.is_empty()
 }
 
-/// The code to end with once the result was written, or could not be.
+/// Returns the exit code after the result was written, or could not be.
 pub(crate) fn written_or(ui: &Ui, exit: Exit, written: &std::io::Result<()>) -> Exit {
     let Err(error) = written else {
         return exit;
     };
     ui.always(&format!("error: cannot write the result: {error}"));
-    // What already went wrong says more than a full disk.
+    // An earlier failure is more important than one to write, such as a full disk.
     if exit == Exit::Ok {
         Exit::CannotWrite
     } else {
@@ -99,7 +99,7 @@ fn text(ui: &Ui, report: &Report, shown: &Shown) -> std::io::Result<()> {
     ui.text_result(&String::from_utf8_lossy(&bytes))
 }
 
-/// The plan and its checks, for the person.
+/// Writes the plan and its checks to stderr, for the person.
 pub(crate) fn before(ui: &Ui, report: &Report) -> std::io::Result<()> {
     let mut text = Vec::new();
     report::text::write_before(report, ui.err_style(), &mut text)?;
@@ -107,7 +107,7 @@ pub(crate) fn before(ui: &Ui, report: &Report) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The documents, each after the command that it is given to.
+/// Returns the documents, each after the command that it is passed to.
 fn manifests(ui: &Ui, report: &Report) -> String {
     let count = report.documents.len();
     let one = |(at, document): (usize, &report::Document)| {
@@ -159,7 +159,7 @@ pub(crate) fn mask(ui: &Ui, value: &mut Value) {
     }
 }
 
-/// Says a failure to a person.
+/// Prints a failure for a person.
 pub(crate) fn say_failure(ui: &Ui, failure: &Failure) {
     say_error(ui, &failure.message);
     say_hints(ui, &failure.hint_lines(&CommandContext::default()));
@@ -175,7 +175,7 @@ fn say_hints(ui: &Ui, hints: &[String]) {
     }
 }
 
-/// A failure before any command ran, for a machine and a person.
+/// Reports a failure before any command ran, for a machine and a person.
 pub(crate) fn failure_only(ui: &Ui, format: Format, failure: Failure) -> Exit {
     let ended = Ended {
         report: Report::new("usage"),
@@ -193,7 +193,7 @@ fn error_report(failure: &Failure, context: &CommandContext) -> ErrorReport {
     }
 }
 
-/// The machine format that a command line asks for, read before clap could refuse the line.
+/// Returns the machine format that a command line requests, read here because clap may refuse the line.
 pub(crate) fn asks_for_machine(args: &[String]) -> Option<Format> {
     let mut args = args.iter().take_while(|arg| *arg != "--");
     while let Some(arg) = args.next() {
@@ -221,7 +221,7 @@ pub(crate) fn asks_for_machine(args: &[String]) -> Option<Format> {
     None
 }
 
-/// What stands behind the `o` of `-o`, `-ojson`, `-o=json` and `-yo`.
+/// Returns what follows the `o` in `-o`, `-ojson`, `-o=json` and `-yo`.
 fn clustered(arg: &str) -> Option<String> {
     let letters = arg
         .strip_prefix('-')

@@ -1,6 +1,7 @@
-//! Any word that is not ours goes to istioctl: arguments unchanged, streams and exit code kept.
+//! Forwards any command that is not ours to istioctl: arguments unchanged, streams and exit code kept.
 //!
-//! `version` is istioctl's too; glooistio names itself and the client on stderr first, for a person.
+//! `version` is forwarded too; before it, glooistio prints its own version and the path of istioctl to stderr, for a
+//! person.
 
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use crate::ui::Ui;
 /// Flags with which istioctl prints its version for a program.
 const FOR_PROGRAMS: [&str; 4] = ["-o", "--output", "-s", "--short"];
 
-/// Whether the words are `version` without a format: what is printed then is read by a person.
+/// Whether the words are `version` without a format, so that a person reads the output.
 fn is_version_for_a_person(args: &[String]) -> bool {
     let formatted = args.iter().any(|arg| {
         let flag = arg.split('=').next().unwrap_or_default();
@@ -21,7 +22,7 @@ fn is_version_for_a_person(args: &[String]) -> bool {
     super::argv::command_word(args) == Some("version") && !formatted
 }
 
-/// Says which glooistio this is, and how far its data looks.
+/// Returns the version of glooistio and the date of its data.
 fn own_version() -> String {
     let version = env!("CARGO_PKG_VERSION");
     match Matrix::builtin().date_of_data() {

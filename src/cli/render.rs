@@ -92,7 +92,7 @@ impl Args {
     }
 }
 
-/// What istioctl does not do by itself with the documents of one stream.
+/// Returns notes on what istioctl does not do by itself with the documents of one stream.
 fn by_hand(prepared: &Prepared) -> Vec<String> {
     let mut notes = Vec::new();
     if prepared.manifest.documents.len() > 1 {
@@ -114,7 +114,7 @@ fn by_hand(prepared: &Prepared) -> Vec<String> {
     notes
 }
 
-/// The documents as one stream of YAML, or as one JSON List.
+/// Returns the documents as one stream of YAML, or as one JSON List.
 fn printed(format: Format, documents: &[Rendered]) -> Result<Vec<u8>, Failure> {
     if format != Format::Json {
         let separated: Vec<&str> = documents

@@ -1,4 +1,4 @@
-//! What was typed → valid options. Everything after this is free of flags.
+//! Turns what the user typed into valid options. The code after this does not know flags.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,12 +11,12 @@ use crate::options::{Consent, Gateways, Options, Revision, Template};
 use crate::sys::os;
 use crate::sys::process::KEY_VARIABLE;
 
-/// Makes options of the flags.
+/// Makes options from the flags.
 pub(super) fn options(plan: &PlanArgs, flags: &IstioctlFlags) -> Result<Options, Failure> {
     with_files(plan, flags, files(flags.all("filename"))?)
 }
 
-/// The same with `-f` read already: stdin can be read once.
+/// Does the same with `-f` already read, because stdin can be read only once.
 pub(super) fn with_files(
     plan: &PlanArgs,
     flags: &IstioctlFlags,
@@ -67,7 +67,7 @@ pub(super) fn with_files(
     })
 }
 
-/// A value of a flag as its type.
+/// Parses the value of a flag as its type.
 pub(super) fn parsed<T>(flag: &str, text: &str) -> Result<T, Failure>
 where
     T: std::str::FromStr,
@@ -111,7 +111,7 @@ fn template(plan: &PlanArgs) -> Result<Option<Template>, Failure> {
     };
     let name = path.display().to_string();
     let text = os::text(&name, os::read(path, os::TEXT_LIMIT)?)?;
-    // As YAML: a byte order mark is no part of the text.
+    // As in YAML files, a byte order mark is not part of the text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
     Ok(Some(Template::File { name, text }))
 }
@@ -127,7 +127,7 @@ fn params(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     given.iter().map(pair).collect()
 }
 
-/// Reads `-f` in order; commas separate names, as in istioctl.
+/// Reads the files of `-f` in order; commas separate names, as in istioctl.
 fn files(given: &[String]) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let names: Vec<String> = given.iter().flat_map(|text| names(text)).collect();
     if names.iter().filter(|name| *name == "-").count() > 1 {
@@ -139,11 +139,11 @@ fn files(given: &[String]) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     names.into_iter().map(read).collect()
 }
 
-/// One file, or stdin.
+/// Reads one file, or stdin.
 pub(super) fn read(name: String) -> Result<(String, Vec<u8>), Failure> {
     if name == "-" {
         let bytes = os::read_stdin(os::TEXT_LIMIT)?;
-        // istioctl takes nothing for the default profile: what is meant is a pipe that broke.
+        // istioctl takes an empty input for the default profile, but the user probably has a broken pipe.
         if bytes.is_empty() {
             return Err(Failure::message(Exit::Data, "stdin is closed or empty")
                 .hint("pipe an IstioOperator into it, or leave -f - out"));
@@ -162,7 +162,7 @@ pub(super) fn read(name: String) -> Result<(String, Vec<u8>), Failure> {
     Ok((name, bytes))
 }
 
-/// The names in one `-f`: separated by commas, `"…"` around a name that has one itself.
+/// Returns the names in one `-f`, separated by commas; a name that contains a comma is in quotes.
 fn names(text: &str) -> Vec<String> {
     let (mut names, mut name, mut quoted) = (Vec::new(), String::new(), false);
     for c in text.chars() {

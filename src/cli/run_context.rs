@@ -1,4 +1,4 @@
-//! What a command needs besides its own flags: matrix, policy, day, cluster.
+//! What a command needs in addition to its own flags: matrix, policy, day, cluster.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::sys::registry::{self, Registry};
 use crate::sys::{os, signal};
 use crate::ui::Ui;
 
-/// Data and rules that a run is judged by.
+/// The data and rules that a run is judged by.
 pub(crate) struct Policies {
     pub(crate) matrix: Matrix,
     pub(crate) policy: SeverityOverrides,
@@ -72,8 +72,8 @@ impl Policies {
     }
 }
 
-/// The way to registries, no wait longer than `limit`; what is read of images is kept for the same reader
-/// and data.
+/// Returns the access to registries, with no wait longer than `limit`; what is read from images is cached for the same
+/// reader and data.
 pub(crate) fn images(
     args: &RegistryArgs,
     judge: &Judge,
@@ -94,7 +94,7 @@ pub(crate) fn images(
     }
 }
 
-/// What statements about modules are judged by; its data are named in the report.
+/// Returns what statements about modules are judged by, and names its data in the report.
 pub(crate) fn judge(args: &ProofArgs, strict: bool, report: &mut Report) -> Result<Judge, Failure> {
     let modules = match &args.modules {
         None => Modules::builtin().clone(),
@@ -118,7 +118,7 @@ pub(crate) fn judge(args: &ProofArgs, strict: bool, report: &mut Report) -> Resu
     })
 }
 
-/// Names the files that are judged by in the report, each once, with the age of those that are old.
+/// Names the data files in the report, each once, with the age of those that are old.
 fn add_data<'a>(report: &mut Report, files: impl IntoIterator<Item = &'a DataDate>, max_age: u32) {
     let today = os::today();
     for data in files {
@@ -133,7 +133,7 @@ fn add_data<'a>(report: &mut Report, files: impl IntoIterator<Item = &'a DataDat
     }
 }
 
-/// The built-in matrix, with the rows of the user's file over it.
+/// Returns the built-in matrix, with the rows of the user's file over it.
 pub(crate) fn matrix(file: Option<&std::path::Path>, ui: &Ui) -> Result<Matrix, Failure> {
     let Some(path) = file else {
         return Ok(Matrix::builtin().clone());
@@ -148,7 +148,7 @@ pub(crate) fn matrix(file: Option<&std::path::Path>, ui: &Ui) -> Result<Matrix, 
     Ok(matrix)
 }
 
-/// Whose cluster: the same flags as istioctl's.
+/// Returns the cluster to connect to, by the same flags as istioctl's.
 pub(crate) fn target(flags: &IstioctlFlags) -> KubeTarget {
     KubeTarget {
         kubeconfig: flags.last("kubeconfig").map(Into::into),
@@ -159,7 +159,7 @@ pub(crate) fn target(flags: &IstioctlFlags) -> KubeTarget {
     }
 }
 
-/// The istioctl that will be run, asked for its version.
+/// Finds the istioctl to run, and reads its version.
 pub(crate) fn istioctl(run: &RunArgs) -> Result<Istioctl, Failure> {
     let path = super::find_istioctl(run.istioctl.as_deref())
         .map_err(|failure| failure.hint("its minor must be that of the Istio to install"))?;
@@ -171,7 +171,7 @@ pub(crate) fn istioctl(run: &RunArgs) -> Result<Istioctl, Failure> {
     })
 }
 
-/// The same where a command can do without one.
+/// Does the same for a command that can run without istioctl.
 pub(crate) fn istioctl_if_there(run: &RunArgs) -> Observed<Istioctl> {
     istioctl(run).map_or_else(
         |failure| Observed::Unknown(failure.message),

@@ -74,7 +74,7 @@ impl Args {
         verify.run(&mut rules.run_context(ui, report, run_context::target(flags), &self.run))
     }
 
-    /// The build that must run, completed by the rule of `install`.
+    /// Returns the build that must run, completed by the rules of `install`.
     fn tag(
         &self,
         rules: &run_context::Policies,
@@ -91,7 +91,7 @@ impl Args {
             distroless: self.distroless.then_some(true),
             arm: self.arm.then_some(true),
         };
-        // A release line means the version of istioctl where that is of it.
+        // For a release line, the version of istioctl is used if it belongs to that line.
         let client = match request {
             Request::Minor(_) => run_context::istioctl_if_there(&self.run),
             _ => Observed::NotCollected("the version is given"),

@@ -1,4 +1,4 @@
-//! Runs the actions of an install, one after the other, and says what is in place when one fails.
+//! Runs the actions of an install in order, and reports what is in place when one fails.
 
 use super::failure::Failed;
 use super::prepare::Prepared;
@@ -17,12 +17,12 @@ use crate::workload::WorkloadRef;
 /// Lines of istioctl's stderr that are kept for the message of a failure.
 const KEPT: usize = 8;
 
-/// What was done so far.
+/// The progress of an install.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// What istioctl said that it finished.
+    /// The components that istioctl reported as finished.
     pub(super) finished: Vec<String>,
-    /// Workloads that were not rolled out in time: what keeps them is found by the checks.
+    /// Workloads that were not rolled out in time; checks find the reason.
     late: Vec<WorkloadRef>,
 }
 
@@ -82,7 +82,7 @@ pub fn apply(
     Ok(progress.late)
 }
 
-/// Runs istioctl; what it finished is in place, also when it fails later.
+/// Runs istioctl; what it finished stays in place even if it fails later.
 fn run(
     ctx: &mut RunContext<'_>,
     invocation: &process::Invocation,
@@ -107,7 +107,7 @@ fn run(
             ui.event(&event);
         }
     })?;
-    // Flags that it does not know end it before it does anything.
+    // With flags that it does not know, istioctl ends before it does anything.
     ctx.report.changed |= status != Status::Code(Exit::Usage.code());
     let exit = match status {
         Status::Code(0) => return Ok(()),
@@ -125,10 +125,10 @@ fn run(
     Err(Failure::message(exit, message))
 }
 
-/// What istioctl up to 1.23 says at the end, whatever went wrong.
+/// The last message of istioctl up to 1.23, whatever went wrong.
 const SAYS_NOTHING: &str = "errors occurred during operation";
 
-/// The line of istioctl that says most: its error, or the step that failed where the error names no reason.
+/// Returns the most useful line of istioctl: its error, or the failed step if the error gives no reason.
 fn complaint(last: &[String], step: Option<String>) -> Option<String> {
     // Its last line of progress and its error may share a line.
     let error = last
@@ -142,7 +142,7 @@ fn complaint(last: &[String], step: Option<String>) -> Option<String> {
     }
 }
 
-/// A failed record never undoes an install: it is said, with what it means.
+/// Writes the record. A failure to do so does not undo the install: it is a warning that names the consequence.
 fn record(ctx: &mut RunContext<'_>, cluster: &Cluster, prepared: &Prepared, install: &Install<'_>) {
     let plan = &prepared.plan;
     let record = facts::Record {

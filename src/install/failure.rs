@@ -1,4 +1,4 @@
-//! What a person is told of an install that failed: why, what is in place, and what to do.
+//! The explanation of a failed install: why it failed, what is in place, and what to do.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,14 +19,14 @@ use crate::workload::WorkloadRef;
 pub(super) struct Failed<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) prepared: &'a Prepared,
-    /// What was seen before anything changed.
+    /// The facts from before anything changed.
     pub(super) before: &'a facts::Before,
     pub(super) actions: &'a [Action],
     pub(super) stopped_at: &'a Action,
     pub(super) progress: &'a Progress,
 }
 
-/// What helps.
+/// Advice on how to continue after a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Advice {
     /// The same command continues.
@@ -37,7 +37,7 @@ enum Advice {
     AgainWithCluster,
     /// The same command would be refused, by this check and for this reason.
     Refused { check: &'static str, why: String },
-    /// istioctl does not accept its command line: the same command fails the same way.
+    /// istioctl does not accept its command line: the same command would fail in the same way.
     OtherFlags,
 }
 
@@ -60,7 +60,7 @@ impl Advice {
 }
 
 impl Failed<'_> {
-    /// Adds to a failure its causes, what is in place, and how to go on.
+    /// Adds to a failure its causes, what is in place, and how to continue.
     pub(super) fn explain(&self, ctx: &RunContext<'_>, failure: Failure) -> Failure {
         let mut failure = failure;
         let usage = failure.exit == Exit::Istioctl(Exit::Usage.code());
@@ -81,7 +81,7 @@ impl Failed<'_> {
         failure
     }
 
-    /// Everything that the install waits for.
+    /// Returns all workloads that the install waits for.
     fn workloads(&self) -> BTreeSet<WorkloadRef> {
         let rollouts = self.actions.iter().filter_map(|action| match action {
             Action::Rollout { workloads } => Some(workloads),
@@ -114,7 +114,7 @@ impl Failed<'_> {
         }
     }
 
-    /// The first check that the same command would fail now. Registries and istioctl are not asked again.
+    /// Returns the first check that the same command would fail now. Registries and istioctl are not read again.
     fn refusal(&self, ctx: &RunContext<'_>) -> Option<Advice> {
         let plan = &self.prepared.plan;
         let licences = self.prepared.licence_secrets(ctx.matrix);
@@ -141,7 +141,7 @@ impl Failed<'_> {
     }
 }
 
-/// The causes, each with the command that shows more.
+/// Returns the causes, each with the command that shows more.
 pub(super) fn hints(causes: &[Cause]) -> Vec<Hint> {
     let mut hints = Vec::new();
     for cause in causes {
@@ -161,7 +161,7 @@ pub(super) fn hints(causes: &[Cause]) -> Vec<Hint> {
     hints
 }
 
-/// Nothing else is wrong, but old pods may still run.
+/// Returns the failure of an install without other errors in which old pods may still run.
 pub(super) fn unfinished(late: &BTreeSet<WorkloadRef>, limit: Duration) -> Failure {
     let name = |it: &WorkloadRef| format!("{}/{}", it.namespace(), it.name());
     let names: Vec<String> = late.iter().map(name).collect();

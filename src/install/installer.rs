@@ -1,4 +1,4 @@
-//! The installer of the istioctl at hand: what it makes of the documents.
+//! The installer of the istioctl at hand: the objects that it makes from the documents.
 
 use super::prepare::Prepared;
 use crate::action::{self, Action, Part, Place};
@@ -7,7 +7,8 @@ use crate::render::Rendered;
 use crate::report;
 use crate::workload::{WorkloadKind, WorkloadRef};
 
-/// A document with its workloads: those that its installer makes, or those that are planned where it was not asked.
+/// Returns a document with its workloads: those that its installer makes, or the planned ones if the installer was not
+/// run.
 pub(super) fn part<'a>(
     document: &'a Rendered,
     manifests: &Observed<Vec<Manifest>>,
@@ -34,9 +35,10 @@ pub(super) fn part<'a>(
     }
 }
 
-/// What the installer of an istioctl makes of the documents of a plan.
+/// Runs the installer of an istioctl on the documents of a plan, and returns what it makes of them.
 ///
-/// An istioctl of another minor version is refused as such, and would read the documents by other rules.
+/// Not for an istioctl of another minor version: a check refuses it, and it would interpret the documents by other
+/// rules.
 pub(super) fn manifests(
     prepared: &Prepared,
     istioctl: &Observed<Istioctl>,
@@ -57,7 +59,7 @@ pub(super) fn manifests(
     Observed::Known(facts::manifests(istioctl, flags, documents))
 }
 
-/// The documents as the report holds them, each with its command.
+/// Returns the documents for the report, each with its command.
 pub(super) fn documents(rendered: &[Rendered], actions: &[Action]) -> Vec<report::Document> {
     let command = |name: &str| {
         actions

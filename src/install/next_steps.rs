@@ -1,4 +1,4 @@
-//! What a person does after an install that was verified.
+//! The next steps after an install that was verified.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,12 +8,12 @@ use crate::istio::Capability;
 use crate::options::Revision;
 use crate::report::NextStep;
 
-/// Namespaces whose move has a line of its own.
+/// How many namespaces get a line of their own for their move.
 const NAMED: usize = 5;
 
 const DEFAULT: &str = Revision::DEFAULT;
 
-/// Returns the next steps, in their order.
+/// Returns the next steps in order.
 pub(super) fn next_steps(prepared: &Prepared, before: &facts::Before) -> Vec<NextStep> {
     let plan = &prepared.plan;
     let revision = plan.revision_label();
@@ -32,9 +32,9 @@ pub(super) fn next_steps(prepared: &Prepared, before: &facts::Before) -> Vec<Nex
     }
 }
 
-/// The control plane whose workloads move to the revision: an older one in the same namespace.
+/// Returns the control plane from which workloads move to the new revision: an older one in the same namespace.
 ///
-/// A revision that was there before, with its own gateways, is nothing to move to: both may be there for good.
+/// If the revision existed before and has its own gateways, nothing moves to it: both may be permanent.
 fn followed<'a>(prepared: &Prepared, before: &'a facts::Before) -> Option<&'a ControlPlane> {
     let plan = &prepared.plan;
     let revision = plan.revision.as_ref()?.as_str();
@@ -63,7 +63,7 @@ fn followed<'a>(prepared: &Prepared, before: &'a facts::Before) -> Option<&'a Co
         .min_by_key(|plane| plane.revision != DEFAULT)
 }
 
-/// Whether this install took over gateways that another revision served.
+/// Whether this install took over gateways that belonged to another revision.
 fn moves_gateways(prepared: &Prepared, before: &facts::Before) -> bool {
     let Some(running) = before.gateways.known() else {
         return false;
@@ -83,7 +83,7 @@ fn verify(revision: &str) -> Option<NextStep> {
     }
 }
 
-/// The label that gives a namespace proxies, as long as no namespace has it.
+/// Returns the label that gives a namespace proxies, unless a namespace has it already.
 fn first_namespace(revision: &str, namespaces: &[Namespace]) -> Option<NextStep> {
     let is_used = |it: &Namespace| it.injection.as_deref() == Some(revision) || it.ambient;
     if namespaces.iter().any(is_used) {
@@ -114,7 +114,7 @@ fn label(revision: &str) -> String {
     }
 }
 
-/// The way from one revision to another: namespaces, gateways, the default tag, and the end of the old one.
+/// The migration from one revision to another: namespaces, gateways, the default tag, and the removal of the old one.
 struct Move<'a> {
     prepared: &'a Prepared,
     before: &'a facts::Before,
@@ -135,7 +135,7 @@ impl Move<'_> {
         steps
     }
 
-    /// One command for each namespace that names the old revision.
+    /// Returns one command for each namespace that uses the old revision.
     fn namespaces(&self, all: &[Namespace]) -> Vec<NextStep> {
         let revision = self.prepared.plan.revision_label();
         let old = self.old.revision.as_str();
@@ -164,7 +164,7 @@ impl Move<'_> {
         steps
     }
 
-    /// The gateways that this install left to the old revision.
+    /// Returns the command for gateways that this install left with the old revision.
     fn gateways(&self) -> Option<NextStep> {
         let running = self.before.gateways.known()?;
         let stays = |gateway: &&(String, String)| running.contains_key(gateway);
@@ -190,9 +190,9 @@ impl Move<'_> {
         )
     }
 
-    /// One command for each revision tag of the old revision, the default one first.
+    /// Returns one command for each revision tag of the old revision, the default one first.
     ///
-    /// Namespaces with `istio-injection=enabled` follow the default tag, those with `istio.io/rev=TAG` another one.
+    /// Namespaces with `istio-injection=enabled` follow the default tag, those with `istio.io/rev=TAG` follow that tag.
     fn tags(&self) -> Vec<NextStep> {
         let plan = &self.prepared.plan;
         let hooks = self.before.webhooks.known().map_or(&[][..], Vec::as_slice);
@@ -226,7 +226,7 @@ impl Move<'_> {
         .collect()
     }
 
-    /// The end of the old revision, by the tool that installed it.
+    /// Returns the removal of the old revision, with the tool that installed it.
     fn removal(&self) -> Option<NextStep> {
         let old = self.old.revision.as_str();
         let when = "once no namespace and no gateway uses it";
@@ -401,7 +401,7 @@ mod tests {
             ..Before::not_asked("in this test", Observed::NotCollected("in this test"))
         };
         assert_eq!(followed(&prepared, &before), None);
-        // Gateways that this install takes over from the old revision show that it is left.
+        // Gateways that this install takes over from the old revision show that workloads leave it.
         let gateway = ("istio-system".to_owned(), "istio-ingressgateway".to_owned());
         let running = RunningGateway {
             revision: DEFAULT.to_owned(),

@@ -1,4 +1,4 @@
-//! What an upgrade starts from.
+//! The control plane that an upgrade starts from.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use crate::facts::{ControlPlane, Record};
 #[derive(Debug, Clone)]
 pub struct Origin {
     pub plane: ControlPlane,
-    /// Of its install; without one, what istiod itself tells.
+    /// The record of its install, or, without one, what istiod itself reports.
     pub record: Record,
-    /// The upgrade makes a revision of its own and leaves this one as it is.
+    /// Whether the upgrade creates a new revision and does not change this one.
     pub beside: bool,
 }
 
 impl Origin {
-    /// Whether what is planned runs already: the same build, from the same documents, rolled out.
+    /// Whether the plan runs already: the same build, from the same documents, rolled out.
     pub(super) fn is_up_to_date(&self, prepared: &Prepared) -> bool {
         let plan = &prepared.plan;
         let documents: BTreeMap<String, String> = prepared

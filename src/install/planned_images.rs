@@ -1,4 +1,4 @@
-//! What the registries have of a plan: its images, and where the data does not know the build, the builds of its hub.
+//! What registries have for a plan: its images, and, if the data does not know the build, the builds of its hub.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::ui::Event;
 const CONTROL_PLANE: &str = "pilot";
 
 impl RunContext<'_> {
-    /// What the registries say of the images of a plan.
+    /// Reads from the registries the images of a plan.
     pub(super) fn planned(
         &self,
         prepared: &Prepared,
@@ -29,7 +29,7 @@ impl RunContext<'_> {
         let architectures = nodes
             .known()
             .map(|nodes| nodes.architectures.keys().cloned().collect());
-        // A FIPS build is proved before it runs, not after.
+        // The modules of a FIPS build are proven before it runs.
         let inspect = images.inspect || prepared.plan.tag.flavor.is_fips();
         let planned = images.reader(self.judge, &on_event).planned(
             &prepared.images(),
@@ -39,7 +39,7 @@ impl RunContext<'_> {
         planned.map(Observed::Known).map_err(|_| interrupted())
     }
 
-    /// What the hub has, where the data does not know the planned build.
+    /// Reads which builds the hub has, if the data does not know the planned build.
     pub(super) fn published(&self, prepared: &Prepared) -> Result<Observed<Published>, Failure> {
         let plan = &prepared.plan;
         if !matches!(self.matrix.known(&plan.tag), Known::NotSeen { .. }) {
@@ -55,7 +55,7 @@ impl RunContext<'_> {
     }
 }
 
-/// The digests that the tags of a plan stand for.
+/// Returns the digests that the tags of a plan refer to.
 pub(super) fn pinned(images: &Observed<Vec<PlannedImage>>) -> Vec<report::PinnedImage> {
     let known = images.known().map(Vec::as_slice).unwrap_or_default();
     let found = known
@@ -70,7 +70,7 @@ pub(super) fn pinned(images: &Observed<Vec<PlannedImage>>) -> Vec<report::Pinned
         .collect()
 }
 
-/// The images of a plan of which the cache knew what is in them.
+/// Returns the images of a plan with contents from the cache, with the date of their entry.
 pub(super) fn cached(images: &Observed<Vec<PlannedImage>>) -> BTreeMap<String, Date> {
     let known = images.known().map(Vec::as_slice).unwrap_or_default();
     let cached = known.iter();

@@ -1,4 +1,4 @@
-//! What every command that renders does first: inputs → plan → documents.
+//! The first steps of every command that renders: inputs → plan → documents.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub struct Prepared {
     pub manifest: Manifest,
 }
 
-/// Plans and renders; starts nothing and asks nobody.
+/// Plans and renders, without starting a program or using the network.
 pub fn prepare(
     options: &Options,
     matrix: &Matrix,
@@ -35,7 +35,7 @@ pub fn prepare(
     Ok(Prepared { plan, manifest })
 }
 
-/// Reads the user's documents and `--set` alone: what is wrong with them needs no plan to be seen.
+/// Reads only the user's documents and `--set`, because finding mistakes in them needs no plan.
 pub fn check_inputs(options: &Options) -> Result<(), Failure> {
     files(options)?;
     for text in &options.sets {
@@ -44,8 +44,8 @@ pub fn check_inputs(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Plans what options, files and sets ask for; a template of the user's own has the first word, since it
-/// can name a hub, a tag or a revision like any file.
+/// Plans what options, files and sets request. A template of the user's own is read first, because it can name a hub, a
+/// tag or a revision like any file.
 fn planned(
     options: &Options,
     matrix: &Matrix,
@@ -69,7 +69,7 @@ fn planned(
     }
     let user_settings = overlay::scan_user_settings(files, sets);
     let first = match plan(&user_settings) {
-        // The template may name the hub that the data need a key for.
+        // The template may name the hub for which the data requires a key.
         Err(error @ PlanError::NoHub(_)) => {
             let text = (UNKNOWN_HUB.to_owned(), Origin::Template(name.clone()));
             let provisional = UserSettings {
@@ -91,13 +91,13 @@ fn planned(
     Ok(plan(&user_settings.or(literal))?)
 }
 
-/// Stands for the hub while a template is read that may name one.
+/// The provisional hub while a template is read that may name one.
 const UNKNOWN_HUB: &str = "unknown";
 
-/// What begins a tag of the template language.
+/// The beginning of a tag of the template language.
 const TAG: &str = "{{";
 
-/// What the documents of a template say otherwise than the plan that they were filled in with.
+/// Returns the settings in which the documents of a template differ from the plan that filled them in.
 fn literal(plan: &Plan, said: UserSettings, name: &str) -> UserSettings {
     let other = |said: Option<(String, Origin)>, planned: Option<&str>| {
         let (value, _) = said.filter(|(value, _)| Some(value.as_str()) != planned)?;
@@ -119,7 +119,7 @@ fn files(options: &Options) -> Result<Vec<UserDocument>, Failure> {
 }
 
 impl Prepared {
-    /// Namespace and name of the gateways that the documents install.
+    /// Returns namespace and name of the gateways that the documents install.
     pub fn gateways(&self) -> BTreeSet<(String, String)> {
         self.manifest
             .documents
@@ -128,7 +128,7 @@ impl Prepared {
             .collect()
     }
 
-    /// Namespaces of gateways, which istioctl does not create.
+    /// Returns the namespaces of gateways, which istioctl does not create.
     pub fn gateway_namespaces(&self) -> BTreeSet<String> {
         let namespaces = self.gateways().into_iter().map(|(namespace, _)| namespace);
         namespaces
@@ -136,14 +136,14 @@ impl Prepared {
             .collect()
     }
 
-    /// Namespaces that the documents put something into.
+    /// Returns the namespaces in which the documents create objects.
     pub fn namespaces(&self) -> BTreeSet<String> {
         let own = std::iter::once(self.plan.namespace.clone());
         own.chain(self.gateways().into_iter().map(|(namespace, _)| namespace))
             .collect()
     }
 
-    /// Names of the secrets that the documents take a licence key from.
+    /// Returns the names of the secrets from which the documents take a licence key.
     pub fn licence_secrets(&self, matrix: &Matrix) -> Vec<String> {
         let variables = matrix.licence_variables(&self.plan.tag);
         let read: Vec<&str> = variables
@@ -159,7 +159,7 @@ impl Prepared {
         secrets.into_iter().collect()
     }
 
-    /// Every image that the documents make the cluster pull.
+    /// Returns every image that the documents make the cluster pull.
     pub fn images(&self) -> BTreeSet<String> {
         let documents = self.manifest.documents.iter();
         documents

@@ -1,4 +1,5 @@
-//! The question before a cluster is changed: from what, to what, with which inputs, and what follows.
+//! The question before a cluster is changed: from which build, to which, with which inputs, and what must be done
+//! afterwards.
 
 use super::prepare::Prepared;
 use super::{Install, RunContext};
@@ -9,7 +10,7 @@ use crate::istio::ImageRef;
 use crate::options::Options;
 use crate::ui::ConfirmError;
 
-/// Overlays that the question names; the plan above it lists all of them.
+/// How many overlays the question names; the plan above it lists all of them.
 const NAMED: usize = 5;
 
 /// Asks whether the cluster may be changed.
@@ -40,7 +41,7 @@ pub(super) fn confirm(
     })
 }
 
-/// What the question is about.
+/// The contents of the question.
 struct Question<'a> {
     /// `Install` or `Upgrade`.
     verb: &'static str,
@@ -51,7 +52,7 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// `14 pods must be restarted afterwards. Upgrade revision default …?`
+    /// Returns `14 pods must be restarted afterwards. Upgrade revision default …?`
     fn text(&self) -> String {
         let plan = &self.prepared.plan;
         let (tag, verb) = (plan.tag.to_string(), self.verb);
@@ -71,14 +72,14 @@ impl Question<'_> {
         escape_line(&format!("{restarts}{step}{inputs}?"))
     }
 
-    /// The control plane that the install replaces.
+    /// Returns the control plane that the install replaces.
     fn replaced(&self) -> Option<&ControlPlane> {
         let plan = &self.prepared.plan;
         let mut planes = self.before.control_planes.known()?.iter();
         planes.find(|it| it.revision == plan.revision_label() && it.namespace == plan.namespace)
     }
 
-    /// `, with the overlay base.yaml and 2 --set`.
+    /// Returns `, with the overlay base.yaml and 2 --set`.
     fn inputs(&self) -> Option<String> {
         let files = &self.options.files;
         let mut names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
@@ -104,7 +105,7 @@ impl Question<'_> {
         (!inputs.is_empty()).then(|| format!(", with {}", inputs.join(" and ")))
     }
 
-    /// Pods that keep the old proxy until somebody restarts them.
+    /// Returns how many pods keep the old proxy until they are restarted.
     fn restarts(&self) -> Option<String> {
         let plan = &self.prepared.plan;
         let revision = plan.revision_label();

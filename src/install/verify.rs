@@ -1,4 +1,4 @@
-//! Facts(after) → check(After) → report: what was proved of what runs, and how.
+//! Facts(after) → check(After) → report: verifies what runs, and reports the evidence.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ pub fn verify_install(
     let exit = verify_cluster(ctx, cluster, expected, Scope::Changed, &plan.namespace)?;
     let next = match exit {
         Exit::Ok => next_steps(prepared, before),
-        // What was there was judged, and the same upgrade would leave it as it is again.
+        // The running control plane was judged, and the same upgrade would leave it unchanged again.
         _ if ctx.report.up_to_date.is_some() => {
             way_back::apply_again(prepared).into_iter().collect()
         }
@@ -53,7 +53,7 @@ pub fn verify_install(
     Ok(exit)
 }
 
-/// Gathers what runs and judges it, by the floor and the policy that are asked for too.
+/// Gathers facts about what runs, and judges them, also by the required assurance and the policy.
 pub fn verify_cluster(
     ctx: &mut RunContext<'_>,
     cluster: &Cluster,
@@ -72,7 +72,8 @@ pub fn verify_cluster(
     let mut facts = facts::after(cluster, &fips, namespace)?;
     expected.others = other_revisions(&facts, &expected);
     accept_injected(&facts, &mut expected);
-    // What is read proves; digests only tell builds apart, and come last in the time that registries have.
+    // Reading images proves modules; digests only tell builds apart, so they come last within the time limit for
+    // registries.
     read_images(ctx, &expected, &mut facts)?;
     confirm_digests(ctx, &facts, &mut expected)?;
     if let (Some(cluster), Some(seen)) = (&mut ctx.report.cluster, facts.cluster.known()) {
@@ -104,14 +105,15 @@ pub fn verify_cluster(
     })
 }
 
-/// The pods of the mesh, those of control planes' namespaces first: a table that is cut must not lose them to others.
+/// Returns the pods of the mesh, those in namespaces of control planes first, so that a table that is cut does not lose
+/// them.
 fn pod_rows(inventory: &MeshInventory, planes: &[ControlPlane]) -> Vec<PodRow> {
     let mut rows = inventory.rows.clone();
     rows.sort_by_key(|row| !planes.iter().any(|plane| plane.namespace == row.namespace));
     rows
 }
 
-/// Reads the images that run where FIPS is expected, as far as registries may be asked.
+/// Reads the running images of which FIPS is expected, if registries may be read.
 fn read_images(
     ctx: &mut RunContext<'_>,
     expected: &Expectation,
@@ -125,7 +127,7 @@ fn read_images(
         let wanted = expected.of(group, planes(facts));
         wanted.is_some_and(|wanted| wanted.fips)
     };
-    // A registry of strangers that does not answer must not keep these from being read.
+    // The registry of another user must not keep these from being read by not answering.
     let references = planes(facts)
         .iter()
         .map(|plane| parse_reference(&plane.image));
@@ -143,7 +145,7 @@ fn read_images(
     Ok(())
 }
 
-/// Takes the digests that the injectors of the revisions write.
+/// Accepts the digests that the injectors of the revisions write.
 fn accept_injected(facts: &facts::After, expected: &mut Expectation) {
     for (revision, wanted) in &mut expected.revisions {
         if let Some(injected) = facts.injected.get(revision).and_then(Observed::known) {
@@ -152,7 +154,7 @@ fn accept_injected(facts: &facts::After, expected: &mut Expectation) {
     }
 }
 
-/// Learns which digests are of the wanted builds, for images that are pinned by one.
+/// Finds out which digests belong to the expected builds, for images that are pinned by digest.
 fn confirm_digests(
     ctx: &RunContext<'_>,
     facts: &facts::After,
@@ -169,7 +171,7 @@ fn confirm_digests(
     Ok(())
 }
 
-/// The names of the images that the control planes and the injector of a revision run.
+/// Returns the names of the images that the control planes and the injector of a revision use.
 fn own_names(facts: &facts::After, revision: &str) -> BTreeSet<String> {
     let own = planes(facts).iter().filter(|it| it.revision == revision);
     let injected = facts.injected.get(revision).and_then(Observed::known);
@@ -179,8 +181,9 @@ fn own_names(facts: &facts::After, revision: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// References of pinned images that may be builds of a mesh: whoever creates a pod can pin any number of names,
-/// and one in which other code may run is judged by no image.
+/// Returns the pinned references that may be builds of a mesh. Only known image names are taken, because whoever
+/// creates a pod can pin any number of names; pods with deviations are left out, because other code may run in them
+/// than that of the image.
 fn pinned(inventory: &MeshInventory, wanted: &Wanted, own: &BTreeSet<String>) -> BTreeSet<String> {
     let genuine = inventory
         .groups
@@ -194,7 +197,7 @@ fn pinned(inventory: &MeshInventory, wanted: &Wanted, own: &BTreeSet<String>) ->
     pinned.filter(is_known).collect()
 }
 
-/// Revisions out of scope that a live injector serves, wherever its control plane is.
+/// Returns the revisions out of scope that an active injector serves, in whatever namespace their control plane is.
 fn other_revisions(
     facts: &facts::After,
     expected: &Expectation,
@@ -209,12 +212,12 @@ fn other_revisions(
     others
 }
 
-/// The control planes, as far as they are known.
+/// Returns the control planes, or none if they are unknown.
 fn planes(facts: &facts::After) -> &[ControlPlane] {
     facts.control_planes.known().map_or(&[], Vec::as_slice)
 }
 
-/// How much was seen, and how much of it was not judged.
+/// Returns how many pods were listed, and how many of them were not judged.
 fn counts(inventory: &MeshInventory, ours: &dyn Fn(&PodGroupKey) -> bool) -> Counts {
     let pods = |wanted: &dyn Fn(&PodGroupKey) -> bool| -> u64 {
         inventory

@@ -1,4 +1,4 @@
-//! The way back: what a person does after an install that was not proved.
+//! The next steps after an install that could not be verified, which restore what ran before.
 
 use super::RunContext;
 use super::prepare::Prepared;
@@ -7,7 +7,7 @@ use crate::istio::{Hub, ImageTag, Matrix};
 use crate::report::NextStep;
 use crate::suggestion::SuggestedCommand;
 
-/// The commands that bring back what ran before, and judge it; none where that is not known.
+/// Returns the commands that restore what ran before and verify it; none if that is not known.
 pub(super) fn commands(
     ctx: &RunContext<'_>,
     prepared: &Prepared,
@@ -36,7 +36,8 @@ pub(super) fn commands(
     way.install().into_iter().chain(verify).collect()
 }
 
-/// What applies the documents of a plan again that was found in place, and repairs what was changed since.
+/// Returns the command that applies the documents of a plan again that was already in place, which repairs later
+/// changes.
 pub(super) fn apply_again(prepared: &Prepared) -> Option<NextStep> {
     let plan = &prepared.plan;
     NextStep::command(
@@ -50,7 +51,7 @@ pub(super) fn apply_again(prepared: &Prepared) -> Option<NextStep> {
     )
 }
 
-/// Removes a control plane where none ran before, with its gateways and webhooks.
+/// Removes a control plane, with its gateways and webhooks, if none ran before.
 fn uninstall(revision: &str, namespace: &str) -> Option<NextStep> {
     NextStep::command(
         "nothing of this revision ran before",
@@ -59,14 +60,14 @@ fn uninstall(revision: &str, namespace: &str) -> Option<NextStep> {
     )
 }
 
-/// What brings back a control plane that was replaced.
+/// The command that restores a control plane that was replaced.
 ///
-/// The record of that install is not read: whoever may write it would write the command.
+/// The record of that install is not read, because whoever can write the record would write the command.
 struct WayBack<'a> {
     matrix: &'a Matrix,
-    /// An upgrade applies the inputs in its record again.
+    /// An upgrade applies the recorded inputs again.
     upgraded: bool,
-    /// The tag that was not proved.
+    /// The tag that could not be verified.
     planned: &'a ImageTag,
     plane: &'a ControlPlane,
 }
@@ -82,7 +83,7 @@ impl WayBack<'_> {
             command = command.followed_by("--allow-fips-loss", &[])?;
         }
         if !self.upgraded {
-            // The install that was not proved has written its own record.
+            // The install that could not be verified has written its own record.
             command = command.followed_by("--forget-overlays", &[])?;
         }
         let notes = self.notes(tag);
@@ -110,14 +111,14 @@ impl WayBack<'_> {
         }
     }
 
-    /// The hub, unless a key is part of its name: a key is not for a screen.
+    /// Returns the hub, unless a key is part of its name, because a key must not be shown.
     fn hub(&self) -> Option<&str> {
         let hub: Hub = self.plane.hub.parse().ok()?;
         let keyed = self.matrix.key_in(&hub).is_some();
         (!keyed).then_some(self.plane.hub.as_str())
     }
 
-    /// What a person has to add.
+    /// Returns what the user must add.
     fn notes(&self, tag: &ImageTag) -> Vec<String> {
         let mut notes = Vec::new();
         if tag.minor() != self.planned.minor() {

@@ -1,19 +1,19 @@
-//! What a version of Istio or its istioctl can do. Templates and code ask for one of these names;
-//! from when to when each holds is data (`data/capabilities.yaml`).
+//! The capabilities of versions of Istio and istioctl. Templates and code refer to these names; which versions have
+//! each capability is data (`data/capabilities.yaml`).
 
 use std::fmt;
 use std::str::FromStr;
 
 macro_rules! capabilities {
     ($($(#[$doc:meta])+ $variant:ident = $name:literal,)+) => {
-        /// Something that came, went or changed with a version; see `data/capabilities.yaml`.
+        /// Something that appeared, disappeared or changed with a version; see `data/capabilities.yaml`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Capability { $($(#[$doc])+ $variant,)+ }
 
         impl Capability {
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// The name in data and templates.
+            /// Returns the name in data and templates.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
@@ -27,15 +27,15 @@ capabilities! {
     StrategicMerge = "strategic-merge",
     /// `-f` files are merged map by map: lists are replaced.
     MapMerge = "map-merge",
-    /// A second IstioOperator in one file is refused, not silently dropped.
+    /// A second IstioOperator in one file is refused instead of silently dropped.
     OneDocumentOnly = "one-document-only",
     /// Any second YAML document in a file is refused.
     AnySecondDocumentRefused = "any-second-document-refused",
     /// `-f -` must be the last file.
     StdinLast = "stdin-last",
-    /// `--set` takes a value with a further `=` in it.
+    /// `--set` accepts a value that contains another `=`.
     SetSecondEquals = "set-second-equals",
-    /// A second `=` in `--set` is an error; where neither holds, the flag is silently lost.
+    /// A second `=` in `--set` is an error; in versions with neither capability, the flag is silently lost.
     SetSecondEqualsRefused = "set-second-equals-refused",
     /// `--set tag=1.20` stays a string.
     SetTagIsText = "set-tag-is-text",
@@ -57,9 +57,9 @@ capabilities! {
     InstalledState = "installed-state",
     /// `--revision default` means unset.
     RevisionDefaultIsUnset = "revision-default-is-unset",
-    /// An install makes webhooks for the revision tag `default`.
+    /// An install creates webhooks for the revision tag `default`.
     DefaultRevisionTag = "default-revision-tag",
-    /// Revision tags are Services too.
+    /// Revision tags have Services too.
     RevisionTagService = "revision-tag-service",
     /// `values.global.operatorManageWebhooks` keeps an install from becoming the default.
     OperatorManageWebhooks = "operator-manage-webhooks",
@@ -67,13 +67,13 @@ capabilities! {
     // commands and flags
     /// `verify-install`
     VerifyInstall = "verify-install",
-    /// `install --verify` does something.
+    /// `install --verify` has an effect.
     InstallVerifyFlag = "install-verify-flag",
     /// `apply` is an alias of `install`.
     ApplyAlias = "apply-alias",
     /// `upgrade --revision`
     UpgradeRevisionFlag = "upgrade-revision-flag",
-    /// `upgrade` is an engine of its own, which reads the running version and downloads profiles.
+    /// `upgrade` has its own engine, which reads the running version and downloads profiles.
     UpgradeEngine = "upgrade-engine",
     /// `uninstall` at the root
     UninstallCommand = "uninstall-command",
@@ -117,7 +117,7 @@ capabilities! {
     ValuesDefaultRevision = "values-default-revision",
     /// `components.ztunnel`
     ZtunnelComponent = "ztunnel-component",
-    /// `components.istiodRemote` renders something.
+    /// `components.istiodRemote` has an effect.
     IstiodRemoteComponent = "istiod-remote-component",
     /// `k8s.volumes`, `k8s.volumeMounts`
     K8sVolumes = "k8s-volumes",
@@ -153,7 +153,7 @@ capabilities! {
     AmbientProfile = "ambient-profile",
     /// profile `ambient` sets the variant distroless by itself.
     AmbientIsDistroless = "ambient-is-distroless",
-    /// profile `ambient` does so by `values.global.variant`, which can be emptied.
+    /// profile `ambient` does so with `values.global.variant`, which can be set to an empty text.
     AmbientGlobalVariant = "ambient-global-variant",
     /// profile `openshift`
     OpenshiftProfile = "openshift-profile",
@@ -183,17 +183,17 @@ capabilities! {
     ZtunnelCryptoProvider = "ztunnel-crypto-provider",
     /// `TLS12_ENABLED` of ztunnel
     ZtunnelTls12 = "ztunnel-tls12",
-    /// ztunnel with the OpenSSL backend keeps to FIPS 140-3 by itself.
+    /// ztunnel with the OpenSSL backend follows FIPS 140-3 by default.
     ZtunnelFips1403 = "ztunnel-fips-140-3",
     /// There is an operator image.
     OperatorImage = "operator-image",
-    /// istioctl shows the whole tag of a control plane, not only what stands before its first `-`.
+    /// istioctl shows the whole tag of a control plane, not only the part before its first `-`.
     WholeTagInVersion = "whole-tag-in-version",
     /// The Solo distribution has an istioctl of its own.
     SoloIstioctl = "solo-istioctl",
 }
 
-/// A name that is no capability.
+/// The error for a name that is not a capability.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a capability: `glooistio matrix capabilities` lists them")]
 pub struct UnknownCapability(String);

@@ -1,24 +1,24 @@
-//! What an istioctl says its version is. The only place where semver is read: a foreign build's
-//! version is whatever its builder stamped.
+//! The version that an istioctl reports. This is the only place where semver is used: the version of a foreign build is
+//! whatever its builder set.
 
 use std::fmt;
 
 use super::tag::ImageTag;
 use super::version::{IstioVersion, Minor};
 
-/// The version that `istioctl version -o json` gave, as far as it can be understood.
+/// The version from `istioctl version -o json`, as far as it can be interpreted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientVersion {
-    /// Upstream's: `1.31.0`, `1.31.0-rc.0`.
+    /// A version of upstream: `1.31.0`, `1.31.0-rc.0`.
     Release(IstioVersion),
-    /// The vendor's own client names the build it belongs to: `1.29.2-patch0-solo`.
+    /// A client of Solo, which names its own build: `1.29.2-patch0-solo`.
     Solo(ImageTag),
-    /// `unknown` (a client built without its stamp), another vendor's, or not a version at all.
+    /// `unknown` (a client that was built without a version), a version of another vendor, or not a version at all.
     Unknown { text: String, minor: Option<Minor> },
 }
 
 impl ClientVersion {
-    /// Reads the `version` field; every text is some answer.
+    /// Interprets the `version` field; no text is an error.
     pub fn read(text: &str) -> Self {
         match text.parse::<ImageTag>() {
             Ok(tag) if tag.patch.is_none() && tag.flavor.is_plain() => Self::Release(tag.version),
@@ -30,7 +30,7 @@ impl ClientVersion {
         }
     }
 
-    /// The release line, where the text tells it.
+    /// Returns the release line, if the text contains it.
     pub fn minor(&self) -> Option<Minor> {
         match self {
             Self::Release(version) => Some(version.minor()),

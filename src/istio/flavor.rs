@@ -1,5 +1,5 @@
-//! The varieties of a build: distribution, FIPS, distroless, ARM. The words that name them in a tag
-//! stand in one table, `Word`.
+//! The varieties of a build: distribution, FIPS, distroless, ARM. One table, `Word`, contains the words that name them
+//! in a tag.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::version::number;
 
-/// Who built it for what: the vendor's build of upstream, or that with the enterprise extensions.
+/// The distribution of a build: Solo's rebuild of upstream, or the same with the enterprise extensions.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -40,7 +40,7 @@ pub enum Fips {
     Only,
 }
 
-/// The varieties of one build. Any product is in the grammar; which ones exist is the matrix's to say.
+/// The varieties of one build. The type allows any combination; the matrix knows which ones exist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Flavor {
     pub distribution: Distribution,
@@ -50,7 +50,7 @@ pub struct Flavor {
 }
 
 impl Flavor {
-    /// The documented products: {standard, solo} × {FIPS or not} × {distroless or not}.
+    /// Returns the documented combinations: {standard, solo} × {FIPS or not} × {distroless or not}.
     pub fn all() -> impl Iterator<Item = Self> {
         [Distribution::Standard, Distribution::Solo]
             .into_iter()
@@ -70,12 +70,12 @@ impl Flavor {
         !matches!(self.fips, Fips::None)
     }
 
-    /// True when the tag has no suffix at all: upstream publishes the same name.
+    /// Whether the tag has no suffix at all, so that upstream publishes the same name.
     pub fn is_plain(self) -> bool {
         self == Self::default()
     }
 
-    /// The suffix of the tag: `-solo-fips-distroless`, empty for the plain build.
+    /// Returns the suffix of the tag: `-solo-fips-distroless`, empty for the plain build.
     pub fn suffix(self) -> String {
         self.words()
             .fold(String::new(), |suffix, word| format!("{suffix}-{word}"))
@@ -93,7 +93,7 @@ impl Flavor {
     }
 }
 
-/// As people say it: `solo fips distroless`, `standard`.
+/// Written for people: `solo fips distroless`, `standard`.
 impl fmt::Display for Flavor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.distribution)?;
@@ -103,7 +103,7 @@ impl fmt::Display for Flavor {
     }
 }
 
-/// A word of a tag behind its version, in the order in which a tag has them.
+/// A word after the version in a tag, in the order in which tags contain them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Word {
     Patch(u32),
@@ -114,7 +114,7 @@ pub(super) enum Word {
 }
 
 impl Word {
-    /// Reads a word; leading zeros pass, so that the right spelling can be shown.
+    /// Parses a word; leading zeros are accepted, so that an error can show the right spelling.
     pub(super) fn parse(text: &str) -> Option<Self> {
         match text {
             "solo" => Some(Self::Solo),
@@ -136,12 +136,12 @@ impl Word {
         }
     }
 
-    /// Two words of the same place contradict each other unless they are equal.
+    /// Whether both words name the same property; if they differ, they contradict each other.
     pub(super) fn same_place(self, other: Self) -> bool {
         std::mem::discriminant(&self) == std::mem::discriminant(&other)
     }
 
-    /// Flavour words are all but the rebuild number.
+    /// Sets the flavour that the word names, or returns the rebuild number.
     pub(super) fn put_into(self, flavor: &mut Flavor) -> Option<u32> {
         match self {
             Self::Patch(number) => return Some(number),

@@ -1,17 +1,17 @@
-//! Where images come from: the hub, and the key that is part of some hubs' names.
+//! The hub, from which images are pulled, and the key that is part of some hubs' names.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::placeholder::has_placeholder;
 
-/// What stands in for a key in everything that is printed.
+/// Replaces a key in everything that is printed.
 const MASK: &str = "****";
 
 /// Why a text is not a hub, with the spelling that works.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HubError {
-    /// The variable of a copied command was never filled in.
+    /// The variable in a copied command was never filled in.
     #[error(
         "the hub is `{text}`, a variable that was never filled in: give --repo-key, or the whole hub by --hub"
     )]
@@ -33,7 +33,7 @@ pub enum HubError {
 
 /// A registry and a path in it, without component and tag: `registry.example.com:5000/istio`.
 ///
-/// Keeps to the lower-case rules of image references, so that every component has a valid name under it.
+/// It follows the lower-case rules of image references, so that `hub/component` is always a valid name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hub(String);
 
@@ -42,13 +42,13 @@ impl Hub {
         &self.0
     }
 
-    /// The registry's host with its port; `None` for Docker's short form (`istio`).
+    /// Returns the registry's host with its port; `None` for Docker's short form (`istio`).
     pub fn registry(&self) -> Option<&str> {
         let first = self.0.split('/').next()?;
         is_registry(first).then_some(first)
     }
 
-    /// The name of a component's image: `hub/component:tag`.
+    /// Returns the reference of a component's image: `hub/component:tag`.
     pub fn image(&self, component: &str, tag: impl fmt::Display) -> String {
         format!("{}/{component}:{tag}", self.0)
     }
@@ -93,7 +93,7 @@ fn is_placeholder(text: &str) -> bool {
     text.is_empty() || has_placeholder(text)
 }
 
-/// The hub a text means: no scheme, no slash at its end, lower case.
+/// Returns the hub that a text means: no scheme, no trailing slash, lower case.
 fn tidy(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let bare = lower
@@ -145,7 +145,7 @@ fn shape(text: &str, hub: &str) -> Result<(), HubError> {
     }
 }
 
-/// Docker's rule: the first part is a host when it has a dot or a port, or is `localhost`.
+/// Whether the first part is a host by Docker's rule: it has a dot or a port, or is `localhost`.
 fn is_registry(first: &str) -> bool {
     first.contains(['.', ':']) || first == "localhost"
 }
@@ -166,7 +166,7 @@ fn is_host(text: &str) -> bool {
         && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
-/// `[a-z0-9]+ ( ( [.] | _ | __ | -+ ) [a-z0-9]+ )*` of the OCI distribution specification.
+/// Matches `[a-z0-9]+ ( ( [.] | _ | __ | -+ ) [a-z0-9]+ )*` of the OCI distribution specification.
 fn is_component(text: &str) -> bool {
     let mut after_word = false;
     let mut rest = text;
@@ -207,13 +207,13 @@ pub enum RepoKeyError {
     Hub,
 }
 
-/// The part of a hub's name that opens it. Whoever knows it can pull, so it is masked wherever a
-/// person or a log may see it; `expose` is for the manifest.
+/// The secret part of a hub's name. Whoever knows it can pull, so it is masked wherever a person or a log may see it;
+/// `expose` is for the manifest.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RepoKey(String);
 
 impl RepoKey {
-    /// The key itself: for building a hub, never for a message.
+    /// Returns the key itself: for building a hub, never for a message.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -248,7 +248,7 @@ impl fmt::Display for RepoKey {
     }
 }
 
-/// The text with every occurrence of the key masked.
+/// Returns the text with every occurrence of the key masked.
 pub fn mask(text: &str, key: Option<&RepoKey>) -> String {
     key.map_or_else(|| text.to_owned(), |key| text.replace(key.expose(), MASK))
 }

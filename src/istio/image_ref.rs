@@ -1,4 +1,4 @@
-//! References to container images, as pods and documents write them.
+//! References to container images, as pods and documents contain them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,13 +9,13 @@ use super::image_reference::parse_reference;
 
 /// A reference to an image, such as `r.io/istio/proxyv2:1.31.0-solo@sha256:…`.
 ///
-/// The grammar is that of the container registries. A digest is kept: where there is one, it is what a runtime pulls,
-/// and the tag before it is only a word.
+/// The grammar is that of container registries. A digest is kept: a runtime pulls by the digest if there is one, and
+/// the tag before it has no effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageRef {
-    /// As it is written.
+    /// The reference as it is written.
     text: String,
-    /// With the registry and the tag that a runtime adds where none is written.
+    /// The reference with the registry and the tag that a runtime adds if none is written.
     reference: Reference,
 }
 
@@ -42,7 +42,7 @@ impl FromStr for ImageRef {
     }
 }
 
-/// As it is written.
+/// Written unchanged.
 impl fmt::Display for ImageRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -59,7 +59,7 @@ impl ImageRef {
         }
     }
 
-    /// Returns the hub: the repository without its last part, as it is written; empty where there is none.
+    /// Returns the hub, which is the repository without its last part, as it is written; empty if there is none.
     pub fn hub(&self) -> &str {
         self.repository()
             .rsplit_once('/')
@@ -86,7 +86,7 @@ impl ImageRef {
         self.reference.digest()
     }
 
-    /// Whether the image comes from a hub: `docker.io/istio` and `istio` are the same one.
+    /// Whether the image comes from a hub: `docker.io/istio` and `istio` are the same hub.
     pub fn is_from_hub(&self, hub: &str) -> bool {
         let other = parse_reference(&format!("{hub}/{}", self.name()));
         other.is_ok_and(|other| {
@@ -95,26 +95,25 @@ impl ImageRef {
         })
     }
 
-    /// Whether both name the same hub and the same version: tag and digest are equal.
+    /// Whether both have the same hub and the same version, which means equal tag and digest.
     pub fn is_of_build(&self, other: &ImageRef) -> bool {
         self.is_from_hub(other.hub())
             && (self.tag(), self.digest()) == (other.tag(), other.digest())
     }
 
-    /// Whether its tag names a FIPS build. A digest says nothing of it.
+    /// Whether its tag names a FIPS build. A digest does not show that.
     pub fn is_tagged_fips(&self) -> bool {
         self.tag().is_some_and(tag_says_fips)
     }
 
-    /// Returns the reference that a registry is asked for.
+    /// Returns the reference for requests to a registry.
     pub fn reference(&self) -> &Reference {
         &self.reference
     }
 }
 
-/// Whether a tag says that it is of a FIPS build: one of its words is `fips`, `fipsonly`, `fips140`, in
-/// whatever grammar it is written, and the word before it does not deny it. What repeats a tag, such as
-/// a label of an image, is read by the same rule.
+/// Whether a tag names a FIPS build: one of its words is `fips`, `fipsonly` or `fips140`, in any grammar, and the word
+/// before it does not negate it. Texts that repeat a tag, such as a label of an image, are read by the same rule.
 pub fn tag_says_fips(tag: &str) -> bool {
     const DENIALS: [&str; 5] = ["no", "non", "not", "nofips", "without"];
     let lower = tag.to_ascii_lowercase();

@@ -1,21 +1,21 @@
 //! The grammar of image references.
 //!
-//! `oci_spec` has a parser for it, too: its regular expression with Unicode classes takes 20 MiB once it is compiled,
-//! a third of what `verify` may take for ten thousand pods. A test compares the two.
+//! `oci_spec` has a parser for it, too, but its regular expression with Unicode classes takes 20 MiB once it is
+//! compiled, a third of what `verify` may use for ten thousand pods. A test compares the two.
 
 use oci_spec::distribution::{ParseError, Reference};
 
-/// Characters of a tag.
+/// Maximum length of a tag in characters.
 const TAG_LIMIT: usize = 128;
 
-/// Characters of a repository, its registry not among them.
+/// Maximum length of a repository in characters, without its registry.
 const REPOSITORY_LIMIT: usize = 255;
 
-/// The registry that a runtime adds where none is written, and its other name.
+/// The registry that a runtime adds if none is written, and its other name.
 const DEFAULT_REGISTRY: &str = "docker.io";
 const DEFAULT_REGISTRY_ALIAS: &str = "index.docker.io";
 
-/// Parses `registry/repository:tag@digest` and adds the registry and the tag that a runtime adds where none is written.
+/// Parses `registry/repository:tag@digest` and adds the registry and the tag that a runtime adds if none is written.
 ///
 /// # Errors
 /// If no runtime pulls an image by this text.
@@ -58,7 +58,7 @@ fn is_name(name: &str) -> bool {
             .is_some_and(|(host, path)| is_host(host) && is_path(path))
 }
 
-/// Whether a text is one component of a repository: runs of small letters and digits, between them one `.`, one or
+/// Whether a text is one component of a repository: runs of lower-case letters and digits, separated by one `.`, one or
 /// two `_`, or any number of `-`.
 fn is_component(text: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -70,7 +70,7 @@ fn is_component(text: &str) -> bool {
         && text.split(is_letter).all(is_separator)
 }
 
-/// Whether a text is a host name or an address of IPv4, with or without a port.
+/// Whether a text is a host name or an IPv4 address, with or without a port.
 fn is_host(text: &str) -> bool {
     let (host, port) = text.split_once(':').unwrap_or((text, "0"));
     let is_label = |label: &str| {
@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    /// Parts of references, right and wrong ones.
+    /// Parts of references, valid and invalid ones.
     fn texts() -> impl Strategy<Value = String> {
         let part = prop_oneof![
             prop::sample::select(

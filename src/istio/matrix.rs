@@ -1,5 +1,5 @@
-//! What is known about builds, hubs and versions: dated claims with their sources, and the
-//! questions they answer. Pages contradict each other, so every claim is kept; see `claim::judge`.
+//! What is known about builds, hubs and versions: dated claims with their sources, and the questions that they answer.
+//! Pages contradict each other, so every claim is kept; see `claim::judge`.
 
 mod bounds;
 mod builds;
@@ -56,8 +56,8 @@ pub use show::{Part, Table, UnknownPart};
 
 use claim::{claims, doubled, replace};
 
-/// The data that is part of the program, `[[file name, file], …]` as `build.rs` wrote it: the same
-/// files in JSON, because reading YAML would take longer than all the rest of `render`.
+/// The data that is part of the program, `[[file name, file], …]` as `build.rs` wrote it: the same files in JSON,
+/// because parsing YAML would take longer than everything else in `render`.
 const BUILTIN: &str = include_str!(concat!(env!("OUT_DIR"), "/data.json"));
 
 /// Why a matrix file cannot be used.
@@ -74,18 +74,18 @@ pub enum MatrixError {
     },
 }
 
-/// A file of data and the date up to which it is known to be right.
+/// A data file, and the date up to which it is known to be right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DataDate {
     pub file: String,
     pub date: Date,
-    /// False for a file that the user gave.
+    /// False for a user's file.
     pub builtin: bool,
 }
 
 macro_rules! sections {
     ($($(#[$doc:meta])+ $field:ident / $name:literal: $row:ty,)+) => {
-        /// One file of data: a date, and any of the sections.
+        /// One data file: a date, and any of the sections.
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct File {
@@ -93,7 +93,7 @@ macro_rules! sections {
             $(#[serde(rename = $name, default)] $field: Vec<Page<$row>>,)+
         }
 
-        /// All that is known, as claims; the queries are the methods.
+        /// Everything that is known, as claims; its methods are the queries.
         #[derive(Debug, Clone, Default)]
         pub struct Matrix {
             dates: Vec<DataDate>,
@@ -105,7 +105,7 @@ macro_rules! sections {
                 $(self.$field.extend(file.$field);)+
             }
 
-            /// The file's claims take the place of all that have the same keys.
+            /// Replaces all claims that have the same keys as claims of the file.
             fn replace(&mut self, file: File) {
                 $(replace(&mut self.$field, file.$field);)+
             }
@@ -126,13 +126,13 @@ sections! {
     missing / "missing": MissingBuild,
     /// Which varieties are documented for which versions.
     varieties / "varieties": VarietyRow,
-    /// What is taken when nobody says a version.
+    /// The version that is used if the user names none.
     defaults / "default": DefaultBuild,
-    /// Hubs and what they hold.
+    /// Hubs and the builds in them.
     hubs / "hubs": HubRow,
     /// Hubs that are switched off and removed.
     retirements / "retirements": Retirement,
-    /// What repo keys look like, and who gives them.
+    /// The form of repo keys, and who issues them.
     keys / "repo-key": KeyShape,
     /// Gloo Mesh × Istio × Kubernetes.
     gloo_mesh / "gloo-mesh": GlooMesh,
@@ -140,31 +140,31 @@ sections! {
     kubernetes / "kubernetes": KubernetesRange,
     /// Istio × Gateway API.
     gateway_api / "gateway-api": GatewayApi,
-    /// When Istio's lines came and end.
+    /// When Istio's lines were released, and when their support ends.
     releases / "releases": Release,
-    /// How many lines back the vendor patches.
+    /// For how many lines the vendor provides patches.
     support / "support": SupportWindow,
     /// OpenShift → Kubernetes.
     openshift / "openshift": OpenShift,
     /// What a feature needs.
     features / "features": Feature,
-    /// The environment variables that people give istiod its licence key by.
+    /// The environment variables with which people give istiod its licence key.
     licence_variables / "licence-variables": LicenceVariable,
     /// Known issues.
     issues / "known-issues": Issue,
     /// Known issues of istioctl itself.
     client_issues / "client-issues": ClientIssue,
-    /// What a version can do.
+    /// Which versions have a capability.
     capabilities / "capabilities": CapabilityRow,
-    /// Which custom resource definitions a version brings.
+    /// Which custom resource definitions a version installs.
     definitions / "definitions": DefinitionRow,
     /// What istioctl's profiles turn on.
     profiles / "profiles": ProfileRow,
-    /// What `values.profile` takes.
+    /// Accepted values of `values.profile`.
     values_profiles / "values-profiles": ValuesProfileRow,
-    /// What `values.global.platform` takes.
+    /// Accepted values of `values.global.platform`.
     platforms / "platforms": PlatformRow,
-    /// What `compatibilityVersion` takes.
+    /// Accepted values of `compatibilityVersion`.
     compatibility_versions / "compatibility-versions": CompatibilityRow,
     /// Variables of sample documents.
     placeholders / "placeholders": PlaceholderRow,
@@ -185,12 +185,12 @@ static BUILTIN_MATRIX: LazyLock<Matrix> = LazyLock::new(|| {
 });
 
 impl Matrix {
-    /// The data that is part of the program; parsed once.
+    /// Returns the data that is part of the program; parsed only once.
     pub fn builtin() -> &'static Self {
         &BUILTIN_MATRIX
     }
 
-    /// A matrix of these claims alone, so that a test does not move with the data.
+    /// Returns a matrix of these claims only, so that a test does not depend on the data.
     #[cfg(test)]
     pub(crate) fn only(text: &str) -> Result<Self, MatrixError> {
         let mut matrix = Self::default();
@@ -198,9 +198,9 @@ impl Matrix {
         Ok(matrix)
     }
 
-    /// The built-in data with the claims of a user's file in place of those with the same keys.
+    /// Returns the built-in data, in which the claims of a user's file replace those with the same keys.
     ///
-    /// `name` is what errors and reports call the file; its form is that of the built-in files.
+    /// `name` is the name of the file in errors and reports; it has the form of the built-in files.
     pub fn with_file(name: &str, text: &str) -> Result<Self, MatrixError> {
         let file: File = parse(name, text)?;
         if let Some((section, key, page)) = file.doubled() {
@@ -217,12 +217,12 @@ impl Matrix {
         Ok(matrix)
     }
 
-    /// Every file of data with its date, for reports.
+    /// Returns every data file with its date, for reports.
     pub fn data_dates(&self) -> &[DataDate] {
         &self.dates
     }
 
-    /// The date of the newest file: how far this data looks.
+    /// Returns the date of the newest file, up to which the data is complete.
     pub fn date_of_data(&self) -> Option<Date> {
         self.dates.iter().map(|file| file.date).max()
     }
@@ -236,7 +236,7 @@ impl Matrix {
     }
 }
 
-/// Reads a file of data; an error has its line and column.
+/// Parses a data file; an error contains the line and column.
 pub(crate) fn parse<F: DeserializeOwned>(name: &str, text: &str) -> Result<F, MatrixError> {
     if let Err((line, message)) = bounds::check(text) {
         let place = format!("{name}:{line}");
@@ -254,7 +254,7 @@ pub(crate) fn parse<F: DeserializeOwned>(name: &str, text: &str) -> Result<F, Ma
     })
 }
 
-/// The error without the place that the parser appends: it stands in front already.
+/// Returns the error without the place that the parser appends, because our message begins with it.
 fn plain(error: &serde_yaml::Error) -> String {
     let text = error.to_string();
     let at = error
@@ -264,8 +264,8 @@ fn plain(error: &serde_yaml::Error) -> String {
         .unwrap_or(text)
 }
 
-/// The kind of a mistake, without what the file holds there: it may be another file, named by mistake,
-/// and a secret's. The names of fields stay.
+/// Returns the kind of a mistake without the content of the file: the user may have named the wrong file, even one with
+/// a secret. The names of fields stay.
 fn kind(message: &str) -> String {
     const QUOTES: [char; 2] = ['`', '"'];
     const FIELDS: [&str; 4] = [
@@ -294,7 +294,7 @@ fn kind(message: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The files themselves, so that an error in one has its line.
+    /// The files themselves, so that an error in one of them has its line.
     const FILES: &[(&str, &str)] = &[
         ("builds.yaml", include_str!("data/builds.yaml")),
         ("capabilities.yaml", include_str!("data/capabilities.yaml")),

@@ -2,31 +2,31 @@
 
 use std::ops::Range;
 
-/// A part of a text that somebody was to replace by a value.
+/// A part of a text that a user was meant to replace by a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placeholder<'a> {
-    /// Where it is in the text, in bytes.
+    /// Its range in the text, in bytes.
     pub range: Range<usize>,
-    /// What it is called, without the signs around it.
+    /// Its name, without the characters around it.
     pub name: &'a str,
     /// Whether it is written as a variable of a shell: `$NAME` or `${NAME}`.
     pub is_variable: bool,
 }
 
 impl<'a> Placeholder<'a> {
-    /// The first one in `text`.
+    /// Returns the first one in `text`.
     pub fn find(text: &'a str) -> Option<Placeholder<'a>> {
         Placeholder::find_from(text, 0)
     }
 
-    /// The first one that begins at byte `from` or later.
+    /// Returns the first one that begins at byte `from` or later.
     pub fn find_from(text: &'a str, from: usize) -> Option<Placeholder<'a>> {
         let starts = text.get(from..)?.match_indices(['$', '<', '{']);
         let mut found = starts.filter_map(|(at, _)| at_start(text, from + at));
         found.next()
     }
 
-    /// Whether it stands for a repo key: what follows `istio-` in the name of a hub, and is called so.
+    /// Whether it stands for a repo key: it follows `istio-` in the name of a hub, and its name contains `key`.
     pub fn is_repo_key(&self, text: &str) -> bool {
         let named = self.name.to_ascii_lowercase().contains("key");
         named && text[..self.range.start].ends_with("istio-")
@@ -38,7 +38,7 @@ impl<'a> Placeholder<'a> {
     }
 }
 
-/// Whether the text has a placeholder, or a `$` that begins none of the forms.
+/// Whether the text has a placeholder, or a `$` that does not begin one.
 pub fn has_placeholder(text: &str) -> bool {
     text.contains('$') || Placeholder::find(text).is_some()
 }

@@ -1,4 +1,4 @@
-//! What `--istio` takes.
+//! The value of `--istio`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::tag::{ImageTag, Rebuild, TagError};
 use super::version::{IstioVersion, Minor};
 
-/// What a person asks for: a release line, a version, one of its rebuilds, or a literal tag.
+/// The version that the user requests: a release line, a version, one of its rebuilds, or a literal tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// `X.Y`
@@ -31,7 +31,7 @@ impl Request {
 }
 
 impl Request {
-    /// Returns the version and rebuild, where more than a release line is asked for.
+    /// Returns the version and rebuild, if the user requests more than a release line.
     pub fn rebuild(&self) -> Option<Rebuild> {
         match self {
             Self::Minor(_) => None,

@@ -1,6 +1,6 @@
 //! The tag of an image: `version [-patchN] [-solo] [-fips…] [-distroless] [-arm]`, in that order.
 //!
-//! Never semver: there `-patch0` would sort below the release it comes after.
+//! A tag is never semver, in which `-patch0` would sort below the release that it comes after.
 
 use std::fmt;
 use std::str::FromStr;
@@ -49,7 +49,7 @@ pub enum TagError {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rebuild {
     pub version: IstioVersion,
-    /// The rebuild's number; none sorts below 0.
+    /// The rebuild number; `None` sorts below 0.
     pub patch: Option<u32>,
 }
 
@@ -58,7 +58,7 @@ impl Rebuild {
         self.version.minor()
     }
 
-    /// The tag of this build in that flavour.
+    /// Returns the tag of this build in that flavour.
     #[must_use]
     pub fn tag(self, flavor: Flavor) -> ImageTag {
         ImageTag {
@@ -105,7 +105,7 @@ impl FromStr for Rebuild {
 
 text_serde!(Rebuild, "a build, X.Y.Z or X.Y.Z-patchN");
 
-/// The tag of an image. Orders by version, then rebuild (none < 0 < 1 < 10), then flavour.
+/// The tag of an image. Sorted by version, then rebuild (none < 0 < 1 < 10), then flavour.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageTag {
     pub version: IstioVersion,
@@ -119,7 +119,7 @@ impl ImageTag {
         self.version.minor()
     }
 
-    /// The build without its flavour.
+    /// Returns the build without its flavour.
     pub fn rebuild(&self) -> Rebuild {
         Rebuild {
             version: self.version.clone(),
@@ -127,7 +127,7 @@ impl ImageTag {
         }
     }
 
-    /// True when only the vendor can have made it: rebuilt, or of a flavour that upstream has not.
+    /// Whether only the vendor can have made it: a rebuild, or a flavour that upstream does not publish.
     ///
     /// Upstream publishes the plain and the `-distroless` build of a version.
     pub fn is_vendors(&self) -> bool {
@@ -213,7 +213,7 @@ fn not_a_reference(text: &str) -> Result<(), TagError> {
     }
 }
 
-/// A tag taken apart: its version (with what marks a pre-release, wherever it stood) and its words.
+/// A tag split into its version (with the pre-release mark, wherever that was in the tag) and its words.
 struct Pieces {
     version: String,
     words: Vec<Word>,
@@ -248,7 +248,7 @@ fn is_pre(piece: &str) -> bool {
     piece == "internal" || piece.starts_with("rc.") || piece.starts_with("alpha.")
 }
 
-/// What is wrong with a tag that can be read but is not written as its builds are.
+/// Returns what is wrong with a tag that can be parsed but is not written as published tags are.
 fn misspelling(text: &str, plain: &str, words: &[Word]) -> String {
     let doubled = words
         .iter()
@@ -281,7 +281,7 @@ mod tests {
     use super::*;
     use crate::istio::flavor::{Distribution, Fips};
 
-    /// Tags of published builds, sorted by the rule.
+    /// Tags of published builds, in the order of the rule.
     const SORTED: &[&str] = &[
         "1.7.5-fips1",
         "1.7.5-fips2",

@@ -1,5 +1,5 @@
-//! Versions of Istio and Kubernetes. Neither is semver: Istio's builds carry more than semver can
-//! order, and Kubernetes distributions append what they like.
+//! Versions of Istio and Kubernetes. Neither follows semver: Istio's builds contain more than semver can order, and
+//! Kubernetes distributions append whatever they like.
 
 mod kube;
 
@@ -40,12 +40,12 @@ impl Minor {
         Self { major, minor }
     }
 
-    /// How many minors `self` lies above `older`; negative when below, `None` across majors.
+    /// Returns how many minors `self` is above `older`; negative if it is below, `None` across majors.
     pub fn above(self, older: Self) -> Option<i64> {
         (self.major == older.major).then(|| i64::from(self.minor) - i64::from(older.minor))
     }
 
-    /// The line `count` minors before this one; stops at `.0`.
+    /// Returns the line `count` minors before this one; stops at `.0`.
     #[must_use]
     pub fn back(self, count: u32) -> Self {
         Self {
@@ -84,12 +84,12 @@ impl FromStr for Minor {
 
 text_serde!(Minor, "a minor version, X.Y");
 
-/// What stands between the numbers and the rest of a version that is not released yet.
+/// The part of a version between the numbers and the rest that marks a pre-release.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Pre {
     /// `-rc.N`
     Rc(u32),
-    /// `-alpha.SHA`, built from a commit; `-internal` when it never left the vendor.
+    /// `-alpha.SHA`, built from a commit; with `-internal` if the vendor did not publish it.
     Alpha { sha: String, internal: bool },
 }
 
@@ -109,7 +109,8 @@ impl fmt::Display for Pre {
 }
 
 impl Pre {
-    /// Release candidates by number, then builds of a commit, which have no order of their own.
+    /// Returns the sort key: builds of a commit, which have no order of their own, sort below release candidates, which
+    /// sort by number.
     fn key(&self) -> (u32, u32, &str, bool) {
         match self {
             Self::Alpha { sha, internal } => (0, 0, sha, *internal),
@@ -120,8 +121,7 @@ impl Pre {
 
 /// A version of Istio: `X.Y.Z`, `X.Y.Z-rc.N`, or `X.Y-alpha.SHA[-internal]`, which has no `Z`.
 ///
-/// Orders by numbers; of equal numbers a release is newer than its candidates, those newer than
-/// an alpha.
+/// Sorted by numbers; with equal numbers, a release is newer than its candidates, and those are newer than an alpha.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IstioVersion {
     minor: Minor,
@@ -130,7 +130,7 @@ pub struct IstioVersion {
 }
 
 impl IstioVersion {
-    /// The released version `minor.point`.
+    /// Returns the released version `minor.point`.
     pub const fn release(minor: Minor, point: u32) -> Self {
         Self {
             minor,
@@ -143,7 +143,7 @@ impl IstioVersion {
         self.minor
     }
 
-    /// The last of the three numbers; 0 for an alpha.
+    /// Returns the last of the three numbers; 0 for an alpha.
     pub const fn point(&self) -> u32 {
         self.point
     }
@@ -242,7 +242,7 @@ fn parse_pre(text: &str) -> Result<Pre, String> {
     })
 }
 
-/// A decimal number as versions write it: no sign, no leading zero.
+/// Parses a decimal number as versions contain it: no sign, no leading zero.
 pub(super) fn number(text: &str) -> Option<u32> {
     let canonical = !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_digit())

@@ -1,4 +1,4 @@
-//! `--set path=value`: what it does to a document.
+//! `--set path=value`: its effect on a document.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use super::path::{Path, Segment};
 use super::set::Assignment;
 use super::{Engine, OverlayError};
 
-/// Sets the value and returns where it stands now.
+/// Sets the value, and returns its path in the document.
 pub(super) fn apply(
     engine: Engine,
     document: &mut Map<String, Value>,
@@ -153,7 +153,7 @@ impl Apply<'_> {
         }
     }
 
-    /// The element to set; none is a new one at the end.
+    /// Returns the index of the element to set; `None` means a new one at the end.
     fn find(
         &self,
         list: &[Value],
@@ -177,7 +177,7 @@ impl Apply<'_> {
         self.whole(list, found, rest)
     }
 
-    /// No engine can put a scalar in the place of a map.
+    /// Refuses to replace a map by a scalar, which no engine can do.
     fn whole(
         &self,
         list: &[Value],
@@ -194,7 +194,7 @@ impl Apply<'_> {
         Ok(found)
     }
 
-    /// The path so far, as it is written after `--set`.
+    /// Returns the path so far, as it is written after `--set`.
     fn assignment_path(&self) -> String {
         let path = self.path.to_string();
         path.strip_prefix("spec.")

@@ -1,4 +1,4 @@
-//! Nodes into JSON values, as `sigs.k8s.io/yaml` would, text kept where text is meant.
+//! Converts nodes into JSON values, as `sigs.k8s.io/yaml` does, but keeps text where the field takes text.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -10,14 +10,14 @@ use super::parse::{Data, Node};
 use super::path::Path;
 use super::{Notice, Origin, OverlayError, Position, scalar};
 
-/// Bytes of all places and notices of a document: a long key is a part of the place of every value below it.
+/// Bytes of all paths and notices of a document: a long key is a part of the path of every value below it.
 const MAX_NAMED: usize = 32 << 20;
 
-/// Reads one document of a file.
+/// Converts one document of a file.
 pub(super) struct Converter<'a> {
     source: &'a str,
     path: Path,
-    /// Where each value stands, by canonical path; a later one of the same path wins.
+    /// The position of each value, by canonical path; a later one of the same path takes precedence.
     pub(super) places: Vec<(String, Position)>,
     pub(super) notices: Vec<Notice>,
     /// Bytes of both so far.
@@ -50,7 +50,7 @@ impl<'a> Converter<'a> {
         Ok(value)
     }
 
-    /// Adds to the bytes of places and notices.
+    /// Counts bytes of paths and notices, and refuses too many.
     fn count(&mut self, node: &Node, bytes: usize) -> Result<(), OverlayError> {
         self.named += bytes + self.source.len();
         if self.named > MAX_NAMED {
@@ -101,7 +101,7 @@ impl<'a> Converter<'a> {
         Ok(Value::Object(map))
     }
 
-    /// A key that its map has already: harmless with the same value.
+    /// Handles a key that its map already has, which is harmless with the same value.
     fn repeated(&mut self, node: &Node, key: &str, same: bool) -> Result<(), OverlayError> {
         if same {
             return self.notice(
@@ -113,7 +113,7 @@ impl<'a> Converter<'a> {
         Err(self.refuse(node, problem, "remove one of the two"))
     }
 
-    /// `<<`: the first of several maps wins; what stands in the map itself wins over all.
+    /// Handles `<<`: the first of several maps takes precedence, and keys of the map itself take precedence over all.
     fn merge_key(
         &mut self,
         node: &Node,
@@ -171,7 +171,7 @@ impl<'a> Converter<'a> {
             return Ok(text.clone());
         }
         let key = match scalar::resolve(text) {
-            // `[2001:db8::]` is text to some readers and a map to others.
+            // `[2001:db8::]` is text to some parsers and a map to others.
             Ok(Value::String(key)) if !key.ends_with(':') => return Ok(key),
             Ok(Value::Bool(value)) => value.to_string(),
             Ok(Value::Number(value)) if !value.is_f64() => value.to_string(),
@@ -252,7 +252,7 @@ impl<'a> Converter<'a> {
         })
     }
 
-    /// The value as every release takes it at its place, where all agree on that.
+    /// Returns the value in the type that every release takes at its path, if all agree on that.
     fn shaped(&mut self, node: &Node, value: Value) -> Result<Value, OverlayError> {
         let Some(shape) = fields::shape(&self.path) else {
             return Ok(value);
@@ -293,7 +293,7 @@ impl<'a> Converter<'a> {
     }
 }
 
-/// A whole number written as text.
+/// Parses a whole number written as text.
 fn whole(text: &str) -> Option<i64> {
     let number: i64 = text.parse().ok()?;
     (number.to_string() == text).then_some(number)
@@ -304,7 +304,7 @@ fn is_merge(node: &Node) -> bool {
         || matches!(&node.data, Data::Scalar { tag: Some(tag), .. } if tag == "merge")
 }
 
-/// The `name` of a list entry, by which its place is known after merging.
+/// Returns the `name` of a list entry, which identifies its place after merging.
 fn name_of(node: &Node) -> Option<&str> {
     let Data::Map(pairs) = &node.data else {
         return None;

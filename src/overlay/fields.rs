@@ -1,13 +1,14 @@
-//! What values mean while a document is read, before it is known which Istio it is for.
+//! What values mean while a document is read, before its Istio version is known.
 //!
-//! The answers hold for every release: a value is text where one release takes text and none anything else.
+//! The answers are valid for every release: a value is text if one release takes text there and none takes another
+//! type.
 
 use serde_json::Value;
 
 use super::path::{Path, Step};
 use super::schema::{Cursor, Kind, RULES};
 
-/// What a place is in all releases that have it; none where any value is accepted.
+/// Returns the kinds of a path in all releases that have it; none if any value is accepted.
 fn kinds(path: &Path) -> Vec<Kind> {
     let cursors = cursors(path);
     let kinds = cursors.iter().map(|cursor| cursor.kind);
@@ -18,7 +19,7 @@ fn cursors(path: &Path) -> Vec<Cursor> {
     let mut cursors = vec![Cursor::document()];
     for (place, step) in path.steps().iter().enumerate() {
         cursors = match step {
-            // The charts get both alike.
+            // The charts get `values` and `unvalidatedValues` in the same way.
             Step::Key(key) if place == 1 && key == "unvalidatedValues" => {
                 fields_of(&cursors, "values")
             }
@@ -34,7 +35,7 @@ fn fields_of(cursors: &[Cursor], name: &str) -> Vec<Cursor> {
     fields.collect()
 }
 
-/// Whether the value at `path` is text whatever it looks like: kept as typed, `1.20` stays `1.20`.
+/// Whether the value at `path` is always text, and kept as typed: `1.20` stays `1.20`.
 pub(super) fn is_text(path: &Path) -> bool {
     let kinds = kinds(path);
     let typed: Vec<&Kind> = kinds.iter().filter(|kind| **kind != Kind::Any).collect();
@@ -57,13 +58,13 @@ pub(super) fn is_text(path: &Path) -> bool {
         && !typed.iter().copied().any(|kind| number(&kind))
 }
 
-/// Whether the value at `path` is one of a list of words, such as `OFF`, which plain YAML 1.1 reads as a switch.
+/// Whether the value at `path` is one of a list of words, such as `OFF`, which is a boolean in plain YAML 1.1.
 pub(super) fn is_word(path: &Path) -> bool {
     let kinds = kinds(path);
     !kinds.is_empty() && kinds.iter().all(|kind| matches!(kind, Kind::OneOf(_)))
 }
 
-/// Tags outside values, of which istioctl does not say what they are.
+/// Whether the path is a tag outside values, for which istioctl does not define a type.
 fn is_tag(path: &Path) -> bool {
     [
         "spec.tag",
@@ -74,12 +75,13 @@ fn is_tag(path: &Path) -> bool {
     .any(|pattern| path.matches(pattern))
 }
 
-/// Whether the value at `path` is a variable of a container whose type istioctl leaves open.
+/// Whether the value at `path` is a variable of a container for which istioctl defines no type.
 pub(super) fn is_variable(path: &Path) -> bool {
     RULES.is_variable(path)
 }
 
-/// Whether `path` is an entry of a map of text, such as an annotation, a label or a variable: their keys often have dots.
+/// Whether `path` is an entry of a map of text, such as an annotation, a label or a variable: their keys often have
+/// dots.
 pub(super) fn is_entry(path: &Path) -> bool {
     let [parent @ .., Step::Key(_)] = path.steps() else {
         return false;
@@ -89,12 +91,12 @@ pub(super) fn is_entry(path: &Path) -> bool {
     kinds(&parent).into_iter().any(of_text) || RULES.is_variable(path) || RULES.is_text_entry(path)
 }
 
-/// Names of fields of the document itself.
+/// Whether a name is a field of the document itself.
 pub(super) fn is_top(name: &str) -> bool {
     Cursor::document().names().contains(&name)
 }
 
-/// The right spelling of a field that is known in other letter case.
+/// Returns the right spelling of a field that is known in other letter case.
 pub(super) fn respelled(parent: &Path, field: &str) -> Option<&'static str> {
     let cursors = cursors(parent);
     let names = || cursors.iter().flat_map(|cursor| cursor.names());
@@ -104,7 +106,7 @@ pub(super) fn respelled(parent: &Path, field: &str) -> Option<&'static str> {
     names().find(|name| name.eq_ignore_ascii_case(field))
 }
 
-/// Where a field belongs that stands at the top of a document by mistake.
+/// Returns where a field belongs that is at the top of a document by mistake.
 pub(super) fn rightful_place(field: &str) -> Option<String> {
     let places: [&[&str]; 4] = [
         &["spec"],
@@ -122,7 +124,7 @@ pub(super) fn rightful_place(field: &str) -> Option<String> {
     Some(format!("{}.{field}", holder.join(".")))
 }
 
-/// What kind of thing every release insists on at a path.
+/// The type that every release requires at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Map,
@@ -131,10 +133,10 @@ pub(super) enum Shape {
     Whole,
 }
 
-/// The shape of the value at `path`, where all releases agree on it.
+/// Returns the shape of the value at `path`, if all releases agree on it.
 pub(super) fn shape(path: &Path) -> Option<Shape> {
     if path.steps().is_empty() {
-        // What is no document at all is refused in other words.
+        // A root that is not a document at all is refused with another message.
         return None;
     }
     let shape = |kind: Kind| match kind {
@@ -150,7 +152,7 @@ pub(super) fn shape(path: &Path) -> Option<Shape> {
 }
 
 impl Shape {
-    /// Whether `value` has it.
+    /// Whether `value` has this shape.
     pub(super) fn fits(self, value: &Value) -> bool {
         match self {
             Shape::Map => value.is_object(),
@@ -160,7 +162,7 @@ impl Shape {
         }
     }
 
-    /// What it is called, and what to write.
+    /// Returns its name, and what to write.
     pub(super) fn words(self) -> (&'static str, &'static str) {
         match self {
             Shape::Map => ("a map", "write its fields below it, indented"),

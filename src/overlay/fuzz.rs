@@ -1,5 +1,5 @@
-//! What must hold of documents whatever their texts are: they are read back as they were written, and none of
-//! their characters drives a terminal.
+//! Properties that hold for all documents, whatever their texts are: they are read back as they were written, and none
+//! of their characters controls a terminal.
 
 use std::io::{self, Write};
 
@@ -10,23 +10,23 @@ use super::{parse, scalar, text, write};
 use crate::escape::fuzz::{Input, assert_shown};
 use crate::report::json;
 
-/// From this first byte on the keys of a document may be of any length.
+/// From this first byte on, the keys of a document may have any length.
 const LONG_KEYS: u8 = 0xc0;
 
-/// Bytes of other keys: escaped, they have less than a thousand characters.
+/// Maximum length of other keys in bytes: escaped, they have less than a thousand characters.
 const SHORT: usize = 64;
 
-/// How deep the values of a document may be.
+/// Maximum depth of the values of a document.
 const DEEPEST: u8 = 6;
 
-/// Entries of one list or map.
+/// Limit for the entries of one list or map.
 const MOST: u8 = 6;
 
-/// Writes a value that the bytes describe: as JSON and YAML of a report, and as a document for istioctl.
+/// Writes a value that is generated from the bytes: as JSON and YAML of a report, and as a document for istioctl.
 ///
 /// # Panics
 ///
-/// Where something does not hold.
+/// Panics if a property does not hold.
 pub fn documents(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let has_long_keys = input.byte() >= LONG_KEYS;
@@ -37,7 +37,7 @@ pub fn documents(bytes: &[u8]) {
     istio_operator(&value);
 }
 
-/// The keys of a report are names of its fields: none comes near YAML's limit for a key before its colon.
+/// Checks a report. Its keys are names of fields: none is near YAML's limit for a key before its colon.
 fn report(value: &Value) {
     let json = written(json::write, value);
     let read = serde_json::from_str::<Value>(&json).ok();
@@ -63,7 +63,7 @@ fn written(writer: fn(&Value, &mut dyn Write) -> io::Result<()>, value: &Value) 
     text
 }
 
-/// What the reader of users' files makes of a document.
+/// Reads a document with the reader for users' files.
 fn reread(document: &str) -> Option<Value> {
     let text = text::decode("w", document.as_bytes()).ok()?;
     let roots = parse::parse("w", &text).ok()?;
@@ -109,13 +109,13 @@ fn number(input: &mut Input<'_>) -> Value {
     match kind % 3 {
         0 => Value::from(i64::from_le_bytes(bytes)),
         1 => Value::from(u64::from_le_bytes(bytes)),
-        // A reader of JSON does not give every float back to its last digit.
+        // JSON parsers do not return every float with its last digit.
         _ => scalar::float(f64::from(i16::from_le_bytes([bytes[0], bytes[1]])) / 8.0)
             .unwrap_or_default(),
     }
 }
 
-/// A text of less than 200 bytes, or one repeated: keys and lines of any length have their limits.
+/// Generates a text of less than 200 bytes, or a repeated one, because keys and lines of great length are limited.
 fn string(input: &mut Input<'_>) -> String {
     let length = input.byte();
     let times = if length < 200 { 1 } else { input.byte() };
@@ -123,7 +123,7 @@ fn string(input: &mut Input<'_>) -> String {
     String::from_utf8_lossy(bytes).repeat(usize::from(times))
 }
 
-/// The fields of an `IstioOperator` have shapes of their own: at the top there are none.
+/// Generates a key. At the top it is never a field of `IstioOperator`, because those have types of their own.
 fn key(input: &mut Input<'_>, has_long_keys: bool, depth: u8) -> String {
     let text = if has_long_keys {
         string(input)
@@ -140,7 +140,7 @@ mod tests {
 
     use super::*;
 
-    /// A map with one entry and a list with another.
+    /// Returns bytes for a map with one entry that contains `text` as key and value.
     fn described(first: u8, text: &str) -> Vec<u8> {
         let length = u8::try_from(text.len()).unwrap();
         let text = [&[length], text.as_bytes()].concat();

@@ -1,4 +1,4 @@
-//! Merging of the engine from 1.24 on: maps key by key, anything else replaced.
+//! The merge of the engine from 1.24 on: maps key by key, anything else replaced.
 
 use serde_json::{Map, Value};
 

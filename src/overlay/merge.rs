@@ -1,4 +1,4 @@
-//! Puts base, files and assignments together.
+//! Merges base, files and assignments.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -13,8 +13,8 @@ use super::{
     apply, map, nulls, split, strategic,
 };
 
-/// Merges `base` < `files` in order < `sets` in order, as the engine would; one document per target.
-/// Without a base the files themselves are the documents.
+/// Merges `base` < `files` in order < `sets` in order, as the engine would; one document per target. Without a base,
+/// the documents are those of the files.
 pub fn merge(
     rules: Rules,
     base: &[Base],
@@ -67,9 +67,9 @@ pub fn merge(
     })
 }
 
-/// Remembers where the values of a file are said.
+/// Records where the values of a file are set.
 fn note_origins(target: &mut Target, file: &UserDocument) {
-    // Where a preset begins the document, it is the origin of what no file sets.
+    // If a preset begins the document, it is the origin of what no file sets.
     target
         .origins
         .entry(String::new())
@@ -81,8 +81,8 @@ fn note_origins(target: &mut Target, file: &UserDocument) {
     target.origins.extend(places);
 }
 
-/// Files become one document as in istioctl, even where each was meant to be one of its own. A document
-/// of a preset only gives its name up.
+/// Announces that a file is merged with an earlier one of another name: files become one document as in istioctl, even
+/// if each was meant to be a separate one. The name of a preset's document is simply replaced.
 fn renaming(target: &mut Target, file: &UserDocument) -> Option<Notice> {
     let new = file.name()?;
     let old = target.named.replace(new.to_owned());
@@ -96,7 +96,7 @@ fn renaming(target: &mut Target, file: &UserDocument) -> Option<Notice> {
     })
 }
 
-/// Says what gateways lose where a file replaces their list, as this engine does with every list.
+/// Announces what gateways lose if a file replaces their list, which this engine does with every list.
 fn replaced_gateways(
     before: &Map<String, Value>,
     part: &Map<String, Value>,
@@ -166,7 +166,7 @@ fn check_gateways(
     for (place, gateway) in gateways.iter().enumerate() {
         let path = format!("spec.components.{list}[{place}]");
         let Some(name) = gateway["name"].as_str().filter(|name| !name.is_empty()) else {
-            // A list of this engine replaces that of the profile: this is how to have no gateway.
+            // A list of this engine replaces that of the profile, so this is how to have no gateway.
             if engine == Engine::Map && gateway["enabled"] == false {
                 continue;
             }
@@ -187,7 +187,7 @@ fn check_gateways(
     Ok(())
 }
 
-/// Whether istioctl accepts the name; the charts give it to a Deployment and a Service.
+/// Whether istioctl accepts the name, which the charts use for a Deployment and a Service.
 fn is_gateway_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
     name.len() <= 254 && name.chars().all(allowed)
@@ -211,7 +211,7 @@ mod tests {
         sets: Vec<String>,
         expect: Option<Value>,
         error: Option<String>,
-        /// Where istioctl itself does otherwise: for the comparison with it.
+        /// Where istioctl itself behaves differently, for the comparison with it.
         #[serde(rename = "differs")]
         _differs: Option<String>,
     }

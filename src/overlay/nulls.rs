@@ -1,8 +1,9 @@
-//! What a null of a user's document means: nothing is set there.
+//! The meaning of a null in a user's document: the value is not set.
 //!
-//! The engine up to 1.23 drops every null itself. The later one writes a null over what the profile says, which loses
-//! hub and tag, breaks charts or names an image `<nil>`, mostly where a section holds only comments. So no null is
-//! written: it is dropped with a notice of what istioctl would have made of it, or refused where it can mean two things.
+//! The engine up to 1.23 drops every null itself. The later one writes a null over the value of the profile, which
+//! loses hub and tag, breaks charts or names an image `<nil>`; most of these nulls are sections that contain only
+//! comments. So no null is written: it is dropped with a notice of what istioctl would have done, or refused if it can
+//! mean two things.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +11,7 @@ use super::path::Path;
 use super::schema::RULES;
 use super::{Engine, Notice, Origin, Origins, OverlayError, Position, UserDocument, fields};
 
-/// A null that says nothing by itself: with istioctl it takes back what stands at its path in an earlier input.
+/// A null without an effect of its own: in istioctl it removes the value at its path from an earlier input.
 #[derive(Debug, Clone)]
 pub(super) struct Unset {
     path: Path,
@@ -18,7 +19,7 @@ pub(super) struct Unset {
 }
 
 impl Unset {
-    /// Says that the value of an earlier input stays, where there is one.
+    /// Announces that the value of an earlier input stays, if there is one.
     pub(super) fn notice(&self, earlier: &Map<String, Value>) -> Option<Notice> {
         let words = self.path.words();
         let (first, rest) = words.split_first()?;
@@ -34,8 +35,8 @@ impl Unset {
     }
 }
 
-/// Returns the file without the nulls that an engine would write, and those of them that say nothing by themselves. Those
-/// that can mean two things stay, because a later file can still give the value.
+/// Returns the file without the nulls that an engine would write, and those of them without an effect of their own.
+/// Nulls that can mean two things stay, because a later file can still give the value.
 pub(super) fn without_nulls(file: &UserDocument) -> (UserDocument, Vec<Unset>) {
     let mut file = file.clone();
     let mut nulls = Nulls::default();
@@ -60,8 +61,8 @@ pub(super) fn without_nulls(file: &UserDocument) -> (UserDocument, Vec<Unset>) {
     (file, unset)
 }
 
-/// Drops the nulls that are left of a preset, a template or the lists of files, and refuses those that can mean two
-/// things to the engine.
+/// Drops the nulls that remain from a preset, a template or lists in files, and refuses those that can mean two things
+/// to the engine.
 pub(super) fn drop_nulls(
     engine: Engine,
     document: &mut Value,
@@ -89,11 +90,11 @@ pub(super) fn drop_nulls(
 #[derive(Default)]
 struct Nulls {
     path: Path,
-    /// Doubtful nulls are dropped too.
+    /// Whether doubtful nulls are dropped too.
     is_last: bool,
-    /// Path and notice of nulls that istioctl would have made something of.
+    /// Path and notice of nulls that have an effect in istioctl.
     dropped: Vec<(String, String)>,
-    /// Paths of nulls that istioctl takes for values that are not set.
+    /// Paths of nulls that istioctl treats as values that are not set.
     silent: Vec<Path>,
     /// Path of nulls that can mean two things, what istioctl would do, and what to write.
     doubtful: Vec<(String, &'static str, &'static str)>,
@@ -112,7 +113,7 @@ impl Nulls {
         let mut gone = Vec::new();
         for (key, value) in map.iter_mut() {
             self.path.push_key(key);
-            // A patch without a value deletes, and with a null as well.
+            // A patch without a value deletes, and so does one with a null.
             if !is_patch_value(&self.path) {
                 if !value.is_null() {
                     self.value(value);
@@ -147,7 +148,7 @@ impl Nulls {
         }
     }
 
-    /// Whether the null at the path can be dropped; notes what istioctl would have made of it.
+    /// Whether the null at the path can be dropped; records what istioctl would have done with it.
     fn drops(&mut self) -> bool {
         let Some(row) = RULES.null(&self.path) else {
             return true;

@@ -1,4 +1,4 @@
-//! YAML into nodes that still know how they were written; number, size and depth are bounded.
+//! Parses YAML into nodes that record how they were written; number, size and depth are limited.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,13 +8,13 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInpu
 
 use super::{OverlayError, Position, fields, tabs};
 
-/// Nodes of a stream, its aliases written out. The largest real documents have some thousands.
+/// Nodes of a stream with its aliases expanded. The largest real documents have some thousands.
 const MAX_NODES: usize = 50_000;
-/// Bytes of its scalars, aliases written out: twice what a file may have.
+/// Bytes of its scalars with aliases expanded: twice the limit of a file.
 const MAX_BYTES: usize = 16 << 20;
 pub(super) const MAX_DEPTH: usize = 100;
-/// Commas and brackets of a text, more than its nodes need: the scanner holds all tokens of a flow collection where
-/// it may turn out to be a key.
+/// Commas and brackets of a text, more than its nodes need: the scanner keeps all tokens of a flow collection while it
+/// can still be a key.
 const MAX_FLOW: usize = 4 * MAX_NODES;
 /// Documents of a stream: each is compared with every other.
 const MAX_DOCUMENTS: usize = 1000;
@@ -27,7 +27,7 @@ pub(super) struct Node {
     height: usize,
 }
 
-/// How much a node is, or a stream so far, with its aliases written out.
+/// The size of a node, or of a stream so far, with its aliases expanded.
 #[derive(Clone, Copy, Default)]
 struct Size {
     nodes: usize,
@@ -51,9 +51,9 @@ pub(super) enum Data {
     Map(Vec<(Rc<Node>, Rc<Node>)>),
 }
 
-/// The documents of a stream.
+/// Parses the documents of a stream.
 pub(super) fn parse(source: &str, text: &str) -> Result<Vec<Rc<Node>>, OverlayError> {
-    /// Each one costs another reading.
+    /// Each one requires another pass.
     const MAX_OUTDENTED: usize = 50;
     let start = Position {
         source: source.into(),
@@ -86,8 +86,8 @@ pub(super) fn parse(source: &str, text: &str) -> Result<Vec<Rc<Node>>, OverlayEr
 }
 
 enum Failure {
-    /// A flow collection is closed no deeper than its key stands. YAML forbids it, the reader behind
-    /// istioctl does not, and many files have it.
+    /// A flow collection is closed at an indentation no deeper than its key. YAML forbids it, the parser of istioctl
+    /// accepts it, and many files contain it.
     Outdented(usize),
     Other(OverlayError),
 }
@@ -154,12 +154,13 @@ fn position(source: &str, marker: Marker) -> Position {
 
 struct Builder<'a> {
     source: &'a str,
-    /// How long the text is, when its last line has no end.
+    /// Length of the text, if its last line has no line break.
     unfinished: Option<usize>,
     open: Vec<Open>,
     anchors: HashMap<usize, Rc<Node>>,
     roots: Vec<Rc<Node>>,
-    /// All that was read, as it came: a stream that is too large is refused before it is held as a whole.
+    /// Everything that was read so far, so that a stream that is too large is refused before the whole of it is in
+    /// memory.
     size: Size,
 }
 
@@ -182,7 +183,7 @@ impl Builder<'_> {
                         .unfinished
                         .is_some_and(|length| span.end.index() >= length)
                 {
-                    // No line break was written, so none is a part of the value.
+                    // No line break was written, so none is part of the value.
                     text.truncate(text.trim_end_matches('\n').len());
                 }
                 let plain = style == ScalarStyle::Plain;
@@ -284,7 +285,7 @@ impl Builder<'_> {
         self.add(node, at)
     }
 
-    /// Adds to what was read.
+    /// Adds to what was read, and refuses too much.
     fn count(&mut self, size: Size, at: Marker) -> Result<(), OverlayError> {
         self.size.add(size);
         let most = if self.size.nodes > MAX_NODES {
@@ -313,7 +314,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// `!!str` as `str`; a tag of one's own means nothing here.
+    /// Returns `!!str` as `str`; a custom tag is refused, because it has no meaning here.
     fn tag(&self, tag: Option<&Tag>, at: Marker) -> Result<Option<String>, OverlayError> {
         match tag {
             None => Ok(None),

@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-/// One step from a value to a value in it.
+/// One step from a value to a value inside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     Key(String),
-    /// An element of a list, by its `name` where it has one: places must survive merging.
+    /// An element of a list, by its `name` if it has one, because paths must stay valid after merging.
     Item {
         index: usize,
         name: Option<String>,
     },
 }
 
-/// The way from the top of a document to a value.
+/// The path from the top of a document to a value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Path(Vec<Step>);
 
@@ -33,12 +33,12 @@ impl Path {
         self.0.pop();
     }
 
-    /// Whether this is a path of `pattern`: words with dots between, `*` any key, `[]` any element.
+    /// Whether the path matches `pattern`: words with dots between them, `*` for any key, `[]` for any element.
     pub(super) fn matches(&self, pattern: &str) -> bool {
         fits(&self.0, pattern)
     }
 
-    /// The keys, `[]` for an element.
+    /// Returns the keys, with `[]` for an element.
     pub(super) fn words(&self) -> Vec<&str> {
         self.0
             .iter()
@@ -57,14 +57,14 @@ impl Path {
         Path(steps.to_vec())
     }
 
-    /// The steps below `root`, when this path leads through it.
+    /// Returns the steps below `root`, if the path leads through it.
     pub(super) fn below(&self, root: &str) -> Option<&[Step]> {
         let (front, rest) = self.0.split_at_checked(root.split('.').count())?;
         fits(front, root).then_some(rest)
     }
 }
 
-/// See [`Path::matches`]. The end is looked at first: it rules out most patterns at once.
+/// Matches steps like [`Path::matches`]. The last step is compared first, because it rules out most patterns at once.
 pub(super) fn fits(steps: &[Step], pattern: &str) -> bool {
     let end = match steps.last() {
         Some(Step::Key(key)) => pattern.ends_with('*') || pattern.ends_with(key.as_str()),
@@ -101,9 +101,9 @@ impl fmt::Display for Path {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Segment {
     Key(String),
-    /// `[i]`; beyond the end, or negative, it appends.
+    /// `[i]`; an index beyond the end, or a negative one, appends.
     Index(Option<usize>),
-    /// `[key:value]`, the element whose `key` is `value`.
+    /// `[key:value]`, the element in which `key` is `value`.
     Pair {
         key: String,
         value: String,
@@ -124,7 +124,7 @@ impl fmt::Display for Segment {
     }
 }
 
-/// `a.b\.c[0].[name:x]` as segments; the error is the part that is none.
+/// Parses `a.b\.c[0].[name:x]` into segments; the error is the part that is not one.
 pub(super) fn segments(text: &str) -> Result<Vec<Segment>, String> {
     let mut found = Vec::new();
     for part in split(text).filter(|part| !part.is_empty()) {
@@ -140,7 +140,7 @@ pub(super) fn segments(text: &str) -> Result<Vec<Segment>, String> {
     Ok(found)
 }
 
-/// Parts between dots; `\.` is a dot in a part, any other backslash itself.
+/// Splits a path at its dots; `\.` is a dot in a part, any other backslash is unchanged.
 fn split(text: &str) -> impl Iterator<Item = String> {
     const HELD: &str = "\u{0}";
     text.replace("\\.", HELD)

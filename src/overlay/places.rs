@@ -1,4 +1,4 @@
-//! Where the images of a document come from, by a document that is whole.
+//! The sources of the images of a merged document.
 
 use serde_json::Value;
 
@@ -6,31 +6,31 @@ use super::path::Path;
 use super::precedence::{HUB, NAMESPACE, PROFILE, REVISION, TAG, VARIANT, at, beaten, said};
 use super::{Document, Origin, Origins, Rules};
 
-/// What a place decides.
+/// The part of an image reference that a place decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decides {
     /// An image reference, or the name of an image.
     Image,
     Hub,
     Tag,
-    /// What is put behind the tag.
+    /// The suffix that is appended to the tag.
     Variant,
 }
 
-/// One value from which an image is made.
+/// One value that an image reference is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Within the document: `spec.components.ingressGateways[name:x].tag`.
+    /// The path in the document: `spec.components.ingressGateways[name:x].tag`.
     pub path: String,
     pub value: String,
     pub decides: Decides,
     /// The preset document, the file with line and column, or the `--set`.
     pub origin: Origin,
-    /// Why the engine does not use it, when it does not.
+    /// Why the engine does not use it; `None` if it does.
     pub ignored: Option<&'static str>,
 }
 
-/// What a document asks for when istioctl is done with it. `None` is left to profile and istioctl.
+/// The settings of a document after istioctl has processed it. `None` means that profile and istioctl decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effective {
     pub hub: Option<String>,
@@ -39,11 +39,11 @@ pub struct Effective {
     pub revision: Option<String>,
     pub namespace: Option<String>,
     pub profile: Option<String>,
-    /// Every place an image, hub, tag or variant can come from, in the order of the document.
+    /// Every place that an image, hub, tag or variant can come from, in the order of the document.
     pub places: Vec<Place>,
 }
 
-/// What `document` asks for, and every place that has a say in its images.
+/// Returns what `document` requests, and every place that can decide its images.
 pub fn effective(rules: Rules, document: &Document) -> Effective {
     let first = |paths: &[&str]| {
         paths
@@ -82,7 +82,7 @@ const PLACES: &[(&str, Decides)] = &[
     ),
 ];
 
-/// Below `spec.values` and `spec.unvalidatedValues`.
+/// Paths below `spec.values` and `spec.unvalidatedValues`.
 const VALUES: &[(&str, Decides)] = &[
     ("*.hub", Decides::Hub),
     ("*.tag", Decides::Tag),
@@ -156,7 +156,7 @@ impl Walk<'_> {
         });
     }
 
-    /// A patch of `k8s.overlays` that sets an image, by its path or within its value.
+    /// Finds images in a patch of `k8s.overlays`, by its path or within its value.
     fn patch(&mut self, patch: &Value) {
         let component = self
             .path
@@ -219,7 +219,8 @@ fn images_in(value: &Value, images: &mut Vec<String>) {
 }
 
 impl Origins {
-    /// Where the value at `path` was set last; what no file and no `--set` says is of what the document began with.
+    /// Returns where the value at `path` was last set; a value that no file and no `--set` sets comes from the base
+    /// document.
     pub fn of(&self, path: &str) -> Origin {
         let exact = self.0.get(path).or_else(|| self.0.get(""));
         exact

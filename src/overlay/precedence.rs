@@ -1,11 +1,11 @@
-//! Which of several places for one thing the engines use.
+//! Which of several places for the same setting the engines use.
 
 use serde_json::Value;
 
 use super::path::Path;
 use super::{Engine, Rules};
 
-/// Strongest first, in both engines; unvalidated values are merged over everything at the end.
+/// Highest precedence first, in both engines; unvalidated values are merged over everything at the end.
 pub(super) const HUB: &[&str] = &[
     "spec.unvalidatedValues.global.hub",
     "spec.values.global.hub",
@@ -45,7 +45,7 @@ pub(super) fn said(value: &Value) -> Option<String> {
     }
 }
 
-/// Why the engine does not use the value at `path`, when it does not.
+/// Returns why the engine does not use the value at `path`; `None` if it does.
 pub(super) fn beaten(rules: Rules, document: &Value, path: &Path) -> Option<&'static str> {
     let set = |other: String| at(document, &other).is_some();
     match path.words().as_slice() {

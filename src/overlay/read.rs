@@ -1,4 +1,4 @@
-//! A file into the `IstioOperator`s it holds.
+//! Reads the `IstioOperator`s of a file.
 
 use std::rc::Rc;
 
@@ -12,19 +12,19 @@ use crate::istio::Placeholder;
 pub(super) const KIND: &str = "IstioOperator";
 pub(super) const API_VERSION: &str = "install.istio.io/v1alpha1";
 
-/// One IstioOperator of a user's file. Its value has `apiVersion` and `kind`, `metadata` and `spec`
-/// are maps where they exist.
+/// One IstioOperator of a user's file. Its value has `apiVersion` and `kind`; `metadata` and `spec`, if present, are
+/// maps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UserDocument {
     pub(super) value: Value,
     pub(super) start: Position,
-    /// The place of every value, by canonical path.
+    /// The position of every value, by canonical path.
     pub(super) places: Vec<(String, Position)>,
     pub(super) notices: Vec<Notice>,
 }
 
 impl UserDocument {
-    /// Its `metadata.name`.
+    /// Returns its `metadata.name`.
     pub fn name(&self) -> Option<&str> {
         self.value
             .pointer("/metadata/name")
@@ -32,19 +32,19 @@ impl UserDocument {
             .filter(|name| !name.is_empty())
     }
 
-    /// Where it begins.
+    /// Returns where it begins.
     pub fn start(&self) -> &Position {
         &self.start
     }
 
-    /// What was read, before any merging.
+    /// Returns the value as read, before any merging.
     pub fn value(&self) -> &Value {
         &self.value
     }
 }
 
-/// Reads the `IstioOperator`s of `bytes`, called `source` in messages. Nothing, comments and `null`
-/// are no document.
+/// Reads the `IstioOperator`s of `bytes`, which messages call `source`. Empty text, comments and `null` give no
+/// document.
 pub fn read(source: &str, bytes: &[u8]) -> Result<Vec<UserDocument>, OverlayError> {
     let text = text::decode(source, bytes)?;
     let roots = parse::parse(source, &text)?;
@@ -85,7 +85,7 @@ fn document(source: &str, root: &Rc<Node>) -> Result<Option<UserDocument>, Overl
     }))
 }
 
-/// Before anything else, so that a Service is not reported for its fields.
+/// Checks the kind before anything else, so that a Service is not reported for its fields.
 fn check_kind(converter: &Converter<'_>, root: &Node) -> Result<(), OverlayError> {
     let Some((node, kind)) = field(root, "kind") else {
         return Ok(());
@@ -105,7 +105,8 @@ fn check_kind(converter: &Converter<'_>, root: &Node) -> Result<(), OverlayError
     }
 }
 
-/// A name becomes labels, and files: it must be one that Kubernetes takes, wherever it comes from.
+/// Checks `metadata.name` and `metadata.namespace`: the name becomes labels and file names, so Kubernetes must accept
+/// it wherever it comes from.
 fn check_name(
     converter: &Converter<'_>,
     root: &Node,
@@ -118,7 +119,7 @@ fn check_name(
         let Some(name) = name.and_then(Value::as_str).filter(|name| !name.is_empty()) else {
             continue;
         };
-        // What it stands for may be given by a flag, and what is not is refused later.
+        // A flag may fill in the placeholder; if none does, it is refused later.
         if Placeholder::find(name).is_some() {
             continue;
         }
@@ -129,7 +130,7 @@ fn check_name(
                 && part.chars().all(|c| plain(c) || c == '-')
         };
         if name.len() > 253 || !name.split('.').all(label) {
-            // A merge key hides where it is written.
+            // A name from a merge key has no node here.
             let node = child(root, "metadata").and_then(|metadata| child(metadata, field_name));
             return Err(converter.refuse(
                 node.unwrap_or(root),
@@ -141,7 +142,7 @@ fn check_name(
     Ok(())
 }
 
-/// Fields beside `kind` that no IstioOperator has there.
+/// Refuses fields next to `kind` that an IstioOperator does not have.
 fn check_top(converter: &Converter<'_>, root: &Node) -> Result<(), OverlayError> {
     let Data::Map(pairs) = &root.data else {
         return Ok(());
@@ -185,7 +186,7 @@ fn field<'a>(root: &'a Node, name: &str) -> Option<(&'a Node, &'a str)> {
     }
 }
 
-/// `apiVersion` and `kind` in front, right and filled in; no `status`, no empty `metadata` or `spec`.
+/// Puts the right `apiVersion` and `kind` first, and drops `status` and empty `metadata` or `spec`.
 fn completed(mut value: Map<String, Value>, start: &Position, notices: &mut Vec<Notice>) -> Value {
     let mut say = |text: String| {
         notices.push(Notice {

@@ -1,4 +1,4 @@
-//! Which document a file, a part of it or a `--set` is meant for.
+//! Which document a file, a part of it or a `--set` applies to.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use super::path::Segment;
 use super::set::Assignment;
 use super::{Base, Origin, OverlayError, UserDocument};
 
-/// A document in the making.
+/// A document that is being merged.
 pub(super) struct Target {
     name: String,
-    /// The name that the last file gave it.
+    /// The name from the last file that had one.
     pub(super) named: Option<String>,
     pub(super) document: Map<String, Value>,
     pub(super) origins: HashMap<String, Origin>,
@@ -19,11 +19,11 @@ pub(super) struct Target {
 
 pub(super) struct Router {
     pub(super) targets: Vec<Target>,
-    /// For each file document whether its stream has others.
+    /// For each file document, whether its stream has others.
     shared: Vec<bool>,
 }
 
-/// What every document of an installation must agree on.
+/// Fields on which all documents of an installation must agree.
 pub(super) const COMMON: &[&str] = &[
     "hub",
     "tag",
@@ -32,12 +32,13 @@ pub(super) const COMMON: &[&str] = &[
     "compatibilityVersion",
     "installPackagePath",
 ];
-/// The same below `values`.
+/// Such fields below `values`.
 pub(super) const COMMON_VALUES: &[&str] = &["global", "revision", "compatibilityVersion"];
 pub(super) const GATEWAYS: [&str; 2] = ["ingressGateways", "egressGateways"];
 
 impl Router {
-    /// The documents are those of the base; without one, each of a stream of several, else one.
+    /// Creates a target for each document of the base; without a base, for each document of files with several, or else
+    /// one.
     pub(super) fn new(base: &[Base], files: &[UserDocument]) -> Result<Self, OverlayError> {
         let shared = in_streams(files);
         check_streams(files, &shared, base.is_empty())?;
@@ -66,7 +67,7 @@ impl Router {
         Ok(Self { targets, shared })
     }
 
-    /// The one target that a file document is for as a whole, where there is one.
+    /// Returns the only target of a whole file document; `None` if its parts belong to several.
     pub(super) fn whole(
         &self,
         place: usize,
@@ -86,7 +87,7 @@ impl Router {
         })
     }
 
-    /// The targets of an assignment.
+    /// Returns the targets of an assignment.
     pub(super) fn assigned(&self, assignment: &Assignment) -> Result<Vec<usize>, OverlayError> {
         let all = (0..self.targets.len()).collect();
         if self.targets.len() == 1 {
@@ -118,7 +119,7 @@ impl Router {
         }
     }
 
-    /// The one document that holds the gateway, or without a name the list.
+    /// Returns the only document that contains the gateway, or, without a name, the list.
     pub(super) fn gateway(
         &self,
         list: &str,
@@ -141,7 +142,7 @@ impl Router {
         }
     }
 
-    /// `values.gateways` configures every gateway of its kind.
+    /// Returns the documents with gateways of a kind, because `values.gateways` configures all of them.
     pub(super) fn with_gateways(&self, kind: &str, what: &str) -> Result<Vec<usize>, OverlayError> {
         let list = match kind {
             "istio-ingressgateway" => GATEWAYS[0],
@@ -204,7 +205,7 @@ impl Target {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// Whether istiod comes from this document: a gateway's own begins from the empty profile.
+    /// Whether istiod comes from this document: a document only for a gateway begins from the empty profile.
     fn is_control_plane(&self) -> bool {
         match self
             .at(&["spec", "components", "pilot", "enabled"])
@@ -245,8 +246,8 @@ fn empty(name: &str) -> Target {
     }
 }
 
-/// The names of the documents that come of files with several, in order. What is one of several and has no
-/// name is refused: it could only be meant for all of them, which istioctl does not know.
+/// Returns the names of the documents from files with several documents, in order. A document without a name in such a
+/// file is refused: it could only be meant for all the others, which istioctl does not support.
 pub fn stream_names(files: &[UserDocument]) -> Result<Vec<String>, OverlayError> {
     let streams = in_streams(files);
     check_streams(files, &streams, true)?;
@@ -260,8 +261,8 @@ pub fn stream_names(files: &[UserDocument]) -> Result<Vec<String>, OverlayError>
     Ok(names)
 }
 
-/// Refuses what istioctl refuses too, and what would lose a document: two of one file that nothing tells
-/// apart.
+/// Refuses what istioctl refuses too, and what would lose a document: two documents of one file with the same name, or
+/// without one.
 fn check_streams(
     files: &[UserDocument],
     in_streams: &[bool],
@@ -294,8 +295,8 @@ fn follows(a: &UserDocument, b: &UserDocument) -> bool {
     a.start.source == b.start.source && a.start.line < b.start.line
 }
 
-/// For each document whether its file has several. The same file given twice is two streams: there the
-/// place goes back.
+/// Returns for each document whether its file has several. The same file given twice counts as two streams, in the
+/// second of which the line numbers start again.
 pub(super) fn in_streams(files: &[UserDocument]) -> Vec<bool> {
     (0..files.len())
         .map(|place| {

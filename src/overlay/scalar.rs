@@ -1,12 +1,12 @@
-//! Plain scalars as YAML 1.1 has them, in the dialect of the reader that istioctl uses.
+//! Plain scalars of YAML 1.1, as the parser of istioctl interprets them.
 
 use serde_json::{Number, Value};
 
-/// `.inf` and `.nan`: YAML has them, JSON, and with it Kubernetes, does not.
+/// The error for `.inf` and `.nan`, which YAML has, but JSON, and so Kubernetes, does not.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NotFinite;
 
-/// The value of an unquoted scalar.
+/// Returns the value of an unquoted scalar.
 pub(super) fn resolve(text: &str) -> Result<Value, NotFinite> {
     Ok(match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
@@ -48,7 +48,7 @@ fn numeric(text: &str) -> Option<Value> {
     }
 }
 
-/// Decimal, `0x`, `0o`, `0b`, and octal by a leading zero.
+/// Parses decimal, `0x`, `0o`, `0b`, and octal with a leading zero.
 fn integer(text: &str) -> Option<Value> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
@@ -73,7 +73,7 @@ fn integer(text: &str) -> Option<Value> {
         .ok()
 }
 
-/// A whole number is an integer however it was written, as it is after a trip through JSON.
+/// Returns a whole number as an integer, however it was written, as a conversion to JSON and back does.
 pub(super) fn float(value: f64) -> Option<Value> {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     if value.fract() == 0.0 && value.abs() < LIMIT {
@@ -83,13 +83,13 @@ pub(super) fn float(value: f64) -> Option<Value> {
     Number::from_f64(value).map(Value::Number)
 }
 
-/// Whether `text` is how `value` is always written, so that it makes no difference which is kept.
+/// Whether `value` is always written as `text`, so that it does not matter which of the two is kept.
 pub(super) fn is_written(value: &Value, text: &str) -> bool {
     let written = value.to_string();
     written == text
 }
 
-/// Whether charts print the number as it is always written: from a million on they use an exponent.
+/// Whether charts print the number as it is usually written: from a million on they use an exponent.
 pub(super) fn is_printed(number: &Number) -> bool {
     number.as_f64().is_some_and(|number| number.abs() < 1e6)
 }

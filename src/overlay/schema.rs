@@ -1,7 +1,8 @@
-//! The fields of an IstioOperator: which there are, and what kind of value each takes in which version of Istio.
+//! The fields of an IstioOperator: which fields exist, and what kind of value each takes in which version of Istio.
 //!
-//! A pure lookup in the data files of `src/overlay/schema/data`, and in the rules of `src/overlay/data`. A [`Cursor`] stands for the values at a place; it steps to a
-//! field of a map or an item of a list, for one release or for all of them.
+//! A pure lookup in the data files of `src/overlay/schema/data`, and in the rules of `src/overlay/data`. A [`Cursor`]
+//! represents the values at a path; it steps to a field of a map or an item of a list, for one release or for all of
+//! them.
 
 mod data;
 mod form;
@@ -18,25 +19,25 @@ pub use range::{Range, Release};
 pub(super) use rules::RULES;
 pub use validate::{SchemaError, validate_fields, validate_rules};
 
-/// What is known of the values at a place.
+/// The possible values at a path, as far as the schema knows them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cursor {
     pub(super) kind: Kind,
-    /// The names of fields are checked here, the types of their values are not.
+    /// Whether the names of fields are checked here, but not the types of their values.
     pub(super) names_only: bool,
     node: Option<&'static Node>,
 }
 
-/// A field that a map was asked for.
+/// The result of looking up a field of a map.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Found {
     Known(Cursor),
-    /// Decoded as the field `right`, which is the only spelling that charts read.
+    /// A second spelling that is decoded as the field `right`, which is the only spelling that charts read.
     Alias {
         right: &'static str,
         cursor: Cursor,
     },
-    /// No field of this release; `rows` are those of other releases.
+    /// Not a field of this release; `rows` are those of other releases.
     Unknown {
         rows: Option<&'static str>,
     },
@@ -45,7 +46,7 @@ pub(super) enum Found {
 }
 
 impl Cursor {
-    /// A whole document.
+    /// Returns the cursor of a whole document.
     pub(super) fn document() -> Cursor {
         Cursor {
             kind: Kind::Fields,
@@ -54,7 +55,7 @@ impl Cursor {
         }
     }
 
-    /// The field `name`, as `release` has it.
+    /// Looks up the field `name` in `release`.
     pub(super) fn field(self, name: &str, release: Release) -> Found {
         match self.kind {
             Kind::Fields | Kind::LenientFields => self.named(name, release),
@@ -62,7 +63,7 @@ impl Cursor {
                 let Some(rows) = self.type_fields().and_then(|fields| fields.get(name)) else {
                     return Found::Unknown { rows: None };
                 };
-                // The table begins where the types became Kubernetes' own; messages of before are alike.
+                // The table begins where the types became Kubernetes' own; earlier messages had the same fields.
                 let row = data::rows(rows).next();
                 row.map_or(Found::Unknown { rows: Some(rows) }, |row| {
                     let known = row.range.contains(release)
@@ -103,7 +104,7 @@ impl Cursor {
         Found::Unknown { rows: None }
     }
 
-    /// What the field `name` is in any release; none where nothing is known of it.
+    /// Returns what the field `name` is in all releases; empty if nothing is known about it.
     pub(super) fn field_ever(self, name: &str) -> Vec<Cursor> {
         match self.kind {
             Kind::Fields | Kind::LenientFields => {
@@ -124,7 +125,7 @@ impl Cursor {
         }
     }
 
-    /// An item of the list.
+    /// Returns the cursor of an item of the list.
     pub(super) fn item(self) -> Cursor {
         match self.kind {
             Kind::List(items) => self.below(items.kind(), self.child("[]")),
@@ -132,7 +133,7 @@ impl Cursor {
         }
     }
 
-    /// The names of the fields, those of other releases too; none where any name is accepted.
+    /// Returns the names of the fields, including those of other releases; none if any name is accepted.
     pub(super) fn names(self) -> Vec<&'static str> {
         match self.kind {
             Kind::Fields | Kind::LenientFields => {

@@ -1,4 +1,4 @@
-//! `--set path=value`: what it says.
+//! `--set path=value`: parsing it.
 
 use serde_json::Value;
 
@@ -6,22 +6,22 @@ use super::parse::MAX_DEPTH;
 use super::path::{Path, Segment, segments};
 use super::{Notice, Origin, OverlayError, fields, scalar};
 
-/// Characters of a path: no real one comes near, and what is nested deeper is no document.
+/// Maximum characters of a path: no real path is nearly as long, and a document cannot be nested that deeply.
 const LONGEST_PATH: usize = 1000;
 
-/// One `--set`, understood.
+/// A parsed `--set`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assignment {
     pub(super) text: String,
-    /// Below `spec`.
+    /// The path below `spec`.
     pub(super) path: Vec<Segment>,
     pub(super) value: Value,
     pub(super) notices: Vec<Notice>,
 }
 
 impl Assignment {
-    /// Reads `path=value`. A leading `spec.` means nothing, the value may hold more `=`, and a value
-    /// that is text by its meaning (a tag, a revision, an annotation) stays as typed.
+    /// Parses `path=value`. A leading `spec.` is ignored, the value may contain more `=`, and a value that is text by
+    /// its meaning (a tag, a revision, an annotation) stays as typed.
     pub fn parse(text: &str) -> Result<Self, OverlayError> {
         let Some((path, value)) = text.split_once('=') else {
             return Err(OverlayError::set(
@@ -48,7 +48,7 @@ impl Assignment {
         })
     }
 
-    /// Where in a document it puts its value, as findings name it.
+    /// Returns the path of its value in a document, as findings name it.
     pub(super) fn place(&self) -> Path {
         full_path(&self.path)
     }
@@ -138,14 +138,14 @@ fn full_path(segments: &[Segment]) -> Path {
     path
 }
 
-/// Whether istioctl, which cleans paths like those of files, would lose a part of it.
+/// Whether istioctl, which cleans paths like file paths, would lose a part of it.
 fn is_cleaned(path: &str) -> bool {
     path.contains("//")
         || path.split('/').any(|part| part == "." || part == "..")
         || (path.len() > 1 && path.ends_with('/'))
 }
 
-/// Numbers and switches as istioctl reads them, where the place does not say that it is text.
+/// Returns numbers and booleans as istioctl reads them, unless the path takes text.
 fn typing(path: &[Segment], value: &str, notices: &mut Notices<'_>) -> Result<Value, OverlayError> {
     let place = full_path(path);
     let text = value.replace("\\,", ",");
@@ -197,7 +197,7 @@ fn is_image_part(place: &Path, last: &str) -> bool {
     .any(|parent| place.matches(&format!("{parent}.{last}")))
 }
 
-/// A value as `--set` reads it; none is text.
+/// Parses a value as `--set` does; `None` means text.
 pub(super) fn typed(value: &str) -> Option<Value> {
     if let Ok(number) = value.parse::<i64>() {
         return Some(number.into());

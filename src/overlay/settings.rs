@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::UserDocument;
 
 impl UserDocument {
-    /// Each value that is no map or list, as `spec.values.global.hub=x`, in the order of the document.
+    /// Returns each value that is not a map or list, as `spec.values.global.hub=x`, in the order of the document.
     pub fn settings(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for name in ["metadata", "spec"] {

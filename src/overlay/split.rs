@@ -1,15 +1,16 @@
-//! The parts of an overlay, each to the document that it is for.
+//! Splits an overlay into parts, each for the document that it applies to.
 
 use serde_json::{Map, Value};
 
 use super::route::{COMMON, COMMON_VALUES, GATEWAYS, Router};
 use super::{OverlayError, UserDocument};
 
-/// What a target gets of a file.
+/// The index of a target, and its part of a file.
 type Part = (usize, Map<String, Value>);
 
-/// The parts of the file document at `place`. One without a name over several targets is split: hub, tag and what else all must agree on to all, gateways to the document that has them, the rest
-/// to the control plane.
+/// Returns the parts of the file document at `place`. If it has no name and there are several targets, it is split:
+/// hub, tag and the other common fields go to all targets, gateways to the document that has them, and the rest to the
+/// control plane.
 pub(super) fn parts(
     router: &Router,
     place: usize,
@@ -196,7 +197,7 @@ mod tests {
         merge(RULES, base, &documents, &sets)
     }
 
-    /// Which documents have the value, of istiod, ingress and eastwest.
+    /// Returns which documents have the value, of istiod, ingress and eastwest.
     fn holders(merged: &Merged, pointer: &str) -> String {
         let has = |value: &Value| value.pointer(pointer).is_some();
         let short = ["i", "g", "e"];
@@ -209,7 +210,7 @@ mod tests {
             .collect()
     }
 
-    /// As a file, as a `--set`, where it is found then, and in whose document.
+    /// The input as a file, the input as a `--set`, the pointer to the value, and the documents that have it.
     const PARTS: &[[&str; 4]] = &[
         ["spec: {hub: h}", "hub=h", "/spec/hub", "ige"],
         ["spec: {tag: t}", "tag=t", "/spec/tag", "ige"],

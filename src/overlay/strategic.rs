@@ -1,13 +1,13 @@
-//! Merging of the engine up to 1.23: a Kubernetes strategic merge patch over the operator's structs.
+//! The merge of the engine up to 1.23: a Kubernetes strategic merge patch over the operator's structs.
 //!
-//! Fields that those structs lack fail there when two files set them; here they merge as maps do.
+//! If two files set a field that those structs lack, that engine fails; here such fields are merged like maps.
 
 use serde_json::{Map, Value};
 
 use super::OverlayError;
 use super::path::Path;
 
-/// Lists whose elements are found again by a key.
+/// Lists in which elements are matched by a key.
 const BY_KEY: &[(&str, &str)] = &[
     ("spec.components.ingressGateways", "name"),
     ("spec.components.egressGateways", "name"),
@@ -37,7 +37,7 @@ const BY_KEY: &[(&str, &str)] = &[
     ("spec.values.meshConfig.certificates", "secretName"),
 ];
 
-/// Lists of strings that are united.
+/// Lists of strings that are merged as sets.
 const SETS: &[&str] = &[
     "trustDomainAliases",
     "defaultServiceExportTo",
@@ -50,8 +50,8 @@ const REPLACED: &str = "defaultConfig.tracing";
 
 const MESH: [&str; 2] = ["spec.meshConfig", "spec.values.meshConfig"];
 
-/// Merges `over` over `base`, which began as `preset`. A null takes back what another file said, and never what the
-/// preset says: that stands for the profile, which no null changes.
+/// Merges `over` over `base`, which began as `preset`. A null removes what another file set, but never what the preset
+/// sets: the preset takes the role of the profile, which a null does not change.
 pub(super) fn merge(
     base: &mut Map<String, Value>,
     over: Map<String, Value>,
@@ -157,8 +157,8 @@ fn merge_element(
     }
 }
 
-/// The overlay's elements in their order; one of the base alone goes before the first of the overlay
-/// that stands behind it in the base, else to the end.
+/// Returns the overlay's elements in their order. An element of the base alone goes before the first overlay element
+/// that comes after it in the base, or else to the end.
 fn in_order(
     base: Vec<Value>,
     base_ids: &[Value],
@@ -184,7 +184,8 @@ fn in_order(
     all
 }
 
-/// Nulls delete and are gone then; in lists, which are replaced, they stay (a patch with `value: null`).
+/// Removes the nulls of maps, where they delete a value. In lists, which are replaced as a whole, they stay, because a
+/// patch can have `value: null`.
 fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(

@@ -1,10 +1,10 @@
-//! Tabs that istioctl's reader takes for spaces, and ours does not.
+//! Tabs that istioctl's YAML parser accepts as spaces, and ours does not.
 //!
-//! A tab may follow the colon of a key, and stand before the lines inside brackets. Only a text that could not be read
-//! is looked at. Every tab becomes one space, so that places in messages stay right; a line inside brackets that is then
-//! not deeper than the line that opened them gets the spaces that our reader wants.
+//! A tab may follow the colon of a key, and indent the lines inside brackets. Only a text that could not be parsed is
+//! changed. Every tab becomes one space, so that positions in messages stay right; a line inside brackets that is then
+//! not deeper than the line that opened them gets the spaces that our parser requires.
 
-/// The text with such tabs as spaces; none where there are none.
+/// Returns the text with such tabs replaced by spaces; `None` if there are none.
 pub(super) fn as_spaces(text: &str) -> Option<String> {
     let mut reader = Reader::default();
     let lines = text.split_inclusive('\n').map(|line| reader.line(line));
@@ -12,12 +12,12 @@ pub(super) fn as_spaces(text: &str) -> Option<String> {
     (spaced != text).then_some(spaced)
 }
 
-/// What is open at the beginning of a line.
+/// The state at the beginning of a line.
 #[derive(Default)]
 struct Reader {
-    /// The quote of a scalar.
+    /// The quote character of an open quoted scalar.
     quote: Option<char>,
-    /// Brackets of flow collections.
+    /// Number of open brackets of flow collections.
     depth: usize,
     /// The indentation of the line that opened the first of them.
     outer: usize,
@@ -52,7 +52,7 @@ impl Reader {
         spaced
     }
 
-    /// The line outside of block scalars.
+    /// Returns a line outside of block scalars with its tabs replaced.
     fn structure(&mut self, line: &str) -> String {
         let mut out = String::with_capacity(line.len());
         let (mut before, mut comment, mut escaped) = (' ', false, false);
@@ -70,7 +70,7 @@ impl Reader {
                 }
                 None if c == '\t' && separates => {
                     out.push(' ');
-                    // The next tab of the run separates too.
+                    // The next tab of the run is a separator too.
                     before = '\u{0}';
                     continue;
                 }

@@ -1,11 +1,11 @@
-//! Bytes of a file into text.
+//! Decodes the bytes of a file into text.
 
 use super::{OverlayError, Position};
 
-/// Larger than any installer document seen, small enough to hold several times.
+/// Larger than any installer document seen, but small enough to keep several copies in memory.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// UTF-8 with or without a byte order mark, or UTF-16 with one.
+/// Decodes UTF-8 with or without a byte order mark, or UTF-16 with one.
 pub(super) fn decode(source: &str, bytes: &[u8]) -> Result<String, OverlayError> {
     let start = || Position {
         source: source.into(),
@@ -73,7 +73,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, usize> {
         .map_err(|_| 1)
 }
 
-/// What both YAML 1.1 and the reader behind istioctl accept unescaped.
+/// Whether both YAML 1.1 and the parser of istioctl accept the character unescaped.
 pub(super) fn printable(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{85}' | ' '..='~' | '\u{a0}'..='\u{d7ff}'
         | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..)

@@ -1,4 +1,4 @@
-//! What the user's own input says of hub, tag, revision, profile and namespace.
+//! Hub, tag, revision, profile and namespace in the user's own input.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::precedence::{HUB, NAMESPACE, PROFILE, REVISION, TAG, at, said};
 use super::set::Assignment;
 use super::{Origin, UserDocument, route};
 
-/// What the user's own input says before there is a plan: each value with its origin.
+/// The settings in the user's own input, before there is a plan: each value with its origin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserSettings {
     pub hub: Option<(String, Origin)>,
@@ -17,7 +17,7 @@ pub struct UserSettings {
 }
 
 impl UserSettings {
-    /// Each value of this one, else that of `other`.
+    /// Returns each value of `self`, or else that of `other`.
     #[must_use]
     pub fn or(self, other: UserSettings) -> UserSettings {
         UserSettings {
@@ -30,11 +30,11 @@ impl UserSettings {
     }
 }
 
-/// The last word of files and sets on what a plan is made of; `values.global` beats `spec`, from
-/// wherever it comes, and otherwise a `--set` beats a file.
+/// Returns the settings of files and sets that a plan is made from; `values.global` takes precedence over `spec`,
+/// wherever it comes from, and otherwise a `--set` over a file.
 ///
-/// Of the documents of one file, those of a control plane come before those of gateways alone; only the
-/// former say where the control plane is, and of which revision.
+/// Among the documents of one file, those of a control plane take precedence over those of gateways alone; only the
+/// former determine the namespace and revision of the control plane.
 pub fn scan_user_settings(files: &[UserDocument], sets: &[Assignment]) -> UserSettings {
     let streams = route::in_streams(files);
     let (gateways, planes): (Vec<_>, Vec<_>) = files
@@ -211,7 +211,7 @@ mod tests {
                 "{plane}"
             );
         }
-        // Files of one document are merged into one: there the last counts.
+        // Separate files are merged into one document, in which the last value is used.
         let merged = of(&["spec: {tag: t1}", gateway], &[]);
         assert_eq!(value(&merged.tag).as_deref(), Some("t2"));
         assert_eq!(value(&merged.namespace).as_deref(), Some("n2"));

@@ -1,14 +1,14 @@
-//! The one door from user values to YAML: read back as the same values by YAML 1.1 and 1.2 alike.
+//! The only writer of user values as YAML: YAML 1.1 and 1.2 parsers read back the same values.
 
 use serde_json::Value;
 
 use super::text::printable;
 use crate::escape::is_hidden;
 
-/// Keys longer than YAML's limit for a key before its colon need a mark of their own.
+/// Longer keys need an explicit key mark, because YAML limits a key before its colon.
 const LONG_KEY: usize = 1000;
 
-/// One document in block style, ending with a line break.
+/// Writes one document in block style, ending with a line break.
 pub fn write(value: &Value) -> String {
     let mut out = String::new();
     match value {
@@ -22,7 +22,7 @@ pub fn write(value: &Value) -> String {
     out
 }
 
-/// A string as a YAML scalar: plain where no reader could take it for anything else.
+/// Returns a string as a YAML scalar: plain if no parser could read it as anything else.
 pub fn quote(text: &str) -> String {
     if is_plain(text) {
         text.to_owned()
@@ -31,7 +31,7 @@ pub fn quote(text: &str) -> String {
     }
 }
 
-/// The lines of a map or list that is not empty, each indented.
+/// Writes the lines of a map or list that is not empty, each indented.
 fn block(out: &mut String, value: &Value, indent: usize) {
     let margin = " ".repeat(indent);
     match value {
@@ -73,7 +73,7 @@ fn entry(out: &mut String, key: &str, value: &Value, indent: usize) {
     }
 }
 
-/// What follows a dash: a map begins on the same line, a list in a list below it.
+/// Writes what follows a dash: a map begins on the same line, a list inside a list on the next one.
 fn item(out: &mut String, value: &Value, indent: usize) {
     if !is_block(value) {
         out.push(' ');
@@ -105,7 +105,8 @@ fn inline(value: &Value) -> String {
     }
 }
 
-/// A letter or slash first, then nothing with a meaning in YAML, and no word that is a value.
+/// Whether a text can be unquoted: a letter or slash first, then nothing with a meaning in YAML, and not a word that is
+/// a value.
 fn is_plain(text: &str) -> bool {
     const WORDS: [&str; 12] = [
         "y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity",
@@ -117,8 +118,8 @@ fn is_plain(text: &str) -> bool {
         && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
-/// Double quotes, with every character escaped that some reader would refuse or fold, or that drives or misleads a
-/// terminal.
+/// Returns a text in double quotes, with every character escaped that some parser would refuse or fold, or that
+/// controls or misleads a terminal.
 fn escaped(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
@@ -246,7 +247,7 @@ mod tests {
     }
 
     proptest! {
-        /// Our reader is one of YAML 1.1, `serde_yaml` one of 1.2.
+        /// Our reader is a YAML 1.1 parser, `serde_yaml` one for 1.2.
         #[test]
         fn what_is_written_is_read_back_by_both_kinds_of_reader(value in any_value()) {
             let written = write(&value);

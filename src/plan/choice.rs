@@ -53,10 +53,10 @@ pub(super) fn tag(
     Ok((tag, by))
 }
 
-/// Why the hub of a record is taken, as it was typed then or chosen.
+/// Why the hub of a record is used, whether the user typed it then or the data chose it.
 const RECORDED: &str = "what is upgraded came from there";
 
-/// The hub with who chose it, and the key that is in its name or opens it.
+/// The hub, who chose it, and the key that is in its name or gives access to it.
 pub(super) struct Hubs {
     pub(super) hub: Hub,
     pub(super) hub_chosen_by: ChosenBy,
@@ -130,7 +130,7 @@ pub(super) fn revision(
     input: &Input<'_>,
     chosen: &mut Vec<Choice>,
 ) -> Result<Option<Revision>, PlanError> {
-    // A placeholder is filled in by `-r`.
+    // `-r` fills in a placeholder.
     let literal = input.user_settings.revision.as_ref();
     let user_settings = match literal.filter(|(text, _)| !has_placeholder(text)) {
         Some((text, origin)) => {
@@ -208,14 +208,14 @@ pub(super) fn template(options: &Options, chosen: &mut Vec<Choice>) -> Template 
     template
 }
 
-/// The version that a platform is judged for.
+/// The version for which a platform is checked.
 pub(super) struct Target<'a> {
     pub(super) minor: Minor,
     pub(super) capabilities: &'a BTreeSet<Capability>,
     pub(super) installer: &'a Installer,
 }
 
-/// The word for `values.global.platform`, where the charts of that version take it.
+/// Returns the value of `values.global.platform`, if the charts of that version accept it.
 pub(super) fn platform(
     input: &Input<'_>,
     target: &Target<'_>,
@@ -239,7 +239,7 @@ pub(super) fn platform(
     if takes(target, word) {
         return Ok(Some(word.clone()));
     }
-    // Up to 1.23 OpenShift has a profile instead.
+    // Up to 1.23, OpenShift has a profile instead.
     let by_profile = word == OPENSHIFT && options.template.is_none();
     if !by_profile {
         let why = format!(

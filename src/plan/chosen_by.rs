@@ -10,14 +10,14 @@ pub enum ChosenBy {
     Flag,
     /// A file, a `--set` or a template.
     Input(Origin),
-    /// The record of what is upgraded.
+    /// The record of the install that is upgraded.
     Record,
-    /// The data, because nobody named one.
+    /// The data, because the user named none.
     Data,
 }
 
 impl ChosenBy {
-    /// What to do so that the data choose `field` of `spec` (`hub`, `tag`), which `flag` gives too.
+    /// Returns what to do so that the data choose `field` of `spec` (`hub`, `tag`), which `flag` sets too.
     pub fn removal(&self, field: &str, flag: &str) -> String {
         match self {
             ChosenBy::Flag => format!("remove {flag}"),
@@ -28,7 +28,7 @@ impl ChosenBy {
         }
     }
 
-    /// What to do so that `field` becomes `value`, where `flag` does the same if no input names the field.
+    /// Returns what to do so that `field` becomes `value`; `flag` does the same if no input names the field.
     pub fn change(&self, field: &str, value: impl fmt::Display, flag: &str) -> String {
         match self {
             ChosenBy::Input(Origin::File(place)) => {

@@ -7,7 +7,7 @@ use crate::istio::{Capability, ImageTag, Matrix};
 use crate::options::Template;
 use crate::overlay::{Engine, Rules};
 
-/// A plan of that tag with the rules of its version, and no capability that decides a check.
+/// Returns a plan of that tag with the rules of its version, and without capabilities that checks depend on.
 pub(crate) fn plan(tag: &str) -> Plan {
     let tag: ImageTag = tag.parse().unwrap();
     let old = Matrix::builtin().has(Capability::StrategicMerge, &tag.version);

@@ -1,4 +1,4 @@
-//! Placeholders of copied documents in the places that a plan is made of.
+//! Placeholders of copied documents in the settings that a plan is made from.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ use crate::overlay::Origin;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfilled {
     pub origin: Origin,
-    /// As it is written.
+    /// The text as written.
     pub text: String,
     pub flag: &'static str,
 }
 
-/// Several of them, as one sentence.
+/// All such placeholders, written as one sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllUnfilled(pub Vec<Unfilled>);
 
@@ -36,7 +36,7 @@ impl fmt::Display for AllUnfilled {
     }
 }
 
-/// Refuses a plan whose input still has placeholders that no flag fills in.
+/// Refuses a plan if its input still has placeholders that no flag fills in.
 pub(super) fn check(input: &Input<'_>) -> Result<(), PlanError> {
     let (options, user_settings) = (input.options, input.user_settings);
     let key = options.repo_key.as_ref();
@@ -69,7 +69,7 @@ pub(super) fn check(input: &Input<'_>) -> Result<(), PlanError> {
 
 const KEY_OR_HUB: &str = "--repo-key or --hub";
 
-/// The flags that fill in a hub: its key, where that is all that is missing or where the whole hub is.
+/// Returns the flags that fill in a hub: the key too, if only the key is missing or the whole hub is a placeholder.
 fn hub_flag(said: Option<&(String, Origin)>) -> &'static str {
     let by_key = said.is_some_and(|(text, _)| {
         Placeholder::find(text).is_some_and(|found| found.is_whole(text) || found.is_repo_key(text))
@@ -77,7 +77,7 @@ fn hub_flag(said: Option<&(String, Origin)>) -> &'static str {
     if by_key { KEY_OR_HUB } else { "--hub" }
 }
 
-/// A hub with its key filled in, where the key is all that is missing.
+/// Returns a hub with its key filled in, if only the key is missing.
 pub(super) fn with_key(text: &str, key: &RepoKey) -> Option<Hub> {
     let found = Placeholder::find(text)?;
     if !found.is_repo_key(text) {

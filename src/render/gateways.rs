@@ -1,4 +1,4 @@
-//! How the gateways of a document are left out of it.
+//! Leaves the gateways of a document out.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::Installs;
 use crate::plan::Plan;
 
-/// The lists of gateways, and the gateway of each that `values.gateways` configures.
+/// The lists of gateways, and the gateway in each that `values.gateways` configures.
 const LISTS: [(&str, &str); 2] = [
     ("ingressGateways", "istio-ingressgateway"),
     ("egressGateways", "istio-egressgateway"),
 ];
 
-/// Switches the gateways of a document off, and returns the namespace and name of each that was on.
+/// Disables the gateways of a document, and returns the namespace and name of each that was enabled.
 pub(super) fn leave_out(plan: &Plan, document: &mut Value) -> BTreeSet<(String, String)> {
     let installs = Installs::of(plan, document);
     if installs.gateways.is_empty() {
@@ -34,7 +34,7 @@ pub(super) fn leave_out(plan: &Plan, document: &mut Value) -> BTreeSet<(String, 
             }
         }
     }
-    // What is still on comes of the profile.
+    // Gateways that are still enabled come from the profile.
     for gateway in Installs::of(plan, document).gateways {
         let list = LISTS.iter().find(|(list, _)| gateway.path.contains(list));
         if let Some((list, _)) = list {
@@ -87,7 +87,7 @@ mod tests {
             "{spec}"
         );
         assert_eq!(gateways[0]["k8s"]["replicaCount"], 2);
-        // From 1.24 on the list replaces that of the profile.
+        // From 1.24 on, the list replaces that of the profile.
         let (_, spec) = left_out("1.31.0", &own);
         let gateways = spec["components"]["ingressGateways"].as_array().unwrap();
         assert_eq!(gateways.len(), 1, "{spec}");

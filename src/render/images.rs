@@ -9,17 +9,17 @@ use crate::plan::Plan;
 
 /// A part of a mesh with an image of its own.
 struct Part {
-    /// Name of the image where the document gives no other.
+    /// Name of the image if the document does not name another.
     image: &'static str,
-    /// Where its hub, tag, variant and image name can be, the stronger first.
+    /// Paths that can contain its hub, tag, variant and image name, by precedence.
     own: &'static [&'static str],
-    /// The field of `values` that a profile can set its variant in.
+    /// The field of `values` in which a profile can set its variant.
     values: &'static str,
-    /// The injector names it, not a chart.
+    /// Whether the injector names it instead of a chart.
     injected: bool,
 }
 
-/// What a tag can end in.
+/// Possible suffixes of a tag.
 const VARIANTS: [&str; 2] = ["distroless", "debug"];
 
 const PROXY: Part = Part {
@@ -55,7 +55,7 @@ const ZTUNNEL: Part = Part {
 };
 
 impl Rendered {
-    /// References of the images, `hub/name:tag` each, as the pods will name them.
+    /// Returns the references of the images, `hub/name:tag` each, as the pods will contain them.
     pub fn images(&self, plan: &Plan) -> BTreeSet<String> {
         let has = |component| self.installs.components.contains(&component);
         let parts = [
@@ -76,7 +76,7 @@ impl Rendered {
         images
     }
 
-    /// Whether the component is on that a path leads into.
+    /// Whether the component to which a path belongs is enabled.
     fn is_on(&self, path: &str) -> bool {
         let below = |root: &str| {
             let rest = path.strip_prefix(root);
@@ -91,7 +91,7 @@ impl Rendered {
         }
     }
 
-    /// Whether the CNI agent comes of this document.
+    /// Whether this document installs the CNI agent.
     pub fn has_cni(&self) -> bool {
         self.installs.components.contains(&Component::Cni)
     }
@@ -104,7 +104,7 @@ impl Rendered {
         self.reference(name.unwrap_or(part.image), hub, &tag, plan)
     }
 
-    /// The proxy of a gateway, which can have a tag of its own.
+    /// Returns the proxy image of a gateway, which can have a tag of its own.
     fn gateway_image(&self, gateway: &Gateway, plan: &Plan) -> String {
         let said = |decides, field: &str| {
             let place = self.place(decides, &format!("{}.{field}", gateway.path));
@@ -117,7 +117,8 @@ impl Rendered {
         self.reference(name.unwrap_or(PROXY.image), hub, &tag, plan)
     }
 
-    /// A name with a slash is a whole reference, to which the charts add a tag where it has none.
+    /// Returns the reference of an image. A name with a slash is a whole reference, to which the charts add a tag if it
+    /// has none.
     fn reference(&self, name: &str, hub: Option<&str>, tag: &str, plan: &Plan) -> String {
         if name.contains('/') {
             let last = name.rsplit('/').next();
@@ -132,7 +133,7 @@ impl Rendered {
         format!("{hub}/{name}:{tag}")
     }
 
-    /// What the document says of a part alone.
+    /// Returns what the document sets for one part only.
     fn said(&self, part: &Part, decides: Decides, field: &str) -> Option<&str> {
         let mut places = part
             .own
@@ -146,8 +147,8 @@ impl Rendered {
         said.unwrap_or_else(|| plan.hub.to_string())
     }
 
-    /// The tag with its variant behind it: the charts put it there unseen, the injector replaces one
-    /// that is there.
+    /// Returns the tag with its variant as suffix: the charts append it in any case, the injector replaces an existing
+    /// one.
     fn tag(&self, own: Option<&str>, part: &Part, plan: &Plan) -> String {
         let tag = own.or(self.effective.tag.as_deref());
         let tag = tag.map_or_else(|| plan.tag.to_string(), str::to_owned);
@@ -167,7 +168,7 @@ impl Rendered {
         }
     }
 
-    /// The variant of a part: its own, else that of all images; an empty one counts as none.
+    /// Returns the variant of a part: its own, or else that of all images; an empty one counts as none.
     fn variant(&self, part: &Part) -> Option<&str> {
         let by_profile = |root: &str| {
             let profile = self.installs.distroless.contains(root);
@@ -201,7 +202,7 @@ mod tests {
     use crate::plan::{self, Input};
     use crate::{istio, overlay, render};
 
-    /// Last parts of the images of a document with that `spec`, planned as `tag`.
+    /// Returns the last parts of the images of a document with that `spec`, planned as `tag`.
     fn images(tag: &str, spec: &str) -> Vec<String> {
         let options = Options {
             request: Some(tag.parse().unwrap()),

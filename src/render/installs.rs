@@ -1,4 +1,4 @@
-//! What of Istio a document installs: its profile, with the switches of the document over it.
+//! The parts of Istio that a document installs: its profile, with the settings of the document over it.
 
 use std::collections::BTreeSet;
 
@@ -8,36 +8,35 @@ use crate::istio::{Component, Installer, Profile};
 use crate::overlay::Engine;
 use crate::plan::Plan;
 
-/// The profile that a document without one gets.
+/// The profile of a document that names none.
 const DEFAULT_PROFILE: &str = "default";
 
 /// The profile of values with which istiod runs in another cluster.
 const REMOTE: &str = "remote";
 
-/// The parts of Istio that come of one document.
+/// The parts of Istio that one document installs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Installs {
     pub components: BTreeSet<Component>,
     pub gateways: Vec<Gateway>,
     /// Whether istiod runs here: a remote cluster has the chart of istiod without its Deployment.
     pub istiod: bool,
-    /// Fields of `values` whose `variant` the profile sets to `distroless`, where the document says
-    /// nothing there.
+    /// Fields of `values` in which the profile sets `variant` to `distroless`, if the document does not set it.
     pub distroless: BTreeSet<String>,
 }
 
-/// A gateway that a document turns on.
+/// A gateway that a document enables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gateway {
-    /// Where it is in the document, as places are named: `spec.components.ingressGateways[name:x]`.
+    /// Its path in the document: `spec.components.ingressGateways[name:x]`.
     pub path: String,
-    /// Empty where the document gives none.
+    /// Empty if the document gives none.
     pub name: String,
     pub namespace: Option<String>,
 }
 
 impl Installs {
-    /// Reads a whole document the way the installer of the planned version does.
+    /// Interprets a whole document as the installer of the planned version does.
     pub fn of(plan: &Plan, document: &Value) -> Installs {
         let reader = Reader {
             engine: plan.rules.engine,
@@ -57,7 +56,7 @@ impl Installs {
         }
     }
 
-    /// Namespace and name of the gateways; `namespace` is that of the control plane.
+    /// Returns namespace and name of the gateways; `namespace` is that of the control plane.
     pub fn gateways_in(&self, namespace: &str) -> Vec<(String, String)> {
         let named = self.gateways.iter().filter(|one| !one.name.is_empty());
         named
@@ -68,7 +67,7 @@ impl Installs {
             .collect()
     }
 
-    /// Whether the webhooks of a revision come of the document, so that it may own its tags.
+    /// Whether the document installs the webhooks of a revision, and so may own its tags.
     pub fn has_webhooks(&self) -> bool {
         self.components.contains(&Component::Pilot)
             || self.components.contains(&Component::IstiodRemote)
@@ -77,7 +76,7 @@ impl Installs {
 
 fn profile(installer: &Installer, document: &Value) -> Profile {
     let named = document["spec"]["profile"].as_str();
-    // A profile in a file of its own is merged over the default one.
+    // A profile in a file of the user is merged over the default one.
     let known = named.and_then(|name| installer.profiles.get(name));
     known
         .or_else(|| installer.profiles.get(DEFAULT_PROFILE))
@@ -102,7 +101,7 @@ impl Reader<'_> {
         match (said, self.engine) {
             (Some(Value::Object(fields)), engine) => match (fields.get("enabled"), engine) {
                 (Some(Value::Bool(enabled)), _) => *enabled,
-                // Null is a value here, and a missing switch is on: but each profile has one for these.
+                // Null is a value here, and a missing `enabled` means true, but each profile sets it for these.
                 (Some(_), Engine::Map) => component != Component::IstiodRemote,
                 (None, Engine::Map) => by_profile || is_left_open(component),
                 (_, Engine::Strategic) => by_profile,
@@ -195,8 +194,8 @@ struct List<'a> {
 }
 
 impl List<'_> {
-    /// From 1.24 on: the list of the document replaces that of the profile, a gateway without `enabled`
-    /// is on, and the switch in values turns all of them on.
+    /// Returns the gateways from 1.24 on: the list of the document replaces that of the profile, a gateway without
+    /// `enabled` is enabled, and the switch in values enables all of them.
     fn replaced(&self) -> Vec<Gateway> {
         let on = self.switch == Some(true);
         let Some(said) = self.said else {
@@ -215,8 +214,8 @@ impl List<'_> {
             .collect()
     }
 
-    /// Up to 1.23: the lists are merged by name, and a gateway without `enabled` is off unless its
-    /// profile turns it on.
+    /// Returns the gateways up to 1.23: the lists are merged by name, and a gateway without `enabled` is disabled
+    /// unless its profile enables it.
     fn merged(&self) -> Vec<Gateway> {
         let said = self.said.unwrap_or_default();
         let is_on = |name: &str, gateway: &Value| {
@@ -264,13 +263,13 @@ impl List<'_> {
     }
 }
 
-/// Components about which the profiles from 1.24 on say nothing unless they turn them on: the empty map is
-/// enough to get one.
+/// Whether the profiles from 1.24 on mention the component only if they enable it, so that an empty map is enough to
+/// install it.
 fn is_left_open(component: Component) -> bool {
     matches!(component, Component::Cni | Component::Ztunnel)
 }
 
-/// What the installer from 1.24 on takes where a component is absent in spite of its profile.
+/// Whether the installer from 1.24 on installs a component that a null removed from its profile.
 fn is_on_by_default(component: Component) -> bool {
     matches!(component, Component::Base | Component::Pilot)
 }
@@ -280,7 +279,7 @@ mod tests {
     use super::*;
     use crate::plan::sample::plan;
 
-    /// `pilot cni; gateways: a b` of a document with that `spec`; `pilot*` without its Deployment.
+    /// Returns `pilot cni; gateways: a b` for a document with that `spec`; `pilot*` means without its Deployment.
     fn parts(tag: &str, spec: &str) -> String {
         let spec: Value = serde_yaml::from_str(spec).unwrap();
         let installs = Installs::of(&plan(tag), &serde_json::json!({ "spec": spec }));
@@ -294,7 +293,7 @@ mod tests {
         parts.join(" ")
     }
 
-    /// Each line was seen in the objects that the real istioctl 1.31.0 makes.
+    /// Each line was observed in the objects that the real istioctl 1.31.0 makes.
     const NEW_ENGINE: &[(&str, &str)] = &[
         ("{}", "base pilot istio-ingressgateway"),
         (

@@ -1,4 +1,4 @@
-//! What flags and the kind of a document put over what its files say.
+//! Values that flags and the kind of a document set over those of files.
 
 use serde_json::Value;
 
@@ -7,13 +7,13 @@ use crate::istio::{Capability, has_placeholder};
 use crate::options::{Options, Template};
 use crate::plan::Plan;
 
-/// The revision that means none.
+/// The revision name that means none.
 const DEFAULT: &str = "default";
 
-/// The switch with which an install leaves the tags of revisions and their webhooks alone.
+/// The switch with which an install leaves revision tags and their webhooks unchanged.
 const MANAGED_WEBHOOKS: [&str; 4] = ["spec", "values", "global", "operatorManageWebhooks"];
 
-/// The same among the values that are merged over all others.
+/// The same switch in the values that are merged over all others.
 const UNVALIDATED: [&str; 4] = [
     "spec",
     "unvalidatedValues",
@@ -21,13 +21,13 @@ const UNVALIDATED: [&str; 4] = [
     "operatorManageWebhooks",
 ];
 
-/// Writes what flags of their own say over what a file says in the same places.
+/// Writes the values of separate flags over those of files.
 pub(super) fn apply_flag_overrides(plan: &Plan, options: &Options, document: &mut Value) {
     if let (Some(Some(_)), Some(revision)) = (&options.revision, &plan.revision) {
         put_text(document, &["spec", "revision"], revision.as_str());
     }
     let revision = document["spec"]["revision"].as_str();
-    // `default` in a document would make an `istiod-default`.
+    // `default` in a document would create an `istiod-default`.
     if plan.revision.is_none() && revision.is_some_and(|text| matches!(text, "" | DEFAULT)) {
         remove(document, "revision");
     }
@@ -55,8 +55,8 @@ fn remove(document: &mut Value, field: &str) {
     }
 }
 
-/// An install of gateways alone makes its own revision the default one, unless its document tells it that
-/// somebody else manages the webhooks. A document that is only judged stays as it is.
+/// Sets the switch in a document with gateways alone: otherwise its install would make its own revision the default
+/// one. A document that is only judged is not changed.
 fn leave_webhooks(plan: &Plan, options: &Options, installs: &Installs, document: &mut Value) {
     let has_switch = plan
         .capabilities
@@ -76,7 +76,7 @@ fn leave_webhooks(plan: &Plan, options: &Options, installs: &Installs, document:
     }
 }
 
-/// Replaces the text at `root.key` if there is one that `is_old`.
+/// Replaces the text at `root.key` if `is_old` holds for it.
 fn replace(
     document: &mut Value,
     root: &[&str],

@@ -1,4 +1,4 @@
-//! Variables of copied sample documents: filled in by the flags that mean the same, else refused.
+//! Variables in copied sample documents: filled in from the corresponding flags, else refused.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,12 @@ const CLUSTER: &str = "cluster";
 pub struct Unfilled {
     /// Document, and path in it.
     pub place: String,
-    /// As it is written.
+    /// The text as written.
     pub text: String,
     pub next: String,
 }
 
-/// What each variable stands for in this run.
+/// The value of each variable in this run.
 pub(super) struct Placeholders {
     values: BTreeMap<Meaning, String>,
     /// The key that is part of the planned hub's name.
@@ -88,8 +88,8 @@ impl Placeholders {
     }
 }
 
-/// Refuses what is left: a variable that is known, and any placeholder in the name of a document or
-/// where only a name can be.
+/// Refuses the remaining placeholders: known variables anywhere, and any placeholder in the name or namespace of a
+/// document.
 pub(super) fn check(documents: &[Document]) -> Result<(), Unfilled> {
     documents.iter().try_for_each(|document| {
         let name = document.name();

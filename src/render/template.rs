@@ -1,7 +1,7 @@
 //! Presets and the user's own templates: text with parameters → YAML.
 //!
-//! Every value goes through [`overlay::quote`], as the escape of the template language itself: a
-//! template cannot forget it.
+//! Every value goes through [`overlay::quote`], which is registered as the escape function of the template language, so
+//! that a template cannot omit it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,21 +21,21 @@ mod cost;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 
-/// Bytes of a template. The largest preset has three thousand.
+/// Maximum bytes of a template. The largest preset has three thousand.
 const MAX_TEXT: usize = 64 << 10;
 
-/// Tags and parentheses of a template: the parser recurses into them, and for each it counts the lines from the
-/// beginning of the text. The largest preset has forty.
+/// Maximum number of tags and parentheses of a template: the parser recurses into them, and for each it counts the
+/// lines from the beginning of the text. The largest preset has forty.
 const MAX_TAGS: usize = 1000;
 
-/// Bytes of what a template is filled in to: as many as a file may have.
+/// Maximum bytes of the output of a template: the size that a file may have.
 const MAX_OUTPUT: usize = 8 << 20;
 
-/// Steps of the parser: some thirty for each byte that a template may have. Without a limit some texts take a time
-/// that grows with the square of their length.
+/// Maximum steps of the parser: about thirty for each byte that a template may have. Without a limit, some texts take a
+/// time that grows with the square of their length.
 const MAX_STEPS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2_000_000);
 
-/// The presets that are built in, by name.
+/// The built-in presets, by name.
 pub const PRESETS: &[(&str, &str)] = &[
     ("default", include_str!("../../templates/default.yaml.hbs")),
     ("minimal", include_str!("../../templates/minimal.yaml.hbs")),
@@ -69,7 +69,7 @@ const PARTIALS: &[(&str, &str)] = &[
     ),
 ];
 
-// `{{either a b}}`: the first that is not empty. `{{join a b}}`: one text.
+// `{{either a b}}`: the first one that is not empty. `{{join a b}}`: both as one text.
 handlebars_helper!(either: |*values| {
     values.iter().find(|value| value.as_str().is_some_and(|text| !text.is_empty())).map_or(Value::Null, |value| (*value).clone())
 });
@@ -77,7 +77,7 @@ handlebars_helper!(join: |*values| {
     Value::String(values.iter().filter_map(|value| value.as_str()).collect())
 });
 
-/// Why a template gives no documents.
+/// Why a template cannot be filled in.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     #[error("no preset is called `{name}`; there are: {known}")]
@@ -110,23 +110,23 @@ pub enum TemplateError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Param {
     pub name: String,
-    /// `None`: it must be given.
+    /// `None` if the parameter is required.
     pub default: Option<String>,
     pub about: String,
 }
 
-/// What the head of a template says of it, in comments `{{!-- KEY …: TEXT --}}`.
+/// The declarations at the top of a template, in comments `{{!-- KEY …: TEXT --}}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
     pub about: String,
     pub platform: Option<String>,
-    /// Capabilities without which it makes no sense.
+    /// Capabilities that the template requires.
     pub needs: Vec<String>,
     pub params: Vec<Param>,
 }
 
 impl Head {
-    /// Reads the comments at the beginning of a template.
+    /// Parses the comments at the beginning of a template.
     pub fn read(text: &str) -> Head {
         let mut head = Head::default();
         for line in text.lines() {
@@ -169,7 +169,7 @@ fn param(declared: &str, about: String) -> Param {
     }
 }
 
-/// The text of a template, and what messages call it.
+/// Returns the name of a template in messages, and its text.
 pub fn text(template: &Template) -> Result<(String, &str), TemplateError> {
     match template {
         Template::None => Ok(("no template".to_owned(), "")),
@@ -192,7 +192,7 @@ pub fn text(template: &Template) -> Result<(String, &str), TemplateError> {
     }
 }
 
-/// Fills a template in.
+/// Fills in the template of a plan.
 pub fn fill(plan: &Plan, given: &BTreeMap<String, String>) -> Result<String, TemplateError> {
     let (name, text) = text(&plan.template)?;
     let head = Head::read(text);
@@ -213,7 +213,7 @@ pub fn fill(plan: &Plan, given: &BTreeMap<String, String>) -> Result<String, Tem
     filled(text, context).map_err(broken)
 }
 
-/// Fills a text in, within limits of time and memory.
+/// Fills in a text, within limits of time and memory.
 fn filled(text: &str, context: Value) -> Result<String, String> {
     if text.len() > MAX_TEXT {
         return Err(format!("it has more than {} KiB", MAX_TEXT >> 10));
@@ -234,7 +234,7 @@ fn filled(text: &str, context: Value) -> Result<String, String> {
     Ok(output.text)
 }
 
-/// What a template was filled in to, up to the limit.
+/// The output of a template, up to the limit.
 #[derive(Default)]
 struct Limited {
     text: String,
@@ -291,7 +291,7 @@ fn params(
         .map(Value::Object)
 }
 
-/// Every key is there, `null` or false where it does not apply: strict mode refuses what is missing.
+/// Returns the context with every key, `null` or false if it does not apply, because strict mode refuses missing keys.
 fn context(plan: &Plan, params: &Value) -> Value {
     let can: serde_json::Map<String, Value> = plan
         .all_capabilities()

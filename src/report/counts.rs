@@ -1,23 +1,23 @@
-//! How much a run saw.
+//! What a run counted.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// Numbers of a run, as far as it counted.
+/// The counts of a run, for what it counted.
 pub type Counts = BTreeMap<Count, u64>;
 
-/// What a run counts.
+/// Something that a run counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Count {
     /// Pods that were listed.
     Pods,
-    /// Proxies of the meshes that were judged.
+    /// Proxies that were judged, of the meshes in scope.
     Proxies,
     /// Pods of meshes that were not judged.
     OtherMeshes,
-    /// Pods that finished, or that run where no proxy can be.
+    /// Pods that have finished, or that run where there can be no proxy.
     NotApplicable,
     /// Pods that were deleted while they were read.
     Gone,
@@ -26,7 +26,7 @@ pub enum Count {
 }
 
 impl Count {
-    /// The words behind its number.
+    /// Returns the words that follow the number.
     pub(super) fn words(self) -> &'static str {
         match self {
             Count::Pods => "pods",

@@ -1,30 +1,30 @@
-//! What keeps a pod from being what the injector of its mesh produces.
+//! Differences between a pod and what the injector of its mesh produces.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Settings of a pod that neither the injector of its mesh produces nor the data calls harmless.
+/// Settings of a pod that the injector of its mesh does not produce and that the data does not list as harmless.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Deviations {
-    /// How many there are.
+    /// The number of settings.
     pub total: u64,
-    /// The first of them, at most [`Deviations::MOST`].
+    /// The first of them in sort order, at most [`Deviations::MOST`].
     pub first: Vec<Deviation>,
 }
 
-/// One such setting.
+/// One setting that deviates.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Deviation {
     /// The container that has it.
     pub container: String,
     pub kind: SettingKind,
-    /// The name of a variable, the path of a mount, the words of a command; cut after
-    /// [`Deviation::LONGEST`] characters. Values of variables are never shown: they may be secret.
+    /// The name of a variable, the path of a mount, the words of a command; truncated after [`Deviation::LONGEST`]
+    /// characters. Values of variables are never shown, because they may be secret.
     pub item: String,
 }
 
-/// What kind of setting it is.
+/// The kind of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SettingKind {
@@ -43,19 +43,19 @@ pub enum SettingKind {
     /// A field of `ProxyConfig`.
     ProxyConfig,
     Annotation,
-    /// Other containers can reach into its processes.
+    /// Other containers can access its processes.
     SharedProcesses,
     /// Another container can write to a volume that it reads.
     SharedVolume,
     /// The container itself.
     Container,
     Image,
-    /// There are more programs or settings in its pod than are compared.
+    /// The pod has more programs or settings than are compared.
     TooMany,
 }
 
 impl Deviations {
-    /// How many are kept, so that a pod with thousands of them costs no more than another.
+    /// How many of them are kept, so that a pod with thousands of them uses no more memory than any other.
     pub const MOST: usize = 10;
 
     pub fn is_empty(&self) -> bool {
@@ -68,9 +68,9 @@ impl Deviations {
         deviations
     }
 
-    /// Counts another one, and keeps the first of them in their own order.
+    /// Counts another setting, and keeps the first ones in sort order.
     ///
-    /// One that is there already counts once, as far as it is still kept: memory has a limit.
+    /// A duplicate counts once only while the first one is still kept, because memory is limited.
     pub fn add(&mut self, one: Deviation) {
         let Err(at) = self.first.binary_search(&one) else {
             return;
@@ -82,7 +82,7 @@ impl Deviations {
         }
     }
 
-    /// Those of a pod when too many others have their own.
+    /// Returns the placeholder for the settings of a pod when too many other pods have settings of their own.
     pub fn unlisted() -> Deviations {
         Deviations {
             total: 1,
@@ -92,7 +92,7 @@ impl Deviations {
 }
 
 impl Deviation {
-    /// Characters of an item that are kept.
+    /// How many characters of an item are kept.
     pub const LONGEST: usize = 120;
 
     pub fn new(container: &str, kind: SettingKind, item: &str) -> Deviation {
@@ -104,7 +104,7 @@ impl Deviation {
     }
 }
 
-/// A text that a stranger may have made as long as an object may be.
+/// Truncates a text that an untrusted user can make as long as an object may be.
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(Deviation::LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),

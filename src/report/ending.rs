@@ -1,8 +1,8 @@
-//! How far an install came that did not end well.
+//! How far an install got before it failed.
 
 use super::Report;
 
-/// How far an install came.
+/// The state in which a failed install ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// It stopped before it changed anything.
@@ -14,7 +14,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// As reports write it.
+    /// Returns the words that reports use.
     pub fn words(self) -> &'static str {
         match self {
             Ending::Unchanged => "nothing was changed",
@@ -25,7 +25,7 @@ impl Ending {
 }
 
 impl Report {
-    /// How far a run came that did not end well; `None` for one that did, and for commands that change nothing.
+    /// Returns how far a run got that did not succeed; `None` for one that did, and for commands that change nothing.
     pub fn ending(&self) -> Option<Ending> {
         let is_bad = self.failed() || self.error.is_some();
         let can_change = ["install", "upgrade"].contains(&self.command);

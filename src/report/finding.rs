@@ -1,10 +1,10 @@
-//! What a check has to say, and how much that weighs.
+//! What a check found, and how serious it is.
 
 use serde::Serialize;
 
 use crate::suggestion::SuggestedCommand;
 
-/// How much a finding matters. Ordered: a higher one weighs more.
+/// How serious a finding is. Ordered from the least to the most serious.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -13,35 +13,35 @@ pub enum Severity {
     Error,
 }
 
-/// One thing that a check has to say about one subject.
+/// One thing that a check found about one subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub severity: Severity,
     /// One sentence, lower case, without a full stop.
     pub message: String,
-    /// What it is about: `Deployment istio-system/istiod`, `overlay.yaml:7`, a node, a namespace.
+    /// The subject: `Deployment istio-system/istiod`, `overlay.yaml:7`, a node, a namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wanted: Option<String>,
-    /// Why it matters, or where the claim comes from.
+    /// Why it matters, or the source of the claim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// Every page that the claim is from, as `--verbose` shows them; `why` quotes the first.
+    /// Every source of the claim, which `--verbose` shows; `why` quotes the first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
     /// The next step, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
-    /// The next step as a command that can be copied.
+    /// The next step as a command to copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<SuggestedCommand>,
 }
 
 impl Finding {
-    /// A finding without more than its sentence.
+    /// Creates a finding that has only a message.
     pub fn new(severity: Severity, message: impl Into<String>) -> Self {
         Finding {
             severity,
@@ -56,77 +56,78 @@ impl Finding {
         }
     }
 
-    /// Something that must not stay so.
+    /// Creates a finding about something that must be fixed.
     pub fn error(message: impl Into<String>) -> Self {
         Self::new(Severity::Error, message)
     }
 
-    /// Something that may well be wrong.
+    /// Creates a finding about something that may be wrong.
     pub fn warning(message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, message)
     }
 
-    /// Something to know.
+    /// Creates a finding that is only information.
     pub fn info(message: impl Into<String>) -> Self {
         Self::new(Severity::Info, message)
     }
 
-    /// Says it in other words.
+    /// Replaces the message.
     #[must_use]
     pub fn message(mut self, text: impl Into<String>) -> Self {
         self.message = text.into();
         self
     }
 
-    /// What it is about.
+    /// Sets the subject.
     #[must_use]
     pub fn subject(mut self, text: impl Into<String>) -> Self {
         self.subject = Some(text.into());
         self
     }
 
-    /// What was seen.
+    /// Sets what was found.
     #[must_use]
     pub fn found(mut self, text: impl Into<String>) -> Self {
         self.found = Some(text.into());
         self
     }
 
-    /// What should be there.
+    /// Sets what was expected.
     #[must_use]
     pub fn wanted(mut self, text: impl Into<String>) -> Self {
         self.wanted = Some(text.into());
         self
     }
 
-    /// Why it matters, or who says so.
+    /// Sets why it matters, or the source of the claim.
     #[must_use]
     pub fn why(mut self, text: impl Into<String>) -> Self {
         self.why = Some(text.into());
         self
     }
 
-    /// Where the claim comes from, page by page.
+    /// Sets all sources of the claim.
     #[must_use]
     pub fn sources(mut self, sources: impl IntoIterator<Item = String>) -> Self {
         self.sources = sources.into_iter().collect();
         self
     }
 
-    /// The next step, in words.
+    /// Sets the next step in words.
     #[must_use]
     pub fn fix(mut self, text: impl Into<String>) -> Self {
         self.fix = Some(text.into());
         self
     }
 
-    /// The next step, as a command that can be copied: see [`SuggestedCommand::new`] for when there is none.
+    /// Sets the next step as a command to copy, or removes it in the cases in which [`SuggestedCommand::new`] returns
+    /// `None`.
     #[must_use]
     pub fn command(self, template: &'static str, values: &[&str]) -> Self {
         self.suggest(SuggestedCommand::new(template, values))
     }
 
-    /// The next step, as a command that was built elsewhere, where there is one.
+    /// Sets the next step to a command that the caller has built; `None` removes it.
     #[must_use]
     pub fn suggest(mut self, command: Option<SuggestedCommand>) -> Self {
         self.command = command;

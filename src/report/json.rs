@@ -9,8 +9,8 @@ use crate::escape::is_hidden;
 
 /// Writes the report as JSON, indented by two, with a final newline.
 ///
-/// Characters that would drive or mislead a terminal are written as `\uXXXX`, which is the same value to a reader of
-/// JSON.
+/// Characters that would control or mislead a terminal are written as `\uXXXX`, which JSON parsers read as the same
+/// value.
 pub fn write(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     write_escaped(report, out, |escaped, c| {
         let mut units = [0; 2];
@@ -19,7 +19,7 @@ pub fn write(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     })
 }
 
-/// Writes JSON with `escape` for each character that must not reach a terminal; there are none outside of its texts.
+/// Writes JSON with `escape` for each character that must not reach a terminal; they occur only in its strings.
 fn write_escaped(
     report: &impl Serialize,
     out: &mut dyn Write,
@@ -39,8 +39,8 @@ fn write_escaped(
 
 /// Writes the same document as YAML.
 ///
-/// Where it has characters that would drive or mislead a terminal it is written in the style of JSON, since YAML has
-/// escapes in quoted text only; they are those of YAML, which knows no surrogate pairs.
+/// If the document has characters that would control or mislead a terminal, it is written in the style of JSON, because
+/// YAML has escapes in quoted strings only. The escapes are those of YAML, which has no surrogate pairs.
 pub fn write_yaml(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let yaml = serde_yaml::to_string(report).map_err(io::Error::other)?;
     if !yaml.chars().all(is_shown) {
@@ -51,7 +51,7 @@ pub fn write_yaml(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()
     out.write_all(yaml.as_bytes())
 }
 
-/// Whether a character of a whole document may reach a terminal as it is.
+/// Whether a character of the document may be written to a terminal unescaped.
 fn is_shown(c: char) -> bool {
     c == '\n' || !is_hidden(c)
 }

@@ -4,27 +4,27 @@ use serde::Serialize;
 
 use super::{Deviations, Judgement, Proof, Severity};
 
-/// The module statement: which cryptographic module is in a program. Ordered from the weakest.
+/// The statement about the cryptographic module in a program. Ordered from the weakest to the strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Assurance {
     /// Could not be read.
     Unknown,
-    /// A label says FIPS and the module is not there, a located module's integrity value differs, or
-    /// sources disagree.
+    /// A label says FIPS and the module is missing, the integrity value of a located module differs, or sources
+    /// disagree.
     Contradicted,
     /// No FIPS module, or no cryptography at all.
     Standard,
-    /// Only labels, build information, metrics, or texts of a module that could not be located.
+    /// Only labels, build information, metrics, or texts of a module that could not be located say FIPS.
     Declared,
-    /// The integrity value holds, but the module is not, or not yet, a validated one.
+    /// The integrity value is correct, but the module is not, or not yet, validated.
     Identified,
-    /// The integrity value was computed again from the bytes, and it is a module with a certificate.
+    /// The integrity value was recomputed from the bytes, and the module has a certificate.
     Proven,
 }
 
 impl Assurance {
-    /// As reports write it.
+    /// Returns the word that reports use.
     pub fn word(self) -> &'static str {
         match self {
             Assurance::Unknown => "unknown",
@@ -37,30 +37,30 @@ impl Assurance {
     }
 }
 
-/// One statement about the cryptography of what runs, per image × architecture × binary.
+/// A statement about the cryptography of what runs, one per image × architecture × binary.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ModuleStatement {
-    /// Digest of the image that runs, as the runtime tells it; absent where it does not.
+    /// Digest of the running image, as the container runtime reports it; absent where it does not.
     pub digest: Option<String>,
-    /// `amd64`, `arm64`; absent where no node tells.
+    /// `amd64`, `arm64`; absent where no node reports it.
     pub arch: Option<String>,
     /// `pilot-discovery`, `envoy`, …
     pub binary: String,
     pub module: Assurance,
-    /// Whether the module is enabled, as far as build and environment show, or that it was not collected; empty where they
-    /// say nothing.
+    /// Whether the module is enabled, as far as build and environment show, or that this was not collected; empty where
+    /// they do not show it.
     pub configuration: String,
-    /// How it was seen: `go_info of istiod`, `envoy_server_compilation_settings_fips_mode`.
+    /// How it was observed: `go_info of istiod`, `envoy_server_compilation_settings_fips_mode`.
     pub source: String,
-    /// Number of processes that this statement stands for; 0 for a file or an image that nothing runs.
+    /// Number of processes that this statement covers; 0 for a file or an image that no pod runs.
     pub count: u64,
     /// Where these processes run, by namespace and role: at most [`ModuleStatement::PLACES`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub runs_in: Vec<RunsIn>,
-    /// Settings of its pod by which other code may run than that of its image.
+    /// Settings of the pod that can make it run code other than that of its image.
     #[serde(skip_serializing_if = "Deviations::is_empty")]
     pub deviations: Deviations,
-    /// What the bytes of the program gave, where they were read.
+    /// What was read from the bytes of the program, if they were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof: Option<Box<Proof>>,
 }
@@ -78,8 +78,8 @@ impl ModuleStatement {
     /// The most places of a statement that a report lists.
     pub const PLACES: usize = 100;
 
-    /// The word of the module with what it is worth: that it was refused, that its policy cannot be decided,
-    /// or that its certificate does not count any more.
+    /// Returns the word for the module with the judgement on it: refused, not decidable by the policy, or that its
+    /// certificate is no longer active.
     pub(super) fn judged(&self) -> String {
         let word = self.module.word();
         let plainly = matches!(self.module, Assurance::Unknown | Assurance::Contradicted);
@@ -94,14 +94,14 @@ impl ModuleStatement {
         }
     }
 
-    /// The status of the certificate, where it does not count any more on the day that was judged for.
+    /// Returns the status of the certificate if it was not active on the day of the judgement.
     pub(super) fn past_status(&self) -> Option<&str> {
         let certificate = self.proof.as_ref()?.certificate.as_ref()?;
         let past = certificate.number.is_some() && !certificate.active;
         past.then_some(certificate.status.as_str())
     }
 
-    /// Whether an auditor is to be warned of the validation of its module.
+    /// Whether the validation of the module has a remark that an auditor must be warned of.
     pub(super) fn has_warning(&self) -> bool {
         let remarks = self.proof.iter().flat_map(|proof| &proof.remarks);
         remarks
@@ -113,12 +113,12 @@ impl ModuleStatement {
         self.proof.as_ref().map(|proof| &proof.judgement)
     }
 
-    /// Why the program that was read is not acceptable.
+    /// Returns why the program is not acceptable.
     pub(super) fn refused(&self) -> &[String] {
         self.judgement().map_or(&[], |judgement| &judgement.because)
     }
 
-    /// Why it cannot be said whether the program that was read is acceptable.
+    /// Returns why it cannot be decided whether the program is acceptable.
     pub(super) fn undecided(&self) -> &[String] {
         self.judgement().map_or(&[], |judgement| &judgement.unknown)
     }

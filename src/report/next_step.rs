@@ -1,4 +1,4 @@
-//! What to do next, and the flags that every command of a report needs to act on the cluster of its run.
+//! The next steps, and the flags that every command of a report needs to act on the cluster of its run.
 
 use std::fmt;
 
@@ -10,15 +10,15 @@ use crate::suggestion::SuggestedCommand;
 /// A next step after a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NextStep {
-    /// Absent where no command does it.
+    /// Absent where there is no command for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<SuggestedCommand>,
-    /// What the command does, or what a person does where there is none.
+    /// What the command does, or what a person does if there is no command.
     pub text: String,
 }
 
 impl NextStep {
-    /// A step that is no command.
+    /// Creates a step that has no command.
     pub fn text(text: impl Into<String>) -> NextStep {
         NextStep {
             command: None,
@@ -26,7 +26,7 @@ impl NextStep {
         }
     }
 
-    /// A command and what it does; `None` where it cannot be suggested.
+    /// Creates a step with a command and its description; `None` where the command cannot be suggested.
     pub fn command(
         text: impl Into<String>,
         template: &'static str,
@@ -38,7 +38,7 @@ impl NextStep {
     }
 }
 
-/// `glooistio verify   # judges every proxy`: it can be pasted whole.
+/// Written as `glooistio verify   # judges every proxy`, so that the whole line can be pasted.
 impl fmt::Display for NextStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.command {
@@ -50,9 +50,9 @@ impl fmt::Display for NextStep {
 }
 
 impl Report {
-    /// Gives every suggested command the flags by which this run chose its cluster.
+    /// Adds to every suggested command the flags by which this run chose its cluster.
     ///
-    /// Doing it twice changes nothing, so that each writer of a report may ask for it.
+    /// A second call changes nothing, so that each writer of a report may call it.
     pub fn complete_commands(&mut self) {
         let context = &self.context;
         let complete = |command: &mut Option<SuggestedCommand>| {
@@ -66,7 +66,7 @@ impl Report {
         self.next.retain_mut(|step| {
             let is_command = step.command.is_some();
             complete(&mut step.command);
-            // Without its command, the rest of such a line says nothing.
+            // Without its command, the text of such a step is useless.
             !is_command || step.command.is_some()
         });
     }

@@ -1,52 +1,52 @@
-//! What the bytes of one program gave: the module, its certificate, and the chain that leads there.
+//! What was read from the bytes of one program: the module, its certificate, and the chain of statements from one to
+//! the other.
 
 use serde::Serialize;
 
 use super::Severity;
 
-/// The reading of one program and what it means, apart from whether that is acceptable.
+/// The evidence read from one program: its meaning, and the judgement on it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Proof {
-    /// The image as it was named; absent for a file.
+    /// The image as the user or the plan names it; absent for a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Digest of the manifest of this platform.
+    /// Digest of the image manifest for this platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<String>,
-    /// Of the file, or inside the image.
+    /// Path of the file, or path inside the image.
     pub path: String,
-    /// Bytes of the program.
+    /// Size of the program in bytes.
     pub size: u64,
-    /// Hex, of the program: its identity. Absent where it was not computed.
+    /// SHA-256 of the program in hex, which identifies it. Absent if it was not computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// `ELF 64-bit amd64, Go go1.26.8-X:boringcrypto`.
     pub program: String,
-    /// `BoringCrypto 2022-06-13`; absent where there is no module.
+    /// `BoringCrypto 2022-06-13`; absent if there is no module.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
-    /// Whether the program accepts approved algorithms only by the way it was built; absent where the
-    /// bytes do not tell.
+    /// Whether the build of the program restricts it to approved algorithms; absent if the bytes do not show that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fipsonly: Option<bool>,
-    /// Cryptography that is linked into the program and is no part of its module; empty where none was seen, and
-    /// where the program has no module.
+    /// Cryptography that is linked into the program and is not part of its module; empty if none was found, and if the
+    /// program has no module.
     pub other_cryptography: Vec<OtherCryptography>,
-    /// What an auditor has to know of the validation, whether the statement is acceptable or not.
+    /// What an auditor must know about the validation, whether the statement is acceptable or not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<Remark>,
-    /// Why the statement is what it is, and the next step where there is one.
+    /// Why the statement is what it is, and the next step if there is one.
     pub reasons: Vec<String>,
     /// Each step from the file to the certificate.
     pub chain: Vec<Statement>,
-    /// What the recipes that auditors know would have said.
+    /// What other tools that auditors know would report.
     pub recipes: Vec<Recipe>,
     pub judgement: Judgement,
 }
 
-/// A package or library that computes cryptography without the module.
+/// A package or library that implements cryptography outside of the module.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct OtherCryptography {
     /// `golang.org/x/crypto/chacha20poly1305`, `ring 0.17.14`.
@@ -59,7 +59,7 @@ pub struct OtherCryptography {
 }
 
 impl Proof {
-    /// The names of other cryptography as one line, where there is any.
+    /// Joins the names of other cryptography into one line; `None` if there are none.
     pub(super) fn other_names(&self) -> Option<String> {
         let names = self.other_cryptography.iter().map(|one| one.name.as_str());
         let names: Vec<&str> = names.take(NAMES_SHOWN).collect();
@@ -72,13 +72,13 @@ impl Proof {
     }
 }
 
-/// Names of other cryptography that fit into a paragraph of a terminal; JSON has all of them.
+/// How many names of other cryptography fit into a paragraph of a terminal; JSON has all of them.
 const NAMES_SHOWN: usize = 12;
 
-/// What is known of a module's validation, for the day that was judged for.
+/// The validation of a module, as it is known on the day of the judgement.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Certificate {
-    /// In the list of the CMVP; absent for a module without a certificate.
+    /// Number in the CMVP's list; absent for a module without a certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<u32>,
     /// `FIPS 140-3`.
@@ -87,17 +87,17 @@ pub struct Certificate {
     /// Overall security level.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<u8>,
-    /// As the CMVP's list names it.
+    /// Name of the vendor in the CMVP's list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vendor: Option<String>,
     /// CAVP numbers of the tested algorithms.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub algorithms: Vec<String>,
-    /// Operational environments that the module was tested on; empty where no source that was read lists
-    /// them: the security policy does.
+    /// Operational environments that the module was tested on; empty if no source that was read lists them. The
+    /// security policy always does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub environments: Vec<String>,
-    /// NIST's own page of the certificate, for a reader to follow; it was not read.
+    /// NIST's page of the certificate, as a link for the reader; this program did not read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
     /// NIST's copy of the security policy.
@@ -105,43 +105,43 @@ pub struct Certificate {
     pub security_policy: Option<String>,
     /// `active`, `historical`, `pending review`, `update stream`, …
     pub status: String,
-    /// Whether it is on the CMVP's active list, by that status.
+    /// Whether that status means that it is on the CMVP's active list.
     pub active: bool,
-    /// Where a pending module stands in the CMVP's list: `Comment Resolution - Lab`.
+    /// The stage of a pending module in the CMVP's list: `Comment Resolution - Lab`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
-    /// Since when, and until when, where that is known: `2026-09-21`.
+    /// Start and end of the validity, if known: `2026-09-21`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
-    /// When the source last said so.
+    /// Day on which the source was last seen to say so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<String>,
-    /// Days from that to the day that is judged.
+    /// Days from `seen` to the day of the judgement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age_days: Option<u32>,
     /// Where the statement was read.
     pub source: String,
-    /// How sure it is: `docs`, `second-hand`, …
+    /// Quality of the source: `docs`, `second-hand`, …
     pub evidence: String,
-    /// What else the source says of it.
+    /// What else the source says about the module.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
-/// Something to know of a validation.
+/// A remark on a validation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Remark {
     pub kind: RemarkKind,
     pub severity: Severity,
     /// One sentence, without a full stop.
     pub message: String,
-    /// Where it was read.
+    /// Where the remark was read.
     pub source: String,
 }
 
-/// What a remark is about.
+/// The subject of a remark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RemarkKind {
@@ -149,7 +149,7 @@ pub enum RemarkKind {
     NotActive,
     /// The status was last seen longer ago than the limit for the age of data.
     Outdated,
-    /// The validation does not cover something that programs with the module may do.
+    /// The validation does not cover something that programs with the module can do.
     Limitation,
 }
 
@@ -157,28 +157,28 @@ pub enum RemarkKind {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Statement {
     pub what: String,
-    /// `offset 0x4000, 753552 bytes`, a section, a row of the data.
+    /// Where it was found: `offset 0x4000, 753552 bytes`, a section, a row of the data.
     #[serde(rename = "where")]
     pub place: String,
     pub strength: Strength,
 }
 
-/// How much a step can bear.
+/// The strength of the evidence of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Strength {
-    /// Words that anybody can write: a version text, a tag, a marker.
+    /// Words that anyone can write: a version text, a tag, a marker.
     Label,
     /// Looked up in dated data.
     Data,
     /// Code, or the table of its functions.
     Code,
-    /// An integrity value or a digest that was computed again.
+    /// An integrity value or a digest that was recomputed.
     Recomputed,
 }
 
 impl Strength {
-    /// As reports write it.
+    /// Returns the word that reports use.
     pub fn word(self) -> &'static str {
         match self {
             Strength::Label => "label",
@@ -189,31 +189,31 @@ impl Strength {
     }
 }
 
-/// What a known recipe would have printed.
+/// The output that another tool would print for the program.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Recipe {
     /// `goversion -crypto`, `envoy --version`, …
     pub tool: String,
     pub says: String,
-    /// What an auditor would have taken from it, and why that is wrong, where it is.
+    /// What an auditor would conclude from it, and why that is wrong, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub but: Option<String>,
 }
 
-/// Whether the statement is acceptable, and by what that was judged.
+/// The judgement whether the statement is acceptable, and the rules for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Judgement {
     /// `any`, `140-3-active`, `fedramp-2026`.
     pub policy: String,
-    /// The day: `2026-11-23`.
+    /// The day of the judgement: `2026-11-23`.
     pub at: String,
-    /// The floor, where one was set: `declared`, `proven`, `fipsonly`, …
+    /// The required assurance, if one was set: `declared`, `proven`, `fipsonly`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require: Option<String>,
-    /// Days that the status of a certificate may be old.
+    /// How many days old the status of a certificate may be.
     pub max_data_age: u32,
     pub accepted: bool,
-    /// Why not.
+    /// Why the statement is refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub because: Vec<String>,
     /// Why the policy cannot be decided: the statement is neither accepted nor refused.

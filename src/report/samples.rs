@@ -146,7 +146,7 @@ fn pod(name: &str, status: &str, restarts: u32) -> PodRow {
     }
 }
 
-/// A report with one of everything.
+/// Returns a report with one of everything.
 pub(crate) fn full() -> Report {
     let mut report = Report::new("install");
     report.changed = true;
@@ -204,7 +204,7 @@ pub(crate) fn full() -> Report {
     report
 }
 
-/// A report of `inspect`: an image with a proven and a forged program, and a file.
+/// Returns a report of `inspect`: an image with a proven and a forged program, and a file.
 pub(super) fn inspected() -> Report {
     let mut report = Report::new("inspect");
     let forged = Proof {
@@ -227,7 +227,7 @@ pub(super) fn inspected() -> Report {
     report
 }
 
-/// Gives the first certificate of a report another status.
+/// Changes the status of the first certificate of a report.
 pub(super) fn certificate_is(report: &mut Report, status: &str) {
     let proof = report.evidence[0].proof.as_mut().unwrap();
     let certificate = proof.certificate.as_mut().unwrap();

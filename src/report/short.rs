@@ -1,5 +1,5 @@
-//! The report in one line, for prompts, logs and chat: how it ended, the counts, the worst finding.
-//! Programs that were inspected have a line each.
+//! The report in one line, for prompts, logs and chat: the verdict, the counts, the worst finding. Each inspected
+//! program has its own line.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use super::{Assurance, Certificate, CheckResult, Proof, RemarkKind, Report, Severity, Status};
 use crate::escape::escape_line;
 
-/// Writes one line, or one for each program that was inspected.
+/// Writes one line, or one line for each inspected program.
 pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if report.inspected().next().is_some() {
         programs(report, out)?;
@@ -37,8 +37,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", escape_line(&line))
 }
 
-/// `proven #4735 BoringCrypto 2022-06-13: IMAGE linux/amd64 PATH`; what is not acceptable has `refused`
-/// before it, and why behind it.
+/// Writes `proven #4735 BoringCrypto 2022-06-13: IMAGE linux/amd64 PATH`; a program that is not acceptable has
+/// `refused` at the start of its line and the reasons at the end.
 fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for evidence in &report.evidence {
         let Some(proof) = &evidence.proof else {
@@ -64,7 +64,7 @@ fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         ];
         let places: Vec<&str> = places.into_iter().flatten().collect();
         let mut line = format!("{what}: {}", places.join(" "));
-        // Floor and policy only repeat what such a statement already is.
+        // The required assurance and the policy would only repeat what such a statement says already.
         let why = match evidence.module {
             Assurance::Contradicted | Assurance::Unknown => &proof.reasons,
             _ if proof.judgement.because.is_empty() => &proof.judgement.unknown,
@@ -78,7 +78,7 @@ fn programs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// What stands before the word of the module, where the statement was not accepted.
+/// Returns the word before that of the module, if the statement was not accepted.
 fn judged(proof: &Proof) -> Option<&'static str> {
     match &proof.judgement {
         judgement if judgement.accepted => None,
@@ -89,7 +89,8 @@ fn judged(proof: &Proof) -> Option<&'static str> {
     }
 }
 
-/// `proven #4735`; `proven, but historical: #4407`, which no reader takes for the first.
+/// Returns `proven #4735`, or `proven, but its certificate is historical: #4407`, which cannot be mistaken for the
+/// first.
 fn numbered(certificate: &Certificate, module: Assurance) -> Option<String> {
     let (number, word) = (certificate.number?, module.word());
     Some(match certificate.status.as_str() {
@@ -99,8 +100,8 @@ fn numbered(certificate: &Certificate, module: Assurance) -> Option<String> {
     })
 }
 
-/// What an auditor has to know besides: the status is named by the certificate, an old one by the reason of
-/// what is not accepted.
+/// Returns the remarks for an auditor that the rest of the line does not give: the certificate shows a status that is
+/// not active, and the reasons of a refusal name an outdated one.
 fn limits(proof: &Proof) -> String {
     let remarks = proof.remarks.iter();
     let remarks = remarks.filter(|remark| match remark.kind {
@@ -134,7 +135,7 @@ fn counts(report: &Report) -> String {
     parts.join(", ")
 }
 
-/// Certificates of what runs that do not count any more: a run may be fine and this all the same.
+/// Returns certificates of running programs that are no longer active, which are worth a note even if the run is fine.
 fn not_active(report: &Report) -> BTreeSet<String> {
     let held = report.evidence.iter();
     let held = held.filter(|one| one.module >= Assurance::Declared);
@@ -145,7 +146,7 @@ fn not_active(report: &Report) -> BTreeSet<String> {
         .collect()
 }
 
-/// What weighs most: the error that stopped the run, else the first check of the highest severity.
+/// Returns the most serious problem: the error that stopped the run, else the first check of the highest severity.
 fn worst(report: &Report) -> Option<String> {
     if let Some(error) = &report.error {
         return Some(error.message.clone());
@@ -158,7 +159,7 @@ fn worst(report: &Report) -> Option<String> {
     if weight == Severity::Info {
         return None;
     }
-    // What was found says more than what could not be seen.
+    // Something that was found says more than something that could not be observed.
     let weighty = || {
         report
             .checks

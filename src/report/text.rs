@@ -1,7 +1,7 @@
-//! The report for a person, in linkerd's layout: a heading per category, a line per check, and
-//! below a finding what was found, what was wanted, why, and the next step.
+//! The report for a person, in linkerd's layout: a heading per category, a line per check, and below it the findings:
+//! what was found, what was expected, why, and the next step.
 //!
-//! Nothing here asks the terminal: width, colours and glyphs are values of [`Style`].
+//! This module does not query the terminal: width, colours and glyphs are values of [`Style`].
 
 mod checks;
 mod page;
@@ -17,31 +17,30 @@ pub use proof::meaning;
 
 use super::{Assurance, ModuleStatement, NextStep, Phase, Report, Status};
 
-/// How the text looks.
+/// The appearance of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
     /// ANSI colours.
     pub color: bool,
-    /// Columns to wrap at, as many as there may be where it is no terminal; commands and names are
-    /// never cut.
+    /// Columns to wrap at; unlimited if the output is not a terminal. Commands and names are never cut.
     pub width: usize,
     /// Plain ASCII glyphs, for a dumb terminal.
     pub ascii: bool,
     pub detail: Detail,
 }
 
-/// How much of a report is shown.
+/// The amount of detail that is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Detail {
-    /// Only what is not green: a run with nothing to say writes nothing.
+    /// Only warnings, errors and unknowns: a run without problems writes nothing.
     Quiet,
     #[default]
     Normal,
-    /// Everything: each check, each row of a list, and where the data come from.
+    /// Everything: each check, each row of a list, and the sources of the data.
     Verbose,
 }
 
-/// Writes all of the report.
+/// Writes the whole report.
 pub fn write(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     write_before(report, style, out)?;
     write_after(report, style, out)
@@ -55,7 +54,7 @@ pub fn write_before(report: &Report, style: &Style, out: &mut dyn Write) -> io::
     checks::write(&mut page, report, Phase::Before)
 }
 
-/// Writes the rest: the After checks, pods, proof, restarts, the next step and how it all ended.
+/// Writes the rest: the After checks, pods, modules, pending restarts, the next steps and the result.
 pub fn write_after(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let mut page = Page::new(style, out);
     checks::write(&mut page, report, Phase::After)?;
@@ -67,7 +66,7 @@ pub fn write_after(report: &Report, style: &Style, out: &mut dyn Write) -> io::R
         page.paragraph(0, Tone::Plain, up_to_date)?;
         page.blank()?;
     }
-    // After a run that went well, the next step is no news.
+    // After a successful run, the next steps are not shown in quiet mode.
     if !page.is_quiet() || report.failed() {
         next(&mut page, &report.next)?;
     }
@@ -75,9 +74,9 @@ pub fn write_after(report: &Report, style: &Style, out: &mut dyn Write) -> io::R
     ending(&mut page, report)
 }
 
-/// Data that a release of Istio may have overtaken.
+/// Warns about data that is so old that a release of Istio may be missing from it.
 fn old_data(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
-    // It is about this program, and not about what was judged.
+    // Quiet mode shows problems of what was judged, and old data is a problem of this program.
     if page.is_quiet() {
         return Ok(());
     }
@@ -142,10 +141,10 @@ fn plan(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     page.blank()
 }
 
-/// Settings of one overlay that are shown.
+/// How many settings of one overlay are shown.
 const SETTINGS: usize = 40;
 
-/// Characters of one setting that are shown.
+/// How many characters of one setting are shown.
 const SETTING: usize = 160;
 
 fn shortened(setting: &str) -> String {
@@ -180,7 +179,7 @@ fn error(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     page.blank()
 }
 
-/// The counts, and linkerd's last line.
+/// Writes the counts and, last, linkerd's status line.
 fn ending(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     if page.is_quiet() && !report.failed() && report.error.is_none() {
         return Ok(());
@@ -219,7 +218,7 @@ fn ending(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     if !seen.is_empty() {
         page.paragraph(0, Tone::Dim, &format!("seen: {}", seen.join(", ")))?;
     }
-    // What was read and is only declared is no finding, and nothing that was seen to be right.
+    // A module that is only declared causes no finding, but it was not verified either.
     let is_declared = |one: &ModuleStatement| one.count == 0 && one.module == Assurance::Declared;
     let tone = if report.failed() || report.error.is_some() {
         Tone::Bad

@@ -1,4 +1,4 @@
-//! The inputs of an earlier install: which of them the inputs of now leave out, replace or have applied again.
+//! The inputs of an earlier install: which of them the current inputs drop, replace or apply again.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,9 @@ use crate::options::Options;
 use crate::overlay::{self, UserDocument};
 use crate::report::AppliedAgain;
 
-/// Names the overlays, `--set` and template of a record that the inputs of now do not have.
+/// Names the overlays, `--set` and template of a record that the current inputs lack.
 ///
-/// A file with the same name or the same text, and a value for the same path, are there again.
+/// A file with the same name or the same text, and a value for the same path, count as present.
 pub fn dropped_inputs(record: &Record, options: &Options) -> Vec<String> {
     let is_given = |text: &String| {
         let mut files = options.files.iter();
@@ -33,22 +33,22 @@ pub fn dropped_inputs(record: &Record, options: &Options) -> Vec<String> {
         .collect()
 }
 
-/// The last part of a path: a pipeline may run in another directory.
+/// Returns the last part of a path, because a pipeline may run in another directory.
 fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// `overlay 1 (base.yaml)`.
+/// Returns `overlay 1 (base.yaml)`.
 fn overlay_source(record: &Record, at: usize) -> String {
     let name = record.overlay_names.get(at);
     let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
     format!("overlay {}{name}", at + 1)
 }
 
-/// Refuses an install that would leave out what the record of the last one has.
+/// Refuses an install that would drop inputs in the record of the last one.
 ///
-/// `request` is the version or tag that the user named. The suggested upgrade repeats it, and otherwise leaves the
-/// version to istioctl and the flavour to the record.
+/// `request` is the version or tag that the user named. The suggested upgrade repeats it, and otherwise takes the
+/// version from istioctl and the flavour from the record.
 pub fn refuse_dropped(
     revision: &str,
     request: Option<&Request>,
@@ -73,7 +73,7 @@ pub fn refuse_dropped(
         .hint("or give --forget-overlays to install without them"))
 }
 
-/// What a record applies again, with its settings.
+/// Returns what is applied again from a record, with its settings.
 pub(super) fn applied_again(record: &Record, options: &Options) -> Vec<AppliedAgain> {
     let replaced = replaced_overlays(record, options);
     let overlays = record.overlays.iter().enumerate();
@@ -99,9 +99,9 @@ pub(super) fn applied_again(record: &Record, options: &Options) -> Vec<AppliedAg
     overlays.chain(lists).chain(template).collect()
 }
 
-/// Returns the overlays of the record of which a file of the same name is given now, which takes their place.
+/// Returns the indexes of the recorded overlays that a current file of the same name replaces.
 ///
-/// Paths are compared first. The last part of a path decides only where it names one overlay and one other file.
+/// Whole paths are compared first. File names are compared only if one overlay and one other file have that name.
 pub(super) fn replaced_overlays(record: &Record, options: &Options) -> BTreeSet<usize> {
     let names = &record.overlay_names;
     let is_recorded = |given: &str| names.iter().any(|name| name == given);

@@ -1,4 +1,4 @@
-//! `check --manifest`: several IstioOperator files, each judged for itself, in one report.
+//! `check --manifest`: several IstioOperator files, each judged separately, in one report.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,13 @@ use crate::exit::{Exit, Failure};
 use crate::report::{CheckResult, Report, Status};
 use crate::sys::os;
 
-/// A file: its name, and what is in it.
+/// The name and the content of a file.
 type File = (String, Vec<u8>);
 
 /// Extensions of the files in a directory that may be an IstioOperator.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
-/// Reads the files, and of directories those that have an IstioOperator in them.
+/// Reads the files, and of directories those files that contain an IstioOperator.
 pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
     let mut files: Vec<File> = Vec::new();
     for path in paths {
@@ -36,7 +36,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
     Ok(files)
 }
 
-/// The documents of a file in a directory that are an IstioOperator, of whatever else is in it; `None` where there is none.
+/// Returns the IstioOperator documents of a file in a directory, without its other documents; `None` if there are none.
 fn operators(path: &Path) -> Result<Option<File>, Failure> {
     let bytes = os::read(path, os::TEXT_LIMIT)?;
     // A file that is not UTF-8 cannot be an IstioOperator.
@@ -47,7 +47,7 @@ fn operators(path: &Path) -> Result<Option<File>, Failure> {
     Ok(only_operators(&text).map(|text| (name, text.into_bytes())))
 }
 
-/// The text with all other documents left empty, so that each line keeps its number.
+/// Returns the text with the lines of all other documents emptied, so that each line keeps its number.
 fn only_operators(text: &str) -> Option<String> {
     let mut documents: Vec<Vec<&str>> = vec![Vec::new()];
     for line in text.lines() {
@@ -85,13 +85,13 @@ fn names_operator(line: &str) -> bool {
     };
     let mut fields = line.split(',').filter_map(|field| field.split_once(':'));
     let found = fields.any(|(key, value)| bare(key) == "kind" && bare(value) == "IstioOperator");
-    // `kind` of something in a document is indented in YAML, and JSON begins its objects with a brace.
+    // `kind` of something inside a document is indented in YAML, and JSON objects begin with a brace.
     found && (line.starts_with("kind") || line.trim_start().starts_with(['{', '"']))
 }
 
-/// Judges each file, and puts the results into one report.
+/// Judges each file, and merges the results into one report.
 ///
-/// A file that cannot be used keeps no other from being judged; the first such failure is the result.
+/// If a file cannot be used, the others are still judged; the first such failure is the result.
 pub(super) fn judge_each(
     files: Vec<File>,
     report: &mut Report,
@@ -106,7 +106,7 @@ pub(super) fn judge_each(
         let mut own = Report::new(report.command);
         match judge(file, &mut own) {
             Ok(()) => merge(report, &name, own),
-            // An error that ends the run does not belong to one file.
+            // An error that ends the run does not belong to a single file.
             Err(failure) if failure.exit == Exit::Interrupted => return Err(failure),
             Err(failure) => {
                 failed.push(name);
@@ -123,7 +123,7 @@ pub(super) fn judge_each(
     }
 }
 
-/// Adds what was found of one file, with the name of the file in each finding.
+/// Adds the findings of one file, with the name of the file in each of them.
 fn merge(report: &mut Report, file: &str, own: Report) {
     let expected = own.expected;
     let planned = expected.tag.zip(expected.hub);
@@ -161,7 +161,7 @@ fn merge(report: &mut Report, file: &str, own: Report) {
     }
 }
 
-/// Puts the results of one check for two files together: the worse status, and the findings of both.
+/// Combines the results of one check for two files: the worse status, and the findings of both.
 fn combine(known: &mut CheckResult, other: CheckResult) {
     let weight = |status: Status| match status {
         Status::Skipped => 0,

@@ -1,4 +1,4 @@
-//! A page as a terminal shows it: headings, lists and words in bold instead of the marks of Markdown.
+//! A page as a terminal shows it: headings, lists and bold words instead of the syntax of Markdown.
 
 use crate::report::text::wrap;
 
@@ -8,7 +8,7 @@ const EXAMPLE: &str = "    ";
 /// How items of a list begin.
 const ITEM: &str = "- ";
 
-/// Renders a page for so many columns. Examples stay as they are, to be copied.
+/// Renders a page for so many columns. Examples are not wrapped, so that they can be copied.
 pub(super) fn rendered(page: &str, columns: usize, color: bool) -> String {
     let shown = |block: &String| {
         if block.starts_with(EXAMPLE) {
@@ -26,7 +26,7 @@ pub(super) fn rendered(page: &str, columns: usize, color: bool) -> String {
     blocks(page).iter().map(shown).collect()
 }
 
-/// The lines of a paragraph or an item as one; every other line by itself.
+/// Joins the lines of each paragraph or item; every other line stays separate.
 fn blocks(page: &str) -> Vec<String> {
     let alone = |line: &str| line.is_empty() || line.starts_with('#') || line.starts_with(EXAMPLE);
     let mut blocks: Vec<String> = Vec::new();
@@ -42,10 +42,10 @@ fn blocks(page: &str) -> Vec<String> {
     blocks
 }
 
-/// Begins and ends a text in bold, in a form that takes one column, as the mark in a block does.
+/// Starts and ends bold text; one character, which takes one column as the `**` in the block does.
 const BOLD: char = '\u{1}';
 
-/// The block with one character for each `**`; a path in `[name](path)` is left out.
+/// Returns the block with one character for each `**`, and without the path of each `[name](path)`.
 fn unmarked(block: &str) -> String {
     let mut text = String::with_capacity(block.len());
     let mut rest = block;
@@ -66,7 +66,7 @@ fn unmarked(block: &str) -> String {
     text.replace("**", &BOLD.to_string())
 }
 
-/// The lines with bold on a terminal that has colours, and without its marks on others.
+/// Returns the lines in bold on a terminal with colours, and without the marks on others.
 fn styled(lines: &[String], color: bool) -> Vec<String> {
     let mut on = false;
     let style = anstyle::Style::new().bold();
@@ -148,7 +148,7 @@ mod tests {
         }
     }
 
-    /// A page without the paths of its links.
+    /// Returns a page without the paths of its links.
     fn unlinked(page: &str) -> String {
         let lines = page.lines().map(|line| {
             if line.starts_with(EXAMPLE) {

@@ -1,6 +1,6 @@
-//! What has a page: every check, every word that a report judges by, and the files that users write.
+//! Topics with a page: every check, every word that a report judges by, and the files that users write.
 //!
-//! The words come from the types that judge: a new one does not compile without its page.
+//! The words come from the types that judge, so that a new word does not compile without its page.
 
 use std::borrow::Cow;
 
@@ -13,10 +13,10 @@ use crate::report::{Assurance, Phase, text};
 /// Something that `explain` shows.
 pub(super) struct Topic {
     pub(super) id: &'static str,
-    /// In a few words.
+    /// A title of a few words.
     pub(super) title: Cow<'static, str>,
     pub(super) category: &'static str,
-    /// When a check looks.
+    /// When a check runs.
     pub(super) phase: Option<Phase>,
     /// The page, in Markdown.
     pub(super) page: Cow<'static, str>,
@@ -47,7 +47,7 @@ const FILES: [Topic; 2] = [
     ),
 ];
 
-/// Everything that has a page, in the order it is listed.
+/// Returns everything that has a page, in the order of the list.
 pub(super) fn all() -> Vec<Topic> {
     let statements = STATEMENTS.map(statement);
     let floors = RequiredAssurance::ALL.into_iter().filter_map(floor);
@@ -66,7 +66,7 @@ pub(super) fn all() -> Vec<Topic> {
     own.chain(checks).collect()
 }
 
-/// The page of the exit codes, out of the table that the program ends by.
+/// Returns the page of the exit codes, made from the table that the program uses.
 fn exit_codes() -> Topic {
     let code = |exit: &Exit, why: &str| format!("- **{}**: {why}\n", exit.code());
     let codes: String = Exit::TABLE
@@ -101,7 +101,7 @@ fn json() -> Topic {
     )
 }
 
-/// The page of a preset, out of the head of its template.
+/// Returns the page of a preset, made from the head of its template.
 fn preset(name: &'static str, text: &str) -> Topic {
     let head = Head::read(text);
     let param = |param: &Param| {
@@ -159,7 +159,7 @@ fn statement(module: Assurance) -> Topic {
     Topic::of(category, module.word(), text::meaning(module), page)
 }
 
-/// The other floors are statements.
+/// Returns the topic of a required assurance, unless it is a module statement too.
 fn floor(floor: RequiredAssurance) -> Option<Topic> {
     let (title, page) = match floor {
         RequiredAssurance::Declared | RequiredAssurance::Identified | RequiredAssurance::Proven => {
@@ -193,7 +193,7 @@ fn policy(policy: CertificatePolicy) -> Topic {
 }
 
 impl Topic {
-    /// A topic whose page is made from what the program knows.
+    /// Creates a topic with a page that is made from what the program knows.
     fn made(category: &'static str, id: &'static str, title: String, page: String) -> Topic {
         Topic {
             id,
@@ -219,7 +219,7 @@ impl Topic {
         }
     }
 
-    /// What it stands under in the list.
+    /// Returns the heading of its group in the list.
     pub(super) fn heading(&self) -> String {
         match self.phase {
             None => self.category.to_owned(),
@@ -237,7 +237,7 @@ mod tests {
     use crate::fips::Modules;
     use crate::istio::{Known, Matrix};
 
-    /// Pages that are no check's.
+    /// Returns the pages that do not belong to a check.
     fn words() -> impl Iterator<Item = Topic> {
         all().into_iter().filter(|topic| topic.phase.is_none())
     }
@@ -281,7 +281,7 @@ mod tests {
                 .replace('\n', " ")
                 .to_lowercase();
             assert_eq!(begins, topic.title.to_lowercase(), "{}", topic.id);
-            // The head of a template is written for other places too.
+            // The head of a template is written for other uses too.
             let longest = if topic.category.contains("--preset") {
                 96
             } else {
@@ -332,7 +332,7 @@ mod tests {
         }
     }
 
-    /// The indented lines of a page.
+    /// Returns the indented lines of a page.
     fn example(id: &str) -> String {
         let page = page(id);
         let lines = page.lines().filter_map(|line| line.strip_prefix("    "));

@@ -1,7 +1,7 @@
-//! What each flag is, and what becomes of it.
+//! The table of flags, and what happens to each.
 //!
-//! Spelling, short form and repeat rules are istioctl's. A test holds the table against the help and
-//! the completions of the real program.
+//! Spelling, short form and repeat rules are istioctl's. A test compares the table with the help and the completions of
+//! the real program.
 
 use super::{Flag, FlagRouting, Kind};
 use crate::istio::Capability;

@@ -12,22 +12,22 @@ use crate::suggestion::quote_word;
 use crate::sys::{os, signal};
 use crate::ui::{Event, Ui};
 
-/// How every file of ours begins.
+/// How every file that we write begins.
 const WRITTEN_BY: &str = "# Written by glooistio ";
 
-/// The line that shows whether a file was edited since.
+/// The line that shows whether a file was edited since it was written.
 const DIGEST: &str = "# sha256 of what follows: ";
 
 /// One file to write.
 struct Step {
-    /// What its name has after the number.
+    /// Its file name after the number.
     name: String,
-    /// The program that takes it, with its arguments before the file.
+    /// The program that takes the file, with its arguments before the file.
     command: &'static str,
     body: String,
 }
 
-/// Writes the documents, and removes what an earlier render left.
+/// Writes the documents, and removes the files that an earlier render left.
 pub(super) fn write(ui: &Ui, dir: &Path, prepared: &Prepared) -> Result<(), Failure> {
     os::create_dir(dir)?;
     let command = command_line(ui);
@@ -45,7 +45,7 @@ pub(super) fn write(ui: &Ui, dir: &Path, prepared: &Prepared) -> Result<(), Fail
     remove_earlier(ui, dir, &written)
 }
 
-/// The steps of `install`: control planes, the namespaces of gateways, all the rest.
+/// Returns the steps of `install`: control planes, the namespaces of gateways, all the rest.
 fn steps(prepared: &Prepared) -> Vec<Step> {
     let (planes, others) = action::in_order(&prepared.manifest.documents);
     let install = |documents: Vec<&render::Rendered>| {
@@ -82,7 +82,7 @@ fn text(step: &Step, file: &str, command: &str) -> String {
     )
 }
 
-/// The command that wrote a file, without secrets and on one line.
+/// Returns the command that wrote a file, without secrets and on one line.
 fn command_line(ui: &Ui) -> String {
     let args = os::args().unwrap_or_default();
     let words = args.iter().map(|word| quote_word(word));
@@ -92,7 +92,7 @@ fn command_line(ui: &Ui) -> String {
     escape_line(&ui.masked(&words.join(" ")))
 }
 
-/// A file of an earlier render would be applied with the others. It is removed, unless somebody edited it.
+/// Removes files of an earlier render, which would be applied with the others, unless a user has edited them.
 fn remove_earlier(ui: &Ui, dir: &Path, written: &BTreeSet<PathBuf>) -> Result<(), Failure> {
     for (_, path) in os::by_age(dir) {
         let is_yaml = path
@@ -121,13 +121,13 @@ fn remove_earlier(ui: &Ui, dir: &Path, written: &BTreeSet<PathBuf>) -> Result<()
     Ok(())
 }
 
-/// Where the text of a file comes from.
+/// The origin of the text of a file.
 #[derive(Debug, PartialEq, Eq)]
 enum Origin {
     /// As a render wrote it.
     Unchanged,
     Edited,
-    /// Somebody else's.
+    /// Not written by a render.
     Other,
 }
 

@@ -1,17 +1,18 @@
-//! Bounds of a user's file of data, looked at before it is parsed.
+//! Limits for a user's data file, checked before it is parsed.
 //!
 //! The parser behind serde needs time that grows with the square of the depth of flow collections, and reads the whole
-//! file before it finds that they are nested too deep.
+//! file before it reports that they are nested too deeply.
 
 use saphyr_parser::{Event, Parser};
 
-/// Brackets that may be open at once without a closer look: the square of it is little.
+/// A file with at most this many brackets needs no further check: the square of their number is small.
 const FEW: usize = 5_000;
 
-/// Brackets of a file: the scanner holds all of a flow collection where it may turn out to be a key.
+/// Maximum number of brackets in a file: the scanner keeps a whole flow collection in memory while it can still be a
+/// key.
 const MOST: usize = 100_000;
 
-/// Levels of maps and lists: the data has fewer than ten.
+/// Maximum nesting of maps and lists: the data has fewer than ten levels.
 const DEPTH: usize = 64;
 
 /// Refuses a text that would take unbounded time, with the line and the reason.

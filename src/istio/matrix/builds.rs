@@ -1,4 +1,4 @@
-//! Rows about builds: tags that were seen, builds known not to exist, varieties, the default.
+//! Rows about builds: tags that were seen, builds known not to exist, varieties, the default version.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::istio::tag::{ImageTag, Rebuild};
 #[serde(deny_unknown_fields)]
 pub struct Build {
     pub tag: ImageTag,
-    /// The earliest date it was seen there.
+    /// The earliest date on which it was seen there.
     #[serde(default)]
     pub seen: Option<Date>,
     /// The place within the source.
@@ -111,7 +111,7 @@ impl Variety {
 pub struct MissingBuild {
     pub build: Rebuild,
     pub variety: Variety,
-    /// What to take instead.
+    /// What to use instead.
     pub instead: String,
 }
 
@@ -147,7 +147,7 @@ impl Row for MissingBuild {
     }
 }
 
-/// For which versions a variety is documented, perhaps for one distribution only.
+/// The versions for which a variety is documented, possibly for one distribution only.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VarietyRow {
@@ -175,7 +175,7 @@ impl Row for VarietyRow {
     }
 }
 
-/// The version that is taken when nobody says one.
+/// The version that is used if the user names none.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DefaultBuild {

@@ -1,4 +1,4 @@
-//! From when to when a capability holds.
+//! Which versions have a capability.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ impl Row for CapabilityRow {
 }
 
 impl Matrix {
-    /// Whether this version can do it.
+    /// Whether this version has the capability.
     pub fn has(&self, capability: Capability, version: &IstioVersion) -> bool {
         let build = version.clone().into();
         let about = claims(&self.capabilities, |row| row.name == capability);
@@ -44,19 +44,19 @@ impl Matrix {
             .is_some_and(|claim| claim.row.istio.contains(&build))
     }
 
-    /// Whether the first release of this line can do it; for where only the line is known.
+    /// Whether the first release of this line has the capability, for cases in which only the line is known.
     pub fn line_has(&self, capability: Capability, minor: Minor) -> bool {
         self.has(capability, &IstioVersion::release(minor, 0))
     }
 
-    /// From when to when a capability holds, such as `1.24 and later`.
+    /// Returns the versions that have a capability, such as `1.24 and later`.
     pub fn capability_span(&self, capability: Capability) -> String {
         let about = claims(&self.capabilities, |row| row.name == capability);
         let span = about.first().map(|claim| claim.row.istio.to_string());
         span.unwrap_or_default()
     }
 
-    /// Everything this version can do, for templates.
+    /// Returns all capabilities of this version, for templates.
     pub fn capabilities(&self, version: &IstioVersion) -> BTreeSet<Capability> {
         Capability::ALL
             .iter()
@@ -65,7 +65,7 @@ impl Matrix {
             .collect()
     }
 
-    /// Who says from when to when a capability holds.
+    /// Returns the sources for which versions have a capability.
     pub fn capability_claims(&self, capability: Capability) -> Vec<Quote> {
         quotes(&claims(&self.capabilities, |row| row.name == capability))
     }

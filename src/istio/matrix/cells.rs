@@ -1,4 +1,4 @@
-//! Cells of the tables: ranges of versions and dates, as the pages write them.
+//! Cells of the tables: ranges of versions, and dates, as the pages write them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -41,7 +41,7 @@ impl Minors {
         self.ranges.iter().any(inside)
     }
 
-    /// How many minor versions lie between one and the nearest of these; 0 where it is one of them.
+    /// Returns how many minor versions `minor` is away from the nearest of these; 0 if it is one of them.
     pub(super) fn distance(&self, minor: Minor) -> u64 {
         let between = |low: Minor, high: Minor| high.above(low).map_or(u64::MAX, i64::unsigned_abs);
         let of_range = |(low, high): &(Minor, Option<Minor>)| {
@@ -55,7 +55,7 @@ impl Minors {
         self.ranges.iter().map(of_range).min().unwrap_or(u64::MAX)
     }
 
-    /// The lowest of them.
+    /// Returns the lowest of them.
     pub fn lowest(&self) -> Option<Minor> {
         self.ranges.iter().map(|(low, _)| *low).min()
     }
@@ -95,7 +95,7 @@ impl FromStr for Minors {
 
 text_serde!(Minors, "a list of minor versions, X.Y - X.Y");
 
-/// An end of a span: a whole line, or one build.
+/// An end of a span: a whole release line, or one build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bound {
     Minor(Minor),
@@ -117,7 +117,7 @@ impl Bound {
         }
     }
 
-    /// A line includes all its builds.
+    /// Whether the bound is at or above the build. A line includes all its builds.
     fn is_at_or_above(&self, build: &Rebuild) -> bool {
         match self {
             Self::Minor(minor) => build.minor() <= *minor,
@@ -147,7 +147,7 @@ impl FromStr for Bound {
     }
 }
 
-/// `FROM..TO` with both ends in it, or `FROM..<FIXED` without the last; either end may be open.
+/// `FROM..TO` including both ends, or `FROM..<FIXED` without the second; either end may be open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
     from: Option<Bound>,
@@ -167,7 +167,7 @@ impl Span {
                 .is_none_or(|fixed| !fixed.is_at_or_below(build))
     }
 
-    /// Whether some build of a line lies in it.
+    /// Whether some build of a line is in it.
     fn touches(&self, minor: Minor) -> bool {
         let begins = self.from.as_ref().is_none_or(|from| from.minor() <= minor);
         let reaches = self.to.as_ref().is_none_or(|to| to.minor() >= minor);
@@ -224,7 +224,7 @@ impl FromStr for Span {
     }
 }
 
-/// Spans of builds, written with commas; `..` is all of them.
+/// Spans of builds, separated by commas; `..` means all builds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spans(Vec<Span>);
 
@@ -233,7 +233,7 @@ impl Spans {
         self.0.iter().any(|span| span.contains(build))
     }
 
-    /// Whether a version lies in it; of a line, whether some build of it does.
+    /// Whether a version is in one of them; for a line, whether some build of it is.
     pub fn concerns(&self, istio: &Request) -> bool {
         match istio.rebuild() {
             Some(build) => self.contains(&build),
@@ -241,7 +241,7 @@ impl Spans {
         }
     }
 
-    /// Whether the first build of a line lies in it; for tables that know lines only.
+    /// Whether the first build of a line is in one of them, for tables that contain only lines.
     pub fn contains_minor(&self, minor: Minor) -> bool {
         self.contains(&IstioVersion::release(minor, 0).into())
     }
@@ -273,7 +273,7 @@ impl FromStr for Spans {
 
 text_serde!(Spans, "spans of versions, FROM..TO or FROM..<FIXED");
 
-/// A date as pages give it: `2022-05-13`, `13 May 2022`, only a month (`2020-02`), or `TBD`.
+/// A date as pages write it: `2022-05-13`, `13 May 2022`, only a month (`2020-02`), or `TBD`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct When {
     text: String,
@@ -281,12 +281,12 @@ pub struct When {
 }
 
 impl When {
-    /// The day, or the first of the month; `None` for a date that is to be decided.
+    /// Returns the day, or the first day of the month; `None` for `TBD`.
     pub fn first(&self) -> Option<Date> {
         self.days.map(|(first, _)| first)
     }
 
-    /// The day, or the last of the month.
+    /// Returns the day, or the last day of the month; `None` for `TBD`.
     pub fn last(&self) -> Option<Date> {
         self.days.map(|(_, last)| last)
     }

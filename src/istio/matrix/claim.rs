@@ -1,4 +1,4 @@
-//! Claims: a row of a page, with where it was read and how far that can be trusted.
+//! Claims: a row of a page, with its source and the quality of the source.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,26 +9,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::istio::request::Request;
 
-/// How something is known.
+/// The quality of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceQuality {
-    /// Documentation, source or release notes of those who build it.
+    /// Documentation, source code or release notes of the builder.
     Docs,
     /// A workshop, script or configuration that the vendor runs.
     Workshop,
-    /// Somebody else uses it.
+    /// A configuration that a third party uses.
     User,
-    /// Somebody else's summary of the documentation.
+    /// A third party's summary of the documentation.
     SecondHand,
-    /// Seen as a bare version string: no proof of an image.
+    /// A bare version string, which does not prove that there is an image.
     Bare,
-    /// Concluded from other claims.
+    /// A conclusion from other claims.
     Derived,
 }
 
 impl SourceQuality {
-    /// Whether a claim of this kind can be an error by itself.
+    /// Whether a claim of this quality is enough for an error.
     pub const fn can_refuse(self) -> bool {
         matches!(self, Self::Docs | Self::Workshop | Self::User)
     }
@@ -49,7 +49,7 @@ impl SourceQuality {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source(String);
 
-/// A claim without a source.
+/// The error for a claim without a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a source is a URL or a place in a repository; it must not be empty")]
 pub struct NoSource;
@@ -74,7 +74,7 @@ impl fmt::Display for Source {
 
 text_serde!(Source, "where the claim was read");
 
-/// When a page said so: one address held different contents over the years.
+/// The era of a page, because one address has had different contents over the years.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Era {
@@ -90,33 +90,34 @@ pub struct Page<R> {
     pub source: Source,
     pub evidence: SourceQuality,
     pub page: Era,
-    /// Of the pages that name a version the one with the highest order judges.
+    /// Among the pages that name a version, the one with the highest order decides.
     pub order: u32,
     pub rows: Vec<R>,
 }
 
 /// A row of one of the tables.
 pub trait Row {
-    /// The heads of the columns.
+    /// The headers of the columns.
     const COLUMNS: &'static [&'static str];
 
-    /// What the row is about: a user's file replaces by it, and a page names it once.
+    /// Returns the subject of the row: a row of a user's file replaces those with the same key, and a page has each key
+    /// only once.
     fn key(&self) -> String;
 
-    /// One text for each column; empty where the page says nothing.
+    /// Returns one text for each column; empty if the page does not give it.
     fn cells(&self) -> Vec<String>;
 
-    /// When this row itself was seen, where a page gathers sightings.
+    /// Returns when this row itself was seen, for a page that lists sightings.
     fn seen(&self) -> Option<Date> {
         None
     }
 
-    /// Whether the row says something of a version of Istio; true where it is about no versions.
+    /// Whether the row is about a version of Istio; true for rows that are not about versions.
     fn concerns(&self, _istio: &Request) -> bool {
         true
     }
 
-    /// The row as a sentence to quote.
+    /// Returns the row as a sentence to quote.
     fn text(&self) -> String {
         let pairs = Self::COLUMNS.iter().zip(self.cells());
         let said = pairs.filter(|(_, cell)| !cell.is_empty());
@@ -126,7 +127,7 @@ pub trait Row {
     }
 }
 
-/// A claim as it is shown: what was said, where, when, and how that is known.
+/// A claim as it is shown: its text, source, date, and quality.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Quote {
     pub text: String,
@@ -152,7 +153,7 @@ impl fmt::Display for Quote {
     }
 }
 
-/// A row together with its page.
+/// A row with its page.
 #[derive(Debug)]
 pub(super) struct Claim<'m, R> {
     pub(super) page: &'m Page<R>,
@@ -183,7 +184,7 @@ pub(super) fn quotes<R: Row>(claims: &[Claim<'_, R>]) -> Vec<Quote> {
     claims.iter().map(Claim::quote).collect()
 }
 
-/// The claims that a row passes, the page with the highest order first.
+/// Returns the claims for which `about` holds, those of the page with the highest order first.
 pub(super) fn claims<R>(pages: &[Page<R>], about: impl Fn(&R) -> bool) -> Vec<Claim<'_, R>> {
     let rows = pages
         .iter()
@@ -205,7 +206,7 @@ pub(super) fn replace<R: Row>(mine: &mut Vec<Page<R>>, theirs: Vec<Page<R>>) {
     mine.extend(theirs);
 }
 
-/// A key that one page has twice, with the page.
+/// Returns a key that one page has twice, and the page.
 pub(super) fn doubled<R: Row>(pages: &[Page<R>]) -> Option<(String, String)> {
     pages.iter().find_map(|page| {
         let mut seen = BTreeSet::new();
@@ -218,7 +219,7 @@ pub(super) fn doubled<R: Row>(pages: &[Page<R>]) -> Option<(String, String)> {
     })
 }
 
-/// How good or bad an answer is. `NoData` is a warning of its own: nobody says anything.
+/// The result of a judgement, from the best to the worst. `NoData` is a separate warning: there is no claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
@@ -229,7 +230,7 @@ pub enum Level {
     Error,
 }
 
-/// An answer: how good, what there is, what is wanted, and who says so.
+/// A judgement: its level, what was found, what is expected, and the sources.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Judgement {
     pub level: Level,
@@ -239,7 +240,7 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// The worse of both, with the words of those that are not fine, and the quotes of both.
+    /// Combines two judgements: the worse level, what either of them expects, and the quotes of both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let said = self.wanted.split("; ").any(|part| part == other.wanted);
@@ -259,9 +260,9 @@ impl Judgement {
 
 /// Judges claims that may contradict each other.
 ///
-/// `opinion` is what one row alone would say, `None` where it does not touch the question. The page
-/// with the highest order judges; an error that an older page would not make, or that no page makes
-/// whose evidence can refuse, is a warning.
+/// `opinion` returns the level by one row alone, `None` if the row does not concern the question. The page with the
+/// highest order decides; but an error is only a warning if an older page disagrees, or if no page has a quality of
+/// source that can refuse.
 pub(super) fn judge<R>(claims: &[Claim<'_, R>], opinion: impl Fn(&R) -> Option<Level>) -> Level {
     let opinions: Vec<(Claim<'_, R>, Level)> = claims
         .iter()
@@ -290,7 +291,7 @@ pub(super) fn judge<R>(claims: &[Claim<'_, R>], opinion: impl Fn(&R) -> Option<L
 mod tests {
     use super::*;
 
-    /// Order, evidence, and what the row says.
+    /// Order, quality of the source, and the opinion of the row.
     type Opinion = (u32, SourceQuality, Option<Level>);
 
     struct Said(Option<Level>);

@@ -1,4 +1,4 @@
-//! Known issues of istioctl itself: the program that is run is judged, not only the mesh.
+//! Known issues of istioctl itself, because the program that is run is judged too.
 
 use serde::Deserialize;
 
@@ -15,11 +15,11 @@ pub struct ClientIssue {
     /// A short name, for reports.
     pub issue: String,
     pub istioctl: Spans,
-    /// The commands that have it, such as `manifest translate`.
+    /// The affected commands, such as `manifest translate`.
     pub commands: Vec<String>,
     /// What these commands do wrong.
     pub text: String,
-    /// The versions that do not have it.
+    /// The versions without the issue.
     pub fixed: String,
 }
 
@@ -55,7 +55,7 @@ impl Row for ClientIssue {
     }
 }
 
-/// An issue that an istioctl has.
+/// An issue that affects an istioctl.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientIssueFinding {
     pub issue: String,
@@ -64,9 +64,9 @@ pub struct ClientIssueFinding {
 }
 
 impl Matrix {
-    /// Returns the issues of an istioctl: warnings, or info where the claim is not first-hand.
+    /// Returns the issues of an istioctl: as warnings, or as info if the claim is not first-hand.
     ///
-    /// A client whose version is not understood has none: nothing is known of it.
+    /// Returns none for a client with a version that could not be interpreted.
     pub fn client_issues(&self, client: &ClientVersion) -> Vec<ClientIssueFinding> {
         let build: Rebuild = match client {
             ClientVersion::Release(version) => version.clone().into(),

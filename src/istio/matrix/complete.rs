@@ -1,4 +1,4 @@
-//! From what a person asks for to one tag.
+//! Completes what the user requests to one tag.
 
 use super::claim::quotes;
 use super::{Matrix, Quote, claims};
@@ -8,7 +8,7 @@ use crate::istio::request::Request;
 use crate::istio::tag::{ImageTag, Rebuild};
 use crate::istio::version::{IstioVersion, Minor};
 
-/// What the flags say about the flavour; `None` where they say nothing.
+/// The flavour that the flags request; `None` for what they do not mention.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
     pub distribution: Option<Distribution>,
@@ -18,7 +18,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// The flavour of a version: what is said, and for the rest what `base` has.
+    /// Returns the flavour of the flags, with the rest taken from `base`.
     fn over(self, base: Flavor) -> Flavor {
         let fips = match self.fips {
             Some(true) if !base.is_fips() => Fips::Fips,
@@ -34,7 +34,7 @@ impl Wanted {
     }
 }
 
-/// The tag that was chosen, why, and by what data.
+/// The chosen tag, the reason, and the sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completed {
     pub tag: ImageTag,
@@ -42,10 +42,10 @@ pub struct Completed {
     pub quotes: Vec<Quote>,
 }
 
-/// Why no tag can be chosen.
+/// Why no tag could be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CompletionError {
-    /// A usage error: the flavour of a tag is part of it.
+    /// A usage error, because a tag already contains its flavour.
     #[error(
         "the flags make it {wanted}, and the tag `{tag}` is {has}: leave the flags away, or write `{right}`"
     )]
@@ -68,9 +68,9 @@ pub enum CompletionError {
 impl Matrix {
     /// Chooses the tag for a request, the flavour flags, and the istioctl at hand.
     ///
-    /// A tag is taken literally; `X.Y` is istioctl's own version where that is of this line, else the
-    /// newest build seen; nothing asked for is istioctl's own version, else the data's default. Of a
-    /// version it is the newest rebuild seen with that flavour, else the plain one.
+    /// A tag is taken literally. `X.Y` means istioctl's own version if it belongs to this line, else the newest build
+    /// seen. No request means istioctl's own version, else the default of the data. Of a version, the newest rebuild
+    /// that was seen with that flavour is chosen, else the plain version.
     pub fn complete(
         &self,
         request: Option<&Request>,
@@ -158,8 +158,8 @@ impl Matrix {
         }
     }
 
-    /// The newest rebuild seen with that flavour, else plain; else, where plain is known to be
-    /// missing, the newest rebuild seen at all. A numbered FIPS build counts as a rebuild.
+    /// Chooses the newest rebuild of a version that was seen with that flavour, else the plain version; but if the
+    /// plain one is known to be missing, the newest rebuild of any flavour. A numbered FIPS build counts as a rebuild.
     fn of_version(&self, version: &IstioVersion, wanted: Wanted, why: &str) -> Completed {
         let plain = Rebuild::from(version.clone());
         let seen = claims(&self.builds, |row| row.tag.version == *version);
@@ -208,7 +208,8 @@ impl Matrix {
         }
     }
 
-    /// The flavour of a build by the flags; Solo where that version has one.
+    /// Returns the flavour of a build by the flags; without a distribution, Solo if there is a Solo build of that
+    /// version.
     fn flavor(&self, build: &Rebuild, wanted: Wanted) -> Flavor {
         let solo = self.has_distribution(Distribution::Solo, build);
         let distribution = if solo {
@@ -223,7 +224,7 @@ impl Matrix {
     }
 }
 
-/// Equal but for the number of a numbered FIPS build.
+/// Whether both are equal except for the number of a numbered FIPS build.
 fn same_variety(seen: Flavor, wanted: Flavor) -> bool {
     let fips = if matches!(seen.fips, Fips::Numbered(_)) {
         Fips::Fips
@@ -297,7 +298,7 @@ mod tests {
     #[test]
     fn a_request_becomes_one_tag() {
         let table = [
-            // not asked for: istioctl's own version; a Solo client names its own build
+            // no request: istioctl's own version; a Solo client names its own build
             (
                 "",
                 FIPS_DISTROLESS,
@@ -314,7 +315,7 @@ mod tests {
                 "1.29.2-patch0-solo-fips",
             ),
             ("", PLAIN, Some("1.22.3"), "1.22.3-patch1-solo"),
-            // X.Y: istioctl's where it fits, else the newest seen
+            // X.Y: istioctl's version if it is of that line, else the newest seen
             ("1.31", FIPS, Some("1.31.0"), "1.31.0-solo-fips"),
             ("1.13", PLAIN, Some("1.31.0"), "1.13.8-solo"),
             ("1.26", FIPS, None, "1.26.2-solo-fips"),
@@ -326,7 +327,7 @@ mod tests {
             ("1.26.1", PLAIN, None, "1.26.1-solo"),
             ("1.99.7", PLAIN, None, "1.99.7-solo"),
             ("1.31.0-rc.0", PLAIN, None, "1.31.0-rc.0-solo"),
-            // a rebuild and a tag stay what they are
+            // a rebuild and a tag are not changed
             ("1.22.3-patch0", PLAIN, None, "1.22.3-patch0-solo"),
             ("1.7.5-fips2", PLAIN, None, "1.7.5-fips2"),
             ("1.7.5-fips2", FIPS, None, "1.7.5-fips2"),

@@ -1,4 +1,4 @@
-//! Which custom resource definitions a version brings.
+//! Which custom resource definitions a version installs.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::{Matrix, Row, Spans, claims};
 use crate::istio::request::Request;
 use crate::istio::version::IstioVersion;
 
-/// A custom resource definition and the versions that bring it.
+/// A custom resource definition and the versions that install it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DefinitionRow {
@@ -33,7 +33,7 @@ impl Row for DefinitionRow {
 }
 
 impl Matrix {
-    /// Names of the custom resource definitions that this version brings.
+    /// Returns the names of the custom resource definitions that this version installs.
     pub fn definitions(&self, version: &IstioVersion) -> BTreeSet<&str> {
         let build = version.clone().into();
         let mut judged = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! What a feature of Gloo Mesh needs of Istio and of the build.
+//! What a feature of Gloo Mesh requires of Istio and of the build.
 
 use serde::Deserialize;
 
@@ -9,15 +9,15 @@ use crate::istio::request::Request;
 use crate::istio::tag::ImageTag;
 use crate::istio::version::Minor;
 
-/// A feature and what a page says it needs.
+/// A feature and its requirements by a page.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Feature {
-    /// The name that `--feature` takes.
+    /// The name for `--feature`.
     pub feature: String,
-    /// The page's words for it.
+    /// The name of the feature on the page.
     pub name: String,
-    /// The page's words for what it needs.
+    /// The requirements in the page's words.
     pub requires: String,
     #[serde(default)]
     pub istio: Option<Spans>,
@@ -74,14 +74,14 @@ impl Feature {
     }
 }
 
-/// A feature that was asked for, and whether the build has what it needs.
+/// A requested feature, and whether the build meets its requirements.
 #[derive(Debug, Clone)]
 pub struct FeatureFinding {
     pub feature: String,
     pub judgement: Judgement,
 }
 
-/// A name that no page has.
+/// The error for a name that no page has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` is not a feature in the data: {known}")]
 pub struct UnknownFeature {
@@ -90,7 +90,7 @@ pub struct UnknownFeature {
 }
 
 impl Matrix {
-    /// Judges every named feature for a build, and for a Gloo Mesh version where one is known.
+    /// Judges each of the named features for a build, and for a Gloo Mesh version if one is known.
     pub fn features(
         &self,
         names: &[String],
@@ -103,7 +103,7 @@ impl Matrix {
             .collect()
     }
 
-    /// The names that `--feature` takes.
+    /// Returns the names for `--feature`.
     pub fn feature_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = claims(&self.features, |_| true)
             .iter()
@@ -114,7 +114,7 @@ impl Matrix {
         names
     }
 
-    /// What the pages say that a feature needs; empty for a name they do not have.
+    /// Returns what the pages say that a feature requires; empty for an unknown name.
     pub fn feature_claims(&self, name: &str) -> Vec<Quote> {
         quotes(&claims(&self.features, |row| row.feature == name))
     }

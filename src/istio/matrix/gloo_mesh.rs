@@ -1,4 +1,4 @@
-//! Gloo Mesh × Istio × Kubernetes. The published ranges of one version changed between pages.
+//! Gloo Mesh × Istio × Kubernetes. The published ranges of the same version differ between pages.
 
 use serde::Deserialize;
 
@@ -8,7 +8,7 @@ use crate::istio::request::Request;
 use crate::istio::tag::ImageTag;
 use crate::istio::version::Minor;
 
-/// A row of a page's table, its cells word for word.
+/// A row of a page's table, with its cells word for word.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GlooMesh {
@@ -18,7 +18,7 @@ pub struct GlooMesh {
     pub released: Option<When>,
     #[serde(default)]
     pub istio: Option<Minors>,
-    /// `None` where the page leaves it to Istio.
+    /// `None` if the page refers to Istio's own range.
     #[serde(default)]
     pub kubernetes: Option<Minors>,
     #[serde(default)]
@@ -81,7 +81,7 @@ impl Row for GlooMesh {
     }
 }
 
-/// A line of Istio that runs on a Kubernetes, with the newest build seen of it.
+/// A line of Istio that runs on a Kubernetes version, with the newest build of it that was seen.
 #[derive(Debug, Clone)]
 pub struct Runs {
     pub istio: Minor,
@@ -89,7 +89,7 @@ pub struct Runs {
     pub judgement: Judgement,
 }
 
-/// A line of Istio that does not run on a Kubernetes, with what refuses it.
+/// A line of Istio that does not run on a Kubernetes version, with the judgements that refuse it.
 #[derive(Debug, Clone)]
 pub struct Refused {
     pub istio: Minor,
@@ -97,13 +97,13 @@ pub struct Refused {
 }
 
 impl Matrix {
-    /// Whether this Gloo Mesh goes with this Istio.
+    /// Judges whether this Gloo Mesh is compatible with this Istio.
     pub fn gloo_mesh(&self, gloo_mesh: Minor, istio: Minor) -> Judgement {
         let found = format!("Istio {istio}");
         self.gloo_mesh_allows(gloo_mesh, istio, found, |row| row.istio.as_ref())
     }
 
-    /// Gloo Mesh's own constraint on Kubernetes; Istio's comes on top.
+    /// Judges by Gloo Mesh's own constraint on Kubernetes; Istio's constraint applies in addition.
     pub fn gloo_mesh_on_kubernetes(&self, gloo_mesh: Minor, kube: Minor) -> Judgement {
         let found = format!("Kubernetes {kube}");
         let judgement =
@@ -120,7 +120,7 @@ impl Matrix {
         judgement
     }
 
-    /// Every line of Istio that is not refused on this Kubernetes with this Gloo Mesh, newest first.
+    /// Returns every line of Istio that is not refused on this Kubernetes with this Gloo Mesh, newest first.
     pub fn what_runs(&self, kube: Minor, gloo_mesh: Option<Minor>) -> Vec<Runs> {
         let runs = self.lines().into_iter().map(|istio| {
             let on_kube = self.kubernetes(istio, gloo_mesh, kube);
@@ -138,9 +138,9 @@ impl Matrix {
             .collect()
     }
 
-    /// The lines of Istio that come nearest to running on this Kubernetes with this Gloo Mesh, each with what
-    /// refuses it, newest first: those that all but one constraint allow, of these the ones whose own range is
-    /// nearest. Empty where something runs.
+    /// Returns the lines of Istio that come nearest to running on this Kubernetes with this Gloo Mesh, each with what
+    /// refuses it, newest first: the lines with the fewest refusals, and, without a Gloo Mesh, of these the ones with
+    /// the nearest range. Empty if something runs.
     pub fn nearest_refused(&self, kube: Minor, gloo_mesh: Option<Minor>) -> Vec<Refused> {
         if !self.what_runs(kube, gloo_mesh).is_empty() {
             return Vec::new();
@@ -169,7 +169,7 @@ impl Matrix {
         }
     }
 
-    /// Those whose range of Kubernetes versions is nearest to one.
+    /// Returns those with the range of Kubernetes versions nearest to `kube`.
     fn nearest_ranges(&self, mut refused: Vec<Refused>, kube: Minor) -> Vec<Refused> {
         let distance = |istio: Minor| {
             let rows = claims(&self.kubernetes, |row| row.istio == istio);
@@ -183,7 +183,7 @@ impl Matrix {
         refused
     }
 
-    /// The lines of Istio whose Kubernetes versions are known, newest first.
+    /// Returns the lines of Istio with known Kubernetes versions, newest first.
     fn lines(&self) -> Vec<Minor> {
         let mut lines: Vec<Minor> = claims(&self.kubernetes, |_| true)
             .iter()
@@ -320,7 +320,7 @@ mod tests {
             assert_eq!(one.reasons.len(), 1, "{one:?}");
             one.reasons[0].wanted.clone()
         };
-        // What Gloo Mesh allows needs a newer Kubernetes, and what runs there is too old for Gloo Mesh.
+        // The lines that Gloo Mesh allows need a newer Kubernetes, and those that run there are too old for Gloo Mesh.
         assert!(reason("1.29").contains("1.35 for Istio 1.29"));
         assert!(reason("1.16").contains("for Gloo Mesh 2.12"));
         assert!(

@@ -1,4 +1,4 @@
-//! Choosing a hub for a tag, and judging one that was given.
+//! Choosing a hub for a tag, and judging one that the user gave.
 
 use std::collections::BTreeSet;
 
@@ -8,17 +8,17 @@ use crate::istio::hub::{Hub, RepoKey, mask};
 use crate::istio::tag::ImageTag;
 use crate::istio::version::Minor;
 
-/// A hub where a tag's line is published, best first.
+/// A hub that publishes a tag's line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubOption {
     pub pattern: HubPattern,
     pub kind: HubKind,
-    /// True where the whole line is documented to be there, false where only some builds were seen.
+    /// Whether the whole line is documented to be there; false if only some builds were seen.
     pub documented: bool,
     pub quotes: Vec<Quote>,
 }
 
-/// The hub for a tag, why, and where else it may be.
+/// The hub for a tag, with the reason and the sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubChoice {
     pub hub: Hub,
@@ -27,7 +27,7 @@ pub struct HubChoice {
     pub quotes: Vec<Quote>,
 }
 
-/// Why there is no hub.
+/// Why no hub could be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoHub {
     #[error(
@@ -42,18 +42,18 @@ pub enum NoHub {
     Unknown { minor: Minor },
 }
 
-/// A judgement of a hub that somebody gave.
+/// A judgement of a hub that the user gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubJudgement {
     pub kind: HubKind,
     pub judgement: Judgement,
-    /// Where the line is known to be.
+    /// Other hubs that have the line.
     pub elsewhere: Vec<HubOption>,
 }
 
 impl Matrix {
-    /// The vendor's hubs for a tag: those documented for its line first, then those where a build
-    /// of its version was seen.
+    /// Returns the vendor's hubs for a tag: those documented for its line first, then those where a build of its
+    /// version was seen.
     pub fn hub_options(&self, tag: &ImageTag) -> Vec<HubOption> {
         let mut found = claims(&self.hubs, |row| {
             row.is_solos() && (row.has(tag) || row.saw(tag))
@@ -77,7 +77,7 @@ impl Matrix {
         options
     }
 
-    /// The hub for a tag, with the key where one is needed.
+    /// Returns the hub for a tag, with the key filled in if the hub needs one.
     pub fn hub_for(&self, tag: &ImageTag, key: Option<&RepoKey>) -> Result<HubChoice, NoHub> {
         let minor = tag.minor();
         let options = self.hub_options(tag);
@@ -115,7 +115,7 @@ impl Matrix {
         }
     }
 
-    /// Judges a hub that was given for a tag. Any registry the data does not know is a mirror.
+    /// Judges a hub that the user gave for a tag. Any registry that the data does not know is a mirror.
     pub fn hub_judgement(&self, hub: &Hub, tag: &ImageTag) -> HubJudgement {
         let here = self.hub_claims(hub);
         let kind = here.first().map_or(HubKind::Mirror, |claim| claim.row.kind);
@@ -151,13 +151,13 @@ impl Matrix {
         }
     }
 
-    /// The key that is part of a hub's name, so that it can be masked.
+    /// Returns the key that is part of a hub's name, so that it can be masked.
     pub fn key_in(&self, hub: &Hub) -> Option<RepoKey> {
         let here = self.hub_claims(hub);
         here.first().and_then(|claim| claim.row.hub.key_in(hub))
     }
 
-    /// Says when a key does not look like those that were seen; never an error.
+    /// Warns if a key does not look like those that were seen; never an error.
     pub fn judge_key(&self, key: &RepoKey) -> Judgement {
         let shapes = claims(&self.keys, |_| true);
         let Some(claim) = shapes.first() else {
@@ -193,14 +193,14 @@ impl Matrix {
             .map_or_else(|| "the vendor".into(), |claim| claim.row.from.clone())
     }
 
-    /// What stands before the key in the names of hubs that have one.
+    /// Returns the text before the key in the names of hubs that contain one.
     pub fn keyed_hubs(&self) -> BTreeSet<String> {
         let rows = self.hubs.iter().flat_map(|page| &page.rows);
         let before = rows.filter_map(|row| row.hub.before_key());
         before.map(str::to_owned).collect()
     }
 
-    /// Whether a text is a hub of the data without a key in its name.
+    /// Whether a text is a hub in the data without a key in its name.
     pub fn is_whole_hub(&self, text: &str) -> bool {
         let mut rows = self.hubs.iter().flat_map(|page| &page.rows);
         rows.any(|row| !row.hub.needs_key() && row.hub.to_string() == text)
@@ -216,7 +216,7 @@ impl Matrix {
         mask(hub.as_str(), self.key_in(hub).as_ref())
     }
 
-    /// The claims about a hub; one that names it whole goes before a pattern.
+    /// Returns the claims about a hub; one that names the whole hub takes precedence over a pattern.
     fn hub_claims(&self, hub: &Hub) -> Vec<Claim<'_, HubRow>> {
         let exact = claims(&self.hubs, |row| row.hub.is(hub));
         if exact.is_empty() {

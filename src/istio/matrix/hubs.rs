@@ -1,4 +1,4 @@
-//! Rows about hubs: whose they are, what lies there, and what a key looks like.
+//! Rows about hubs: who owns them, which builds they have, and what a key looks like.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,12 +12,12 @@ use crate::istio::tag::ImageTag;
 
 const KEY: &str = "<key>";
 
-/// A hub, or a hub with `<key>` in its place.
+/// A hub, or a hub with `<key>` in the place of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubPattern(String);
 
 impl HubPattern {
-    /// The pattern as the data writes it.
+    /// Returns the pattern as the data contains it.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
@@ -26,7 +26,7 @@ impl HubPattern {
         self.0.contains(KEY)
     }
 
-    /// The hub itself, with the key filled in; `None` without the key that it needs.
+    /// Returns the hub itself, with the key filled in; `None` without a required key.
     pub fn fill(&self, key: Option<&RepoKey>) -> Option<Hub> {
         match key {
             Some(key) => self.0.replacen(KEY, key.expose(), 1).parse().ok(),
@@ -34,14 +34,14 @@ impl HubPattern {
         }
     }
 
-    /// The key in a hub of this pattern.
+    /// Returns the key in a hub of this pattern.
     pub(super) fn key_in(&self, hub: &Hub) -> Option<RepoKey> {
         let (before, after) = self.0.split_once(KEY)?;
         let key = hub.as_str().strip_prefix(before)?.strip_suffix(after)?;
         key.parse().ok()
     }
 
-    /// What stands before the key.
+    /// Returns the text before the key.
     pub(super) fn before_key(&self) -> Option<&str> {
         self.0.split_once(KEY).map(|(before, _)| before)
     }
@@ -68,19 +68,19 @@ impl FromStr for HubPattern {
 
 text_serde!(HubPattern, "a hub, perhaps with <key> in it");
 
-/// Whose hub it is.
+/// The owner and purpose of a hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HubKind {
-    /// The vendor's, with a key in its name.
+    /// The vendor's hub, with a key in its name.
     SoloKeyed,
-    /// The vendor's, open.
+    /// The vendor's hub without a key.
     SoloKeyless,
-    /// Upstream's.
+    /// Upstream's hub.
     Community,
-    /// The vendor's, for its workshops.
+    /// The vendor's hub for its workshops.
     Workshop,
-    /// The vendor's, for previews.
+    /// The vendor's hub for previews.
     Preview,
     /// Any other registry.
     Mirror,
@@ -99,19 +99,19 @@ impl HubKind {
     }
 }
 
-/// What one page says about a hub.
+/// The claims of one page about a hub.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HubRow {
     pub hub: HubPattern,
     pub kind: HubKind,
-    /// What it holds.
+    /// The builds that it has.
     #[serde(default)]
     pub has: Option<Spans>,
-    /// What is known not to be there.
+    /// The builds that are known not to be there.
     #[serde(default)]
     pub lacks: Option<Spans>,
-    /// Single builds that were seen there, without a promise for their lines.
+    /// Single builds that were seen there, which does not mean that it has their whole lines.
     #[serde(default)]
     pub builds: Vec<ImageTag>,
     #[serde(default)]
@@ -180,13 +180,13 @@ impl HubRow {
     }
 }
 
-/// What keys look like, and where a person gets one.
+/// The form of keys, and where to get one.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyShape {
     pub length: usize,
     pub characters: String,
-    /// Who gives keys.
+    /// Who issues keys.
     pub from: String,
     pub note: String,
 }

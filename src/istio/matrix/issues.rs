@@ -12,33 +12,33 @@ use crate::istio::tag::ImageTag;
 #[serde(deny_unknown_fields)]
 pub struct Setting {
     pub env: String,
-    /// The value it must have; `None` where that depends on the cluster.
+    /// The required value; `None` if it depends on the cluster.
     #[serde(default)]
     pub value: Option<String>,
 }
 
-/// Whom an issue touches.
+/// The users that an issue affects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Concern {
-    /// Everybody who runs the build.
+    /// All users of the build.
     #[default]
     Everybody,
-    /// Who uses Gloo Mesh beside it.
+    /// Users that run Gloo Mesh in the same cluster.
     GlooMesh,
-    /// Who runs ambient mode.
+    /// Users of ambient mode.
     Ambient,
-    /// Who runs pods on AWS Fargate.
+    /// Users with pods on AWS Fargate.
     Fargate,
-    /// Who wants FIPS.
+    /// Users that need FIPS.
     Fips,
-    /// Who has, or plans, a control plane with a revision.
+    /// Users that have, or plan, a control plane with a revision.
     Revision,
-    /// Who manages a control plane with Helm.
+    /// Users that manage a control plane with Helm.
     Helm,
-    /// Who runs the Gloo Operator.
+    /// Users of the Gloo Operator.
     GlooOperator,
-    /// Who gives istiod of a Solo build a licence key.
+    /// Users that give istiod of a Solo build a licence key.
     Licence,
 }
 
@@ -66,16 +66,16 @@ pub struct Issue {
     pub issue: String,
     pub istio: Spans,
     pub text: String,
-    /// What to take instead, as the page says it.
+    /// What to use instead, in the words of the page.
     pub fixed: String,
     #[serde(default)]
     pub setting: Option<Setting>,
     #[serde(default)]
     pub concerns: Concern,
-    /// The versions of the Gateway API in the cluster that it needs.
+    /// The versions of the Gateway API in the cluster with which it occurs.
     #[serde(default)]
     pub gateway_api: Option<Spans>,
-    /// The number of workloads from which on it shows.
+    /// The number of workloads from which on it occurs.
     #[serde(default)]
     pub workloads: Option<u64>,
 }
@@ -119,21 +119,21 @@ impl Row for Issue {
     }
 }
 
-/// An issue that a build has.
+/// An issue that affects a build.
 #[derive(Debug, Clone)]
 pub struct IssueFinding {
     pub issue: String,
     pub concerns: Concern,
     /// The setting that avoids it.
     pub setting: Option<Setting>,
-    /// The versions of the Gateway API in the cluster that it needs.
+    /// The versions of the Gateway API in the cluster with which it occurs.
     pub gateway_api: Option<Spans>,
-    /// The number of workloads from which on it shows.
+    /// The number of workloads from which on it occurs.
     pub workloads: Option<u64>,
     pub judgement: Judgement,
 }
 
-/// How much a known issue weighs: a warning where the claim is first-hand, else info.
+/// Returns how serious a known issue is: a warning if the claim is first-hand, else info.
 pub(super) const fn issue_level(evidence: SourceQuality) -> Level {
     match evidence {
         SourceQuality::Docs | SourceQuality::Workshop => Level::Warning,
@@ -145,9 +145,9 @@ pub(super) const fn issue_level(evidence: SourceQuality) -> Level {
 }
 
 impl Matrix {
-    /// The issues of a build: warnings, or only info where the claim is not first-hand.
+    /// Returns the issues of a build: as warnings, or as info if the claim is not first-hand.
     ///
-    /// Whether one that concerns a part of the users or a setting matters is the caller's to judge.
+    /// The caller decides whether an issue matters that concerns only some users or that a setting avoids.
     pub fn known_issues(&self, tag: &ImageTag) -> Vec<IssueFinding> {
         let build = tag.rebuild();
         let touches = |row: &Issue| {

@@ -1,4 +1,4 @@
-//! Whether a tag is known: seen, missing, composed by the documented rule, or never seen.
+//! Whether a tag is known: seen, missing, composed by the documented rule, or not seen.
 
 use jiff::civil::Date;
 
@@ -11,17 +11,17 @@ use crate::istio::flavor::{Distribution, Fips, Flavor};
 use crate::istio::tag::{ImageTag, Rebuild};
 use crate::istio::version::Minor;
 
-/// What the data knows of a tag.
+/// The knowledge of the data about a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
     Seen(Vec<Quote>),
-    /// Not seen itself, but it follows by the documented rule from this build of the same version.
+    /// Not seen itself, but it follows from this build of the same version by the documented rule.
     Composed {
         from: ImageTag,
         quotes: Vec<Quote>,
     },
     Missing(Vec<Quote>),
-    /// `nearest` is a seen build of the same distribution, `date` that of the data.
+    /// `nearest` is the nearest known build of the same distribution, `date` is the date of the data.
     NotSeen {
         nearest: Option<ImageTag>,
         date: Option<Date>,
@@ -29,7 +29,7 @@ pub enum Known {
 }
 
 impl Matrix {
-    /// What is known of this tag: seen, composed, known to be missing, or never seen.
+    /// Looks up a tag: seen, composed, known to be missing, or not seen.
     pub fn known(&self, tag: &ImageTag) -> Known {
         let seen = claims(&self.builds, |row| row.tag == *tag);
         if !seen.is_empty() {
@@ -51,7 +51,7 @@ impl Matrix {
         }
     }
 
-    /// The answer of `known` as a judgement: missing is an error, never seen a warning.
+    /// Returns the result of `known` as a judgement: missing is an error, not seen a warning.
     pub fn judge_build(&self, tag: &ImageTag) -> Judgement {
         let found = tag.to_string();
         match self.known(tag) {
@@ -103,13 +103,13 @@ impl Matrix {
         }
     }
 
-    /// Every tag that was seen, in no order.
+    /// Returns every tag that was seen, in no particular order.
     pub fn seen_builds(&self) -> impl Iterator<Item = &ImageTag> {
         let rows = self.builds.iter().flat_map(|page| &page.rows);
         rows.map(|row| &row.tag)
     }
 
-    /// The tags that were seen of a line, oldest first.
+    /// Returns the tags of a line that were seen, oldest first.
     pub fn builds_of(&self, minor: Minor) -> Vec<&ImageTag> {
         let mut tags: Vec<_> = claims(&self.builds, |row| row.tag.minor() == minor)
             .iter()
@@ -132,7 +132,7 @@ impl Matrix {
         !claims(&self.builds, seen).is_empty() || self.documented(flavor, build)
     }
 
-    /// What `render` takes when nobody says a version.
+    /// Returns the version that is used if the user names none.
     pub(super) fn default_build(&self) -> Option<Claim<'_, DefaultBuild>> {
         claims(&self.defaults, |_| true).first().copied()
     }
@@ -144,7 +144,8 @@ impl Matrix {
         })
     }
 
-    /// The seen build of the same version and rebuild that is most like the tag, if the rule allows.
+    /// Returns the build of the same version and rebuild that was seen and is most similar to the tag, if the rule
+    /// applies.
     fn composed_from(&self, tag: &ImageTag) -> Option<Claim<'_, Build>> {
         let build = tag.rebuild();
         if !self.documented(tag.flavor, &build) {
@@ -180,8 +181,8 @@ impl Matrix {
             })
     }
 
-    /// The build closest in version: seen, of the same distribution, or this flavour of a seen one
-    /// where the rule composes it. Of equally far ones the most alike, then the newer.
+    /// Returns the build with the closest version: a seen one of the same distribution, or this flavour of a seen one
+    /// if the rule composes it. Of several that are equally close, the most similar one, then the newest.
     pub(super) fn nearest(&self, tag: &ImageTag) -> Option<ImageTag> {
         let seen = claims(&self.builds, |_| true);
         let same = seen
@@ -194,7 +195,7 @@ impl Matrix {
             .filter(|other| self.missing(other).is_empty() && self.composed_from(other).is_some());
         let distance = |other: &ImageTag| {
             let lines = other.minor().above(tag.minor()).map_or(i64::MAX, i64::abs);
-            // Of another line the point that is next to this one.
+            // For another line, the patch release that is closest to this line.
             let point = other.version.point();
             let points = match lines {
                 0 => point.abs_diff(tag.version.point()),

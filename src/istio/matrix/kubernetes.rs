@@ -15,13 +15,13 @@ pub struct KubernetesRange {
     pub istio: Minor,
     #[serde(default)]
     pub kubernetes: Option<Minors>,
-    /// Tested, not supported.
+    /// Tested, but not supported.
     #[serde(default)]
     pub tested: Option<Minors>,
-    /// The lowest version that istioctl takes without a warning.
+    /// The lowest version that istioctl accepts without a warning.
     #[serde(default)]
     pub minimum: Option<Minor>,
-    /// The Gloo Operator that goes with it.
+    /// The Gloo Operator for this line.
     #[serde(default)]
     pub operator: String,
 }
@@ -74,14 +74,14 @@ impl KubernetesRange {
     }
 }
 
-/// The Gateway API that goes with lines of Istio.
+/// The Gateway API versions for lines of Istio.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayApi {
     pub istio: Spans,
     #[serde(rename = "gateway-api")]
     pub gateway_api: Spans,
-    /// Whose builds it is about, where not everybody's.
+    /// The distribution that the row is about; `None` for all.
     #[serde(default)]
     pub distribution: Option<Distribution>,
     pub text: String,
@@ -110,8 +110,8 @@ impl Row for GatewayApi {
 }
 
 impl Matrix {
-    /// Whether Istio runs on this Kubernetes, and, where a Gloo Mesh version is given, whether that
-    /// allows it too. Both must; the worse of the two is the answer.
+    /// Judges whether Istio runs on this Kubernetes, and, if a Gloo Mesh version is given, whether that allows it too.
+    /// Both must; the worse of the two is the result.
     pub fn kubernetes(&self, istio: Minor, gloo_mesh: Option<Minor>, kube: Minor) -> Judgement {
         let by_istio = self.istio_on_kubernetes(istio, kube);
         match gloo_mesh {
@@ -120,7 +120,7 @@ impl Matrix {
         }
     }
 
-    /// Istio's own constraint alone.
+    /// Judges by Istio's own constraint alone.
     pub fn istio_on_kubernetes(&self, istio: Minor, kube: Minor) -> Judgement {
         let about = claims(&self.kubernetes, |row| row.istio == istio);
         let level = judge(&about, |row| row.opinion(kube));
@@ -143,7 +143,7 @@ impl Matrix {
         }
     }
 
-    /// Whether the Gateway API in a cluster goes with Istio; `None` where it is not installed.
+    /// Judges whether the Gateway API in a cluster is compatible with Istio; `installed` is `None` if there is none.
     pub fn gateway_api(
         &self,
         istio: Minor,
@@ -273,7 +273,7 @@ mod tests {
                 .level
         };
         let level = |istio: &str, api| of(Distribution::Standard, istio, api);
-        // Solo tests other pairs, and only its own builds.
+        // Solo tests other combinations, and only with its own builds.
         let solo = |istio: &str, api| of(Distribution::Solo, istio, Some(api));
         assert_eq!(solo("1.29", "1.5"), Level::Pass);
         assert_eq!(solo("1.30", "1.6"), Level::Pass);

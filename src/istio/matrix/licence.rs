@@ -1,4 +1,4 @@
-//! The environment variables by which people give istiod its licence key.
+//! The environment variables with which people give istiod its licence key.
 
 use serde::Deserialize;
 
@@ -6,7 +6,7 @@ use super::{Matrix, Row, Spans, claims};
 use crate::istio::request::Request;
 use crate::istio::tag::ImageTag;
 
-/// An environment variable that is set to give istiod a licence key.
+/// An environment variable that people set to give istiod a licence key.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LicenceVariable {

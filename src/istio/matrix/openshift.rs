@@ -1,4 +1,4 @@
-//! OpenShift → Kubernetes. Rows, not a rule: the first lines break it.
+//! OpenShift → Kubernetes. A table instead of a formula, because the first lines do not follow one.
 
 use serde::Deserialize;
 
@@ -44,7 +44,7 @@ impl Row for OpenShift {
 }
 
 impl Matrix {
-    /// The Kubernetes in a line of OpenShift, with who says so; `None` where nobody does.
+    /// Returns the Kubernetes version of a line of OpenShift, with its sources; `None` if no source has it.
     pub fn openshift(&self, openshift: Minor) -> Option<(Minor, Vec<Quote>)> {
         let about = claims(&self.openshift, |row| row.openshift == openshift);
         Some((about.first()?.row.kubernetes, quotes(&about)))

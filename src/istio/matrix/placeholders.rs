@@ -1,10 +1,10 @@
-//! Variables that sample documents leave to be filled in, and what each stands for.
+//! Variables in sample documents that a user must fill in, and the meaning of each.
 
 use serde::Deserialize;
 
 use super::{Matrix, Row};
 
-/// What a variable of a sample document stands for.
+/// The meaning of a variable in a sample document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Meaning {
@@ -16,7 +16,7 @@ pub enum Meaning {
 }
 
 impl Meaning {
-    /// The word for it, as in the data.
+    /// Returns its name in the data.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Hub => "hub",
@@ -27,7 +27,7 @@ impl Meaning {
     }
 }
 
-/// A variable and what it stands for.
+/// A variable and its meaning.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlaceholderRow {
@@ -48,7 +48,7 @@ impl Row for PlaceholderRow {
 }
 
 impl Matrix {
-    /// What the variable of this name stands for in published samples.
+    /// Returns the meaning of a variable of this name in published samples.
     pub fn meaning(&self, variable: &str) -> Option<Meaning> {
         let mut rows = self.placeholders.iter().flat_map(|page| &page.rows);
         let found = rows.find(|row| row.variable == variable)?;

@@ -1,4 +1,4 @@
-//! What the installer of a version brings of its own: profiles, platforms and compatibility versions.
+//! What the installer of a version has built in: profiles, platforms and compatibility versions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::{Matrix, Page, Row, Spans, claims};
 use crate::istio::Rebuild;
 use crate::istio::version::IstioVersion;
 
-/// A component of an IstioOperator that is no gateway.
+/// A component of an IstioOperator other than a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Component {
@@ -28,7 +28,7 @@ impl Component {
         Self::IstiodRemote,
     ];
 
-    /// Its field below `spec.components`.
+    /// Returns its field below `spec.components`.
     pub const fn field(self) -> &'static str {
         match self {
             Self::Base => "base",
@@ -40,7 +40,7 @@ impl Component {
     }
 }
 
-/// One of istioctl's profiles and the versions in which it turns on these parts.
+/// One of istioctl's profiles, and the versions in which it turns on these parts.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProfileRow {
@@ -52,14 +52,14 @@ pub struct ProfileRow {
     pub ingress_gateways: BTreeSet<String>,
     #[serde(default)]
     pub egress_gateways: BTreeSet<String>,
-    /// Fields of `values` whose `variant` the profile itself sets to `distroless`.
+    /// Fields of `values` in which the profile itself sets `variant` to `distroless`.
     #[serde(default)]
     pub distroless: BTreeSet<String>,
-    /// What the profile says for `values.profile`, where that turns something on.
+    /// The profile's value for `values.profile`, if that turns something on.
     pub values_profile: Option<String>,
 }
 
-/// A word that `values.profile` takes.
+/// An accepted value of `values.profile`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ValuesProfileRow {
@@ -70,7 +70,7 @@ pub struct ValuesProfileRow {
     pub distroless: bool,
 }
 
-/// A word that `values.global.platform` takes.
+/// An accepted value of `values.global.platform`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlatformRow {
@@ -78,7 +78,7 @@ pub struct PlatformRow {
     pub istio: Spans,
 }
 
-/// A version that `compatibilityVersion` takes.
+/// An accepted value of `compatibilityVersion`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CompatibilityRow {
@@ -141,31 +141,31 @@ impl Row for CompatibilityRow {
     }
 }
 
-/// What a profile of one version turns on, before a document says anything.
+/// The parts that a profile turns on in one version, before any document is merged over it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Profile {
     pub components: BTreeSet<Component>,
     pub ingress_gateways: BTreeSet<String>,
     pub egress_gateways: BTreeSet<String>,
-    /// Fields of `values` whose `variant` it sets to `distroless`.
+    /// Fields of `values` in which it sets `variant` to `distroless`.
     pub distroless: BTreeSet<String>,
     pub values_profile: Option<String>,
 }
 
-/// What the installer of one version knows by itself.
+/// The knowledge that is built into the installer of one version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Installer {
     pub profiles: BTreeMap<String, Profile>,
-    /// What `values.profile` takes, and whether that means distroless images.
+    /// Accepted values of `values.profile`, and whether each means distroless images.
     pub values_profiles: BTreeMap<String, bool>,
-    /// What `values.global.platform` takes; empty where the charts take any word.
+    /// Accepted values of `values.global.platform`; empty if the charts accept any word.
     pub platforms: BTreeSet<String>,
-    /// What `compatibilityVersion` takes.
+    /// Accepted values of `compatibilityVersion`.
     pub compatibility_versions: BTreeSet<String>,
 }
 
 impl Matrix {
-    /// What the installer of this version knows by itself.
+    /// Returns what the installer of this version has built in.
     pub fn installer(&self, version: &IstioVersion) -> Installer {
         let build = version.clone().into();
         let profiles = of(&self.profiles, &build, |row| &row.istio, |row| &row.profile);
@@ -203,7 +203,7 @@ impl Matrix {
         }
     }
 
-    /// Every platform that the charts of some version know.
+    /// Returns every platform that the charts of some version know.
     pub fn platforms(&self) -> BTreeSet<&str> {
         let rows = self.platforms.iter().flat_map(|page| &page.rows);
         rows.map(|row| row.platform.as_str()).collect()
@@ -220,7 +220,7 @@ fn profile(row: &ProfileRow) -> Profile {
     }
 }
 
-/// The rows that hold for a build, by name; of several for one name the highest order counts.
+/// Returns the rows that apply to a build, by name; of several rows for one name, the one with the highest order.
 fn of<'a, R: Row>(
     pages: &'a [Page<R>],
     build: &Rebuild,

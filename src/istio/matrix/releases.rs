@@ -1,4 +1,4 @@
-//! When a line of Istio came and when its support ends: the community's, and the vendor's n-4.
+//! When a line of Istio was released and when its support ends: the community's, and the vendor's n-4.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use crate::istio::flavor::{Distribution, Flavor};
 use crate::istio::request::Request;
 use crate::istio::version::{IstioVersion, Minor};
 
-/// Days before its end at which nobody should begin with a line: the next ones come each quarter.
+/// A line should no longer be chosen when its support ends within this many days: there is a new line each quarter.
 const SOON: i32 = 90;
 
-/// The life of a line.
+/// The release and end of life of a line.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Release {
@@ -24,7 +24,7 @@ pub struct Release {
     pub released: Option<When>,
     #[serde(default)]
     pub ends: Option<When>,
-    /// True where the end is only announced or expected.
+    /// Whether the end is only announced or expected.
     #[serde(default)]
     pub expected: bool,
     #[serde(default)]
@@ -32,7 +32,7 @@ pub struct Release {
     /// From this month on istioctl prints a warning of its own.
     #[serde(default)]
     pub warns: Option<When>,
-    /// The day of its first tag, where the release itself was not seen.
+    /// The day of its first tag, if the release itself was not seen.
     #[serde(default)]
     pub tagged: Option<When>,
     #[serde(default)]
@@ -106,8 +106,8 @@ impl Row for SupportWindow {
 }
 
 impl Matrix {
-    /// Whether a line still gets patches on that day: by the community, or, for the vendor's builds
-    /// only, by its own longer window. Never an error: old builds can be installed.
+    /// Judges whether a line still gets patches on that day: from the community, or, for the vendor's builds only, in
+    /// its own longer window. Never an error, because old builds can be installed.
     pub fn end_of_life(&self, istio: Minor, today: Date, flavor: Flavor) -> Judgement {
         let about = claims(&self.releases, |row| row.istio == istio);
         let found = format!("Istio {istio}");
@@ -169,7 +169,7 @@ impl Matrix {
         }
     }
 
-    /// What is known of a line that was tagged and whose release was not seen.
+    /// Returns what is known about a line that was tagged but has no known release.
     pub fn tagged_only(&self, istio: Minor) -> Option<String> {
         let about = claims(&self.releases, |row| row.istio == istio);
         if about.iter().any(|claim| claim.row.released.is_some()) {
@@ -183,7 +183,7 @@ impl Matrix {
         ))
     }
 
-    /// When the community's support of a line ends, where that is soon.
+    /// Returns when the community's support of a line ends, if that is soon.
     pub fn ends_soon(&self, istio: Minor, today: Date) -> Option<String> {
         let about = claims(&self.releases, |row| row.istio == istio);
         let ends = about.iter().find_map(|claim| claim.row.ends.as_ref())?;
@@ -191,7 +191,7 @@ impl Matrix {
         soon.contains(&ends.last()?).then(|| ends.to_string())
     }
 
-    /// The newest line that was released by that day.
+    /// Returns the newest line that was released by that day.
     pub fn newest_released(&self, today: Date) -> Option<Minor> {
         let lines: BTreeSet<Minor> = claims(&self.releases, |_| true)
             .iter()
@@ -206,7 +206,7 @@ impl Matrix {
     }
 }
 
-/// Says until when the community supports a line.
+/// Returns until when the community supports a line.
 fn supported(about: &[Claim<'_, Release>], ends: &When, expected: bool) -> String {
     let note = about.iter().find(|claim| !claim.row.note.is_empty());
     match (ends.last(), note) {
@@ -301,7 +301,7 @@ mod tests {
             assert_eq!(judgement.level, Level::Pass, "{day}");
             let wanted = &judgement.wanted;
             assert!(wanted.contains("after the release of 1.32"), "{wanted}");
-            // The older page, which named a day, is still quoted.
+            // The older page, which gave a day, is still quoted.
             let days = judgement.quotes.iter();
             assert!(
                 days.into_iter()

@@ -17,10 +17,10 @@ pub struct Retirement {
     pub off_from: Option<Timestamp>,
     #[serde(default)]
     pub off_to: Option<Timestamp>,
-    /// When it is removed for good.
+    /// When it is removed permanently.
     #[serde(default)]
     pub removed: Option<When>,
-    /// The hub that holds the same images.
+    /// The hub that has the same images.
     pub instead: HubPattern,
     pub text: String,
 }
@@ -49,37 +49,37 @@ impl Row for Retirement {
     }
 }
 
-/// Writes a moment as `2026-12-08 15:00 UTC`.
+/// Formats a time as `2026-12-08 15:00 UTC`.
 fn to_minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// Where a retirement is on a day.
+/// The phase of a retirement on a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetirementPhase {
-    /// The hub still answers, but not for long.
+    /// The hub is still available, but will be switched off or removed.
     Announced,
-    /// The hub is, or was today, switched off for a time.
+    /// The hub is switched off for a time, or was so at some time of the day.
     SwitchedOff,
-    /// The day of its removal is over.
+    /// The day of its removal has passed.
     Removed,
 }
 
-/// What is known of the retirement of a hub, on one day.
+/// The retirement of a hub, as it is known on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubRetirement {
-    /// The retired hub itself, which may be a part of the hub in question.
+    /// The retired hub itself, which may contain the hub in question.
     pub hub: String,
     pub phase: RetirementPhase,
     /// The dates in words: `switched off from … to …, removed in 2026-12`.
     pub dates: String,
-    /// The hub to use.
+    /// The hub to use instead.
     pub instead: String,
     pub quotes: Vec<Quote>,
 }
 
 impl Matrix {
-    /// Returns how far the retirement of a hub is on a day; `None` where no retirement is known.
+    /// Returns the phase of a hub's retirement on a day; `None` if no retirement is known.
     ///
     /// `hub` is a hub, or the repository of an image in it.
     pub fn hub_retirement(&self, hub: &str, today: Date) -> Option<HubRetirement> {

@@ -37,7 +37,7 @@ pub enum Part {
     Placeholders,
 }
 
-/// A name that is no part.
+/// The error for a name that is not a part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` is not a part of the matrix: {known}")]
 pub struct UnknownPart {
@@ -73,7 +73,7 @@ impl Part {
         Self::Placeholders,
     ];
 
-    /// The name on the command line, which is that of the section in the data.
+    /// Returns the name on the command line, which is that of the section in the data.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Builds => "builds",
@@ -152,7 +152,7 @@ impl FromStr for Part {
     }
 }
 
-/// Rows with their columns; the last three columns are source, evidence and era of each claim.
+/// Rows with their columns; the last three columns are source, source quality and era of each claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Table {
     pub title: &'static str,
@@ -161,9 +161,9 @@ pub struct Table {
 }
 
 impl Matrix {
-    /// One part as a table, every claim a row, in the order of the data; builds with the newest first.
+    /// Returns one part as a table, with a row for every claim, in the order of the data; builds with the newest first.
     ///
-    /// Where a version of Istio is given, only the claims that concern it.
+    /// If a version of Istio is given, only the claims that concern it are included.
     pub fn table(&self, part: Part, istio: Option<&Request>) -> Table {
         let title = part.title();
         match part {
@@ -196,7 +196,7 @@ impl Matrix {
 
     fn builds_table(&self, title: &'static str, istio: Option<&Request>) -> Table {
         let mut claims = claims(&self.builds, |row| concerns(row, istio));
-        // Claims are ordered by their page, which stays the order of one tag.
+        // Claims are sorted by their page already, and the sort is stable, so that claims of one tag keep that order.
         claims.sort_by(|a, b| b.row.tag.cmp(&a.row.tag));
         Table {
             title,
@@ -298,7 +298,7 @@ mod tests {
         assert!(firsts(Part::KnownIssues, "1.29.8").contains(&"security-2026-007".to_owned()));
         assert!(!firsts(Part::KnownIssues, "1.29.9").contains(&"security-2026-007".to_owned()));
         assert!(firsts(Part::Builds, "1.99").is_empty());
-        // OpenShift is not about Istio: nothing is left out.
+        // OpenShift is not about Istio, so nothing is left out.
         let all = Matrix::builtin().table(Part::OpenShift, None).rows.len();
         assert_eq!(firsts(Part::OpenShift, "1.29").len(), all);
     }

@@ -6,9 +6,9 @@ use std::str::FromStr;
 
 use super::{Minor, VersionError, number};
 
-/// A version of Kubernetes as a cluster gives it: `v1.30.4-gke.100`, `v1.25.16+k3s1`, `1.30+`.
+/// A version of Kubernetes as a cluster reports it: `v1.30.4-gke.100`, `v1.25.16+k3s1`, `1.30+`.
 ///
-/// Keeps the text; orders by its numbers (a missing third one counts as 0), then by the text.
+/// Keeps the text; sorted by its numbers (a missing third one counts as 0), then by the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KubeVersion {
     text: String,

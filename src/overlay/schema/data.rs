@@ -1,4 +1,4 @@
-//! The data files, read once.
+//! The data files, parsed once.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -15,34 +15,34 @@ const BUILTIN: &str = include_str!(concat!(env!("OUT_DIR"), "/fields.json"));
 /// The fields of a Kubernetes type with their rows.
 pub(super) type TypeFields = BTreeMap<&'static str, &'static str>;
 
-/// All that the files say.
+/// The contents of all files.
 #[derive(Default)]
 pub(super) struct Schema {
     pub(super) root: Node,
     pub(super) types: BTreeMap<&'static str, TypeFields>,
 }
 
-/// A place of the schema.
+/// A path of the schema.
 #[derive(Debug, Default)]
 pub(super) struct Node {
-    /// As the data has them.
+    /// The rows as the data contains them.
     pub(super) rows: &'static str,
     /// By name; `[]` for an item of a list, `{}` for a value of a map.
     pub(super) children: BTreeMap<&'static str, Node>,
 }
 
-/// What a field is in a range of releases.
+/// The kind of a field in a range of releases.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
     pub(super) kind: Kind,
     pub(super) range: Range,
-    /// The kind by which the names of fields are checked, where that is not `kind`.
+    /// The kind by which the names of fields are checked, if it differs from `kind`.
     pub(super) checked: Option<Kind>,
     rest: &'static str,
 }
 
 impl Row {
-    /// Other spellings that the decoder takes.
+    /// Returns other spellings that the decoder accepts.
     pub(super) fn aliases(self) -> impl Iterator<Item = &'static str> {
         self.rest
             .split(' ')
@@ -77,18 +77,18 @@ pub(super) static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
 });
 
 impl Node {
-    /// The node at `path`, with all that lead to it.
+    /// Returns the node at `path`, and creates it and its parents if they do not exist.
     fn make(&mut self, path: &'static str) -> &mut Node {
         names(path).fold(self, |node, name| node.children.entry(name).or_default())
     }
 }
 
-/// The node at a path of the data.
+/// Returns the node at a path of the data.
 pub(super) fn node(path: &str) -> Option<&'static Node> {
     names(path).try_fold(&SCHEMA.root, |node, name| node.children.get(name))
 }
 
-/// `a.b[].c{}` as `a`, `b`, `[]`, `c`, `{}`.
+/// Splits `a.b[].c{}` into `a`, `b`, `[]`, `c`, `{}`.
 fn names(path: &str) -> impl Iterator<Item = &str> {
     path.split('.').flat_map(|part| {
         let end = part.find(['[', '{']).unwrap_or(part.len());
@@ -100,7 +100,7 @@ fn names(path: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The rows of a field, in the order of the releases.
+/// Parses the rows of a field, in the order of the releases.
 pub(super) fn rows(text: &'static str) -> impl Iterator<Item = Row> {
     text.split("; ").filter_map(row)
 }
@@ -160,7 +160,7 @@ mod tests {
         assert!(read > 2000, "{read}");
     }
 
-    /// A kind is what its text says, and what it refers to is there.
+    /// Checks that a kind was recognised, and that what it refers to exists.
     fn resolved(path: &str, kind: Kind) {
         match kind {
             Kind::Kubernetes(name) | Kind::Protobuf(name) => {

@@ -1,10 +1,10 @@
-//! Text that istioctl reads for itself, beyond its type.
+//! Formats of texts that istioctl parses itself, beyond their type.
 
 use std::net::IpAddr;
 
 use serde::Deserialize;
 
-/// What a text must be.
+/// The format that a text must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Form {
@@ -23,7 +23,7 @@ impl Form {
         }
     }
 
-    /// What to write instead.
+    /// Returns what to write instead.
     pub(super) fn write(self) -> &'static str {
         match self {
             Form::IpRanges => "`*`, or ranges such as 10.0.0.0/8,fd00::/8 without spaces",
@@ -54,7 +54,7 @@ fn is_port(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    // Each was given to istioctl 1.31.0.
+    // Each value was passed to istioctl 1.31.0.
     #[test]
     fn forms_are_those_that_istioctl_accepts() {
         let ranges = ["", "*", "10.0.0.0/8", "10.1.2.3/8,1.2.3.4/32", "fd00::/8"];

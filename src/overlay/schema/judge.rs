@@ -1,4 +1,4 @@
-//! What the real installer of a release does otherwise than a document means it to do.
+//! Where the real installer of a release does not do what a document requests.
 
 use serde_json::Value;
 
@@ -10,31 +10,31 @@ use crate::overlay::path::Path;
 use crate::overlay::scalar;
 use crate::overlay::set::typed;
 
-/// A place where the installer does not do what the document says.
+/// A place where the installer does not do what the document requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deviation {
-    /// As messages name it: `spec.components.ingressGateways[name:x].labels`.
+    /// The path as messages write it: `spec.components.ingressGateways[name:x].labels`.
     pub path: String,
     pub problem: Problem,
 }
 
-/// What the installer does instead.
+/// The behaviour of the installer that deviates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// It refuses the document for a field that it does not know.
+    /// It refuses the document because of an unknown field.
     UnknownField(Unknown),
-    /// It accepts a field that it does not know, and nothing reads it.
+    /// It accepts an unknown field, and nothing reads it.
     ToleratedField(Unknown),
     /// It refuses a value that only the charts know.
     ChartOnly,
     /// It refuses a value of this kind.
     WrongKind { found: String, expected: String },
-    /// It refuses a word that names nothing in this release.
+    /// It refuses a word that has no meaning in this release.
     NotAChoice {
         found: String,
         choices: Vec<&'static str>,
         nearest: Option<&'static str>,
-        /// In which releases it does.
+        /// The releases in which it has one.
         when: Option<String>,
     },
     /// It accepts a second spelling that nothing reads.
@@ -43,31 +43,31 @@ pub enum Problem {
     Ignored { write: &'static str },
     /// It refuses the value.
     Refused { found: String, write: &'static str },
-    /// It accepts the field, and Kubernetes refuses the object that it makes of it.
+    /// It accepts the field, and Kubernetes refuses the object that is made from it.
     Unusable { write: &'static str },
-    /// It reads the text once more and takes it for something else.
+    /// It parses the text a second time and changes its type.
     Reread {
         found: String,
         becomes: String,
         refused: bool,
         write: &'static str,
     },
-    /// It joins this list and another one wrongly.
+    /// It merges this list wrongly with another one.
     Exclusive { other: &'static str },
 }
 
-/// What is known of a field that a release does not know.
+/// The knowledge about a field that a release does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown {
     /// The field that is probably meant.
     pub nearest: Option<String>,
-    /// In which releases the field is known.
+    /// The releases in which the field is known.
     pub when: Option<String>,
     /// What to write instead.
     pub write: Option<&'static str>,
 }
 
-/// Every place of `document` where the installer of `release` does otherwise, in the order of the document.
+/// Returns every place of `document` where the installer of `release` deviates, in the order of the document.
 pub fn deviations(document: &Value, release: Release) -> Vec<Deviation> {
     let mut judge = Judge {
         document,
@@ -124,7 +124,7 @@ impl Judge<'_> {
             Found::Known(known) if known.kind == Kind::ChartOnly => self.add(Problem::ChartOnly),
             Found::Known(known) => self.value(known, value),
             Found::Alias { right, cursor } => {
-                // A mesh configuration is decoded once more by what reads it, in either spelling.
+                // The reader of a mesh configuration decodes it once more, in either spelling.
                 if !self.is_in_mesh_config() {
                     self.add(Problem::Misspelled { right });
                 }
@@ -181,7 +181,7 @@ impl Judge<'_> {
         self.add(problem);
     }
 
-    /// What the rules say of the place and its value.
+    /// Applies the rules for the path and its value.
     fn rules(&mut self, value: &Value) {
         let release = self.release;
         if let Some(row) = RULES.ignored(&self.path, release) {
@@ -290,9 +290,9 @@ fn at<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
         .try_fold(document, |value, name| value.get(name))
 }
 
-/// The name that is probably meant.
+/// Returns the name that is probably meant.
 fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    /// More wrong letters make another word.
+    /// With more wrong letters it is another word.
     const MOST: usize = 2;
     let wrong = |other: &str| {
         let (name, other) = (name.to_lowercase(), other.to_lowercase());
@@ -304,7 +304,7 @@ fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n s
     near.min_by_key(|(wrong, _)| *wrong).map(|(_, other)| other)
 }
 
-/// A value as a message calls it.
+/// Returns the name of a value in messages.
 fn described(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// What a place takes, as the data names it.
+/// The type of values at a path, as the data names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::overlay) enum Kind {
     Text,
@@ -24,15 +24,15 @@ pub(in crate::overlay) enum Kind {
     Any,
     /// A map of the fields that the schema names and no others.
     Fields,
-    /// The same, but other fields are accepted without a word.
+    /// The same, but other fields are accepted silently.
     LenientFields,
     /// A value of the charts that istioctl refuses outside `unvalidatedValues`.
     ChartOnly,
-    /// A Kubernetes type by its JSON names.
+    /// A Kubernetes type with its JSON names.
     Kubernetes(&'static str),
-    /// The same by the names of its protobuf message.
+    /// The same with the names of its protobuf message.
     Protobuf(&'static str),
-    /// What another path of the schema takes.
+    /// The type at another path of the schema.
     SameAs(&'static str),
     List(Inner),
     Map(Inner),
@@ -49,7 +49,7 @@ impl Inner {
 }
 
 impl Kind {
-    /// Reads a kind of the data. A test holds that every one is known.
+    /// Parses a kind of the data. A test checks that every one in the data is known.
     pub(super) fn parse(text: &'static str) -> Kind {
         match text {
             "text" => Kind::Text,
@@ -82,7 +82,7 @@ impl Kind {
         }
     }
 
-    /// A list of what `items` says.
+    /// Returns the kind of a list with items of kind `items`.
     pub(super) fn list_of(items: &'static str) -> Kind {
         Kind::List(Inner(items))
     }
@@ -99,7 +99,7 @@ impl Kind {
         )
     }
 
-    /// Whether istioctl decodes `value`, maps and lists by their outside alone.
+    /// Whether istioctl decodes `value`; for maps and lists, without looking at their contents.
     pub(super) fn accepts(self, value: &Value) -> bool {
         let whole = |value: &Value| {
             value
@@ -116,7 +116,7 @@ impl Kind {
             Kind::Count => value
                 .as_u64()
                 .is_some_and(|number| u32::try_from(number).is_ok()),
-            // The decoder of values and meshConfig takes quoted numbers.
+            // The decoder of values and meshConfig accepts quoted numbers.
             Kind::Number => match value {
                 Value::String(text) => {
                     text.starts_with(|c: char| c.is_ascii_digit() || c == '-')
@@ -135,7 +135,7 @@ impl Kind {
         }
     }
 
-    /// What a message calls a value of this kind.
+    /// Returns the name of this kind in messages.
     pub(super) fn name(self) -> String {
         match self {
             Kind::Text => "text".into(),
@@ -156,7 +156,7 @@ impl Kind {
     }
 }
 
-/// Whether Go's `time.ParseDuration` reads the text: numbers with a unit each, or `0`.
+/// Whether Go's `time.ParseDuration` parses the text: numbers, each with a unit, or `0`.
 fn is_duration(text: &str) -> bool {
     let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
     if rest == "0" {
@@ -168,7 +168,7 @@ fn is_duration(text: &str) -> bool {
     while !rest.is_empty() {
         let number = number_length(rest);
         let (digits, after) = rest.split_at(number);
-        // The longer units first: `m` begins `ms`.
+        // Longer units come first, because `ms` begins with `m`.
         let units = ["ns", "us", "µs", "μs", "ms", "s", "m", "h"];
         let after = units.iter().find_map(|unit| after.strip_prefix(unit));
         match after {
@@ -179,7 +179,7 @@ fn is_duration(text: &str) -> bool {
     true
 }
 
-/// Whether Kubernetes reads the text as a quantity: a decimal number with a unit or an exponent.
+/// Whether Kubernetes parses the text as a quantity: a decimal number with a unit or an exponent.
 fn is_quantity(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (digits, unit) = unsigned.split_at(number_length(unsigned));
@@ -191,7 +191,7 @@ fn is_quantity(text: &str) -> bool {
         && (units.contains(&unit) || exponent.is_some_and(|text| text.parse::<i32>().is_ok()))
 }
 
-/// Returns the bytes of the decimal number that the text begins with.
+/// Returns the length in bytes of the decimal number at the start of the text.
 fn number_length(text: &str) -> usize {
     let mut has_point = false;
     let is_end = |c: char| match c {

@@ -21,7 +21,7 @@ impl From<&IstioVersion> for Release {
 }
 
 impl From<Minor> for Release {
-    /// The last release of a line.
+    /// Returns the last release of a line.
     fn from(minor: Minor) -> Release {
         Release {
             minor,
@@ -38,7 +38,7 @@ pub struct Range {
 }
 
 impl Range {
-    /// Reads a range of the data. A test holds that every one can be read.
+    /// Parses a range of the data. A test checks that every range in the data can be parsed.
     pub(super) fn parse(text: &str) -> Option<Range> {
         let (from, to) = text.trim().split_once("..")?;
         let mut numbers = from.splitn(3, '.').map(str::parse::<u32>);
@@ -57,13 +57,13 @@ impl Range {
         })
     }
 
-    /// Whether one of the ranges of `text`, which commas separate, has the release.
+    /// Whether one of the ranges in `text`, separated by commas, contains the release.
     pub(super) fn any_contains(text: &str, release: Release) -> bool {
         let mut ranges = text.split(',').filter_map(Range::parse);
         ranges.any(|range| range.contains(release))
     }
 
-    /// Whether no release is in both, and those of `self` are older.
+    /// Whether the ranges have no release in common, and `self` is the older one.
     #[cfg(test)]
     pub(super) fn ends_before(self, other: Range) -> bool {
         self.to.is_some_and(|to| to < other.from.minor)

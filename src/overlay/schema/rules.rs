@@ -1,4 +1,4 @@
-//! What values mean beyond their types.
+//! The meaning of values beyond their types.
 
 use std::sync::LazyLock;
 
@@ -44,29 +44,29 @@ pub(in crate::overlay) struct Rules {
     choices: Vec<Choices>,
 }
 
-/// What a null does at a place.
+/// The effect of a null at a path.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::overlay) struct Null {
     path: &'static str,
-    /// What istioctl would do; nothing where it takes a null for a value that is not set.
+    /// What istioctl would do; `None` if it treats a null as a value that is not set.
     pub(in crate::overlay) does: Option<&'static str>,
-    /// Why the null is refused: it can mean two things, and this says what to write.
+    /// Why the null is refused: it can mean two things; the text is what to write.
     pub(in crate::overlay) write: Option<&'static str>,
 }
 
-/// What to write instead of something.
+/// Advice on what to write instead of a setting.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Advice {
     path: &'static str,
-    /// The value that the row is about; every value without it.
+    /// The value that the row is about; `None` for every value.
     value: Option<&'static str>,
     istio: &'static str,
     pub(super) write: &'static str,
 }
 
-/// The form of a text.
+/// The format of a text.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FormRow {
@@ -75,7 +75,7 @@ struct FormRow {
     istio: &'static str,
 }
 
-/// Text that istioctl reads again as `--set` reads a value.
+/// A text that istioctl parses again as `--set` parses a value.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reread {
@@ -87,7 +87,7 @@ pub(super) struct Reread {
     pub(super) write: &'static str,
 }
 
-/// Two places of which only one can have a value.
+/// Two paths of which only one can have a value.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Exclusive {
@@ -102,13 +102,13 @@ pub(super) struct Exclusive {
 pub(super) struct Choices {
     path: &'static str,
     istio: &'static str,
-    /// The last line of releases in which the value can be a path of a file.
+    /// The last line of releases in which the value can be the path of a file.
     file_until: Option<&'static str>,
     names: std::collections::BTreeMap<&'static str, &'static str>,
 }
 
 impl Rules {
-    /// Every range of the file.
+    /// Returns every range of the file.
     pub(super) fn ranges(&self) -> impl Iterator<Item = &'static str> {
         let advice = [&self.ignored, &self.refused, &self.instead, &self.unusable];
         let ranges = advice.into_iter().flatten().map(|row| row.istio);
@@ -131,7 +131,7 @@ impl Rules {
         in_values(&words) && named || self.is_text_entry(path)
     }
 
-    /// Whether the value is an entry of a map that is text by its meaning.
+    /// Whether the value is an entry of a map of text by its meaning.
     pub(in crate::overlay) fn is_text_entry(&self, path: &Path) -> bool {
         let words = path.words();
         in_values(&words) && holder(&words).is_some_and(|map| self.text_maps.contains(&map))
@@ -143,7 +143,7 @@ impl Rules {
         in_values(&words) && holder(&words).is_some_and(|map| self.variable_maps.contains(&map))
     }
 
-    /// What a null at `path` does.
+    /// Returns the effect of a null at `path`.
     pub(in crate::overlay) fn null(&self, path: &Path) -> Option<&Null> {
         self.nulls.iter().find(|row| reaches(path, row.path))
     }
@@ -165,7 +165,7 @@ impl Rules {
         rows.find(|row| row.holds(path, release) && row.value.is_none_or(|one| one == value))
     }
 
-    /// The form that the text of the place must have.
+    /// Returns the format that the text at the path must have.
     pub(super) fn form(&self, path: &Path, release: Release) -> Option<Form> {
         let mut rows = self.forms.iter();
         let row =
@@ -197,7 +197,7 @@ impl Exclusive {
 }
 
 impl Choices {
-    /// Whether `value` is one of them.
+    /// Whether `value` is one of the words of a release.
     pub(super) fn have(&self, value: &str, release: Release) -> bool {
         let last: Option<Minor> = self.file_until.and_then(|last| last.parse().ok());
         let takes_files = last.is_some_and(|last| release <= Release::from(last));
@@ -205,19 +205,19 @@ impl Choices {
         file || value.is_empty() || self.names(release).any(|name| name == value)
     }
 
-    /// The words of a release.
+    /// Returns the words of a release.
     pub(super) fn names(&self, release: Release) -> impl Iterator<Item = &'static str> {
         let of_release = move |(_, istio): &(&&str, &&str)| Range::any_contains(istio, release);
         self.names.iter().filter(of_release).map(|(name, _)| *name)
     }
 
-    /// When `value` is one of them, in words.
+    /// Returns in which releases `value` is one of the words.
     pub(super) fn when(&self, value: &str) -> Option<String> {
         self.names.get(value).map(|ranges| in_words(ranges))
     }
 }
 
-/// Ranges in words.
+/// Returns ranges in words.
 fn in_words(ranges: &str) -> String {
     let ranges = ranges.split(',').filter_map(Range::parse);
     let words: Vec<String> = ranges.map(|range| range.to_string()).collect();
@@ -232,12 +232,12 @@ fn in_values(words: &[&str]) -> bool {
     matches!(words, ["spec", "values" | "unvalidatedValues", ..])
 }
 
-/// The name of the map that holds the value.
+/// Returns the name of the map that contains the value.
 fn holder<'a>(words: &[&'a str]) -> Option<&'a str> {
     words.len().checked_sub(2).map(|at| words[at])
 }
 
-/// Whether `path` is one of `pattern`, which can begin with `<k8s>` and end with `**`.
+/// Whether `path` matches `pattern`, which can begin with `<k8s>` and end with `**`.
 fn reaches(path: &Path, pattern: &str) -> bool {
     let Some(pattern) = pattern.strip_prefix("<k8s>.") else {
         return ends(path.steps(), pattern);

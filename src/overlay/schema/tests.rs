@@ -148,7 +148,7 @@ fn hints(unknown: &Unknown) -> String {
         .fold(String::new(), |all, hint| format!("{all} {hint}"))
 }
 
-/// A spec, a release, and what its installer does otherwise.
+/// A spec, a release, and the deviations of its installer.
 const DEVIATIONS: &[(&str, &str, &[&str])] = &[
     ("{bogus: 1}", "1.31.0", &["spec.bogus: unknown"]),
     (

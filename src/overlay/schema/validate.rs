@@ -1,4 +1,4 @@
-//! Reads the text of a data file of the schema as the program would, to find its mistakes.
+//! Parses the text of a schema data file as the program would, to find mistakes in it.
 
 use std::fmt;
 
@@ -60,8 +60,8 @@ pub fn validate_rules(name: &str, text: &str) -> Result<(), SchemaError> {
     }
 }
 
-/// The file as JSON that lives as long as the program, as the data that is part of it does. Only the few files that are
-/// validated are kept so.
+/// Returns the file as JSON that lives as long as the program, like the data that is part of it. This leaks memory, but
+/// only for the few files that are validated.
 fn kept(name: &str, text: &str) -> Result<&'static str, MatrixError> {
     let value: Value = parse(name, text)?;
     Ok(Box::leak(value.to_string().into_boxed_str()))

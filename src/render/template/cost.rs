@@ -1,8 +1,8 @@
-//! An upper bound of what filling in a template costs, computed before it is filled in.
+//! An upper bound for the cost of filling in a template, computed before it is filled in.
 //!
-//! handlebars bounds neither the depth and the number of partials nor the size of the values that are passed to
-//! them: a hundred bytes of template can overflow the stack, run for hours or fill the memory. Templates come from
-//! other people's repositories, and from records in the cluster.
+//! handlebars limits neither the depth and number of partials nor the size of the values that are passed to them: a
+//! hundred bytes of template can overflow the stack, run for hours or fill the memory. Templates come from other
+//! people's repositories, and from records in the cluster.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use handlebars::template::{DecoratorTemplate, HelperTemplate, Parameter, Templat
 use handlebars::{Handlebars, Template};
 use serde_json::Value;
 
-/// Bytes that filling in a template may copy. The presets copy less than a thousandth of it.
+/// Maximum bytes that filling in a template may copy. The presets copy less than a thousandth of this.
 const MAX_COST: u64 = 64 << 20;
 
-/// Blocks, partials and subexpressions inside each other: each level takes stack.
+/// Maximum nesting of blocks, partials and subexpressions: each level takes stack.
 const MAX_DEPTH: usize = 100;
 
-/// Bytes that count for every element, also for one that writes nothing.
+/// Bytes that every element counts, even one that writes nothing.
 const ELEMENT: u64 = 64;
 
 /// How often a value that is passed to a partial is copied.
@@ -46,8 +46,8 @@ pub(super) enum CostError {
     Expensive,
 }
 
-/// Returns how many bytes filling in a template may copy; refuses one that may copy more than the limit. The bound
-/// may be too high, never too low.
+/// Returns how many bytes filling in a template may copy, and refuses a template that may copy more than the limit. The
+/// bound may be too high, but never too low.
 pub(super) fn check(
     main: &Template,
     engine: &Handlebars<'_>,
@@ -59,7 +59,7 @@ pub(super) fn check(
     }
     let mut walk = Walk {
         engine,
-        // A loop may run over a map of the context, over what a partial was passed, and over a list that is written
+        // A loop may run over a map of the context, over the values passed to a partial, or over a list that is written
         // in the template.
         entries: widest(context) + inline.passed + inline.listed,
         inline: inline.bodies,
@@ -75,14 +75,14 @@ pub(super) fn check(
     Ok(walk.cost)
 }
 
-/// The inline partials of a template, wherever they are defined: which of them a name means is decided while the
-/// template is filled in, so every one counts.
+/// The inline partials of a template, wherever they are defined. Which of them a name refers to is decided only while
+/// the template is filled in, so every one counts.
 #[derive(Default)]
 struct Inline<'a> {
     bodies: BTreeMap<&'a str, Vec<&'a Template>>,
-    /// Values that are passed to partials by name.
+    /// Number of values that are passed to partials by name.
     passed: u64,
-    /// Entries of the longest list or map that is written in an expression.
+    /// Number of entries of the longest list or map that is written in an expression.
     listed: u64,
 }
 
@@ -146,7 +146,7 @@ impl<'a> Inline<'a> {
     }
 }
 
-/// Where in the template the walk is.
+/// The position of the walk in the template.
 #[derive(Clone, Copy)]
 struct Scope {
     /// Bytes of the largest value that an expression can name here.
@@ -168,13 +168,13 @@ impl Scope {
     }
 }
 
-/// Goes through a template as filling it in would, once through what a loop repeats.
+/// Walks through a template as filling it in would, but only once through the body of a loop.
 struct Walk<'a> {
     engine: &'a Handlebars<'a>,
     inline: BTreeMap<&'a str, Vec<&'a Template>>,
-    /// How often a loop runs at most.
+    /// The largest number of iterations of a loop.
     entries: u64,
-    /// The partials that the walk is in.
+    /// The partials that contain the current position.
     open: Vec<&'a str>,
     cost: u64,
 }
@@ -207,7 +207,7 @@ impl<'a> Walk<'a> {
 
     fn block(&mut self, helper: &'a HelperTemplate, scope: Scope) -> Result<(), CostError> {
         self.arguments(helper, scope)?;
-        // A loop copies the value and, one after the other, its entries.
+        // A loop copies the value and then each of its entries.
         self.add(scope, scope.weight.saturating_mul(2))?;
         let name = helper.name.as_name();
         let once = name.is_some_and(|name| ["if", "unless", "with", "raw"].contains(&name));
@@ -257,7 +257,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Bytes that a helper can make of its arguments: none of them gives more than it was given.
+    /// Returns how many bytes a helper can make from its arguments: no helper returns more than its input.
     fn arguments(&mut self, helper: &'a HelperTemplate, scope: Scope) -> Result<u64, CostError> {
         let mut size: u64 = 0;
         for argument in helper.params.iter().chain(helper.hash.values()) {
@@ -293,7 +293,7 @@ fn length(value: &Value) -> u64 {
     value.to_string().len() as u64
 }
 
-/// Entries of the longest list or map in a value.
+/// Returns the number of entries of the longest list or map in a value.
 fn widest(value: &Value) -> u64 {
     match value {
         Value::Array(list) => {

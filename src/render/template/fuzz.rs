@@ -1,4 +1,4 @@
-//! What must hold of templates whatever their text and their parameters are.
+//! Properties that hold for every template, whatever its text and its parameters are.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use super::{MAX_OUTPUT, PRESETS, cost, engine, filled};
 use crate::escape::fuzz::Input;
 use crate::overlay;
 
-/// Values of a context that no template may take apart.
+/// Names of the context's parameters, each of them an arbitrary text.
 const PARAMS: [&str; 5] = [
     "cluster",
     "network",
@@ -19,15 +19,15 @@ const PARAMS: [&str; 5] = [
     "eastwest-namespace",
 ];
 
-/// Levels of blocks inside each other of a template that is put together here.
+/// How many blocks a generated template nests inside each other.
 const DEEPEST: u8 = 3;
 
-/// A template and its parameters. The first byte says whether the second text is a template of its own, whether the
-/// bytes say how to put one together, or which preset it is.
+/// Checks a template and its parameters. The first byte chooses the template: a text of its own, one that is generated
+/// from the bytes, or one of the presets.
 ///
 /// # Panics
 ///
-/// Where something does not hold.
+/// Panics if a property does not hold.
 pub fn template(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let kind = input.byte();
@@ -44,7 +44,7 @@ pub fn template(bytes: &[u8]) {
     }
 }
 
-/// Any text is filled in or refused, within the limits that were computed before.
+/// Checks that any text is either filled in or refused, within the limits that [`cost::check`] computes first.
 fn arbitrary(input: Input<'_>) {
     let texts = input.texts();
     let (template, values) = texts
@@ -59,23 +59,23 @@ fn arbitrary(input: Input<'_>) {
         return assert!(template.is_empty(), "{template}");
     };
     let bound = cost::check(&parsed, &engine, &context);
-    // Quoting makes of a character at most `\U` and eight digits.
+    // Quoting turns a character into at most `\U` and eight digits.
     let longest = bound.map(|bound| bound.saturating_mul(10));
     assert!(
         longest.is_ok_and(|longest| output.len() as u64 <= longest),
         "{} bytes",
         output.len()
     );
-    // An error is as good an end.
+    // An error is an acceptable result.
     drop(overlay::read("template", output.as_bytes()));
 }
 
-/// A template that leaves quoting to the engine means the same whatever its parameters are.
+/// Checks that a template which leaves quoting to the engine has the same meaning for all parameters.
 ///
-/// It is filled in with plain words, and the words are replaced in what a reader of YAML makes of it. Returns whether
-/// it could be filled in.
+/// The template is filled in with plain words first, and then the words are replaced in the parsed YAML. Returns
+/// whether the template could be filled in.
 fn quoted(template: &str, given: &[String]) -> bool {
-    // An empty parameter is left out by `if` and `either`: that is another document.
+    // `if` and `either` leave out an empty parameter, which would give another document.
     let value = |at: usize| given.get(at).filter(|text| !text.is_empty()).cloned();
     let value = |at: usize| value(at).unwrap_or_else(|| "x".to_owned());
     let word = |at: usize| format!("Z{at}Z");
@@ -118,7 +118,7 @@ fn context(param: impl Fn(usize) -> String) -> Value {
     })
 }
 
-/// The documents of a text, by a reader that is not the one of users' files.
+/// Parses the documents of a text, with a reader other than the one for users' files.
 fn parsed(text: &str) -> Option<Vec<Value>> {
     let documents = serde_yaml::Deserializer::from_str(text);
     documents
@@ -135,14 +135,14 @@ fn replace(value: &mut Value, with: &impl Fn(&str) -> String) {
     }
 }
 
-/// A template that the bytes describe.
+/// Generates a template from the bytes.
 fn built(input: &mut Input<'_>) -> String {
     let mut text = "a:\n".to_owned();
     document(input, &mut text, &mut 0, (2, DEEPEST));
     text
 }
 
-/// Lines of a map in which every value is an expression; `names` makes each key another one.
+/// Writes lines of a map in which every value is an expression; `names` counts the keys, so that each is unique.
 fn document(
     input: &mut Input<'_>,
     text: &mut String,
@@ -193,7 +193,7 @@ fn document(
     }
 }
 
-/// An expression, by what it is made of and by which parameters.
+/// Returns an expression: `kind` chooses its form, `which` its parameters.
 fn expression(kind: u8, which: u8) -> String {
     let name = |at: usize| format!("@root.params.{}", PARAMS[at % PARAMS.len()]);
     let (one, two) = (name(usize::from(which)), name(usize::from(which / 5)));

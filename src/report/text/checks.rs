@@ -1,15 +1,15 @@
-//! The checks: a heading per category, a line per check, its findings below.
+//! The checks: a heading per category, a line per check, the findings of a check below its line.
 
 use std::io;
 
 use super::page::{Page, Tone};
 use crate::report::{CheckResult, Finding, Phase, Report, Severity, Status};
 
-/// Findings shown per check unless verbose.
+/// Findings shown per check, unless the mode is verbose.
 const SHOWN: usize = 8;
 const INDENT: usize = 4;
 
-/// Writes the checks of a phase: one line for each category in which all passed, every check of the others.
+/// Writes the checks of a phase: one line for a category in which all passed, and every check of the other categories.
 pub(super) fn write(page: &mut Page<'_>, report: &Report, phase: Phase) -> io::Result<()> {
     let (verbose, quiet) = (page.is_verbose(), page.is_quiet());
     let is_shown = |check: &&CheckResult| match tone(check.status) {
@@ -108,7 +108,7 @@ fn write_finding(page: &mut Page<'_>, status: Status, finding: &Finding) -> io::
         Tone::Plain,
         &format!("{rank}{subject}{}", finding.message),
     )?;
-    // A machine gets every field; a person reads a thing once.
+    // JSON contains every field; for a person, text that repeats another field is left out.
     let found = finding.found.as_ref();
     let found = found.filter(|found| !finding.message.contains(found.as_str()));
     let wanted = finding.wanted.as_ref();

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style as Ansi};
 use super::{Detail, Style};
 use crate::escape::{escape, escape_line};
 
-/// What a piece of text means; colour and glyph follow from it.
+/// The meaning of a piece of text, which decides its colour and glyph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Tone {
     Plain,
@@ -51,7 +51,7 @@ impl Tone {
 
 /// Width of the label column of [`Page::labelled`].
 const LABEL: usize = 10;
-/// Less room than this is no reason to break lines further.
+/// Text is wrapped at no less than this many columns, even on a narrower terminal.
 const LEAST_ROOM: usize = 16;
 
 pub(super) struct Page<'a> {
@@ -69,7 +69,7 @@ impl<'a> Page<'a> {
         self.style.detail == Detail::Verbose
     }
 
-    /// Whether only what is not green is shown.
+    /// Whether only problems are shown.
     pub(super) fn is_quiet(&self) -> bool {
         self.style.detail == Detail::Quiet
     }
@@ -78,7 +78,7 @@ impl<'a> Page<'a> {
         writeln!(self.out)
     }
 
-    /// A heading with a line of dashes as long as itself.
+    /// Writes a heading and below it a line of dashes of the same length.
     pub(super) fn heading(&mut self, text: &str) -> io::Result<()> {
         let text = self.shown(text);
         self.line(0, Tone::Heading, &text)?;
@@ -86,7 +86,7 @@ impl<'a> Page<'a> {
         self.line(0, Tone::Plain, &dashes)
     }
 
-    /// A glyph and a text; wrapped lines stand under the text.
+    /// Writes a glyph and a text; wrapped lines are aligned with the text.
     pub(super) fn marked(&mut self, tone: Tone, text: &str) -> io::Result<()> {
         let glyph = self.paint(tone, &tone.glyph(self.style.ascii).to_string());
         for (index, line) in self.wrap(2, text).iter().enumerate() {
@@ -99,7 +99,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// `label     text`; wrapped lines stand under the text, or further left where a word is too long.
+    /// Writes `label     text`; wrapped lines are aligned with the text, or start further left if a word is too long.
     pub(super) fn labelled(&mut self, indent: usize, label: &str, text: &str) -> io::Result<()> {
         for (index, line) in self.wrap(indent + LABEL, text).iter().enumerate() {
             if index > 0 {
@@ -114,7 +114,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// A labelled command: never broken, so that it can be copied.
+    /// Writes a labelled command: never broken, so that it can be copied.
     pub(super) fn command(&mut self, indent: usize, label: &str, text: &str) -> io::Result<()> {
         let label = self.label(label);
         // A command that is cut would be another command.
@@ -129,13 +129,13 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// One line that is never broken.
+    /// Writes one line that is never broken.
     pub(super) fn verbatim(&mut self, indent: usize, text: &str) -> io::Result<()> {
         let text = self.drawn(escape(text));
         self.line(indent, Tone::Command, &text)
     }
 
-    /// Rows in columns as wide as their widest cell; the first row is the heading.
+    /// Writes rows in columns as wide as their widest cell; the first row is the header.
     pub(super) fn table<const N: usize>(&mut self, rows: &[[String; N]]) -> io::Result<()> {
         let mut widths = [0; N];
         for row in rows {
@@ -154,18 +154,18 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// A sentence that a glyph ends.
+    /// Writes a sentence that ends with a glyph.
     pub(super) fn verdict(&mut self, text: &str, tone: Tone) -> io::Result<()> {
         let glyph = self.paint(tone, &tone.glyph(self.style.ascii).to_string());
         writeln!(self.out, "{} {glyph}", self.shown(text))
     }
 
-    /// A label as wide as its column.
+    /// Returns a label padded to the width of its column.
     fn label(&self, text: &str) -> String {
         self.paint(Tone::Dim, &format!("{:<LABEL$}", self.shown(text)))
     }
 
-    /// Writes text that is shown as it is: every caller escapes it.
+    /// Writes a line without escaping it: every caller has escaped the text.
     fn line(&mut self, indent: usize, tone: Tone, text: &str) -> io::Result<()> {
         let text = self.paint(tone, text);
         writeln!(self.out, "{:indent$}{text}", "")
@@ -190,7 +190,7 @@ impl<'a> Page<'a> {
         self.drawn(escape_line(text))
     }
 
-    /// In the characters that the terminal has.
+    /// Replaces characters that the terminal cannot show.
     fn drawn(&self, text: String) -> String {
         if self.style.ascii {
             to_ascii(&text)
@@ -200,7 +200,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Writes a text in the characters of a terminal that has ASCII only.
+/// Replaces the characters of a text that an ASCII terminal cannot show.
 pub fn to_ascii(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
@@ -218,7 +218,7 @@ pub fn to_ascii(text: &str) -> String {
     plain
 }
 
-/// Breaks at blanks; a word longer than the room stays whole.
+/// Wraps a text at blanks; a word that is longer than `room` is not broken.
 pub fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;

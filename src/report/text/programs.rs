@@ -1,4 +1,4 @@
-//! Programs that were read, one by one: an image as heading, the module below each path.
+//! Programs that were inspected, one by one: a heading for each image, and below it each path with its module.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::report::{ModuleStatement, Proof, Report};
 pub(super) fn write(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let mut heading = None;
     let mut described = Described::default();
-    // What runs is summed up; its programs stand in the machine's report.
+    // Running programs are summarised elsewhere; JSON lists each of them.
     for one in report.evidence.iter().filter(|one| one.count == 0) {
         let Some(proof) = one.proof.as_deref() else {
             continue;
@@ -34,7 +34,7 @@ pub(super) fn write(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-/// A digest and its word are as wide as a terminal.
+/// Writes the digests, each on its own line: a digest with its label fills the width of a terminal.
 fn digests(page: &mut Page<'_>, report: &Report, proof: &Proof) -> io::Result<()> {
     let Some(manifest) = &proof.manifest else {
         return Ok(());
@@ -54,7 +54,7 @@ fn program<'a>(
     described: &mut Described<'a>,
 ) -> io::Result<()> {
     let tone = super::proof::tone(one);
-    // An image without one that was looked for has a statement all the same.
+    // An image in which no program was found still has a statement.
     let path = if one.binary.is_empty() {
         "no program"
     } else {
@@ -100,7 +100,7 @@ fn program<'a>(
     page.command(4, "see", &page_of)
 }
 
-/// The steps from the file to the certificate; shown where they were asked for.
+/// Writes the steps from the file to the certificate; the chain is empty unless the user requested it.
 fn chain(page: &mut Page<'_>, proof: &Proof) -> io::Result<()> {
     for (at, step) in proof.chain.iter().enumerate() {
         let strength = step.strength.word();

@@ -1,4 +1,4 @@
-//! What was proved and how, in plain words: one line for all programs that say the same.
+//! The modules of running programs: one line for all programs with the same statement.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -7,13 +7,14 @@ use super::page::{Page, Tone};
 use super::tables::left_out;
 use crate::report::{Assurance, Certificate, ModuleStatement, Proof, Remark, RemarkKind};
 
-/// Statements of one program and module that are shown unless verbose: pods of strangers can differ in any number of ways.
+/// How many statements of one program and module are shown, unless the mode is verbose: pods of other users can differ
+/// in any number of ways.
 const SHOWN: usize = 10;
 
 /// Places of a program that are shown unless verbose.
 const PLACES: usize = 4;
 
-/// Everything that makes two statements alike for a reader.
+/// The properties that make two statements the same to a reader.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Statement<'a> {
     binary: &'a str,
@@ -24,20 +25,20 @@ struct Statement<'a> {
     /// Names of cryptography outside of the module.
     other: Option<String>,
     judged: String,
-    /// Why it is not acceptable.
+    /// Why the statement is not acceptable.
     refused: &'a [String],
-    /// Why that cannot be said.
+    /// Why that cannot be decided.
     undecided: &'a [String],
     tone: Tone,
 }
 
-/// The module of a program, and what is known of its validation.
+/// The module of a program, and what is known about its validation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Validation<'a> {
     name: Option<&'a str>,
     certificate: Option<&'a Certificate>,
     remarks: &'a [Remark],
-    /// The day that it is judged for.
+    /// The day of the judgement.
     at: &'a str,
 }
 
@@ -52,7 +53,7 @@ impl<'a> From<&'a Proof> for Validation<'a> {
     }
 }
 
-/// Certificates that a page has described: once is enough.
+/// The certificates that a page has described already, so that each is described only once.
 #[derive(Default)]
 pub(super) struct Described<'a>(BTreeSet<Validation<'a>>);
 
@@ -131,7 +132,7 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[ModuleStatement]) -> io::Re
     page.blank()
 }
 
-/// What computes cryptography in the same program without its module.
+/// Writes which code implements cryptography in the same program outside of its module.
 pub(super) fn other(page: &mut Page<'_>, names: &str) -> io::Result<()> {
     page.labelled(
         4,
@@ -141,7 +142,7 @@ pub(super) fn other(page: &mut Page<'_>, names: &str) -> io::Result<()> {
 }
 
 impl<'a> Described<'a> {
-    /// Writes the module and its certificate, in full where the page has not described it yet.
+    /// Writes the module and its certificate, in full if the page has not described them yet.
     pub(super) fn write(
         &mut self,
         page: &mut Page<'_>,
@@ -158,7 +159,7 @@ impl<'a> Described<'a> {
         }
         for remark in validation.remarks {
             let label = match remark.kind {
-                // The line above names the status.
+                // The line above contains the status.
                 RemarkKind::NotActive => continue,
                 RemarkKind::Outdated => "warning",
                 RemarkKind::Limitation => "limit",
@@ -169,7 +170,7 @@ impl<'a> Described<'a> {
     }
 }
 
-/// Where to look up a certificate, what it was given for, and where its state was read.
+/// Writes where to look up a certificate, what it was issued for, and where its status was read.
 fn details(page: &mut Page<'_>, certificate: &Certificate) -> io::Result<()> {
     if let Some(note) = &certificate.note {
         page.labelled(4, "", note)?;
@@ -249,7 +250,7 @@ fn sentence(statement: &Statement<'_>, sum: &Sum<'_>) -> String {
     format!("{binary}: {judged}{pause} by {source}, for {processes}{on}{images}")
 }
 
-/// `#4735, FIPS 140-3 level 1, Google, LLC.: active on 2026-11-30, since …, sunset …, last seen so on …`.
+/// Returns `#4735, FIPS 140-3 level 1, Google, LLC.: active on 2026-11-30, since …, until …, last seen so on …`.
 fn state(certificate: &Certificate, at: &str) -> String {
     let number = certificate.number.map(|number| format!("#{number}"));
     let level = certificate.level.map(|level| format!(" level {level}"));
@@ -280,7 +281,7 @@ fn counted(number: u64, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
 }
 
-/// Whether a statement is more than a plain description: refused, unknown, or with a warning of its validation.
+/// Whether a statement is more than a plain description: refused, unknown, or with a warning about its validation.
 pub(super) fn needs_attention(one: &ModuleStatement) -> bool {
     matches!(tone(one), Tone::Bad | Tone::Unknown) || one.has_warning()
 }
@@ -290,7 +291,7 @@ pub(super) fn tone(one: &ModuleStatement) -> Tone {
         _ if !one.refused().is_empty() => Tone::Bad,
         _ if !one.undecided().is_empty() => Tone::Unknown,
         Assurance::Proven | Assurance::Identified if !one.has_warning() => Tone::Good,
-        // Of a module that is declared, nothing was computed.
+        // For a declared module, no integrity value was recomputed.
         Assurance::Proven | Assurance::Identified | Assurance::Declared => Tone::Warned,
         Assurance::Standard => Tone::Aside,
         Assurance::Contradicted => Tone::Bad,
@@ -298,7 +299,7 @@ pub(super) fn tone(one: &ModuleStatement) -> Tone {
     }
 }
 
-/// What a module statement means, in a few words: the beginning of its page in `explain`.
+/// Returns what a module statement means, in a few words: the beginning of its page in `explain`.
 pub fn meaning(module: Assurance) -> &'static str {
     match module {
         Assurance::Proven => {
@@ -322,7 +323,7 @@ mod tests {
     use crate::report::text::{Detail, Style};
     use crate::report::{Deviations, samples};
 
-    /// A statement for each of the sources of so many pods.
+    /// Returns the text for so many pods, each with a statement from a source of its own.
     fn text(number: usize, verbose: bool) -> String {
         let one = |n| ModuleStatement {
             source: format!("nothing: container c{n:04} is unknown"),

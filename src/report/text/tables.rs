@@ -1,18 +1,19 @@
-//! The pods as kubectl shows them, and the restarts that are pending.
+//! The pods as kubectl shows them, and the pending restarts.
 
 use std::io;
 
 use super::page::{Page, Tone};
 use crate::report::{PendingRestart, PodRow};
 
-/// Restarts shown unless verbose.
+/// Restarts shown, unless the mode is verbose.
 const SHOWN: usize = 20;
 
-/// Pods shown unless verbose: two pages of a terminal. Tenants can have any number of pods that look like gateways.
+/// Pods shown, unless the mode is verbose: two pages of a terminal. Tenants can have any number of pods that look like
+/// gateways.
 const PODS_SHOWN: usize = 100;
 
 pub(super) fn pods(page: &mut Page<'_>, pods: &[PodRow]) -> io::Result<()> {
-    // What is wrong with a pod, a check says.
+    // In quiet mode the checks report pods with problems.
     if pods.is_empty() || page.is_quiet() {
         return Ok(());
     }
@@ -68,7 +69,7 @@ pub(super) fn pending(page: &mut Page<'_>, pending: &[PendingRestart]) -> io::Re
     page.blank()
 }
 
-/// Says how many rows of `all` are not among those `shown`.
+/// Writes how many rows of `all` were not shown.
 pub(super) fn left_out(page: &mut Page<'_>, all: usize, shown: usize) -> io::Result<()> {
     match all.saturating_sub(shown) {
         0 => Ok(()),
