@@ -248,7 +248,7 @@ impl Install<'_> {
         );
         ctx.report.documents = documents(&prepared.manifest.documents, &planned);
         ctx.ui
-            .event(&Event::Working("Asking the cluster".to_owned()));
+            .event(&Event::Working("Reading the cluster".to_owned()));
         let cluster = ctx.connect()?;
         let facts = ctx.gather(&cluster, &client, &prepared)?;
         ctx.check(&prepared, &facts);

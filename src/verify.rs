@@ -182,7 +182,7 @@ impl Verify {
             }
             (None, None | Some(Err(_)), Err(_)) => {
                 let message = format!(
-                    "revision {} runs `{}`, has no usable record, and its tag says nothing to judge by",
+                    "revision {} runs `{}`, has no usable record, and its tag cannot be parsed",
                     plane.revision, plane.image
                 );
                 return Err(Failure::message(Exit::Findings, message)

@@ -53,7 +53,7 @@ fn twice(document: &Rendered) -> Option<Finding> {
     let finding = Finding::error("distroless is set by the tag and by the variant")
         .subject(format!("document {}", document.name))
         .found(format!("{}: {} ({}); {said}", tag.path, tag.value, tag.origin))
-        .why("the charts put the variant behind the tag without a look: the image would end in it twice, and nothing has that name")
+        .why("the charts append the variant to the tag unconditionally: the image would end in it twice, and nothing has that name")
         .fix(format!("keep one: tag {} with the variant, or {}", tag.value.trim_end_matches(SUFFIX), emptied.join(" and ")));
     Some(finding)
 }

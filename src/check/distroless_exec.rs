@@ -105,7 +105,7 @@ fn effect(path: &str) -> (Severity, &'static str, &'static str) {
         return (
             Severity::Error,
             "the container is killed each time it starts",
-            "call pilot-agent, or leave the hook away",
+            "call pilot-agent, or remove the hook",
         );
     }
     (

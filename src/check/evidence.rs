@@ -87,7 +87,7 @@ fn compared(after: &After<'_>, group: &PodGroupKey, statement: ModuleStatement) 
     let deviations = &group.deviations;
     if !deviations.is_empty() {
         let revision = &group.revision;
-        let why = format!("{deviations}; the injector of revision {revision} does none of it");
+        let why = format!("{deviations}; the injector of revision {revision} sets none of this");
         let source = match &statement.proof {
             Some(_) => statement.source.clone(),
             None => format!("nothing: {why}"),
@@ -488,7 +488,7 @@ mod tests {
     fn a_deviating_pod_is_unknown_however_good_its_bytes_are() {
         let group = deviating(running(Role::Sidecar, FIPS));
         let why = "container istio-proxy sets the variable LD_PRELOAD; the injector of revision \
-            default does none of it";
+            default sets none of this";
         let both = format!("pilot-agent unknown ({why}), envoy unknown ({why})");
         assert_eq!(of_sidecar(&group, AGENT), both);
         let expected = expecting(FIPS);

@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
 fn run(before: &Before<'_>) -> Outcome {
     let plan = before.plan;
     if plan.features.is_empty() {
-        return Outcome::NotApplicable("none was asked for".to_owned());
+        return Outcome::NotApplicable("no features are requested".to_owned());
     }
     let gloo_mesh = plan
         .gloo_mesh

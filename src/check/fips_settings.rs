@@ -159,7 +159,7 @@ fn has_ztunnel(after: &After<'_>) -> bool {
     groups.any(|group| group.role == Role::Ztunnel)
 }
 
-const NOT_LIMITED: &str = "algorithms that are not approved are taken as well";
+const NOT_LIMITED: &str = "algorithms that are not approved are accepted as well";
 
 /// Returns what a proxy still needs if its istiod has a policy: istiod gives it to the pods that it injects
 /// when they start, and never to gateways that the charts install.
@@ -289,7 +289,7 @@ mod tests {
     fn every_build_is_judged_with_the_settings_of_its_container() {
         type Said<'a> = &'a [(Severity, &'a str)];
         use Severity::{Error, Warning};
-        const MORE: &str = "algorithms that are not approved are taken as well";
+        const MORE: &str = "algorithms that are not approved are accepted as well";
         const POLICY: (&str, &str) = ("COMPLIANCE_POLICY", "fips-140-2");
         const ONLY: (&str, &str) = ("GODEBUG", "fips140=only");
         let any = |evidence| (Ok(evidence), None);

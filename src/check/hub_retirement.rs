@@ -42,7 +42,9 @@ pub(super) fn finding(hub: &str, retirement: HubRetirement) -> Finding {
     let message = match retirement.phase {
         RetirementPhase::Announced => format!("hub {hub} is about to be removed"),
         RetirementPhase::SwitchedOff => format!("hub {hub} is switched off today"),
-        RetirementPhase::Removed => format!("hub {hub} was announced to be gone by now"),
+        RetirementPhase::Removed => {
+            format!("hub {hub} should already be removed, according to its announcement")
+        }
     };
     Finding::warning(message)
         .subject(hub.to_owned())

@@ -21,7 +21,7 @@ fn run(before: &Before<'_>) -> Outcome {
     if let (true, Observed::NotCollected(why)) = (strict, &before.facts.images) {
         let demanded = demanded(before.judge).unwrap_or_default();
         return Outcome::Unknown(format!(
-            "{demanded} is asked for, and no image was read: {why}"
+            "{demanded} is required, and no image was read: {why}"
         ));
     }
     before.facts.images.judge(|images| {

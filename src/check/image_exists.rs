@@ -61,7 +61,7 @@ fn lacking(before: &Before<'_>, image: &PlannedImage, found: &Found) -> Option<F
     let listed = missing.filter(|(it, _)| lacking.contains(&it.architecture.as_str()));
     let why = ["a pod that lands on such a node could not start".to_owned()];
     let why: Vec<String> = why.into_iter().chain(listed.map(sparse)).collect();
-    let finding = Finding::error(format!("{} is not there for {}", image.reference, lacking.join(", ")))
+    let finding = Finding::error(format!("{} does not exist for {}", image.reference, lacking.join(", ")))
         .found(seen(found))
         .wanted(format!("linux/{} as well", lacking.join(", linux/")))
         .why(why.join("; "))
@@ -150,7 +150,7 @@ fn failed(before: &Before<'_>, image: &PlannedImage, why: &str) -> Finding {
     )
     .found(why.to_owned())
     .why("its registry answers other requests, so what is in the image stays unknown")
-    .fix("run it again, look at the registry, or leave images out by --no-registry")
+    .fix("run the command again, check the registry, or leave images out with --no-registry")
 }
 
 fn unreachable(why: &str, images: &[&str]) -> Finding {
@@ -223,7 +223,7 @@ mod tests {
     fn every_processor_of_the_nodes_must_have_the_image() {
         assert!(passed(&given(Ok(amd64()), nodes(&["amd64"])).run(run)));
         let lacking = given(Ok(amd64()), nodes(&["amd64", "arm64"])).run(run);
-        assert!(found(&lacking, "is not there for arm64"));
+        assert!(found(&lacking, "does not exist for arm64"));
     }
 
     #[test]

@@ -205,7 +205,7 @@ fn remedy(role: Role) -> Remedy {
     match role {
         Role::Istiod | Role::Ztunnel | Role::Cni => (
             "it belongs to no mesh that is here",
-            "install it again with its mesh, or take it away",
+            "install it again with its mesh, or remove it",
         ),
         Role::Sidecar | Role::Gateway | Role::Agentgateway => (
             "nothing configures these proxies any more, nor renews their certificates",

@@ -28,7 +28,7 @@ fn run(after: &After<'_>) -> Outcome {
                 .filter(|(hook, _)| !planes.iter().any(|plane| plane.revision == hook.revision))
                 .map(|(hook, tag)| {
                     Finding::error(format!(
-                        "points to revision {}, which is not there",
+                        "points to revision {}, which does not exist",
                         hook.revision
                     ))
                     .subject(format!("revision tag {tag}"))

@@ -32,7 +32,7 @@ pub(super) struct OutputArgs {
     /// Format of the result on stdout
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) output: Format,
-    /// Show only what is not green: warnings, errors, and documents that were asked for
+    /// Show only what is not green: warnings, errors, and requested documents
     #[arg(short, long)]
     pub(super) quiet: bool,
     /// When to use colour (`NO_COLOR` is respected)
@@ -210,10 +210,10 @@ pub(super) struct CheckArgs {
     /// Change how much a check matters: `info`, `warning` or `error`; repeatable
     #[arg(long, value_name = "ID=LEVEL")]
     pub(super) severity: Vec<String>,
-    /// Take warnings for errors
+    /// Treat warnings as errors
     #[arg(long)]
     pub(super) strict: bool,
-    /// YAML file whose rows replace those of the built-in matrix
+    /// YAML file with rows that replace those of the built-in matrix
     #[arg(long, value_name = "FILE")]
     pub(super) matrix: Option<PathBuf>,
     /// Show everything: checks that do not apply, whole lists, and the sources of the data
@@ -235,7 +235,7 @@ pub(super) struct RunArgs {
     pub(super) proof: ProofArgs,
     #[command(flatten)]
     pub(super) registry: RegistryArgs,
-    /// Do not ask the registry: images are neither looked for nor read (an empty variable is unset)
+    /// Do not contact registries: images are neither looked for nor read (an empty variable is unset)
     #[arg(long, help_heading = "Registry", env = "GLOOISTIO_NO_REGISTRY", value_parser = clap::builder::FalseyValueParser::new())]
     pub(super) no_registry: bool,
 }
@@ -299,11 +299,11 @@ pub(super) struct RegistryArgs {
     /// Contact this registry without TLS; repeatable (on loopback it is found out)
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(super) plain_http: Vec<String>,
-    /// Contact this registry, token service or blob store although it is at a private address and
+    /// Contact this registry, token service or blob store even if it is at a private address and
     /// neither plan nor record names it; repeatable
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(super) allow_registry: Vec<String>,
-    /// Read images anew, whatever was read of their digests before
+    /// Read images again, whatever was read of their digests before
     #[arg(long)]
     pub(super) no_cache: bool,
 }

@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// Variable that the program will run with, such as GODEBUG=fips140=only; repeatable
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
-    /// Take warnings for errors: a certificate that is not active, or a status older than --max-data-age
+    /// Treat warnings as errors: a certificate that is not active, or a status older than --max-data-age
     #[arg(long)]
     strict: bool,
     /// Show each step from the file to the certificate, and its sources

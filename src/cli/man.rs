@@ -11,7 +11,7 @@ use crate::ui::Ui;
 /// The page of one command, or of glooistio itself where none is named, in the format that the program `man` reads.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The command whose page to print
+    /// The command to print the page of
     command: Option<String>,
 }
 
@@ -46,7 +46,7 @@ impl Args {
 }
 
 fn unknown(name: &str, command: &clap::Command) -> Failure {
-    let failure = Failure::message(Exit::Usage, format!("there is no command `{name}` of ours"));
+    let failure = Failure::message(Exit::Usage, format!("glooistio has no command `{name}`"));
     let names = command.get_subcommands().map(clap::Command::get_name);
     match super::nearest(name, names) {
         Some(meant) => failure.hint(format!("did you mean `glooistio man {meant}`?")),

@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// … together with this version of Gloo Mesh?
     #[arg(long, value_name = "VERSION", requires = "kubernetes")]
     gloo_mesh: Option<String>,
-    /// YAML file whose rows replace those of the built-in matrix
+    /// YAML file with rows that replace those of the built-in matrix
     #[arg(long, value_name = "FILE")]
     matrix: Option<std::path::PathBuf>,
     #[command(flatten)]

@@ -17,7 +17,7 @@ use crate::report::Report;
 use crate::sys::cluster::KubeTarget;
 use crate::ui::Ui;
 
-/// Render the IstioOperator documents; no cluster is asked and no program started
+/// Render the IstioOperator documents; no cluster is read and no program started
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   glooistio render --fips --distroless > operator.yaml
@@ -57,7 +57,7 @@ impl Args {
                 Exit::Usage,
                 "documents are written as YAML, or as one JSON List on stdout",
             );
-            return Err(failure.hint("leave -o away, or give -o json without -O"));
+            return Err(failure.hint("remove -o, or use -o json without -O"));
         }
         let options = resolve::options(&self.plan, &self.flags)?;
         let rules = run_context::Policies::of(&self.checks, &ProofArgs::default(), ui, report)?;

@@ -4,7 +4,7 @@ use super::Ended;
 use super::install::{self, Target};
 use crate::ui::Ui;
 
-/// Install over something older, by the skew rules, with the overlays of its record again
+/// Upgrade an older install by the skew rules, with the overlays of its record
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   glooistio upgrade --to 1.31

@@ -171,7 +171,7 @@ fn fips140(value: &str, build: Build) -> Option<Effect> {
             format!(
                 "GODEBUG=fips140={value} is not a value that Go knows: the program panics at start"
             ),
-            "set fips140 to on, only or off, or take the setting away",
+            "set fips140 to on, only or off, or remove the setting",
         ));
     }
     let wanted = ["on", "only", "debug"].contains(&value);
@@ -185,7 +185,7 @@ fn fips140(value: &str, build: Build) -> Option<Effect> {
         Kind::GoBoring if wanted && build.knows_fips140 => Some(Effect::new(
             Severity::Error,
             format!("GODEBUG=fips140={value} and a BoringCrypto build: it panics at start"),
-            "take the setting away, or a build with GOFIPS140",
+            "remove the setting, or use a build with GOFIPS140",
         )),
         Kind::GoStandard if wanted && build.knows_fips140 => Some(Effect::new(
             Severity::Warning,
@@ -200,13 +200,13 @@ fn fips140(value: &str, build: Build) -> Option<Effect> {
                 format!(
                     "GODEBUG=fips140={value} has no effect: this build is older than that setting"
                 ),
-                "take the setting away",
+                "remove the setting",
             ))
         }
         Kind::GoModule if value == "off" => Some(Effect::new(
             Severity::Error,
             "GODEBUG=fips140=off switches the module of a GOFIPS140 build off",
-            "take the setting away",
+            "remove the setting",
         )),
         _ => None,
     }

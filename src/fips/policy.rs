@@ -173,13 +173,14 @@ impl CertificatePolicy {
 fn below(verdict: &Verdict, floor: RequiredAssurance) -> Option<String> {
     if verdict.module < floor.module() {
         return Some(format!(
-            "{floor} was asked for, and it is {}",
+            "{floor} is required, and it is {}",
             verdict.module.word()
         ));
     }
     let go = [Kind::GoBoring, Kind::GoModule, Kind::GoForeign].contains(&verdict.kind);
     (floor == RequiredAssurance::FipsOnly && go && verdict.fipsonly != Some(true)).then(|| {
-        "fipsonly was asked for, and the program takes what is not approved as well".to_owned()
+        "fipsonly is required, and the program also accepts algorithms that are not approved"
+            .to_owned()
     })
 }
 

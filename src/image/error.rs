@@ -38,7 +38,7 @@ pub enum ImageError {
     Damaged { what: String, why: String },
     #[error("{what} is refused: {why}")]
     TooLarge { what: String, why: String },
-    #[error("{name} is not there for {wanted}: it has {has}")]
+    #[error("{name} does not exist for {wanted}: it has {has}")]
     NoPlatform {
         name: String,
         wanted: String,
@@ -53,7 +53,7 @@ pub enum ImageError {
     /// The image must be read twice because of links or of the program that it starts, but standard
     /// input can be read only once.
     #[error(
-        "the image on standard input has links, or starts a program, that need a second look: save it to a file and name that"
+        "the image on standard input has links, or starts a program, that must be read twice: save it to a file and pass its path"
     )]
     Twice,
     /// A signal stopped the run.

@@ -54,10 +54,10 @@ pub enum TargetError {
 
 /// Prefixes that other tools accept or that are typing errors, and what to write instead.
 const ELSEWHERE: [(&str, &str); 6] = [
-    ("https://", "leave `https://` away"),
+    ("https://", "remove `https://`"),
     (
         "http://",
-        "leave `http://` away, and name the host by --plain-http",
+        "remove `http://`, and name the host with --plain-http",
     ),
     (
         "docker-daemon:",
@@ -262,7 +262,7 @@ mod tests {
             ("oci:", "`oci:` wants a directory after it"),
             ("docker://", "`docker://` wants a reference after it"),
             ("h.io/Pilot:1", "is not an image reference"),
-            ("https://h.io/pilot:1", "leave `https://` away"),
+            ("https://h.io/pilot:1", "remove `https://`"),
             ("docker-daemon:pilot:1", "`docker save` it"),
             ("dockerarchive:p.tar", "write `docker-archive:FILE`"),
             ("bin.d/*", "matches nothing that is there"),

@@ -63,7 +63,7 @@ pub fn verify_cluster(
 ) -> Result<Exit, Failure> {
     expected.demand(ctx.judge);
     ctx.ui
-        .event(&Event::Working("Looking at what runs".to_owned()));
+        .event(&Event::Working("Reading running pods".to_owned()));
     let fips: BTreeMap<&str, bool> = expected
         .revisions
         .iter()

@@ -24,7 +24,7 @@ pub enum HubError {
     },
     #[error(
         "`{text}` has a digest: a hub names a place that holds every component, a digest one image; \
-         leave it away: `{right}`"
+         remove the digest: `{right}`"
     )]
     Digest { text: String, right: String },
     #[error("`{text}` is not a hub: {why}, as in `registry.example.com:5000/istio`")]
@@ -284,7 +284,7 @@ mod tests {
             (" h.io/istio", "write `h.io/istio`"),
             (
                 "h.io/istio@sha256:abc",
-                "a digest one image; leave it away: `h.io/istio`",
+                "a digest one image; remove the digest: `h.io/istio`",
             ),
             ("h.io/istio:1.31.0", "by --istio"),
             ("h.io//istio", "empty"),

@@ -54,7 +54,7 @@ pub(super) fn tag(
 }
 
 /// Why the hub of a record is used, whether the user typed it then or the data chose it.
-const RECORDED: &str = "what is upgraded came from there";
+const RECORDED: &str = "the hub in the record of the last install";
 
 /// The hub, who chose it, and the key that is in its name or gives access to it.
 pub(super) struct Hubs {

@@ -70,7 +70,7 @@ pub(super) fn read<H: FileHeader<Endian = Endianness>>(
         tables.place(&section, name, &mut layout);
     }
     if layout.segments.is_empty() && layout.sections.is_empty() {
-        return Ok(Err("its header tables lie outside of the file".to_owned()));
+        return Ok(Err("its header tables are outside of the file".to_owned()));
     }
     // A program has one of each. Reading all of them would let a file with thousands of them cause as many reads.
     for kind in [elf::PT_INTERP, elf::PT_DYNAMIC] {

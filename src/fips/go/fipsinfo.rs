@@ -86,7 +86,7 @@ fn ranges(
     offset: u64,
 ) -> io::Result<Result<Vec<Place>, &'static str>> {
     let Some(layout) = layout else {
-        return Ok(Err("no header tells where its addresses stand in the file"));
+        return Ok(Err("no header maps its addresses to places in the file"));
     };
     let place = Place {
         offset: offset + HEADER,

@@ -29,7 +29,7 @@ pub(super) fn judge(
     let finding = match &go.names {
         Some(names) if !names.told => finding.at_most(
             Assurance::Identified,
-            "nothing tells its runtime of the table of functions that was read, so that it is its own could not be seen",
+            "its runtime does not reference the function table that was read, so that the table may belong to another program",
         ),
         _ => finding,
     };
@@ -126,7 +126,7 @@ impl Program<'_> {
             return finding;
         };
         let reason = format!(
-            "the toolchain of {vendor} made it, whose programs call the cryptographic library of their image, and no function of it does"
+            "it was built with the toolchain of {vendor}, which calls the cryptographic library of the image, but no function calls it"
         );
         if finding.module > Assurance::Declared {
             finding.at_most(Assurance::Declared, reason)

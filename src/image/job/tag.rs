@@ -38,7 +38,7 @@ pub(in crate::image) fn tagged(
     let wanted: Vec<_> = wanted.cloned().map(Ok).collect();
     if wanted.is_empty() {
         let has = match tags.as_slice() {
-            [] => format!("no tags, so leave `:{tag}` away"),
+            [] => format!("no tags, so remove `:{tag}`"),
             tags => some_of(tags),
         };
         return Err(ImageError::NotIn {

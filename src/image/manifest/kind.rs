@@ -76,7 +76,7 @@ pub(super) fn artifact(what: &str, manifest: &ImageManifest) -> Result<Option<St
     if !CONFIGURATIONS.contains(&essence(config).as_str()) {
         return Err(ImageError::Unsupported {
             what: what.to_owned(),
-            why: format!("nothing is known of things that have a `{}`", short(config)),
+            why: format!("unknown configuration media type `{}`", short(config)),
         });
     }
     let layers = || {

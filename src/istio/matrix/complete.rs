@@ -47,7 +47,7 @@ pub struct Completed {
 pub enum CompletionError {
     /// A usage error, because a tag already contains its flavour.
     #[error(
-        "the flags make it {wanted}, and the tag `{tag}` is {has}: leave the flags away, or write `{right}`"
+        "the flags request {wanted}, but the tag `{tag}` is {has}: remove the flags, or write `{right}`"
     )]
     Disagree {
         tag: Box<ImageTag>,

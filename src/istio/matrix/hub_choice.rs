@@ -31,7 +31,7 @@ pub struct HubChoice {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoHub {
     #[error(
-        "the images of {minor} lie at `{pattern}`: give the key by --repo-key (from {from}), or a mirror by --hub"
+        "the images of {minor} are at `{pattern}`: give the key by --repo-key (from {from}), or a mirror by --hub"
     )]
     Key {
         minor: Minor,

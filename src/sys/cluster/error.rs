@@ -51,7 +51,7 @@ pub enum ClusterError {
     },
     #[error("the answer for {what} is larger than {limit} bytes")]
     TooLarge { what: String, limit: usize },
-    #[error("{what} was not asked: {reason}")]
+    #[error("{what} was skipped: {reason}")]
     LeftOut { what: String, reason: String },
     #[error("the answer for {what} cannot be understood: {reason}")]
     Garbled { what: String, reason: String },

@@ -119,9 +119,7 @@ impl Registry {
         if answer.response.status() == StatusCode::UNAUTHORIZED {
             // The credentials are not meant for the target of a redirect.
             if !is_at(answer.response.url(), registry) {
-                return Err(
-                    answer.broken("it redirects to a place that wants credentials of its own")
-                );
+                return Err(answer.broken("it redirects to a host that requires other credentials"));
             }
             let challenge = answer.response.headers().get_all(WWW_AUTHENTICATE);
             let challenges: Vec<String> = challenge

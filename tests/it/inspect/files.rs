@@ -108,7 +108,7 @@ fn a_floor_or_a_policy_refuses_what_the_default_accepts() {
         (
             "--require fipsonly",
             79,
-            "fipsonly was asked for, and it is standard",
+            "fipsonly is required, and it is standard",
         ),
         ("--policy 140-3-active", 79, "140-3"),
         ("--policy fedramp-2026", 79, "no certificate"),
