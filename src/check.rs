@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn every_file_is_a_registered_check_with_a_page() {
         let registered: BTreeSet<String> = CHECKS.iter().map(|check| check.id.to_owned()).collect();
-        assert_eq!(registered.len(), CHECKS.len(), "an id stands twice");
+        assert_eq!(registered.len(), CHECKS.len(), "an id occurs twice");
         let helpers: BTreeSet<String> = HELPERS.iter().map(|name| (*name).to_owned()).collect();
         let checks: BTreeSet<String> = files("rs").difference(&helpers).cloned().collect();
         assert_eq!(checks, registered);

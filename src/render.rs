@@ -25,10 +25,13 @@ pub use template::TemplateError;
 
 use placeholders::Placeholders;
 
+/// How messages name a document without `metadata.name`.
+const UNNAMED: &str = "without a name";
+
 /// One IstioOperator as it is passed to istioctl.
 #[derive(Debug, Clone)]
 pub struct Rendered {
-    /// `metadata.name`.
+    /// `metadata.name`, or `without a name`.
     pub name: String,
     pub value: Value,
     /// The YAML that is hashed, shown and sent.
@@ -237,7 +240,7 @@ fn written(plan: &Plan, document: &Document) -> Result<Rendered, RenderError> {
     let effective = overlay::effective(plan.rules, document);
     Ok(Rendered {
         installs: Installs::of(plan, &document.value),
-        name: name.to_owned(),
+        name: if name.is_empty() { UNNAMED } else { name }.to_owned(),
         value: document.value.clone(),
         yaml,
         effective,

@@ -78,7 +78,7 @@ pub struct CheckResult {
     pub findings: Vec<Finding>,
 }
 
-/// A workload whose pods still run an old proxy.
+/// A workload with pods that still run an old proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PendingRestart {
     pub namespace: String,

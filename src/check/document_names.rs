@@ -19,9 +19,8 @@ fn run(before: &Before<'_>) -> Outcome {
         *names.entry(&document.name).or_default() += 1;
     }
     let twice = names.iter().filter(|(_, count)| **count > 1).map(|(name, count)| {
-        let name = if name.is_empty() { "no name" } else { name };
         Finding::error(format!("{count} documents have the same metadata.name"))
-            .found(name)
+            .found(*name)
             .why("istioctl deletes what carries this owner and is not in the document at hand: the last one removes the gateways of the others")
             .fix("give each document a metadata.name of its own")
     });

@@ -15,12 +15,14 @@ use crate::report::{Assurance, Deviations, ModuleStatement, RunsIn};
 
 mod image;
 
+/// Pods by namespace and role.
+type Places<'a> = BTreeMap<(&'a str, &'static str), u64>;
+
 /// Returns a statement per image × architecture × program, for every revision in scope.
 pub fn evidence(after: &After<'_>) -> Vec<ModuleStatement> {
     let Some(inventory) = after.facts.inventory.known() else {
         return Vec::new();
     };
-    type Places<'a> = BTreeMap<(&'a str, &'static str), u64>;
     let mut processes: BTreeMap<ModuleStatement, (u64, Places<'_>)> = BTreeMap::new();
     for (group, members) in &inventory.groups {
         if wanted(after, group).is_some() {

@@ -82,7 +82,7 @@ retirements:
         for (hub, words) in [
             ("later.example/istio", Some("about to be removed")),
             ("today.example/release", Some("switched off today")),
-            ("gone.example/istio", Some("announced to be gone")),
+            ("gone.example/istio", Some("should already be removed")),
             ("stays.example/istio", None),
         ] {
             let outcome = outcome(hub, "profile: default");

@@ -359,7 +359,11 @@ mod tests {
             &outcome(&facts, Scope::Everything).0,
             "runs the image other, a new pod would get proxyv2"
         ));
-        assert_eq!(outcome(&facts, Scope::Changed).1, 3, "a restart mends it");
+        assert_eq!(
+            outcome(&facts, Scope::Changed).1,
+            3,
+            "a restart corrects it"
+        );
         let same = injected("r.io/istio/other:1.31.0-solo-fips");
         facts.injected.insert("default".to_owned(), same);
         assert!(passed(&outcome(&facts, Scope::Everything).0));

@@ -9,7 +9,7 @@ use super::{
     ImageProgram, MeshInventory, NoImage, Observed, PinnedName, PlannedImage, PodGroupKey,
     ReadImages, RunningImage, Unreached,
 };
-use crate::fips::{BinaryFacts, Integrity, Modules, Reading};
+use crate::fips::{Modules, Reading};
 use crate::image::{
     self, Image, ImageError, ImageIdError, Inspected, Platform, Request, Sources, Target,
     Unresolved, Want,
@@ -18,8 +18,10 @@ use crate::istio::ImageRef;
 use crate::istio::image_reference::parse_reference;
 use crate::sys::registry::{ParseError, Reference, RegistryError};
 
+mod same_modules;
 mod strangers;
 
+use same_modules::have_same_modules;
 use strangers::{Refused, Strangers};
 
 /// Reads the content of images.
@@ -228,7 +230,7 @@ impl Reader<'_> {
             progress.read.insert(key, programs.clone());
             all.push(programs);
         }
-        if !alike(&all) {
+        if !have_same_modules(&all) {
             let platforms = candidates.iter().map(|it| it.platform.to_string());
             return Err(Gap::Which(platforms.collect::<Vec<_>>().join(", ")));
         }
@@ -302,37 +304,6 @@ impl io::Write for Weight {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Checks whether the images contain the same modules, as far as they can be the same on different
-/// architectures.
-fn alike(images: &[Programs]) -> bool {
-    let held = images.iter().map(|programs| {
-        let programs = programs.iter();
-        let held = programs.map(|it| (&it.path, it.reading.evidence.as_ref().ok().map(modules)));
-        held.collect::<BTreeMap<_, _>>()
-    });
-    let held: Vec<_> = held.collect();
-    held.iter().all(|one| Some(one) == held.first())
-}
-
-fn modules(evidence: &BinaryFacts) -> impl PartialEq {
-    let of_c = evidence.modules.iter();
-    let of_c = of_c.map(|it| (it.family, it.integrity == Integrity::Holds));
-    let go = evidence.go.as_ref();
-    let names = go.and_then(|go| go.names.as_ref());
-    let names = names.map(|it| {
-        (
-            it.boring,
-            it.fipsonly,
-            it.frozen.clone(),
-            it.foreign.clone(),
-        )
-    });
-    let sealed = go.and_then(|go| go.fipsinfo.as_ref());
-    let sealed = sealed.map(|it| it.integrity == Integrity::Holds);
-    let toolchain = go.and_then(|go| go.version.clone());
-    (of_c.collect::<BTreeSet<_>>(), toolchain, names, sealed)
 }
 
 /// Why the content of a running image is not known.

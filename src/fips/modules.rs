@@ -377,7 +377,7 @@ mod tests {
         numbers.sort_unstable();
         let count = numbers.len();
         numbers.dedup();
-        assert_eq!(numbers.len(), count, "a certificate stands in two rows");
+        assert_eq!(numbers.len(), count, "a certificate is in two rows");
     }
 
     #[test]
@@ -536,7 +536,7 @@ mod tests {
             let mirror = standing.source.to_string();
             assert!(
                 !mirror.contains("nist.gov"),
-                "nobody read that page: {mirror}"
+                "that page was not read: {mirror}"
             );
         }
         let active = |row: &&ModuleRow| modules.standing(row, at).is_some_and(|it| it.is_active());
@@ -647,11 +647,11 @@ mod tests {
     fn a_fingerprint_of_no_module_is_refused() {
         let text = FILES[0]
             .1
-            .replacen("module: boringcrypto-20190808", "module: nobody", 1);
+            .replacen("module: boringcrypto-20190808", "module: unheard-of", 1);
         let error = Modules::with_file("mine.yaml", &text).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "mine.yaml: a fingerprint is of `nobody`, which no row of modules has; add that row"
+            "mine.yaml: a fingerprint is of `unheard-of`, which no row of modules has; add that row"
         );
     }
 }

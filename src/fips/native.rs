@@ -307,7 +307,7 @@ mod tests {
             &["09e5580933739775e8bce696a57a2e1bc99368f23", "Clean"],
             &[
                 &other,
-                "and then something else that is no string of libc++",
+                "and then something else that is not a string of libc++",
             ],
         ] {
             assert_eq!(envoy(&texts(given)), None, "{given:?}");

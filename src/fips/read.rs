@@ -410,7 +410,7 @@ mod tests {
         assert_eq!(go.fipsinfo.unwrap().ranges.len(), 4);
     }
 
-    /// Returns a program whose header tables repeat the same entry a thousand times.
+    /// Returns a program with header tables that repeat the same entry a thousand times.
     fn repeated(kind: &str) -> Vec<u8> {
         let mut sample = Sample::new(SHAPES[0]);
         sample.libraries = vec!["libcrypto.so.3"; 3000];

@@ -102,7 +102,7 @@ mod tests {
                 "it is JSON, no tar archive: `docker save`",
             ),
             (b"PK\x03\x04", false, "it is a zip archive: unpack it by"),
-            (b"hello", false, "it is no tar archive: `docker save`"),
+            (b"hello", false, "it is not a tar archive: `docker save`"),
         ] {
             let said = no_archive("docker-archive:a:b", start, packed).to_string();
             let wanted = format!("docker-archive:a:b is not an image: {wanted}");

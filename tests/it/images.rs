@@ -359,7 +359,10 @@ fn an_index_gives_its_platforms_and_no_attestations() {
     let error = images(&target, &only("linux/riscv64"))
         .unwrap_err()
         .to_string();
-    assert!(error.contains("not there for linux/riscv64"), "{error}");
+    assert!(
+        error.contains("does not exist for linux/riscv64"),
+        "{error}"
+    );
 }
 
 #[test]

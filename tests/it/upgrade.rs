@@ -311,6 +311,6 @@ fn verify_means_the_build_that_install_means() {
         );
     }
     env.line("verify --istio 1.31.0-solo --fips")
-        .fails(64, &["the flags make it solo fips"]);
+        .fails(64, &["the flags request solo fips"]);
     env.line("verify --distroless").fails(64, &["--istio"]);
 }

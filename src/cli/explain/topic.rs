@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn every_page_has_a_name_of_its_own_and_stands_with_its_like() {
         let ids: BTreeSet<&str> = all().iter().map(|topic| topic.id).collect();
-        assert_eq!(ids.len(), all().len(), "an id stands twice");
+        assert_eq!(ids.len(), all().len(), "an id occurs twice");
         let mut headings: Vec<String> = all().iter().map(Topic::heading).collect();
         headings.dedup();
         let once: BTreeSet<&String> = headings.iter().collect();

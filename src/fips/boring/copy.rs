@@ -86,7 +86,7 @@ impl<'a> Copies<'a> {
         };
         if self.candidates > 0 && self.found.len() < MODULES {
             self.candidates -= 1;
-            if stands(self.bytes, row, start)? {
+            if is_copy_at(self.bytes, row, start)? {
                 self.found.push(self.located(row, start)?);
             }
         }
@@ -137,7 +137,7 @@ fn pieces(row: &Fingerprint) -> impl Iterator<Item = Piece<'_>> {
 }
 
 /// Checks whether enough pieces of a module that begins at `start` are at their expected positions.
-fn stands(bytes: &Bytes<'_>, row: &Fingerprint, start: u64) -> io::Result<bool> {
+fn is_copy_at(bytes: &Bytes<'_>, row: &Fingerprint, start: u64) -> io::Result<bool> {
     let mut standing = 0;
     for piece in pieces(row) {
         let needle = piece.finder.needle();

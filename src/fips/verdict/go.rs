@@ -223,7 +223,7 @@ impl Program<'_> {
                 "its build settings switch its module on without GOFIPS140: it looks enabled, and the module is not a validated one; build it with GOFIPS140=certified",
             ),
             (_, Some(seal)) if seal.integrity == Integrity::Holds => finding.because(
-                "the integrity value of Go's cryptographic code holds, as in every build of this toolchain: that is no FIPS build",
+                "the integrity value of Go's cryptographic code holds, as in every build of this toolchain: this is not a FIPS build",
             ),
             _ => finding,
         }
@@ -234,7 +234,7 @@ impl Program<'_> {
         if self.go.buildinfo.is_none() && !signed {
             return Finding::new(
                 Assurance::Unknown,
-                "a Go program whose build information and function table are both gone: ask its publisher for an unaltered one",
+                "a Go program without build information and without a function table: ask its publisher for an unaltered one",
             );
         }
         Finding::new(

@@ -116,7 +116,7 @@ impl Ground<'_> {
     fn stranger(&self, found: &Located, text: Option<&str>) -> Finding {
         let family = name_of(found.family);
         let reason = format!(
-            "a module of {family} is in it and its integrity value holds, but {} is no value of a validated module that the data knows: give a newer file of modules, or ask the publisher for the certificate",
+            "a module of {family} is in it and its integrity value holds, but {} is not a value of a validated module that the data knows: give a newer file of modules, or ask the publisher for the certificate",
             short(&found.stored)
         );
         let finding = Finding::new(Assurance::Identified, reason);

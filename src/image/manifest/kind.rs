@@ -147,7 +147,7 @@ mod tests {
             ("application/vnd.in-toto+json", json!(null), true),
             ("Application/VND.in-toto+json; a=b", json!(null), true),
             ("application/json", json!(null), false),
-            ("application/x-nobody-knows", json!(null), false),
+            ("application/x-unknown", json!(null), false),
         ] {
             let mut entry = json!({"mediaType": kind, "size": 1,
                 "digest": format!("sha256:{}", "ab".repeat(32))});

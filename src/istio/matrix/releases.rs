@@ -117,7 +117,7 @@ impl Matrix {
         else {
             let wanted = self.tagged_only(istio).map_or_else(
                 || "no data of its end of life".into(),
-                |tagged| format!("a line whose end of life is known: {tagged}"),
+                |tagged| format!("a line with a known end of life: {tagged}"),
             );
             return Judgement {
                 level: Level::NoData,
@@ -211,7 +211,7 @@ fn supported(about: &[Claim<'_, Release>], ends: &When, expected: bool) -> Strin
     let note = about.iter().find(|claim| !claim.row.note.is_empty());
     match (ends.last(), note) {
         (None, Some(claim)) => format!("community support: {}", claim.row.note),
-        (None, None) => "community support, whose end is not known".to_owned(),
+        (None, None) => "community support; its end is not known".to_owned(),
         (Some(_), _) if expected => format!("community support, which is expected to end {ends}"),
         (Some(_), _) => format!("community support, which ends {ends}"),
     }

@@ -162,7 +162,7 @@ fn image_that_cannot_be_read_is_unknown_beside_the_others() {
     let kinds: [(&str, Make<'_>); 14] = [
         (
             "there is no `blobs",
-            &|_| json!({"mediaType": "application/x-nobody-knows", "digest": absent, "size": 3}),
+            &|_| json!({"mediaType": "application/x-unknown", "digest": absent, "size": 3}),
         ),
         ("no program of Istio", &|dir| {
             // Some runtimes go by the platform alone.

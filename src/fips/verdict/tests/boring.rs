@@ -39,7 +39,7 @@ fn boringcrypto_in_go() {
             )
             .with(known()),
             Identified,
-            "nothing tells its runtime",
+            "does not reference the function table",
         ),
         (
             "GODEBUG of its own that it refuses",
@@ -78,7 +78,7 @@ fn boringcrypto_in_go() {
             "no function of the program",
         ),
         (
-            "bytes in a program with C that nobody calls",
+            "uncalled bytes in a program with C",
             go(
                 "go1.26.6",
                 &[],
@@ -101,7 +101,7 @@ fn boringcrypto_in_go() {
             "which of its bytes are loaded",
         ),
         (
-            "bytes nobody calls",
+            "uncalled bytes",
             go("go1.26.6", &[], Some(crypto())).with(known()),
             Contradicted,
             "no function",
@@ -127,7 +127,7 @@ fn boringcrypto_in_go() {
             "does not hold",
         ),
         (
-            "a value nobody knows",
+            "an unknown value",
             go(X, &[], Some(boring())).with(located("ff", Holds, None)),
             Identified,
             "no value of a validated module",

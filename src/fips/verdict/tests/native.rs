@@ -62,13 +62,13 @@ fn programs_of_the_c_linker() {
             "no code of the program calls the module",
         ),
         (
-            "a snapshot nobody measured",
+            "a snapshot that was not measured",
             elf().with(located("ff", Holds, Some(20_240_407))),
             Identified,
             "fips-20240407",
         ),
         (
-            "a version nobody knows",
+            "an unknown version",
             elf().with(located("ff", Holds, Some(7))),
             Identified,
             "version 7",

@@ -135,7 +135,7 @@ fn other_programs_of_go() {
             )
             .sealed(Holds),
             Declared,
-            "the toolchain of Microsoft made it",
+            "it was built with the toolchain of Microsoft",
         ),
         (
             "Red Hat's, without its library",
@@ -145,7 +145,7 @@ fn other_programs_of_go() {
                 Some(crypto()),
             ),
             Standard,
-            "the toolchain of Red Hat made it",
+            "it was built with the toolchain of Red Hat",
         ),
         (
             "Red Hat's, with the frozen module",

@@ -255,7 +255,7 @@ fn the_module_of_go_itself() {
             "pending review",
         ),
         (
-            "a version nobody knows",
+            "an unknown version",
             go(v, &["GOFIPS140=v9.9.9"], Some(frozen("v9.9.9"))).sealed(Holds),
             Identified,
             "no row of the data",
