@@ -42,7 +42,7 @@ pub(super) fn no_archive(name: &str, start: &[u8], packed: bool) -> ImageError {
         known => {
             let kind = known.map(|(_, kind)| format!("{kind}, "));
             let kind = kind.unwrap_or_default();
-            format!("{what} is {kind}no tar archive: `docker save` and `skopeo copy` write one")
+            format!("{what} is {kind}not a tar archive: `docker save` and `skopeo copy` write one")
         }
     };
     ImageError::NotAnImage {
@@ -99,7 +99,7 @@ mod tests {
             (
                 b"{\"a\": 1}",
                 false,
-                "it is JSON, no tar archive: `docker save`",
+                "it is JSON, not a tar archive: `docker save`",
             ),
             (b"PK\x03\x04", false, "it is a zip archive: unpack it by"),
             (b"hello", false, "it is not a tar archive: `docker save`"),

@@ -556,7 +556,7 @@ fn files_that_are_no_images_are_programs_or_named() {
         (docker(path("program")), "is an ELF program"),
         (
             Target::Path(path("text.gz")),
-            "what it unpacks to is no tar archive",
+            "what it unpacks to is not a tar archive",
         ),
         (
             Target::Layout {

@@ -130,7 +130,7 @@ fn boringcrypto_in_go() {
             "an unknown value",
             go(X, &[], Some(boring())).with(located("ff", Holds, None)),
             Identified,
-            "no value of a validated module",
+            "not a value of a validated module",
         ),
         (
             "a changed module",

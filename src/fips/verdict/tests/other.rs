@@ -18,7 +18,7 @@ fn other_programs_of_go() {
             "plain",
             go(v, &["CGO_ENABLED=0"], Some(unfrozen())).sealed(Holds),
             Standard,
-            "no FIPS build",
+            "not a FIPS build",
         ),
         (
             "plain, before the seal",
@@ -65,7 +65,7 @@ fn other_programs_of_go() {
             )
             .sealed(Holds),
             Standard,
-            "no FIPS build",
+            "not a FIPS build",
         ),
         (
             "no cryptography",
