@@ -32,7 +32,7 @@ pub(super) struct OutputArgs {
     /// Format of the result on stdout
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) output: Format,
-    /// Show only what is not green: warnings, errors, and requested documents
+    /// Show only warnings, errors, and requested documents
     #[arg(short, long)]
     pub(super) quiet: bool,
     /// When to use colour (`NO_COLOR` is respected)
@@ -52,13 +52,13 @@ pub(super) struct PlanArgs {
     /// Registry and path that the images are pulled from
     #[arg(long, value_name = "HUB")]
     pub(super) hub: Option<String>,
-    /// Key of Solo's registry, part of the hub for some minors [env: `GLOOISTIO_REPO_KEY`, unset where empty]
+    /// Key of Solo's registry, part of the hub for some minors [env: `GLOOISTIO_REPO_KEY`, unset if empty]
     #[arg(long, value_name = "KEY", conflicts_with = "repo_key_file")]
     pub(super) repo_key: Option<String>,
-    /// File that holds the repo key
+    /// File that contains the repo key
     #[arg(long, value_name = "FILE")]
     pub(super) repo_key_file: Option<PathBuf>,
-    /// Platform of the cluster, such as `openshift`, where it needs settings (`glooistio matrix platforms`)
+    /// Platform of the cluster, such as `openshift`, if it needs settings (`glooistio matrix platforms`)
     #[arg(long, value_name = "PLATFORM")]
     pub(super) platform: Option<String>,
     /// Preset that the documents start from [default: default, or openshift on that platform]
@@ -164,7 +164,7 @@ impl PlanArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Checks")]
 pub(super) struct ConsentArgs {
-    /// Install an older build than the one that runs
+    /// Install an older build than the running one
     #[arg(long)]
     allow_downgrade: bool,
     /// Replace a FIPS build by one without FIPS
@@ -186,16 +186,16 @@ impl ConsentArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "What to install")]
 pub(super) struct FlavorArgs {
-    /// `solo` or `standard` [default: solo where that version has one]
+    /// Distribution: `solo` or `standard` [default: solo if that version has one]
     #[arg(long, value_name = "DISTRIBUTION")]
     pub(super) distribution: Option<String>,
-    /// The FIPS build
+    /// Use the FIPS build
     #[arg(long)]
     pub(super) fips: bool,
-    /// The distroless build
+    /// Use the distroless build
     #[arg(long)]
     pub(super) distroless: bool,
-    /// The ARM build
+    /// Use the ARM build
     #[arg(long)]
     pub(super) arm: bool,
 }
@@ -204,10 +204,10 @@ pub(super) struct FlavorArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Checks")]
 pub(super) struct CheckArgs {
-    /// Leave a check out, and say why; repeatable
+    /// Skip a check, with the reason; repeatable
     #[arg(long, value_name = "ID=REASON")]
     pub(super) skip: Vec<String>,
-    /// Change how much a check matters: `info`, `warning` or `error`; repeatable
+    /// Change the severity of a check: `info`, `warning` or `error`; repeatable
     #[arg(long, value_name = "ID=LEVEL")]
     pub(super) severity: Vec<String>,
     /// Treat warnings as errors
@@ -225,17 +225,17 @@ pub(super) struct CheckArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Run")]
 pub(super) struct RunArgs {
-    /// The istioctl to run [env: `GLOOISTIO_ISTIOCTL`, unset where empty] [default: the first on PATH]
+    /// The istioctl to run [env: `GLOOISTIO_ISTIOCTL`, unset if empty] [default: the first on PATH]
     #[arg(long, value_name = "PATH")]
     pub(super) istioctl: Option<PathBuf>,
-    /// Bound of our own reads and waits
+    /// Time limit for glooistio's own reads and waits
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub(super) timeout: std::time::Duration,
     #[command(flatten)]
     pub(super) proof: ProofArgs,
     #[command(flatten)]
     pub(super) registry: RegistryArgs,
-    /// Do not contact registries: images are neither looked for nor read (an empty variable is unset)
+    /// Do not contact registries: images are neither searched for nor read (an empty variable is unset)
     #[arg(long, help_heading = "Registry", env = "GLOOISTIO_NO_REGISTRY", value_parser = clap::builder::FalseyValueParser::new())]
     pub(super) no_registry: bool,
 }
@@ -244,20 +244,20 @@ pub(super) struct RunArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "FIPS")]
 pub(super) struct ProofArgs {
-    /// What must hold at least: `declared`, `identified`, `proven` or `fipsonly`
+    /// Least assurance to accept: `declared`, `identified`, `proven` or `fipsonly`
     #[arg(long, value_name = "FLOOR")]
     pub(super) require: Option<RequiredAssurance>,
-    /// What the certificate must be: `any`, `140-3-active` or `fedramp-2026`
+    /// Certificates to accept: `any`, `140-3-active` or `fedramp-2026`
     #[arg(long, value_name = "POLICY", default_value_t)]
     pub(super) policy: CertificatePolicy,
-    /// Day that certificates are judged for [default: today]
+    /// Day for which certificates are judged [default: today]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(super) at: Option<Date>,
-    /// How old the status of a certificate may be on that day; an older one is a warning, and with
-    /// --strict no answer to --policy
+    /// Maximum age of the status of a certificate on that day; an older status is a warning, and with
+    /// --strict the result of --policy is unknown
     #[arg(long, value_name = "DAYS", default_value_t)]
     pub(super) max_data_age: Days,
-    /// YAML file whose modules, certificates and fingerprints replace built-in ones
+    /// YAML file with modules, certificates and fingerprints that replace the built-in ones
     #[arg(long, value_name = "FILE")]
     pub(super) modules: Option<PathBuf>,
 }
@@ -296,14 +296,14 @@ impl FromStr for Days {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Registry")]
 pub(super) struct RegistryArgs {
-    /// Contact this registry without TLS; repeatable (on loopback it is found out)
+    /// Contact this registry without TLS; repeatable (detected automatically on loopback)
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(super) plain_http: Vec<String>,
     /// Contact this registry, token service or blob store even if it is at a private address and
     /// neither plan nor record names it; repeatable
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(super) allow_registry: Vec<String>,
-    /// Read images again, whatever was read of their digests before
+    /// Read images again, even if the cache contains results for their digests
     #[arg(long)]
     pub(super) no_cache: bool,
 }
@@ -312,8 +312,8 @@ pub(super) struct RegistryArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Registry")]
 pub(super) struct ImageArgs {
-    /// Read the programs in the images too, as is done for a FIPS build, --require and --policy anyway: they
-    /// must be what their tag says
+    /// Also read the programs in the images, which must be what their tag says (the default for a FIPS build,
+    /// --require and --policy)
     #[arg(long)]
     inspect_images: bool,
 }

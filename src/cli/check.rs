@@ -30,11 +30,11 @@ use crate::upgrade;
 pub(crate) struct Args {
     #[command(flatten)]
     plan: PlanArgs,
-    /// IstioOperator files to judge, each for itself, and directories to look for them in; `-` is stdin.
-    /// Nothing is installed, so istioctl need not be there
+    /// IstioOperator files to check, each separately, and directories to search for them; `-` is stdin.
+    /// Nothing is installed, so istioctl is not required
     #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["preset", "template", "filename"])]
     manifest: Vec<PathBuf>,
-    /// Print the `ClusterRole` with which a person can check, install, upgrade and verify; asks no cluster
+    /// Print the `ClusterRole` that check, install, upgrade and verify need; contacts no cluster
     #[arg(long)]
     print_rbac: bool,
     #[command(flatten)]

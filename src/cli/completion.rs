@@ -32,10 +32,10 @@ const PROGRAM: &str = "glooistio";
 /// The longest wait for a cluster while a person waits for the next word.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Print the completion script of a shell
+/// Print the completion script for a shell
 ///
-/// The script asks glooistio for the words that can come next: presets, checks, policies, builds, and the contexts and
-/// revisions of the clusters at hand.
+/// The script requests from glooistio the words that can come next: presets, checks, policies, builds, and the contexts
+/// and revisions of the available clusters.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   glooistio completion bash > /etc/bash_completion.d/glooistio

@@ -17,7 +17,7 @@ use topic::Topic;
 /// Titles are wrapped at no less than this many columns.
 const LEAST: usize = 16;
 
-/// Show the page of a check, a word of reports, a preset, the exit codes or the JSON report; or list all
+/// Show the page of a check, a word of reports, a preset, the exit codes or the JSON report, or list all pages
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   glooistio explain

@@ -13,14 +13,14 @@ use crate::report::Report;
 use crate::sys::signal;
 use crate::ui::{Event, Ui};
 
-/// Read the cryptographic module out of programs and images, without running anything
+/// Find the cryptographic modules in programs and images, without running anything
 ///
 /// A TARGET is a file, `-` for standard input, `docker-archive:FILE[:REFERENCE]`, `oci-archive:FILE[:TAG]`,
 /// `oci:DIR[:TAG]`, `dir:DIR` (a root file system, or what skopeo writes there), or the reference of an image in a
-/// registry, also `docker://REFERENCE`. The programs that an image starts and those of Istio are read, of every
-/// image in an archive or layout unless one is named; behind `tini --`, `sh -c` and the like the program that
-/// they start. Without --require, a program without FIPS is an error only where the tag or a label of its image
-/// says FIPS.
+/// registry, also `docker://REFERENCE`. In each image, `inspect` reads the program that the image starts and the
+/// programs of Istio; if the image starts a wrapper such as `tini --` or `sh -c`, it reads the program that the wrapper
+/// starts. It reads every image of an archive or layout, unless TARGET names one. Without --require, a program without
+/// FIPS is an error only if the tag or a label of its image says FIPS.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   glooistio inspect pilot-discovery
@@ -32,15 +32,15 @@ pub(crate) struct Args {
     targets: Vec<String>,
     /// Path of a program in the image, or a pattern such as `/usr/local/bin/*`; repeatable
     ///
-    /// In a pattern `*` and `?` stand for anything between two slashes, `**` for any directories, `[ab]` for one of
-    /// these characters, `{a,b}` for one of these texts, and `\` makes the next character an ordinary one. It
-    /// matches every ELF program by its path without links; one that matches none is unknown.
+    /// In a pattern, `*` and `?` match within one path element, `**` matches any directories, `[ab]` one of these
+    /// characters, `{a,b}` one of these texts, and `\` makes the next character an ordinary one. A pattern is compared
+    /// with the path of every ELF program, without links. A pattern without a match gives the statement `unknown`.
     #[arg(long, value_name = "PATH", conflicts_with = "all")]
     path: Vec<String>,
-    /// Every ELF program in the image
+    /// Read every ELF program in the image
     #[arg(long)]
     all: bool,
-    /// Architecture in an index, `arm64` or `linux/arm64`; repeatable [default: each of them]
+    /// Architecture in an index, `arm64` or `linux/arm64`; repeatable [default: all]
     #[arg(long, value_name = "PLATFORM")]
     platform: Vec<String>,
     /// Variable that the program will run with, such as GODEBUG=fips140=only; repeatable
@@ -52,7 +52,7 @@ pub(crate) struct Args {
     /// Show each step from the file to the certificate, and its sources
     #[arg(short = 'v', long, visible_alias = "verbose", conflicts_with = "quiet")]
     explain: bool,
-    /// Longest time that registries may take in all, such as 90s
+    /// Total time limit for all registries, such as 90s
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
     timeout: Duration,
     #[command(flatten)]

@@ -15,7 +15,7 @@ use crate::report::Report;
 use crate::ui::Ui;
 use crate::upgrade::{self, Recall};
 
-/// Render, check, install by the real istioctl, and verify what runs
+/// Render, check, install with the real istioctl, and verify what runs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   glooistio install --fips --distroless
@@ -33,12 +33,12 @@ pub(crate) struct Args {
     run: RunArgs,
     #[command(flatten)]
     images: ImageArgs,
-    /// Do not verify what was installed
+    /// Do not verify the installed mesh
     #[arg(long, help_heading = "Checks")]
     no_verify: bool,
     #[command(flatten)]
     consent: ConsentArgs,
-    /// Leave out the overlays, --set, template and options that the record of the last install has
+    /// Drop the overlays, --set, template and options in the record of the last install
     #[arg(long, help_heading = "What to install")]
     forget_overlays: bool,
     #[command(flatten)]

@@ -8,10 +8,10 @@ use crate::ui::Ui;
 
 /// Print a manual page: `glooistio man install | man -l -`
 ///
-/// The page of one command, or of glooistio itself where none is named, in the format that the program `man` reads.
+/// Prints the page of one command, or of glooistio itself if none is named, in the format that the program `man` reads.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The command to print the page of
+    /// Command to print the page of
     command: Option<String>,
 }
 

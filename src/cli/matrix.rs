@@ -12,24 +12,24 @@ use crate::report::text::wrap;
 use crate::report::{Report, json};
 use crate::ui::Ui;
 
-/// Show what is supported with what, and what can run on a Kubernetes with a Gloo Mesh
+/// Show which versions are compatible, and what can run on a Kubernetes with a Gloo Mesh
 ///
-/// A terminal shows the beginning of what is too long for it; a pipe and -o json have all of it.
+/// On a terminal, text that is too long is truncated; a pipe and -o json contain the full text.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   glooistio matrix kubernetes
   glooistio matrix builds --istio 1.30
   glooistio matrix --kubernetes 1.33 --gloo-mesh 2.12")]
 pub(crate) struct Args {
-    /// Part to show, such as `builds`, `kubernetes` or `features`; all of them without one
+    /// Part to show, such as `builds`, `kubernetes` or `features` [default: all]
     part: Option<String>,
-    /// Only the rows that concern this version or tag of Istio
+    /// Show only the rows for this version or tag of Istio
     #[arg(long, value_name = "VERSION|TAG", conflicts_with = "kubernetes")]
     istio: Option<String>,
-    /// What can run on this version of Kubernetes?
+    /// Show what can run on this version of Kubernetes
     #[arg(long, value_name = "VERSION", conflicts_with = "part")]
     kubernetes: Option<String>,
-    /// … together with this version of Gloo Mesh?
+    /// Show what can run together with this version of Gloo Mesh
     #[arg(long, value_name = "VERSION", requires = "kubernetes")]
     gloo_mesh: Option<String>,
     /// YAML file with rows that replace those of the built-in matrix

@@ -17,7 +17,7 @@ use crate::report::Report;
 use crate::sys::cluster::KubeTarget;
 use crate::ui::Ui;
 
-/// Render the IstioOperator documents; no cluster is read and no program started
+/// Render the IstioOperator documents, without reading a cluster or starting a program
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   glooistio render --fips --distroless > operator.yaml
@@ -29,8 +29,8 @@ pub(crate) struct Args {
     flags: IstioctlFlags,
     #[command(flatten)]
     pub(crate) checks: CheckArgs,
-    /// Write each document to a file of its own in this directory, numbered in the order of an install and readable
-    /// for you alone (a hub can hold a key); files of an earlier render that this one does not write are removed
+    /// Write each document to its own file in this directory, numbered in the order of an install and readable only
+    /// by you (a hub can contain a key); files of an earlier render that this one does not write are removed
     #[arg(short = 'O', long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
     #[command(flatten)]

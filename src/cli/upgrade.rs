@@ -4,7 +4,7 @@ use super::Ended;
 use super::install::{self, Target};
 use crate::ui::Ui;
 
-/// Upgrade an older install by the skew rules, with the overlays of its record
+/// Upgrade an older install within the version skew rules, with the overlays of its record
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   glooistio upgrade --to 1.31
@@ -15,7 +15,7 @@ pub(crate) struct Args {
     /// Version or tag to upgrade to [default: istioctl's own version]
     #[arg(long, value_name = "VERSION|TAG", conflicts_with = "istio")]
     to: Option<String>,
-    /// Move the gateways too: `-r NAME` with a new revision leaves them where they are otherwise
+    /// Move the gateways too: otherwise `-r NAME` with a new revision leaves them unchanged
     #[arg(long)]
     gateways: bool,
     #[command(flatten)]

@@ -13,26 +13,26 @@ use crate::report::{Choice, Report};
 use crate::ui::Ui;
 use crate::verify::Verify;
 
-/// Prove that what runs is the build that was asked for: every proxy, on every version of Istio
+/// Verify that the requested build runs: every proxy, on every version of Istio
 #[derive(Debug, clap::Args)]
 #[command(mut_args(Reader::Verify.hide()), after_help = "Examples:
   glooistio verify
   glooistio verify -r 1-31 -o json
   glooistio verify --fips --require proven --policy 140-3-active")]
 pub(crate) struct Args {
-    /// Version or tag that must run, completed as `install` does [default: what the record says, else istiod's own]
+    /// Version or tag that must run, completed as `install` does [default: from the record, else istiod's own]
     #[arg(long, value_name = "VERSION|TAG")]
     istio: Option<String>,
-    /// FIPS must run, whatever the record says
+    /// Require FIPS builds, whatever the record says
     #[arg(long)]
     fips: bool,
-    /// Distribution of --istio: `solo` or `standard` [default: solo where that version has one]
+    /// Distribution of --istio: `solo` or `standard` [default: solo if that version has one]
     #[arg(long, value_name = "DISTRIBUTION", requires = "istio")]
     distribution: Option<String>,
-    /// The distroless build of --istio
+    /// Require the distroless build of --istio
     #[arg(long, requires = "istio")]
     distroless: bool,
-    /// The ARM build of --istio
+    /// Require the ARM build of --istio
     #[arg(long, requires = "istio")]
     arm: bool,
     #[command(flatten)]
