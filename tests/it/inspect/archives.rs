@@ -257,7 +257,7 @@ fn what_is_no_image_is_told_what_it_lacks() {
         ("oci:layout:2.0", "1.31.0"),
         ("oci:", "directory"),
         ("other.tar", "manifest.json"),
-        ("docker-archive:text", "no tar archive: `docker save`"),
+        ("docker-archive:text", "not a tar archive: `docker save`"),
         ("docker-archive:cut.tar", "save or fetch it again"),
         ("oci-archive:page", "is a web page"),
         ("docker-archive:elf", "`glooistio inspect elf` reads it"),

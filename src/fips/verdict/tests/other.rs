@@ -79,7 +79,12 @@ fn other_programs_of_go() {
             Standard,
             "could not be read",
         ),
-        ("nothing left", go("", &[], None), Unknown, "both gone"),
+        (
+            "nothing left",
+            go("", &[], None),
+            Unknown,
+            "without build information",
+        ),
         (
             "golang-fips",
             go("go1.22.1", &[], Some(foreign())),
