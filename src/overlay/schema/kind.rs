@@ -109,7 +109,9 @@ impl Kind {
         match self {
             Kind::Any | Kind::ChartOnly | Kind::SameAs(_) => true,
             Kind::Text | Kind::Time => value.is_string(),
-            Kind::Duration => value.as_str().is_some_and(is_duration),
+            Kind::Duration => value
+                .as_str()
+                .is_some_and(|text| duration_nanoseconds(text).is_some()),
             Kind::Switch => value.is_boolean(),
             Kind::Whole => whole(value),
             Kind::Long => value.is_i64(),
@@ -156,27 +158,36 @@ impl Kind {
     }
 }
 
-/// Whether Go's `time.ParseDuration` parses the text: numbers, each with a unit, or `0`.
-fn is_duration(text: &str) -> bool {
+/// Returns the nanoseconds of a duration that Go's `time.ParseDuration` reads: numbers with a unit each, or `0`.
+pub(super) fn duration_nanoseconds(text: &str) -> Option<f64> {
+    /// The longer units first: `m` begins `ms`.
+    const UNITS: [(&str, f64); 8] = [
+        ("ns", 1.0),
+        ("us", 1e3),
+        ("µs", 1e3),
+        ("μs", 1e3),
+        ("ms", 1e6),
+        ("s", 1e9),
+        ("m", 60e9),
+        ("h", 3600e9),
+    ];
     let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
     if rest == "0" {
-        return true;
+        return Some(0.0);
     }
     if rest.is_empty() {
-        return false;
+        return None;
     }
+    let mut sum = 0.0;
     while !rest.is_empty() {
-        let number = number_length(rest);
-        let (digits, after) = rest.split_at(number);
-        // Longer units come first, because `ms` begins with `m`.
-        let units = ["ns", "us", "µs", "μs", "ms", "s", "m", "h"];
-        let after = units.iter().find_map(|unit| after.strip_prefix(unit));
-        match after {
-            Some(after) if digits.contains(|c: char| c.is_ascii_digit()) => rest = after,
-            _ => return false,
-        }
+        let (digits, after) = rest.split_at(number_length(rest));
+        let number: f64 = digits.parse().ok()?;
+        let unit = |(unit, size): &(&str, f64)| Some((after.strip_prefix(*unit)?, *size));
+        let (after, size) = UNITS.iter().find_map(unit)?;
+        sum += number * size;
+        rest = after;
     }
-    true
+    Some(if text.starts_with('-') { -sum } else { sum })
 }
 
 /// Whether Kubernetes parses the text as a quantity: a decimal number with a unit or an exponent.
@@ -208,10 +219,10 @@ mod tests {
     #[test]
     fn durations_are_those_of_go() {
         for text in ["0", "10s", "-1.5h", "1h30m", "100ms", "1µs", "+.5m", "2.s"] {
-            assert!(is_duration(text), "{text}");
+            assert!(duration_nanoseconds(text).is_some(), "{text}");
         }
         for text in ["", "abc", "10", "2d", "s", "1h30", ".s", "1 s", "1..5s"] {
-            assert!(!is_duration(text), "{text}");
+            assert!(duration_nanoseconds(text).is_none(), "{text}");
         }
     }
 
