@@ -176,13 +176,13 @@ fn one(args: &[&str]) -> Value {
 fn values_keep_their_type_on_the_way_through_go() {
     for (set, pointer, wanted) in [
         (
-            "meshConfig.trustDomain=b=c",
-            "/spec/meshConfig/trustDomain",
+            "meshConfig.accessLogFormat=b=c",
+            "/spec/meshConfig/accessLogFormat",
             json!("b=c"),
         ),
         (
-            "meshConfig.trustDomain=no",
-            "/spec/meshConfig/trustDomain",
+            "meshConfig.accessLogFormat=no",
+            "/spec/meshConfig/accessLogFormat",
             json!("no"),
         ),
         (
@@ -224,9 +224,9 @@ fn a_tag_that_looks_like_a_number_is_never_one() {
 
 #[test]
 fn a_newline_in_a_value_injects_nothing() {
-    let document = one(&["--set", "meshConfig.trustDomain=a\nhub: evil"]);
+    let document = one(&["--set", "meshConfig.accessLogFormat=a\nhub: evil"]);
     assert_eq!(
-        document["spec"]["meshConfig"]["trustDomain"],
+        document["spec"]["meshConfig"]["accessLogFormat"],
         "a\nhub: evil"
     );
     assert_ne!(document["spec"]["hub"], "evil");

@@ -108,6 +108,10 @@ fn write_finding(page: &mut Page<'_>, status: Status, finding: &Finding) -> io::
         Tone::Plain,
         &format!("{rank}{subject}{}", finding.message),
     )?;
+    // A note on a check that passed is one sentence; its sources are for those who ask for everything.
+    if status == Status::Passed && !page.is_verbose() {
+        return Ok(());
+    }
     // JSON contains every field; for a person, text that repeats another field is left out.
     let found = finding.found.as_ref();
     let found = found.filter(|found| !finding.message.contains(found.as_str()));
