@@ -84,7 +84,7 @@ use crate::fips::{CompliancePolicies, Judge};
 use crate::istio::Matrix;
 use crate::plan::Plan;
 use crate::render::Rendered;
-use crate::report::{CheckResult, Finding, Phase, Skipped, Status};
+use crate::report::{CheckResult, Finding, Phase, Severity, Skipped, Status};
 
 /// Every check in the order in which reports show it, which follows the steps of an install.
 pub const CHECKS: &[Check] = &[
@@ -208,9 +208,12 @@ impl Outcome {
         }
     }
 
-    /// Adds findings from another source; they take precedence over every other outcome.
+    /// Adds findings from another source. They take precedence over every other outcome, except that notes alone never
+    /// make a gap pass.
     fn with(self, mut findings: Vec<Finding>) -> Outcome {
+        let are_notes = findings.iter().all(|it| it.severity == Severity::Info);
         match self {
+            gap @ (Outcome::Unknown(_) | Outcome::NotChecked(_)) if are_notes => gap,
             Outcome::Found(own) => {
                 findings.extend(own);
                 Outcome::Found(findings)

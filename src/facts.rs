@@ -285,9 +285,9 @@ pub struct Unreached {
     /// The registry, as references spell it.
     pub registry: String,
     pub why: String,
-    /// The registry was not contacted, because it is an address of this machine or its network that the user
-    /// did not name.
-    pub is_refused: bool,
+    /// The host that was not asked, because it is an address of this machine or its network that the user did not name: the
+    /// registry, or a host that it redirects to.
+    pub refused_host: Option<String>,
 }
 
 /// Why an image is not available, as text.

@@ -38,6 +38,7 @@ pub fn evidence(after: &After<'_>) -> Vec<ModuleStatement> {
     processes
         .into_iter()
         .map(|(statement, (count, places))| {
+            let more_places = places.len().saturating_sub(ModuleStatement::PLACES) as u64;
             let places = places.into_iter().take(ModuleStatement::PLACES);
             let runs_in = places.map(|((namespace, role), pods)| RunsIn {
                 namespace: namespace.to_owned(),
@@ -47,6 +48,7 @@ pub fn evidence(after: &After<'_>) -> Vec<ModuleStatement> {
             ModuleStatement {
                 count,
                 runs_in: runs_in.collect(),
+                more_places,
                 ..statement
             }
         })
@@ -208,6 +210,7 @@ fn said(group: &PodGroupKey, unread: &str) -> ModuleStatement {
         source,
         count: 0,
         runs_in: Vec::new(),
+        more_places: 0,
         deviations: Deviations::default(),
         proof: None,
     }

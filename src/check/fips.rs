@@ -154,7 +154,7 @@ fn deviating(after: &After<'_>, group: &PodGroupKey, members: &PodGroup) -> Find
         .subject(format!("namespace {namespace}: {}", members.examples.join(", ")))
         .found(deviations.to_string())
         .why(why)
-        .fix("give the right that is missing: `glooistio check --print-rbac` prints a ClusterRole with all of them");
+        .fix("provide what was missing for the comparison (`glooistio check --print-rbac` prints all rights), or remove these settings");
     }
     Finding::error(format!(
         "{binary} of {pods} pods is unknown: other code than that of its image may run"
@@ -206,16 +206,16 @@ fn unreached(
         let Unreached {
             registry,
             why,
-            is_refused,
+            refused_host,
         } = unreached;
-        if *is_refused {
+        if let Some(host) = refused_host {
             return Finding::warning(format!(
                 "the images of {pods} pods were not read: their registry {registry} was not asked"
             ))
             .found(why.clone())
             .wanted("a registry that is asked: without the bytes, only tag and metrics are judged")
             .fix("name the registry if it is yours")
-            .command("glooistio verify --allow-registry {}", &[registry]);
+            .command("glooistio verify --allow-registry {}", &[host]);
         }
         Finding::warning(format!(
             "the images of {pods} pods were not read: their registry {registry} is out of reach"

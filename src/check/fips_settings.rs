@@ -165,10 +165,14 @@ const NOT_LIMITED: &str = "algorithms that are not approved are accepted as well
 /// when they start, and never to gateways that the charts install.
 fn inherited_policy_fix(after: &After<'_>, group: &PodGroupKey) -> Option<&'static str> {
     let inventory = after.facts.inventory.known()?;
+    const VARIABLE: &str = "COMPLIANCE_POLICY";
     let has_policy = |plane: &PodGroupKey| {
+        let policy = plane.settings.get(VARIABLE);
+        let limits = policy.is_some_and(|policy| POLICIES.iter().any(|(name, _)| name == policy));
         plane.role == Role::Istiod
             && plane.revision == group.revision
-            && plane.settings.contains_key("COMPLIANCE_POLICY")
+            && limits
+            && policy != group.settings.get(VARIABLE)
     };
     if !inventory.groups.keys().any(has_policy) {
         return None;

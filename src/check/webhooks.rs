@@ -21,20 +21,29 @@ fn run(after: &After<'_>) -> Outcome {
                 !hook.deactivated && after.expected.revisions.contains_key(&hook.revision)
             })
             .collect();
+        // New pods of the default revision depend on the webhook of the tag that replaces it.
+        let mut revisions = after.expected.revisions.keys();
+        let replacing = revisions.find_map(|revision| taken_over(webhooks, revision));
+        let is_new = |hook: &&Webhook| !live.iter().any(|it| std::ptr::eq(*it, *hook));
+        let judged: Vec<&Webhook> = live
+            .iter()
+            .copied()
+            .chain(replacing.filter(is_new))
+            .collect();
         let missing = after
             .expected
             .revisions
             .keys()
             .filter(|revision| !live.iter().any(|hook| injects(hook, revision)))
             .map(|revision| match taken_over(webhooks, revision) {
-                Some(other) => replaced(other),
+                Some(tag) => replaced(&tag.revision),
                 None => missing(revision),
             });
         let findings = missing
-            .chain(live.iter().flat_map(|hook| judge(hook)))
+            .chain(judged.iter().flat_map(|hook| judge(hook)))
             .collect();
-        let unread = live.iter().find_map(|hook| unread(hook));
-        let seen = || Outcome::Passed(format!("{} webhooks", live.len()));
+        let unread = judged.iter().find_map(|hook| unread(hook));
+        let seen = || Outcome::Passed(format!("{} webhooks", judged.len()));
         unread.map_or_else(seen, Outcome::Unknown).with(findings)
     })
 }
@@ -43,13 +52,19 @@ fn injects(hook: &Webhook, revision: &str) -> bool {
     hook.kind == WebhookKind::Mutating && hook.revision == revision
 }
 
-/// Returns the revision that the default tag gives the namespaces of the default revision: `istioctl tag set default`
-/// deactivates the webhooks of the default revision itself.
-pub(super) fn taken_over<'a>(webhooks: &'a [Webhook], revision: &str) -> Option<&'a str> {
-    let is_tag =
-        |hook: &&Webhook| hook.tag.as_deref() == Some(Revision::DEFAULT) && !hook.deactivated;
-    let other = webhooks.iter().find(is_tag)?.revision.as_str();
-    (revision == Revision::DEFAULT && other != Revision::DEFAULT).then_some(other)
+/// Returns the webhook of the default tag if it gives the namespaces of the default revision to another one:
+/// `istioctl tag set default` deactivates the webhooks of the default revision itself.
+pub(super) fn taken_over<'a>(webhooks: &'a [Webhook], revision: &str) -> Option<&'a Webhook> {
+    if revision != Revision::DEFAULT {
+        return None;
+    }
+    let mut active = webhooks
+        .iter()
+        .filter(|hook| hook.kind == WebhookKind::Mutating && !hook.deactivated);
+    if active.clone().any(|hook| hook.revision == revision) {
+        return None;
+    }
+    active.find(|hook| hook.tag.as_deref() == Some(Revision::DEFAULT))
 }
 
 /// Reports that the default tag points to another revision, which is not an error.
@@ -163,26 +178,49 @@ mod tests {
     }
 
     #[test]
-    fn default_revision_whose_tag_was_moved_needs_no_webhook() {
-        let hooks = |deactivated: bool| {
-            let tag = Webhook {
-                tag: Some("default".to_owned()),
-                deactivated,
-                ..webhook("canary")
-            };
-            let own = Webhook {
-                deactivated: true,
-                ..webhook("default")
-            };
+    fn default_revision_needs_no_webhook_after_its_tag_has_moved() {
+        let own = |deactivated: bool| Webhook {
+            deactivated,
+            ..webhook("default")
+        };
+        let tag = || Webhook {
+            tag: Some("default".to_owned()),
+            ..webhook("canary")
+        };
+        let outcome = |hooks: Vec<Webhook>| {
             let mut facts = support::after();
-            facts.webhooks = Observed::Known(vec![own, tag]);
+            facts.webhooks = Observed::Known(hooks);
             support::run_after(run, &facts, "1.31.0")
         };
-        let Outcome::Found(findings) = hooks(false) else {
+        let Outcome::Found(findings) = outcome(vec![own(true), tag()]) else {
             panic!("a note was expected");
         };
         assert_eq!(findings[0].severity, crate::report::Severity::Info);
-        assert!(found(&hooks(true), "no injection webhook"));
+        // Only a webhook that gives pods a proxy, and is whole itself, takes the place of the other.
+        let validator = Webhook {
+            kind: WebhookKind::Validating,
+            ..tag()
+        };
+        let off = Webhook {
+            deactivated: true,
+            ..tag()
+        };
+        for useless in [validator, off] {
+            let missing = outcome(vec![own(true), useless]);
+            assert!(found(&missing, "no injection webhook"), "{missing:?}");
+        }
+        let broken = Webhook {
+            ca_bundle: false,
+            ..tag()
+        };
+        assert!(found(&outcome(vec![own(true), broken]), "no CA bundle"));
+        let unread = Webhook {
+            service_ready: Observed::Unknown("forbidden".into()),
+            ..tag()
+        };
+        let unread = outcome(vec![own(true), unread]);
+        assert!(matches!(unread, Outcome::Unknown(_)), "{unread:?}");
+        assert_eq!(taken_over(&[own(false), tag()], "default"), None);
     }
 
     #[test]

@@ -173,7 +173,10 @@ impl Reader<'_> {
                     let unreached = Unreached {
                         registry: error.outage().unwrap_or_default().to_owned(),
                         why: error.to_string(),
-                        is_refused: matches!(error, RegistryError::Local { .. }),
+                        refused_host: match &error {
+                            RegistryError::Local { host, .. } => Some(host.clone()),
+                            _ => None,
+                        },
                     };
                     read.unreached.insert(image.clone(), unreached);
                     Observed::NotCollected(AWAY)

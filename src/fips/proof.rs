@@ -79,6 +79,7 @@ impl Judge {
             source: "its bytes".to_owned(),
             count: 0,
             runs_in: Vec::new(),
+            more_places: 0,
             deviations: report::Deviations::default(),
             proof: None,
         };

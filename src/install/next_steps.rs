@@ -42,15 +42,15 @@ fn followed<'a>(prepared: &Prepared, before: &'a facts::Before) -> Option<&'a Co
     let was_there = planes
         .iter()
         .any(|plane| plane.namespace == plan.namespace && plane.revision == revision);
-    if was_there
-        && prepared.manifest.gateways_left_out.is_empty()
-        && !moves_gateways(prepared, before)
-    {
+    let takes_from = takes_gateways_from(prepared, before);
+    let is_new = !was_there || !prepared.manifest.gateways_left_out.is_empty();
+    if !is_new && takes_from.is_empty() {
         return None;
     }
     let older = |plane: &&ControlPlane| {
         plane.namespace == plan.namespace
             && plane.revision != revision
+            && (is_new || takes_from.contains(plane.revision.as_str()))
             && !matches!(plane.manager, Manager::Operator { .. })
             && plane
                 .tag
@@ -63,15 +63,16 @@ fn followed<'a>(prepared: &Prepared, before: &'a facts::Before) -> Option<&'a Co
         .min_by_key(|plane| plane.revision != DEFAULT)
 }
 
-/// Whether this install took over gateways that belonged to another revision.
-fn moves_gateways(prepared: &Prepared, before: &facts::Before) -> bool {
+/// Returns the other revisions from which this install takes gateways.
+fn takes_gateways_from<'a>(prepared: &Prepared, before: &'a facts::Before) -> BTreeSet<&'a str> {
     let Some(running) = before.gateways.known() else {
-        return false;
+        return BTreeSet::new();
     };
     let revision = prepared.plan.revision_label();
     let planned = prepared.gateways();
-    let mut planned = planned.iter().filter_map(|gateway| running.get(gateway));
-    planned.any(|gateway| gateway.revision != revision)
+    let taken = planned.iter().filter_map(|gateway| running.get(gateway));
+    let revisions = taken.map(|gateway| gateway.revision.as_str());
+    revisions.filter(|other| *other != revision).collect()
 }
 
 fn verify(revision: &str) -> Option<NextStep> {

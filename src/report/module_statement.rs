@@ -57,12 +57,23 @@ pub struct ModuleStatement {
     /// Where these processes run, by namespace and role: at most [`ModuleStatement::PLACES`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub runs_in: Vec<RunsIn>,
+    /// Number of places that `runs_in` leaves out.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_places: u64,
     /// Settings of the pod that can make it run code other than that of its image.
     #[serde(skip_serializing_if = "Deviations::is_empty")]
     pub deviations: Deviations,
     /// What was read from the bytes of the program, if they were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof: Option<Box<Proof>>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The pods of one role in one namespace that run a program.

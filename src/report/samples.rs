@@ -132,6 +132,7 @@ fn evidence(binary: &str, module: Assurance, arch: &str, count: u64) -> ModuleSt
             role: "sidecar",
             pods: count,
         }],
+        more_places: 0,
         proof: None,
     }
 }

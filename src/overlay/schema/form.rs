@@ -43,9 +43,13 @@ impl Form {
     pub(super) fn fits(self, text: &str) -> bool {
         match self {
             Form::IpRanges => text.is_empty() || text == "*" || text.split(',').all(is_ip_range),
-            Form::Ports => text
-                .split(',')
-                .all(|part| part.is_empty() || part == "*" || part.parse::<u16>().is_ok()),
+            Form::Ports => text.split(',').all(|part| {
+                let is_number = |part: &str| {
+                    part.parse::<i32>()
+                        .is_ok_and(|port| (0..=65_535).contains(&port))
+                };
+                part.is_empty() || part == "*" || is_number(part)
+            }),
             Form::Port => is_port(text),
             Form::HostAndPort => is_host_and_port(text),
             Form::Domain => is_domain(text.strip_suffix('.').unwrap_or(text)),
@@ -96,7 +100,8 @@ fn is_host_and_port(text: &str) -> bool {
     };
     let bracketed = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
     let is_host = match bracketed {
-        Some(address) => address.parse::<IpAddr>().is_ok(),
+        // An address can have a zone, and a name can be in brackets, too.
+        Some(address) => !address.is_empty(),
         None => is_domain(host.strip_suffix('.').unwrap_or(host)),
     };
     is_host && is_port(port)
@@ -142,13 +147,18 @@ mod tests {
             ),
             (
                 Form::Ports,
-                &["", "*", "0", "65535", "*,80", "80,", "+80", "080"],
+                &["", "*", "0", "65535", "*,80", "80,", "+80", "080", "-0"],
                 &["80, 81", "65536", "80,abc", "15,-1", "1-2"],
             ),
             (Form::Port, &["1", "15020", "65535"], &["0", "65536", "-1"]),
             (
                 Form::HostAndPort,
-                &["istiod.x.svc:15012", "[::1]:15012", "1.2.3.4:1"],
+                &[
+                    "istiod.x.svc:15012",
+                    "[::1]:15012",
+                    "[fe80::1%eth0]:1",
+                    "1.2.3.4:1",
+                ],
                 &[
                     "istiod",
                     "istiod:0",

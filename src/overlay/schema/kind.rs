@@ -192,6 +192,7 @@ pub(super) fn duration_nanoseconds(text: &str) -> Option<f64> {
 
 /// Whether Kubernetes parses the text as a quantity: a decimal number with a unit or an exponent.
 fn is_quantity(text: &str) -> bool {
+    let text = text.trim();
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (digits, unit) = unsigned.split_at(number_length(unsigned));
     let units = [
@@ -228,7 +229,9 @@ mod tests {
 
     #[test]
     fn quantities_are_those_of_kubernetes() {
-        for text in ["0", "500m", "1Gi", "1.5", ".5", "-1k", "1e3", "12E", "1E-2"] {
+        for text in [
+            "0", "500m", "1Gi", "1.5", ".5", "-1k", "1e3", "12E", "1E-2", "100m ",
+        ] {
             assert!(is_quantity(text), "{text}");
         }
         for text in ["", "abc", "1 Gi", "1e", "1gb", "Gi", "1.2.3", "."] {

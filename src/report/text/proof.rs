@@ -64,6 +64,7 @@ struct Sum<'a> {
     digests: BTreeSet<&'a str>,
     /// Pods by role and namespace.
     places: BTreeMap<(&'static str, &'a str), u64>,
+    more_places: u64,
 }
 
 impl Sum<'_> {
@@ -73,8 +74,9 @@ impl Sum<'_> {
         let mut texts: Vec<String> = places
             .map(|((role, namespace), pods)| format!("{role} in {namespace} ({pods})"))
             .collect();
-        if let Some(more @ 1..) = self.places.len().checked_sub(shown) {
-            texts.push(format!("and {more} more namespaces"));
+        let more = self.places.len().saturating_sub(shown) as u64 + self.more_places;
+        if more > 0 {
+            texts.push(format!("and {more} more places"));
         }
         texts.join(", ")
     }
@@ -220,6 +222,7 @@ fn fold<'a>(evidence: &[&'a ModuleStatement]) -> BTreeMap<Statement<'a>, Sum<'a>
         sum.processes += one.count;
         sum.architectures.extend(one.arch.as_deref());
         sum.digests.extend(one.digest.as_deref());
+        sum.more_places += one.more_places;
         for place in &one.runs_in {
             let pods = sum.places.entry((place.role, &place.namespace));
             *pods.or_default() += place.pods;

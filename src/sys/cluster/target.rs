@@ -35,10 +35,15 @@ pub(super) struct Resolved {
     pub(super) config: kube::Config,
 }
 
+/// Whether KUBECONFIG says that no cluster may be reached.
+fn is_no_file() -> bool {
+    os::env("KUBECONFIG").is_some_and(|list| list == NO_FILE)
+}
+
 impl KubeTarget {
     /// Returns true if the user names a cluster, whether it exists or not.
     pub fn is_named(&self) -> bool {
-        let by_variable = os::env("KUBECONFIG").is_some_and(|list| list != NO_FILE);
+        let by_variable = os::env("KUBECONFIG").is_some() && !is_no_file();
         self.kubeconfig.is_some() || self.context.is_some() || by_variable
     }
 
@@ -59,7 +64,8 @@ impl KubeTarget {
             return Err(ClusterError::Kubeconfig(problem));
         }
         if there.is_empty() {
-            let in_pod = self.kubeconfig.is_none() && os::env("KUBERNETES_SERVICE_HOST").is_some();
+            let is_pod = os::env("KUBERNETES_SERVICE_HOST").is_some();
+            let in_pod = self.kubeconfig.is_none() && is_pod && !is_no_file();
             return if in_pod {
                 self.in_pod()
             } else {
