@@ -159,20 +159,22 @@ fn has_ztunnel(after: &After<'_>) -> bool {
     groups.any(|group| group.role == Role::Ztunnel)
 }
 
+/// The variable that limits a mesh to approved algorithms.
+const COMPLIANCE_POLICY: &str = "COMPLIANCE_POLICY";
+
 const NOT_LIMITED: &str = "algorithms that are not approved are accepted as well";
 
 /// Returns what a proxy still needs if its istiod has a policy: istiod gives it to the pods that it injects
 /// when they start, and never to gateways that the charts install.
 fn inherited_policy_fix(after: &After<'_>, group: &PodGroupKey) -> Option<&'static str> {
     let inventory = after.facts.inventory.known()?;
-    const VARIABLE: &str = "COMPLIANCE_POLICY";
     let has_policy = |plane: &PodGroupKey| {
-        let policy = plane.settings.get(VARIABLE);
+        let policy = plane.settings.get(COMPLIANCE_POLICY);
         let limits = policy.is_some_and(|policy| POLICIES.iter().any(|(name, _)| name == policy));
         plane.role == Role::Istiod
             && plane.revision == group.revision
             && limits
-            && policy != group.settings.get(VARIABLE)
+            && policy != group.settings.get(COMPLIANCE_POLICY)
     };
     if !inventory.groups.keys().any(has_policy) {
         return None;

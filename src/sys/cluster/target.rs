@@ -64,8 +64,8 @@ impl KubeTarget {
             return Err(ClusterError::Kubeconfig(problem));
         }
         if there.is_empty() {
-            let is_pod = os::env("KUBERNETES_SERVICE_HOST").is_some();
-            let in_pod = self.kubeconfig.is_none() && is_pod && !is_no_file();
+            let has_service = os::env("KUBERNETES_SERVICE_HOST").is_some();
+            let in_pod = self.kubeconfig.is_none() && has_service && !is_no_file();
             return if in_pod {
                 self.in_pod()
             } else {
