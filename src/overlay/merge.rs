@@ -157,7 +157,14 @@ fn check_gateways(
     gateways: &[Value],
     origins: &Origins,
 ) -> Result<(), OverlayError> {
-    let refused = |path: &str, problem: &str, next: &str| match origins.of(path) {
+    // A gateway is set where its name is set, or else whether it is on.
+    let set_at = |path: &str, gateway: &Value| match gateway["name"].as_str() {
+        Some(name) => format!("spec.components.{list}[name:{name}].name"),
+        None => format!("{path}.enabled"),
+    };
+    let refused = |(path, gateway): (&str, &Value), problem: &str, next: &str| match origins
+        .of(&set_at(path, gateway))
+    {
         Origin::File(at) => OverlayError::file(at, format!("{path}: {problem}"), next),
         Origin::Set(text) => OverlayError::set(&text, format!("{path}: {problem}"), next),
         _ => OverlayError::value(&path, problem, next),
@@ -171,17 +178,17 @@ fn check_gateways(
                 continue;
             }
             let next = "add `name: …` in a file; --set with an index beyond the end of the list adds a gateway each time";
-            return Err(refused(&path, "this gateway has no name", next));
+            return Err(refused((&path, gateway), "this gateway has no name", next));
         };
         if !is_gateway_name(name) {
             let problem = format!("{name:?} is not a name of a gateway");
             let next = "use lower-case letters, digits, `-` and `.`, at most 254 of them";
-            return Err(refused(&path, &problem, next));
+            return Err(refused((&path, gateway), &problem, next));
         }
         if !names.insert(name) && engine == Engine::Strategic {
             let problem = format!("a second gateway {name}, of which istioctl keeps one");
             let next = "use another name, or a document of its own";
-            return Err(refused(&path, &problem, next));
+            return Err(refused((&path, gateway), &problem, next));
         }
     }
     Ok(())
@@ -231,6 +238,29 @@ mod tests {
         let mut merged = merge(rules, &[], &files, &sets)?;
         assert_eq!(merged.documents.len(), 1, "{}", case.name);
         Ok(merged.documents.remove(0).value)
+    }
+
+    #[test]
+    fn gateway_with_a_wrong_name_is_refused_with_its_place() {
+        let text = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec:\n  components:\n    ingressGateways:\n    - name: Foo\n";
+        let rules = Rules {
+            engine: Engine::Map,
+            gateway_tag: true,
+            variant: true,
+        };
+        let files = read("f", text.as_bytes()).unwrap();
+        let error = merge(rules, &[], &files, &[]).unwrap_err().to_string();
+        assert!(error.starts_with("f:6:13: "), "{error}");
+    }
+
+    #[test]
+    fn quoted_switches_and_words_that_look_like_switches_are_read_as_meant() {
+        let text = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec:\n  meshConfig: {ingressControllerMode: OFF}\n  components: {pilot: {enabled: \"true\"}}\n";
+        let files = read("f", text.as_bytes()).unwrap();
+        let spec = &files[0].value()["spec"];
+        assert_eq!(spec["meshConfig"]["ingressControllerMode"], "OFF");
+        assert_eq!(spec["components"]["pilot"]["enabled"], true);
+        assert_eq!(files[0].notices.len(), 2);
     }
 
     #[test]
