@@ -23,14 +23,14 @@ const CALL: u64 = 64;
 /// The bytes of one file.
 #[derive(Clone, Copy)]
 pub(super) struct Bytes<'a> {
-    source: &'a dyn ReadAt,
+    source: &'a (dyn ReadAt + Sync),
     size: u64,
     /// The budget that reads are charged to; `None` if the bytes are trusted.
     work: Option<&'a Work>,
 }
 
 impl<'a> Bytes<'a> {
-    pub(super) fn new(source: &'a dyn ReadAt, size: u64) -> Self {
+    pub(super) fn new(source: &'a (dyn ReadAt + Sync), size: u64) -> Self {
         Bytes {
             source,
             size,

@@ -1,6 +1,6 @@
 //! Reading the evidence of a file: which kind of file it is, and which of its parts are worth reading.
 
-use std::io;
+use std::{io, thread};
 
 use memchr::memchr;
 use positioned_io::ReadAt;
@@ -9,6 +9,7 @@ use super::boring::{self, Hint};
 use super::bytes::{Bytes, SCAN_LIMIT};
 use super::elf::{Flaw, Layout};
 use super::native;
+use super::reading::join;
 use super::verdict::Toolchain;
 use super::{BinaryFacts, Format, Go, Library, Link, Modules, Place, Unreadable, Work, go, packed};
 
@@ -22,7 +23,7 @@ pub const READER: u32 = 8;
 /// Returns the errors of `source`, and an error if `work` does not suffice. Any other content of the bytes
 /// is evidence, not an error.
 pub fn read(
-    source: &dyn ReadAt,
+    source: &(dyn ReadAt + Sync),
     size: u64,
     modules: &Modules,
     work: &Work,
@@ -140,17 +141,29 @@ fn code(
     } else {
         native::mapped(bytes, layout)
     };
-    let native = native::scan(bytes, layout, &places, modules.libraries())?;
-    evidence.libraries.extend(native.libraries);
-    let hint = if boring {
-        Hint::Names
+    let scan = || native::scan(bytes, layout, &places, modules.libraries());
+    let locate = |hint: Hint<'_>| boring::locate(bytes, layout, arch.as_ref(), known, hint);
+    let (native, located) = if boring {
+        // The module is in the code and the texts are among the constants: neither search needs the other.
+        thread::scope(|scope| {
+            let native = scope.spawn(scan);
+            let located = locate(Hint::Names);
+            (join(native), located.map(Some))
+        })
     } else {
+        (scan(), Ok(None))
+    };
+    let native = native?;
+    evidence.libraries.extend(native.libraries);
+    let mut located = located?;
+    if !boring {
         evidence.marks = native.marks;
         evidence.labels = native.labels;
-        Hint::Marks(&evidence.marks)
-    };
-    if boring || !evidence.marks.is_empty() {
-        let found = boring::locate(bytes, layout, arch.as_ref(), known, hint)?;
+        if !evidence.marks.is_empty() {
+            located = Some(locate(Hint::Marks(&evidence.marks))?);
+        }
+    }
+    if let Some(found) = located {
         evidence.modules = found.modules;
         evidence.unmatched_tests = found.unmatched_tests;
     }

@@ -34,7 +34,7 @@ impl Reading {
         let (evidence, sha256) = thread::scope(|scope| {
             let sha256 = digest.then(|| scope.spawn(|| sha256(source, size)));
             let evidence = read(source, size, modules, work);
-            (evidence, sha256.map(joined).transpose())
+            (evidence, sha256.map(join).transpose())
         });
         let (evidence, sha256) = match sha256 {
             Ok(sha256) => (evidence, sha256),
@@ -68,7 +68,8 @@ fn sha256(source: &dyn ReadAt, size: u64) -> io::Result<String> {
     Ok(hash.finalize().iter().fold(String::new(), hex))
 }
 
-fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+/// Returns the result of a thread, or continues its panic.
+pub(super) fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 

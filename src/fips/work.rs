@@ -1,13 +1,13 @@
 //! The budget that limits the cost of reading programs, however they are constructed.
 
-use std::cell::Cell;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A budget for reading programs, in bytes that are read, searched or hashed. All programs of a run share
 /// it, so that many programs that are expensive to read together cost no more than one.
 #[derive(Debug)]
 pub struct Work {
-    left: Cell<u64>,
+    left: AtomicU64,
 }
 
 /// An error: reading a program would cost more than the rest of the budget.
@@ -21,22 +21,30 @@ impl Work {
     /// Returns a budget of `bytes`.
     pub fn new(bytes: u64) -> Work {
         Work {
-            left: Cell::new(bytes),
+            left: AtomicU64::new(bytes),
         }
     }
 
     /// Adds to the budget: each byte of a program that was fetched pays for reading that program.
     pub fn earn(&self, bytes: u64) {
-        self.left.set(self.left.get().saturating_add(bytes));
+        self.update(|left| Some(left.saturating_add(bytes)));
     }
 
     /// Takes `bytes` from the budget. If the budget does not suffice, takes nothing, so that the next
     /// program can still be paid for by its own bytes.
     pub(super) fn spend(&self, bytes: u64) -> io::Result<()> {
-        let left = self.left.get().checked_sub(bytes);
-        self.left
-            .set(left.ok_or_else(|| io::Error::other(Exhausted))?);
-        Ok(())
+        if self.update(|left| left.checked_sub(bytes)) {
+            Ok(())
+        } else {
+            Err(io::Error::other(Exhausted))
+        }
+    }
+
+    /// Replaces the rest of the budget, which two searches of one program can share. Returns whether `next` had a
+    /// value for it.
+    fn update(&self, next: impl FnMut(u64) -> Option<u64>) -> bool {
+        let order = Ordering::Relaxed;
+        self.left.fetch_update(order, order, next).is_ok()
     }
 }
 

@@ -2,6 +2,10 @@
 //! links.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use memchr::memchr;
+use memchr::memmem::FinderRev;
 
 use super::names::split;
 use crate::fips::other::OtherRow;
@@ -59,6 +63,10 @@ impl<'a> Collector<'a> {
         let Some((package, function)) = split(name) else {
             return;
         };
+        // What the compiler adds to a package (`type:.eq.…`) lies between the functions of other packages.
+        if memchr(b':', package).is_some() {
+            return;
+        }
         if package != self.last {
             self.last.clear();
             self.last.extend_from_slice(package);
@@ -98,12 +106,8 @@ impl<'a> Collector<'a> {
         let Some((first, _)) = package.split_once('/') else {
             return false;
         };
-        // Paths of the standard library do not have a dot in their first element, and what the compiler adds to a
-        // package (`type:.eq.…`) contains a colon.
-        if !first.contains('.')
-            || first.contains(':')
-            || self.helpers.iter().any(|helper| is_below(package, helper))
-        {
+        // Paths of the standard library do not have a dot in their first element.
+        if !first.contains('.') || self.helpers.iter().any(|helper| is_below(package, helper)) {
             return false;
         }
         let named = self.packages.iter().any(|parent| is_below(package, parent));
@@ -120,11 +124,16 @@ impl<'a> Collector<'a> {
 /// Converts a package path as the linker writes it to an import path. The linker escapes the dots of the last
 /// element. A package that was vendored without modules is below a `vendor` directory of the program.
 fn import_path(package: &[u8]) -> String {
-    let path = String::from_utf8_lossy(&package[..package.len().min(NAME_LIMIT)]);
-    let path = path.replace("%2e", ".");
-    match path.rfind("/vendor/") {
-        Some(at) => path[at + "/vendor/".len()..].to_owned(),
-        None => path,
+    static VENDOR: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new("/vendor/"));
+    let package = &package[..package.len().min(NAME_LIMIT)];
+    let start = VENDOR
+        .rfind(package)
+        .map_or(0, |at| at + VENDOR.needle().len());
+    let path = String::from_utf8_lossy(&package[start..]);
+    // Most packages have no such dot, and a program has thousands of packages.
+    match memchr(b'%', path.as_bytes()) {
+        Some(_) => path.replace("%2e", "."),
+        None => path.into_owned(),
     }
 }
 
