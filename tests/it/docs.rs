@@ -18,6 +18,7 @@ use crate::env::{TestEnv, root};
 const README: &str = "README.md";
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
 const CHECKS_PAGE: &str = "docs/checks.md";
+const GLOSSARY: &str = "docs/glossary.md";
 const PIPELINES: &str = "docs/pipelines.md";
 const RENDER: &str = "docs/render.md";
 
@@ -324,6 +325,28 @@ fn the_page_of_pipelines_names_every_variable_of_ours() {
         .filter(|word| !word.starts_with("GLOOISTIO_TESTBED") && word != "GLOOISTIO_NO_BED")
         .collect();
     assert_eq!(shown, words(&code, "GLOOISTIO_"));
+}
+
+#[test]
+fn the_glossary_names_what_is_in_the_code() {
+    let code: String = files("src", "rs")
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let known: BTreeSet<&str> = code
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .collect();
+    let glossary = read(GLOSSARY);
+    let named: Vec<&str> = glossary
+        .lines()
+        .filter_map(|line| Some(line.strip_suffix("` |")?.rsplit_once("| `")?.1))
+        .collect();
+    assert!(named.len() > 10, "the column of the names is read");
+    let missing: Vec<&str> = named
+        .into_iter()
+        .filter(|name| !known.contains(name))
+        .collect();
+    assert!(missing.is_empty(), "not in the code: {missing:?}");
 }
 
 #[test]
