@@ -80,11 +80,11 @@ pub use pending::pending;
 pub use severity_overrides::{OverrideError, SeverityOverrides, find};
 
 use crate::facts::{self, Observed};
-use crate::fips::{CompliancePolicies, Judge};
-use crate::istio::Matrix;
 use crate::plan::Plan;
 use crate::render::Rendered;
 use crate::report::{CheckResult, Finding, Phase, Severity, Skipped, Status};
+use fips_evidence::{CompliancePolicies, Judge};
+use istio_builds::Matrix;
 
 /// Every check in the order in which reports show it, which follows the steps of an install.
 pub const CHECKS: &[Check] = &[
@@ -174,7 +174,7 @@ impl After<'_> {
     /// Returns which compliance policies are supported by the Istio version that a group should run.
     fn policies(&self, group: &facts::PodGroupKey) -> Option<CompliancePolicies> {
         let wanted = pending::wanted(self, group)?;
-        Some(CompliancePolicies::of(self.matrix, &wanted.tag.version))
+        Some(fips::compliance_policies(self.matrix, &wanted.tag.version))
     }
 }
 

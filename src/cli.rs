@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::escape::{cut, escape_line};
 use crate::exit::{Exit, Failure};
 use crate::report::Report;
 use crate::secret::Secrets;
 use crate::sys::process::KEY_VARIABLE;
 use crate::sys::{os, process, signal};
 use crate::ui::{ColorChoice, Environment, Ui};
+use terminal_text::{cut, escape_line};
 
 mod args;
 mod argv;

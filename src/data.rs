@@ -4,26 +4,26 @@ use std::sync::LazyLock;
 
 use jiff::civil::Date;
 
-use crate::fips::{self, Modules};
-use crate::istio::{DataDate, Matrix};
-use crate::overlay::schema;
 use crate::{facts, image};
+use fips_evidence::{Modules, ModulesError};
+use istio_builds::{CellError, DataDate, Matrix, Spans};
+use istio_operator::schema;
 
 /// Days after which a data file may lack a release of Istio, because there is one each quarter.
 pub const MAX_AGE: u32 = 90;
 
 /// Every data file that is part of the program, with the day up to which it is known to be right.
 static FILES: LazyLock<Vec<DataDate>> = LazyLock::new(|| {
+    let own = include_str!(concat!(env!("OUT_DIR"), "/dates.json"));
+    let all = [
+        istio_builds::DATA_DATES,
+        fips_evidence::DATA_DATES,
+        istio_operator::DATA_DATES,
+        own,
+    ];
     // A test reads the dates. If they could not be read, no file would have a date, and none would count as old.
-    let files: Vec<(String, Date)> =
-        serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/dates.json")))
-            .unwrap_or_default();
-    let dated = files.into_iter().map(|(file, date)| DataDate {
-        file,
-        date,
-        builtin: true,
-    });
-    dated.collect()
+    let files = all.into_iter().map(DataDate::embedded);
+    files.flat_map(Result::unwrap_or_default).collect()
 });
 
 /// Returns every data file that is part of the program, with its date.
@@ -48,14 +48,14 @@ pub fn age(date: Date, today: Date) -> i64 {
 pub fn validate(path: &str, text: &str) -> Result<(), String> {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let is = |known: &str| folder == known || folder.ends_with(&format!("/{known}"));
-    if is("src/istio/data") {
+    if is("crates/istio-builds/data") {
         return to_text(Matrix::with_file(path, text));
     }
-    if is("src/fips/data") {
-        return to_text(Modules::with_file(path, text));
+    if is("crates/fips-evidence/data") {
+        return to_text(modules_with_file(path, text));
     }
-    if is("src/fips/elf/data") {
-        return to_text(fips::read_loaders(path, text));
+    if is("crates/fips-evidence/loaders") {
+        return to_text(fips_evidence::read_loaders(path, text));
     }
     if is("src/facts/data") {
         return to_text(facts::read_settings(path, text));
@@ -63,13 +63,40 @@ pub fn validate(path: &str, text: &str) -> Result<(), String> {
     if is("src/image/data") {
         return to_text(image::read_tables(path, text));
     }
-    if is("src/overlay/schema/data") {
+    if is("crates/istio-operator/fields") {
         return to_text(schema::validate_fields(path, text));
     }
-    if is("src/overlay/data") {
+    if is("crates/istio-operator/rules") {
         return to_text(schema::validate_rules(path, text));
     }
     Ok(())
+}
+
+/// Why a file of modules cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModulesFileError {
+    #[error(transparent)]
+    Modules(#[from] ModulesError),
+    #[error("{name}: keys {key}: {error}")]
+    Ranges {
+        name: String,
+        key: String,
+        error: CellError,
+    },
+}
+
+/// Returns the built-in data about modules with the rows of a user's file, whose ranges of Istio versions are valid.
+pub fn modules_with_file(name: &str, text: &str) -> Result<Modules, ModulesFileError> {
+    let modules = Modules::with_file(name, text)?;
+    for row in modules.keys() {
+        for ranges in [&row.istio, &row.versions] {
+            if let Err(error) = ranges.parse::<Spans>() {
+                let (name, key) = (name.to_owned(), row.key.clone());
+                return Err(ModulesFileError::Ranges { name, key, error });
+            }
+        }
+    }
+    Ok(modules)
 }
 
 fn to_text<T, E: std::fmt::Display>(read: Result<T, E>) -> Result<(), String> {
@@ -85,12 +112,12 @@ mod tests {
     fn sources() -> Vec<(String, String)> {
         let folders = [
             "src/facts/data",
-            "src/fips/data",
-            "src/fips/elf/data",
+            "crates/fips-evidence/data",
+            "crates/fips-evidence/loaders",
             "src/image/data",
-            "src/istio/data",
-            "src/overlay/data",
-            "src/overlay/schema/data",
+            "crates/istio-builds/data",
+            "crates/istio-operator/rules",
+            "crates/istio-operator/fields",
         ];
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let entries = folders

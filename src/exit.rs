@@ -4,6 +4,8 @@
 //! of `sysexits.h`. The first one that applies in the order of the stages is used: usage, data, what is needed to
 //! begin, what the checks found.
 
+use istio_operator::OverlayError;
+
 use crate::suggestion::{CommandContext, SuggestedCommand};
 
 /// Why the process ended as it did.
@@ -170,6 +172,12 @@ impl From<String> for Hint {
 impl From<&str> for Hint {
     fn from(text: &str) -> Hint {
         Hint::from(text.to_owned())
+    }
+}
+
+impl From<OverlayError> for Failure {
+    fn from(error: OverlayError) -> Failure {
+        Failure::new(Exit::Data, &error)
     }
 }
 

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
-use crate::fips::{ProgramRole, Reading};
 use crate::image::Found;
-use crate::istio::{ClientVersion, ImageTag, KubeVersion, Minor};
 use crate::sys::cluster::Names;
+use fips_evidence::{ProgramRole, Reading};
+use istio_builds::{ClientVersion, ImageTag, KubeVersion, Minor};
 
 mod after;
 mod authority;

@@ -57,13 +57,13 @@ use positioned_io::ReadAt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::fips::{ProgramRole, Work};
-use crate::istio::MatrixError;
 use crate::sys::registry::Registry;
 use crate::ui::Event;
+use fips_evidence::{ProgramRole, Work};
+use istio_builds::DataError;
 
 /// Reads a data file of images, to find mistakes in it.
-pub(crate) fn read_tables(name: &str, text: &str) -> Result<(), MatrixError> {
+pub(crate) fn read_tables(name: &str, text: &str) -> Result<(), DataError> {
     manifest::read_table(name, text)?;
     variables::read_table(name, text)?;
     wrapper::read_table(name, text)

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use crate::exit::{Exit, Failure};
-use crate::fips::{Environment, Judge, ProgramRole, Reading, Subject};
 use crate::image::{
     self, Image, Images, Inspected, Program, Request, Sources, Target, UnreadImage, Want, some_of,
 };
-use crate::istio::{ImageRef, tag_says_fips};
 use crate::report::{Count, ErrorReport, ModuleStatement, PinnedImage, Report, Severity};
 use crate::sys::os;
+use fips_evidence::{Environment, Judge, ProgramRole, Reading, Subject};
+use istio_builds::{ImageRef, tag_says_fips};
 
 /// The targets to inspect, and how to judge them.
 pub struct Inspect<'a> {
@@ -143,25 +143,10 @@ impl Inspect<'_> {
 
     fn file(&self, program: &Program<Reading>) -> ModuleStatement {
         let environment = self.environment(&[]);
-        self.judge.statement(&Subject {
-            image: None,
-            manifest: None,
-            arch: None,
-            path: &program.path,
-            reading: &Reading::or(program.reading.clone()),
-            environment: &environment,
-            known: None,
-            says_fips: false,
-            role: ProgramRole::Main,
-        })
-    }
-
-    /// Judges the programs of a root file system, which does not show which program is started.
-    fn directory(&self, holder: &str, programs: &[Program<Reading>]) -> Vec<ModuleStatement> {
-        let environment = self.environment(&[]);
-        let of = |program: &Program<Reading>| {
-            self.strictly(self.judge.statement(&Subject {
-                image: Some(holder),
+        ModuleStatement::of_program(
+            self.judge,
+            &Subject {
+                image: None,
                 manifest: None,
                 arch: None,
                 path: &program.path,
@@ -170,7 +155,28 @@ impl Inspect<'_> {
                 known: None,
                 says_fips: false,
                 role: ProgramRole::Main,
-            }))
+            },
+        )
+    }
+
+    /// Judges the programs of a root file system, which does not show which program is started.
+    fn directory(&self, holder: &str, programs: &[Program<Reading>]) -> Vec<ModuleStatement> {
+        let environment = self.environment(&[]);
+        let of = |program: &Program<Reading>| {
+            self.strictly(ModuleStatement::of_program(
+                self.judge,
+                &Subject {
+                    image: Some(holder),
+                    manifest: None,
+                    arch: None,
+                    path: &program.path,
+                    reading: &Reading::or(program.reading.clone()),
+                    environment: &environment,
+                    known: None,
+                    says_fips: false,
+                    role: ProgramRole::Main,
+                },
+            ))
         };
         if programs.is_empty() {
             return vec![of(&nothing())];
@@ -183,17 +189,20 @@ impl Inspect<'_> {
         let environment = self.environment(&image.env);
         let says_fips = is_tagged_fips(&image.name, holder) || image.labelled_fips;
         let of = |program: &Program<Reading>| {
-            self.strictly(self.judge.statement(&Subject {
-                image: Some(&image.name),
-                manifest: manifest.as_deref(),
-                arch: Some(&image.platform.architecture),
-                path: &program.path,
-                reading: &Reading::or(program.reading.clone()),
-                environment: &environment,
-                known: None,
-                says_fips,
-                role: image.role(&program.path),
-            }))
+            self.strictly(ModuleStatement::of_program(
+                self.judge,
+                &Subject {
+                    image: Some(&image.name),
+                    manifest: manifest.as_deref(),
+                    arch: Some(&image.platform.architecture),
+                    path: &program.path,
+                    reading: &Reading::or(program.reading.clone()),
+                    environment: &environment,
+                    known: None,
+                    says_fips,
+                    role: image.role(&program.path),
+                },
+            ))
         };
         if image.programs.is_empty() {
             return vec![of(&nothing())];
@@ -221,20 +230,23 @@ impl Inspect<'_> {
     fn unread(&self, image: &UnreadImage) -> ModuleStatement {
         let manifest = image.manifest.as_ref().map(ToString::to_string);
         let platform = image.platform.as_ref();
-        self.judge.statement(&Subject {
-            image: Some(&image.name),
-            manifest: manifest.as_deref(),
-            arch: platform.map(|platform| platform.architecture.as_str()),
-            path: "/",
-            reading: &Reading {
-                evidence: Err(image.why.to_string()),
-                sha256: None,
+        ModuleStatement::of_program(
+            self.judge,
+            &Subject {
+                image: Some(&image.name),
+                manifest: manifest.as_deref(),
+                arch: platform.map(|platform| platform.architecture.as_str()),
+                path: "/",
+                reading: &Reading {
+                    evidence: Err(image.why.to_string()),
+                    sha256: None,
+                },
+                environment: &self.environment(&[]),
+                known: None,
+                says_fips: false,
+                role: ProgramRole::Main,
             },
-            environment: &self.environment(&[]),
-            known: None,
-            says_fips: false,
-            role: ProgramRole::Main,
-        })
+        )
     }
 
     fn environment(&self, image: &[String]) -> Environment {

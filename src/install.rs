@@ -9,9 +9,7 @@ use crate::action::{self, Action, Part, Place};
 use crate::check::{self, SeverityOverrides};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Istioctl, Manifest, Observed, Reader};
-use crate::fips::Judge;
 use crate::image::{self, Budget, Cache, Sources};
-use crate::istio::Matrix;
 use crate::options::Options;
 use crate::report::{self, Report};
 use crate::sys::cluster::{Cluster, ClusterError, KubeTarget};
@@ -20,6 +18,8 @@ use crate::sys::registry::Registry;
 use crate::sys::signal;
 use crate::ui::{Event, Ui};
 use crate::workload::WorkloadRef;
+use fips_evidence::Judge;
+use istio_builds::Matrix;
 
 pub mod apply;
 mod failure;

@@ -6,12 +6,10 @@
 //!
 //! The modules are listed in the order of their dependencies: each uses only those above it.
 
-pub mod escape;
 pub mod suggestion;
 pub mod workload;
 
 pub mod exit;
-pub mod istio;
 pub mod report;
 pub mod secret;
 
@@ -20,11 +18,9 @@ pub mod ui;
 
 pub mod options;
 
-pub mod overlay;
 pub mod plan;
 pub mod render;
 
-pub mod fips;
 pub mod image;
 
 pub mod facts;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::istio::{Distribution, Hub, Minor, RepoKey, Request};
+use istio_builds::{Distribution, Hub, Minor, RepoKey, Request};
 
 /// Everything that decides which documents are rendered.
 #[derive(Debug, Clone, Default)]
@@ -93,8 +93,8 @@ impl Options {
     }
 
     /// Returns the flavour flags that were typed.
-    pub fn wanted(&self) -> crate::istio::Wanted {
-        crate::istio::Wanted {
+    pub fn wanted(&self) -> istio_builds::Wanted {
+        istio_builds::Wanted {
             distribution: self.distribution,
             fips: self.fips.then_some(true),
             distroless: self.distroless.then_some(true),

@@ -12,13 +12,13 @@ pub use chosen_by::ChosenBy;
 pub use unfilled::{AllUnfilled, Unfilled};
 
 use crate::exit::{Exit, Failure};
-use crate::istio::{
+use crate::options::{Consent, Options, Revision, RevisionError, Template};
+use crate::report::Choice;
+use istio_builds::{
     Capability, ClientVersion, CompletionError, Hub, HubError, ImageTag, Installer, Matrix, Minor,
     NoHub, RepoKey, TagError,
 };
-use crate::options::{Consent, Options, Revision, RevisionError, Template};
-use crate::overlay::{Engine, Rules, UserSettings};
-use crate::report::Choice;
+use istio_operator::{Engine, Rules, UserSettings};
 
 /// The default namespace of the control plane, which is the one in istioctl's profiles.
 pub const DEFAULT_NAMESPACE: &str = "istio-system";

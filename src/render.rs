@@ -7,10 +7,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::exit::{Exit, Failure};
 use crate::options::{Gateways, Options, Template};
-use crate::overlay::{
+use crate::plan::Plan;
+use istio_operator::{
     self, Assignment, Base, Document, Effective, Notice, Origins, OverlayError, UserDocument,
 };
-use crate::plan::Plan;
 
 mod gateways;
 mod images;
@@ -94,7 +94,7 @@ pub fn render(
     sets: &[Assignment],
 ) -> Result<Manifest, RenderError> {
     let base = base(plan, options, files)?;
-    let mut merged = overlay::merge(plan.rules, &base, files, sets)?;
+    let mut merged = istio_operator::merge(plan.rules, &base, files, sets)?;
     let placeholders = Placeholders::new(plan, options);
     for document in &mut merged.documents {
         if let Some(Template::File { name, .. }) = &options.template {
@@ -145,7 +145,7 @@ fn base(plan: &Plan, options: &Options, files: &[UserDocument]) -> Result<Vec<Ba
     let ([one], None) = (base.as_slice(), &options.template) else {
         return Ok(base);
     };
-    let names = overlay::stream_names(files)?;
+    let names = istio_operator::stream_names(files)?;
     if names.is_empty() {
         return Ok(base);
     }
@@ -158,7 +158,7 @@ pub fn template_documents(
     options: &Options,
 ) -> Result<Vec<UserDocument>, RenderError> {
     let text = template::fill(plan, &options.params)?;
-    Ok(overlay::read("template", text.as_bytes())?)
+    Ok(istio_operator::read("template", text.as_bytes())?)
 }
 
 fn renamed(base: &Base, name: String) -> Base {
@@ -213,7 +213,7 @@ impl Rendered {
 
 /// Returns the YAML of a namespace.
 pub fn namespace(name: &str) -> String {
-    overlay::write(&serde_json::json!({
+    istio_operator::write(&serde_json::json!({
         "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name},
     }))
 }
@@ -229,15 +229,15 @@ pub fn sha256(text: &str) -> String {
 /// Writes the document and reads it back, to check that istioctl sees the values that were meant.
 fn written(plan: &Plan, document: &Document) -> Result<Rendered, RenderError> {
     let name = document.name();
-    let yaml = overlay::write(&document.value);
-    let back = overlay::read(name, yaml.as_bytes())?;
+    let yaml = istio_operator::write(&document.value);
+    let back = istio_operator::read(name, yaml.as_bytes())?;
     if back.len() != 1 || back[0].value() != &document.value {
         return Err(RenderError::ReadBack {
             name: name.to_owned(),
             text: yaml,
         });
     }
-    let effective = overlay::effective(plan.rules, document);
+    let effective = istio_operator::effective(plan.rules, document);
     Ok(Rendered {
         installs: Installs::of(plan, &document.value),
         name: if name.is_empty() { UNNAMED } else { name }.to_owned(),

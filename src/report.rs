@@ -8,11 +8,12 @@ mod counts;
 mod deviation;
 mod ending;
 mod finding;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 
 pub mod json;
 mod module_statement;
 mod next_step;
-mod proof;
 pub mod short;
 pub mod text;
 
@@ -22,13 +23,14 @@ use crate::workload::WorkloadRef;
 pub use counts::{Count, Counts};
 pub use deviation::{Deviation, Deviations, SettingKind};
 pub use ending::Ending;
-pub use finding::{Finding, Severity};
-pub use module_statement::{Assurance, ModuleStatement, RunsIn};
-pub use next_step::NextStep;
-pub use proof::{
-    Certificate, Judgement, OtherCryptography, Proof, Recipe, Remark, RemarkKind, Statement,
-    Strength,
+pub use finding::Finding;
+// What was read from a program is reported as it was judged.
+pub use fips_evidence::proof::{
+    Certificate, Judgement, OtherCryptography, Proof, Remark, RemarkKind, Statement,
 };
+pub use fips_evidence::{Assurance, Recipe, Severity, Strength};
+pub use module_statement::{ModuleStatement, RunsIn};
+pub use next_step::NextStep;
 
 /// Number of the JSON contract.
 pub const SCHEMA: u32 = 1;

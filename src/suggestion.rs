@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::escape::is_plain;
+use terminal_text::is_plain;
 
 /// Maximum length of a command in bytes: a terminal's input line holds 4,096.
 const LONGEST_COMMAND: usize = 4_000;

@@ -14,10 +14,10 @@ use std::sync::Mutex;
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
-use crate::escape::{escape_line, escape_lines};
 use crate::report::text::{Detail, Style, to_ascii};
 use crate::secret::Secrets;
 use crate::sys::{signal, stdio};
+use terminal_text::{escape_line, escape_lines};
 
 /// A smaller number of columns is not credible, and is ignored.
 const LEAST_COLUMNS: usize = 20;

@@ -11,10 +11,10 @@ use recorded_inputs::{applied_again, replaced_overlays};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, ControlPlane, Kept, Record};
 use crate::install::{Origin, RunContext};
-use crate::istio::{Hub, HubKind, ImageTag, Matrix, Request};
 use crate::options::{Gateways, Options, Revision, Template};
 use crate::plan::DEFAULT_NAMESPACE;
 use crate::report::{Choice, Expected};
+use istio_builds::{Hub, HubKind, ImageTag, Matrix, Request};
 
 /// Which parts of a record an upgrade uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use crate::check::{Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, ControlPlane, Installed, Kept, Manager, Observed, Record};
 use crate::install::{RunContext, verify};
-use crate::istio::ImageTag;
 use crate::plan::DEFAULT_NAMESPACE;
 use crate::report::Choice;
 use crate::sys::cluster::Cluster;
+use istio_builds::ImageTag;
 
 /// Number of Deployments that a hint names.
 const NAMED: usize = 5;

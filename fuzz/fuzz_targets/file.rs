@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| glooistio::fips::fuzz::file(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fips_evidence::fuzz::file(bytes));

@@ -1,7 +1,7 @@
 //! The output of istioctl during an install, as our own events.
 
-use crate::escape::escape_line;
 use crate::ui::Event;
+use terminal_text::escape_line;
 
 /// The last step of an install. istioctl up to 1.23 does not end this line, so that its next message follows on the
 /// same line.

@@ -1,8 +1,8 @@
 //! Converts judgements of the matrix to findings: the level gives the severity, the pages give the reason.
 
 use super::Outcome;
-use crate::istio::{Judgement, Level, Quote};
 use crate::report::{Finding, Severity};
+use istio_builds::{Judgement, Level, Quote};
 
 /// Number of pages that a reason quotes; `glooistio matrix` shows all.
 const QUOTED: usize = 2;

@@ -2,8 +2,8 @@
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::ControlPlane;
-use crate::istio::mask;
 use crate::report::Finding;
+use istio_builds::mask;
 
 pub(super) const CHECK: Check = Check {
     id: "build-change",

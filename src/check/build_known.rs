@@ -2,8 +2,8 @@
 
 use super::answer::{finding, pages};
 use super::{Before, Check, Outcome, Run};
-use crate::istio::{ImageTag, Known, Level};
 use crate::report::Finding;
+use istio_builds::{ImageTag, Known, Level};
 
 pub(super) const CHECK: Check = Check {
     id: "build-known",

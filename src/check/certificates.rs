@@ -140,14 +140,14 @@ mod tests {
         JUDGE, boring, expecting, holding, own_module, program, running, standard, whole,
     };
     use crate::facts::Role;
-    use crate::fips::{self, Judge};
     use crate::report::Severity;
+    use fips_evidence::Judge;
 
     const FIPS: &str = "1.31.0-solo-fips";
 
     const PATH: &str = "/usr/local/bin/pilot-discovery";
 
-    fn outcome(evidence: fips::BinaryFacts, at: &str, max_age: u32) -> Outcome {
+    fn outcome(evidence: fips_evidence::BinaryFacts, at: &str, max_age: u32) -> Outcome {
         let facts = holding(
             &running(Role::Istiod, FIPS),
             vec![program(PATH, PATH, Ok(evidence))],

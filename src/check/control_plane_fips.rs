@@ -21,7 +21,7 @@ mod tests {
     use super::*;
     use crate::check::support::{self, fips_outcome, found, own_module, passed, program, running};
     use crate::facts::SelfReport;
-    use crate::fips::RequiredAssurance;
+    use fips_evidence::RequiredAssurance;
 
     #[test]
     fn what_is_at_the_floor_and_not_accepted_says_why() {

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
     use crate::check::support::{self, expecting, found, passed};
     use crate::facts::Observed;
-    use crate::istio::Matrix;
+    use istio_builds::Matrix;
 
     const DATA: &str = "date: 2026-11-01
 definitions:

@@ -22,8 +22,8 @@ mod tests {
     use crate::check::Scope;
     use crate::check::support::{self, expecting, fips_outcome, found, group, members, passed};
     use crate::facts::{MeshInventory, Observed, PodGroupKey, SelfReport};
-    use crate::fips::{CertificatePolicy, Judge};
     use crate::report::{Deviation, Deviations, SettingKind};
+    use fips_evidence::{CertificatePolicy, Judge};
 
     const FIPS: &str = "1.31.0-solo-fips";
 
@@ -201,7 +201,7 @@ mod tests {
             assert!(found(&lies, "is contradicted"), "{path}: {lies:?}");
         }
         let mut flipped = support::boring(true);
-        flipped.modules[0].integrity = crate::fips::Integrity::Differs("cd".to_owned());
+        flipped.modules[0].integrity = fips_evidence::Integrity::Differs("cd".to_owned());
         let flipped = outcome(Role::Cni, "/usr/local/bin/install-cni", Ok(flipped));
         assert!(found(&flipped, "install-cni of 3 pods is contradicted"));
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Before, Check, Outcome, Run};
-use crate::istio::ImageTag;
 use crate::report::{Finding, Severity};
+use istio_builds::ImageTag;
 
 pub(super) const CHECK: Check = Check {
     id: "data-plane-skew",

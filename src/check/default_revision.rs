@@ -2,10 +2,10 @@
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Webhook, WebhookKind};
-use crate::istio::Capability;
 use crate::options::Revision;
 use crate::render::Rendered;
 use crate::report::Finding;
+use istio_builds::Capability;
 
 pub(super) const CHECK: Check = Check {
     id: "default-revision",

@@ -1,9 +1,9 @@
 //! Checks that distroless is set by the tag or by the variant, not by both.
 
 use super::{Before, Check, Outcome, Run};
-use crate::overlay::Decides;
 use crate::render::Rendered;
 use crate::report::Finding;
+use istio_operator::Decides;
 
 pub(super) const CHECK: Check = Check {
     id: "distroless-conflict",

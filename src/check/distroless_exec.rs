@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::walk::walk;
 use super::{Before, Check, Outcome, Run};
-use crate::istio::{Source, SourceQuality};
 use crate::render::Rendered;
 use crate::report::{Finding, Severity};
+use istio_builds::{Source, SourceQuality};
 
 pub(super) const CHECK: Check = Check {
     id: "distroless-exec",

@@ -1,11 +1,11 @@
 //! Checks that the installer of this Istio reads every field as the documents mean it.
 
 use super::{Before, Check, Outcome, Run};
-use crate::istio::Minor;
-use crate::overlay::Origin;
-use crate::overlay::schema::{Deviation, Problem, Release, Unknown, deviations};
 use crate::render::Rendered;
 use crate::report::Finding;
+use istio_builds::Minor;
+use istio_operator::Origin;
+use istio_operator::schema::{Deviation, Problem, Release, Unknown, deviations};
 
 pub(super) const CHECK: Check = Check {
     id: "document-fields",

@@ -1,11 +1,11 @@
 //! Checks that every position in the documents that determines an image names the planned build.
 
 use super::{Before, Check, Outcome, Run};
-use crate::istio::{ImageRef, mask};
-use crate::overlay::{Decides, Place};
 use crate::plan::Plan;
 use crate::render::Rendered;
 use crate::report::Finding;
+use istio_builds::{ImageRef, mask};
+use istio_operator::{Decides, Place};
 
 pub(super) const CHECK: Check = Check {
     id: "documents-agree",

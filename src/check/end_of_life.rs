@@ -2,8 +2,8 @@
 
 use super::answer::{answer, pages};
 use super::{Before, Check, Outcome, Run};
-use crate::istio::{Distribution, Level, Quote};
 use crate::report::Finding;
+use istio_builds::{Distribution, Level, Quote};
 
 pub(super) const CHECK: Check = Check {
     id: "end-of-life",

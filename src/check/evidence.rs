@@ -9,9 +9,9 @@ use super::pending::wanted;
 use crate::facts::{
     ExtraContainer, ImageProgram, Observed, PodGroupKey, Role, RunningImage, SelfReport,
 };
-use crate::fips::{BinaryFacts, Environment, ProgramRole, Subject};
-use crate::istio::ImageRef;
 use crate::report::{Assurance, Deviations, ModuleStatement, RunsIn};
+use fips_evidence::{BinaryFacts, Environment, ProgramRole, Subject};
+use istio_builds::ImageRef;
 
 mod image;
 
@@ -228,17 +228,20 @@ fn unread(group: &PodGroupKey, why: &str) -> ModuleStatement {
 
 /// Returns a statement that is based on the program's content, and on whether tag and process agree with it.
 fn read(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> ModuleStatement {
-    let mut statement = after.judge.statement(&Subject {
-        image: Some(&group.image),
-        manifest: program.manifest.as_deref(),
-        arch: Some(&program.arch),
-        path: &program.path,
-        reading: &program.reading,
-        environment: &environment(group, program),
-        known: after.policies(group),
-        says_fips: says_fips(&group.image) || program.labelled_fips,
-        role: program.role,
-    });
+    let mut statement = ModuleStatement::of_program(
+        after.judge,
+        &Subject {
+            image: Some(&group.image),
+            manifest: program.manifest.as_deref(),
+            arch: Some(&program.arch),
+            path: &program.path,
+            reading: &program.reading,
+            environment: &environment(group, program),
+            known: after.policies(group),
+            says_fips: says_fips(&group.image) || program.labelled_fips,
+            role: program.role,
+        },
+    );
     statement.digest = digest(&group.image_id);
     if !group.hidden_settings.is_empty() {
         let names: Vec<&str> = group.hidden_settings.iter().map(String::as_str).collect();
@@ -554,7 +557,7 @@ mod tests {
             "pilot-agent declared, envoy declared"
         );
         let expected = expecting(FIPS);
-        let judge = support::judge(crate::fips::RequiredAssurance::Proven);
+        let judge = support::judge(fips_evidence::RequiredAssurance::Proven);
         let after = After {
             judge: &judge,
             ..support::whole(&expected, &facts)

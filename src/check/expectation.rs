@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::{Address, ControlPlane, Injected, Manager, PinnedName, PodGroupKey, Role};
-use crate::fips::{CertificatePolicy, Judge};
-use crate::istio::{ImageRef, ImageTag};
 use crate::report::{Finding, Severity};
 use crate::sys::cluster::Names;
+use fips_evidence::{CertificatePolicy, Judge};
+use istio_builds::{ImageRef, ImageTag};
 
 use super::mismatch::Mismatch;
 
@@ -245,7 +245,7 @@ impl Wanted {
 mod tests {
     use super::*;
     use crate::check::support::{self, expecting};
-    use crate::fips::RequiredAssurance;
+    use fips_evidence::RequiredAssurance;
 
     #[test]
     fn what_the_user_asks_for_is_the_floor_of_every_revision() {

@@ -9,8 +9,19 @@ use super::pending::{judged_now, stale, wanted};
 use super::proxies::{examples, other_build};
 use super::{After, Outcome, Scope};
 use crate::facts::{MeshInventory, PodGroup, PodGroupKey, Role, Unreached};
-use crate::istio::ImageRef;
 use crate::report::{Assurance, Finding, ModuleStatement, Proof};
+use fips_evidence::CompliancePolicies;
+use istio_builds::{Capability, ImageRef, IstioVersion, Matrix};
+
+/// Returns the values of `COMPLIANCE_POLICY` that a version of Istio supports.
+pub(super) fn compliance_policies(matrix: &Matrix, version: &IstioVersion) -> CompliancePolicies {
+    let has = |capability| matrix.has(capability, version);
+    CompliancePolicies {
+        fips_140_2: has(Capability::ComplianceFips1402),
+        fips_140_3: has(Capability::ComplianceFips1403),
+        pqc: has(Capability::CompliancePqc),
+    }
+}
 
 /// Judges the programs of some roles, if FIPS is expected.
 pub(super) fn judge(after: &After<'_>, concerns: fn(Role) -> bool) -> Outcome {

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use self::candidates::candidates;
+use super::fips::compliance_policies;
 use super::walk::walk;
 use super::{Before, Check, Outcome, Run};
-use crate::fips::{CompliancePolicies, Effect, Environment, ambient, effects};
 use crate::render::Rendered;
 use crate::report::Finding;
+use fips_evidence::{CompliancePolicies, Effect, Environment, ambient, effects};
 
 pub(super) const CHECK: Check = Check {
     id: "fips-configuration",
@@ -27,7 +28,7 @@ const NAMES: [&str; 3] = ["GODEBUG", "COMPLIANCE_POLICY", "TLS12_ENABLED"];
 const WITH_GODEBUG: &str = "fips-140-3";
 
 fn run(before: &Before<'_>) -> Outcome {
-    let known = CompliancePolicies::of(before.matrix, &before.plan.tag.version);
+    let known = compliance_policies(before.matrix, &before.plan.tag.version);
     let mut findings = Vec::new();
     let mut seen = Vec::new();
     for document in before.documents {
@@ -151,8 +152,8 @@ mod tests {
     use super::*;
     use crate::check::support::{Given, boring, own_module, program, standard};
     use crate::facts::{NoImage, Observed, PlannedImage};
-    use crate::fips::BinaryFacts;
     use crate::report::Severity;
+    use fips_evidence::BinaryFacts;
 
     const DATA: &str = "
 capabilities:

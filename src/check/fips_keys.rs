@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Held, Observed};
-use crate::fips::{Key, KeyRow, Secret};
-use crate::istio::Fips;
 use crate::report::{Finding, Severity};
+use fips_evidence::{Key, KeyRow, Secret};
+use istio_builds::{Fips, Spans};
 
 pub(super) const CHECK: Check = Check {
     id: "fips-keys",
@@ -100,7 +100,11 @@ fn outcome(before: &Before<'_>, held: &[&Held]) -> Outcome {
 fn refusals<'b>(before: &Before<'b>, key: &Key, used: Secret) -> Vec<(Severity, &'b KeyRow)> {
     let build = before.plan.tag.rebuild();
     let modules = &before.judge.modules;
-    let rows = |fipsonly| modules.refusals(key, used, &build, fipsonly);
+    let is_built = |ranges: &str| {
+        let ranges = ranges.parse::<Spans>();
+        ranges.is_ok_and(|ranges| ranges.contains(&build))
+    };
+    let rows = |fipsonly| modules.refusals(key, used, fipsonly, is_built);
     if before.plan.tag.flavor.fips == Fips::Only {
         let weight = |row: &KeyRow| {
             if row.evidence.can_refuse() {
@@ -145,7 +149,7 @@ mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
     use crate::facts::Served;
-    use crate::fips::KeyError;
+    use fips_evidence::KeyError;
 
     fn outcome_of(tag: &str, keys: Result<Vec<Key>, KeyError>) -> Outcome {
         let mut given = Given::tag(tag);

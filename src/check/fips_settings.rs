@@ -7,11 +7,11 @@ use super::evidence::environment;
 use super::pending::wanted;
 use super::{After, Check, Outcome, Run};
 use crate::facts::{ImageProgram, MeshInventory, Observed, PodGroup, PodGroupKey, Role};
-use crate::fips::{
+use crate::report::{Assurance, Finding, Severity};
+use fips_evidence::{
     Build, CompliancePolicies, Environment, RequiredAssurance, approved_only, effects,
 };
-use crate::istio::ImageTag;
-use crate::report::{Assurance, Finding, Severity};
+use istio_builds::ImageTag;
 
 pub(super) const CHECK: Check = Check {
     id: "fips-settings",
@@ -245,7 +245,7 @@ mod tests {
     use crate::check::support::{
         boring, expecting, holding, judge, own_module, program, running, standard, whole,
     };
-    use crate::fips::BinaryFacts;
+    use fips_evidence::BinaryFacts;
 
     const FIPS: &str = "1.31.0-solo-fips";
 

@@ -2,7 +2,7 @@
 
 use super::answer::answer;
 use super::{Before, Check, Outcome, Run};
-use crate::istio::{KubeVersion, Level};
+use istio_builds::{KubeVersion, Level};
 
 pub(super) const CHECK: Check = Check {
     id: "gateway-api",

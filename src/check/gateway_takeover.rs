@@ -2,8 +2,8 @@
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::RunningGateway;
-use crate::istio::ImageRef;
 use crate::report::{Finding, Severity};
+use istio_builds::ImageRef;
 
 pub(super) const CHECK: Check = Check {
     id: "gateway-takeover",

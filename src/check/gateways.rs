@@ -3,9 +3,9 @@
 use super::pending::{judged_now, stale, unless_unasked, wanted};
 use super::{After, Check, Outcome, Run, Scope};
 use crate::facts::{MeshInventory, PodGroupKey, Role};
-use crate::istio::ImageRef;
 use crate::report::Finding;
 use crate::workload::WorkloadRef;
+use istio_builds::ImageRef;
 
 pub(super) const CHECK: Check = Check {
     id: "gateways",

@@ -2,9 +2,9 @@
 
 use super::answer::judged;
 use super::{Before, Check, Outcome, Run};
-use crate::istio::Minor;
 use crate::report::Finding;
 use crate::sys::cluster::Names;
+use istio_builds::Minor;
 
 pub(super) const CHECK: Check = Check {
     id: "gloo-mesh-range",

@@ -2,7 +2,7 @@
 
 use super::answer::answer;
 use super::{Before, Check, Outcome, Run};
-use crate::istio::{HubKind, mask};
+use istio_builds::{HubKind, mask};
 
 pub(super) const CHECK: Check = Check {
     id: "hub",
@@ -58,9 +58,9 @@ fn elsewhere(before: &Before<'_>) -> String {
 mod tests {
     use super::*;
     use crate::check::support::{Given, found, passed};
-    use crate::overlay::{Origin, Position};
     use crate::plan::ChosenBy;
     use crate::report::Severity;
+    use istio_operator::{Origin, Position};
 
     const DATA: &str = "
 hubs:

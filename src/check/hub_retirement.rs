@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::pages;
 use super::{Before, Check, Outcome, Run};
-use crate::istio::{HubRetirement, ImageRef, RetirementPhase};
 use crate::report::Finding;
+use istio_builds::{HubRetirement, ImageRef, RetirementPhase};
 
 pub(super) const CHECK: Check = Check {
     id: "hub-retirement",

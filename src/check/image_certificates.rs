@@ -36,11 +36,10 @@ mod tests {
     use super::*;
     use crate::check::support::{Given, boring, found, own_module, passed, program};
     use crate::facts::{NoImage, Observed, PlannedImage};
-    use crate::fips;
 
     const PATH: &str = "/usr/local/bin/pilot-discovery";
 
-    fn outcome(tag: &str, evidence: fips::BinaryFacts, max_age: u32) -> Outcome {
+    fn outcome(tag: &str, evidence: fips_evidence::BinaryFacts, max_age: u32) -> Outcome {
         let mut given = Given::tag(tag);
         given.judge.max_age = max_age;
         given.facts.images = Observed::Known(vec![PlannedImage {

@@ -1,11 +1,12 @@
 //! Checks that the content of the planned images agrees with their tags.
 
 use super::expectation::demanded;
+use super::fips::compliance_policies;
 use super::image_exists::said;
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{ImageProgram, Observed, PlannedImage};
-use crate::fips::{CompliancePolicies, Environment, Subject};
 use crate::report::{Assurance, Finding, ModuleStatement};
+use fips_evidence::{Environment, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "image-evidence",
@@ -62,20 +63,20 @@ pub(super) fn statement(
     program: &ImageProgram,
 ) -> ModuleStatement {
     let variables = program.env.iter().filter_map(|pair| pair.split_once('='));
-    before.judge.statement(&Subject {
-        image: Some(&image.reference),
-        manifest: program.manifest.as_deref(),
-        arch: Some(&program.arch),
-        path: &program.path,
-        reading: &program.reading,
-        environment: &Environment::of(variables),
-        known: Some(CompliancePolicies::of(
-            before.matrix,
-            &before.plan.tag.version,
-        )),
-        says_fips: before.plan.tag.flavor.is_fips() || program.labelled_fips,
-        role: program.role,
-    })
+    ModuleStatement::of_program(
+        before.judge,
+        &Subject {
+            image: Some(&image.reference),
+            manifest: program.manifest.as_deref(),
+            arch: Some(&program.arch),
+            path: &program.path,
+            reading: &program.reading,
+            environment: &Environment::of(variables),
+            known: Some(compliance_policies(before.matrix, &before.plan.tag.version)),
+            says_fips: before.plan.tag.flavor.is_fips() || program.labelled_fips,
+            role: program.role,
+        },
+    )
 }
 
 /// Returns why what was read neither fulfils nor violates the policy.
@@ -147,7 +148,6 @@ mod tests {
     use super::*;
     use crate::check::support::{Given, boring, found, own_module, passed, program, standard};
     use crate::facts::NoImage;
-    use crate::fips;
     use crate::report::Severity;
 
     const PATH: &str = "/usr/local/bin/pilot-discovery";
@@ -171,8 +171,8 @@ mod tests {
     fn a_tag_and_the_bytes_behind_it_must_agree() {
         const FIPS: &str = "1.31.0-solo-fips";
         const PLAIN: &str = "1.31.0-solo";
-        let lying = |mut evidence: fips::BinaryFacts| {
-            evidence.modules[0].integrity = fips::Integrity::Differs("cd".to_owned());
+        let lying = |mut evidence: fips_evidence::BinaryFacts| {
+            evidence.modules[0].integrity = fips_evidence::Integrity::Differs("cd".to_owned());
             evidence
         };
         // tag, program, expected finding
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_floor_that_is_asked_for_judges_every_tag() {
-        let below = |floor: Option<fips::RequiredAssurance>, policy| {
+        let below = |floor: Option<fips_evidence::RequiredAssurance>, policy| {
             let mut given = Given::tag("1.31.0-solo");
             given.facts.images = planned(
                 "1.31.0-solo",
@@ -216,16 +216,16 @@ mod tests {
             given.judge.policy = policy;
             given.run(run)
         };
-        assert!(passed(&below(None, fips::CertificatePolicy::Any)));
+        assert!(passed(&below(None, fips_evidence::CertificatePolicy::Any)));
         assert!(found(
             &below(
-                Some(fips::RequiredAssurance::Declared),
-                fips::CertificatePolicy::Any
+                Some(fips_evidence::RequiredAssurance::Declared),
+                fips_evidence::CertificatePolicy::Any
             ),
             "is standard"
         ));
         assert!(found(
-            &below(None, fips::CertificatePolicy::Active140_3),
+            &below(None, fips_evidence::CertificatePolicy::Active140_3),
             "is standard"
         ));
     }
@@ -233,18 +233,18 @@ mod tests {
     #[test]
     fn what_asks_for_bytes_is_not_met_by_leaving_them_unread() {
         for (floor, policy, strict) in [
-            (None, fips::CertificatePolicy::Any, false),
+            (None, fips_evidence::CertificatePolicy::Any, false),
             (
-                Some(fips::RequiredAssurance::Declared),
-                fips::CertificatePolicy::Any,
+                Some(fips_evidence::RequiredAssurance::Declared),
+                fips_evidence::CertificatePolicy::Any,
                 false,
             ),
             (
-                Some(fips::RequiredAssurance::Proven),
-                fips::CertificatePolicy::Any,
+                Some(fips_evidence::RequiredAssurance::Proven),
+                fips_evidence::CertificatePolicy::Any,
                 true,
             ),
-            (None, fips::CertificatePolicy::Active140_3, true),
+            (None, fips_evidence::CertificatePolicy::Active140_3, true),
         ] {
             let with = |images: Observed<Vec<PlannedImage>>| {
                 let mut given = Given::tag("1.31.0-solo-fips");

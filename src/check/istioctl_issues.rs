@@ -2,7 +2,7 @@
 
 use super::answer::finding;
 use super::{Before, Check, Outcome, Run};
-use crate::istio::ClientVersion;
+use istio_builds::ClientVersion;
 
 pub(super) const CHECK: Check = Check {
     id: "istioctl-issues",

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Manifest, ManifestError, ObjectImage, Objects};
 use crate::image::is_image_of_istio;
-use crate::istio::{ImageRef, mask};
 use crate::render::Rendered;
 use crate::report::Finding;
+use istio_builds::{ImageRef, mask};
 
 pub(super) const CHECK: Check = Check {
     id: "istioctl-manifest",

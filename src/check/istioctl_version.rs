@@ -2,8 +2,8 @@
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::Istioctl;
-use crate::istio::ClientVersion;
 use crate::report::Finding;
+use istio_builds::ClientVersion;
 
 pub(super) const CHECK: Check = Check {
     id: "istioctl-version",

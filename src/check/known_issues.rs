@@ -6,8 +6,8 @@ use super::answer::finding;
 use super::walk::walk;
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{ControlPlane, Manager, licences};
-use crate::istio::{Concern, IssueFinding, KubeVersion, Setting, Spans};
 use crate::report::Finding;
+use istio_builds::{Concern, IssueFinding, KubeVersion, Setting, Spans};
 
 pub(super) const CHECK: Check = Check {
     id: "known-issues",

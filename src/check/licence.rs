@@ -2,8 +2,8 @@
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Licence, LicenceSecret, LicenceSource, Observed, licences};
-use crate::istio::Distribution;
 use crate::report::Finding;
+use istio_builds::Distribution;
 
 pub(super) const CHECK: Check = Check {
     id: "licence",

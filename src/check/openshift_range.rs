@@ -2,9 +2,9 @@
 
 use super::answer::judged;
 use super::{Before, Check, Outcome, Run};
-use crate::istio::Minor;
 use crate::options::Template;
 use crate::report::Finding;
+use istio_builds::Minor;
 
 pub(super) const CHECK: Check = Check {
     id: "openshift-range",

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::{Before, Check, Outcome, Run};
-use crate::istio::Capability;
 use crate::render::Rendered;
 use crate::report::Finding;
+use istio_builds::Capability;
 
 pub(super) const CHECK: Check = Check {
     id: "operator-manage-webhooks",

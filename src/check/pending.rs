@@ -6,9 +6,9 @@ use super::expectation::{Wanted, serves_all};
 use super::mismatch::Mismatch;
 use super::{After, Outcome, Scope};
 use crate::facts::{Address, Observed, PodGroup, PodGroupKey, Role};
-use crate::istio::ImageRef;
 use crate::report::PendingRestart;
 use crate::workload::WorkloadRef;
+use istio_builds::ImageRef;
 
 /// Returns the workloads with pods that still run another proxy than a new pod would get.
 pub fn pending(after: &After<'_>) -> Vec<PendingRestart> {

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::Namespace;
-use crate::overlay::Engine;
 use crate::render::Rendered;
 use crate::report::Finding;
+use istio_operator::Engine;
 
 pub(super) const CHECK: Check = Check {
     id: "pod-security",

@@ -6,8 +6,8 @@ use super::hub_retirement::finding;
 use super::pending::{stale, wanted};
 use super::{After, Check, Outcome, Run, Scope};
 use crate::facts::MeshInventory;
-use crate::istio::{HubRetirement, ImageRef};
 use crate::report::Finding;
+use istio_builds::{HubRetirement, ImageRef};
 
 pub(super) const CHECK: Check = Check {
     id: "running-hubs",
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::check::support::{after, expecting, found, group, members, passed, whole};
     use crate::facts::{Observed, PodGroupKey, Role};
-    use crate::istio::Matrix;
+    use istio_builds::Matrix;
 
     const DATA: &str = "
 date: 2026-11-01

@@ -11,13 +11,13 @@ use crate::facts::{
     self, ClusterFact, ControlPlane, ImageProgram, Manager, MeshInventory, Namespace, Observed,
     PodGroup, PodGroupKey, Role, SelfReport, Webhook, WebhookKind,
 };
-use crate::fips::{self, Judge, Modules};
-use crate::istio::Matrix;
-use crate::overlay::{self, Base};
 use crate::plan::{self, Plan};
 use crate::render::{Installs, Rendered};
 use crate::report::Deviations;
 use crate::workload::{WorkloadKind, WorkloadRef};
+use fips_evidence::{Judge, Modules};
+use istio_builds::Matrix;
+use istio_operator::Base;
 
 pub(super) const HUB: &str = "r.io/istio";
 
@@ -54,7 +54,7 @@ pub(super) fn after() -> facts::After {
 
 /// Expects `tag` of the default revision; its flavour decides whether FIPS is expected.
 pub(super) fn expecting(tag: &str) -> Expectation {
-    let tag: crate::istio::ImageTag = tag.parse().unwrap();
+    let tag: istio_builds::ImageTag = tag.parse().unwrap();
     let fips = tag.flavor.is_fips();
     let wanted = Wanted {
         hub: HUB.to_owned(),
@@ -82,14 +82,14 @@ pub(super) fn run_after(
 pub(super) static JUDGE: std::sync::LazyLock<Judge> = std::sync::LazyLock::new(|| Judge {
     modules: Modules::builtin().clone(),
     at: jiff::civil::date(2026, 11, 22),
-    policy: fips::CertificatePolicy::Any,
+    policy: fips_evidence::CertificatePolicy::Any,
     floor: None,
     max_age: 90,
     strict: false,
 });
 
 /// Returns the same with a required assurance.
-pub(super) fn judge(floor: fips::RequiredAssurance) -> Judge {
+pub(super) fn judge(floor: fips_evidence::RequiredAssurance) -> Judge {
     Judge {
         floor: Some(floor),
         ..JUDGE.clone()
@@ -272,11 +272,11 @@ impl Given {
             name: name.to_owned(),
             value,
         };
-        let document = overlay::merge(self.plan.rules, &[base], &[], &[])
+        let document = istio_operator::merge(self.plan.rules, &[base], &[], &[])
             .unwrap()
             .documents
             .remove(0);
-        let effective = overlay::effective(self.plan.rules, &document);
+        let effective = istio_operator::effective(self.plan.rules, &document);
         let installs = Installs::of(&self.plan, &document.value);
         self.documents.push(Rendered {
             name: name.to_owned(),

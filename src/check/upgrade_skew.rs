@@ -2,9 +2,9 @@
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::ControlPlane;
-use crate::istio::ImageTag;
 use crate::plan::Plan;
 use crate::report::Finding;
+use istio_builds::ImageTag;
 
 pub(super) const CHECK: Check = Check {
     id: "upgrade-skew",

@@ -7,9 +7,9 @@ use std::str::FromStr;
 use jiff::civil::Date;
 
 use crate::exit::{Exit, Failure};
-use crate::fips::{CertificatePolicy, RequiredAssurance};
 use crate::options::Consent;
 use crate::ui::ColorChoice;
+use fips_evidence::{CertificatePolicy, RequiredAssurance};
 
 /// The variable that names the istioctl to run if no flag does.
 pub(super) const ISTIOCTL: &str = "GLOOISTIO_ISTIOCTL";

@@ -15,13 +15,13 @@ use super::output::Shown;
 use crate::check::CHECKS;
 use crate::exit::{Exit, Failure};
 use crate::facts;
-use crate::fips::{CertificatePolicy, RequiredAssurance};
-use crate::istio::{ImageTag, Matrix, Part};
 use crate::render::template::{Head, PRESETS};
 use crate::report::Report;
 use crate::sys::cluster::{Cluster, KubeTarget};
 use crate::sys::os;
 use crate::ui::Ui;
+use fips_evidence::{CertificatePolicy, RequiredAssurance};
+use istio_builds::{ImageTag, Matrix, Part};
 
 /// The variable with which the script of a shell requests completions.
 const ASKS: &str = "GLOOISTIO_COMPLETE";

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::args::{CheckArgs, ISTIOCTL, ProofArgs, RegistryArgs, RunArgs};
 use super::istioctl_flags::IstioctlFlags;
-use crate::fips::{CertificatePolicy, RequiredAssurance};
 use crate::suggestion::{CommandContext, Reader, RunFlag};
 use crate::sys::os;
+use fips_evidence::{CertificatePolicy, RequiredAssurance};
 
 /// The variable that means `--no-registry`.
 const NO_REGISTRY: &str = "GLOOISTIO_NO_REGISTRY";

@@ -61,7 +61,7 @@ impl Args {
         let values = || asked.iter().map(|topic| value(topic)).collect::<Value>();
         Ok(match (self.output.output, asked.as_slice()) {
             (Format::Json, _) => format!("{:#}\n", values()),
-            (Format::Yaml, _) => crate::overlay::write(&values()),
+            (Format::Yaml, _) => istio_operator::write(&values()),
             (_, [topic]) => match ui.out_columns() {
                 None => topic.page.clone().into_owned(),
                 Some(columns) => ui.drawn(page::rendered(&topic.page, columns, color)),

@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::exit::{Exit, Failure};
 use crate::facts::Istioctl;
-use crate::istio::{Capability, Matrix};
+use istio_builds::{Capability, Matrix};
 
 pub(super) use table::FLAGS;
 

@@ -3,14 +3,14 @@
 use super::args::{Format, OutputArgs};
 use super::output::Shown;
 use super::{Ended, output, resolve, run_context};
-use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
-use crate::istio::{
-    Judgement, Level, Matrix, Minor, Part, Refused, Request, Runs, Table, UnknownPart,
-};
 use crate::report::text::wrap;
 use crate::report::{Report, json};
 use crate::ui::Ui;
+use istio_builds::{
+    Judgement, Level, Matrix, Minor, Part, Refused, Request, Runs, Table, UnknownPart,
+};
+use terminal_text::escape_line;
 
 /// Show which versions are compatible, and what can run on a Kubernetes with a Gloo Mesh
 ///
@@ -55,7 +55,7 @@ impl Args {
     fn tables(&self, ui: &Ui) -> Result<Vec<Table>, Failure> {
         let matrix = run_context::matrix(self.matrix.as_deref(), ui)?;
         if let Some(kubernetes) = &self.kubernetes {
-            let kubernetes: crate::istio::KubeVersion =
+            let kubernetes: istio_builds::KubeVersion =
                 resolve::parsed("--kubernetes", kubernetes)?;
             let gloo_mesh = self.gloo_mesh.as_deref();
             let gloo_mesh = gloo_mesh

@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::Ended;
 use super::args::Format;
-use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
 use crate::report::{self, ErrorReport, Report};
 use crate::suggestion::CommandContext;
 use crate::ui::Ui;
+use terminal_text::escape_line;
 
 /// The form in which a command shows its result.
 #[derive(Debug)]

@@ -6,9 +6,9 @@
 use std::path::Path;
 
 use crate::exit::{Exit, Failure};
-use crate::istio::Matrix;
 use crate::sys::process::{self, Invocation, Status};
 use crate::ui::Ui;
+use istio_builds::Matrix;
 
 /// Flags with which istioctl prints its version for a program.
 const FOR_PROGRAMS: [&str; 4] = ["-o", "--output", "-s", "--short"];

@@ -6,10 +6,10 @@ use std::path::Path;
 use super::args::PlanArgs;
 use super::istioctl_flags::IstioctlFlags;
 use crate::exit::{Exit, Failure};
-use crate::istio::{Distribution, Minor, RepoKey};
 use crate::options::{Consent, Gateways, Options, Revision, Template};
 use crate::sys::os;
 use crate::sys::process::KEY_VARIABLE;
+use istio_builds::{Distribution, Minor, RepoKey};
 
 /// Makes options from the flags.
 pub(super) fn options(plan: &PlanArgs, flags: &IstioctlFlags) -> Result<Options, Failure> {

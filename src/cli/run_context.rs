@@ -8,16 +8,16 @@ use crate::check::SeverityOverrides;
 use crate::data;
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Istioctl, Observed};
-use crate::fips::{Judge, Modules, READER};
 use crate::image::{Budget, Cache};
 use crate::install::{RegistryAccess, RunContext};
-use crate::istio::{DataDate, Matrix};
 use crate::report::{DataFile, Report};
 use crate::secret::Secrets;
 use crate::sys::cluster::KubeTarget;
 use crate::sys::registry::{self, Registry};
 use crate::sys::{os, signal};
 use crate::ui::Ui;
+use fips_evidence::{Judge, Modules, READER};
+use istio_builds::{DataDate, Matrix};
 
 /// The data and rules that a run is judged by.
 pub(crate) struct Policies {
@@ -101,7 +101,7 @@ pub(crate) fn judge(args: &ProofArgs, strict: bool, report: &mut Report) -> Resu
         Some(path) => {
             let name = path.display().to_string();
             let text = os::text(&name, os::read(path, os::TEXT_LIMIT)?)?;
-            Modules::with_file(&name, &text).map_err(|error| {
+            data::modules_with_file(&name, &text).map_err(|error| {
                 let failure = Failure::new(Exit::Data, &error);
                 failure.hint("`glooistio explain modules` shows the form of the file")
             })?

@@ -6,12 +6,12 @@ use super::output::Shown;
 use super::{Ended, context, resolve, run_context};
 use crate::exit::{Exit, Failure};
 use crate::facts::Observed;
-use crate::istio::{ImageTag, Request, Wanted};
 use crate::options::Revision;
 use crate::plan::PlanError;
 use crate::report::{Choice, Report};
 use crate::ui::Ui;
 use crate::verify::Verify;
+use istio_builds::{ImageTag, Request, Wanted};
 
 /// Verify that the requested build runs: every proxy, on every version of Istio
 #[derive(Debug, clap::Args)]

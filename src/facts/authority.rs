@@ -8,8 +8,8 @@ use k8s_openapi::ByteString;
 use serde::Deserialize;
 
 use super::Observed;
-use crate::fips::{self, Key, KeyError};
 use crate::sys::cluster::{ClusterError, Session};
+use fips_evidence::{Key, KeyError};
 
 pub(super) use gateway::gateways;
 
@@ -19,7 +19,7 @@ pub struct Held {
     /// The secret, such as `istio-system/cacerts`.
     pub secret: String,
     /// The purpose of the secret.
-    pub used: fips::Secret,
+    pub used: fips_evidence::Secret,
     /// The entry, such as `ca-cert.pem`.
     pub entry: &'static str,
     pub keys: Result<Vec<Key>, KeyError>,
@@ -62,7 +62,13 @@ pub struct Served {
 
 /// Reads the secret `cacerts`; `None` if it does not exist, so that istiod creates its own CA.
 pub(super) async fn authority(session: &Session, namespace: &str) -> Observed<Option<Vec<Held>>> {
-    match read(session, (namespace, "cacerts"), fips::Secret::Cacerts).await {
+    match read(
+        session,
+        (namespace, "cacerts"),
+        fips_evidence::Secret::Cacerts,
+    )
+    .await
+    {
         Ok(held) => Observed::Known(Some(held)),
         Err(ClusterError::NotFound(_)) => Observed::Known(None),
         Err(error) => Observed::Unknown(gap("get", &secrets_of(namespace), &error)),
@@ -85,7 +91,7 @@ fn secrets_of(namespace: &str) -> String {
 async fn read(
     session: &Session,
     (namespace, name): (&str, &str),
-    used: fips::Secret,
+    used: fips_evidence::Secret,
 ) -> Result<Vec<Held>, ClusterError> {
     let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
     let secret = session.raw::<Secret>(&path).await?;
@@ -104,16 +110,19 @@ async fn read(
 }
 
 /// Returns the entries that are read of a secret with that purpose.
-fn entries(data: &Certificates, used: fips::Secret) -> Vec<(&'static str, &Option<ByteString>)> {
+fn entries(
+    data: &Certificates,
+    used: fips_evidence::Secret,
+) -> Vec<(&'static str, &Option<ByteString>)> {
     match used {
-        fips::Secret::Cacerts => vec![
+        fips_evidence::Secret::Cacerts => vec![
             ("ca-cert.pem", &data.authority),
             ("root-cert.pem", &data.root),
             ("cert-chain.pem", &data.chain),
             ("tls.crt", &data.tls),
             ("ca.crt", &data.tls_root),
         ],
-        fips::Secret::Gateway => vec![("tls.crt", &data.tls), ("cert", &data.generic)],
+        fips_evidence::Secret::Gateway => vec![("tls.crt", &data.tls), ("cert", &data.generic)],
     }
 }
 

@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Observed, Role};
-use crate::fips::Environment;
-use crate::istio::ImageRef;
 use crate::report::{Deviation, Deviations, SettingKind};
 use crate::sys::cluster::{Container, Listed, Pod, Session};
+use fips_evidence::Environment;
+use istio_builds::ImageRef;
 
 mod proxy_config;
 mod reference;

@@ -9,14 +9,14 @@ use super::{
     ImageProgram, MeshInventory, NoImage, Observed, PinnedName, PlannedImage, PodGroupKey,
     ReadImages, RunningImage, Unreached,
 };
-use crate::fips::{Modules, Reading};
 use crate::image::{
     self, Image, ImageError, ImageIdError, Inspected, Platform, Request, Sources, Target,
     Unresolved, Want,
 };
-use crate::istio::ImageRef;
-use crate::istio::image_reference::parse_reference;
 use crate::sys::registry::{ParseError, Reference, RegistryError};
+use fips_evidence::{Modules, Reading};
+use istio_builds::ImageRef;
+use istio_builds::image_reference::parse_reference;
 
 mod same_modules;
 mod strangers;

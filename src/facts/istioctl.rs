@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Istioctl;
-use crate::istio::client::ClientVersion;
 use crate::sys::process::{self, Captured, Invocation, RunError, Status};
+use istio_builds::client::ClientVersion;
 
 /// Longest wait: the command only prints a constant, so a longer time means that it hangs.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use super::control_plane::{DEFAULT, DEPLOYMENTS, REVISION, split};
 use super::{ClusterFact, GlooMeshes, Namespace, Nodes, Observed};
-use crate::istio::version::Minor;
 use crate::sys::cluster::{Cluster, ClusterError, Result, Session};
+use istio_builds::version::Minor;
 
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 

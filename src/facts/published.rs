@@ -2,8 +2,8 @@
 
 use super::{Observed, Reader};
 use crate::image::ImageError;
-use crate::istio::ImageTag;
 use crate::sys::registry::{Reference, RegistryError};
+use istio_builds::ImageTag;
 
 /// The tags of an image at a hub.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::path::LONGEST;
 use super::wrapper::Command;
 use super::{Digest, ImageError, Platform};
-use crate::istio::tag_says_fips;
+use istio_builds::tag_says_fips;
 
 mod elements;
 mod keys;

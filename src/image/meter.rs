@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Limits;
 use super::stream::Stop;
-use crate::fips::Work;
+use fips_evidence::Work;
 
 /// The number of bytes that an input may unpack to, however small it is.
 const FREE: u64 = 64 << 20;

@@ -12,8 +12,8 @@ use super::job::{Job, of_document};
 use super::manifest::Document;
 use super::store::Store;
 use super::{Digest, ImageError, Platform};
-use crate::istio::image_reference::parse_reference;
 use crate::sys::registry::{Reference, Registry};
+use istio_builds::image_reference::parse_reference;
 
 /// The maximum number of images of an index that may be the running one.
 const CANDIDATES: usize = 16;

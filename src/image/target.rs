@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Exit, Failure};
-use crate::istio::image_reference::parse_reference;
 use crate::sys::registry::Reference;
+use istio_builds::image_reference::parse_reference;
 
 /// What is inspected.
 #[derive(Debug, Clone, PartialEq, Eq)]

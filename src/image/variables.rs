@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::istio::matrix::{MatrixError, parse};
+use dated_data::{DataError, parse};
 
 static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let text = include_str!(concat!(env!("OUT_DIR"), "/image.json"));
@@ -21,7 +21,7 @@ struct Table {
 }
 
 /// Reads the variables of a data file, to find mistakes in it.
-pub(super) fn read_table(name: &str, text: &str) -> Result<(), MatrixError> {
+pub(super) fn read_table(name: &str, text: &str) -> Result<(), DataError> {
     parse::<Table>(name, text).map(drop)
 }
 

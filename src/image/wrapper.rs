@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::variables::is;
-use crate::istio::matrix::{MatrixError, parse};
+use dated_data::{DataError, parse};
 
 mod shell;
 
@@ -43,7 +43,7 @@ struct Data {
 }
 
 /// Reads the wrappers of a data file, to find mistakes in it.
-pub(super) fn read_table(name: &str, text: &str) -> Result<(), MatrixError> {
+pub(super) fn read_table(name: &str, text: &str) -> Result<(), DataError> {
     parse::<Table>(name, text).map(drop)
 }
 

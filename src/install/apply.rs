@@ -4,7 +4,6 @@ use super::failure::Failed;
 use super::prepare::Prepared;
 use super::{Install, RunContext};
 use crate::action::{Action, namespace, progress};
-use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Changed};
 use crate::options::{Gateways, Template};
@@ -13,6 +12,7 @@ use crate::sys::process::{self, Status};
 use crate::sys::signal;
 use crate::ui::Event;
 use crate::workload::WorkloadRef;
+use terminal_text::escape_line;
 
 /// Lines of istioctl's stderr that are kept for the message of a failure.
 const KEPT: usize = 8;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::prepare::Prepared;
 use crate::facts::{self, ControlPlane, Manager, Namespace};
-use crate::istio::Capability;
 use crate::options::Revision;
 use crate::report::NextStep;
+use istio_builds::Capability;
 
 /// How many namespaces get a line of their own for their move.
 const NAMED: usize = 5;
@@ -249,8 +249,8 @@ mod tests {
     use super::*;
     use crate::facts::{Before, Observed, RunningGateway};
     use crate::install::prepare::prepare;
-    use crate::istio::Matrix;
     use crate::options::{Gateways, Options, Revision};
+    use istio_builds::Matrix;
 
     fn plane(revision: &str, tag: &str) -> ControlPlane {
         ControlPlane {

@@ -8,9 +8,9 @@ use super::prepare::Prepared;
 use super::{RunContext, interrupted};
 use crate::exit::Failure;
 use crate::facts::{Nodes, Observed, PlannedImage, Published};
-use crate::istio::Known;
 use crate::report;
 use crate::ui::Event;
+use istio_builds::Known;
 
 /// The image that every build has.
 const CONTROL_PLANE: &str = "pilot";

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::exit::Failure;
 use crate::facts::{self, Istioctl, Observed};
-use crate::istio::{ClientVersion, Matrix};
 use crate::options::{Options, Revision, Template};
-use crate::overlay::{self, Assignment, Origin, UserDocument, UserSettings};
 use crate::plan::{self, Input, Plan, PlanError};
 use crate::render::{self, Manifest};
+use istio_builds::{ClientVersion, Matrix};
+use istio_operator::{Assignment, Origin, UserDocument, UserSettings};
 
 /// A plan and its documents.
 #[derive(Debug)]
@@ -61,13 +61,13 @@ fn planned(
         })
     };
     let Some(Template::File { name, text }) = &options.template else {
-        return Ok(plan(&overlay::scan_user_settings(files, sets))?);
+        return Ok(plan(&istio_operator::scan_user_settings(files, sets))?);
     };
     if !text.contains(TAG) {
-        let all = [overlay::read(name, text.as_bytes())?, files.to_vec()].concat();
-        return Ok(plan(&overlay::scan_user_settings(&all, sets))?);
+        let all = [istio_operator::read(name, text.as_bytes())?, files.to_vec()].concat();
+        return Ok(plan(&istio_operator::scan_user_settings(&all, sets))?);
     }
-    let user_settings = overlay::scan_user_settings(files, sets);
+    let user_settings = istio_operator::scan_user_settings(files, sets);
     let first = match plan(&user_settings) {
         // The template may name the hub for which the data requires a key.
         Err(error @ PlanError::NoHub(_)) => {
@@ -77,8 +77,10 @@ fn planned(
                 ..user_settings.clone()
             };
             let first = plan(&provisional)?;
-            let said =
-                overlay::scan_user_settings(&render::template_documents(&first, options)?, &[]);
+            let said = istio_operator::scan_user_settings(
+                &render::template_documents(&first, options)?,
+                &[],
+            );
             if literal(&first, said, name).hub.is_none() {
                 return Err(error.into());
             }
@@ -87,7 +89,11 @@ fn planned(
         first => first?,
     };
     let documents = render::template_documents(&first, options)?;
-    let literal = literal(&first, overlay::scan_user_settings(&documents, &[]), name);
+    let literal = literal(
+        &first,
+        istio_operator::scan_user_settings(&documents, &[]),
+        name,
+    );
     Ok(plan(&user_settings.or(literal))?)
 }
 
@@ -113,7 +119,7 @@ fn literal(plan: &Plan, said: UserSettings, name: &str) -> UserSettings {
 }
 
 fn files(options: &Options) -> Result<Vec<UserDocument>, Failure> {
-    let read = |(name, bytes): &(String, Vec<u8>)| overlay::read(name, bytes);
+    let read = |(name, bytes): &(String, Vec<u8>)| istio_operator::read(name, bytes);
     let read: Vec<Vec<UserDocument>> = options.files.iter().map(read).collect::<Result<_, _>>()?;
     Ok(read.into_iter().flatten().collect())
 }

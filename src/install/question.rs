@@ -3,12 +3,12 @@
 
 use super::prepare::Prepared;
 use super::{Install, RunContext};
-use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, ControlPlane};
-use crate::istio::ImageRef;
 use crate::options::Options;
 use crate::ui::ConfirmError;
+use istio_builds::ImageRef;
+use terminal_text::escape_line;
 
 /// How many overlays the question names; the plan above it lists all of them.
 const NAMED: usize = 5;
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
     use crate::facts::{Before, Manager, Observed, ProxyKey, RunningGateway};
     use crate::install::prepare::prepare;
-    use crate::istio::Matrix;
+    use istio_builds::Matrix;
 
     fn plane(tag: &str) -> ControlPlane {
         ControlPlane {

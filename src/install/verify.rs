@@ -10,11 +10,11 @@ use crate::check::{self, Expectation, Scope, Source, Wanted};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, ControlPlane, MeshInventory, Observed, PodGroupKey, WebhookKind};
 use crate::image;
-use crate::istio::ImageRef;
-use crate::istio::image_reference::parse_reference;
 use crate::report::{Count, Counts, PodRow};
 use crate::sys::cluster::Cluster;
 use crate::ui::Event;
+use istio_builds::ImageRef;
+use istio_builds::image_reference::parse_reference;
 
 /// Verifies what an install changed.
 pub fn verify_install(

@@ -3,9 +3,9 @@
 use super::RunContext;
 use super::prepare::Prepared;
 use crate::facts::{self, ControlPlane};
-use crate::istio::{Hub, ImageTag, Matrix};
 use crate::report::NextStep;
 use crate::suggestion::SuggestedCommand;
+use istio_builds::{Hub, ImageTag, Matrix};
 
 /// Returns the commands that restore what ran before and verify it; none if that is not known.
 pub(super) fn commands(

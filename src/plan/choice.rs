@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{ChosenBy, DEFAULT_NAMESPACE, Input, PlanError, unfilled};
-use crate::istio::{
+use crate::options::{Options, Revision, Template};
+use crate::report::Choice;
+use istio_builds::{
     Capability, Completed, Hub, HubChoice, HubError, ImageTag, Installer, Minor, RepoKey, Request,
     has_placeholder,
 };
-use crate::options::{Options, Revision, Template};
-use crate::report::Choice;
 
 pub(super) fn tag(
     input: &Input<'_>,
@@ -113,7 +113,7 @@ pub(super) fn hub(
         },
     };
     let inside = matrix.key_in(&hub);
-    let shown = crate::istio::mask(hub.as_str(), inside.as_ref().or(key));
+    let shown = istio_builds::mask(hub.as_str(), inside.as_ref().or(key));
     chosen.push(Choice {
         what: "hub".to_owned(),
         value: shown,

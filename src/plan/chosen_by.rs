@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::overlay::Origin;
+use istio_operator::Origin;
 
 /// Who chose a value of the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl ChosenBy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::overlay::Position;
+    use istio_operator::Position;
 
     #[test]
     fn advice_names_where_the_value_was_given() {

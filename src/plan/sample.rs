@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{ChosenBy, DEFAULT_NAMESPACE, Plan};
-use crate::istio::{Capability, ImageTag, Matrix};
 use crate::options::Template;
-use crate::overlay::{Engine, Rules};
+use istio_builds::{Capability, ImageTag, Matrix};
+use istio_operator::{Engine, Rules};
 
 /// Returns a plan of that tag with the rules of its version, and without capabilities that checks depend on.
 pub(crate) fn plan(tag: &str) -> Plan {

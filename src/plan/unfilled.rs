@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{Input, PlanError};
-use crate::istio::{Hub, Placeholder, RepoKey, has_placeholder};
-use crate::overlay::Origin;
+use istio_builds::{Hub, Placeholder, RepoKey, has_placeholder};
+use istio_operator::Origin;
 
 /// A placeholder that nothing fills in, and the flag that would.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Gateway, Rendered};
-use crate::istio::Component;
-use crate::overlay::{Decides, Place};
 use crate::plan::Plan;
+use istio_builds::Component;
+use istio_operator::{Decides, Place};
 
 /// A part of a mesh with an image of its own.
 struct Part {
@@ -200,7 +200,7 @@ impl Rendered {
 mod tests {
     use crate::options::Options;
     use crate::plan::{self, Input};
-    use crate::{istio, overlay, render};
+    use crate::render;
 
     /// Returns the last parts of the images of a document with that `spec`, planned as `tag`.
     fn images(tag: &str, spec: &str) -> Vec<String> {
@@ -213,11 +213,11 @@ mod tests {
         let text = format!(
             "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {{name: x}}\nspec: {spec}\n"
         );
-        let files = overlay::read("f", text.as_bytes()).unwrap();
+        let files = istio_operator::read("f", text.as_bytes()).unwrap();
         let plan = plan::plan(&Input {
             options: &options,
-            user_settings: &overlay::scan_user_settings(&files, &[]),
-            matrix: istio::Matrix::builtin(),
+            user_settings: &istio_operator::scan_user_settings(&files, &[]),
+            matrix: istio_builds::Matrix::builtin(),
             client: None,
         })
         .unwrap();

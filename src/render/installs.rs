@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::istio::{Component, Installer, Profile};
-use crate::overlay::Engine;
 use crate::plan::Plan;
+use istio_builds::{Component, Installer, Profile};
+use istio_operator::Engine;
 
 /// The profile of a document that names none.
 const DEFAULT_PROFILE: &str = "default";

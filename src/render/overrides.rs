@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::Installs;
-use crate::istio::{Capability, has_placeholder};
 use crate::options::{Options, Template};
 use crate::plan::Plan;
+use istio_builds::{Capability, has_placeholder};
 
 /// The revision name that means none.
 const DEFAULT: &str = "default";
@@ -118,7 +118,7 @@ mod tests {
 
     fn overridden(tag: &str, options: &Options, spec: &Value) -> Value {
         let mut plan = plan(tag);
-        plan.capabilities = crate::istio::Matrix::builtin().capabilities(&plan.tag.version);
+        plan.capabilities = istio_builds::Matrix::builtin().capabilities(&plan.tag.version);
         if let Some(namespace) = &options.namespace {
             plan.namespace.clone_from(namespace);
         }

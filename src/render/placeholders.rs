@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::istio::{Matrix, Meaning, Placeholder};
 use crate::options::Options;
-use crate::overlay::Document;
 use crate::plan::Plan;
+use istio_builds::{Matrix, Meaning, Placeholder};
+use istio_operator::Document;
 
 /// The parameter with the name of the cluster.
 const CLUSTER: &str = "cluster";

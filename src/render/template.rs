@@ -14,7 +14,6 @@ use handlebars::{
 use serde_json::{Value, json};
 
 use crate::options::Template;
-use crate::overlay;
 use crate::plan::Plan;
 
 mod cost;
@@ -316,7 +315,7 @@ fn engine() -> Result<Handlebars<'static>, handlebars::TemplateError> {
     pest::set_call_limit(Some(MAX_STEPS));
     let mut engine = Handlebars::new();
     engine.set_strict_mode(true);
-    engine.register_escape_fn(overlay::quote);
+    engine.register_escape_fn(istio_operator::quote);
     engine.register_helper("either", Box::new(either));
     engine.register_helper("join", Box::new(join));
     for (name, text) in PARTIALS {

@@ -2,16 +2,8 @@
 
 use serde::Serialize;
 
+use super::Severity;
 use crate::suggestion::SuggestedCommand;
-
-/// How serious a finding is. Ordered from the least to the most serious.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    Info,
-    Warning,
-    Error,
-}
 
 /// One thing that a check found about one subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

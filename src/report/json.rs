@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::escape::is_hidden;
+use terminal_text::is_hidden;
 
 /// Writes the report as JSON, indented by two, with a final newline.
 ///

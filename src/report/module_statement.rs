@@ -2,40 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Deviations, Judgement, Proof, Severity};
+use fips_evidence::{Judge, Subject};
 
-/// The statement about the cryptographic module in a program. Ordered from the weakest to the strongest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Assurance {
-    /// Could not be read.
-    Unknown,
-    /// A label says FIPS and the module is missing, the integrity value of a located module differs, or sources
-    /// disagree.
-    Contradicted,
-    /// No FIPS module, or no cryptography at all.
-    Standard,
-    /// Only labels, build information, metrics, or texts of a module that could not be located say FIPS.
-    Declared,
-    /// The integrity value is correct, but the module is not, or not yet, validated.
-    Identified,
-    /// The integrity value was recomputed from the bytes, and the module has a certificate.
-    Proven,
-}
-
-impl Assurance {
-    /// Returns the word that reports use.
-    pub fn word(self) -> &'static str {
-        match self {
-            Assurance::Unknown => "unknown",
-            Assurance::Contradicted => "contradicted",
-            Assurance::Standard => "standard",
-            Assurance::Declared => "declared",
-            Assurance::Identified => "identified",
-            Assurance::Proven => "proven",
-        }
-    }
-}
+use super::{Assurance, Deviations, Judgement, Proof, Severity};
 
 /// A statement about the cryptography of what runs, one per image × architecture × binary.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -88,6 +57,25 @@ pub struct RunsIn {
 impl ModuleStatement {
     /// The most places of a statement that a report lists.
     pub const PLACES: usize = 100;
+
+    /// Judges a program; where it runs is added by the caller.
+    pub fn of_program(judge: &Judge, subject: &Subject<'_>) -> Self {
+        let judged = judge.statement(subject);
+        let binary = subject.path.rsplit('/').next().unwrap_or(subject.path);
+        ModuleStatement {
+            digest: subject.manifest.map(str::to_owned),
+            arch: judged.arch,
+            binary: binary.to_owned(),
+            module: judged.module,
+            configuration: judged.configuration,
+            source: "its bytes".to_owned(),
+            count: 0,
+            runs_in: Vec::new(),
+            more_places: 0,
+            deviations: Deviations::default(),
+            proof: Some(Box::new(judged.proof)),
+        }
+    }
 
     /// Returns the word for the module with the judgement on it: refused, not decidable by the policy, or that its
     /// certificate is no longer active.

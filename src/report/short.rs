@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::{Assurance, Certificate, CheckResult, Proof, RemarkKind, Report, Severity, Status};
-use crate::escape::escape_line;
+use terminal_text::escape_line;
 
 /// Writes one line, or one line for each inspected program.
 pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {

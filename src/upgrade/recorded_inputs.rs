@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::exit::{Exit, Failure};
 use crate::facts::Record;
-use crate::istio::Request;
 use crate::options::Options;
-use crate::overlay::{self, UserDocument};
 use crate::report::AppliedAgain;
+use istio_builds::Request;
+use istio_operator::UserDocument;
 
 /// Names the overlays, `--set` and template of a record that the current inputs lack.
 ///
@@ -80,7 +80,7 @@ pub(super) fn applied_again(record: &Record, options: &Options) -> Vec<AppliedAg
     let overlays = overlays.filter(|(at, _)| !replaced.contains(at));
     let overlays = overlays.map(|(at, text)| {
         let source = overlay_source(record, at);
-        let settings = match overlay::read(&source, text.as_bytes()) {
+        let settings = match istio_operator::read(&source, text.as_bytes()) {
             Ok(documents) => documents.iter().flat_map(UserDocument::settings).collect(),
             Err(error) => vec![format!("cannot be read: {error}")],
         };

@@ -1,9 +1,9 @@
 //! Invariants of suggested commands and workloads that hold for all names.
 
 use super::{WorkloadKind, WorkloadRef};
-use crate::escape::fuzz::{Input, assert_shown};
-use crate::escape::is_plain;
 use crate::suggestion::{SuggestedCommand, quote_word};
+use terminal_text::fuzz::{Input, assert_shown};
+use terminal_text::is_plain;
 
 /// Templates of every shape that reports use: values as words, after `=`, `/` and `:`, several in one word.
 const TEMPLATES: [&str; 8] = [

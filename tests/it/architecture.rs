@@ -417,7 +417,7 @@ fn main_only_starts_the_program() {
 
 #[test]
 fn templates_ask_for_capabilities_that_exist() {
-    let known: BTreeSet<&str> = glooistio::istio::Capability::ALL
+    let known: BTreeSet<&str> = istio_builds::Capability::ALL
         .iter()
         .map(|one| one.name())
         .collect();

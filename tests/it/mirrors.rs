@@ -217,7 +217,7 @@ fn known(groups: impl IntoIterator<Item = PodGroupKey>) -> Vec<String> {
             on_event: &|_| {},
             budget: &Budget::default(),
         },
-        modules: glooistio::fips::Modules::builtin(),
+        modules: fips_evidence::Modules::builtin(),
     };
     let facts = reader
         .running(&inventory, &|_| true, &BTreeSet::new())

@@ -2,8 +2,8 @@
 
 use crate::check::Before;
 use crate::facts::ImageProgram;
-use crate::fips::{AtStart, Build, Effect, Environment, Kind, Unsupported};
 use crate::report::{Assurance, Severity};
+use fips_evidence::{AtStart, Build, Effect, Environment, Kind, Unsupported};
 
 /// A build that may get the settings of a document.
 pub(super) struct Candidate {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::facts::ImageProgram;
-use crate::fips::{BinaryFacts, Go, Modules, Names, ProgramRole, Reading};
+use fips_evidence::{BinaryFacts, Go, Modules, Names, ProgramRole, Reading};
 
 /// Returns a program of an image with the entry point `starts`.
 pub(in crate::check) fn program(

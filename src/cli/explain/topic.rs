@@ -6,9 +6,9 @@ use std::borrow::Cow;
 
 use crate::check::CHECKS;
 use crate::exit::Exit;
-use crate::fips::{CertificatePolicy, RequiredAssurance};
 use crate::render::template::{Head, PRESETS, Param};
 use crate::report::{Assurance, Phase, text};
+use fips_evidence::{CertificatePolicy, RequiredAssurance};
 
 /// Something that `explain` shows.
 pub(super) struct Topic {
@@ -234,8 +234,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::fips::Modules;
-    use crate::istio::{Known, Matrix};
+    use fips_evidence::Modules;
+    use istio_builds::{Known, Matrix};
 
     /// Returns the pages that do not belong to a check.
     fn words() -> impl Iterator<Item = Topic> {

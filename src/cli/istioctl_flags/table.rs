@@ -4,7 +4,7 @@
 //! the real program.
 
 use super::{Flag, FlagRouting, Kind};
-use crate::istio::Capability;
+use istio_builds::Capability;
 
 const fn flag(
     long: &'static str,

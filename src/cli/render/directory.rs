@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::action;
-use crate::escape::escape_line;
 use crate::exit::{Exit, Failure};
 use crate::install::prepare::Prepared;
 use crate::render;
 use crate::suggestion::quote_word;
 use crate::sys::{os, signal};
 use crate::ui::{Event, Ui};
+use terminal_text::escape_line;
 
 /// How every file that we write begins.
 const WRITTEN_BY: &str = "# Written by glooistio ";

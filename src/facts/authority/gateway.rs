@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::{Served, gap, read, secrets_of};
-use crate::fips;
 use crate::sys::cluster::{ClusterError, Pages, Session};
 
 /// Gateways of Istio and of the Gateway API, in API versions that the clusters of every Istio version serve.
@@ -125,7 +124,7 @@ pub(in crate::facts) async fn gateways(session: &Session, home: &str) -> Served 
     named.sort_by_key(|(namespace, _)| namespace != home);
     served.left_out = named.len().saturating_sub(LIMIT);
     for (namespace, name) in named.iter().take(LIMIT) {
-        match read(session, (namespace, name), fips::Secret::Gateway).await {
+        match read(session, (namespace, name), fips_evidence::Secret::Gateway).await {
             Ok(certificates) => served.held.extend(certificates),
             Err(ClusterError::NotFound(_)) => {}
             Err(error) => {
@@ -325,8 +324,8 @@ mod tests {
     use kube::client::Body;
 
     use super::*;
-    use crate::fips::Key;
     use crate::sys::cluster::Cluster;
+    use fips_evidence::Key;
 
     const ISTIO: &str = r#"{"items":[{"metadata":{"namespace":"edge"},"spec":{"servers":[
         {"tls":{"mode":"SIMPLE","credentialName":"shop"}},
@@ -392,7 +391,7 @@ mod tests {
                 ("web/own", "tls.crt"),
             ]
         );
-        assert_eq!(served.held[0].used, fips::Secret::Gateway);
+        assert_eq!(served.held[0].used, fips_evidence::Secret::Gateway);
         assert_eq!(served.held[0].keys.as_ref().unwrap()[1], Key::Rsa(4096));
     }
 

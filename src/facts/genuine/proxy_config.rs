@@ -3,8 +3,8 @@
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use super::setting::Setting;
-use crate::escape::is_hidden;
 use crate::report::SettingKind;
+use terminal_text::is_hidden;
 
 /// Bytes of a text that are read. Those of real pods have some hundreds.
 const LONGEST: usize = 16 << 10;

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::setting::{Setting, Value};
-use crate::istio::matrix::{MatrixError, parse};
 use crate::report::SettingKind;
+use dated_data::{DataError, parse};
 
 /// The data that is part of the program, `[[file name, file]]` as `build.rs` wrote it.
 const BUILTIN: &str = include_str!(concat!(env!("OUT_DIR"), "/facts.json"));
@@ -57,7 +57,7 @@ struct Row {
 }
 
 /// Parses a file of harmless settings, to validate it.
-pub(crate) fn read_settings(name: &str, text: &str) -> Result<(), MatrixError> {
+pub(crate) fn read_settings(name: &str, text: &str) -> Result<(), DataError> {
     parse::<File>(name, text).map(drop)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::ImageProgram;
-use crate::fips::{BinaryFacts, Integrity};
+use fips_evidence::{BinaryFacts, Integrity};
 
 /// Checks whether the images contain the same modules, as far as they can be the same on different
 /// architectures.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::istio::image_reference::parse_reference;
 use crate::sys::registry::{RegistryError, Why};
+use istio_builds::image_reference::parse_reference;
 
 /// Number of such registries that are contacted in a run. Meshes pull their images from a few.
 const MOST: usize = 16;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fips::Environment;
 use crate::sys::cluster::Container;
+use fips_evidence::Environment;
 
 /// Returns these variables of a container: those with a value that the pod shows, and the names of those
 /// without.

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::placement::PodPlacement;
 use super::{ClusterIndex, Fold, Item, MeshInventory, NAMED, PodGroup, items};
-use crate::escape::fuzz::assert_shown;
 use crate::facts::genuine::{Permitted, Reference};
 use crate::facts::platform::NodeInfo;
 use crate::facts::{Namespace, Observed};
@@ -14,6 +13,7 @@ use crate::report::{
 };
 use crate::sys::cluster::{Container, Listed, Pages, Pod, fuzz};
 use crate::workload::WorkloadRef;
+use terminal_text::fuzz::assert_shown;
 
 /// 2026-01-01T00:00:00Z
 const NOW: i64 = 1_767_225_600;

@@ -8,8 +8,8 @@ use crate::image::layer::Expected;
 use crate::image::manifest::{Configuration, ENTRIES, OF_ARCHIVE, elements, json, plain};
 use crate::image::store::Store;
 use crate::image::{Digest, ImageError, Platform};
-use crate::istio::image_reference::parse_reference;
 use crate::sys::registry::Hasher;
+use istio_builds::image_reference::parse_reference;
 
 /// An entry of `manifest.json` in a Docker archive.
 #[derive(Deserialize)]

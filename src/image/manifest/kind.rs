@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::platform_of;
 use crate::image::ImageError;
-use crate::istio::matrix::{MatrixError, parse};
+use dated_data::{DataError, parse};
 
 /// The annotation of the attestations that buildx adds to images. They cannot be run.
 const ATTESTATION: (&str, &str) = ("vnd.docker.reference.type", "attestation-manifest");
@@ -44,7 +44,7 @@ struct Table {
 }
 
 /// Reads the media types of a data file, to find mistakes in it.
-pub(in crate::image) fn read_table(name: &str, text: &str) -> Result<(), MatrixError> {
+pub(in crate::image) fn read_table(name: &str, text: &str) -> Result<(), DataError> {
     parse::<Table>(name, text).map(drop)
 }
 

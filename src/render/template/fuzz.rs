@@ -7,8 +7,7 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::{MAX_OUTPUT, PRESETS, cost, engine, filled};
-use crate::escape::fuzz::Input;
-use crate::overlay;
+use terminal_text::fuzz::Input;
 
 /// Names of the context's parameters, each of them an arbitrary text.
 const PARAMS: [&str; 5] = [
@@ -67,7 +66,7 @@ fn arbitrary(input: Input<'_>) {
         output.len()
     );
     // An error is an acceptable result.
-    drop(overlay::read("template", output.as_bytes()));
+    drop(istio_operator::read("template", output.as_bytes()));
 }
 
 /// Checks that a template which leaves quoting to the engine has the same meaning for all parameters.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style as Ansi};
 
 use super::{Detail, Style};
-use crate::escape::{escape, escape_line};
+use terminal_text::{escape, escape_line};
 
 /// The meaning of a piece of text, which decides its colour and glyph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -304,7 +304,7 @@ mod tests {
             let text = String::from_utf8(bytes).unwrap();
             assert_eq!(text.lines().count(), lines, "{name}: {text:?}");
             for line in text.lines() {
-                assert!(crate::escape::is_plain(line), "{name}: {line:?}");
+                assert!(terminal_text::is_plain(line), "{name}: {line:?}");
             }
             assert!(text.contains("a\\u{1b}[2Jb"), "{name}: {text:?}");
         }

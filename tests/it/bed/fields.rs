@@ -2,8 +2,8 @@
 
 use std::process::Output;
 
-use glooistio::istio::IstioVersion;
-use glooistio::overlay::schema::{Problem, Release, deviations};
+use istio_builds::IstioVersion;
+use istio_operator::schema::{Problem, Release, deviations};
 use serde_json::{Value, json};
 
 use super::Bed;

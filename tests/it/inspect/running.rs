@@ -136,7 +136,7 @@ fn read(blobs: &Blobs, image: &Value, arch: Option<&str>) -> String {
     };
     let reader = Reader {
         sources,
-        modules: glooistio::fips::Modules::builtin(),
+        modules: fips_evidence::Modules::builtin(),
     };
     match &reader
         .running(&inventory, &|_| true, &BTreeSet::new())

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
+use fips_evidence::Modules;
 use glooistio::facts::{
     MeshInventory, Observed, PodGroup, PodGroupKey, ReadImages, Reader, Role, SelfReport,
 };
-use glooistio::fips::Modules;
 use glooistio::image::{Budget, Sources};
 use glooistio::report::Deviations;
 use glooistio::sys::registry::{Options, Places, Registry};

@@ -11,7 +11,7 @@ use prost::encoding::encode_varint;
 use super::super::message::Pod;
 use super::super::text::Message;
 use super::{ClusterError, Listed, MAGIC, Page, decode};
-use crate::escape::fuzz::Input;
+use terminal_text::fuzz::Input;
 
 /// Instructions. Any other byte describes a field: its number in the lower six bits, its kind in
 /// the upper two.
