@@ -99,20 +99,13 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     Ok(options)
 }
 
-/// Every YAML file in a folder `data` below `src`, in the order of the paths.
+/// Every data file of the program, in the order of the paths.
 fn files(root: &Path) -> Vec<PathBuf> {
-    let (mut found, mut open) = (Vec::new(), vec![root.join("src")]);
-    while let Some(folder) = open.pop() {
-        let is_data = folder.file_name().is_some_and(|name| name == "data");
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                open.push(path);
-            } else if is_data && path.extension().is_some_and(|kind| kind == "yaml") {
-                found.push(path);
-            }
-        }
-    }
+    let folders = data::FOLDERS.iter().map(|folder| root.join(folder));
+    let entries = folders.filter_map(|folder| std::fs::read_dir(folder).ok());
+    let paths = entries.flatten().flatten().map(|entry| entry.path());
+    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "yaml");
+    let mut found: Vec<PathBuf> = paths.filter(is_yaml).collect();
     found.sort();
     found
 }

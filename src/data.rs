@@ -12,6 +12,17 @@ use istio_operator::schema;
 /// Days after which a data file may lack a release of Istio, because there is one each quarter.
 pub const MAX_AGE: u32 = 90;
 
+/// The folders with the data files that are part of the program, from the root of the sources.
+pub const FOLDERS: [&str; 7] = [
+    "crates/fips-evidence/data",
+    "crates/fips-evidence/loaders",
+    "crates/istio-builds/data",
+    "crates/istio-operator/fields",
+    "crates/istio-operator/rules",
+    "src/facts/data",
+    "src/image/data",
+];
+
 /// Every data file that is part of the program, with the day up to which it is known to be right.
 static FILES: LazyLock<Vec<DataDate>> = LazyLock::new(|| {
     let own = include_str!(concat!(env!("OUT_DIR"), "/dates.json"));
@@ -85,7 +96,7 @@ pub enum ModulesFileError {
     },
 }
 
-/// Returns the built-in data about modules with the rows of a user's file, whose ranges of Istio versions are valid.
+/// Returns the built-in data about modules with the rows of a user's file. Its ranges of versions of Istio must be valid.
 pub fn modules_with_file(name: &str, text: &str) -> Result<Modules, ModulesFileError> {
     let modules = Modules::with_file(name, text)?;
     for row in modules.keys() {
@@ -110,17 +121,8 @@ mod tests {
 
     /// Returns the data files of the sources.
     fn sources() -> Vec<(String, String)> {
-        let folders = [
-            "src/facts/data",
-            "crates/fips-evidence/data",
-            "crates/fips-evidence/loaders",
-            "src/image/data",
-            "crates/istio-builds/data",
-            "crates/istio-operator/rules",
-            "crates/istio-operator/fields",
-        ];
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        let entries = folders
+        let entries = FOLDERS
             .iter()
             .flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
         let paths = entries.map(|entry| entry.unwrap().path());

@@ -35,7 +35,7 @@ openshift:
 #[test]
 fn old_rows_are_listed_with_line_date_and_source() {
     let dir = tempfile::tempdir().unwrap();
-    let folder = dir.path().join("src/istio/data");
+    let folder = dir.path().join("crates/istio-builds/data");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("openshift.yaml"), FILE).unwrap();
     let output = check(dir.path(), &["--at", "2026-11-30"]);
@@ -43,7 +43,7 @@ fn old_rows_are_listed_with_line_date_and_source() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(
         text,
-        "src/istio/data/openshift.yaml:10: 4.1 is of 2026-01-01 (333 days): https://example.com/a\n\
+        "crates/istio-builds/data/openshift.yaml:10: 4.1 is of 2026-01-01 (333 days): https://example.com/a\n\
          1 data files, 0 invalid; 2 rows, 1 older than 90 days on 2026-11-30\n"
     );
     // Later the file itself is old, and with it the row that has no date of its own.
@@ -55,7 +55,7 @@ fn old_rows_are_listed_with_line_date_and_source() {
 #[test]
 fn invalid_file_fails_with_its_line() {
     let dir = tempfile::tempdir().unwrap();
-    let folder = dir.path().join("src/istio/data");
+    let folder = dir.path().join("crates/istio-builds/data");
     std::fs::create_dir_all(&folder).unwrap();
     let broken = FILE.replace("kubernetes: 1.14", "kubernetes: soon");
     std::fs::write(folder.join("openshift.yaml"), broken).unwrap();
@@ -63,7 +63,7 @@ fn invalid_file_fails_with_its_line() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(
-        text.contains("error: src/istio/data/openshift.yaml:16:"),
+        text.contains("error: crates/istio-builds/data/openshift.yaml:16:"),
         "{text}"
     );
 }

@@ -1,4 +1,4 @@
-//! Data files with a date, whose rows name their sources, and errors that name the line.
+//! Data files with a date, in which every row names its source, and errors that name the line.
 //!
 //! Everything that a release, a registry or a page decides is a row of such a file and never code.
 //!

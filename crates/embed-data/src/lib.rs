@@ -110,7 +110,7 @@ fn json(yaml: &str) -> Result<String, Box<dyn Error>> {
     Ok(json)
 }
 
-/// Writes what stands before the next value, and says whether that is a key.
+/// Writes what separates the next value from the last one, and returns whether the next value is a key.
 fn separate(json: &mut String, open: &mut [Open]) -> bool {
     match open.last_mut() {
         None => false,

@@ -1,6 +1,6 @@
 //! The fields of an IstioOperator: which fields exist, and what kind of value each takes in which version of Istio.
 //!
-//! A pure lookup in the data files of `src/overlay/schema/data`, and in the rules of `src/overlay/data`. A `Cursor`
+//! A pure lookup in the data files of the folders `fields` and `rules`. A `Cursor`
 //! represents the values at a path; it steps to a field of a map or an item of a list, for one release or for all of
 //! them.
 
