@@ -339,9 +339,9 @@ fn proof(image: Option<&str>, path: &str) -> Proof {
             ),
         ],
         recipes: vec![Recipe {
-            tool: "goversion -crypto".into(),
+            tool: "goversion -crypto",
             says: "unknown Go version".into(),
-            but: Some("it gives no verdict on a stripped program".into()),
+            but: Some("it gives no verdict on a stripped program"),
         }],
         judgement: judgement(&[]),
     }

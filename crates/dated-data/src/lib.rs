@@ -102,12 +102,12 @@ impl DataDate {
     /// If the text is not such a file.
     pub fn embedded(dates: &str) -> serde_json::Result<Vec<DataDate>> {
         let files: Vec<(String, Date)> = serde_json::from_str(dates)?;
-        let dated = files.into_iter().map(|(file, date)| DataDate {
+        let built_in = |(file, date)| DataDate {
             file,
             date,
             builtin: true,
-        });
-        Ok(dated.collect())
+        };
+        Ok(files.into_iter().map(built_in).collect())
     }
 }
 

@@ -87,6 +87,10 @@ pub fn lines(bytes: &[u8]) {
 ///
 /// The table follows Unicode's own lists, so that it does not share a bug with the code that it
 /// checks.
+///
+/// # Panics
+///
+/// Panics if a character controls a terminal.
 pub fn assert_shown(text: &str, lines: bool) {
     let hidden = |c: char| match c {
         '\n' => !lines,
