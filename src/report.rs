@@ -15,6 +15,7 @@ pub mod json;
 mod module_statement;
 mod next_step;
 pub mod short;
+mod subject;
 pub mod text;
 
 use crate::suggestion::{CommandContext, SuggestedCommand};
@@ -31,6 +32,7 @@ pub use fips_evidence::proof::{
 pub use fips_evidence::{Assurance, Recipe, Severity, Strength};
 pub use module_statement::{ModuleStatement, RunsIn};
 pub use next_step::NextStep;
+pub use subject::Subject;
 
 /// Number of the JSON contract.
 pub const SCHEMA: u32 = 1;

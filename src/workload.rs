@@ -39,6 +39,19 @@ impl WorkloadKind {
         (WorkloadKind::StatefulSet, "StatefulSet", "apps"),
     ];
 
+    /// Returns the name of the kind in Kubernetes.
+    pub fn name(self) -> &'static str {
+        match self {
+            WorkloadKind::DaemonSet => "DaemonSet",
+            WorkloadKind::Deployment => "Deployment",
+            WorkloadKind::Job => "Job",
+            WorkloadKind::Pod => "Pod",
+            WorkloadKind::ReplicaSet => "ReplicaSet",
+            WorkloadKind::Rollout => "Rollout",
+            WorkloadKind::StatefulSet => "StatefulSet",
+        }
+    }
+
     /// Returns the kind in an owner reference, whatever the version of its API group.
     pub fn from_owner(kind: &str, api_version: &str) -> Option<Self> {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);

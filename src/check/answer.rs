@@ -33,6 +33,16 @@ pub(super) fn judged(
     finding(message, judgement).map(more)
 }
 
+/// Returns the code of a finding that a judgement became.
+fn code(level: Level) -> &'static str {
+    match level {
+        Level::Error => "unsupported",
+        Level::Warning => "doubtful",
+        Level::NoData => "no-data",
+        Level::Info | Level::Pass => "note",
+    }
+}
+
 /// Returns the finding for a judgement that is not a pass, with the check's title.
 pub(super) fn finding(message: impl Into<String>, judgement: Judgement) -> Option<Finding> {
     let severity = match judgement.level {
@@ -41,9 +51,9 @@ pub(super) fn finding(message: impl Into<String>, judgement: Judgement) -> Optio
         Level::NoData | Level::Warning => Severity::Warning,
         Level::Error => Severity::Error,
     };
-    let finding = Finding::new(severity, message)
+    let finding = Finding::new(code(judgement.level), severity, message)
         .found(judgement.found)
-        .wanted(judgement.wanted);
+        .expected(judgement.wanted);
     Some(match judgement.quotes.as_slice() {
         [] => finding,
         quotes => finding

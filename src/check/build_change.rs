@@ -2,7 +2,7 @@
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::ControlPlane;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use istio_builds::mask;
 
 pub(super) const CHECK: Check = Check {
@@ -28,7 +28,7 @@ fn run(before: &Before<'_>) -> Outcome {
 
 fn changes(before: &Before<'_>, plane: &ControlPlane) -> Vec<Finding> {
     let plan = before.plan;
-    let subject = format!("Deployment {}/{}", plane.namespace, plane.name);
+    let subject = Subject::deployment(&plane.namespace, &plane.name);
     let flavour = plane
         .tag
         .as_ref()
@@ -38,24 +38,24 @@ fn changes(before: &Before<'_>, plane: &ControlPlane) -> Vec<Finding> {
             let lost = running.flavor.is_fips() && !plan.tag.flavor.is_fips();
             let message = "the mesh would no longer be a FIPS build";
             let finding = if lost && plan.consent.fips_loss {
-                Finding::warning(message)
+                Finding::warning("fips-lost", message)
             } else if lost {
                 let change = plan.tag_chosen_by.change("tag", "a FIPS build", "--fips");
-                Finding::error(message)
+                Finding::error("fips-lost", message)
                     .fix(format!("{change}, or agree to it by --allow-fips-loss"))
             } else {
-                Finding::info("the flavour changes")
+                Finding::info("flavour-changes", "the flavour changes")
             };
             finding
-                .subject(&subject)
+                .subject(subject.clone())
                 .found(running.to_string())
-                .wanted(plan.tag.to_string())
+                .expected(plan.tag.to_string())
         });
     let hub = (plane.hub != plan.hub.as_str()).then(|| {
-        Finding::info("images will come from another hub")
-            .subject(&subject)
+        Finding::info("hub-changes", "images will come from another hub")
+            .subject(subject.clone())
             .found(mask(&plane.hub, plan.key.as_ref()))
-            .wanted(mask(plan.hub.as_str(), plan.key.as_ref()))
+            .expected(mask(plan.hub.as_str(), plan.key.as_ref()))
     });
     flavour.into_iter().chain(hub).collect()
 }

@@ -18,17 +18,19 @@ fn run(before: &Before<'_>) -> Outcome {
     let judgement = before.matrix.judge_build(tag);
     match before.matrix.known(tag) {
         Known::Seen(quotes) if judgement.level == Level::Info => {
-            let note = Finding::info(format!(
-                "{tag} was seen only as a bare version, which proves no image"
-            ))
+            let note = Finding::info(
+                "bare-version",
+                format!("{tag} was seen only as a bare version, which proves no image"),
+            )
             .why(pages(&quotes));
             Outcome::Found(vec![note])
         }
         Known::Seen(quotes) => Outcome::Passed(format!("seen: {}", pages(&quotes))),
         Known::Composed { from, quotes } => {
-            let note = Finding::info(format!(
-                "{tag} itself was not seen; it follows by the documented rule"
-            ))
+            let note = Finding::info(
+                "derived-build",
+                format!("{tag} itself was not seen; it follows by the documented rule"),
+            )
             .found(format!("{from} was seen"))
             .why(pages(&quotes));
             Outcome::Found(vec![note])
@@ -53,7 +55,7 @@ fn run(before: &Before<'_>) -> Outcome {
 /// Returns the finding about a build that no page names, depending on what the hub publishes.
 fn unseen(before: &Before<'_>, date: &str, nearest: Option<ImageTag>) -> Finding {
     let tag = &before.plan.tag;
-    let warning = || Finding::warning(format!("no such build seen: {tag}"));
+    let warning = || Finding::warning("unknown-build", format!("no such build seen: {tag}"));
     let Some(published) = before.facts.published.known() else {
         let why =
             format!("the data{date} does not know it; it may be newer than the data, or not exist");
@@ -61,9 +63,10 @@ fn unseen(before: &Before<'_>, date: &str, nearest: Option<ImageTag>) -> Finding
     };
     let repository = &published.repository;
     if published.tags.contains(tag) {
-        return Finding::info(format!(
-            "{repository} has {tag}, which the data{date} does not know"
-        ));
+        return Finding::info(
+            "newer-than-data",
+            format!("{repository} has {tag}, which the data{date} does not know"),
+        );
     }
     let proposed = proposals(tag, &published.tags);
     let Some(first) = proposed.first() else {
@@ -73,7 +76,7 @@ fn unseen(before: &Before<'_>, date: &str, nearest: Option<ImageTag>) -> Finding
     let names: Vec<String> = proposed.iter().map(ToString::to_string).collect();
     warning()
         .found(format!("{repository} has {}", names.join(", ")))
-        .wanted("a build that the hub has")
+        .expected("a build that the hub has")
         .why(format!(
             "neither the data{date} nor the list of tags of the hub names {tag}"
         ))
@@ -103,10 +106,12 @@ fn near(before: &Before<'_>, finding: Finding, nearest: Option<ImageTag>) -> Fin
     };
     let by = &before.plan.tag_chosen_by;
     let change = by.change("tag", &tag, &format!("--istio {tag}"));
-    finding.wanted(format!("nearest seen: {tag}")).fix(format!(
-        "{change}, or ask the hub whether it has {}",
-        before.plan.tag
-    ))
+    finding
+        .expected(format!("nearest seen: {tag}"))
+        .fix(format!(
+            "{change}, or ask the hub whether it has {}",
+            before.plan.tag
+        ))
 }
 
 #[cfg(test)]
@@ -213,7 +218,7 @@ varieties:
         // An empty hub proposes nothing: the finding names the nearest build of the data.
         let outcome = at_hub(&[], "1.28.0-solo");
         assert!(
-            matches!(&outcome, Outcome::Found(findings) if findings[0].wanted.as_deref() == Some("nearest seen: 1.27.3-solo")),
+            matches!(&outcome, Outcome::Found(findings) if findings[0].expected.as_deref() == Some("nearest seen: 1.27.3-solo")),
             "{outcome:?}"
         );
     }
@@ -222,7 +227,7 @@ varieties:
     fn the_nearest_build_is_named() {
         let outcome = Given::tag("1.28.0-solo").data(DATA).run(run);
         assert!(
-            matches!(&outcome, Outcome::Found(findings) if findings[0].wanted.as_deref() == Some("nearest seen: 1.27.3-solo")),
+            matches!(&outcome, Outcome::Found(findings) if findings[0].expected.as_deref() == Some("nearest seen: 1.27.3-solo")),
             "{outcome:?}"
         );
     }

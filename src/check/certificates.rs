@@ -7,7 +7,7 @@ use super::evidence::statements;
 use super::fips::is_judged;
 use super::{After, Check, Outcome, Run};
 use crate::facts::MeshInventory;
-use crate::report::{Assurance, Finding, ModuleStatement, Proof, Remark, RemarkKind};
+use crate::report::{Assurance, Finding, ModuleStatement, Proof, Remark, RemarkKind, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "certificates",
@@ -86,8 +86,11 @@ impl Remarks {
             let binaries: Vec<String> = programs.binaries.into_iter().collect();
             let module = module.unwrap_or_default();
             let count = programs.count;
-            Finding::new(remark.severity, remark.message)
-                .subject(format!("{module} in {}", binaries.join(", ")))
+            Finding::new(remark.kind.code(), remark.severity, remark.message)
+                .subject(Subject::named(
+                    "Module",
+                    format!("{module} in {}", binaries.join(", ")),
+                ))
                 .found(format!("{count} {counted}"))
                 .why(format!("read in {}", remark.source))
                 .fix(fix(remark.kind))
@@ -199,7 +202,7 @@ mod tests {
         assert_eq!(one.severity, Severity::Info);
         assert!(one.message.contains("no TLS 1.3 key derivation"), "{one:?}");
         assert_eq!(one.found.as_deref(), Some("3 pods"));
-        let subject = one.subject.as_deref().unwrap();
+        let subject = one.subject.as_ref().unwrap().to_string();
         assert!(subject.ends_with(" in pilot-discovery"), "{subject}");
     }
 

@@ -1,9 +1,10 @@
 //! Checks that every control plane in scope exists, is ready, and runs the expected hub and tag.
 
 use super::expectation::{is_home, unconnected};
+use super::proxies::pods_of;
 use super::{After, Check, Outcome, Run, Wanted};
 use crate::facts::{ControlPlane, MeshInventory, Observed, PodGroupKey, Role};
-use crate::report::{Finding, Severity};
+use crate::report::{Finding, Severity, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "control-plane",
@@ -16,7 +17,7 @@ pub(super) const CHECK: Check = Check {
 fn run(after: &After<'_>) -> Outcome {
     after.facts.control_planes.judge(|planes| {
         if after.expected.revisions.is_empty() {
-            let missing = Finding::error("no control plane of Istio was found")
+            let missing = Finding::error("no-control-plane", "no control plane of Istio was found")
                 .command("glooistio install", &[]);
             return Outcome::Found(vec![missing]);
         }
@@ -73,14 +74,19 @@ fn pods(after: &After<'_>, inventory: &MeshInventory, planes: &[ControlPlane]) -
             .peekable();
         if running.peek().is_none() {
             let none = format!("no pod of istiod runs for revision {revision}");
-            findings.push(Finding::error(none).command("kubectl get pods -A -l app=istiod", &[]));
+            findings.push(
+                Finding::error("no-istiod-pods", none)
+                    .command("kubectl get pods -A -l app=istiod", &[]),
+            );
         }
         findings.extend(running.filter_map(|(group, members)| {
             let difference = wanted.differs(&group.image)?;
-            let names = members.examples.join(", ");
-            let finding = Finding::error(format!("{} pods: {difference}", members.pods))
-                .subject(format!("namespace {}: {names}", group.namespace));
-            Some(finding.found(&group.image).wanted(wanted.image()))
+            let finding = Finding::error(
+                "other-build",
+                format!("{} pods: {difference}", members.pods),
+            )
+            .subject(pods_of(group, members));
+            Some(finding.found(&group.image).expected(wanted.image()))
         }));
     }
     let elsewhere = inventory
@@ -92,12 +98,8 @@ fn pods(after: &After<'_>, inventory: &MeshInventory, planes: &[ControlPlane]) -
             "{} pods run istiod outside of the namespaces of control planes",
             members.pods
         );
-        Finding::warning(pods)
-            .subject(format!(
-                "namespace {}: {}",
-                group.namespace,
-                members.examples.join(", ")
-            ))
+        Finding::warning("istiod-outside", pods)
+            .subject(pods_of(group, members))
             .found(&group.image)
             .why("no webhook of Istio leads there, so that nothing is judged by them")
     }));
@@ -105,18 +107,21 @@ fn pods(after: &After<'_>, inventory: &MeshInventory, planes: &[ControlPlane]) -
 }
 
 fn missing(revision: &str, wanted: &Wanted) -> Finding {
-    Finding::error(format!("revision {revision} has no istiod"))
-        .wanted(wanted.image())
-        .fix("install it, or name the revision that is there by --revision")
+    Finding::error(
+        "revision-missing",
+        format!("revision {revision} has no istiod"),
+    )
+    .expected(wanted.image())
+    .fix("install it, or name the revision that is there by --revision")
 }
 
 fn judge(plane: &ControlPlane, wanted: &Wanted) -> Vec<Finding> {
-    let subject = format!("Deployment {}/{}", plane.namespace, plane.name);
+    let subject = Subject::deployment(&plane.namespace, &plane.name);
     let image = wanted.differs(&plane.image).map(|difference| {
-        Finding::error(difference.to_string())
-            .subject(&subject)
+        Finding::error("other-build-deployment", difference.to_string())
+            .subject(subject.clone())
             .found(&plane.image)
-            .wanted(wanted.image())
+            .expected(wanted.image())
             .why(format!("judged by {}", wanted.source.words()))
     });
     let lacking = if plane.ready == 0 || plane.ready < plane.replicas {
@@ -127,10 +132,10 @@ fn judge(plane: &ControlPlane, wanted: &Wanted) -> Vec<Finding> {
         lacks.map(|lacks| ("its rollout has not come to its end", lacks))
     };
     let ready = lacking.map(|(message, found)| {
-        Finding::error(message)
-            .subject(&subject)
+        Finding::error("not-ready", message)
+            .subject(subject.clone())
             .found(found)
-            .wanted(format!("{} ready", plane.replicas.max(1)))
+            .expected(format!("{} ready", plane.replicas.max(1)))
             .command(
                 "kubectl describe deployment {} -n {}",
                 &[&plane.name, &plane.namespace],

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{After, Check, Outcome, Run};
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "crds",
@@ -16,23 +16,26 @@ pub(super) const CHECK: Check = Check {
 fn run(after: &After<'_>) -> Outcome {
     after.facts.crds.judge(|crds| {
         if crds.is_empty() {
-            let none = Finding::error("none of Istio's custom resource definitions is there")
-                .why("istiod does not become ready without them")
-                .fix(APPLY);
+            let none = Finding::error(
+                "none-installed",
+                "none of Istio's custom resource definitions is there",
+            )
+            .why("istiod does not become ready without them")
+            .fix(APPLY);
             return Outcome::Found(vec![none]);
         }
         let waiting = crds.iter().filter(|(_, established)| !**established);
         let waiting = waiting.map(|(name, _)| {
-            Finding::error("not established")
-                .subject(subject(name))
+            Finding::error("not-established", "not established")
+                .subject(Subject::cluster_object("CustomResourceDefinition", name))
                 .command("kubectl describe customresourcedefinition {}", &[name])
         });
         let missing = expected(after)
             .into_iter()
             .filter(|name| !crds.contains_key(*name));
         let missing = missing.map(|name| {
-            Finding::error("not there")
-                .subject(subject(name))
+            Finding::error("missing", "not there")
+                .subject(Subject::cluster_object("CustomResourceDefinition", name))
                 .why("objects of this kind cannot be made, and istiod reads none")
                 .fix(APPLY)
         });
@@ -43,10 +46,6 @@ fn run(after: &After<'_>) -> Outcome {
 
 const APPLY: &str =
     "install with the component `base`, or let whoever owns the definitions apply them";
-
-fn subject(name: &str) -> String {
-    format!("CustomResourceDefinition {name}")
-}
 
 /// Returns the CRDs that the versions in scope install.
 fn expected<'a>(after: &'a After<'_>) -> BTreeSet<&'a str> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Before, Check, Outcome, Run};
-use crate::report::{Finding, Severity};
+use crate::report::{Finding, Severity, Subject};
 use istio_builds::ImageTag;
 
 pub(super) const CHECK: Check = Check {
@@ -60,10 +60,14 @@ fn finding(planned: &ImageTag, tag: &str, home: bool, group: &Group<'_>) -> Opti
     if let Some(more @ 1..) = group.namespaces.len().checked_sub(NAMED) {
         places = format!("{places} and {more} more");
     }
-    let subject = format!("namespace {places}");
+    let subject = Subject::namespace(places);
     let Ok(running) = tag.parse::<ImageTag>() else {
         let untold = format!("the version of {pods} proxies cannot be read from their tags");
-        let finding = Finding::warning(untold).found(if tag.is_empty() { "no tag" } else { tag });
+        let finding = Finding::warning("version-unknown", untold).found(if tag.is_empty() {
+            "no tag"
+        } else {
+            tag
+        });
         return Some(
             finding
                 .subject(subject)
@@ -79,12 +83,14 @@ fn finding(planned: &ImageTag, tag: &str, home: bool, group: &Group<'_>) -> Opti
     let finding = match planned.minor().above(running.minor()) {
         Some(0 | 1) => return None,
         Some(minors) if minors > 1 => Finding::new(
+            "proxies-behind",
             severity,
             format!("{pods} proxies would be {minors} minors behind"),
         )
         .why("a control plane serves proxies of its own minor and the one below")
         .fix("restart their workloads with the mesh that runs, then go on"),
         _ => Finding::new(
+            "proxies-ahead",
             severity,
             format!("{pods} proxies would be ahead of their control plane"),
         )
@@ -92,7 +98,7 @@ fn finding(planned: &ImageTag, tag: &str, home: bool, group: &Group<'_>) -> Opti
         .fix("move them back first, or install a second revision with -r NAME"),
     };
     let finding = finding.subject(subject).found(tag);
-    Some(finding.wanted(planned.to_string()))
+    Some(finding.expected(planned.to_string()))
 }
 
 #[cfg(test)]

@@ -42,10 +42,18 @@ fn run(before: &Before<'_>) -> Outcome {
 }
 
 fn conflict((tag, plain): (&Webhook, &Webhook)) -> Finding {
-    Finding::error("two webhooks inject the same namespaces")
-        .found(format!("{} and {}", tag.name, plain.name))
-        .why("istioctl stops with IST0139 (webhook overlaps with others), and so does every further try")
-        .command("kubectl delete mutatingwebhookconfiguration {}", &[&tag.name])
+    Finding::error(
+        "two-default-webhooks",
+        "two webhooks inject the same namespaces",
+    )
+    .found(format!("{} and {}", tag.name, plain.name))
+    .why(
+        "istioctl stops with IST0139 (webhook overlaps with others), and so does every further try",
+    )
+    .command(
+        "kubectl delete mutatingwebhookconfiguration {}",
+        &[&tag.name],
+    )
 }
 
 /// Reports that an install of istiod without a revision makes itself the default.
@@ -53,7 +61,7 @@ fn moves(before: &Before<'_>, tag: &Webhook) -> Option<Finding> {
     let installs = before.documents.iter().any(Rendered::has_control_plane);
     let away = installs && before.plan.revision.is_none() && tag.revision != DEFAULT;
     away.then(|| {
-        Finding::warning("this install takes over the default revision")
+        Finding::warning("default-taken-over", "this install takes over the default revision")
             .found(format!("default is {}", tag.revision))
             .why("namespaces with istio-injection=enabled then get proxies of this install at their next restart")
             .fix("give the install a revision of its own: -r NAME")

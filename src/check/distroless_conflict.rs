@@ -2,7 +2,7 @@
 
 use super::{Before, Check, Outcome, Run};
 use crate::render::Rendered;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use istio_operator::Decides;
 
 pub(super) const CHECK: Check = Check {
@@ -50,8 +50,8 @@ fn twice(document: &Rendered) -> Option<Finding> {
             .map(|root| format!(r#"values.{root}.variant: """#))
             .collect()
     };
-    let finding = Finding::error("distroless is set by the tag and by the variant")
-        .subject(format!("document {}", document.name))
+    let finding = Finding::error("set-twice", "distroless is set by the tag and by the variant")
+        .subject(Subject::document(&document.name))
         .found(format!("{}: {} ({}); {said}", tag.path, tag.value, tag.origin))
         .why("the charts append the variant to the tag unconditionally: the image would end in it twice, and nothing has that name")
         .fix(format!("keep one: tag {} with the variant, or {}", tag.value.trim_end_matches(SUFFIX), emptied.join(" and ")));

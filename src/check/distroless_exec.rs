@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::walk::walk;
 use super::{Before, Check, Outcome, Run};
 use crate::render::Rendered;
-use crate::report::{Finding, Severity};
+use crate::report::{Finding, Severity, Subject};
 use istio_builds::{Source, SourceQuality};
 
 pub(super) const CHECK: Check = Check {
@@ -77,17 +77,21 @@ fn missing(path: &str, argv: &[Value], document: &Rendered) -> Option<Finding> {
     }
     let words: Vec<&str> = argv.iter().filter_map(Value::as_str).collect();
     let (severity, effect, fix) = effect(path);
-    let finding = Finding::new(severity, format!("`{name}` is not in a distroless image"))
-        .subject(format!("document {}: {path}", document.name))
-        .found(words.join(" "))
-        .wanted(format!("one of {}", CONTENTS.programs.join(", ")))
-        .why(format!(
-            "{effect} ({}, {}, {})",
-            CONTENTS.source,
-            CONTENTS.evidence.name(),
-            CONTENTS.date
-        ))
-        .fix(fix);
+    let finding = Finding::new(
+        "program-missing",
+        severity,
+        format!("`{name}` is not in a distroless image"),
+    )
+    .subject(Subject::place(&document.name, path))
+    .found(words.join(" "))
+    .expected(format!("one of {}", CONTENTS.programs.join(", ")))
+    .why(format!(
+        "{effect} ({}, {}, {})",
+        CONTENTS.source,
+        CONTENTS.evidence.name(),
+        CONTENTS.date
+    ))
+    .fix(fix);
     Some(finding)
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Before, Check, Outcome, Run};
 use crate::render::Rendered;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use istio_builds::Minor;
 use istio_operator::Origin;
 use istio_operator::schema::{Deviation, Problem, Release, Unknown, deviations};
@@ -32,53 +32,65 @@ fn run(before: &Before<'_>) -> Outcome {
 
 fn finding(minor: Minor, document: &Rendered, deviation: &Deviation) -> Finding {
     let subject = match document.origins.of(&deviation.path) {
-        Origin::Base(_) => format!("document {}", document.name),
-        origin => origin.to_string(),
+        Origin::Base(_) => Subject::document(&document.name),
+        origin => Subject::input(&document.name, origin.clone()),
     };
     judged(minor, &deviation.path, &deviation.problem).subject(subject)
 }
 
 fn judged(minor: Minor, path: &str, problem: &Problem) -> Finding {
     match problem {
-        Problem::UnknownField(unknown) => {
-            Finding::error(format!("Istio {minor} has no field {path}"))
-                .why(SILENT)
-                .fix(correction(path, unknown))
-        }
-        Problem::ToleratedField(unknown) => Finding::warning(format!(
-            "Istio {minor} ignores {path}, a field that it does not have"
-        ))
+        Problem::UnknownField(unknown) => Finding::error(
+            "unknown-field",
+            format!("Istio {minor} has no field {path}"),
+        )
+        .why(SILENT)
+        .fix(correction(path, unknown)),
+        Problem::ToleratedField(unknown) => Finding::warning(
+            "tolerated-field",
+            format!("Istio {minor} ignores {path}, a field that it does not have"),
+        )
         .why("istioctl takes unknown fields of the mesh configuration without a word")
         .fix(correction(path, unknown)),
-        Problem::ChartOnly => Finding::error(format!(
-            "istioctl {minor} refuses {path}, which only the charts have"
-        ))
+        Problem::ChartOnly => Finding::error(
+            "chart-only-field",
+            format!("istioctl {minor} refuses {path}, which only the charts have"),
+        )
         .why(SILENT)
         .fix(format!(
             "move it to {}",
             path.replacen("values", "unvalidatedValues", 1)
         )),
-        Problem::WrongKind { found, expected } => {
-            Finding::error(format!("{path} has a value of the wrong kind"))
-                .found(found)
-                .wanted(expected)
-                .why(SILENT)
-                .fix(format!("write {expected}"))
+        Problem::WrongKind { found, expected } => Finding::error(
+            "wrong-kind",
+            format!("{path} has a value of the wrong kind"),
+        )
+        .found(found)
+        .expected(expected)
+        .why(SILENT)
+        .fix(format!("write {expected}")),
+        Problem::Misspelled { right } => {
+            Finding::warning("misspelled-field", format!("nothing reads {path}"))
+                .why("istioctl takes this spelling, and the charts read another one")
+                .fix(format!("write {right}"))
         }
-        Problem::Misspelled { right } => Finding::warning(format!("nothing reads {path}"))
-            .why("istioctl takes this spelling, and the charts read another one")
-            .fix(format!("write {right}")),
-        Problem::Ignored { write } => Finding::warning(format!("istioctl {minor} ignores {path}"))
-            .why("istioctl takes the field and uses it nowhere")
-            .fix(*write),
-        Problem::Unusable { write } => Finding::error(format!(
-            "Kubernetes refuses what istioctl {minor} makes of {path}"
-        ))
+        Problem::Ignored { write } => {
+            Finding::warning("ignored-field", format!("istioctl {minor} ignores {path}"))
+                .why("istioctl takes the field and uses it nowhere")
+                .fix(*write)
+        }
+        Problem::Unusable { write } => Finding::error(
+            "unusable-value",
+            format!("Kubernetes refuses what istioctl {minor} makes of {path}"),
+        )
         .why("istioctl writes the field into the object as it is")
         .fix(format!("write {write}")),
-        Problem::Exclusive { other } => Finding::error(format!("{path} and {other} are both set"))
-            .why("this istioctl joins the two lists wrongly and refuses the result")
-            .fix("keep one of the two"),
+        Problem::Exclusive { other } => Finding::error(
+            "exclusive-fields",
+            format!("{path} and {other} are both set"),
+        )
+        .why("this istioctl joins the two lists wrongly and refuses the result")
+        .fix("keep one of the two"),
         other => judged_value(minor, path, other),
     }
 }
@@ -97,16 +109,20 @@ fn judged_value(minor: Minor, path: &str, problem: &Problem) -> Finding {
                 (None, Some(when)) => format!("remove it: Istio has {found} {when}"),
                 (None, None) => "write one of these".to_owned(),
             };
-            Finding::error(format!("{found} is not a value of {path} in Istio {minor}"))
-                .found(found)
-                .wanted(choices.join(", "))
-                .fix(fix)
+            Finding::error(
+                "unknown-word",
+                format!("{found} is not a value of {path} in Istio {minor}"),
+            )
+            .found(found)
+            .expected(choices.join(", "))
+            .fix(fix)
         }
-        Problem::Refused { found, write } => {
-            Finding::error(format!("istioctl {minor} refuses {path}: {found}"))
-                .found(found)
-                .fix(*write)
-        }
+        Problem::Refused { found, write } => Finding::error(
+            "refused-value",
+            format!("istioctl {minor} refuses {path}: {found}"),
+        )
+        .found(found)
+        .fix(*write),
         Problem::Reread {
             found,
             becomes,
@@ -118,14 +134,14 @@ fn judged_value(minor: Minor, path: &str, problem: &Problem) -> Finding {
             } else {
                 format!("istioctl {minor} changes {path} from {found:?} to {becomes}")
             };
-            Finding::error(title)
+            Finding::error("reread-value", title)
                 .found(format!("the text {found:?}"))
                 .why(format!(
                     "this istioctl reads the text once more, as {becomes}"
                 ))
                 .fix(format!("use {write}"))
         }
-        _ => Finding::error(format!("istioctl {minor} refuses {path}")),
+        _ => Finding::error("refused-field", format!("istioctl {minor} refuses {path}")),
     }
 }
 
@@ -218,7 +234,7 @@ mod tests {
                 } else {
                     "‼"
                 };
-                let parts = [finding.found, finding.wanted, finding.why, finding.fix];
+                let parts = [finding.found, finding.expected, finding.why, finding.fix];
                 let parts: Vec<String> = parts.into_iter().flatten().collect();
                 shown.push(format!(
                     "{mark} {}\n  {}",

@@ -19,7 +19,7 @@ fn run(before: &Before<'_>) -> Outcome {
         *names.entry(&document.name).or_default() += 1;
     }
     let twice = names.iter().filter(|(_, count)| **count > 1).map(|(name, count)| {
-        Finding::error(format!("{count} documents have the same metadata.name"))
+        Finding::error("duplicate-name", format!("{count} documents have the same metadata.name"))
             .found(*name)
             .why("istioctl deletes what carries this owner and is not in the document at hand: the last one removes the gateways of the others")
             .fix("give each document a metadata.name of its own")

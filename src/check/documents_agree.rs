@@ -3,7 +3,7 @@
 use super::{Before, Check, Outcome, Run};
 use crate::plan::Plan;
 use crate::render::Rendered;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use istio_builds::{ImageRef, mask};
 use istio_operator::{Decides, Place};
 
@@ -50,10 +50,13 @@ fn silent(plan: &Plan, document: &Rendered) -> Vec<Finding> {
     let unsaid = said.into_iter().filter(|(_, value, _)| value.is_none());
     unsaid
         .map(|(what, _, wanted)| {
-            Finding::error(format!("has no {what}, so istioctl uses its own"))
-                .subject(format!("document {}", document.name))
-                .wanted(masked(plan, &wanted))
-                .fix(format!("set spec.{what}"))
+            Finding::error(
+                "not-set",
+                format!("has no {what}, so istioctl uses its own"),
+            )
+            .subject(Subject::document(&document.name))
+            .expected(masked(plan, &wanted))
+            .fix(format!("set spec.{what}"))
         })
         .collect()
 }
@@ -75,8 +78,8 @@ fn judge(plan: &Plan, document: &Rendered, place: &Place) -> Option<Finding> {
 fn unused(plan: &Plan, document: &Rendered, place: &Place, why: &str) -> Option<Finding> {
     let planned = place.value == plan.hub.as_str() || same_tag(plan, document, &place.value);
     (!planned && !place.value.is_empty()).then(|| {
-        Finding::info(format!("{} has no effect: {why}", place.path))
-            .subject(format!("{}, document {}", place.origin, document.name))
+        Finding::info("no-effect", format!("{} has no effect: {why}", place.path))
+            .subject(Subject::input(&document.name, place.origin.clone()))
             .found(masked(plan, &place.value))
     })
 }
@@ -118,13 +121,13 @@ fn image(plan: &Plan, document: &Rendered, place: &Place) -> Option<Finding> {
 }
 
 fn finding(plan: &Plan, document: &Rendered, place: &Place, wanted: &str) -> Finding {
-    Finding::error(format!(
-        "{} asks for another build than planned",
-        place.path
-    ))
-    .subject(format!("{}, document {}", place.origin, document.name))
+    Finding::error(
+        "other-build",
+        format!("{} asks for another build than planned", place.path),
+    )
+    .subject(Subject::input(&document.name, place.origin.clone()))
     .found(masked(plan, &place.value))
-    .wanted(masked(plan, wanted))
+    .expected(masked(plan, wanted))
     .why("a mesh of mixed builds is what a plan exists to prevent")
     .fix(format!(
         "remove {} ({}), or plan that build with --istio and --hub",

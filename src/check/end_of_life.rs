@@ -41,9 +41,12 @@ fn soon(before: &Before<'_>, ends: &str, quotes: &[Quote]) -> Outcome {
     let minor = before.plan.tag.minor();
     let message = format!("the community's fixes of Istio {minor} end on {ends}");
     let finding = if before.plan.tag.flavor.distribution == Distribution::Solo {
-        Finding::info(format!("{message}; Solo still maintains its own builds"))
+        Finding::info(
+            "maintained-by-vendor",
+            format!("{message}; Solo still maintains its own builds"),
+        )
     } else {
-        Finding::warning(message).command("glooistio matrix releases", &[])
+        Finding::warning("end-of-life", message).command("glooistio matrix releases", &[])
     };
     Outcome::Found(vec![finding.why(pages(quotes))])
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::{Address, ControlPlane, Injected, Manager, PinnedName, PodGroupKey, Role};
-use crate::report::{Finding, Severity};
+use crate::report::{Finding, Severity, Subject};
 use crate::sys::cluster::Names;
 use fips_evidence::{CertificatePolicy, Judge};
 use istio_builds::{ImageRef, ImageTag};
@@ -157,16 +157,17 @@ pub(super) fn is_home(namespace: &str, planes: &[ControlPlane]) -> bool {
 pub(super) fn unconnected(named: &Names, severity: Severity) -> Vec<Finding> {
     let finding = |(namespace, name): &(String, String)| {
         Finding::new(
+            "unknown-istiod",
             severity,
             "is labelled app=istiod and is not a known control plane",
         )
-        .subject(format!("Deployment {namespace}/{name}"))
+        .subject(Subject::deployment(namespace, name))
         .why("no webhook of Istio leads to its namespace, so that nothing is judged by it")
         .fix("if it is a control plane of yours, name its namespace by -i; else remove the label")
     };
     let more = named.more.then(|| {
         let more = "more Deployments are labelled app=istiod than are listed here";
-        Finding::new(severity, more)
+        Finding::new("more-unknown-istiods", severity, more)
     });
     named.places.iter().map(finding).chain(more).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::answer::finding;
 use super::{Before, Check, Outcome, Run};
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "features",
@@ -21,11 +21,16 @@ fn run(before: &Before<'_>) -> Outcome {
         .gloo_mesh
         .or_else(|| before.facts.gloo_mesh.known()?.version);
     match before.matrix.features(&plan.features, &plan.tag, gloo_mesh) {
-        Err(unknown) => Outcome::Found(vec![Finding::error(unknown.to_string())]),
+        Err(unknown) => {
+            Outcome::Found(vec![Finding::error("unknown-feature", unknown.to_string())])
+        }
         Ok(features) => {
             let findings = features.into_iter().filter_map(|feature| {
                 let message = format!("{} is not what this feature needs", feature.judgement.found);
-                Some(finding(message, feature.judgement)?.subject(feature.feature))
+                Some(
+                    finding(message, feature.judgement)?
+                        .subject(Subject::named("Feature", feature.feature)),
+                )
             });
             Outcome::of(findings.collect(), plan.features.join(", "))
         }

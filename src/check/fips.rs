@@ -6,10 +6,10 @@ use std::fmt;
 use super::evidence::{self, binary, statements};
 use super::expectation::demanded;
 use super::pending::{judged_now, stale, wanted};
-use super::proxies::{examples, other_build};
+use super::proxies::{example_names, other_build, pods_of};
 use super::{After, Outcome, Scope};
 use crate::facts::{MeshInventory, PodGroup, PodGroupKey, Role, Unreached};
-use crate::report::{Assurance, Finding, ModuleStatement, Proof};
+use crate::report::{Assurance, Finding, ModuleStatement, Proof, Subject};
 use fips_evidence::CompliancePolicies;
 use istio_builds::{Capability, ImageRef, IstioVersion, Matrix};
 
@@ -125,7 +125,9 @@ fn census_outcome(
         .rev()
         .map(|(module, pods)| format!("{} for {pods} pods", module.word()));
     let seen = format!("{required}: {}", seen.collect::<Vec<_>>().join(", "));
-    let part = required.is_part().then(|| Finding::info(seen.clone()));
+    let part = required
+        .is_part()
+        .then(|| Finding::info("weaker-assurance", seen.clone()));
     Outcome::of(findings.chain(part).collect(), seen)
 }
 
@@ -152,27 +154,26 @@ impl fmt::Display for Required {
 /// Reports pods of a group in which code other than that of their images may run.
 fn deviating(after: &After<'_>, group: &PodGroupKey, members: &PodGroup) -> Finding {
     let PodGroupKey {
-        namespace,
         revision,
         deviations,
         ..
     } = group;
     let (binary, pods) = (binary(group.role), members.pods);
     if let Some(why) = evidence::uncompared(after, group) {
-        return Finding::error(format!(
+        return Finding::error("settings-not-compared", format!(
             "{binary} of {pods} pods is unknown: its settings could not be compared with those that are injected"
         ))
-        .subject(format!("namespace {namespace}: {}", members.examples.join(", ")))
+        .subject(pods_of(group, members))
         .found(deviations.to_string())
         .why(why)
         .fix("provide what was missing for the comparison (`glooistio check --print-rbac` prints all rights), or remove these settings");
     }
-    Finding::error(format!(
+    Finding::error("other-code-may-run", format!(
         "{binary} of {pods} pods is unknown: other code than that of its image may run"
     ))
-    .subject(format!("namespace {namespace}: {}", members.examples.join(", ")))
+    .subject(pods_of(group, members))
     .found(deviations.to_string())
-    .wanted(format!(
+    .expected(format!(
         "what the injector of revision {revision} produces, and settings that are known to be harmless"
     ))
     .fix("remove these settings from the workload, or set them for the whole mesh; then restart it")
@@ -180,7 +181,7 @@ fn deviating(after: &After<'_>, group: &PodGroupKey, members: &PodGroup) -> Find
 
 /// Reports pods with an assurance of at most `declared`, since they could not be compared.
 fn not_compared(why: &str, pods: u64) -> Finding {
-    Finding::warning(format!(
+    Finding::warning("declared-at-most", format!(
         "{pods} pods are declared at most: they could not be compared with what their injector produces"
     ))
     .why(why)
@@ -220,19 +221,22 @@ fn unreached(
             refused_host,
         } = unreached;
         if let Some(host) = refused_host {
-            return Finding::warning(format!(
+            return Finding::warning("registry-not-asked", format!(
                 "the images of {pods} pods were not read: their registry {registry} was not asked"
             ))
             .found(why.clone())
-            .wanted("a registry that is asked: without the bytes, only tag and metrics are judged")
+            .expected("a registry that is asked: without the bytes, only tag and metrics are judged")
             .fix("name the registry if it is yours")
             .command("glooistio verify --allow-registry {}", &[host]);
         }
-        Finding::warning(format!(
-            "the images of {pods} pods were not read: their registry {registry} is out of reach"
-        ))
+        Finding::warning(
+            "registry-unreachable",
+            format!(
+                "the images of {pods} pods were not read: their registry {registry} is out of reach"
+            ),
+        )
         .found(why.clone())
-        .wanted("a registry that answers: without the bytes, only tag and metrics are judged")
+        .expected("a registry that answers: without the bytes, only tag and metrics are judged")
         .fix(
             "run it where the registry can be reached, or accept tags and metrics by --no-registry",
         )
@@ -286,10 +290,10 @@ fn finding(
     let wanted = demanded(after.judge).unwrap_or_else(|| {
         "a FIPS module, at least declared by the program itself or its tag".to_owned()
     });
-    let finding = Finding::error(message(statement, *pods))
-        .subject(format!("namespace {namespace}: {}", examples(groups)))
+    let finding = Finding::error("assurance-too-low", message(statement, *pods))
+        .subject(Subject::pods(*namespace, *pods, example_names(groups)))
         .found(&statement.source)
-        .wanted(wanted);
+        .expected(wanted);
     let Some(proof) = &statement.proof else {
         return finding;
     };

@@ -11,7 +11,7 @@ use super::fips::compliance_policies;
 use super::walk::walk;
 use super::{Before, Check, Outcome, Run};
 use crate::render::Rendered;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use fips_evidence::{CompliancePolicies, Effect, Environment, ambient, effects};
 
 pub(super) const CHECK: Check = Check {
@@ -142,8 +142,8 @@ fn without_configuration(document: &Rendered, environment: &Environment) -> Opti
 
 fn finding(effect: &Effect, document: &str, place: &str, program: Option<&str>) -> Finding {
     let program = program.map(|name| format!(", {name}")).unwrap_or_default();
-    Finding::new(effect.severity, effect.message.clone())
-        .subject(format!("document {document}: {place}{program}"))
+    Finding::new(effect.code, effect.severity, effect.message.clone())
+        .subject(Subject::place(document, format!("{place}{program}")))
         .fix(effect.fix)
 }
 
@@ -263,7 +263,7 @@ capabilities:
             Outcome::Found(findings) => findings
                 .into_iter()
                 .map(|one| {
-                    let subject = one.subject.unwrap_or_default();
+                    let subject = one.subject.unwrap();
                     (one.severity, format!("{subject}: {}", one.message))
                 })
                 .collect(),

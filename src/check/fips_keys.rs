@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Held, Observed};
-use crate::report::{Finding, Severity};
+use crate::report::{Finding, Severity, Subject};
 use fips_evidence::{Key, KeyRow, Secret};
 use istio_builds::{Fips, Spans};
 
@@ -58,7 +58,7 @@ impl Seen<'_> {
         let all_read = unread.is_empty();
         match outcome(before, &self.held) {
             Outcome::Found(mut findings) => {
-                findings.extend((!all_read).then(|| Finding::error(unseen())));
+                findings.extend((!all_read).then(|| Finding::error("keys-not-read", unseen())));
                 Outcome::Found(findings)
             }
             _ if !all_read => Outcome::Unknown(unseen()),
@@ -74,11 +74,14 @@ impl Seen<'_> {
 fn outcome(before: &Before<'_>, held: &[&Held]) -> Outcome {
     let (mut seen, mut findings) = (Vec::new(), Vec::new());
     for one in held {
-        let subject = format!("Secret {}, {}", one.secret, one.entry);
+        let subject = Subject::named("Secret", format!("Secret {}, {}", one.secret, one.entry));
         let keys = match &one.keys {
             Ok(keys) => keys,
             Err(error) => {
-                let finding = Finding::warning(format!("its certificates cannot be read: {error}"));
+                let finding = Finding::warning(
+                    "certificates-unreadable",
+                    format!("its certificates cannot be read: {error}"),
+                );
                 findings.push(finding.subject(subject));
                 continue;
             }
@@ -135,13 +138,17 @@ fn refused(severity: Severity, (key, used): (&Key, Secret), row: &KeyRow) -> Fin
     } else {
         format!("{}; ", row.note)
     };
-    Finding::new(severity, format!("{key} is refused by {}", row.program))
-        .found(key.to_string())
-        .wanted(row.accepted())
-        .why(format!("{note}{} ({})", row.source, row.evidence.name()))
-        .fix(format!(
-            "make {remade} with a key that is taken, or skip the check if the build is another"
-        ))
+    Finding::new(
+        "key-refused",
+        severity,
+        format!("{key} is refused by {}", row.program),
+    )
+    .found(key.to_string())
+    .expected(row.accepted())
+    .why(format!("{note}{} ({})", row.source, row.evidence.name()))
+    .fix(format!(
+        "make {remade} with a key that is taken, or skip the check if the build is another"
+    ))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::evidence::environment;
 use super::pending::wanted;
 use super::{After, Check, Outcome, Run};
 use crate::facts::{ImageProgram, MeshInventory, Observed, PodGroup, PodGroupKey, Role};
-use crate::report::{Assurance, Finding, Severity};
+use crate::report::{Assurance, Finding, Severity, Subject};
 use fips_evidence::{
     Build, CompliancePolicies, Environment, RequiredAssurance, approved_only, effects,
 };
@@ -64,8 +64,8 @@ fn of_census(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
     }
     let findings = said.into_iter().map(|(remark, concerned)| {
         let programs: Vec<&str> = concerned.programs.iter().copied().collect();
-        let finding = Finding::new(remark.severity, remark.message)
-            .subject(programs.join(", "))
+        let finding = Finding::new(remark.code, remark.severity, remark.message)
+            .subject(Subject::named("Program", programs.join(", ")))
             .found(concerned.to_string())
             .fix(remark.fix);
         match remark.policy {
@@ -112,14 +112,21 @@ fn programs<'a>(after: &After<'a>, group: &PodGroupKey) -> &'a [ImageProgram] {
 struct Remark {
     severity: Severity,
     message: String,
+    code: &'static str,
     fix: &'static str,
     /// The revision with the setting, its build, and the policy that fits the program.
     policy: Option<(String, ImageTag, &'static str)>,
 }
 
 impl Remark {
-    fn new(severity: Severity, message: impl Into<String>, fix: &'static str) -> Remark {
+    fn new(
+        code: &'static str,
+        severity: Severity,
+        message: impl Into<String>,
+        fix: &'static str,
+    ) -> Remark {
         Remark {
+            code,
             severity,
             message: message.into(),
             fix,
@@ -198,7 +205,7 @@ fn remarks(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> Ve
     let (build, known) = (Build::from(&verdict), after.policies(group));
     let effects = effects(&environment, build, known).into_iter();
     let mut remarks: Vec<Remark> = effects
-        .map(|effect| Remark::new(effect.severity, effect.message, effect.fix))
+        .map(|effect| Remark::new(effect.code, effect.severity, effect.message, effect.fix))
         .collect();
     let limited = approved_only(&environment, build, known).is_some();
     if verdict.module < Assurance::Declared || verdict.fipsonly.is_none() {
@@ -212,6 +219,7 @@ fn remarks(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> Ve
     let hidden: Vec<&str> = group.hidden_settings.iter().map(String::as_str).collect();
     if !hidden.is_empty() {
         remarks.push(Remark::new(
+            "settings-hidden",
             severity,
             format!(
                 "the pod does not show {}, so what that does was not judged",
@@ -220,7 +228,7 @@ fn remarks(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> Ve
             "write the values into the container's env, not behind valueFrom or envFrom",
         ));
     } else if !limited && let Some(fix) = inherited_policy_fix(after, group) {
-        remarks.push(Remark::new(severity, NOT_LIMITED, fix));
+        remarks.push(Remark::new("not-limited", severity, NOT_LIMITED, fix));
     } else if !limited {
         let policy = fitting_policy(build, known)
             .filter(|policy| *policy != "fips-140-2" || !has_ztunnel(after));
@@ -230,6 +238,7 @@ fn remarks(after: &After<'_>, group: &PodGroupKey, program: &ImageProgram) -> Ve
                 Some((group.revision.clone(), tag, policy))
             }),
             ..Remark::new(
+                "not-limited",
                 severity,
                 NOT_LIMITED,
                 "set COMPLIANCE_POLICY (glooistio explain fips-configuration), or take a build with fipsonly",
@@ -283,7 +292,10 @@ mod tests {
                 .into_iter()
                 .map(|one| {
                     assert_eq!(one.found.as_deref(), Some("3 pods, such as a/x-1"));
-                    assert_eq!(one.subject.as_deref(), Some("pilot-discovery"));
+                    assert_eq!(
+                        one.subject,
+                        Some(Subject::named("Program", "pilot-discovery"))
+                    );
                     (one.severity, one.message)
                 })
                 .collect(),
@@ -358,7 +370,8 @@ mod tests {
         let [one] = findings.as_slice() else {
             panic!("{findings:?}");
         };
-        assert_eq!(one.subject.as_deref(), Some("pilot-agent, pilot-discovery"));
+        let programs = Subject::named("Program", "pilot-agent, pilot-discovery");
+        assert_eq!(one.subject, Some(programs));
         assert_eq!(one.found.as_deref(), Some("3 pods, such as a/x-1"));
     }
 

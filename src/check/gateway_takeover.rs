@@ -2,7 +2,7 @@
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::RunningGateway;
-use crate::report::{Finding, Severity};
+use crate::report::{Finding, Severity, Subject};
 use istio_builds::ImageRef;
 
 pub(super) const CHECK: Check = Check {
@@ -59,10 +59,10 @@ fn judge(
     } else {
         (Severity::Warning, taken_over)
     };
-    let finding = Finding::new(severity, message)
-            .subject(format!("Deployment {namespace}/{name}"))
+    let finding = Finding::new("gateway-taken-over", severity, message)
+            .subject(Subject::deployment(namespace, name))
             .found(format!("revision {}, {}", there.revision, there.image))
-            .wanted(format!("revision {planned}, {}", before.plan.tag))
+            .expected(format!("revision {planned}, {}", before.plan.tag))
             .why("gateways are not revisioned: installing one of the same name changes the one that serves")
             ;
     Some(if severity == Severity::Info {

@@ -1,9 +1,10 @@
 //! Checks that the gateways that the install changed run the expected build.
 
 use super::pending::{judged_now, stale, unless_unasked, wanted};
+use super::proxies::pods_of;
 use super::{After, Check, Outcome, Run, Scope};
 use crate::facts::{MeshInventory, PodGroupKey, Role};
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use crate::workload::WorkloadRef;
 use istio_builds::ImageRef;
 
@@ -44,16 +45,13 @@ fn judge(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
         }
         if let Some(reason) = stale(after, group) {
             let owner = members.workloads().next();
-            let pods = || {
-                let (namespace, pods) = (&group.namespace, members.examples.join(", "));
-                format!("namespace {namespace}: {pods}")
-            };
             let sole = owner.filter(|_| members.owners.len() == 1);
-            let named = sole.map_or_else(pods, WorkloadRef::to_string);
-            let finding = Finding::error(reason.to_string())
-                .subject(format!("{named} ({} pods)", members.pods))
-                .found(&group.image)
-                .suggest(owner.and_then(WorkloadRef::restart_command));
+            let subject = sole.map_or_else(|| pods_of(group, members), Subject::from);
+            let finding =
+                Finding::error("other-build", format!("{reason} ({} pods)", members.pods))
+                    .subject(subject)
+                    .found(&group.image)
+                    .suggest(owner.and_then(WorkloadRef::restart_command));
             findings.push(finding);
         }
     }
@@ -88,8 +86,8 @@ fn missing(after: &After<'_>, inventory: &MeshInventory) -> Vec<Finding> {
         .filter(|gateway| !running(gateway));
     gone.map(|gateway| {
         let (namespace, name) = gateway.split_once('/').unwrap_or(("default", gateway));
-        Finding::error("the gateway has no pods")
-            .subject(gateway)
+        Finding::error("no-pods", "the gateway has no pods")
+            .subject(Subject::deployment(namespace, name))
             .command("kubectl describe deployment {} -n {}", &[name, namespace])
     })
     .collect()
@@ -152,7 +150,7 @@ mod tests {
 
     #[test]
     fn pods_are_named_where_no_single_owner_can_be() {
-        let text = |members: PodGroup| {
+        let subject = |members: PodGroup| {
             let mut facts = support::after();
             let mut inventory = MeshInventory::default();
             inventory
@@ -160,21 +158,20 @@ mod tests {
                 .insert(group(Role::Gateway, "a", "1.31.0-solo"), members);
             facts.inventory = Observed::Known(inventory);
             let outcome = support::run_after(run, &facts, "1.31.0-solo-fips");
-            format!("{outcome:?}")
+            match outcome {
+                Outcome::Found(findings) => findings[0].subject.clone(),
+                other => panic!("{other:?}"),
+            }
         };
         let mut foreign = members(1, "evil");
         foreign.owners = [(None, 1)].into();
-        let foreign = text(foreign);
-        assert!(
-            foreign.contains("namespace a: evil-1 (1 pods)"),
-            "{foreign}"
-        );
+        let pods = |count, example: &str| Some(Subject::pods("a", count, [example.to_owned()]));
+        assert_eq!(subject(foreign), pods(1, "evil-1"));
         let mut two = members(2, "own");
         two.owners.insert(None, 1);
-        let two = text(two);
-        assert!(two.contains("namespace a: own-1 (2 pods)"), "{two}");
-        let one = text(members(2, "own"));
-        assert!(one.contains("Deployment a/own (2 pods)"), "{one}");
+        assert_eq!(subject(two), pods(2, "own-1"));
+        let one = subject(members(2, "own"));
+        assert_eq!(one, Some(Subject::deployment("a", "own")));
     }
 
     const OURS: &[&str] = &["istio-ingress/istio-ingressgateway"];

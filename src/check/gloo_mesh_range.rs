@@ -2,7 +2,7 @@
 
 use super::answer::judged;
 use super::{Before, Check, Outcome, Run};
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use crate::sys::cluster::Names;
 use istio_builds::Minor;
 
@@ -29,8 +29,11 @@ fn run(before: &Before<'_>) -> Outcome {
     let other = running
         .filter(|running| *running != planned)
         .map(|running| {
-            Finding::warning(format!("Gloo Mesh {running} runs, and {planned} was given"))
-                .fix("give the version that will run with this Istio")
+            Finding::warning(
+                "other-version-runs",
+                format!("Gloo Mesh {running} runs, and {planned} was given"),
+            )
+            .fix("give the version that will run with this Istio")
         });
     seen(before, planned).with(other.into_iter().collect())
 }
@@ -38,18 +41,21 @@ fn run(before: &Before<'_>) -> Outcome {
 /// Reports Deployments in other namespaces with the labels of Gloo Mesh: they are listed and not judged.
 fn elsewhere(named: &Names) -> Vec<Finding> {
     let (first, rest) = match named.places.split_first() {
-        Some(((namespace, name), rest)) => (format!("Deployment {namespace}/{name}"), rest.len()),
+        Some(((namespace, name), rest)) => (Subject::deployment(namespace, name), rest.len()),
         None => return Vec::new(),
     };
-    let subject = match (rest, named.more) {
-        (0, false) => first,
-        (rest, more) => format!("{first} and {rest}{} more", if more { "+" } else { "" }),
+    let found = match (rest, named.more) {
+        (0, false) => None,
+        (rest, more) => Some(format!("and {rest}{} more", if more { "+" } else { "" })),
     };
-    let finding = Finding::warning("looks like Gloo Mesh outside of its own namespace")
-        .subject(subject)
-        .why("its version was not judged")
-        .fix("if it is your Gloo Mesh, give its version by --gloo-mesh");
-    vec![finding]
+    let finding = Finding::warning(
+        "unexpected-namespace",
+        "looks like Gloo Mesh outside of its own namespace",
+    )
+    .subject(first)
+    .why("its version was not judged")
+    .fix("if it is your Gloo Mesh, give its version by --gloo-mesh");
+    vec![Finding { found, ..finding }]
 }
 
 fn seen(before: &Before<'_>, version: Minor) -> Outcome {
@@ -57,7 +63,9 @@ fn seen(before: &Before<'_>, version: Minor) -> Outcome {
 }
 
 fn judge(before: &Before<'_>, version: Minor) -> Vec<Finding> {
-    let by = |finding: Finding| finding.subject(format!("Gloo Mesh {version}"));
+    let by = |finding: Finding| {
+        finding.subject(Subject::named("Gloo Mesh", format!("Gloo Mesh {version}")))
+    };
     let istio = judged(
         before.matrix.gloo_mesh(version, before.plan.tag.minor()),
         by,
@@ -147,7 +155,8 @@ gloo-mesh:
             panic!("not named")
         };
         assert_eq!(findings[0].severity, crate::report::Severity::Warning);
-        assert!(format!("{:?}", findings[0]).contains("shop/gloo-mesh-mgmt-server"));
+        let deployment = Subject::deployment("shop", "gloo-mesh-mgmt-server");
+        assert_eq!(findings[0].subject, Some(deployment));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::walk::walk;
 use super::{Before, Check, Outcome, Run};
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "hpa-target",
@@ -37,10 +37,13 @@ fn without_target(path: &str, hpa: &Value, document: &str) -> Vec<Finding> {
         .filter(|(_, metric)| !has_target(metric));
     aimless
         .map(|(index, _)| {
-            Finding::error(format!("{path}.metrics[{index}] has no target"))
-                .subject(format!("document {document}"))
-                .why("the API server refuses an autoscaler without one, after the rest was applied")
-                .fix("add resource.target: {type: Utilization, averageUtilization: 80}")
+            Finding::error(
+                "metric-without-target",
+                format!("{path}.metrics[{index}] has no target"),
+            )
+            .subject(Subject::document(document))
+            .why("the API server refuses an autoscaler without one, after the rest was applied")
+            .fix("add resource.target: {type: Utilization, averageUtilization: 80}")
         })
         .collect()
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::pages;
 use super::{Before, Check, Outcome, Run};
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use istio_builds::{HubRetirement, ImageRef, RetirementPhase};
 
 pub(super) const CHECK: Check = Check {
@@ -46,10 +46,10 @@ pub(super) fn finding(hub: &str, retirement: HubRetirement) -> Finding {
             format!("hub {hub} should already be removed, according to its announcement")
         }
     };
-    Finding::warning(message)
-        .subject(hub.to_owned())
+    Finding::warning("hub-retires", message)
+        .subject(Subject::named("Hub", hub))
         .found(retirement.dates)
-        .wanted(format!("a hub that stays, such as {}", retirement.instead))
+        .expected(format!("a hub that stays, such as {}", retirement.instead))
         .why(pages(&retirement.quotes))
 }
 

@@ -107,7 +107,13 @@ fn unread(images: &[PlannedImage], strict: bool) -> Vec<Finding> {
             (Observed::NotCollected(why), Ok(_)) if strict => (*why).to_owned(),
             _ => return None,
         };
-        Some(Finding::error(format!("{} could not be read", image.reference)).found(why))
+        Some(
+            Finding::error(
+                "image-not-read",
+                format!("{} could not be read", image.reference),
+            )
+            .found(why),
+        )
     });
     unread.collect()
 }
@@ -126,18 +132,21 @@ fn finding(before: &Before<'_>, image: &PlannedImage, one: &ModuleStatement) -> 
     let arch = one.arch.as_deref().unwrap_or("unknown");
     let reasons = proof.judgement.because.iter().chain(&proof.reasons);
     wrong.then(|| {
-        Finding::error(format!(
-            "{} in {} is {}",
-            one.binary,
-            image.reference,
-            one.module.word()
-        ))
+        Finding::error(
+            "assurance-too-low",
+            format!(
+                "{} in {} is {}",
+                one.binary,
+                image.reference,
+                one.module.word()
+            ),
+        )
         .found(format!(
             "{} ({}, {arch})",
             proof.path,
             proof.manifest.as_deref().unwrap_or("without a manifest")
         ))
-        .wanted(demanded.unwrap_or_else(|| format!("what {} says", before.plan.tag)))
+        .expected(demanded.unwrap_or_else(|| format!("what {} says", before.plan.tag)))
         .why(reasons.map(String::as_str).collect::<Vec<_>>().join("; "))
         .command("glooistio inspect --explain {}", &[&image.reference])
     })

@@ -6,7 +6,7 @@ use super::expectation::demanded;
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{NoImage, Nodes, Observed, PlannedImage};
 use crate::image::{Found, Platform};
-use crate::report::{Finding, Severity};
+use crate::report::{Finding, Severity, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "image-exists",
@@ -61,9 +61,9 @@ fn lacking(before: &Before<'_>, image: &PlannedImage, found: &Found) -> Option<F
     let listed = missing.filter(|(it, _)| lacking.contains(&it.architecture.as_str()));
     let why = ["a pod that lands on such a node could not start".to_owned()];
     let why: Vec<String> = why.into_iter().chain(listed.map(sparse)).collect();
-    let finding = Finding::error(format!("{} does not exist for {}", image.reference, lacking.join(", ")))
+    let finding = Finding::error("platform-missing", format!("{} does not exist for {}", image.reference, lacking.join(", ")))
         .found(seen(found))
-        .wanted(format!("linux/{} as well", lacking.join(", linux/")))
+        .expected(format!("linux/{} as well", lacking.join(", linux/")))
         .why(why.join("; "))
         .fix("take a build that has it, mirror every platform (skopeo copy --all), or keep the mesh off those nodes by a node selector and lower this by --severity image-exists=warning");
     Some(finding)
@@ -75,10 +75,10 @@ fn less_than_listed(image: &PlannedImage, found: &Found) -> Option<Finding> {
     let why: Vec<String> = found.missing.iter().map(sparse).collect();
     let listed = listed.join(", ");
     (!why.is_empty()).then(|| {
-        Finding::warning(format!(
-            "{} is listed for {listed}, and not there",
-            image.reference
-        ))
+        Finding::warning(
+            "platform-refused",
+            format!("{} is listed for {listed}, and not there", image.reference),
+        )
         .found(seen(found))
         .why(why.join("; "))
         .fix("mirror every platform (skopeo copy --all), or keep the mesh to nodes of the others")
@@ -100,7 +100,10 @@ fn uncompared(before: &Before<'_>) -> Option<Finding> {
     let Observed::Unknown(why) = &before.facts.nodes else {
         return None;
     };
-    let finding = Finding::warning("the images were not compared with the processors of the nodes");
+    let finding = Finding::warning(
+        "nodes-unknown",
+        "the images were not compared with the processors of the nodes",
+    );
     Some(finding.found(why.clone()).fix("allow `list` on nodes"))
 }
 
@@ -122,8 +125,20 @@ pub(super) fn said(error: &NoImage) -> &str {
     said
 }
 
+/// Returns the code of a finding about an image that is not available.
+fn image_code(error: &NoImage) -> &'static str {
+    match error {
+        NoImage::Missing(_) => "image-missing",
+        NoImage::Denied(_) => "image-denied",
+        NoImage::Unreachable(_) => "registry-unreachable",
+        NoImage::Failed(_) => "image-failed",
+        NoImage::Broken(_) => "image-broken",
+    }
+}
+
 fn refused(image: &PlannedImage, error: &NoImage) -> Finding {
-    let finding = Finding::error(said(error)).subject(image.reference.clone());
+    let finding =
+        Finding::error(image_code(error), said(error)).subject(Subject::image(&image.reference));
     match error {
         NoImage::Missing(_) => finding
             .why("pods would end in ImagePullBackOff")
@@ -145,6 +160,7 @@ fn failed(before: &Before<'_>, image: &PlannedImage, why: &str) -> Finding {
         Severity::Warning
     };
     Finding::new(
+        "not-readable",
         severity,
         format!("{} could not be looked at", image.reference),
     )
@@ -154,8 +170,8 @@ fn failed(before: &Before<'_>, image: &PlannedImage, why: &str) -> Finding {
 }
 
 fn unreachable(why: &str, images: &[&str]) -> Finding {
-    Finding::warning(why.to_owned())
-        .subject(images.join(", "))
+    Finding::warning("registry-unreachable", why.to_owned())
+        .subject(Subject::image(images.join(", ")))
         .why("the nodes may reach it all the same; nothing is known of these images")
         .fix("run it where the registry can be reached, or leave it out by --no-registry")
 }

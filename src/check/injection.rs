@@ -3,7 +3,7 @@
 use super::webhooks::taken_over;
 use super::{After, Check, Outcome, Run, Wanted};
 use crate::facts::{Injected, Observed};
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "injection",
@@ -42,13 +42,16 @@ fn run(after: &After<'_>) -> Outcome {
 }
 
 fn judge(revision: &str, wanted: &Wanted, injected: &Injected) -> Vec<Finding> {
-    let place = format!("revision {revision}, namespace {}", injected.namespace);
+    let place = Subject::named(
+        "Injector",
+        format!("revision {revision}, namespace {}", injected.namespace),
+    );
     if !injected.images.contains_key("istio-proxy") {
         let why = match injected.images.keys().next() {
             None => "the injector answered and added nothing".to_owned(),
             Some(other) => format!("the injector answered and added {other}, but no istio-proxy"),
         };
-        let none = Finding::error("a new pod would get no proxy")
+        let none = Finding::error("no-proxy", "a new pod would get no proxy")
             .subject(place)
             .why(why)
             .command(
@@ -59,8 +62,8 @@ fn judge(revision: &str, wanted: &Wanted, injected: &Injected) -> Vec<Finding> {
     }
     let wrong = injected.images.iter().filter_map(|(container, image)| {
         let difference = wanted.differs(image)?;
-        let finding = Finding::error(format!("container {container} {difference}"));
-        Some(finding.subject(&place).found(image).wanted(wanted.image()).why(
+        let finding = Finding::error("other-image", format!("container {container} {difference}"));
+        Some(finding.subject(place.clone()).found(image).expected(wanted.image()).why(
             "the injector's own values decide this: an annotation, a template or `values.global` names another image",
         ))
     });

@@ -2,6 +2,7 @@
 
 use super::answer::finding;
 use super::{Before, Check, Outcome, Run};
+use crate::report::Subject;
 use istio_builds::ClientVersion;
 
 pub(super) const CHECK: Check = Check {
@@ -29,7 +30,7 @@ fn run(before: &Before<'_>) -> Outcome {
             let finding = finding(message, issue.judgement)?;
             Some(
                 finding
-                    .subject(issue.issue)
+                    .subject(Subject::named("Known issue", issue.issue))
                     .found(format!("{} at {place}", istioctl.version))
                     .fix(format!("use {fixed}")),
             )

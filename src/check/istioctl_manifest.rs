@@ -6,7 +6,7 @@ use super::{Before, Check, Outcome, Run};
 use crate::facts::{Manifest, ManifestError, ObjectImage, Objects};
 use crate::image::is_image_of_istio;
 use crate::render::Rendered;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use istio_builds::{ImageRef, mask};
 
 pub(super) const CHECK: Check = Check {
@@ -45,10 +45,10 @@ fn run(before: &Before<'_>) -> Outcome {
 }
 
 fn refused(before: &Before<'_>, manifest: &Manifest, why: &str) -> Finding {
-    Finding::error("istioctl refuses this document")
-        .subject(format!("document {}", manifest.document))
+    Finding::error("document-refused", "istioctl refuses this document")
+        .subject(Subject::document(&manifest.document))
         .found(mask(why, before.plan.key.as_ref()))
-        .wanted("a document that `istioctl manifest generate -f -` accepts")
+        .expected("a document that `istioctl manifest generate -f -` accepts")
         .fix("correct the setting that the message names in your -f files or --set, or remove it")
 }
 
@@ -124,10 +124,10 @@ fn other_image(before: &Before<'_>, manifest: &Manifest, image: &ObjectImage) ->
     let parsed = image.image.parse::<ImageRef>();
     let name = parsed.as_ref().map_or("IMAGE", ImageRef::name);
     let masked = |text: &str| mask(text, plan.key.as_ref());
-    Finding::error("istioctl makes another image of the document than planned")
-        .subject(format!("{}, document {}", image.place, manifest.document))
+    Finding::error("other-image", "istioctl makes another image of the document than planned")
+        .subject(Subject::place(&manifest.document, &image.place))
         .found(masked(&image.image))
-        .wanted(masked(&plan.hub.image(name, &plan.tag)))
+        .expected(masked(&plan.hub.image(name, &plan.tag)))
         .why("this is what the installer of this istioctl makes of the document, whatever the document seems to say")
         .fix("remove the setting that changes the image, or plan its build by --istio and --hub")
 }
@@ -145,9 +145,9 @@ fn missing(before: &Before<'_>, document: &Rendered, objects: &Objects) -> Optio
         .map(|image| mask(image, before.plan.key.as_ref()))
         .collect();
     (!missing.is_empty()).then(|| {
-        Finding::warning("istioctl makes no pods with an image that the plan expects")
-            .subject(format!("document {}", document.name))
-            .wanted(missing.join(", "))
+        Finding::warning("image-not-used", "istioctl makes no pods with an image that the plan expects")
+            .subject(Subject::document(&document.name))
+            .expected(missing.join(", "))
             .why("the component is disabled for this installer, or its image has another name")
             .fix("compare with `istioctl manifest generate -f -`, and enable the component if it is wanted")
     })

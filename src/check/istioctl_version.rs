@@ -2,7 +2,7 @@
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::Istioctl;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use istio_builds::ClientVersion;
 
 pub(super) const CHECK: Check = Check {
@@ -34,21 +34,24 @@ fn judge(before: &Before<'_>, istioctl: &Istioctl) -> Outcome {
                 format!("a build of {minor}"),
                 &format!("--istio {minor}"),
             );
-            let other = Finding::error(format!("istioctl is of {minor}, planned is {planned}"))
-                .subject(&place)
+            let other = Finding::error("other-minor", format!("istioctl is of {minor}, planned is {planned}"))
+                .subject(Subject::named("Program", &place))
                 .found(istioctl.version.to_string())
-                .wanted(format!("{planned}, any patch release"))
+                .expected(format!("{planned}, any patch release"))
                 .why("charts and installer are part of istioctl: another minor installs other objects than this build needs")
                 .fix(format!("name an istioctl of {planned} by --istioctl PATH, or {change}"));
             Outcome::Found(vec![other])
         }
         None => {
-            let unknown = Finding::error("istioctl does not say which version it is")
-                .subject(&place)
-                .found(said(&istioctl.version))
-                .wanted(format!("{planned}, any patch release"))
-                .why("it was built without its version stamp, so nothing proves that it fits")
-                .fix("take a released istioctl, or lower this by --severity istioctl-version=warning");
+            let unknown = Finding::error(
+                "version-unknown",
+                "istioctl does not say which version it is",
+            )
+            .subject(Subject::named("Program", &place))
+            .found(said(&istioctl.version))
+            .expected(format!("{planned}, any patch release"))
+            .why("it was built without its version stamp, so nothing proves that it fits")
+            .fix("take a released istioctl, or lower this by --severity istioctl-version=warning");
             Outcome::Found(vec![unknown])
         }
     }

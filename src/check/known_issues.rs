@@ -6,7 +6,7 @@ use super::answer::finding;
 use super::walk::walk;
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{ControlPlane, Manager, licences};
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use istio_builds::{Concern, IssueFinding, KubeVersion, Setting, Spans};
 
 pub(super) const CHECK: Check = Check {
@@ -110,7 +110,8 @@ fn one(before: &Before<'_>, issue: IssueFinding) -> Option<Finding> {
         issue.judgement.found.clone(),
         issue.judgement.wanted.clone(),
     );
-    let finding = finding(text, issue.judgement)?.subject(issue.issue);
+    let finding =
+        finding(text, issue.judgement)?.subject(Subject::named("Known issue", issue.issue));
     Some(match issue.setting {
         Some(Setting {
             env,
@@ -216,7 +217,7 @@ licence-variables:
         match given.run(run) {
             Outcome::Found(findings) => {
                 let subjects = findings.into_iter().filter_map(|finding| finding.subject);
-                subjects.collect()
+                subjects.map(|subject| subject.to_string()).collect()
             }
             _ => Vec::new(),
         }

@@ -2,6 +2,7 @@
 
 use super::answer::answer;
 use super::{Before, Check, Outcome, Run};
+use crate::report::Subject;
 
 pub(super) const CHECK: Check = Check {
     id: "kubernetes-range",
@@ -16,7 +17,10 @@ fn run(before: &Before<'_>) -> Outcome {
         let (istio, kube) = (before.plan.tag.minor(), cluster.version.minor());
         answer(before.matrix.istio_on_kubernetes(istio, kube), |finding| {
             finding
-                .subject(format!("context {}", cluster.context))
+                .subject(Subject::named(
+                    "Context",
+                    format!("context {}", cluster.context),
+                ))
                 .found(cluster.version.to_string())
                 .fix(runs(before))
         })

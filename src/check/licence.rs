@@ -2,7 +2,7 @@
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Licence, LicenceSecret, LicenceSource, Observed, licences};
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use istio_builds::Distribution;
 
 pub(super) const CHECK: Check = Check {
@@ -66,9 +66,9 @@ fn ignored<'a>(
 }
 
 fn not_read(name: &str, variable: &str) -> Finding {
-    Finding::warning(format!("istiod does not read {name}"))
-        .subject(name.to_owned())
-        .wanted(format!("the key in {variable}"))
+    Finding::warning("variable-not-read", format!("istiod does not read {name}"))
+        .subject(Subject::named("Variable", name))
+        .expected(format!("the key in {variable}"))
         .fix(format!(
             "rename {name} to {variable} in the environment of istiod"
         ))
@@ -104,10 +104,13 @@ fn judge(before: &Before<'_>, licence: &Licence) -> Result<Option<Finding>, Outc
 
 /// Reports a key in a document: it is exposed wherever the document is stored.
 fn literal(variable: &str) -> Finding {
-    Finding::info(format!("{variable} has the licence key itself"))
-        .wanted("a reference to a secret")
-        .why("whoever reads the document, or the Deployment of istiod, reads the key")
-        .fix("put the key into a secret, and refer to it by valueFrom.secretKeyRef")
+    Finding::info(
+        "key-in-document",
+        format!("{variable} has the licence key itself"),
+    )
+    .expected("a reference to a secret")
+    .why("whoever reads the document, or the Deployment of istiod, reads the key")
+    .fix("put the key into a secret, and refer to it by valueFrom.secretKeyRef")
 }
 
 /// The position of a key that a document refers to.
@@ -129,10 +132,13 @@ impl Place<'_> {
         match entries.get(key) {
             Some(false) => None,
             Some(true) => Some(
-                Finding::warning(format!("entry {key} of secret {} is empty", self.path()))
-                    .subject(variable.to_owned())
-                    .why("istiod runs without the enterprise features where the key is empty")
-                    .fix("put the licence key into the entry"),
+                Finding::warning(
+                    "entry-empty",
+                    format!("entry {key} of secret {} is empty", self.path()),
+                )
+                .subject(Subject::named("Variable", variable))
+                .why("istiod runs without the enterprise features where the key is empty")
+                .fix("put the licence key into the entry"),
             ),
             None => {
                 let names: Vec<&str> = entries.keys().map(String::as_str).collect();
@@ -151,19 +157,19 @@ impl Place<'_> {
     fn missing(&self, variable: &str, message: String, found: String) -> Finding {
         let (finding, why) = if self.optional {
             let why = "the reference is optional: istiod runs without the enterprise features";
-            (Finding::warning(message), why)
+            (Finding::warning("secret-missing", message), why)
         } else {
             let why = "istiod does not start: its pod stays in CreateContainerConfigError";
-            (Finding::error(message), why)
+            (Finding::error("secret-missing", message), why)
         };
         let wanted = match self.key {
             Some(key) => format!("secret {} with the entry {key}", self.path()),
             None => format!("secret {}", self.path()),
         };
         finding
-            .subject(variable.to_owned())
+            .subject(Subject::named("Variable", variable))
             .found(found)
-            .wanted(wanted)
+            .expected(wanted)
             .why(why)
             .fix("create the secret with that entry, or name the entry that has the key")
     }

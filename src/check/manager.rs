@@ -3,7 +3,7 @@
 use super::expectation::unconnected;
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{ControlPlane, Manager};
-use crate::report::{Finding, Severity};
+use crate::report::{Finding, Severity, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "manager",
@@ -42,28 +42,35 @@ fn run(before: &Before<'_>) -> Outcome {
 fn judge(before: &Before<'_>, plane: &ControlPlane) -> Option<Finding> {
     let ours =
         plane.revision == before.plan.revision_label() && plane.namespace == before.plan.namespace;
-    let subject = format!("Deployment {}/{}", plane.namespace, plane.name);
+    let subject = Subject::deployment(&plane.namespace, &plane.name);
     let owner = match &plane.manager {
         Manager::Helm { release } => format!("Helm, release {release}"),
         Manager::Operator { name } => format!("the operator {name}"),
         Manager::Unknown if ours => {
-            let unknown = Finding::warning("it is not known which tool manages this control plane")
-                .subject(subject)
-                .why("istioctl would take it over; whoever installed it may take it back")
-                .fix("install a revision of your own next to it with -r NAME");
+            let unknown = Finding::warning(
+                "manager-unknown",
+                "it is not known which tool manages this control plane",
+            )
+            .subject(subject)
+            .why("istioctl would take it over; whoever installed it may take it back")
+            .fix("install a revision of your own next to it with -r NAME");
             return Some(unknown);
         }
         Manager::Istioctl { .. } | Manager::Unknown => return None,
     };
     if !ours {
         return Some(
-            Finding::info(format!("is managed by {owner}; it is not changed")).subject(subject),
+            Finding::info(
+                "managed-by-other",
+                format!("is managed by {owner}; it is not changed"),
+            )
+            .subject(subject),
         );
     }
-    let finding = Finding::error(format!("is managed by {owner}"))
+    let finding = Finding::error("managed-by-other", format!("is managed by {owner}"))
         .subject(subject)
         .found(format!("revision {}", plane.revision))
-        .wanted("a control plane of istioctl's, or none")
+        .expected("a control plane of istioctl's, or none")
         .why("two managers overwrite each other's objects")
         .fix("install a revision of your own next to it with -r NAME; or let its manager do the upgrade");
     Some(finding)

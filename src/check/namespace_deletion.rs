@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Before, Check, Outcome, Run};
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "namespace-deletion",
@@ -28,9 +28,9 @@ fn run(before: &Before<'_>) -> Outcome {
 }
 
 fn finding(name: &str, left: &str) -> Finding {
-    let finding = Finding::error("the namespace is being deleted")
-        .subject(format!("namespace {name}"))
-        .wanted("a namespace that takes new objects, or none")
+    let finding = Finding::error("being-deleted", "the namespace is being deleted")
+        .subject(Subject::namespace(name))
+        .expected("a namespace that takes new objects, or none")
         .why("the API server refuses every new object in it")
         .fix("wait until it is gone; where it does not go, remove what is left in it, with its finalizers")
         .command("kubectl get namespace {} -o yaml", &[name]);

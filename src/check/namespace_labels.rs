@@ -3,7 +3,7 @@
 use super::{After, Check, Outcome, Run, Scope};
 use crate::facts::Namespace;
 use crate::options::Revision;
-use crate::report::{Finding, Severity};
+use crate::report::{Finding, Severity, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "namespace-labels",
@@ -41,7 +41,7 @@ fn judge(after: &After<'_>, namespace: &Namespace) -> Option<Finding> {
                 ignored,
                 "istio-injection is there with another value than `enabled`, so new pods get no proxy",
             )
-            .subject(format!("namespace {name}"))
+            .subject(Subject::namespace(name))
             .fix("remove the label that is not meant"),
         );
     };
@@ -52,7 +52,7 @@ fn judge(after: &After<'_>, namespace: &Namespace) -> Option<Finding> {
                 ignored,
                 "istio-injection=enabled gives new pods the same revision",
             )
-            .subject(format!("namespace {name}")),
+            .subject(Subject::namespace(name)),
         );
     }
     // After an install, only a warning: the install did not change these labels.
@@ -63,9 +63,9 @@ fn judge(after: &After<'_>, namespace: &Namespace) -> Option<Finding> {
     let why = format!("istio-injection=enabled counts alone: new pods get revision {given}");
     Some(
         finding(severity, ignored, &why)
-            .subject(format!("namespace {name}"))
+            .subject(Subject::namespace(name))
             .found(format!("revision {given}"))
-            .wanted(format!("revision {named}"))
+            .expected(format!("revision {named}"))
             .command(
                 "kubectl label namespace {} istio-injection- istio.io/rev={} --overwrite && kubectl rollout restart deployment,statefulset,daemonset -n {}",
                 &[name, ignored, name],
@@ -75,6 +75,7 @@ fn judge(after: &After<'_>, namespace: &Namespace) -> Option<Finding> {
 
 fn finding(severity: Severity, ignored: &str, why: &str) -> Finding {
     Finding::new(
+        "label-ignored",
         severity,
         format!("the label istio.io/rev={ignored} has no effect"),
     )

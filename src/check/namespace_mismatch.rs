@@ -3,7 +3,7 @@
 use super::{Before, Check, Outcome, Run};
 use crate::plan::DEFAULT_NAMESPACE;
 use crate::render::Rendered;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "namespace-mismatch",
@@ -28,11 +28,17 @@ fn alone(document: &Rendered) -> Option<Finding> {
     // Every profile sets this namespace.
     let real = own.unwrap_or(DEFAULT_NAMESPACE);
     (real != said).then(|| {
-        Finding::error("spec.namespace alone does not move the mesh")
-            .subject(format!("document {}", document.name))
-            .found(format!("spec.namespace: {said}, values.global.istioNamespace: {}", own.unwrap_or("not set")))
-            .why("older installers then spread the objects over two namespaces, newer ones ignore it")
-            .fix(format!("give -i {said}, which sets it everywhere"))
+        Finding::error(
+            "namespace-in-one-place",
+            "spec.namespace alone does not move the mesh",
+        )
+        .subject(Subject::document(&document.name))
+        .found(format!(
+            "spec.namespace: {said}, values.global.istioNamespace: {}",
+            own.unwrap_or("not set")
+        ))
+        .why("older installers then spread the objects over two namespaces, newer ones ignore it")
+        .fix(format!("give -i {said}, which sets it everywhere"))
     })
 }
 

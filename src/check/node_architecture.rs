@@ -19,15 +19,15 @@ fn run(before: &Before<'_>) -> Outcome {
         let arm = nodes.architectures.get(ARM).copied().unwrap_or(0);
         let others = nodes.architectures.values().sum::<u64>() - arm;
         let found = match (before.plan.tag.flavor.arm, arm, others) {
-            (true, 0, 1..) => Finding::error("an ARM build, and no node is arm64"),
-            (true, 1.., 1..) => Finding::warning("an ARM build, and only some nodes are arm64")
+            (true, 0, 1..) => Finding::error("no-arm-node", "an ARM build, and no node is arm64"),
+            (true, 1.., 1..) => Finding::warning("some-arm-nodes", "an ARM build, and only some nodes are arm64")
                 .fix("keep its pods on those by a node selector or affinity for kubernetes.io/arch"),
-            (false, 1.., 0) => Finding::info("every node is arm64")
+            (false, 1.., 0) => Finding::info("arm-build-by-name", "every node is arm64")
                 .why("old lines publish ARM images under tags of their own, later ones under the same tag")
                 .fix("give --arm where your line has such a tag"),
             _ => return Outcome::Passed(seen(nodes)),
         };
-        Outcome::Found(vec![found.found(seen(nodes)).wanted(format!("a fit for {}", before.plan.tag))])
+        Outcome::Found(vec![found.found(seen(nodes)).expected(format!("a fit for {}", before.plan.tag))])
     })
 }
 

@@ -30,9 +30,9 @@ fn none(nodes: &Nodes) -> Finding {
     } else {
         refusals.join(", ")
     };
-    Finding::error("no node takes pods")
+    Finding::error("no-schedulable-node", "no node takes pods")
         .found(found)
-        .wanted("one that is ready, not cordoned, and without a NoSchedule or NoExecute taint")
+        .expected("one that is ready, not cordoned, and without a NoSchedule or NoExecute taint")
         .why("istioctl would wait its whole --readiness-timeout and then only say that resources are not ready")
         .command("kubectl get nodes -o custom-columns=NAME:.metadata.name,TAINTS:.spec.taints,CORDONED:.spec.unschedulable", &[])
 }

@@ -3,7 +3,7 @@
 use super::answer::judged;
 use super::{Before, Check, Outcome, Run};
 use crate::options::Template;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use istio_builds::Minor;
 
 pub(super) const CHECK: Check = Check {
@@ -25,12 +25,15 @@ fn run(before: &Before<'_>) -> Outcome {
 
 fn judge(before: &Before<'_>, version: Minor) -> Outcome {
     let range = match before.matrix.openshift(version) {
-        None => Some(Finding::warning(format!("no data of OpenShift {version}"))),
+        None => Some(Finding::warning(
+            "no-data",
+            format!("no data of OpenShift {version}"),
+        )),
         Some((kube, _)) => judged(
             before
                 .matrix
                 .istio_on_kubernetes(before.plan.tag.minor(), kube),
-            |finding| finding.subject(format!("OpenShift {version}")),
+            |finding| finding.subject(Subject::named("OpenShift", format!("OpenShift {version}"))),
         ),
     };
     let findings = range.into_iter().chain(platform(before)).collect();
@@ -49,14 +52,17 @@ fn platform(before: &Before<'_>) -> Option<Finding> {
             .is_some_and(|profile| profile.starts_with(PLATFORM))
     });
     (!preset && !profile && plan.platform.as_deref() != Some(PLATFORM)).then(|| {
-        Finding::warning("the cluster is an OpenShift, and the plan is not made for one")
-            .found(
-                plan.platform
-                    .clone()
-                    .unwrap_or_else(|| "no platform".to_owned()),
-            )
-            .why("its security constraints refuse the users and host paths of an ordinary install")
-            .fix("give --platform openshift, or --preset openshift")
+        Finding::warning(
+            "not-planned-for-openshift",
+            "the cluster is an OpenShift, and the plan is not made for one",
+        )
+        .found(
+            plan.platform
+                .clone()
+                .unwrap_or_else(|| "no platform".to_owned()),
+        )
+        .why("its security constraints refuse the users and host paths of an ordinary install")
+        .fix("give --platform openshift, or --preset openshift")
     })
 }
 

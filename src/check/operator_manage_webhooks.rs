@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Before, Check, Outcome, Run};
 use crate::render::Rendered;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use istio_builds::Capability;
 
 pub(super) const CHECK: Check = Check {
@@ -43,19 +43,19 @@ fn is_set(document: &Rendered) -> bool {
 }
 
 fn removed(document: &Rendered) -> Finding {
-    Finding::error("the document would remove the injector of its own istiod")
-        .subject(format!("document {}", document.name))
+    Finding::error("injector-removed", "the document would remove the injector of its own istiod")
+        .subject(Subject::document(&document.name))
         .found("values.global.operatorManageWebhooks: true")
-        .wanted("not set, in a document with istiod")
+        .expected("not set, in a document with istiod")
         .why("istioctl then renders no injection webhook, and removes the one that is there: new pods get no proxy")
         .fix("remove it here; only documents without istiod need it")
 }
 
 fn taken(document: &Rendered) -> Finding {
-    Finding::warning("the document would take over the default revision")
-        .subject(format!("document {}", document.name))
+    Finding::warning("default-taken-over", "the document would take over the default revision")
+        .subject(Subject::document(&document.name))
         .found("values.global.operatorManageWebhooks: not true")
-        .wanted("values.global.operatorManageWebhooks: true, in a document without istiod")
+        .expected("values.global.operatorManageWebhooks: true, in a document without istiod")
         .why("installing it moves the default tag and the default validator to its own revision, or creates them for it")
         .fix("set spec.values.global.operatorManageWebhooks: true there")
 }

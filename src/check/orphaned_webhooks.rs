@@ -2,7 +2,7 @@
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{ControlPlane, Observed, Webhook, WebhookKind};
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "orphaned-webhooks",
@@ -42,14 +42,15 @@ fn finding(hook: &Webhook) -> Finding {
         ),
     };
     let finding = if hook.fail_closed {
-        Finding::error(format!(
-            "is left of a mesh that is gone, and refuses {effect}"
-        ))
+        Finding::error(
+            "orphan-blocks",
+            format!("is left of a mesh that is gone, and refuses {effect}"),
+        )
     } else {
-        Finding::warning("is left of a mesh that is gone")
+        Finding::warning("orphan", "is left of a mesh that is gone")
     };
     finding
-        .subject(format!("{kind} {}", hook.name))
+        .subject(Subject::cluster_object(kind, &hook.name))
         .found(format!(
             "revision {}, its istiod and its Service do not exist",
             hook.revision

@@ -42,22 +42,24 @@ fn missing(refused: &[&Permission], asked: usize) -> Option<Finding> {
     }
     let listed = by_verb.iter();
     let listed = listed.map(|(verb, resources)| format!("{verb} {}", resources.join(" ")));
-    let finding = Finding::error(format!("{} of {asked} rights are missing", refused.len()))
-        .found(format!(
-            "not allowed: {}",
-            listed.collect::<Vec<_>>().join("; ")
-        ))
-        .fix("hand an administrator the ClusterRole that this prints, and ask to be bound to it")
-        .command("glooistio check --print-rbac", &[]);
+    let finding = Finding::error(
+        "rights-missing",
+        format!("{} of {asked} rights are missing", refused.len()),
+    )
+    .found(format!(
+        "not allowed: {}",
+        listed.collect::<Vec<_>>().join("; ")
+    ))
+    .fix("hand an administrator the ClusterRole that this prints, and ask to be bound to it")
+    .command("glooistio check --print-rbac", &[]);
     Some(because(finding, first))
 }
 
 fn uncompared(permission: &Permission) -> Finding {
-    let finding = Finding::warning(format!(
-        "may not {} {}",
-        permission.verb,
-        permission.full_resource()
-    ))
+    let finding = Finding::warning(
+        "read-right-missing",
+        format!("may not {} {}", permission.verb, permission.full_resource()),
+    )
     .found("pods cannot be compared with what the injector produces: they are declared at most")
     .command(
         "kubectl auth can-i {} {} --all-namespaces",

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Before, Check, Outcome, Run};
 use crate::render::Rendered;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "platform",
@@ -29,13 +29,16 @@ fn run(before: &Before<'_>) -> Outcome {
         let (place, word) = named(document)?;
         (!word.is_empty() && !known.contains(word)).then(|| {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            Finding::error(format!(
-                "the charts of Istio {} have no platform {word}",
-                before.plan.tag.minor()
-            ))
-            .subject(format!("document {}", document.name))
+            Finding::error(
+                "unknown-platform",
+                format!(
+                    "the charts of Istio {} have no platform {word}",
+                    before.plan.tag.minor()
+                ),
+            )
+            .subject(Subject::document(&document.name))
             .found(format!("spec.{place}.global.platform: {word}"))
-            .wanted(known.join(", "))
+            .expected(known.join(", "))
             .why("istioctl stops with \"unknown platform\"")
             .fix("remove it: any other platform needs no setting here")
         })

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Before, Check, Outcome, Run};
 use crate::facts::Namespace;
 use crate::render::Rendered;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use istio_operator::Engine;
 
 pub(super) const CHECK: Check = Check {
@@ -51,22 +51,28 @@ fn refuses(namespace: &Namespace) -> Option<&str> {
 }
 
 fn init(namespace: &Namespace, level: &str) -> Finding {
-    Finding::error("new pods would be refused: istio-init needs NET_ADMIN and NET_RAW")
-        .subject(format!("namespace {}", namespace.name))
-        .found(format!("pod-security.kubernetes.io/enforce={level}"))
-        .wanted("the CNI agent, which needs nothing in the pod, or the level privileged")
-        .fix("enable the CNI: --set components.cni.enabled=true")
+    Finding::error(
+        "init-refused",
+        "new pods would be refused: istio-init needs NET_ADMIN and NET_RAW",
+    )
+    .subject(Subject::namespace(&namespace.name))
+    .found(format!("pod-security.kubernetes.io/enforce={level}"))
+    .expected("the CNI agent, which needs nothing in the pod, or the level privileged")
+    .fix("enable the CNI: --set components.cni.enabled=true")
 }
 
 fn agent(namespace: &Namespace, level: &str) -> Finding {
-    Finding::error("the CNI agent would be refused: it mounts directories of the node")
-        .subject(format!("namespace {}", namespace.name))
-        .found(format!("pod-security.kubernetes.io/enforce={level}"))
-        .wanted("pod-security.kubernetes.io/enforce=privileged")
-        .command(
-            "kubectl label namespace {} pod-security.kubernetes.io/enforce=privileged --overwrite",
-            &[&namespace.name],
-        )
+    Finding::error(
+        "cni-refused",
+        "the CNI agent would be refused: it mounts directories of the node",
+    )
+    .subject(Subject::namespace(&namespace.name))
+    .found(format!("pod-security.kubernetes.io/enforce={level}"))
+    .expected("pod-security.kubernetes.io/enforce=privileged")
+    .command(
+        "kubectl label namespace {} pod-security.kubernetes.io/enforce=privileged --overwrite",
+        &[&namespace.name],
+    )
 }
 
 /// Checks whether injected pods depend on a CNI agent that another tool installs. From 1.24 on, istioctl

@@ -2,6 +2,7 @@
 //! cluster gives.
 
 use super::pending::wanted;
+use super::proxies::pods_of;
 use super::{After, Check, Outcome, Run};
 use crate::facts::{MeshInventory, PodGroup, PodGroupKey, Role};
 use crate::report::Finding;
@@ -69,11 +70,11 @@ fn judge(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
 
 fn finding(group: &PodGroupKey, members: &PodGroup) -> Finding {
     let example = members.examples.first().cloned().unwrap_or_default();
-    let finding = Finding::error(format!(
-        "{} pods are not ready: {}",
-        members.pods, group.status
-    ))
-    .subject(format!("{}/{example}", group.namespace))
+    let finding = Finding::error(
+        "not-ready",
+        format!("{} pods are not ready: {}", members.pods, group.status),
+    )
+    .subject(pods_of(group, members))
     .found(&group.image)
     .command(
         "kubectl describe pod {} -n {}",

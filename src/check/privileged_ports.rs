@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::walk::walk;
 use super::{Before, Check, Outcome, Run};
 use crate::render::Rendered;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "privileged-ports",
@@ -58,12 +58,13 @@ fn finding(path: &str, port: &Value, document: &Rendered) -> Option<Finding> {
     };
     (target < first_free).then(|| {
         let name = port["name"].as_str().unwrap_or("without a name");
-        Finding::error(format!(
-            "port {name} needs root: the gateway would listen on {target}"
-        ))
-        .subject(format!("document {}", document.name))
+        Finding::error(
+            "privileged-port",
+            format!("port {name} needs root: the gateway would listen on {target}"),
+        )
+        .subject(Subject::document(&document.name))
         .found(path)
-        .wanted("a targetPort of 1024 or more")
+        .expected("a targetPort of 1024 or more")
         .why("istioctl refuses the document")
         .fix(format!(
             "set targetPort: {} (the Service keeps its port)",

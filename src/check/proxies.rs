@@ -9,7 +9,7 @@ use super::mismatch::Mismatch;
 use super::pending::{stale, unless_unasked, wanted};
 use super::{After, Check, Outcome, Run, Scope};
 use crate::facts::{MeshInventory, PodGroup, PodGroupKey, Role};
-use crate::report::{Finding, Severity};
+use crate::report::{Finding, Severity, Subject};
 use crate::workload::WorkloadRef;
 
 pub(super) const CHECK: Check = Check {
@@ -83,9 +83,12 @@ fn of_nodes(after: &After<'_>, inventory: &MeshInventory) -> Vec<Finding> {
         alike.or_insert((0, members)).0 += members.pods;
     }
     let finding = |((severity, namespace, message), (pods, members)): (_, (u64, &PodGroup))| {
-        Finding::new(severity, message)
-            .subject(format!("namespace {namespace} ({pods} pods)"))
-            .found(members.examples.join(", "))
+        Finding::new("other-build", severity, message)
+            .subject(Subject::pods(
+                namespace,
+                pods,
+                members.examples.iter().cloned(),
+            ))
             .fix("install it again with the hub and the tag of its mesh")
     };
     wrong.into_iter().map(finding).collect()
@@ -102,9 +105,12 @@ fn changed(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
     }
     let mut findings = of_nodes(after, inventory);
     if waiting > 0 {
-        findings.push(Finding::info(format!(
-            "{waiting} proxies are older than this install; they are listed as pending restarts"
-        )));
+        findings.push(Finding::info(
+            "older-proxies",
+            format!(
+                "{waiting} proxies are older than this install; they are listed as pending restarts"
+            ),
+        ));
     }
     Outcome::of(findings, format!("{right} proxies are as expected"))
 }
@@ -126,9 +132,8 @@ fn everything(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
         let owner = alike
             .iter()
             .find_map(|(_, members)| members.workloads().next());
-        Finding::error(reason.to_string())
-            .subject(format!("namespace {namespace} ({pods} pods)"))
-            .found(examples(&alike))
+        Finding::error("other-build", reason.to_string())
+            .subject(Subject::pods(namespace, pods, example_names(&alike)))
             .fix("restart the workloads: a proxy changes only when its pod does")
             .suggest(owner.and_then(WorkloadRef::restart_command))
     });
@@ -146,7 +151,7 @@ const NAMED: usize = 10;
 
 /// Returns pods of these groups, one of each first, so that no group hides another; with the name of the
 /// proxy's container if it is not the default one.
-pub(super) fn examples(alike: &[(&PodGroupKey, &PodGroup)]) -> String {
+pub(super) fn example_names(alike: &[(&PodGroupKey, &PodGroup)]) -> Vec<String> {
     let nth = |at: usize| {
         alike.iter().filter_map(move |(group, members)| {
             let (pod, container) = (members.examples.get(at)?, &group.container);
@@ -159,7 +164,16 @@ pub(super) fn examples(alike: &[(&PodGroupKey, &PodGroup)]) -> String {
         })
     };
     let each = (0..PodGroup::EXAMPLES).flat_map(nth);
-    each.take(NAMED).collect::<Vec<_>>().join(", ")
+    each.take(NAMED).collect()
+}
+
+/// Returns the pods of one group.
+pub(super) fn pods_of(group: &PodGroupKey, members: &PodGroup) -> Subject {
+    Subject::pods(
+        &group.namespace,
+        members.pods,
+        members.examples.iter().cloned(),
+    )
 }
 
 /// Reports programs that name a revision without a control plane: they belong to no mesh, and no istiod
@@ -186,11 +200,14 @@ fn orphans(after: &After<'_>, inventory: &MeshInventory) -> Vec<Finding> {
             .iter()
             .map(|(_, members): &(_, &PodGroup)| members.pods)
             .sum();
-        Finding::warning(format!("no control plane of revision {revision} is here"))
-            .subject(format!("namespace {namespace} ({binary} of {pods} pods)"))
-            .found(examples(&alike))
-            .why(why)
-            .fix(fix)
+        Finding::warning(
+            "no-control-plane",
+            format!("no control plane of revision {revision} is here"),
+        )
+        .subject(Subject::pods(namespace, pods, example_names(&alike)))
+        .found(binary)
+        .why(why)
+        .fix(fix)
     };
     left.into_iter().map(finding).collect()
 }
@@ -272,12 +289,9 @@ mod tests {
             panic!("not found")
         };
         assert_eq!(findings.len(), 1);
-        let text = format!("{:?}", findings[0]);
-        assert!(
-            text.contains("hidden-1 (container app), reviews-1"),
-            "{text}"
-        );
-        assert!(text.contains("4 pods"), "{text}");
+        let names = ["hidden-1 (container app)", "reviews-1"];
+        let pods = Subject::pods("a", 4, names.map(str::to_owned));
+        assert_eq!(findings[0].subject, Some(pods));
     }
 
     #[test]
@@ -291,7 +305,7 @@ mod tests {
         };
         let hidden = members(1, "hidden");
         let crowds = [(&own, &crowd), (&own, &crowd), (&own, &hidden)];
-        let named = examples(&crowds);
+        let named = example_names(&crowds).join(", ");
         assert!(named.contains("hidden-1"), "{named}");
         assert_eq!(named.split(", ").count(), NAMED);
     }

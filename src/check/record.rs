@@ -15,10 +15,13 @@ fn run(before: &Before<'_>) -> Outcome {
     before.facts.records.judge(|records| {
         let unusable = records.iter().filter_map(|record| record.as_ref().err());
         let findings = unusable.map(|why| {
-            Finding::warning("a record of an earlier install is ignored")
-                .found(why)
-                .why("without it an upgrade cannot repeat the overlays of the install")
-                .fix("give the same -f and --set again")
+            Finding::warning(
+                "record-ignored",
+                "a record of an earlier install is ignored",
+            )
+            .found(why)
+            .why("without it an upgrade cannot repeat the overlays of the install")
+            .fix("give the same -f and --set again")
         });
         Outcome::of(findings.collect(), format!("{} records", records.len()))
     })

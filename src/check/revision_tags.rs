@@ -2,7 +2,7 @@
 
 use super::{After, Check, Outcome, Run};
 use crate::facts::ControlPlane;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use crate::suggestion::SuggestedCommand;
 
 pub(super) const CHECK: Check = Check {
@@ -23,20 +23,20 @@ fn run(after: &After<'_>) -> Outcome {
             return Outcome::NotApplicable("no revision tags".to_owned());
         }
         after.facts.control_planes.judge(|planes| {
-            let findings = tags
-                .iter()
-                .filter(|(hook, _)| !planes.iter().any(|plane| plane.revision == hook.revision))
-                .map(|(hook, tag)| {
-                    Finding::error(format!(
+            let findings =
+                tags.iter()
+                    .filter(|(hook, _)| !planes.iter().any(|plane| plane.revision == hook.revision))
+                    .map(|(hook, tag)| {
+                        Finding::error("revision-missing", format!(
                         "points to revision {}, which does not exist",
                         hook.revision
                     ))
-                    .subject(format!("revision tag {tag}"))
+                    .subject(Subject::named("Revision tag", format!("revision tag {tag}")))
                     .why(
                         "new pods of the namespaces that use this tag get no proxy, or are refused",
                     )
                     .suggest(moved(tag, planes))
-                });
+                    });
             Outcome::of(findings.collect(), format!("{} tags", tags.len()))
         })
     })

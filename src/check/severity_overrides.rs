@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn what_was_found_decides_the_status_and_the_flags_decide_its_weight() {
-        let found = |severity| Outcome::Found(vec![Finding::new(severity, "x")]);
+        let found = |severity| Outcome::Found(vec![Finding::new("x", severity, "x")]);
         let unknown = || Outcome::Unknown("forbidden".to_owned());
         for (levels, strict, outcome, status, severity) in [
             (&[][..], false, found(Info), Status::Passed, Some(Info)),

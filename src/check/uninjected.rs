@@ -3,7 +3,7 @@
 use super::pending::asked;
 use super::{After, Check, Outcome, Run};
 use crate::facts::MeshInventory;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "uninjected",
@@ -25,10 +25,11 @@ fn judge(after: &After<'_>, inventory: &MeshInventory) -> Outcome {
     let bare = inventory.uninjected.iter();
     let bare = bare.filter(|(namespace, pods)| **pods > 0 && ours(after, namespace));
     let findings = bare.map(|(namespace, pods)| {
-        Finding::warning(format!(
-            "{pods} pods have no proxy, though the namespace asks for injection"
-        ))
-        .subject(format!("namespace {namespace}"))
+        Finding::warning(
+            "not-injected",
+            format!("{pods} pods have no proxy, though the namespace asks for injection"),
+        )
+        .subject(Subject::namespace(namespace))
         .why("they were started before the label, or while the injector could not be reached")
         .fix("restart their workloads, or opt them out by the label sidecar.istio.io/inject=false")
         .command("kubectl get pods -n {}", &[namespace])

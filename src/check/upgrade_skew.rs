@@ -3,7 +3,7 @@
 use super::{Before, Check, Outcome, Run};
 use crate::facts::ControlPlane;
 use crate::plan::Plan;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 use istio_builds::ImageTag;
 
 pub(super) const CHECK: Check = Check {
@@ -42,13 +42,17 @@ fn run(before: &Before<'_>) -> Outcome {
 fn in_place(plan: &Plan, plane: &ControlPlane) -> Option<Finding> {
     let planned = &plan.tag;
     let finding = match &plane.tag {
-        Err(text) => Finding::warning("what runs has a tag that no rule can judge").found(text),
+        Err(text) => Finding::warning(
+            "version-unknown",
+            "what runs has a tag that no rule can judge",
+        )
+        .found(text),
         Ok(running) => step(plan, running)?.found(running.to_string()),
     };
     Some(
         finding
-            .subject(format!("Deployment {}/{}", plane.namespace, plane.name))
-            .wanted(planned.to_string()),
+            .subject(Subject::deployment(&plane.namespace, &plane.name))
+            .expected(planned.to_string()),
     )
 }
 
@@ -56,9 +60,9 @@ fn in_place(plan: &Plan, plane: &ControlPlane) -> Option<Finding> {
 /// default.
 fn downgrade(plan: &Plan, message: &str, why: &str) -> Finding {
     if plan.consent.downgrade {
-        return Finding::warning(message).why(why);
+        return Finding::warning("older-build", message).why(why);
     }
-    Finding::error(message).why(why).fix(
+    Finding::error("older-build", message).why(why).fix(
         "name a newer build by --to or --istio, take a newer istioctl, or give --allow-downgrade",
     )
 }
@@ -73,9 +77,10 @@ fn step(plan: &Plan, running: &ImageTag) -> Option<Finding> {
             "fixes of the newer build are lost",
         ),
         Some(0..=IN_PLACE) => return None,
-        Some(minors) if minors > IN_PLACE => Finding::error(format!(
-            "{minors} minors at once, in place"
-        ))
+        Some(minors) if minors > IN_PLACE => Finding::error(
+            "too-many-minors",
+            format!("{minors} minors at once, in place"),
+        )
         .why("Istio supports one minor at a time in place, two minors with a second revision")
         .fix(format!(
             "upgrade to {} first, or install a second revision with -r NAME",
@@ -86,7 +91,7 @@ fn step(plan: &Plan, running: &ImageTag) -> Option<Finding> {
             "this goes one minor back",
             "Istio supports one minor back at most, with the istioctl of the lower version",
         ),
-        _ => Finding::error("this goes back further than Istio supports")
+        _ => Finding::error("too-far-back", "this goes back further than Istio supports")
             .why("Istio supports one minor back at most")
             .fix("install a second revision with -r NAME and move the workloads"),
     };
@@ -101,10 +106,15 @@ fn beside(planned: &ImageTag, planes: &[ControlPlane]) -> Option<Finding> {
         .max()?;
     let minors = planned.minor().above(newest.minor())?;
     (minors > BESIDE).then(|| {
-        Finding::warning(format!("{minors} minors above the other mesh"))
-            .found(newest.to_string())
-            .wanted(planned.to_string())
-            .why("moving workloads over more than two minors is neither tested nor recommended by Istio")
+        Finding::warning(
+            "ahead-of-other-mesh",
+            format!("{minors} minors above the other mesh"),
+        )
+        .found(newest.to_string())
+        .expected(planned.to_string())
+        .why(
+            "moving workloads over more than two minors is neither tested nor recommended by Istio",
+        )
     })
 }
 

@@ -3,7 +3,7 @@
 use super::{After, Check, Outcome, Run};
 use crate::facts::{Observed, Webhook, WebhookKind};
 use crate::options::Revision;
-use crate::report::Finding;
+use crate::report::{Finding, Subject};
 
 pub(super) const CHECK: Check = Check {
     id: "webhooks",
@@ -69,16 +69,18 @@ pub(super) fn taken_over<'a>(webhooks: &'a [Webhook], revision: &str) -> Option<
 
 /// Reports that the default tag points to another revision, which is not an error.
 fn replaced(other: &str) -> Finding {
-    Finding::info(format!(
-        "the default revision injects nothing: the default tag points to revision {other}"
-    ))
+    Finding::info(
+        "default-tag-elsewhere",
+        format!("the default revision injects nothing: the default tag points to revision {other}"),
+    )
     .why("new pods of namespaces with istio-injection=enabled get the proxy of that revision")
 }
 
 fn missing(revision: &str) -> Finding {
-    Finding::error(format!(
-        "revision {revision} has no injection webhook: new pods get no proxy"
-    ))
+    Finding::error(
+        "no-injection-webhook",
+        format!("revision {revision} has no injection webhook: new pods get no proxy"),
+    )
     .fix("install the revision again, or set a revision tag to it")
 }
 
@@ -87,7 +89,7 @@ fn judge(hook: &Webhook) -> Vec<Finding> {
         WebhookKind::Mutating => "MutatingWebhookConfiguration",
         WebhookKind::Validating => "ValidatingWebhookConfiguration",
     };
-    let place = format!("{kind} {}", hook.name);
+    let place = Subject::cluster_object(kind, &hook.name);
     let effect = match (hook.kind, hook.fail_closed) {
         (WebhookKind::Mutating, true) => "new pods in its namespaces are refused",
         (WebhookKind::Mutating, false) => "new pods start without a proxy, without any error",
@@ -95,8 +97,8 @@ fn judge(hook: &Webhook) -> Vec<Finding> {
         (WebhookKind::Validating, false) => "wrong configuration is accepted",
     };
     let bundle = (!hook.ca_bundle).then(|| {
-        Finding::error("has no CA bundle")
-            .subject(&place)
+        Finding::error("no-ca-bundle", "has no CA bundle")
+            .subject(place.clone())
             .why(effect)
             .fix("istiod fills it in once it is ready: look at its log for `patching webhook`")
     });
@@ -105,8 +107,8 @@ fn judge(hook: &Webhook) -> Vec<Finding> {
             .service
             .as_ref()
             .map(|(space, name)| format!("{space}/{name}"));
-        Finding::error("its Service has no ready endpoint")
-            .subject(&place)
+        Finding::error("no-endpoint", "its Service has no ready endpoint")
+            .subject(place.clone())
             .found(service.unwrap_or_else(|| "no Service".to_owned()))
             .why(effect)
             .command("kubectl get endpointslices -A -l istio=pilot", &[])

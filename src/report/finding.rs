@@ -2,22 +2,27 @@
 
 use serde::Serialize;
 
-use super::Severity;
+use super::{Severity, Subject};
 use crate::suggestion::SuggestedCommand;
 
 /// One thing that a check found about one subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
+    /// What was found, in kebab-case, for programs: unlike the message it does not change with the wording. Unique in
+    /// its check.
+    pub code: &'static str,
     pub severity: Severity,
     /// One sentence, lower case, without a full stop.
     pub message: String,
-    /// The subject: `Deployment istio-system/istiod`, `overlay.yaml:7`, a node, a namespace.
+    /// The file of `check --manifest` that it was found in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub subject: Option<String>,
+    pub file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub wanted: Option<String>,
+    pub expected: Option<String>,
     /// Why it matters, or the source of the claim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -33,14 +38,16 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Creates a finding that has only a message.
-    pub fn new(severity: Severity, message: impl Into<String>) -> Self {
+    /// Creates a finding that has only a code and a message.
+    pub fn new(code: &'static str, severity: Severity, message: impl Into<String>) -> Self {
         Finding {
+            code,
             severity,
             message: message.into(),
+            file: None,
             subject: None,
             found: None,
-            wanted: None,
+            expected: None,
             why: None,
             sources: Vec::new(),
             fix: None,
@@ -49,18 +56,18 @@ impl Finding {
     }
 
     /// Creates a finding about something that must be fixed.
-    pub fn error(message: impl Into<String>) -> Self {
-        Self::new(Severity::Error, message)
+    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, message)
     }
 
     /// Creates a finding about something that may be wrong.
-    pub fn warning(message: impl Into<String>) -> Self {
-        Self::new(Severity::Warning, message)
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Warning, message)
     }
 
     /// Creates a finding that is only information.
-    pub fn info(message: impl Into<String>) -> Self {
-        Self::new(Severity::Info, message)
+    pub fn info(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Info, message)
     }
 
     /// Replaces the message.
@@ -72,8 +79,8 @@ impl Finding {
 
     /// Sets the subject.
     #[must_use]
-    pub fn subject(mut self, text: impl Into<String>) -> Self {
-        self.subject = Some(text.into());
+    pub fn subject(mut self, subject: impl Into<Subject>) -> Self {
+        self.subject = Some(subject.into());
         self
     }
 
@@ -86,8 +93,8 @@ impl Finding {
 
     /// Sets what was expected.
     #[must_use]
-    pub fn wanted(mut self, text: impl Into<String>) -> Self {
-        self.wanted = Some(text.into());
+    pub fn expected(mut self, text: impl Into<String>) -> Self {
+        self.expected = Some(text.into());
         self
     }
 

@@ -117,6 +117,6 @@ mod tests {
             .unwrap();
         assert_eq!(failed["severity"], "error");
         assert_eq!(failed["phase"], "before");
-        assert!(failed["findings"][0]["wanted"].is_string());
+        assert!(failed["findings"][0]["expected"].is_string());
     }
 }

@@ -31,10 +31,10 @@ fn before() -> Vec<CheckResult> {
 }
 
 fn kubernetes() -> Vec<CheckResult> {
-    let range = Finding::error("Kubernetes 1.22 is newer than Istio 1.9 supports")
-        .subject("context prod")
+    let range = Finding::error("unsupported", "Kubernetes 1.22 is newer than Istio 1.9 supports")
+        .subject(Subject::named("Context", "context prod"))
         .found("1.22.3")
-        .wanted("1.17 to 1.20")
+        .expected("1.17 to 1.20")
         .why("Istio's table of supported releases gives this range, and a Gloo Mesh page that allows 1.22 does not widen it")
         .fix("take Istio 1.10 or later")
         .command("glooistio install --istio 1.11.8 --distribution solo --fips --distroless --hub gcr.io/istio-enterprise", &[]);
@@ -75,9 +75,13 @@ fn kubernetes() -> Vec<CheckResult> {
 
 fn build() -> Vec<CheckResult> {
     let mirror = Finding::info(
+        "mirror",
         "registry.corp:5000/istio is not a hub of Solo or Istio: treated as a mirror",
     );
-    let end = Finding::warning("Istio 1.9 has had no fixes from the community since 2021-10-08");
+    let end = Finding::warning(
+        "end-of-life",
+        "Istio 1.9 has had no fixes from the community since 2021-10-08",
+    );
     vec![
         CheckResult {
             findings: vec![mirror],

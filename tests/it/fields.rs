@@ -39,7 +39,15 @@ fn findings(spec: &str, istio: &str) -> Vec<(String, String)> {
     let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
     let found = found.iter();
     found
-        .map(|finding| (text(finding, "message"), text(finding, "subject")))
+        .map(|finding| {
+            let subject = &finding["subject"];
+            let place = ["line", "column"].map(|field| subject[field].to_string());
+            let file = text(subject, "file");
+            (
+                text(finding, "message"),
+                format!("{file}:{}", place.join(":")),
+            )
+        })
         .collect()
 }
 

@@ -60,7 +60,8 @@ fn a_deployment_that_calls_itself_istiod_stops_no_verification() {
         assert_eq!(output.code(), 0, "{image}: {output}");
         let said = findings(&output, "control-plane");
         assert!(
-            said.contains("warned") && said.contains("Deployment shop/istiod"),
+            said.contains("warned")
+                && said.contains(r#"{"kind":"Deployment","namespace":"shop","name":"istiod"}"#),
             "{said}"
         );
         assert!(
@@ -105,9 +106,15 @@ fn nothing_of_a_tenant_keeps_a_mesh_from_being_upgraded() {
         env.line("upgrade --to 1.31.0 --fips --forget-overlays --dry-run -o json --no-registry");
     assert_eq!(output.code(), 0, "{output}");
     for (check, named) in [
-        ("manager", "Deployment shop/istiod"),
-        ("gloo-mesh-range", "Deployment shop/gloo-mesh-mgmt-server"),
-        ("data-plane-skew", "namespace shop"),
+        (
+            "manager",
+            r#"{"kind":"Deployment","namespace":"shop","name":"istiod"}"#,
+        ),
+        (
+            "gloo-mesh-range",
+            r#"{"kind":"Deployment","namespace":"shop","name":"gloo-mesh-mgmt-server"}"#,
+        ),
+        ("data-plane-skew", r#"{"kind":"Namespace","name":"shop"}"#),
     ] {
         let said = findings(&output, check);
         assert!(said.contains(named), "{check}: {said}");

@@ -307,7 +307,7 @@ fn image_that_the_installer_makes_and_nobody_planned_is_an_error() {
     assert_eq!(check["status"], "failed", "{check}");
     assert_eq!(check["findings"][0]["found"], other, "{check}");
     assert_eq!(
-        check["findings"][0]["wanted"],
+        check["findings"][0]["expected"],
         format!("{HUB}/pilot:{TAG}"),
         "{check}"
     );

@@ -74,8 +74,7 @@ fn directory_is_searched_and_each_finding_names_its_file() {
     let checks = report["checks"].as_array().unwrap();
     let hub = checks.iter().find(|check| check["id"] == "hub").unwrap();
     assert_eq!(hub["findings"].as_array().unwrap().len(), 1, "{hub:#}");
-    let subject = hub["findings"][0]["subject"].as_str().unwrap();
-    assert!(subject.starts_with("clusters/b/b.yaml"), "{subject}");
+    assert_eq!(hub["findings"][0]["file"], "clusters/b/b.yaml", "{hub:#}");
     let notes = report["expected"]["notes"].to_string();
     assert!(
         notes.contains("clusters/a.yaml: 1.30.5-solo from us-docker.pkg.dev"),

@@ -102,6 +102,8 @@ const FIPS_140_3: &str = "fips-140-3";
 /// The effect of a setting on a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
+    /// What it is, in kebab-case, for programs.
+    pub code: &'static str,
     pub severity: Severity,
     /// One sentence, in lower case, without a full stop.
     pub message: String,
@@ -112,8 +114,14 @@ pub struct Effect {
 }
 
 impl Effect {
-    fn new(severity: Severity, message: impl Into<String>, fix: &'static str) -> Effect {
+    fn new(
+        code: &'static str,
+        severity: Severity,
+        message: impl Into<String>,
+        fix: &'static str,
+    ) -> Effect {
         Effect {
+            code,
             severity,
             message: message.into(),
             fix,
@@ -140,6 +148,7 @@ pub fn effects(
         let known = known?;
         (!known.knows(policy)).then(|| {
             Effect::new(
+"unknown-policy",
                 Severity::Warning,
                 format!("this Istio does not know COMPLIANCE_POLICY={policy}: it only logs that, and limits nothing"),
                 "take a policy that this version knows, or another version",
@@ -160,6 +169,7 @@ fn fips140(value: &str, build: Build) -> Option<Effect> {
     }
     if build.knows_fips140 && !of_host && !["on", "only", "debug", "off"].contains(&value) {
         return Some(Effect::new(
+            "unknown-fips140",
             Severity::Error,
             format!(
                 "GODEBUG=fips140={value} is not a value that Go knows: the program panics at start"
@@ -176,11 +186,13 @@ fn fips140(value: &str, build: Build) -> Option<Effect> {
     }
     match build.kind {
         Kind::GoBoring if wanted && build.knows_fips140 => Some(Effect::new(
+            "fips140-and-boringcrypto",
             Severity::Error,
             format!("GODEBUG=fips140={value} and a BoringCrypto build: it panics at start"),
             "remove the setting, or use a build with GOFIPS140",
         )),
         Kind::GoStandard if wanted && build.knows_fips140 => Some(Effect::new(
+            "fips140-without-module",
             Severity::Warning,
             format!(
                 "GODEBUG=fips140={value} looks enabled, but the module of an ordinary build is not a validated one"
@@ -189,6 +201,7 @@ fn fips140(value: &str, build: Build) -> Option<Effect> {
         )),
         Kind::GoBoring | Kind::GoStandard | Kind::GoForeign if wanted && !build.knows_fips140 => {
             Some(Effect::new(
+                "fips140-too-old",
                 Severity::Warning,
                 format!(
                     "GODEBUG=fips140={value} has no effect: this build is older than that setting"
@@ -197,6 +210,7 @@ fn fips140(value: &str, build: Build) -> Option<Effect> {
             ))
         }
         Kind::GoModule if value == "off" => Some(Effect::new(
+            "module-switched-off",
             Severity::Error,
             "GODEBUG=fips140=off switches the module of a GOFIPS140 build off",
             "remove the setting",
@@ -214,6 +228,7 @@ fn by_default(build: Build) -> Option<Effect> {
     }
     if build.at_start == AtStart::Panics {
         return Some(Effect::new(
+            "default-fips140-unknown",
             Severity::Error,
             "its own build settings (DefaultGODEBUG) give fips140 a value that its runtime does not know: the program panics at start",
             "build it with fips140=on, or set GODEBUG=fips140=on",
@@ -224,11 +239,13 @@ fn by_default(build: Build) -> Option<Effect> {
     }
     match build.at_start {
         AtStart::Off => Some(Effect::new(
+            "module-left-off",
             Severity::Error,
             "its own build leaves the module switched off: the GODEBUG that its runtime begins with does not switch it on",
             "set GODEBUG=fips140=on, or take a build that switches it on",
         )),
         AtStart::Unknown => Some(Effect::new(
+            "switch-not-seen",
             Severity::Error,
             "nothing that was read shows that the module is switched on: the GODEBUG that its runtime begins with could not be read from its code, and its environment does not set it",
             "set GODEBUG=fips140=on, or take a build for amd64 or arm64",
@@ -240,6 +257,7 @@ fn by_default(build: Build) -> Option<Effect> {
 
 fn panics(unsupported: Unsupported) -> Effect {
     Effect::new(
+        "unsupported-setting",
         Severity::Error,
         format!(
             "the program panics at start: its module is switched on, and does not support {}",
@@ -254,6 +272,7 @@ fn host_mode() -> Effect {
     Effect {
         depends_on_host: true,
         ..Effect::new(
+            "auto-needs-host",
             Severity::Warning,
             "fips140=auto switches the module on only where the host is in FIPS mode (/proc/sys/crypto/fips_enabled), which is not seen here",
             "set GODEBUG=fips140=on, which does not depend on the host",
@@ -268,11 +287,13 @@ fn compliance(policy: &str, build: Build, said: bool) -> Option<Effect> {
     }
     match build.kind {
         Kind::GoBoring if policy == FIPS_140_3 && !said => Some(Effect::new(
+            "policy-and-boringcrypto",
             Severity::Error,
             "COMPLIANCE_POLICY=fips-140-3 is not for BoringCrypto builds: the GODEBUG=fips140=only that comes with it makes them panic at start",
             "take fips-140-2, or a build with GOFIPS140",
         )),
         _ if build.module == Assurance::Standard && !said => Some(Effect::new(
+            "policy-without-module",
             Severity::Warning,
             format!(
                 "COMPLIANCE_POLICY={policy} limits TLS to approved algorithms, but no FIPS module computes them"
@@ -287,6 +308,7 @@ fn compliance(policy: &str, build: Build, said: bool) -> Option<Effect> {
 pub fn ambient(policy: Option<&str>, ztunnel: &Environment) -> Option<Effect> {
     (policy == Some(FIPS_140_2) && !ztunnel.tls12).then(|| {
         Effect::new(
+"ambient-tls",
             Severity::Error,
             "COMPLIANCE_POLICY=fips-140-2 lets istiod speak TLS 1.2 only, and ztunnel speaks 1.3 only: it gets no configuration",
             "set TLS12_ENABLED=true on ztunnel, or take fips-140-3",

@@ -153,6 +153,17 @@ pub enum RemarkKind {
     Limitation,
 }
 
+impl RemarkKind {
+    /// Returns the word that JSON has for it.
+    pub fn code(self) -> &'static str {
+        match self {
+            RemarkKind::NotActive => "not-active",
+            RemarkKind::Outdated => "outdated",
+            RemarkKind::Limitation => "limitation",
+        }
+    }
+}
+
 /// One step of the chain.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Statement {

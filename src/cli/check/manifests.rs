@@ -136,10 +136,7 @@ fn merge(report: &mut Report, file: &str, own: Report) {
     report.cluster = own.cluster.or(report.cluster.take());
     for mut check in own.checks {
         for finding in &mut check.findings {
-            finding.subject = Some(match finding.subject.take() {
-                Some(subject) => format!("{file}: {subject}"),
-                None => file.to_owned(),
-            });
+            finding.file = Some(file.to_owned());
         }
         if !check.detail.is_empty() && matches!(check.status, Status::Unknown | Status::Passed) {
             check.detail = format!("{file}: {}", check.detail);
@@ -192,7 +189,7 @@ fn combine(known: &mut CheckResult, other: CheckResult) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Finding, Phase, Severity};
+    use crate::report::{Finding, Phase, Severity, Subject};
 
     #[test]
     fn only_documents_that_are_istio_operators_are_kept_with_their_lines() {
@@ -241,10 +238,15 @@ mod tests {
             report.checks.push(match name.as_str() {
                 "a.yaml" => result(Status::Passed, "fine", Vec::new()),
                 "b.yaml" => {
-                    let finding = Finding::error("wrong hub").subject("x");
+                    let finding =
+                        Finding::error("wrong-hub", "wrong hub").subject(Subject::image("x"));
                     result(Status::Failed, "", vec![finding])
                 }
-                _ => result(Status::Warned, "", vec![Finding::warning("doubtful")]),
+                _ => result(
+                    Status::Warned,
+                    "",
+                    vec![Finding::warning("doubtful", "doubtful")],
+                ),
             });
             Ok(())
         });
@@ -258,9 +260,13 @@ mod tests {
         let subjects: Vec<_> = check
             .findings
             .iter()
-            .map(|one| one.subject.as_deref())
+            .map(|one| (one.file.as_deref(), one.subject.clone()))
             .collect();
-        assert_eq!(subjects, [Some("b.yaml: x"), Some("c.yaml")]);
+        let image = Subject::image("x");
+        assert_eq!(
+            subjects,
+            [(Some("b.yaml"), Some(image)), (Some("c.yaml"), None)]
+        );
     }
 
     #[test]

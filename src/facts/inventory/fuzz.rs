@@ -8,8 +8,8 @@ use crate::facts::genuine::{Permitted, Reference};
 use crate::facts::platform::NodeInfo;
 use crate::facts::{Namespace, Observed};
 use crate::report::{
-    CheckResult, Deviations, Finding, PendingRestart, Phase, Report, Severity, Status, json, short,
-    text,
+    CheckResult, Deviations, Finding, PendingRestart, Phase, Report, Severity, Status, Subject,
+    json, short, text,
 };
 use crate::sys::cluster::{Container, Listed, Pages, Pod, fuzz};
 use crate::workload::WorkloadRef;
@@ -160,8 +160,11 @@ fn bounded(inventory: &MeshInventory) {
 fn report(inventory: &MeshInventory) -> Report {
     let mut report = Report::new("verify");
     report.pods.clone_from(&inventory.rows);
-    let finding =
-        |subject: String, found: String| Finding::error("pod").subject(subject).found(found);
+    let finding = |subject: String, found: String| {
+        Finding::error("pod", "pod")
+            .subject(Subject::named("Pod", subject))
+            .found(found)
+    };
     let unreadable = inventory
         .unreadable
         .1

@@ -97,16 +97,17 @@ fn write_finding(page: &mut Page<'_>, status: Status, finding: &Finding) -> io::
         (Severity::Warning, Status::Failed) => "warning: ",
         _ => "",
     };
-    let subject = finding
-        .subject
-        .as_ref()
-        .filter(|subject| !finding.message.starts_with(subject.as_str()))
-        .map(|subject| format!("{subject}: "))
-        .unwrap_or_default();
+    let subject = finding.subject.as_ref().map(ToString::to_string);
+    let subject = subject.filter(|subject| !finding.message.starts_with(subject.as_str()));
+    let file = finding.file.clone();
+    let place = file
+        .into_iter()
+        .chain(subject)
+        .fold(String::new(), |place, part| place + &part + ": ");
     page.paragraph(
         INDENT,
         Tone::Plain,
-        &format!("{rank}{subject}{}", finding.message),
+        &format!("{rank}{place}{}", finding.message),
     )?;
     // A note on a check that passed is one sentence; its sources are for those who ask for everything.
     if status == Status::Passed && !page.is_verbose() {
@@ -115,11 +116,11 @@ fn write_finding(page: &mut Page<'_>, status: Status, finding: &Finding) -> io::
     // JSON contains every field; for a person, text that repeats another field is left out.
     let found = finding.found.as_ref();
     let found = found.filter(|found| !finding.message.contains(found.as_str()));
-    let wanted = finding.wanted.as_ref();
-    let wanted = wanted.filter(|wanted| finding.fix.as_ref() != Some(*wanted));
+    let expected = finding.expected.as_ref();
+    let expected = expected.filter(|expected| finding.fix.as_ref() != Some(*expected));
     let lines = [
         ("found", found),
-        ("wanted", wanted),
+        ("expected", expected),
         ("why", finding.why.as_ref()),
         ("fix", finding.fix.as_ref()),
     ];
@@ -142,6 +143,7 @@ fn write_finding(page: &mut Page<'_>, status: Status, finding: &Finding) -> io::
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Subject;
     use crate::report::text::{Detail, Style};
 
     #[test]
@@ -158,19 +160,19 @@ mod tests {
             write_finding(&mut page, Status::Failed, finding).unwrap();
             String::from_utf8(bytes).unwrap()
         };
-        let twice = Finding::error("h.io/pilot:1 does not exist")
-            .subject("h.io/pilot:1")
+        let twice = Finding::error("missing", "h.io/pilot:1 does not exist")
+            .subject(Subject::image("h.io/pilot:1"))
             .found("does not exist")
-            .wanted("another")
+            .expected("another")
             .fix("another");
         let once = "    h.io/pilot:1 does not exist\n    fix       another\n";
         assert_eq!(said(&twice), once);
-        let all = Finding::error("away")
-            .subject("x")
+        let all = Finding::error("away", "away")
+            .subject(Subject::image("x"))
             .found("none")
-            .wanted("one")
+            .expected("one")
             .fix("more");
-        let wanted = "    x: away\n    found     none\n    wanted    one\n    fix       more\n";
+        let wanted = "    x: away\n    found     none\n    expected  one\n    fix       more\n";
         assert_eq!(said(&all), wanted);
     }
 }

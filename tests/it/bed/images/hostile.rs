@@ -189,8 +189,9 @@ fn names(text: &str, pod: &str) -> bool {
 
 /// What a finding says of whom.
 fn said(finding: &Value) -> String {
-    let fields = ["subject", "message", "found"].map(|field| finding[field].as_str());
-    fields.map(Option::unwrap_or_default).join(" | ")
+    let fields = ["message", "found"].map(|field| finding[field].as_str());
+    let fields = fields.map(Option::unwrap_or_default).join(" | ");
+    format!("{} | {fields}", finding["subject"])
 }
 
 #[track_caller]
