@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 mod counts;
+pub mod csv;
 mod deviation;
 mod ending;
 mod finding;
@@ -43,6 +44,19 @@ pub const SCHEMA: u32 = 1;
 pub enum Phase {
     Before,
     After,
+}
+
+/// The result of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunResult {
+    Passed,
+    /// Checks found errors, or what was compared differs.
+    Failed,
+    /// The run ended before it had a result; `error` has the reason.
+    Error,
+    /// Interrupted, or declined at the question.
+    Interrupted,
 }
 
 /// The result of a check.
@@ -215,6 +229,12 @@ pub struct Report {
     pub schema: u32,
     pub tool: Tool,
     pub command: &'static str,
+    pub result: RunResult,
+    /// The exit code of the process.
+    pub exit: u8,
+    /// The end of the run in UTC, to the second: `2026-12-01T06:25:46Z`. Absent until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
     pub data: Vec<DataFile>,
     pub cluster: Option<Cluster>,
     /// Whether the run changed, or may have changed, something in the cluster.
@@ -253,6 +273,9 @@ impl Report {
                 version: env!("CARGO_PKG_VERSION"),
             },
             command,
+            result: RunResult::Passed,
+            exit: 0,
+            time: None,
             data: Vec::new(),
             cluster: None,
             changed: false,

@@ -23,6 +23,8 @@ pub(super) enum Format {
     Yaml,
     /// One line.
     Short,
+    /// The statements about modules, a line for each program and place.
+    Csv,
 }
 
 /// How the output looks.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::args::{CheckArgs, ConsentArgs, Format, ImageArgs, OutputArgs, PlanArgs, RunArgs};
 use super::istioctl_flags::{IstioctlFlags, Reader};
-use super::output::Shown;
+use super::output::{self, Shown};
 use super::{Ended, context, install, resolve, run_context};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Observed};
@@ -183,12 +183,19 @@ struct Given<'a> {
 
 /// Returns the `ClusterRole` for an administrator as YAML, or as JSON if that is the format.
 fn printed_role(report: Report, format: Format) -> Ended {
+    if format == Format::Csv {
+        return Ended {
+            report,
+            result: Err(output::no_table("rights")),
+            shown: Shown::Report,
+        };
+    }
     let mut bytes = Vec::new();
     let written = serde_json::to_value(facts::cluster_role())
         .map_err(std::io::Error::from)
         .and_then(|role| match format {
             Format::Json => json::write(&role, &mut bytes),
-            Format::Text | Format::Yaml | Format::Short => {
+            Format::Text | Format::Yaml | Format::Short | Format::Csv => {
                 bytes.extend_from_slice(binding(&report.context).as_bytes());
                 json::write_yaml(&role, &mut bytes)
             }

@@ -5,9 +5,9 @@ mod topic;
 
 use serde_json::{Value, json};
 
-use super::Ended;
 use super::args::{Format, OutputArgs};
 use super::output::Shown;
+use super::{Ended, output};
 use crate::exit::{Exit, Failure};
 use crate::report::Report;
 use crate::report::text::wrap;
@@ -62,6 +62,7 @@ impl Args {
         Ok(match (self.output.output, asked.as_slice()) {
             (Format::Json, _) => format!("{:#}\n", values()),
             (Format::Yaml, _) => istio_operator::write(&values()),
+            (Format::Csv, _) => return Err(output::no_table("pages")),
             (_, [topic]) => match ui.out_columns() {
                 None => topic.page.clone().into_owned(),
                 Some(columns) => ui.drawn(page::rendered(&topic.page, columns, color)),

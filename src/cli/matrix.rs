@@ -5,7 +5,7 @@ use super::output::Shown;
 use super::{Ended, output, resolve, run_context};
 use crate::exit::{Exit, Failure};
 use crate::report::text::wrap;
-use crate::report::{Report, json};
+use crate::report::{Report, csv, json};
 use crate::ui::Ui;
 use istio_builds::{
     Judgement, Level, Matrix, Minor, Part, Refused, Request, Runs, Table, UnknownPart,
@@ -95,6 +95,16 @@ impl Args {
                 let texts = tables.iter().map(|table| text(table, color, columns));
                 let text = texts.collect::<Vec<_>>().join("\n");
                 return (Shown::Text(ui.drawn(text)), Ok(Exit::Ok));
+            }
+            Format::Csv => {
+                let [table] = tables else {
+                    let failure =
+                        Failure::message(Exit::Usage, "CSV has one table, and these are several");
+                    let failure =
+                        failure.hint("name one, such as `glooistio matrix builds -o csv`");
+                    return (Shown::Report, Err(failure));
+                };
+                csv::write_table(&table.columns, &table.rows, &mut document)
             }
             Format::Json => json::write(&value, &mut document),
             Format::Yaml => json::write_yaml(&value, &mut document),

@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::Ended;
 use super::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::report::{self, ErrorReport, Report};
+use crate::report::{self, ErrorReport, Report, RunResult};
 use crate::suggestion::CommandContext;
+use crate::sys::os;
 use crate::ui::Ui;
 use terminal_text::escape_line;
 
@@ -38,6 +39,14 @@ pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
     };
     let one_line = format == Format::Short && !matches!(shown, Shown::Document(_) | Shown::Text(_));
     report.complete_commands();
+    report.exit = exit.code();
+    report.result = match exit {
+        Exit::Ok => RunResult::Passed,
+        Exit::Findings => RunResult::Failed,
+        Exit::Interrupted => RunResult::Interrupted,
+        _ => RunResult::Error,
+    };
+    report.time = Some(os::time());
     if let Err(failure) = &result {
         let error = error_report(failure, &report.context);
         if !one_line {
@@ -51,6 +60,8 @@ pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
         (_, Shown::Document(bytes)) => ui.document(bytes),
         (_, Shown::Text(text)) => ui.text_result(text),
         (Format::Text, shown) if result.is_err() && !has_results(shown, &report) => Ok(()),
+        // A table without a line says less than the error.
+        (Format::Csv, _) if result.is_err() && report.evidence.is_empty() => Ok(()),
         (Format::Text, _) => text(ui, &report, &shown),
         (format, _) => machine(ui, format, &report),
     };
@@ -63,6 +74,12 @@ pub(crate) fn end(ui: &Ui, format: Format, ended: Ended) -> Exit {
         say_hints(ui, &error.hints);
     }
     ended
+}
+
+/// Returns the failure for CSV of something that is not a table.
+pub(crate) fn no_table(what: &str) -> Failure {
+    let failure = Failure::message(Exit::Usage, format!("{what} are not a table: no CSV"));
+    failure.hint("use -o json or -o yaml")
 }
 
 /// Whether a run that failed has results: if one of several files cannot be used, those of the others are still shown.
@@ -126,6 +143,10 @@ fn machine(ui: &Ui, format: Format, report: &Report) -> std::io::Result<()> {
     if format == Format::Short {
         report::short::write(report, &mut bytes)?;
         return ui.text_result(&String::from_utf8_lossy(&bytes));
+    }
+    if format == Format::Csv {
+        report::csv::write(report, &mut bytes)?;
+        return ui.document(ui.masked(&String::from_utf8_lossy(&bytes)).as_bytes());
     }
     let mut value = serde_json::to_value(report)?;
     mask(ui, &mut value);
@@ -212,6 +233,7 @@ pub(crate) fn asks_for_machine(args: &[String]) -> Option<Format> {
             Some("json") => Some(Format::Json),
             Some("yaml") => Some(Format::Yaml),
             Some("short") => Some(Format::Short),
+            Some("csv") => Some(Format::Csv),
             _ => None,
         };
         if format.is_some() {

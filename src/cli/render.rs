@@ -50,7 +50,7 @@ impl Args {
     }
 
     fn render(&self, ui: &Ui, report: &mut Report, out: &mut Vec<u8>) -> Result<Exit, Failure> {
-        if self.output.output == Format::Short
+        if matches!(self.output.output, Format::Short | Format::Csv)
             || (self.output_dir.is_some() && self.output.output == Format::Json)
         {
             let failure = Failure::message(

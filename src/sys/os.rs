@@ -223,6 +223,13 @@ pub fn today() -> Date {
     jiff::Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
+/// Returns the time in UTC, to the second: `2026-12-01T06:25:46Z`.
+pub fn time() -> String {
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%SZ")
+        .to_string()
+}
+
 /// Returns the seconds since 1970.
 pub fn now() -> i64 {
     jiff::Timestamp::now().as_second()

@@ -266,6 +266,7 @@ fn the_documented_json_has_every_key_of_a_report() {
 fn full() -> Report {
     let text = String::new;
     let mut report = Report::new("verify");
+    report.time = Some(text());
     report.documents.push(Document {
         name: text(),
         sha256: text(),

@@ -405,3 +405,25 @@ fn a_file_of_ones_own_that_is_wrong_names_the_page_of_its_form() {
     env.line("matrix --matrix mine.yaml")
         .fails(65, &["mine.yaml", "glooistio explain matrix"]);
 }
+
+#[test]
+fn csv_is_one_table_or_a_usage_error() {
+    let env = TestEnv::new();
+    let table = env.line("matrix releases -o csv");
+    assert_eq!(table.code(), 0, "{table}");
+    assert!(table.stdout.starts_with("istio,released,"), "{table}");
+    for line in [
+        "matrix -o csv",
+        "explain -o csv",
+        "check --print-rbac -o csv",
+        "render -o csv",
+    ] {
+        let refused = env.line(line);
+        assert_eq!(
+            (refused.code(), refused.stdout.as_str()),
+            (64, ""),
+            "{line}: {refused}"
+        );
+        assert!(refused.stderr.contains("hint: "), "{line}: {refused}");
+    }
+}
