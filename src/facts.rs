@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use crate::image::Found;
+use crate::request::InstallRequest;
 use crate::sys::cluster::Names;
 use fips_evidence::{ProgramRole, Reading};
 use istio_builds::{ClientVersion, ImageTag, KubeVersion, Minor};
@@ -172,20 +173,8 @@ pub struct Record {
     pub revision: String,
     pub hub: String,
     pub tag: ImageTag,
-    /// The merged `-f` files, so that an upgrade applies them again.
-    pub overlays: Vec<String>,
-    /// The names of those files.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub overlay_names: Vec<String>,
-    pub sets: Vec<String>,
-    /// The options of glooistio, as they are typed on a command line.
-    pub options: Vec<String>,
-    /// Name and text of the user's own template: the file may be missing at the next upgrade.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub template: Option<(String, String)>,
-    /// The install left its gateways to another revision.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub without_gateways: bool,
+    /// What was asked for, so that an upgrade applies it again.
+    pub request: InstallRequest,
     /// Name and sha256 of each document.
     pub documents: BTreeMap<String, String>,
     /// Name and date of each data file.

@@ -10,8 +10,8 @@ use crate::check::{self, SeverityOverrides};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Istioctl, Manifest, Observed, Reader};
 use crate::image::{self, Budget, Cache, Sources};
-use crate::options::Options;
 use crate::report::{self, Report};
+use crate::request::InstallRequest;
 use crate::sys::cluster::{Cluster, ClusterError, KubeTarget};
 use crate::sys::process;
 use crate::sys::registry::Registry;
@@ -69,12 +69,10 @@ pub struct RegistryAccess {
 
 /// A request to install: the options of what to install, and how to do it.
 pub struct Install<'a> {
-    pub options: &'a Options,
+    pub request: &'a InstallRequest,
     pub istioctl: Istioctl,
     /// Flags for istioctl, as the user typed them.
     pub handed_on: Vec<String>,
-    /// Our own options as typed, for the record.
-    pub typed: Vec<String>,
     /// The control plane that an upgrade starts from.
     pub origin: Option<&'a Origin>,
     pub yes: bool,
@@ -240,7 +238,7 @@ impl Install<'_> {
     /// Installs the plan. The report of `ctx` contains the results afterwards, also on failure.
     pub fn run(&self, ctx: &mut RunContext<'_>) -> Result<Exit, Failure> {
         let client = Observed::Known(self.istioctl.clone());
-        let prepared = prepare(self.options, ctx.matrix, &client)?;
+        let prepared = prepare(self.request, ctx.matrix, &client)?;
         ctx.describe(&prepared);
         let planned = self.actions(
             &prepared,

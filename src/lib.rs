@@ -1,7 +1,7 @@
 //! Chooses, installs and proves Solo's hardened builds of Istio, with the real istioctl.
 //!
 //! ```text
-//! options → plan → render → facts(before) → check(Before) → actions → facts(after) → check(After) → report
+//! request → plan → render → facts(before) → check(Before) → actions → facts(after) → check(After) → report
 //! ```
 //!
 //! The modules are listed in the order of their dependencies: each uses only those above it.
@@ -16,7 +16,7 @@ pub mod secret;
 pub mod sys;
 pub mod ui;
 
-pub mod options;
+pub mod request;
 
 pub mod plan;
 pub mod render;

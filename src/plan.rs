@@ -1,4 +1,4 @@
-//! Options and the matrix → what will be installed, with the reason for each choice. Pure.
+//! InstallRequest and the matrix → what will be installed, with the reason for each choice. Pure.
 
 mod choice;
 mod chosen_by;
@@ -12,8 +12,8 @@ pub use chosen_by::ChosenBy;
 pub use unfilled::{AllUnfilled, Unfilled};
 
 use crate::exit::{Exit, Failure};
-use crate::options::{Consent, Options, Revision, RevisionError, Template};
 use crate::report::Choice;
+use crate::request::{Consent, InstallRequest, Revision, RevisionError, Template};
 use istio_builds::{
     Capability, ClientVersion, CompletionError, Hub, HubError, ImageTag, Installer, Matrix, Minor,
     NoHub, RepoKey, TagError,
@@ -100,7 +100,7 @@ impl From<PlanError> for Failure {
 
 /// Everything that a plan is made from.
 pub struct Input<'a> {
-    pub options: &'a Options,
+    pub request: &'a InstallRequest,
     /// The settings in the user's own `-f` and `--set`.
     pub user_settings: &'a UserSettings,
     pub matrix: &'a Matrix,
@@ -111,7 +111,7 @@ pub struct Input<'a> {
 /// Decides what will be installed.
 pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let Input {
-        options, matrix, ..
+        request, matrix, ..
     } = input;
     unfilled::check(input)?;
     let mut chosen = Vec::new();
@@ -124,7 +124,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let revision = choice::revision(input, &mut chosen)?;
     let namespace = choice::namespace(input, &mut chosen)?;
     let capabilities = matrix.capabilities(&tag.version);
-    let template = choice::template(options, &mut chosen);
+    let template = choice::template(request, &mut chosen);
     let installer = matrix.installer(&tag.version);
     let target = choice::Target {
         minor: tag.minor(),
@@ -140,9 +140,9 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
         namespace,
         template,
         platform: choice::platform(input, &target, &mut chosen)?,
-        gloo_mesh: options.gloo_mesh,
-        features: options.features.clone(),
-        consent: options.consent,
+        gloo_mesh: request.gloo_mesh,
+        features: request.features.clone(),
+        consent: request.consent,
         rules: rules(&capabilities),
         capabilities,
         installer,

@@ -6,8 +6,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::exit::{Exit, Failure};
-use crate::options::{Gateways, Options, Template};
 use crate::plan::Plan;
+use crate::request::{Gateways, InstallRequest, Template};
 use istio_operator::{
     self, Assignment, Base, Document, Effective, Notice, Origins, OverlayError, UserDocument,
 };
@@ -89,15 +89,15 @@ impl From<RenderError> for Failure {
 /// copied file cannot override them.
 pub fn render(
     plan: &Plan,
-    options: &Options,
+    request: &InstallRequest,
     files: &[UserDocument],
     sets: &[Assignment],
 ) -> Result<Manifest, RenderError> {
-    let base = base(plan, options, files)?;
+    let base = base(plan, request, files)?;
     let mut merged = istio_operator::merge(plan.rules, &base, files, sets)?;
-    let placeholders = Placeholders::new(plan, options);
+    let placeholders = Placeholders::new(plan, request);
     for document in &mut merged.documents {
-        if let Some(Template::File { name, .. }) = &options.template {
+        if let Some(Template::File { name, .. }) = &request.template {
             document.set_template(name);
         }
         placeholders.fill(&mut document.value);
@@ -107,14 +107,14 @@ pub fn render(
     for document in &mut merged.documents {
         merged
             .notices
-            .extend(unread_namespace(plan, options, document));
-        overrides::apply_flag_overrides(plan, options, &mut document.value);
-        if options.gateways == Gateways::LeaveOut {
+            .extend(unread_namespace(plan, request, document));
+        overrides::apply_flag_overrides(plan, request, &mut document.value);
+        if request.gateways == Gateways::LeaveOut {
             left_out.extend(gateways::leave_out(plan, &mut document.value));
         }
         document.value = in_order(std::mem::take(&mut document.value));
     }
-    if options.gateways == Gateways::LeaveOut {
+    if request.gateways == Gateways::LeaveOut {
         // A document that contained only gateways would install nothing now.
         merged
             .documents
@@ -135,14 +135,18 @@ pub fn render(
 ///
 /// A file with several named documents needs no preset: each of them becomes one document, over what the default preset
 /// sets in every document.
-fn base(plan: &Plan, options: &Options, files: &[UserDocument]) -> Result<Vec<Base>, RenderError> {
-    let filled = template_documents(plan, options)?;
+fn base(
+    plan: &Plan,
+    request: &InstallRequest,
+    files: &[UserDocument],
+) -> Result<Vec<Base>, RenderError> {
+    let filled = template_documents(plan, request)?;
     let as_base = |document: &UserDocument| Base {
         name: document.name().unwrap_or_default().to_owned(),
         value: document.value().clone(),
     };
     let base: Vec<Base> = filled.iter().map(as_base).collect();
-    let ([one], None) = (base.as_slice(), &options.template) else {
+    let ([one], None) = (base.as_slice(), &request.template) else {
         return Ok(base);
     };
     let names = istio_operator::stream_names(files)?;
@@ -155,9 +159,9 @@ fn base(plan: &Plan, options: &Options, files: &[UserDocument]) -> Result<Vec<Ba
 /// Returns the documents of a plan's template, filled in.
 pub fn template_documents(
     plan: &Plan,
-    options: &Options,
+    request: &InstallRequest,
 ) -> Result<Vec<UserDocument>, RenderError> {
-    let text = template::fill(plan, &options.params)?;
+    let text = template::fill(plan, &request.params)?;
     Ok(istio_operator::read("template", text.as_bytes())?)
 }
 
@@ -169,9 +173,9 @@ fn renamed(base: &Base, name: String) -> Base {
 
 /// Returns a notice that istioctl does not read a namespace from `metadata`, if that names another namespace than the
 /// mesh has.
-fn unread_namespace(plan: &Plan, options: &Options, document: &Document) -> Option<Notice> {
+fn unread_namespace(plan: &Plan, request: &InstallRequest, document: &Document) -> Option<Notice> {
     let said = document.value["metadata"]["namespace"].as_str()?;
-    let moved = options.namespace.is_some() || said == plan.namespace;
+    let moved = request.namespace.is_some() || said == plan.namespace;
     let installs = Installs::of(plan, &document.value);
     (!moved && installs.has_webhooks()).then(|| Notice {
         origin: document.origins.of("metadata.namespace"),

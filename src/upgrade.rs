@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 mod recorded_inputs;
 
-pub use recorded_inputs::{dropped_inputs, refuse_dropped};
+pub use recorded_inputs::refuse_dropped;
 
-use recorded_inputs::{applied_again, replaced_overlays};
+use recorded_inputs::applied_again;
 
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, ControlPlane, Kept, Record};
 use crate::install::{Origin, RunContext};
-use crate::options::{Gateways, Options, Revision, Template};
 use crate::plan::DEFAULT_NAMESPACE;
 use crate::report::{Choice, Expected};
+use crate::request::{Gateways, InstallRequest, Revision, Upgraded};
 use istio_builds::{Hub, HubKind, ImageTag, Matrix, Request};
 
 /// Which parts of a record an upgrade uses.
@@ -30,13 +30,13 @@ pub struct Recall {
 /// A revision that does not exist yet starts from the existing one: that is a canary upgrade.
 pub fn find_origin(
     ctx: &mut RunContext<'_>,
-    options: &Options,
+    request: &InstallRequest,
     recall: Recall,
 ) -> Result<Origin, Failure> {
     let cluster = ctx.connect()?;
-    let namespace = options.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
+    let namespace = request.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
     let installed = facts::installed(&cluster, Some(namespace))?;
-    let asked = options.revision.clone().flatten();
+    let asked = request.revision.named().cloned();
     let plane = starting_plane(&installed.planes, asked.as_ref(), namespace)?;
     let kept = installed.records.of(plane);
     let expected = &mut ctx.report.expected;
@@ -44,7 +44,7 @@ pub fn find_origin(
     let record = if recall.forget {
         forgotten(plane, expected)?
     } else {
-        recalled((plane, kept), options, recall, expected)?
+        recalled((plane, kept), request, recall, expected)?
     };
     Ok(Origin {
         beside: asked.is_some_and(|asked| asked.as_str() != plane.revision),
@@ -81,14 +81,14 @@ fn forgotten(plane: &ControlPlane, expected: &mut Expected) -> Result<Record, Fa
 /// Returns the record of a control plane, or what istiod reports if there is none.
 fn recalled(
     (plane, kept): (&ControlPlane, Option<&Kept>),
-    options: &Options,
+    request: &InstallRequest,
     recall: Recall,
     expected: &mut Expected,
 ) -> Result<Record, Failure> {
     let label = &plane.revision;
     match (kept.map(|kept| &kept.record), &plane.tag) {
         (Some(Ok(record)), _) => {
-            expected.applied_again = applied_again(record, options);
+            expected.applied_again = applied_again(&record.request, request);
             if let Some(writer) = kept.and_then(|kept| kept.foreign.as_ref()) {
                 let changed = format!(
                     "the record of revision {label} was last written by {writer}, not by glooistio"
@@ -108,7 +108,7 @@ fn recalled(
                 .map(|why| format!(" that can be used ({why})"))
                 .unwrap_or_default();
             let missing = format!("revision {label} has no record of an install{why}");
-            if !options.has_inputs() {
+            if !request.has_inputs() {
                 return Err(unrecorded(&missing));
             }
             expected.notes.push(format!(
@@ -235,72 +235,50 @@ fn running_build(plane: &ControlPlane, tag: ImageTag) -> Record {
         revision: plane.revision.clone(),
         hub: plane.hub.clone(),
         tag,
-        overlays: Vec::new(),
-        overlay_names: Vec::new(),
-        sets: Vec::new(),
-        options: Vec::new(),
-        template: None,
-        without_gateways: false,
+        request: InstallRequest::default(),
         documents: BTreeMap::new(),
         data: BTreeMap::new(),
         tool: String::new(),
     }
 }
 
-/// Merges the recorded inputs under the current ones: the recorded inputs come first, so the current ones take
-/// precedence.
+/// Returns the request over the one in the record, with the build and the gateways of what is upgraded.
 ///
 /// The flavour stays the same unless a whole tag is requested.
-pub fn apply_record(origin: &Origin, options: &mut Options, matrix: &Matrix) {
+pub fn apply_record(origin: &Origin, request: &InstallRequest, matrix: &Matrix) -> InstallRequest {
     let record = &origin.record;
-    let replaced = replaced_overlays(record, options);
-    let then = record.overlays.iter().enumerate();
-    let then = then.filter(|(at, _)| !replaced.contains(at));
-    // The file keeps its name, which the next record and every message use.
-    let then = then.map(|(at, text)| {
-        let name = record.overlay_names.get(at).cloned();
-        let name = name.unwrap_or_else(|| format!("overlay {} of the record", at + 1));
-        (name, text.clone().into_bytes())
-    });
-    let then: Vec<_> = then.collect();
-    options.files.splice(0..0, then);
-    options.sets.splice(0..0, record.sets.iter().cloned());
-    if options.template.is_none()
-        && let Some((name, text)) = record.template.clone()
-    {
-        options.template = Some(Template::File { name, text });
-    }
-    options.supersedes = Some(record.tag.to_string());
+    let mut merged = request.merged_over(&record.request);
     // A gateway serves one revision at a time: it moves only when the user requests it, not with a canary.
-    let stay = origin.beside || record.without_gateways;
-    if stay && !options.consent.gateways {
-        options.gateways = Gateways::LeaveOut;
+    let stay = origin.beside || record.request.gateways == Gateways::LeaveOut;
+    if stay && !merged.consent.gateways {
+        merged.gateways = Gateways::LeaveOut;
     }
     let flavor = record.tag.flavor;
-    if !matches!(options.request, Some(Request::Tag(_))) {
-        options.distribution.get_or_insert(flavor.distribution);
-        options.fips |= flavor.is_fips();
-        options.distroless |= flavor.distroless;
-        options.arm |= flavor.arm;
+    if !matches!(merged.build, Some(Request::Tag(_))) {
+        merged.distribution.get_or_insert(flavor.distribution);
+        merged.fips |= flavor.is_fips();
+        merged.distroless |= flavor.distroless;
+        merged.arm |= flavor.arm;
     }
-    options.recorded_hub = record
-        .hub
-        .parse()
-        .ok()
-        .filter(|hub| holds(hub, record, options, matrix));
+    let hub = record.hub.parse().ok();
+    merged.upgraded = Some(Upgraded {
+        hub: hub.filter(|hub| holds(hub, record, &merged, matrix)),
+        tag: record.tag.clone(),
+    });
+    merged
 }
 
 /// Whether the recorded hub is still used: always for a mirror; for a hub of Solo or the community within a minor,
 /// unless a repo key chooses another.
-fn holds(hub: &Hub, record: &Record, options: &Options, matrix: &Matrix) -> bool {
+fn holds(hub: &Hub, record: &Record, request: &InstallRequest, matrix: &Matrix) -> bool {
     let minor = record.tag.minor();
-    let same_minor = options
-        .request
+    let same_minor = request
+        .build
         .as_ref()
-        .is_none_or(|request| request.minor() == minor);
+        .is_none_or(|build| build.minor() == minor);
     match matrix.hub_judgement(hub, &record.tag).kind {
         HubKind::Mirror => true,
-        _ => same_minor && options.repo_key.is_none(),
+        _ => same_minor && request.repo_key.is_none(),
     }
 }
 
@@ -308,6 +286,7 @@ fn holds(hub: &Hub, record: &Record, options: &Options, matrix: &Matrix) -> bool
 mod tests {
     use super::*;
     use crate::facts::Manager;
+    use crate::request::{Overlay, Template};
 
     fn plane(revision: &str) -> ControlPlane {
         ControlPlane {
@@ -325,59 +304,38 @@ mod tests {
         }
     }
 
-    #[test]
-    fn file_takes_the_place_of_one_overlay_that_it_names() {
-        let record = |names: &[&str]| Record {
-            overlays: names.iter().map(|name| format!("# {name}")).collect(),
-            overlay_names: names.iter().map(|&name| name.to_owned()).collect(),
-            ..running_build(&plane("default"), "1.30.2".parse().unwrap())
-        };
-        for (recorded, given, replaced) in [
-            (&["base.yaml"][..], &["base.yaml"][..], &[0][..]),
-            // A pipeline may run in another directory.
-            (&["a/base.yaml", "x.yaml"], &["b/base.yaml"], &[0]),
-            (&["team/o.yaml", "prod/o.yaml"], &["team/o.yaml"], &[0]),
-            (&["team/o.yaml", "prod/o.yaml"], &["prod/o.yaml"], &[1]),
-            (&["team/o.yaml", "prod/o.yaml"], &["o.yaml"], &[]),
-            (&["o.yaml"], &["team/o.yaml", "prod/o.yaml"], &[]),
-            (&["o.yaml"], &["o.yaml", "prod/o.yaml"], &[0]),
-            (&["o.yaml"], &["other.yaml"], &[]),
-        ] {
-            let options = Options {
-                files: given
-                    .iter()
-                    .map(|&name| (name.to_owned(), Vec::new()))
-                    .collect(),
-                ..Options::default()
-            };
-            let record = record(recorded);
-            let found: Vec<usize> = replaced_overlays(&record, &options).into_iter().collect();
-            assert_eq!(found, replaced, "{recorded:?} {given:?}");
-            let dropped = dropped_inputs(&record, &options).len();
-            assert_eq!(
-                dropped,
-                recorded.len() - replaced.len(),
-                "{recorded:?} {given:?}"
-            );
+    fn overlay(name: &str, text: &str) -> Overlay {
+        Overlay {
+            name: name.to_owned(),
+            text: text.as_bytes().to_vec(),
         }
+    }
+
+    fn template() -> Option<Template> {
+        Some(Template::File {
+            name: "t.hbs".into(),
+            text: "one\ntwo".into(),
+        })
     }
 
     #[test]
     fn what_a_record_applies_again_is_listed_with_its_settings() {
-        let record = Record {
-            overlays: vec!["spec: {hub: a}".into(), "spec: [".into()],
-            overlay_names: vec!["base.yaml".into()],
+        let recorded = InstallRequest {
+            overlays: vec![
+                overlay("base.yaml", "spec: {hub: a}"),
+                overlay("x.yaml", "spec: ["),
+            ],
             sets: vec!["a=b".into()],
-            template: Some(("t.hbs".into(), "one\ntwo".into())),
-            ..running_build(&plane("default"), "1.30.2".parse().unwrap())
+            template: template(),
+            ..InstallRequest::default()
         };
-        let again = applied_again(&record, &Options::default());
+        let again = applied_again(&recorded, &InstallRequest::default());
         let sources: Vec<&str> = again.iter().map(|it| it.source.as_str()).collect();
         assert_eq!(
             sources,
             [
                 "overlay 1 (base.yaml)",
-                "overlay 2",
+                "overlay 2 (x.yaml)",
                 "--set",
                 "template t.hbs"
             ]
@@ -399,48 +357,27 @@ mod tests {
     /// Returns a record of `base.yaml`, a `--set` and a template.
     fn full_record() -> Record {
         Record {
-            overlays: vec!["spec: {hub: a}".into()],
-            overlay_names: vec!["overlays/base.yaml".into()],
-            sets: vec!["a.b=1".into()],
-            template: Some(("t.hbs".into(), "one".into())),
+            request: InstallRequest {
+                overlays: vec![overlay("overlays/base.yaml", "spec: {hub: a}")],
+                sets: vec!["a.b=1".into()],
+                template: template(),
+                ..InstallRequest::default()
+            },
             ..running_build(&plane("default"), "1.30.2".parse().unwrap())
         }
     }
 
     #[test]
-    fn inputs_of_the_last_install_that_are_missing_are_named() {
-        let dropped = |options: &Options| dropped_inputs(&full_record(), options).join(", ");
-        let all = "overlay 1 (overlays/base.yaml), --set a.b=1, --template t.hbs";
-        assert_eq!(dropped(&Options::default()), all);
-        let given = Options {
-            files: vec![("./base.yaml".into(), b"spec: {hub: b}".to_vec())],
-            sets: vec!["a.b=2".into()],
-            template: Some(Template::Preset("minimal".into())),
-            ..Options::default()
-        };
-        assert_eq!(dropped(&given), "");
-        let renamed = Options {
-            files: vec![("other.yaml".into(), b"spec: {hub: a}".to_vec())],
-            ..given
-        };
-        assert_eq!(dropped(&renamed), "");
-    }
-
-    #[test]
     fn overlays_keep_their_names_and_one_of_the_same_name_replaces_them() {
         let names = |given: &[(&str, &str)]| {
-            let files = given.iter();
-            let files = files.map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()));
-            let mut options = Options {
-                files: files.collect(),
-                ..Options::default()
+            let overlays = given.iter().map(|(name, text)| overlay(name, text));
+            let request = InstallRequest {
+                overlays: overlays.collect(),
+                ..InstallRequest::default()
             };
-            apply_record(&origin_of(full_record()), &mut options, Matrix::builtin());
-            options
-                .files
-                .into_iter()
-                .map(|(name, _)| name)
-                .collect::<Vec<_>>()
+            let merged = apply_record(&origin_of(full_record()), &request, Matrix::builtin());
+            let names = merged.overlays.into_iter().map(|overlay| overlay.name);
+            names.collect::<Vec<_>>()
         };
         assert_eq!(names(&[]), ["overlays/base.yaml"]);
         assert_eq!(
@@ -454,11 +391,14 @@ mod tests {
     fn a_canary_leaves_gateways_where_they_are_until_they_are_asked_for() {
         let without = |beside: bool, recorded: bool, asked: bool| {
             let mut origin = origin_of(full_record());
-            (origin.beside, origin.record.without_gateways) = (beside, recorded);
-            let mut options = Options::default();
-            options.consent.gateways = asked;
-            apply_record(&origin, &mut options, Matrix::builtin());
-            options.gateways == Gateways::LeaveOut
+            origin.beside = beside;
+            if recorded {
+                origin.record.request.gateways = Gateways::LeaveOut;
+            }
+            let mut request = InstallRequest::default();
+            request.consent.gateways = asked;
+            let merged = apply_record(&origin, &request, Matrix::builtin());
+            merged.gateways == Gateways::LeaveOut
         };
         assert!(!without(false, false, false));
         assert!(without(true, false, false));
@@ -494,35 +434,30 @@ mod tests {
     #[test]
     fn flavour_stays_and_what_is_given_now_comes_after_what_was_given_then() {
         let record = Record {
-            overlays: vec!["then".into()],
-            sets: vec!["a=then".into()],
+            request: InstallRequest {
+                sets: vec!["a=then".into()],
+                ..InstallRequest::default()
+            },
             ..running_build(&plane("default"), "1.30.2-solo-fips".parse().unwrap())
         };
-        let mut options = Options {
-            request: Some("1.30.5".parse().unwrap()),
+        let request = InstallRequest {
+            build: Some("1.30.5".parse().unwrap()),
             sets: vec!["a=now".into()],
-            ..Options::default()
+            ..InstallRequest::default()
         };
         let origin = origin_of(record);
-        apply_record(&origin, &mut options, Matrix::builtin());
-        assert_eq!(options.sets, ["a=then", "a=now"]);
-        assert!(options.fips && !options.distroless);
-        assert_eq!(
-            options
-                .recorded_hub
-                .as_ref()
-                .map(ToString::to_string)
-                .as_deref(),
-            Some("h.io/s")
-        );
-        let mut other = Options {
-            request: Some("1.31.0-solo".parse().unwrap()),
-            ..Options::default()
+        let request = apply_record(&origin, &request, Matrix::builtin());
+        assert_eq!(request.sets, ["a=then", "a=now"]);
+        assert!(request.fips && !request.distroless);
+        assert_eq!(request.recorded_hub().map(Hub::as_str), Some("h.io/s"));
+        let other = InstallRequest {
+            build: Some("1.31.0-solo".parse().unwrap()),
+            ..InstallRequest::default()
         };
-        apply_record(&origin, &mut other, Matrix::builtin());
+        let other = apply_record(&origin, &other, Matrix::builtin());
         assert!(!other.fips, "a whole tag says its own flavour");
         assert!(
-            other.recorded_hub.is_some(),
+            other.recorded_hub().is_some(),
             "a mirror is kept whatever the minor"
         );
     }

@@ -2,9 +2,9 @@
 
 use super::{Before, Check, Outcome, Run};
 use crate::facts::{Webhook, WebhookKind};
-use crate::options::Revision;
 use crate::render::Rendered;
 use crate::report::Finding;
+use crate::request::Revision;
 use istio_builds::Capability;
 
 pub(super) const CHECK: Check = Check {

@@ -2,8 +2,8 @@
 
 use super::{After, Check, Outcome, Run, Scope};
 use crate::facts::Namespace;
-use crate::options::Revision;
 use crate::report::{Finding, Severity, Subject};
+use crate::request::Revision;
 
 pub(super) const CHECK: Check = Check {
     id: "namespace-labels",

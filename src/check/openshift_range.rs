@@ -2,8 +2,8 @@
 
 use super::answer::judged;
 use super::{Before, Check, Outcome, Run};
-use crate::options::Template;
 use crate::report::{Finding, Subject};
+use crate::request::Template;
 use istio_builds::Minor;
 
 pub(super) const CHECK: Check = Check {

@@ -2,8 +2,8 @@
 
 use super::{After, Check, Outcome, Run};
 use crate::facts::{Observed, Webhook, WebhookKind};
-use crate::options::Revision;
 use crate::report::{Finding, Subject};
+use crate::request::Revision;
 
 pub(super) const CHECK: Check = Check {
     id: "webhooks",

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::civil::Date;
 
 use crate::exit::{Exit, Failure};
-use crate::options::Consent;
+use crate::request::Consent;
 use crate::ui::ColorChoice;
 use fips_evidence::{CertificatePolicy, RequiredAssurance};
 
@@ -78,88 +78,6 @@ pub(super) struct PlanArgs {
     /// Feature that must work with the chosen version; repeatable (`glooistio matrix features`)
     #[arg(long, value_name = "FEATURE")]
     pub(super) feature: Vec<String>,
-}
-
-/// The options of an install, as its record contains them.
-#[derive(Debug, clap::Parser)]
-#[command(no_binary_name = true)]
-struct Recorded {
-    #[command(flatten)]
-    plan: PlanArgs,
-}
-
-impl PlanArgs {
-    /// Returns what a later upgrade applies again, as typed. It does not include version, flavour and key, because the
-    /// record contains the tag, the hub and the text of a template.
-    pub(super) fn typed(&self) -> Vec<String> {
-        let one =
-            |name: &str, value: Option<String>| value.map(|value| format!("--{name}={value}"));
-        let single = [
-            one("hub", self.hub.clone()),
-            one("platform", self.platform.clone()),
-            one("preset", self.preset.clone()),
-            one("gloo-mesh", self.gloo_mesh.clone()),
-        ];
-        let params = self.param.iter().map(|param| format!("--param={param}"));
-        let features = self
-            .feature
-            .iter()
-            .map(|feature| format!("--feature={feature}"));
-        single
-            .into_iter()
-            .flatten()
-            .chain(params)
-            .chain(features)
-            .collect()
-    }
-
-    /// Names what these recorded options have and `now` does not, except options that only checks use.
-    pub(super) fn missing_in(&self, now: &PlanArgs) -> Vec<String> {
-        let one = |name: &str, then: &Option<String>, now: bool| {
-            let value = then.as_ref().filter(|_| !now)?;
-            Some(format!("--{name} {value}"))
-        };
-        let preset = now.preset.is_some() || now.template.is_some();
-        let single = [
-            one("hub", &self.hub, now.hub.is_some()),
-            one("platform", &self.platform, now.platform.is_some()),
-            one("preset", &self.preset, preset),
-        ];
-        let name = |param: &str| param.split('=').next().unwrap_or_default().to_owned();
-        let given: Vec<String> = now.param.iter().map(|param| name(param)).collect();
-        let params = self.param.iter();
-        let params = params.filter(|param| !given.contains(&name(param)));
-        single
-            .into_iter()
-            .flatten()
-            .chain(params.map(|param| format!("--param {param}")))
-            .collect()
-    }
-
-    /// Parses what [`PlanArgs::typed`] returned.
-    pub(super) fn read(typed: &[String]) -> Result<PlanArgs, clap::Error> {
-        <Recorded as clap::Parser>::try_parse_from(typed).map(|recorded| recorded.plan)
-    }
-
-    /// Merges these options over older ones: options that are given now replace the older ones, the rest stays.
-    pub(super) fn over(&self, then: &PlanArgs) -> PlanArgs {
-        let mut both = self.clone();
-        both.hub = both.hub.or_else(|| then.hub.clone());
-        both.platform = both.platform.or_else(|| then.platform.clone());
-        if both.preset.is_none() && both.template.is_none() {
-            both.preset.clone_from(&then.preset);
-        }
-        both.gloo_mesh = both.gloo_mesh.or_else(|| then.gloo_mesh.clone());
-        both.param.splice(0..0, then.param.iter().cloned());
-        both.feature.splice(
-            0..0,
-            then.feature
-                .iter()
-                .filter(|old| !self.feature.contains(old))
-                .cloned(),
-        );
-        both
-    }
 }
 
 /// Permissions for risky changes, which an install makes only if the user gives them.
@@ -374,33 +292,6 @@ pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn recorded_options_come_back_and_what_is_given_now_counts() {
-        let then = PlanArgs {
-            preset: Some("production".into()),
-            param: vec!["cluster=a".into(), "network=n".into()],
-            hub: Some("h.io/mirror".into()),
-            ..PlanArgs::default()
-        };
-        let read = PlanArgs::read(&then.typed()).unwrap();
-        let now = PlanArgs {
-            param: vec!["cluster=b".into()],
-            ..PlanArgs::default()
-        };
-        assert_eq!(
-            read.missing_in(&now),
-            [
-                "--hub h.io/mirror",
-                "--preset production",
-                "--param network=n"
-            ]
-        );
-        let both = now.over(&read);
-        assert_eq!(both.preset.as_deref(), Some("production"));
-        assert_eq!(both.hub.as_deref(), Some("h.io/mirror"));
-        assert_eq!(both.param, ["cluster=a", "network=n", "cluster=b"]);
-    }
 
     #[test]
     fn a_run_without_flags_is_the_default_run() {

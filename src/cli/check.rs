@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use super::args::{CheckArgs, ConsentArgs, Format, ImageArgs, OutputArgs, PlanArgs, RunArgs};
 use super::istioctl_flags::{IstioctlFlags, Reader};
 use super::output::{self, Shown};
-use super::{Ended, context, install, resolve, run_context};
+use super::{Ended, context, resolve, run_context};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Observed};
 use crate::install::RunContext;
 use crate::install::prepare::{Prepared, prepare};
-use crate::options::{Options, Template};
 use crate::plan::Plan;
 use crate::report::{NextStep, Report, json};
+use crate::request::{InstallRequest, Template};
 use crate::suggestion::{CommandContext, RunFlag, SuggestedCommand};
 use crate::ui::{Event, Ui};
 use crate::upgrade;
@@ -76,18 +76,19 @@ impl Args {
             inspect,
             ui,
         };
-        let judge = |options: &Options, report: &mut Report| self.judge(options, &with, report);
+        let judge =
+            |request: &InstallRequest, report: &mut Report| self.judge(request, &with, report);
         if self.manifest.is_empty() {
-            judge(&self.options()?, report)?;
+            judge(&self.request()?, report)?;
         } else {
             let files = manifests::read(&self.manifest)?;
-            let options = |file| -> Result<Options, Failure> {
-                let mut options = self.options()?;
-                options.template = Some(Template::None);
-                options.files = vec![file];
-                Ok(options)
+            let of_file = |file| -> Result<InstallRequest, Failure> {
+                let mut request = self.request()?;
+                request.template = Some(Template::None);
+                request.overlays = vec![file];
+                Ok(request)
             };
-            manifests::judge_each(files, report, |file, report| judge(&options(file)?, report))?;
+            manifests::judge_each(files, report, |file, report| judge(&of_file(file)?, report))?;
         }
         Ok(if report.failed() {
             Exit::Findings
@@ -97,11 +98,16 @@ impl Args {
     }
 
     /// Returns why `install` would refuse these inputs: they drop inputs of the last install.
-    fn dropped(&self, ctx: &mut RunContext<'_>, options: &Options, plan: &Plan) -> Option<String> {
+    fn dropped(
+        &self,
+        ctx: &mut RunContext<'_>,
+        request: &InstallRequest,
+        plan: &Plan,
+    ) -> Option<String> {
         let revision = plan.revision_label();
         // The checks report what cannot be read.
         let record = upgrade::find_record(ctx, &plan.namespace, revision).ok()??;
-        let dropped = install::dropped_inputs(&record, options, &self.plan).ok()?;
+        let dropped = request.lacks(&record.request);
         (!dropped.is_empty()).then(|| {
             format!(
                 "`install` refuses to drop what the record of revision {revision} has, without --forget-overlays: {}",
@@ -113,11 +119,11 @@ impl Args {
     /// Plans and checks one set of inputs.
     fn judge(
         &self,
-        options: &Options,
+        request: &InstallRequest,
         with: &Given<'_>,
         report: &mut Report,
     ) -> Result<(), Failure> {
-        let prepared = prepare(options, &with.rules.matrix, &with.client)?;
+        let prepared = prepare(request, &with.rules.matrix, &with.client)?;
         let client = self.used(with.client.clone(), &prepared);
         let target = run_context::target(&self.flags);
         let mut ctx = with.rules.run_context(with.ui, report, target, &self.run);
@@ -127,16 +133,16 @@ impl Args {
         ctx.check(&prepared, &facts);
         if self.manifest.is_empty() {
             let has_records = facts.records.known().is_some_and(|all| !all.is_empty());
-            let dropped = has_records.then(|| self.dropped(&mut ctx, options, &prepared.plan));
+            let dropped = has_records.then(|| self.dropped(&mut ctx, request, &prepared.plan));
             ctx.report.expected.notes.extend(dropped.flatten());
         }
         Ok(())
     }
 
-    fn options(&self) -> Result<Options, Failure> {
-        let mut options = resolve::options(&self.plan, self.flags.read_by(Reader::Check)?)?;
-        options.consent = self.consent.consent(false);
-        Ok(options)
+    fn request(&self) -> Result<InstallRequest, Failure> {
+        let mut request = resolve::request(&self.plan, self.flags.read_by(Reader::Check)?)?;
+        request.consent = self.consent.consent(false);
+        Ok(request)
     }
 
     /// Returns the istioctl that is available. A manifest can be judged without one.

@@ -6,12 +6,12 @@ use super::istioctl_flags::IstioctlFlags;
 use super::output::Shown;
 use super::{context, resolve, run_context};
 use crate::exit::{Exit, Failure};
-use crate::facts::{Observed, Record};
+use crate::facts::Observed;
 use crate::install::prepare::{Prepared, check_inputs, prepare};
 use crate::install::{Install, RunContext};
-use crate::options::{Gateways, Options};
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::request::{Gateways, InstallRequest};
 use crate::ui::Ui;
 use crate::upgrade::{self, Recall};
 
@@ -73,39 +73,39 @@ impl Args {
     }
 
     fn install(&self, ui: &Ui, report: &mut Report) -> Result<Exit, Failure> {
-        let mut options = resolve::options(&self.plan, &self.flags)?;
-        options.consent = self.consent.consent(false);
+        let mut request = resolve::request(&self.plan, &self.flags)?;
+        request.consent = self.consent.consent(false);
         self.can_ask(ui)?;
         let inspect = self.images.inspected(&self.run)?;
         let rules = run_context::Policies::of(&self.checks, &self.run.proof, ui, report)?;
-        let prepared = validate_inputs(&options, &rules)?;
+        let prepared = validate_inputs(&request, &rules)?;
         let istioctl = run_context::istioctl(&self.run)?;
         self.flags.known_to(&istioctl, &rules.matrix)?;
         let mut ctx = rules.run_context(ui, report, run_context::target(&self.flags), &self.run);
         ctx.inspect_images(inspect);
         ctx.installer_flags = self.flags.of_installer();
         if !self.forget_overlays {
-            self.keep_inputs(&mut ctx, &mut options, &prepared.plan)?;
+            self.keep_inputs(&mut ctx, &mut request, &prepared.plan)?;
         }
-        self.request(&options, istioctl).run(&mut ctx)
+        self.to_install(&request, istioctl).run(&mut ctx)
     }
 
     /// Refuses to drop the inputs of the last install of the revision, and leaves gateways out if that install did.
     fn keep_inputs(
         &self,
         ctx: &mut RunContext<'_>,
-        options: &mut Options,
+        request: &mut InstallRequest,
         plan: &Plan,
     ) -> Result<(), Failure> {
         let revision = plan.revision_label();
         let Some(record) = upgrade::find_record(ctx, &plan.namespace, revision)? else {
             return Ok(());
         };
-        let dropped = dropped_inputs(&record, options, &self.plan)?;
-        if record.without_gateways && !options.consent.gateways {
-            options.gateways = Gateways::LeaveOut;
+        let dropped = request.lacks(&record.request);
+        if record.request.gateways == Gateways::LeaveOut && !request.consent.gateways {
+            request.gateways = Gateways::LeaveOut;
         }
-        upgrade::refuse_dropped(revision, options.request.as_ref(), &dropped)
+        upgrade::refuse_dropped(revision, request.build.as_ref(), &dropped)
     }
 
     /// Runs an upgrade: the same over an older install.
@@ -116,13 +116,13 @@ impl Args {
         report: &mut Report,
     ) -> Result<Exit, Failure> {
         let rules = run_context::Policies::of(&self.checks, &self.run.proof, ui, report)?;
-        let mut options = resolve::options(&self.plan, &self.flags)?;
+        let mut request = resolve::request(&self.plan, &self.flags)?;
         if let Some(to) = target.to {
-            options.request = Some(resolve::parsed("--to", to)?);
+            request.build = Some(resolve::parsed("--to", to)?);
         }
         self.can_ask(ui)?;
         // Some of what is to be installed, such as the hub, is known only after the record is read.
-        check_inputs(&options)?;
+        check_inputs(&request)?;
         let inspect = self.images.inspected(&self.run)?;
         let istioctl = run_context::istioctl(&self.run)?;
         self.flags.known_to(&istioctl, &rules.matrix)?;
@@ -133,17 +133,12 @@ impl Args {
             unattended: self.flags.on("skip-confirmation") && !self.flags.on("dry-run"),
             forget: self.forget_overlays,
         };
-        let origin = upgrade::find_origin(&mut ctx, &options, recall)?;
-        let typed = self.plan.over(&recorded_options(&origin.record)?);
-        let now = options;
-        let mut options = resolve::with_files(&typed, &self.flags, now.files)?;
-        options.request = now.request;
-        options.consent = self.consent.consent(target.gateways);
-        upgrade::apply_record(&origin, &mut options, &rules.matrix);
+        let origin = upgrade::find_origin(&mut ctx, &request, recall)?;
+        request.consent = self.consent.consent(target.gateways);
+        let request = upgrade::apply_record(&origin, &request, &rules.matrix);
         let install = Install {
-            typed: typed.typed(),
             origin: Some(&origin),
-            ..self.request(&options, istioctl)
+            ..self.to_install(&request, istioctl)
         };
         install.run(&mut ctx)
     }
@@ -158,29 +153,21 @@ impl Args {
         Ok(())
     }
 
-    fn request<'a>(&self, options: &'a Options, istioctl: crate::facts::Istioctl) -> Install<'a> {
+    fn to_install<'a>(
+        &self,
+        request: &'a InstallRequest,
+        istioctl: crate::facts::Istioctl,
+    ) -> Install<'a> {
         Install {
-            options,
+            request,
             istioctl,
             handed_on: self.flags.handed_on(),
-            typed: self.plan.typed(),
             origin: None,
             yes: self.flags.on("skip-confirmation"),
             dry_run: self.flags.on("dry-run"),
             verify: !self.no_verify,
         }
     }
-}
-
-/// Names everything of a record that an install with these inputs would drop.
-pub(super) fn dropped_inputs(
-    record: &Record,
-    options: &Options,
-    plan: &PlanArgs,
-) -> Result<Vec<String>, Failure> {
-    let mut dropped = upgrade::dropped_inputs(record, options);
-    dropped.extend(recorded_options(record)?.missing_in(plan));
-    Ok(dropped)
 }
 
 /// The target of an upgrade.
@@ -193,21 +180,13 @@ pub(super) struct Target<'a> {
 }
 
 /// Validates the input before any program is run and any cluster is read, so that its mistakes are reported first.
-fn validate_inputs(options: &Options, rules: &run_context::Policies) -> Result<Prepared, Failure> {
+fn validate_inputs(
+    request: &InstallRequest,
+    rules: &run_context::Policies,
+) -> Result<Prepared, Failure> {
     prepare(
-        options,
+        request,
         &rules.matrix,
         &Observed::NotCollected("the input is looked at first"),
     )
-}
-
-/// Parses the options of a record, with the parser that read them from the command line.
-fn recorded_options(record: &Record) -> Result<PlanArgs, Failure> {
-    PlanArgs::read(&record.options).map_err(|error| {
-        Failure::message(
-            Exit::Data,
-            format!("the options of the record cannot be read: {error}"),
-        )
-        .hint("give --forget-overlays and the options of the install again")
-    })
 }

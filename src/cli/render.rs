@@ -59,10 +59,10 @@ impl Args {
             );
             return Err(failure.hint("remove -o, or use -o json without -O"));
         }
-        let options = resolve::options(&self.plan, &self.flags)?;
+        let request = resolve::request(&self.plan, &self.flags)?;
         let rules = run_context::Policies::of(&self.checks, &ProofArgs::default(), ui, report)?;
         let client = Observed::NotCollected("render starts no program");
-        let prepared = prepare(&options, &rules.matrix, &client)?;
+        let prepared = prepare(&request, &rules.matrix, &client)?;
         let run = RunArgs {
             no_registry: true,
             ..RunArgs::default()

@@ -1,4 +1,4 @@
-//! Turns what the user typed into valid options. The code after this does not know flags.
+//! Turns what the user typed into a valid request. The code after this does not know flags.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,24 +6,15 @@ use std::path::Path;
 use super::args::PlanArgs;
 use super::istioctl_flags::IstioctlFlags;
 use crate::exit::{Exit, Failure};
-use crate::options::{Consent, Gateways, Options, Revision, Template};
+use crate::request::{Consent, Gateways, InstallRequest, Overlay, RevisionChoice, Template};
 use crate::sys::os;
 use crate::sys::process::KEY_VARIABLE;
 use istio_builds::{Distribution, Minor, RepoKey};
 
-/// Makes options from the flags.
-pub(super) fn options(plan: &PlanArgs, flags: &IstioctlFlags) -> Result<Options, Failure> {
-    with_files(plan, flags, files(flags.all("filename"))?)
-}
-
-/// Does the same with `-f` already read, because stdin can be read only once.
-pub(super) fn with_files(
-    plan: &PlanArgs,
-    flags: &IstioctlFlags,
-    files: Vec<(String, Vec<u8>)>,
-) -> Result<Options, Failure> {
-    Ok(Options {
-        request: plan
+/// Makes a request from the flags, and reads the files that they name.
+pub(super) fn request(plan: &PlanArgs, flags: &IstioctlFlags) -> Result<InstallRequest, Failure> {
+    Ok(InstallRequest {
+        build: plan
             .istio
             .as_deref()
             .map(|text| parsed("--istio", text))
@@ -52,18 +43,16 @@ pub(super) fn with_files(
             .map(|text| parsed::<Minor>("--gloo-mesh", text))
             .transpose()?,
         features: plan.feature.clone(),
-        files,
+        overlays: overlays(flags.all("filename"))?,
         sets: flags.all("set").to_vec(),
         revision: flags
             .last("revision")
-            .map(Revision::parse)
-            .transpose()
+            .map_or(Ok(RevisionChoice::Unset), str::parse)
             .map_err(|error| Failure::message(Exit::Data, format!("--revision: {error}")))?,
         namespace: flags.last("istioNamespace").map(str::to_owned),
-        recorded_hub: None,
-        supersedes: None,
         gateways: Gateways::default(),
         consent: Consent::default(),
+        upgraded: None,
     })
 }
 
@@ -128,7 +117,7 @@ fn params(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
 }
 
 /// Reads the files of `-f` in order; commas separate names, as in istioctl.
-fn files(given: &[String]) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+fn overlays(given: &[String]) -> Result<Vec<Overlay>, Failure> {
     let names: Vec<String> = given.iter().flat_map(|text| names(text)).collect();
     if names.iter().filter(|name| *name == "-").count() > 1 {
         return Err(Failure::message(
@@ -140,7 +129,7 @@ fn files(given: &[String]) -> Result<Vec<(String, Vec<u8>)>, Failure> {
 }
 
 /// Reads one file, or stdin.
-pub(super) fn read(name: String) -> Result<(String, Vec<u8>), Failure> {
+pub(super) fn read(name: String) -> Result<Overlay, Failure> {
     if name == "-" {
         let bytes = os::read_stdin(os::TEXT_LIMIT)?;
         // istioctl takes an empty input for the default profile, but the user probably has a broken pipe.
@@ -148,7 +137,10 @@ pub(super) fn read(name: String) -> Result<(String, Vec<u8>), Failure> {
             return Err(Failure::message(Exit::Data, "stdin is closed or empty")
                 .hint("pipe an IstioOperator into it, or leave -f - out"));
         }
-        return Ok(("stdin".to_owned(), bytes));
+        return Ok(Overlay {
+            name: "stdin".to_owned(),
+            text: bytes,
+        });
     }
     let bytes = os::read(Path::new(&name), os::TEXT_LIMIT).map_err(|error| {
         let missing = matches!(error, os::ReadError::Missing(_));
@@ -159,7 +151,7 @@ pub(super) fn read(name: String) -> Result<(String, Vec<u8>), Failure> {
             failure
         }
     })?;
-    Ok((name, bytes))
+    Ok(Overlay { name, text: bytes })
 }
 
 /// Returns the names in one `-f`, separated by commas; a name that contains a comma is in quotes.
@@ -194,7 +186,7 @@ mod tests {
 
     #[test]
     fn stdin_is_read_once() {
-        let failure = files(&["-,-".to_owned()]).unwrap_err();
+        let failure = overlays(&["-,-".to_owned()]).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
     }
 }

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 
 use super::{ControlPlane, Manager, Webhook, rollout};
-use crate::options::Revision;
+use crate::request::Revision;
 use crate::sys::cluster::{Names, Result, Session};
 
 /// The label or annotation with the revision; missing for `default`.

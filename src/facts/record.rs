@@ -250,18 +250,18 @@ mod tests {
 
     use super::*;
     use crate::facts::Manager;
+    use crate::request::InstallRequest;
 
     fn record(revision: &str) -> Record {
         Record {
             revision: revision.to_owned(),
             hub: "r.io/istio".to_owned(),
             tag: "1.31.0-solo-fips".parse().unwrap(),
-            overlays: vec!["spec: {}\n".to_owned()],
-            overlay_names: vec!["base.yaml".to_owned()],
-            sets: vec!["a=b".to_owned()],
-            options: vec!["--fips".to_owned()],
-            template: None,
-            without_gateways: false,
+            request: InstallRequest {
+                fips: true,
+                sets: vec!["a=b".to_owned()],
+                ..InstallRequest::default()
+            },
             documents: BTreeMap::from([("default".to_owned(), "ab".to_owned())]),
             data: BTreeMap::new(),
             tool: "0.1.0".to_owned(),

@@ -6,7 +6,6 @@ use super::{Install, RunContext};
 use crate::action::{Action, namespace, progress};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, Changed};
-use crate::options::{Gateways, Template};
 use crate::sys::cluster::Cluster;
 use crate::sys::process::{self, Status};
 use crate::sys::signal;
@@ -149,25 +148,7 @@ fn record(ctx: &mut RunContext<'_>, cluster: &Cluster, prepared: &Prepared, inst
         revision: plan.revision_label().to_owned(),
         hub: plan.hub.to_string(),
         tag: plan.tag.clone(),
-        overlays: install
-            .options
-            .files
-            .iter()
-            .map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned())
-            .collect(),
-        overlay_names: install
-            .options
-            .files
-            .iter()
-            .map(|(name, _)| name.clone())
-            .collect(),
-        sets: install.options.sets.clone(),
-        options: install.typed.clone(),
-        template: match &plan.template {
-            Template::File { name, text } => Some((name.clone(), text.clone())),
-            Template::Preset(_) | Template::None => None,
-        },
-        without_gateways: install.options.gateways == Gateways::LeaveOut,
+        request: install.request.clone(),
         documents: prepared
             .manifest
             .documents

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::prepare::Prepared;
 use crate::facts::{self, ControlPlane, Manager, Namespace};
-use crate::options::Revision;
 use crate::report::NextStep;
+use crate::request::Revision;
 use istio_builds::Capability;
 
 /// How many namespaces get a line of their own for their move.
@@ -249,7 +249,7 @@ mod tests {
     use super::*;
     use crate::facts::{Before, Observed, RunningGateway};
     use crate::install::prepare::prepare;
-    use crate::options::{Gateways, Options, Revision};
+    use crate::request::{Gateways, InstallRequest};
     use istio_builds::Matrix;
 
     fn plane(revision: &str, tag: &str) -> ControlPlane {
@@ -290,18 +290,18 @@ mod tests {
         namespaces: Vec<Namespace>,
         webhooks: Vec<facts::Webhook>,
     ) -> Vec<String> {
-        let options = Options {
-            request: Some("1.31.0-solo".parse().unwrap()),
-            revision: Some(Revision::parse(revision).unwrap()),
+        let request = InstallRequest {
+            build: Some("1.31.0-solo".parse().unwrap()),
+            revision: revision.parse().unwrap(),
             gateways: if revision == DEFAULT {
                 Gateways::Install
             } else {
                 Gateways::LeaveOut
             },
-            ..Options::default()
+            ..InstallRequest::default()
         };
         let client = Observed::NotCollected("in this test");
-        let prepared = prepare(&options, Matrix::builtin(), &client).unwrap();
+        let prepared = prepare(&request, Matrix::builtin(), &client).unwrap();
         let gateway = RunningGateway {
             revision: DEFAULT.to_owned(),
             image: String::new(),
@@ -390,13 +390,13 @@ mod tests {
             plane(DEFAULT, "1.31.0-solo"),
             plane("team-b", "1.31.0-solo"),
         ];
-        let options = Options {
-            request: Some("1.31.0-solo".parse().unwrap()),
-            revision: Some(Revision::parse("team-b").unwrap()),
-            ..Options::default()
+        let request = InstallRequest {
+            build: Some("1.31.0-solo".parse().unwrap()),
+            revision: "team-b".parse().unwrap(),
+            ..InstallRequest::default()
         };
         let client = Observed::NotCollected("in this test");
-        let prepared = prepare(&options, Matrix::builtin(), &client).unwrap();
+        let prepared = prepare(&request, Matrix::builtin(), &client).unwrap();
         let before = Before {
             control_planes: Observed::Known(both),
             ..Before::not_asked("in this test", Observed::NotCollected("in this test"))

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::exit::Failure;
 use crate::facts::{self, Istioctl, Observed};
-use crate::options::{Options, Revision, Template};
 use crate::plan::{self, Input, Plan, PlanError};
 use crate::render::{self, Manifest};
+use crate::request::{InstallRequest, Overlay, Revision, Template};
 use istio_builds::{ClientVersion, Matrix};
 use istio_operator::{Assignment, Origin, UserDocument, UserSettings};
 
@@ -19,26 +19,26 @@ pub struct Prepared {
 
 /// Plans and renders, without starting a program or using the network.
 pub fn prepare(
-    options: &Options,
+    request: &InstallRequest,
     matrix: &Matrix,
     client: &Observed<Istioctl>,
 ) -> Result<Prepared, Failure> {
-    let files = files(options)?;
-    let sets = options
+    let files = files(request)?;
+    let sets = request
         .sets
         .iter()
         .map(|text| Assignment::parse(text))
         .collect::<Result<Vec<_>, _>>()?;
     let client = client.known().map(|client| &client.version);
-    let plan = planned(options, matrix, client, (&files, &sets))?;
-    let manifest = render::render(&plan, options, &files, &sets)?;
+    let plan = planned(request, matrix, client, (&files, &sets))?;
+    let manifest = render::render(&plan, request, &files, &sets)?;
     Ok(Prepared { plan, manifest })
 }
 
 /// Reads only the user's documents and `--set`, because finding mistakes in them needs no plan.
-pub fn check_inputs(options: &Options) -> Result<(), Failure> {
-    files(options)?;
-    for text in &options.sets {
+pub fn check_inputs(request: &InstallRequest) -> Result<(), Failure> {
+    files(request)?;
+    for text in &request.sets {
         Assignment::parse(text)?;
     }
     Ok(())
@@ -47,20 +47,20 @@ pub fn check_inputs(options: &Options) -> Result<(), Failure> {
 /// Plans what options, files and sets request. A template of the user's own is read first, because it can name a hub, a
 /// tag or a revision like any file.
 fn planned(
-    options: &Options,
+    request: &InstallRequest,
     matrix: &Matrix,
     client: Option<&ClientVersion>,
     (files, sets): (&[UserDocument], &[Assignment]),
 ) -> Result<Plan, Failure> {
     let plan = |user_settings: &UserSettings| {
         plan::plan(&Input {
-            options,
+            request,
             user_settings,
             matrix,
             client,
         })
     };
-    let Some(Template::File { name, text }) = &options.template else {
+    let Some(Template::File { name, text }) = &request.template else {
         return Ok(plan(&istio_operator::scan_user_settings(files, sets))?);
     };
     if !text.contains(TAG) {
@@ -78,7 +78,7 @@ fn planned(
             };
             let first = plan(&provisional)?;
             let said = istio_operator::scan_user_settings(
-                &render::template_documents(&first, options)?,
+                &render::template_documents(&first, request)?,
                 &[],
             );
             if literal(&first, said, name).hub.is_none() {
@@ -88,7 +88,7 @@ fn planned(
         }
         first => first?,
     };
-    let documents = render::template_documents(&first, options)?;
+    let documents = render::template_documents(&first, request)?;
     let literal = literal(
         &first,
         istio_operator::scan_user_settings(&documents, &[]),
@@ -118,9 +118,13 @@ fn literal(plan: &Plan, said: UserSettings, name: &str) -> UserSettings {
     }
 }
 
-fn files(options: &Options) -> Result<Vec<UserDocument>, Failure> {
-    let read = |(name, bytes): &(String, Vec<u8>)| istio_operator::read(name, bytes);
-    let read: Vec<Vec<UserDocument>> = options.files.iter().map(read).collect::<Result<_, _>>()?;
+fn files(request: &InstallRequest) -> Result<Vec<UserDocument>, Failure> {
+    let read = |overlay: &Overlay| istio_operator::read(&overlay.name, &overlay.text);
+    let read: Vec<Vec<UserDocument>> = request
+        .overlays
+        .iter()
+        .map(read)
+        .collect::<Result<_, _>>()?;
     Ok(read.into_iter().flatten().collect())
 }
 

@@ -5,7 +5,7 @@ use super::prepare::Prepared;
 use super::{Install, RunContext};
 use crate::exit::{Exit, Failure};
 use crate::facts::{self, ControlPlane};
-use crate::options::Options;
+use crate::request::InstallRequest;
 use crate::ui::ConfirmError;
 use istio_builds::ImageRef;
 use terminal_text::escape_line;
@@ -29,7 +29,7 @@ pub(super) fn confirm(
         },
         context: cluster.map_or("", |cluster| cluster.context.as_str()),
         prepared,
-        options: install.options,
+        request: install.request,
         before,
     };
     let answer = ctx.ui.confirm(&question.text());
@@ -47,7 +47,7 @@ struct Question<'a> {
     verb: &'static str,
     context: &'a str,
     prepared: &'a Prepared,
-    options: &'a Options,
+    request: &'a InstallRequest,
     before: &'a facts::Before,
 }
 
@@ -81,8 +81,8 @@ impl Question<'_> {
 
     /// Returns `, with the overlay base.yaml and 2 --set`.
     fn inputs(&self) -> Option<String> {
-        let files = &self.options.files;
-        let mut names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        let files = &self.request.overlays;
+        let mut names: Vec<&str> = files.iter().map(|overlay| overlay.name.as_str()).collect();
         let more = names.len().saturating_sub(NAMED);
         names.truncate(NAMED);
         let mut inputs = Vec::new();
@@ -99,8 +99,8 @@ impl Question<'_> {
             };
             inputs.push(format!("the {noun} {}{rest}", names.join(" ")));
         }
-        if !self.options.sets.is_empty() {
-            inputs.push(format!("{} --set", self.options.sets.len()));
+        if !self.request.sets.is_empty() {
+            inputs.push(format!("{} --set", self.request.sets.len()));
         }
         (!inputs.is_empty()).then(|| format!(", with {}", inputs.join(" and ")))
     }
@@ -144,6 +144,7 @@ mod tests {
     use super::*;
     use crate::facts::{Before, Manager, Observed, ProxyKey, RunningGateway};
     use crate::install::prepare::prepare;
+    use crate::request::Overlay;
     use istio_builds::Matrix;
 
     fn plane(tag: &str) -> ControlPlane {
@@ -162,14 +163,14 @@ mod tests {
         }
     }
 
-    fn asked(verb: &'static str, options: &Options, before: &Before) -> String {
+    fn asked(verb: &'static str, request: &InstallRequest, before: &Before) -> String {
         let client = Observed::NotCollected("in this test");
-        let prepared = prepare(options, Matrix::builtin(), &client).unwrap();
+        let prepared = prepare(request, Matrix::builtin(), &client).unwrap();
         let question = Question {
             verb,
             context: "prod",
             prepared: &prepared,
-            options,
+            request,
             before,
         };
         question.text()
@@ -181,26 +182,28 @@ mod tests {
 
     #[test]
     fn a_first_install_names_what_and_where() {
-        let options = Options {
-            request: Some("1.31.0-solo".parse().unwrap()),
-            ..Options::default()
+        let request = InstallRequest {
+            build: Some("1.31.0-solo".parse().unwrap()),
+            ..InstallRequest::default()
         };
         assert_eq!(
-            asked("Install", &options, &before()),
+            asked("Install", &request, &before()),
             "Install 1.31.0-solo as revision default in istio-system on context prod?"
         );
     }
 
     #[test]
     fn an_upgrade_names_from_to_inputs_and_pods() {
-        let options = Options {
-            request: Some("1.31.0-solo".parse().unwrap()),
-            files: vec![
-                ("base.yaml".into(), b"spec: {}\n".to_vec()),
-                ("prod.yaml".into(), b"spec: {}\n".to_vec()),
-            ],
+        let request = InstallRequest {
+            build: Some("1.31.0-solo".parse().unwrap()),
+            overlays: ["base.yaml", "prod.yaml"]
+                .map(|name| Overlay {
+                    name: name.to_owned(),
+                    text: b"spec: {}\n".to_vec(),
+                })
+                .into(),
             sets: vec!["values.pilot.replicaCount=2".into()],
-            ..Options::default()
+            ..InstallRequest::default()
         };
         let key = |tag: &str, namespace: &str| ProxyKey {
             revision: "default".to_owned(),
@@ -224,7 +227,7 @@ mod tests {
             ..before()
         };
         assert_eq!(
-            asked("Upgrade", &options, &before),
+            asked("Upgrade", &request, &before),
             "14 pods must be restarted afterwards. Upgrade revision default in istio-system on context prod \
              from 1.30.2-solo to 1.31.0-solo, with the overlays base.yaml prod.yaml and 1 --set?"
         );

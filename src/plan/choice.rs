@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{ChosenBy, DEFAULT_NAMESPACE, Input, PlanError, unfilled};
-use crate::options::{Options, Revision, Template};
 use crate::report::Choice;
+use crate::request::{InstallRequest, Revision, RevisionChoice, Template};
 use istio_builds::{
     Capability, Completed, Hub, HubChoice, HubError, ImageTag, Installer, Minor, RepoKey, Request,
     has_placeholder,
@@ -15,7 +15,7 @@ pub(super) fn tag(
     chosen: &mut Vec<Choice>,
 ) -> Result<(ImageTag, ChosenBy), PlanError> {
     let Input {
-        options,
+        request,
         user_settings,
         matrix,
         client,
@@ -23,26 +23,26 @@ pub(super) fn tag(
     let literal = user_settings
         .tag
         .as_ref()
-        .filter(|(text, _)| options.supersedes.as_ref() != Some(text));
-    let by = match (&options.request, literal) {
+        .filter(|(text, _)| !request.is_upgraded_from(text));
+    let by = match (&request.build, literal) {
         (Some(_), _) => ChosenBy::Flag,
         (None, Some((_, origin))) => ChosenBy::Input(origin.clone()),
         (None, None) => ChosenBy::Data,
     };
-    let completed = match (&options.request, literal) {
+    let completed = match (&request.build, literal) {
         (None, Some((text, origin))) => {
             let origin = origin.to_string();
             let tag = text.parse().map_err(|source| PlanError::Tag {
                 origin: origin.clone(),
                 source,
             })?;
-            let completed = matrix.complete(Some(&Request::Tag(tag)), options.wanted(), *client)?;
+            let completed = matrix.complete(Some(&Request::Tag(tag)), request.wanted(), *client)?;
             Completed {
                 why: format!("{origin} names it"),
                 ..completed
             }
         }
-        (request, _) => matrix.complete(request.as_ref(), options.wanted(), *client)?,
+        (build, _) => matrix.complete(build.as_ref(), request.wanted(), *client)?,
     };
     let Completed { tag, why, .. } = completed;
     chosen.push(Choice {
@@ -69,16 +69,16 @@ pub(super) fn hub(
     chosen: &mut Vec<Choice>,
 ) -> Result<Hubs, PlanError> {
     let Input {
-        options,
+        request,
         user_settings,
         matrix,
         ..
     } = input;
-    let key = options.repo_key.as_ref();
+    let key = request.repo_key.as_ref();
     let chose = |choice: HubChoice| (choice.hub, choice.why, ChosenBy::Data);
-    let (hub, why, by) = match (&options.hub, &user_settings.hub) {
+    let (hub, why, by) = match (&request.hub, &user_settings.hub) {
         (Some(hub), _) => {
-            let recorded = options.recorded_hub.as_ref() == Some(hub);
+            let recorded = request.recorded_hub() == Some(hub);
             if recorded {
                 (hub.clone(), RECORDED.to_owned(), ChosenBy::Record)
             } else {
@@ -107,7 +107,7 @@ pub(super) fn hub(
                 (hub, format!("{origin} names it"), by)
             }
         },
-        (None, None) => match &options.recorded_hub {
+        (None, None) => match request.recorded_hub() {
             Some(hub) => (hub.clone(), RECORDED.to_owned(), ChosenBy::Record),
             None => matrix.hub_for(tag, key).map(chose)?,
         },
@@ -144,16 +144,18 @@ pub(super) fn revision(
         }
         None => None,
     };
-    let (revision, why) = match (&input.options.revision, user_settings) {
-        (Some(None), Some((revision, origin))) => {
+    let (revision, why) = match (&input.request.revision, user_settings) {
+        (RevisionChoice::Default, Some((revision, origin))) => {
             return Err(PlanError::RevisionUnset {
                 origin,
                 revision: revision.as_str().to_owned(),
             });
         }
-        (Some(asked), _) => (asked.clone(), "-r names it".to_owned()),
-        (None, Some((revision, origin))) => (Some(revision), format!("{origin} names it")),
-        (None, None) => (None, String::new()),
+        (RevisionChoice::Named(named), _) => (Some(named.clone()), "-r names it".to_owned()),
+        (RevisionChoice::Unset, Some((revision, origin))) => {
+            (Some(revision), format!("{origin} names it"))
+        }
+        (RevisionChoice::Default | RevisionChoice::Unset, None) => (None, String::new()),
     };
     if let Some(revision) = &revision {
         chosen.push(Choice {
@@ -166,7 +168,7 @@ pub(super) fn revision(
 }
 
 pub(super) fn namespace(input: &Input<'_>, chosen: &mut Vec<Choice>) -> Result<String, PlanError> {
-    let (namespace, why) = match (&input.options.namespace, &input.user_settings.namespace) {
+    let (namespace, why) = match (&input.request.namespace, &input.user_settings.namespace) {
         (Some(namespace), _) => (namespace.clone(), "-i names it".to_owned()),
         (None, Some((namespace, origin))) => (namespace.clone(), format!("{origin} names it")),
         (None, None) => return Ok(DEFAULT_NAMESPACE.to_owned()),
@@ -186,9 +188,9 @@ pub(super) fn namespace(input: &Input<'_>, chosen: &mut Vec<Choice>) -> Result<S
     Ok(namespace)
 }
 
-pub(super) fn template(options: &Options, chosen: &mut Vec<Choice>) -> Template {
-    let openshift = || options.platform.as_deref() == Some(OPENSHIFT);
-    let (template, why) = match &options.template {
+pub(super) fn template(request: &InstallRequest, chosen: &mut Vec<Choice>) -> Template {
+    let openshift = || request.platform.as_deref() == Some(OPENSHIFT);
+    let (template, why) = match &request.template {
         Some(template) => (template.clone(), "asked for"),
         None if openshift() => (
             Template::Preset(OPENSHIFT.to_owned()),
@@ -221,10 +223,10 @@ pub(super) fn platform(
     target: &Target<'_>,
     chosen: &mut Vec<Choice>,
 ) -> Result<Option<String>, PlanError> {
-    let (options, matrix) = (input.options, input.matrix);
+    let (request, matrix) = (input.request, input.matrix);
     let openshift = Template::Preset(OPENSHIFT.to_owned());
-    let Some(word) = &options.platform else {
-        let implied = options.template.as_ref() == Some(&openshift);
+    let Some(word) = &request.platform else {
+        let implied = request.template.as_ref() == Some(&openshift);
         return Ok(takes(target, OPENSHIFT)
             .then(|| OPENSHIFT.to_owned())
             .filter(|_| implied));
@@ -240,7 +242,7 @@ pub(super) fn platform(
         return Ok(Some(word.clone()));
     }
     // Up to 1.23, OpenShift has a profile instead.
-    let by_profile = word == OPENSHIFT && options.template.is_none();
+    let by_profile = word == OPENSHIFT && request.template.is_none();
     if !by_profile {
         let why = format!(
             "Istio {} has no settings of its own for it, so that no document names it",

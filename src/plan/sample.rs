@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{ChosenBy, DEFAULT_NAMESPACE, Plan};
-use crate::options::Template;
+use crate::request::Template;
 use istio_builds::{Capability, ImageTag, Matrix};
 use istio_operator::{Engine, Rules};
 
@@ -22,7 +22,7 @@ pub(crate) fn plan(tag: &str) -> Plan {
         platform: None,
         gloo_mesh: None,
         features: Vec::new(),
-        consent: crate::options::Consent::default(),
+        consent: crate::request::Consent::default(),
         rules: Rules {
             engine: if old { Engine::Strategic } else { Engine::Map },
             gateway_tag: true,

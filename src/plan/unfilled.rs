@@ -38,17 +38,17 @@ impl fmt::Display for AllUnfilled {
 
 /// Refuses a plan if its input still has placeholders that no flag fills in.
 pub(super) fn check(input: &Input<'_>) -> Result<(), PlanError> {
-    let (options, user_settings) = (input.options, input.user_settings);
-    let key = options.repo_key.as_ref();
+    let (request, user_settings) = (input.request, input.user_settings);
+    let key = request.repo_key.as_ref();
     let places = [
-        (&user_settings.revision, options.revision.is_some(), "-r"),
-        (&user_settings.tag, options.request.is_some(), "--istio"),
+        (&user_settings.revision, !request.revision.is_unset(), "-r"),
+        (&user_settings.tag, request.build.is_some(), "--istio"),
         (
             &user_settings.hub,
-            options.hub.is_some(),
+            request.hub.is_some(),
             hub_flag(user_settings.hub.as_ref()),
         ),
-        (&user_settings.namespace, options.namespace.is_some(), "-i"),
+        (&user_settings.namespace, request.namespace.is_some(), "-i"),
     ];
     let unfilled = places.into_iter().filter_map(|(said, given, flag)| {
         let (text, origin) = said.as_ref()?;

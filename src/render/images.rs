@@ -198,30 +198,30 @@ impl Rendered {
 
 #[cfg(test)]
 mod tests {
-    use crate::options::Options;
     use crate::plan::{self, Input};
     use crate::render;
+    use crate::request::InstallRequest;
 
     /// Returns the last parts of the images of a document with that `spec`, planned as `tag`.
     fn images(tag: &str, spec: &str) -> Vec<String> {
-        let options = Options {
-            request: Some(tag.parse().unwrap()),
+        let request = InstallRequest {
+            build: Some(tag.parse().unwrap()),
             hub: Some("r.io/istio".parse().unwrap()),
-            template: Some(crate::options::Template::None),
-            ..Options::default()
+            template: Some(crate::request::Template::None),
+            ..InstallRequest::default()
         };
         let text = format!(
             "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {{name: x}}\nspec: {spec}\n"
         );
         let files = istio_operator::read("f", text.as_bytes()).unwrap();
         let plan = plan::plan(&Input {
-            options: &options,
+            request: &request,
             user_settings: &istio_operator::scan_user_settings(&files, &[]),
             matrix: istio_builds::Matrix::builtin(),
             client: None,
         })
         .unwrap();
-        let manifest = render::render(&plan, &options, &files, &[]).unwrap();
+        let manifest = render::render(&plan, &request, &files, &[]).unwrap();
         let images = manifest.documents[0].images(&plan);
         images
             .iter()

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::Installs;
-use crate::options::{Options, Template};
 use crate::plan::Plan;
+use crate::request::{InstallRequest, Template};
 use istio_builds::{Capability, has_placeholder};
 
 /// The revision name that means none.
@@ -22,8 +22,8 @@ const UNVALIDATED: [&str; 4] = [
 ];
 
 /// Writes the values of separate flags over those of files.
-pub(super) fn apply_flag_overrides(plan: &Plan, options: &Options, document: &mut Value) {
-    if let (Some(Some(_)), Some(revision)) = (&options.revision, &plan.revision) {
+pub(super) fn apply_flag_overrides(plan: &Plan, request: &InstallRequest, document: &mut Value) {
+    if let (Some(_), Some(revision)) = (request.revision.named(), &plan.revision) {
         put_text(document, &["spec", "revision"], revision.as_str());
     }
     let revision = document["spec"]["revision"].as_str();
@@ -32,13 +32,12 @@ pub(super) fn apply_flag_overrides(plan: &Plan, options: &Options, document: &mu
         remove(document, "revision");
     }
     for root in [&["spec"][..], &["spec", "values", "global"]] {
-        let superseded =
-            |text: &str| has_placeholder(text) || Some(text) == options.supersedes.as_deref();
+        let superseded = |text: &str| has_placeholder(text) || request.is_upgraded_from(text);
         replace(document, root, "tag", &plan.tag.to_string(), superseded);
         replace(document, root, "hub", plan.hub.as_str(), has_placeholder);
     }
     let installs = Installs::of(plan, document);
-    if options.namespace.is_some() {
+    if request.namespace.is_some() {
         if installs.has_webhooks() {
             put_text(document, &["metadata", "namespace"], &plan.namespace);
             put_text(document, &["spec", "namespace"], &plan.namespace);
@@ -46,7 +45,7 @@ pub(super) fn apply_flag_overrides(plan: &Plan, options: &Options, document: &mu
         let path = ["spec", "values", "global", "istioNamespace"];
         put_text(document, &path, &plan.namespace);
     }
-    leave_webhooks(plan, options, &installs, document);
+    leave_webhooks(plan, request, &installs, document);
 }
 
 fn remove(document: &mut Value, field: &str) {
@@ -57,11 +56,16 @@ fn remove(document: &mut Value, field: &str) {
 
 /// Sets the switch in a document with gateways alone: otherwise its install would make its own revision the default
 /// one. A document that is only judged is not changed.
-fn leave_webhooks(plan: &Plan, options: &Options, installs: &Installs, document: &mut Value) {
+fn leave_webhooks(
+    plan: &Plan,
+    request: &InstallRequest,
+    installs: &Installs,
+    document: &mut Value,
+) {
     let has_switch = plan
         .capabilities
         .contains(&Capability::OperatorManageWebhooks);
-    let judged = options.template == Some(Template::None);
+    let judged = request.template == Some(Template::None);
     if !has_switch || judged || installs.has_webhooks() {
         return;
     }
@@ -116,21 +120,21 @@ mod tests {
     use super::*;
     use crate::plan::sample::plan;
 
-    fn overridden(tag: &str, options: &Options, spec: &Value) -> Value {
+    fn overridden(tag: &str, request: &InstallRequest, spec: &Value) -> Value {
         let mut plan = plan(tag);
         plan.capabilities = istio_builds::Matrix::builtin().capabilities(&plan.tag.version);
-        if let Some(namespace) = &options.namespace {
+        if let Some(namespace) = &request.namespace {
             plan.namespace.clone_from(namespace);
         }
         let mut document = json!({"metadata": {"name": "x"}, "spec": spec});
-        apply_flag_overrides(&plan, options, &mut document);
+        apply_flag_overrides(&plan, request, &mut document);
         document["spec"].clone()
     }
 
     #[test]
     fn document_without_pilot_leaves_webhooks_alone() {
         let switch = |tag: &str, spec: Value| {
-            let spec = overridden(tag, &Options::default(), &spec);
+            let spec = overridden(tag, &InstallRequest::default(), &spec);
             spec["values"]["global"]["operatorManageWebhooks"].clone()
         };
         for (tag, spec, wanted) in [
@@ -158,9 +162,9 @@ mod tests {
         ] {
             assert_eq!(switch(tag, spec.clone()), wanted, "{tag} {spec}");
         }
-        let judged = Options {
+        let judged = InstallRequest {
             template: Some(Template::None),
-            ..Options::default()
+            ..InstallRequest::default()
         };
         let spec = overridden("1.31.0", &judged, &json!({"profile": "empty"}));
         assert_eq!(spec, json!({"profile": "empty"}));
@@ -168,15 +172,15 @@ mod tests {
 
     #[test]
     fn namespace_flag_reaches_documents_of_gateways_too() {
-        let options = Options {
+        let request = InstallRequest {
             namespace: Some("mesh".into()),
-            ..Options::default()
+            ..InstallRequest::default()
         };
-        let plane = overridden("1.31.0", &options, &json!({"profile": "minimal"}));
+        let plane = overridden("1.31.0", &request, &json!({"profile": "minimal"}));
         assert_eq!(plane["namespace"], "mesh");
         assert_eq!(plane["values"]["global"]["istioNamespace"], "mesh");
         let spec = json!({"profile": "empty", "values": {"global": {"istioNamespace": "other"}}});
-        let gateway = overridden("1.31.0", &options, &spec);
+        let gateway = overridden("1.31.0", &request, &spec);
         assert_eq!(gateway["namespace"], Value::Null);
         assert_eq!(gateway["values"]["global"]["istioNamespace"], "mesh");
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::options::Options;
 use crate::plan::Plan;
+use crate::request::InstallRequest;
 use istio_builds::{Matrix, Meaning, Placeholder};
 use istio_operator::Document;
 
@@ -31,8 +31,8 @@ pub(super) struct Placeholders {
 }
 
 impl Placeholders {
-    pub(super) fn new(plan: &Plan, options: &Options) -> Placeholders {
-        let cluster = options.params.get(CLUSTER).cloned();
+    pub(super) fn new(plan: &Plan, request: &InstallRequest) -> Placeholders {
+        let cluster = request.params.get(CLUSTER).cloned();
         let revision = plan.revision.as_ref().map(|one| one.as_str().to_owned());
         let values = [
             (Meaning::Hub, Some(plan.hub.to_string())),
@@ -155,8 +155,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::options::Revision;
     use crate::plan::sample::plan;
+    use crate::request::Revision;
 
     fn placeholders(params: &[(&str, &str)]) -> Placeholders {
         let mut plan = plan("1.31.0-solo");
@@ -165,11 +165,11 @@ mod tests {
         let params = params
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let options = Options {
+        let request = InstallRequest {
             params: params.collect(),
-            ..Options::default()
+            ..InstallRequest::default()
         };
-        Placeholders::new(&plan, &options)
+        Placeholders::new(&plan, &request)
     }
 
     #[test]

@@ -13,8 +13,8 @@ use handlebars::{
 };
 use serde_json::{Value, json};
 
-use crate::options::Template;
 use crate::plan::Plan;
+use crate::request::Template;
 
 mod cost;
 #[cfg(any(test, fuzzing))]
@@ -302,7 +302,7 @@ fn context(plan: &Plan, params: &Value) -> Value {
         "own-namespace": plan.own_namespace(),
         "hub": plan.hub.as_str(),
         "tag": plan.tag.to_string(),
-        "revision": plan.revision.as_ref().map(crate::options::Revision::as_str),
+        "revision": plan.revision.as_ref().map(crate::request::Revision::as_str),
         "platform": plan.platform,
         "fips": plan.tag.flavor.is_fips(),
         "distroless": plan.tag.flavor.distroless,

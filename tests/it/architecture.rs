@@ -14,7 +14,7 @@ const ORDER: &[&str] = &[
     "secret",
     "sys",
     "ui",
-    "options",
+    "request",
     "plan",
     "render",
     "image",

@@ -218,8 +218,10 @@ fn pods_that_answer_503_close_the_way_to_no_other() {
 /// A record of the default revision with a setting that is applied again, written by `manager`.
 fn record(manager: &str) -> Value {
     let text = json!({"revision": "default", "hub": HUB, "tag": "1.30.5-solo-fips",
-        "overlays": ["spec:\n  meshConfig:\n    rootNamespace: evil\n"], "overlay_names": ["base.yaml"],
-        "sets": ["values.pilot.env.A=b"], "options": [], "documents": {}, "data": {}, "tool": "0.1.0"})
+        "request": {
+            "overlays": [{"name": "base.yaml", "text": "spec:\n  meshConfig:\n    rootNamespace: evil\n"}],
+            "sets": ["values.pilot.env.A=b"]},
+        "documents": {}, "data": {}, "tool": "0.1.0"})
     .to_string();
     json!({"apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "glooistio-record", "namespace": "istio-system", "uid": "record",

@@ -127,7 +127,7 @@ fn without_nodes_the_programs_that_run_are_not_known() {
 
 /// A record of the default revision, as an install writes it.
 fn record(namespace: &str, tag: &str) -> Value {
-    let text = json!({"revision": "default", "hub": HUB, "tag": tag, "overlays": [], "sets": [], "options": [],
+    let text = json!({"revision": "default", "hub": HUB, "tag": tag, "request": {},
         "documents": {}, "data": {}, "tool": "0.1.0"})
     .to_string();
     json!({"apiVersion": "v1", "kind": "ConfigMap",

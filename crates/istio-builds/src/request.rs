@@ -53,6 +53,8 @@ impl fmt::Display for Request {
     }
 }
 
+dated_data::text_serde!(Request, "a version or a tag of Istio");
+
 impl FromStr for Request {
     type Err = TagError;
 

@@ -5,17 +5,15 @@ use std::path::{Path, PathBuf};
 use crate::cli::resolve;
 use crate::exit::{Exit, Failure};
 use crate::report::{CheckResult, Report, Status};
+use crate::request::Overlay;
 use crate::sys::os;
-
-/// The name and the content of a file.
-type File = (String, Vec<u8>);
 
 /// Extensions of the files in a directory that may be an IstioOperator.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// Reads the files, and of directories those files that contain an IstioOperator.
-pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
-    let mut files: Vec<File> = Vec::new();
+pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Overlay>, Failure> {
+    let mut files: Vec<Overlay> = Vec::new();
     for path in paths {
         if !path.is_dir() {
             files.push(resolve::read(path.display().to_string())?);
@@ -37,14 +35,15 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
 }
 
 /// Returns the IstioOperator documents of a file in a directory, without its other documents; `None` if there are none.
-fn operators(path: &Path) -> Result<Option<File>, Failure> {
+fn operators(path: &Path) -> Result<Option<Overlay>, Failure> {
     let bytes = os::read(path, os::TEXT_LIMIT)?;
     // A file that is not UTF-8 cannot be an IstioOperator.
     let Ok(text) = String::from_utf8(bytes) else {
         return Ok(None);
     };
     let name = path.display().to_string();
-    Ok(only_operators(&text).map(|text| (name, text.into_bytes())))
+    let text = only_operators(&text).map(String::into_bytes);
+    Ok(text.map(|text| Overlay { name, text }))
 }
 
 /// Returns the text with the lines of all other documents emptied, so that each line keeps its number.
@@ -93,16 +92,16 @@ fn names_operator(line: &str) -> bool {
 ///
 /// If a file cannot be used, the others are still judged; the first such failure is the result.
 pub(super) fn judge_each(
-    files: Vec<File>,
+    files: Vec<Overlay>,
     report: &mut Report,
-    mut judge: impl FnMut(File, &mut Report) -> Result<(), Failure>,
+    mut judge: impl FnMut(Overlay, &mut Report) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     if files.len() == 1 {
         return files.into_iter().try_for_each(|file| judge(file, report));
     }
     let (mut failed, mut first) = (Vec::new(), None);
     for file in files {
-        let name = file.0.clone();
+        let name = file.name.clone();
         let mut own = Report::new(report.command);
         match judge(file, &mut own) {
             Ok(()) => merge(report, &name, own),
@@ -233,8 +232,11 @@ mod tests {
     #[test]
     fn worst_status_counts_and_findings_name_their_file() {
         let mut report = Report::new("check");
-        let files = ["a.yaml", "b.yaml", "c.yaml"].map(|name| (name.to_owned(), Vec::new()));
-        let judged = judge_each(files.into(), &mut report, |(name, _), report| {
+        let files = ["a.yaml", "b.yaml", "c.yaml"].map(|name| Overlay {
+            name: name.to_owned(),
+            text: Vec::new(),
+        });
+        let judged = judge_each(files.into(), &mut report, |Overlay { name, .. }, report| {
             report.checks.push(match name.as_str() {
                 "a.yaml" => result(Status::Passed, "fine", Vec::new()),
                 "b.yaml" => {
@@ -272,8 +274,11 @@ mod tests {
     #[test]
     fn file_that_cannot_be_used_keeps_no_other_from_being_judged() {
         let mut report = Report::new("check");
-        let files = ["a.yaml", "b.yaml", "c.yaml"].map(|name| (name.to_owned(), Vec::new()));
-        let judged = judge_each(files.into(), &mut report, |(name, _), report| {
+        let files = ["a.yaml", "b.yaml", "c.yaml"].map(|name| Overlay {
+            name: name.to_owned(),
+            text: Vec::new(),
+        });
+        let judged = judge_each(files.into(), &mut report, |Overlay { name, .. }, report| {
             if name == "c.yaml" {
                 report
                     .checks
