@@ -1,4 +1,4 @@
-//! InstallRequest and the matrix → what will be installed, with the reason for each choice. Pure.
+//! Request and matrix → what will be installed, with the reason for each choice. Pure.
 
 mod choice;
 mod chosen_by;

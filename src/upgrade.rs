@@ -311,11 +311,11 @@ mod tests {
         }
     }
 
-    fn template() -> Option<Template> {
-        Some(Template::File {
+    fn template() -> Template {
+        Template::File {
             name: "t.hbs".into(),
             text: "one\ntwo".into(),
-        })
+        }
     }
 
     #[test]
@@ -326,7 +326,7 @@ mod tests {
                 overlay("x.yaml", "spec: ["),
             ],
             sets: vec!["a=b".into()],
-            template: template(),
+            template: Some(template()),
             ..InstallRequest::default()
         };
         let again = applied_again(&recorded, &InstallRequest::default());
@@ -360,7 +360,7 @@ mod tests {
             request: InstallRequest {
                 overlays: vec![overlay("overlays/base.yaml", "spec: {hub: a}")],
                 sets: vec!["a.b=1".into()],
-                template: template(),
+                template: Some(template()),
                 ..InstallRequest::default()
             },
             ..running_build(&plane("default"), "1.30.2".parse().unwrap())

@@ -98,12 +98,7 @@ impl Args {
     }
 
     /// Returns why `install` would refuse these inputs: they drop inputs of the last install.
-    fn dropped(
-        &self,
-        ctx: &mut RunContext<'_>,
-        request: &InstallRequest,
-        plan: &Plan,
-    ) -> Option<String> {
+    fn dropped(ctx: &mut RunContext<'_>, request: &InstallRequest, plan: &Plan) -> Option<String> {
         let revision = plan.revision_label();
         // The checks report what cannot be read.
         let record = upgrade::find_record(ctx, &plan.namespace, revision).ok()??;
@@ -133,7 +128,7 @@ impl Args {
         ctx.check(&prepared, &facts);
         if self.manifest.is_empty() {
             let has_records = facts.records.known().is_some_and(|all| !all.is_empty());
-            let dropped = has_records.then(|| self.dropped(&mut ctx, request, &prepared.plan));
+            let dropped = has_records.then(|| Self::dropped(&mut ctx, request, &prepared.plan));
             ctx.report.expected.notes.extend(dropped.flatten());
         }
         Ok(())

@@ -85,14 +85,13 @@ impl Args {
         ctx.inspect_images(inspect);
         ctx.installer_flags = self.flags.of_installer();
         if !self.forget_overlays {
-            self.keep_inputs(&mut ctx, &mut request, &prepared.plan)?;
+            Self::keep_inputs(&mut ctx, &mut request, &prepared.plan)?;
         }
         self.to_install(&request, istioctl).run(&mut ctx)
     }
 
     /// Refuses to drop the inputs of the last install of the revision, and leaves gateways out if that install did.
     fn keep_inputs(
-        &self,
         ctx: &mut RunContext<'_>,
         request: &mut InstallRequest,
         plan: &Plan,
