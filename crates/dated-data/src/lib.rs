@@ -14,7 +14,7 @@
 //! let rows: Vec<Row> = dated_data::parse("tags.yaml", "- {tag: 1.31.0, source: https://example.com}")?;
 //! assert_eq!(rows[0].tag, "1.31.0");
 //! let error = dated_data::parse::<Vec<Row>>("tags.yaml", "- {tag: 1.31.0}").unwrap_err();
-//! assert!(error.to_string().starts_with("tags.yaml:1:3: missing field"), "{error}");
+//! assert!(error.to_string().starts_with("tags.yaml:1:3: "), "{error}");
 //! # Ok::<(), dated_data::DataError>(())
 //! ```
 
@@ -167,3 +167,7 @@ fn kind(message: &str) -> String {
     });
     format!("{head}…{}", &message[tail..])
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -156,3 +156,7 @@ fn quoted(text: &str) -> String {
     json.push('"');
     json
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

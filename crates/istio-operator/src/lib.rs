@@ -164,3 +164,7 @@ pub struct Merged {
 
 /// The dates of the data files of this crate: `[[file name, date], …]`, for [`dated_data::DataDate::embedded`].
 pub const DATA_DATES: &str = include_str!(concat!(env!("OUT_DIR"), "/dates.json"));
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
