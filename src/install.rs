@@ -1,6 +1,7 @@
 //! Install: plan, check, confirm, run istioctl, wait, verify what was installed, report.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -55,6 +56,8 @@ pub struct RunContext<'a> {
     pub images: Option<RegistryAccess>,
     /// Flags of istioctl that select its charts and how strict its installer is.
     pub installer_flags: Vec<String>,
+    /// The connection, once a stage needs it. All stages share it: connecting can run a credential plugin.
+    pub cluster: Option<Rc<Cluster>>,
 }
 
 /// The access to registries.
@@ -96,18 +99,33 @@ impl RegistryAccess {
 }
 
 impl RunContext<'_> {
-    /// Connects to the cluster, and adds it to the report.
-    pub fn connect(&mut self) -> Result<Cluster, Failure> {
-        Ok(self.reached(Cluster::connect(&self.target, self.timeout)?))
+    /// Returns the connection to the cluster, and connects at the first call.
+    pub fn connect(&mut self) -> Result<Rc<Cluster>, Failure> {
+        Ok(self.connected()?)
     }
 
     /// Connects for a command that can run without a cluster: `None` if nothing names one.
-    pub fn connect_if_there(&mut self) -> Result<Option<Cluster>, Failure> {
-        match Cluster::connect(&self.target, self.timeout) {
-            Ok(cluster) => Ok(Some(self.reached(cluster))),
+    pub fn connect_if_there(&mut self) -> Result<Option<Rc<Cluster>>, Failure> {
+        match self.connected() {
+            Ok(cluster) => Ok(Some(cluster)),
             Err(ClusterError::NoKubeconfig(_)) if !self.target.is_named() => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Connects once, and adds the cluster to the report.
+    fn connected(&mut self) -> Result<Rc<Cluster>, ClusterError> {
+        if let Some(cluster) = &self.cluster {
+            return Ok(Rc::clone(cluster));
+        }
+        let cluster = Rc::new(Cluster::connect(&self.target, self.timeout)?);
+        self.report.cluster = Some(report::Cluster {
+            context: cluster.context().to_owned(),
+            server: cluster.server().to_owned(),
+            kubernetes: None,
+        });
+        self.cluster = Some(Rc::clone(&cluster));
+        Ok(cluster)
     }
 
     /// Sets `--inspect-images`.
@@ -115,15 +133,6 @@ impl RunContext<'_> {
         if let Some(images) = &mut self.images {
             images.inspect = inspect;
         }
-    }
-
-    fn reached(&mut self, cluster: Cluster) -> Cluster {
-        self.report.cluster = Some(report::Cluster {
-            context: cluster.context().to_owned(),
-            server: cluster.server().to_owned(),
-            kubernetes: None,
-        });
-        cluster
     }
 
     /// Gathers the facts for the Before checks.

@@ -66,6 +66,7 @@ impl Policies {
             timeout: run.timeout,
             judge: &self.judge,
             installer_flags: Vec::new(),
+            cluster: None,
             images: (!run.no_registry)
                 .then(|| images(&run.registry, &self.judge, run.timeout, ui.secrets())),
         }

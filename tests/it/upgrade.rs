@@ -1,5 +1,7 @@
 //! What an upgrade keeps, what it refuses without a flag of its own, and when it has nothing to do.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 
 use crate::api::Api;
@@ -314,4 +316,36 @@ fn verify_means_the_build_that_install_means() {
     env.line("verify --istio 1.31.0-solo --fips")
         .fails(64, &["the flags request solo fips"]);
     env.line("verify --distroless").fails(64, &["--istio"]);
+}
+
+/// A credential plugin may ask a person, and may be slow: a command runs it for one connection.
+#[test]
+fn a_command_connects_to_the_cluster_once() {
+    let (api, env) = installed("");
+    let dir = env.work().display().to_string();
+    let program = env.file(
+        "credentials",
+        format!(
+            "#!/bin/sh\necho run >> {dir}/runs\necho '{{\"apiVersion\": \"client.authentication.k8s.io/v1\", \
+             \"kind\": \"ExecCredential\", \"status\": {{\"token\": \"t\"}}}}'\n"
+        ),
+    );
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut kubeconfig: Value = serde_yaml::from_str(&api.kubeconfig()).unwrap();
+    kubeconfig["users"][0]["user"] = json!({"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "command": program.display().to_string(),
+        "interactiveMode": "Never"}});
+    env.kubeconfig(&kubeconfig.to_string());
+    for line in [
+        "install --fips --distroless -y",
+        "upgrade --to 1.31.0-solo-fips-distroless -y",
+        "verify --no-registry",
+        "check --fips --distroless --no-registry",
+    ] {
+        let _earlier = std::fs::remove_file(env.work().join("runs"));
+        let output = env.line(line);
+        assert_eq!(output.code(), 0, "{line}: {output}");
+        let runs = std::fs::read_to_string(env.work().join("runs")).unwrap();
+        assert_eq!(runs, "run\n", "{line}");
+    }
 }

@@ -7,6 +7,9 @@ use anstyle::{AnsiColor, Style as Ansi};
 use super::{Detail, Style};
 use terminal_text::{escape, escape_line};
 
+/// Blanks between two columns of a table.
+const GAP: usize = 2;
+
 /// The meaning of a piece of text, which decides its colour and glyph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Tone {
@@ -136,22 +139,44 @@ impl<'a> Page<'a> {
     }
 
     /// Writes rows in columns as wide as their widest cell; the first row is the header.
-    pub(super) fn table<const N: usize>(&mut self, rows: &[[String; N]]) -> io::Result<()> {
-        let mut widths = [0; N];
+    pub(super) fn table<R: AsRef<[String]>>(&mut self, rows: &[R]) -> io::Result<()> {
+        let widths = self.widths(rows);
         for row in rows {
+            let cells: Vec<String> = row
+                .as_ref()
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| (cell, *width))
+                .map(|(cell, width)| format!("{:width$}", self.shown(cell)))
+                .collect();
+            writeln!(self.out, "{}", cells.join(&" ".repeat(GAP)).trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// Returns the width of each column in characters.
+    fn widths<R: AsRef<[String]>>(&self, rows: &[R]) -> Vec<usize> {
+        let mut widths = Vec::new();
+        for row in rows {
+            let row = row.as_ref();
+            widths.resize(widths.len().max(row.len()), 0);
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(self.shown(cell).chars().count());
             }
         }
-        for row in rows {
-            let cells: Vec<String> = row
-                .iter()
-                .zip(widths)
-                .map(|(cell, width)| format!("{:width$}", self.shown(cell)))
-                .collect();
-            writeln!(self.out, "{}", cells.join("  ").trim_end())?;
-        }
-        Ok(())
+        widths
+    }
+
+    /// Whether these rows fit into the page as a table.
+    pub(super) fn fits<R: AsRef<[String]>>(&self, rows: &[R]) -> bool {
+        let widths = self.widths(rows);
+        let gaps = widths.len().saturating_sub(1) * GAP;
+        widths.iter().sum::<usize>() + gaps <= self.style.width
+    }
+
+    /// Returns the glyph of a tone, as this page shows it.
+    pub(super) fn glyph(&self, tone: Tone) -> char {
+        tone.glyph(self.style.ascii)
     }
 
     /// Writes a sentence that ends with a glyph.

@@ -90,41 +90,29 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[ModuleStatement]) -> io::Re
         return Ok(());
     }
     page.heading("FIPS modules")?;
-    let mut modules = BTreeSet::new();
+    let all = fold(&running);
+    let verbose = page.is_verbose();
+    let has_table = !verbose && !quiet && table(page, &all)?;
+    let modules: BTreeSet<Assurance> = all.keys().map(|statement| statement.module).collect();
     let mut described = Described::default();
     let mut of_kind: BTreeMap<(&str, Assurance), usize> = BTreeMap::new();
-    let all = fold(&running);
-    let (number, mut shown) = (all.len(), 0);
-    for (statement, sum) in all {
-        modules.insert(statement.module);
+    // The line of the table says enough about a statement that needs no action.
+    let is_detailed = |statement: &Statement<'_>| {
+        !has_table || !matches!(statement.tone, Tone::Good | Tone::Aside)
+    };
+    let (detailed, plain): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|(statement, _)| is_detailed(statement));
+    limits(page, plain.iter().map(|(statement, _)| statement))?;
+    let (number, mut shown) = (detailed.len(), 0);
+    for (statement, sum) in detailed {
         let alike = of_kind.entry((statement.binary, statement.module));
         let alike = alike.or_default();
-        if *alike >= SHOWN && !page.is_verbose() {
+        if *alike >= SHOWN && !verbose {
             continue;
         }
         (*alike, shown) = (*alike + 1, shown + 1);
-        page.marked(statement.tone, &sentence(&statement, &sum))?;
-        for because in statement.refused {
-            page.labelled(4, "refused", because)?;
-        }
-        for why in statement.undecided {
-            page.labelled(4, "unknown", why)?;
-        }
-        described.write(page, statement.validation)?;
-        if let Some(names) = &statement.other {
-            other(page, names)?;
-        }
-        if !statement.configuration.is_empty() {
-            page.labelled(4, "settings", statement.configuration)?;
-        }
-        if !sum.places.is_empty() {
-            let shown = if page.is_verbose() {
-                usize::MAX
-            } else {
-                PLACES
-            };
-            page.labelled(4, "runs as", &sum.places(shown))?;
-        }
+        details_of(page, &statement, &sum, &mut described)?;
     }
     left_out(page, number, shown)?;
     for module in modules {
@@ -132,6 +120,119 @@ pub(super) fn write(page: &mut Page<'_>, evidence: &[ModuleStatement]) -> io::Re
         page.paragraph(0, Tone::Dim, &meaning)?;
     }
     page.blank()
+}
+
+/// The parts of a line of the table, in the order of their columns.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Line<'a> {
+    binary: &'a str,
+    tone: Tone,
+    module: Assurance,
+    name: Option<&'a str>,
+    certificate: Option<String>,
+    source: &'a str,
+}
+
+/// Writes a line for each program with the same module, certificate and way of observation. Columns that do not fit are
+/// left out: first how it was observed, then the name of the module.
+///
+/// Returns false, and writes nothing, if the others do not fit either.
+fn table(page: &mut Page<'_>, all: &BTreeMap<Statement<'_>, Sum<'_>>) -> io::Result<bool> {
+    let mut lines: BTreeMap<Line<'_>, u64> = BTreeMap::new();
+    for (statement, sum) in all {
+        let certificate = statement.validation.certificate;
+        let certificate = certificate.map(|certificate| match certificate.number {
+            Some(number) => format!("#{number} {}", certificate.status),
+            None => certificate.status.clone(),
+        });
+        let line = Line {
+            binary: statement.binary,
+            tone: statement.tone,
+            module: statement.module,
+            name: statement.validation.name,
+            certificate,
+            source: statement.source,
+        };
+        *lines.entry(line).or_default() += sum.processes;
+    }
+    let heading = [
+        "COMPONENT",
+        "ASSURANCE",
+        "PODS",
+        "CERTIFICATE",
+        "MODULE",
+        "OBSERVED BY",
+    ];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    let (number, none) = (lines.len(), || "-".to_owned());
+    for (line, processes) in lines.into_iter().take(SHOWN) {
+        rows.push(vec![
+            format!("{} {}", page.glyph(line.tone), line.binary),
+            line.module.word().to_owned(),
+            processes.to_string(),
+            line.certificate.unwrap_or_else(none),
+            line.name.map_or_else(none, str::to_owned),
+            line.source.to_owned(),
+        ]);
+    }
+    let shown = rows.len() - 1;
+    while !page.fits(&rows) && rows[0].len() > heading.len() - 2 {
+        for row in &mut rows {
+            row.pop();
+        }
+    }
+    if !page.fits(&rows) {
+        return Ok(false);
+    }
+    page.table(&rows)?;
+    left_out(page, number, shown)?;
+    Ok(true)
+}
+
+/// Writes each limit of the validations of these statements once.
+fn limits<'a>(
+    page: &mut Page<'_>,
+    statements: impl Iterator<Item = &'a Statement<'a>>,
+) -> io::Result<()> {
+    let remarks = statements.flat_map(|statement| statement.validation.remarks);
+    let limits = remarks.filter(|remark| remark.kind == RemarkKind::Limitation);
+    let messages: BTreeSet<&str> = limits.map(|remark| remark.message.as_str()).collect();
+    for message in messages {
+        page.paragraph(0, Tone::Plain, &format!("limit: {message}"))?;
+    }
+    Ok(())
+}
+
+/// Writes everything about one statement.
+fn details_of<'a>(
+    page: &mut Page<'_>,
+    statement: &Statement<'a>,
+    sum: &Sum<'_>,
+    described: &mut Described<'a>,
+) -> io::Result<()> {
+    page.marked(statement.tone, &sentence(statement, sum))?;
+    for because in statement.refused {
+        page.labelled(4, "refused", because)?;
+    }
+    for why in statement.undecided {
+        page.labelled(4, "unknown", why)?;
+    }
+    described.write(page, statement.validation)?;
+    if let Some(names) = &statement.other {
+        other(page, names)?;
+    }
+    if !statement.configuration.is_empty() {
+        page.labelled(4, "settings", statement.configuration)?;
+    }
+    if sum.places.is_empty() {
+        return Ok(());
+    }
+    let shown = if page.is_verbose() {
+        usize::MAX
+    } else {
+        PLACES
+    };
+    page.labelled(4, "runs as", &sum.places(shown))
 }
 
 /// Writes which code implements cryptography in the same program outside of its module.
