@@ -7,7 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::image::{
     self, Image, Images, Inspected, Program, Request, Sources, Target, UnreadImage, Want, some_of,
 };
-use crate::report::{Count, ErrorReport, ModuleStatement, PinnedImage, Report, Severity};
+use crate::report::{ModuleStatement, PinnedImage, Severity};
 use crate::sys::os;
 use fips_evidence::{Environment, Judge, ProgramRole, Reading, Subject};
 use istio_builds::{ImageRef, tag_says_fips};
@@ -24,52 +24,42 @@ pub struct Inspect<'a> {
     pub digest: bool,
 }
 
+/// What was read of all targets.
+#[derive(Debug, Default)]
+pub struct Readings {
+    pub evidence: Vec<ModuleStatement>,
+    /// What was left out, and what comes from the cache.
+    pub notes: Vec<String>,
+    /// The images that were read, by digest.
+    pub images: Vec<PinnedImage>,
+    /// Number of file systems, programs and platforms that were left out.
+    pub skipped_entries: u64,
+    /// The reasons why targets could not be read.
+    pub failures: Vec<Failure>,
+}
+
 impl Inspect<'_> {
     /// Reads every target; a target that cannot be read does not affect the others.
-    pub fn run(&self, sources: Sources<'_>, report: &mut Report) -> Result<Exit, Failure> {
-        let mut failures = Vec::new();
+    ///
+    /// # Errors
+    /// If the run was interrupted.
+    pub fn run(&self, sources: Sources<'_>) -> Result<Readings, Failure> {
+        let mut all = Readings::default();
         for text in self.targets {
-            match self.target(text, sources, report) {
-                Ok(evidence) => report.evidence.extend(evidence),
+            match self.target(text, sources, &mut all) {
+                Ok(evidence) => all.evidence.extend(evidence),
                 Err(failure) if failure.exit == Exit::Interrupted => return Err(failure),
-                Err(failure) => failures.push(failure),
+                Err(failure) => all.failures.push(failure),
             }
         }
-        if report.evidence.is_empty()
-            && let Some(failure) = failures.pop_if(|_| self.targets.len() == 1)
-        {
-            return Err(failure);
-        }
-        let found = if report.failed() {
-            Exit::Findings
-        } else {
-            Exit::Ok
-        };
-        let Some(exit) = failures.iter().map(|failure| failure.exit).min() else {
-            return Ok(found);
-        };
-        let said: Vec<&str> = failures.iter().map(|it| it.message.as_str()).collect();
-        report.error = Some(ErrorReport {
-            exit: exit.code(),
-            message: format!(
-                "{} of {} could not be read: {}",
-                said.len(),
-                self.targets.len(),
-                said.join("; ")
-            ),
-            hints: failures
-                .iter()
-                .flat_map(|failure| failure.hint_lines(&report.context))
-                .collect(),
-        });
-        Ok(exit)
+        Ok(all)
     }
 
     fn target(
         &self,
         text: &str,
         sources: Sources<'_>,
-        report: &mut Report,
+        all: &mut Readings,
     ) -> Result<Vec<ModuleStatement>, Failure> {
         let target = &Target::parse(text, os::exists)?;
         if let Target::Registry(reference) = target {
@@ -96,12 +86,11 @@ impl Inspect<'_> {
                 }
                 let holder = target.holder();
                 if !left_out.is_empty() {
-                    report.expected.notes.push(format!(
+                    all.notes.push(format!(
                         "{holder}: other file systems that are mounted in it are skipped: {}",
                         some_of(&left_out)
                     ));
-                    *report.counts.entry(Count::SkippedEntries).or_default() +=
-                        left_out.len() as u64;
+                    all.skipped_entries += left_out.len() as u64;
                 }
                 self.directory(&holder, &programs)
             }
@@ -114,14 +103,10 @@ impl Inspect<'_> {
                 let cached = read.iter().filter_map(|image| {
                     Some((format!("{} {}", image.name, image.platform), image.kept?))
                 });
-                let notes = &mut report.expected.notes;
-                notes.extend(image::cache_note(&cached.collect()));
-                notes.extend(left_out(&target.holder(), &images));
-                let skipped = (images.skipped.len() + images.absent.len()) as u64;
-                if skipped > 0 {
-                    *report.counts.entry(Count::SkippedEntries).or_default() += skipped;
-                }
-                pin(read, &mut report.expected.images);
+                all.notes.extend(image::cache_note(&cached.collect()));
+                all.notes.extend(left_out(&target.holder(), &images));
+                all.skipped_entries += (images.skipped.len() + images.absent.len()) as u64;
+                pin(read, &mut all.images);
                 let of_read = read.iter().flat_map(|image| self.image(image, &holder));
                 let of_unread = unread.iter().map(|image| self.unread(image));
                 of_read.chain(of_unread).collect()

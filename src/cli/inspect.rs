@@ -8,8 +8,8 @@ use super::output::Shown;
 use super::{context, run_context};
 use crate::exit::{Exit, Failure};
 use crate::image::{Pattern, Platform, Request, Want, is_pattern};
-use crate::inspect::Inspect;
-use crate::report::Report;
+use crate::inspect::{Inspect, Readings};
+use crate::report::{Count, ErrorReport, Report};
 use crate::sys::signal;
 use crate::ui::{Event, Ui};
 
@@ -116,9 +116,50 @@ impl Args {
         let mut sources = images.reader(&judge, &on_event).sources;
         // Each step can be shown only for bytes that are read now.
         sources.cache = sources.cache.filter(|_| !self.explain);
-        let ended = inspect.run(sources, report);
+        let read = inspect.run(sources);
         ui.clear();
-        ended
+        self.report(read?, report)
+    }
+
+    /// Adds what was read to the report, and returns its exit code. A run of which some targets could not be read has an
+    /// error and results.
+    fn report(&self, read: Readings, report: &mut Report) -> Result<Exit, Failure> {
+        let mut failures = read.failures;
+        report.evidence = read.evidence;
+        report.expected.notes.extend(read.notes);
+        report.expected.images = read.images;
+        if read.skipped_entries > 0 {
+            let counts = &mut report.counts;
+            counts.insert(Count::SkippedEntries, read.skipped_entries);
+        }
+        if report.evidence.is_empty()
+            && let Some(failure) = failures.pop_if(|_| self.targets.len() == 1)
+        {
+            return Err(failure);
+        }
+        let found = if report.failed() {
+            Exit::Findings
+        } else {
+            Exit::Ok
+        };
+        let Some(exit) = failures.iter().map(|failure| failure.exit).min() else {
+            return Ok(found);
+        };
+        let messages: Vec<&str> = failures.iter().map(|it| it.message.as_str()).collect();
+        report.error = Some(ErrorReport {
+            exit: exit.code(),
+            message: format!(
+                "{} of {} could not be read: {}",
+                messages.len(),
+                self.targets.len(),
+                messages.join("; ")
+            ),
+            hints: failures
+                .iter()
+                .flat_map(|failure| failure.hint_lines(&report.context))
+                .collect(),
+        });
+        Ok(exit)
     }
 }
 

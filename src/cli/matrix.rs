@@ -17,12 +17,16 @@ use terminal_text::escape_line;
 /// On a terminal, text that is too long is truncated; a pipe and -o json contain the full text.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
+  glooistio matrix
   glooistio matrix kubernetes
   glooistio matrix builds --istio 1.30
   glooistio matrix --kubernetes 1.33 --gloo-mesh 2.12")]
 pub(crate) struct Args {
-    /// Part to show, such as `builds`, `kubernetes` or `features` [default: all]
+    /// Part to show, such as `builds`, `kubernetes` or `features` [default: the newest builds of each minor version]
     part: Option<String>,
+    /// Show all parts
+    #[arg(long, conflicts_with_all = ["part", "kubernetes"])]
+    all: bool,
     /// Show only the rows for this version or tag of Istio
     #[arg(long, value_name = "VERSION|TAG", conflicts_with = "kubernetes")]
     istio: Option<String>,
@@ -68,6 +72,11 @@ impl Args {
             .map(|text| resolve::parsed::<Request>("--istio", text))
             .transpose()?;
         let Some(part) = &self.part else {
+            // A program and a filter are better served by everything.
+            let is_document = matches!(self.output.output, Format::Json | Format::Yaml);
+            if !self.all && istio.is_none() && !is_document {
+                return Ok(vec![matrix.overview()]);
+            }
             let tables = Part::ALL
                 .iter()
                 .map(|part| matrix.table(*part, istio.as_ref()));

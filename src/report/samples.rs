@@ -232,8 +232,8 @@ pub(super) fn inspected() -> Report {
     report
 }
 
-/// Changes the status of the first certificate of a report.
-pub(super) fn certificate_is(report: &mut Report, status: &str) {
+/// Returns the report with another status of its first certificate.
+pub(super) fn with_certificate_status(mut report: Report, status: &str) -> Report {
     let proof = report.evidence[0].proof.as_mut().unwrap();
     let certificate = proof.certificate.as_mut().unwrap();
     certificate.status = status.into();
@@ -246,14 +246,16 @@ pub(super) fn certificate_is(report: &mut Report, status: &str) {
             source: "https://example.com/modules".into(),
         });
     }
+    report
 }
 
-/// Makes the status of the first certificate too old for its policy.
-pub(super) fn undecided(report: &mut Report) {
+/// Returns the report with a status of its first certificate that is too old for its policy.
+pub(super) fn with_old_status(mut report: Report) -> Report {
     let judgement = &mut report.evidence[0].proof.as_mut().unwrap().judgement;
     judgement.policy = "140-3-active".into();
     judgement.accepted = false;
     judgement.unknown = vec!["its status is too old".into()];
+    report
 }
 
 fn read(module: Assurance, proof: Proof) -> ModuleStatement {

@@ -303,7 +303,7 @@ mod tests {
     fn certificate_that_is_not_active_is_told_from_every_other() {
         let mut report = samples::inspected();
         report.evidence.truncate(1);
-        samples::certificate_is(&mut report, "historical");
+        report = samples::with_certificate_status(report, "historical");
         let said = line(&report);
         let wanted = "proven, but its certificate is historical: #4735 BoringCrypto";
         assert!(said.starts_with(wanted), "{said}");
@@ -318,7 +318,7 @@ mod tests {
     fn what_a_policy_cannot_decide_is_unknown_with_its_reason() {
         let mut report = samples::inspected();
         report.evidence.truncate(1);
-        samples::undecided(&mut report);
+        report = samples::with_old_status(report);
         let said = line(&report);
         assert!(said.starts_with("unknown proven #4735 "), "{said}");
         assert!(said.ends_with(": its status is too old\n"), "{said}");

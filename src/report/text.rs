@@ -425,7 +425,7 @@ mod tests {
         ] {
             let mut report = samples::inspected();
             report.evidence.truncate(1);
-            samples::certificate_is(&mut report, status);
+            report = samples::with_certificate_status(report, status);
             let text = written(&report);
             assert!(text.contains(wanted), "{text}");
             report.evidence[0].count = 3;
@@ -469,7 +469,7 @@ mod tests {
     fn what_a_policy_cannot_decide_is_neither_green_nor_refused() {
         let mut report = samples::inspected();
         report.evidence.truncate(1);
-        samples::undecided(&mut report);
+        report = samples::with_old_status(report);
         let text = written(&report);
         let wanted = "? /usr/local/bin/pilot-discovery: unknown by policy 140-3-active (proven)\n    unknown   its status";
         assert!(text.contains(wanted), "{text}");

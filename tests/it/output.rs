@@ -413,7 +413,7 @@ fn csv_is_one_table_or_a_usage_error() {
     assert_eq!(table.code(), 0, "{table}");
     assert!(table.stdout.starts_with("istio,released,"), "{table}");
     for line in [
-        "matrix -o csv",
+        "matrix --all -o csv",
         "explain -o csv",
         "check --print-rbac -o csv",
         "render -o csv",

@@ -17,6 +17,7 @@ mod known;
 mod kubernetes;
 mod licence;
 mod openshift;
+mod overview;
 mod placeholders;
 mod profiles;
 mod releases;
