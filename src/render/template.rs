@@ -1,6 +1,6 @@
 //! Presets and the user's own templates: text with parameters → YAML.
 //!
-//! Every value goes through [`overlay::quote`], which is registered as the escape function of the template language, so
+//! Every value goes through [`istio_operator::quote`], which is registered as the escape function of the template language, so
 //! that a template cannot omit it.
 
 use std::collections::BTreeMap;

@@ -173,7 +173,7 @@ impl Modules {
         all.collect::<Vec<_>>().join(" ")
     }
 
-    /// Returns which keys builds are known to accept, for [`super::keys`].
+    /// Returns which keys builds are known to accept.
     pub fn keys(&self) -> &[KeyRow] {
         &self.keys
     }
